@@ -1,0 +1,74 @@
+"""Instants: how the catalogue writes a point in time.
+
+An `Instant` is a string of 27 characters, `2015-10-11T10:50:50.123456Z`: UTC, always six
+fractional digits, years 0001 to 9999. So instants compare as strings, look the same in SQLite, in
+JSON and in Python, and nothing is lost on the way. PostgreSQL stores them as `timestamptz`
+(`store/db.py` turns them back into this form).
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NewType
+
+Instant = NewType("Instant", str)
+
+END_OF_TIME = Instant("9999-12-31T23:59:59.999999Z")
+"""What a null end_date sorts and compares as."""
+
+_WRITTEN = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:?\d\d)",
+    re.ASCII,
+)
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def now() -> Instant:
+    """The machine's clock, to the microsecond."""
+    return of(datetime.now(UTC))
+
+
+def of(moment: datetime) -> Instant:
+    """The instant of an aware datetime."""
+    utc = moment.astimezone(UTC)
+    return Instant(f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S.%f}Z")
+
+
+def parse_instant(text: str) -> Instant:
+    """The instant that `text` (ISO 8601, any offset, up to nine digits, cut to six) names.
+
+    Raises ValueError, with a sentence for whoever wrote it, where the zone is missing, the date
+    does not exist, or it lies outside the years 0001 to 9999 in UTC.
+    """
+    found = _WRITTEN.fullmatch(text)
+    if not found:
+        raise ValueError(
+            "an instant looks like 2026-03-14T09:20:00Z: date, time and a zone (Z or +02:00)"
+        )
+    *parts, fraction, zone = found.groups()
+    year, month, day, hour, minute, second = map(int, parts)
+    micro = int((fraction or "0")[:6].ljust(6, "0"))
+    try:
+        moment = datetime(year, month, day, hour, minute, second, micro, tzinfo=UTC)
+        if zone not in "Zz":
+            hours, minutes = int(zone[1:3]), int(zone[-2:])
+            if hours > 23 or minutes > 59:
+                raise ValueError("no such offset")
+            moment -= timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
+        return of(moment)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "this date or time does not exist, or lies outside the years 0001 to 9999"
+        ) from None
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The aware datetime of an instant, for arithmetic."""
+    return datetime.strptime(instant, _FORMAT).replace(tzinfo=UTC)
+
+
+def later(instant: Instant, **span: float) -> Instant:
+    """`instant` moved by a `timedelta(**span)`, kept inside the years 0001 to 9999."""
+    try:
+        return of(to_datetime(instant) + timedelta(**span))
+    except OverflowError:
+        return END_OF_TIME

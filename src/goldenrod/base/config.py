@@ -1,0 +1,134 @@
+"""The settings: every environment variable Goldenrod reads, with its default and its meaning.
+
+This module alone reads the environment. A value that makes no sense stops the start with a
+sentence (`SettingError`), never a guess.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from goldenrod.base.errors import SettingError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: its name without prefix, default, reader and meaning."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        return f"GOLDENROD_{self.name.upper()}"
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _database_url(value: str) -> str:
+    if value.startswith(("sqlite:", "postgresql:", "postgres:")):
+        return value
+    raise ValueError("takes sqlite:///file.db or postgresql://user:password@host/name")
+
+
+def _public_url(value: str) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("takes an address such as https://images.example.org")
+    return value.rstrip("/")
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(
+            ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()
+        )
+    except ValueError:
+        raise ValueError("takes addresses or networks, comma separated: 10.0.0.0/8,::1") from None
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if value.isascii() and value.isdigit() and least <= int(value) <= most:
+            return int(value)
+        raise ValueError(f"takes a whole number from {least} to {most}")
+
+    return read
+
+
+SETTINGS = (
+    Setting(
+        "database_url",
+        "sqlite:///goldenrod.db",
+        _database_url,
+        "where the catalogue is kept: a SQLite file (the default, in the working directory) "
+        "or a PostgreSQL database",
+    ),
+    Setting(
+        "public_url",
+        "",
+        _public_url,
+        "the address people use; links then carry it. Without it, links are paths without host",
+    ),
+    Setting(
+        "trusted_proxies",
+        "",
+        _networks,
+        "addresses or networks whose X-Forwarded-For is believed, comma separated",
+    ),
+    Setting(
+        "database_pool",
+        "8",
+        _whole(1, 200),
+        "the most connections to the database that one process opens",
+    ),
+    Setting(
+        "url",
+        "http://127.0.0.1:8000",
+        _public_url,
+        "the server that the command line asks",
+    ),
+    Setting("token", "", _text, "the token the command line sends"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, read and checked."""
+
+    database_url: str
+    public_url: str
+    trusted_proxies: tuple[Network, ...]
+    database_pool: int
+    url: str
+    token: str
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the environment. Raises SettingError naming the variable."""
+    source = os.environ if environ is None else environ
+    values = {}
+    for setting in SETTINGS:
+        try:
+            values[setting.name] = setting.read(source.get(setting.variable, setting.default))
+        except ValueError as wrong:
+            raise SettingError(f"{setting.variable} {wrong}") from None
+    return Settings(**values)
+
+
+def forget_header_variables() -> None:
+    """Drop `HTTP_…` variables: Granian copies the environment into each request's, where they
+    would read as headers that nobody sent."""
+    for name in [name for name in os.environ if name.startswith("HTTP_")]:
+        del os.environ[name]

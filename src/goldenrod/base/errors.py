@@ -1,0 +1,183 @@
+"""What can go wrong, declared once: every answer that is not a success is one of these.
+
+    Problem                     a reader's request that is refused, rendered as RFC 9457 problem+json
+    ├── BadRequest        400   the body or a parameter is wrong; names what to change
+    ├── Unauthorized      401   no valid credentials where some are needed
+    ├── Forbidden         403   seen, but not allowed
+    ├── NotFound          404   does not exist, or may not be seen: the same answer
+    ├── MethodNotAllowed  405   with Allow
+    ├── Conflict          409   against the state of the catalogue; `code` says which
+    ├── PreconditionFailed 412  If-Match lost
+    ├── TooLarge          413
+    ├── UnsupportedMedia  415
+    ├── TooManyRequests   429   with Retry-After
+    └── Unavailable       503   the database is away, or the server is busy; with Retry-After
+    SettingError                a setting that makes no sense; the process does not start
+
+Where several apply, the first of 405, 401, 404, 403, 413, 415, 400, 412, 409 is answered.
+`code` is stable and written `noun_problem`; `detail` is a sentence a person can act on and never
+names what the reader may not see.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One thing wrong with a body or parameter: the field's path and what to change."""
+
+    field: str
+    detail: str
+
+
+class Problem(Exception):
+    """Base of all refusals. `extra` members are added to the problem document."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+    default_code: ClassVar[str] = "server_error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        headers: dict[str, str] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.default_code
+        self.errors = errors
+        self.headers = headers or {}
+        self.extra = extra or {}
+
+    def document(self) -> dict[str, Any]:
+        """The members of the problem document, in order."""
+        document: dict[str, Any] = {
+            "type": f"/docs/errors#{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.errors:
+            document["errors"] = [{"field": e.field, "detail": e.detail} for e in self.errors]
+        return document | self.extra
+
+
+class BadRequest(Problem):
+    """400: the body or a parameter is wrong."""
+
+    status = 400
+    title = "The request is not right"
+    default_code = "request_invalid"
+
+
+class Unauthorized(Problem):
+    """401: credentials are needed, or the ones given are not one valid token."""
+
+    status = 401
+    title = "Credentials are needed"
+    default_code = "credentials_required"
+
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"WWW-Authenticate": "Token, Bearer"})
+
+
+class Forbidden(Problem):
+    """403: seen, but not allowed."""
+
+    status = 403
+    title = "This is not allowed"
+    default_code = "change_forbidden"
+
+
+class NotFound(Problem):
+    """404: not there for this reader, for whatever reason."""
+
+    status = 404
+    title = "Not found"
+    default_code = "not_found"
+
+    def __init__(
+        self, detail: str = "There is nothing here that you may see.", **more: Any
+    ) -> None:
+        super().__init__(detail, **more)
+
+
+class MethodNotAllowed(Problem):
+    """405: this address does not take this method."""
+
+    status = 405
+    title = "Method not allowed"
+    default_code = "method_not_allowed"
+
+
+class Conflict(Problem):
+    """409: right in itself, but against the state of the catalogue."""
+
+    status = 409
+    title = "Conflict"
+    default_code = "conflict"
+
+
+class PreconditionFailed(Problem):
+    """412: somebody else changed it first."""
+
+    status = 412
+    title = "It has changed"
+    default_code = "precondition_failed"
+
+
+class TooLarge(Problem):
+    """413: the body is over the limit."""
+
+    status = 413
+    title = "Too large"
+    default_code = "body_too_large"
+
+
+class UnsupportedMedia(Problem):
+    """415: the body is not JSON, or says it is not."""
+
+    status = 415
+    title = "Unsupported media type"
+    default_code = "media_type_unsupported"
+
+
+class TooManyRequests(Problem):
+    """429: failed sign-ins are limited."""
+
+    status = 429
+    title = "Too many requests"
+    default_code = "too_many_requests"
+
+
+class Unavailable(Problem):
+    """503: try again later."""
+
+    status = 503
+    title = "Unavailable"
+    default_code = "unavailable"
+
+    def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"Retry-After": str(retry_after)})
+
+
+class SettingError(Exception):
+    """A setting that makes no sense; the message names it and what it takes."""
+
+
+def field_problem(field: str, detail: str, *, code: str = "field_invalid") -> BadRequest:
+    """The 400 for one wrong field of a body."""
+    return BadRequest(f"{field}: {detail}", code=code, errors=(FieldError(field, detail),))
+
+
+def unknown_reference(field: str, shown: object) -> BadRequest:
+    """The 400 for a reference to what does not exist or may not be read: one answer for both."""
+    return field_problem(
+        field, f"there is no {shown!r} here that you may use", code="reference_unknown"
+    )

@@ -1,0 +1,92 @@
+"""Search: which words a version or image is found by, the same on both databases.
+
+An image's words (name, description, tags) and a version's own (name, change log) are indexed apart,
+so renaming an image rewrites one row. Text is tokenised once, in Python (`words.py`); the tables are
+in `store/words.py`. Each word of a search must occur, the last also as the beginning of one, in the
+version's own text or in its image's.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, or_, select
+
+from goldenrod.base.words import Term, index_tokens, query_terms
+from goldenrod.rules.access import Sight
+from goldenrod.store import schema, words
+from goldenrod.store.db import Tx
+from goldenrod.store.paging import Filter, Wanted
+from goldenrod.store.sql import Key, param
+
+MOST_TERMS = 64
+"""Long runs of Chinese or Japanese become many terms; a search has at most this many."""
+
+
+def index_image(tx: Tx, image_id: int) -> None:
+    """Write an image's search words anew."""
+    row = tx.first(_image_text, image=image_id)
+    assert row is not None
+    tags = [tag["name"] for tag in tx.rows(_image_tags, image=image_id)]
+    tokens = index_tokens(" \n".join((row["name"], row["description"], *tags)))
+    words.put(tx, "image_words", image_id, tokens)
+
+
+def index_version(tx: Tx, n: int, name: str, change_log: str) -> None:
+    """Write a version's own search words anew."""
+    words.put(tx, "version_words", n, index_tokens(f"{name} \n{change_log}"))
+
+
+def _image_text() -> Any:
+    image = schema.images
+    return select(image.c.name, image.c.description).where(image.c.id == param("image", Key))
+
+
+def _image_tags() -> Any:
+    tag, link = schema.tags, schema.image_tags
+    return (
+        select(tag.c.name)
+        .select_from(link.join(tag, tag.c.id == link.c.tag_id))
+        .where(link.c.image_id == param("image", Key))
+    )
+
+
+def _read(given: str) -> Wanted:
+    terms = query_terms(given)
+    if not terms:
+        raise ValueError("takes at least one word: letters or digits.")
+    if len(terms) > MOST_TERMS:
+        raise ValueError("holds too many words.")
+    params: dict[str, Any] = {}
+    for place, term in enumerate(terms):
+        exact, prefix = _alternatives(term)
+        params |= {f"f_exact_{place}": exact, f"f_prefix_{place}": prefix}
+    return Wanted(str(len(terms)), params)
+
+
+def _alternatives(term: Term) -> tuple[list[str], list[str]]:
+    """The tokens, and beginnings of tokens, at which a term occurs."""
+    if term.prefix:
+        return [], [term.text]
+    return [term.text], [f"{term.text}{joint}" for joint in "-._"]
+
+
+def _occurs(place: int, *tables: tuple[str, ColumnElement[int]]) -> ColumnElement[bool]:
+    return or_(
+        *(
+            words.has_word(table, key, f"f_exact_{place}", f"f_prefix_{place}")
+            for table, key in tables
+        )
+    )
+
+
+def _in_version(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    tables = ("version_words", thing.c.n), ("image_words", thing.c.image_id)
+    return and_(*(_occurs(place, *tables) for place in range(int(form))))
+
+
+def _in_image(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return and_(*(_occurs(place, ("image_words", thing.c.id)) for place in range(int(form))))
+
+
+_TAKES = "at most 16 words of 64 characters; the last may be the beginning of one"
+VERSIONS = Filter(_TAKES, _read, _in_version)
+IMAGES = Filter(_TAKES, _read, _in_image)

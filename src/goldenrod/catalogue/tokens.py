@@ -1,0 +1,199 @@
+"""Tokens: how programs, and people through them, say who they are.
+
+The secret is shown once; only its SHA-256 is kept. A token narrows: its scope says what of its user's
+rights it carries, and it makes no token with a scope it lacks or a later expiry.
+"""
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import NewToken
+from goldenrod.base.clock import Instant
+from goldenrod.base.errors import Forbidden, field_problem
+from goldenrod.rules import audit, changes, filters, reading, summaries
+from goldenrod.rules.access import NOW, Actor, Sight
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, json_list, json_object, json_text, param
+
+SCOPES = ("read", "write", "admin")
+"""Each holds the ones before."""
+_PREFIX = "gr_"
+
+
+def shape(token: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A token as JSON, without its secret."""
+    return json_object(
+        {
+            "id": token.c.id,
+            "uuid": token.c.uuid,
+            "url": summaries.url("tokens", token.c.id),
+            "name": token.c.name,
+            "scope": token.c.scope,
+            "created": token.c.created,
+            "expires": token.c.expires,
+            "last_used": token.c.last_used,
+            "user": summaries.user(token.c.user_id),
+            "revoked_at": token.c.revoked_at,
+        }
+    )
+
+
+LIST = Listing(
+    schema.tokens,
+    {
+        "name": filters.text("name", "name"),
+        "user": filters.username("user", lambda token: token.c.user_id),
+    },
+    ("created", "name"),
+    default="created",
+)
+
+
+def list_tokens(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the tokens that the actor may read."""
+    return reading.page(tx, actor, shape, query)
+
+
+def get_token(tx: Tx, actor: Actor, key: str) -> str:
+    """One token as JSON. Raises NotFound."""
+    return reading.get(tx, actor, schema.tokens, shape, key)
+
+
+def take_token(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a token that the actor may revoke. Raises NotFound, Forbidden."""
+    row = reading.take(tx, actor, schema.tokens, key)
+    actor.require_admin_scope()
+    return row
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _ints(query: Any, *of: FromClause) -> ColumnElement[str]:
+    return json_text(json_list(query, *of))
+
+
+def _who(by: str) -> Any:
+    """A user with groups and providers, found by a token's digest (`token`) or own id (`user`)."""
+    user, token = schema.users.alias(), schema.tokens.alias()
+    member, identity = schema.group_users.alias(), schema.identities.alias()
+    groups = select(member.c.group_id).where(member.c.user_id == user.c.id)
+    providers = select(identity.c.provider_id).where(identity.c.user_id == user.c.id)
+    columns = [
+        user.c.id,
+        user.c.username,
+        user.c.is_staff,
+        _ints(groups, user).label("groups"),
+        _ints(providers, user).label("providers"),
+    ]
+    if by == "user":
+        return select(*columns).where(user.c.id == param("user", Key), user.c.active)
+    valid = and_(
+        token.c.sha256 == param("sha256"),
+        token.c.revoked_at.is_(None),
+        (token.c.expires.is_(None)) | (token.c.expires > NOW),
+    )
+    return (
+        select(
+            *columns,
+            token.c.id.label("token_id"),
+            token.c.scope,
+            token.c.expires,
+            token.c.last_used,
+        )
+        .select_from(token.join(user, user.c.id == token.c.user_id))
+        .where(valid, user.c.active)
+    )
+
+
+def find_actor(tx: Tx, secret: str) -> tuple[Actor, Instant | None] | None:
+    """Who a valid token speaks for, with when it was last used; None for any other secret."""
+    row = tx.first(_who, "token", sha256=_digest(secret), now=tx.now)
+    if row is None:
+        return None
+    return _actor(row, row["scope"], row["token_id"], row["expires"]), row["last_used"]
+
+
+def actor_of_user(tx: Tx, user_id: int, scope: Any) -> Actor:
+    """An active user with this scope, as after signing in with a password."""
+    row = tx.first(_who, "user", user=user_id)
+    assert row is not None
+    return _actor(row, scope, 0, None)
+
+
+def _actor(row: Row, scope: Any, token_id: int, expires: str | None) -> Actor:
+    return Actor(
+        kind="user",
+        user_id=row["id"],
+        username=row["username"],
+        staff=row["is_staff"],
+        scope=scope,
+        groups=tuple(json.loads(row["groups"])),
+        providers=tuple(set(json.loads(row["providers"]))),
+        token_id=token_id,
+        token_expires=expires,
+    )
+
+
+def hour_of(instant: Instant) -> Instant:
+    """The hour an instant lies in: all that is kept of a token's use."""
+    return Instant(f"{instant[:13]}:00:00.000000Z")
+
+
+def note_use(tx: Tx, token_id: int) -> None:
+    """Keep that a token was used in this hour."""
+    tx.update(schema.tokens, {"id": token_id}, last_used=hour_of(tx.now))
+
+
+def create_token(tx: Tx, actor: Actor, body: NewToken) -> tuple[int, str]:
+    """Make a token for the actor: its id, and its secret, which is kept nowhere.
+
+    Raises BadRequest, Forbidden (a wider scope or a later expiry than the token that asks).
+    """
+    actor.require_admin_scope()
+    return insert_token(tx, actor, actor.user_id, body)
+
+
+def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[int, str]:
+    """Make a token for a user: its id and secret. Raises BadRequest, Forbidden."""
+    expires = None if body.expires is None else decode.instant("expires", body.expires)
+    if expires is not None and expires <= tx.now:
+        raise field_problem("expires", "must be to come")
+    if SCOPES.index(body.scope) > SCOPES.index(actor.scope) or (
+        actor.token_expires is not None and (expires is None or expires > actor.token_expires)
+    ):
+        raise Forbidden(
+            "A token makes no token with a scope it lacks or a later expiry.",
+            code="scope_insufficient",
+        )
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    values = {"name": body.name.strip(), "scope": body.scope, "expires": expires}
+    token_id = tx.insert(
+        schema.tokens,
+        uuid=changes.new_uuid(),
+        user_id=user_id,
+        sha256=_digest(secret),
+        created=tx.now,
+        **values,
+    )
+    made = audit.made({**values, "user": user_id})
+    audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
+    return token_id, secret
+
+
+def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
+    """Revoke a token: it stops at once, for good. One revoked already stays as it is."""
+    tx.check_match()
+    if row["revoked_at"] is not None:
+        return
+    tx.update(schema.tokens, {"id": row["id"]}, revoked_at=tx.now)
+    revoked = {"revoked_at": {"before": None, "after": tx.now}}
+    audit.record(tx, actor, "token:revoke", schema.tokens, row["id"], revoked)

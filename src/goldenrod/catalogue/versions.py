@@ -1,0 +1,150 @@
+"""Image versions: the heart of the catalogue. What one is, and how versions are read.
+
+A version is one release of an image: what changed, what it was built on, on which providers it
+stands, what it needs and who may use it. Its id is a UUID; its name is unique in its image for good.
+Publishing, editing and ending versions is in `publishing.py`, their history in `history.py`.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, exists, select
+
+from goldenrod.base.words import name_key
+from goldenrod.catalogue import search
+from goldenrod.rules import access, filters, reading, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
+from goldenrod.store.sql import json_object, param
+
+STATES = ("ended", "scheduled", "current")
+
+
+def shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A version as JSON: the contract's fields in the contract's order, then ours."""
+    return json_object(
+        {
+            "id": version.c.id,
+            "parent": summaries.version(version.c.parent_n, sight),
+            "name": version.c.name,
+            "change_log": version.c.change_log,
+            "image": summaries.image(version.c.image_id, Sight.ALL),
+            "machines": summaries.machines(version, sight),
+            "allow_imaging": version.c.allow_imaging,
+            "licenses": summaries.licenses(version),
+            "membership": summaries.membership(version, sight),
+            "scripts": summaries.scripts(version),
+            "user": summaries.user(version.c.user_id),
+            "identity": summaries.identity(version.c.identity_id, sight),
+            "start_date": version.c.start_date,
+            "end_date": version.c.end_date,
+            "url": summaries.url("image_versions", version.c.id),
+            "doc_object_id": version.c.doc_object_id,
+            "min_cpu": version.c.min_cpu,
+            "min_mem": version.c.min_mem,
+            "state": summaries.state(version),
+        }
+    )
+
+
+def _of_image(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    image = schema.images.alias()
+    return version.c.image_id == select(image.c.id).where(is_it(image)).scalar_subquery()
+
+
+def _of_parent(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    parent = schema.versions.alias()
+    return version.c.parent_n == select(parent.c.n).where(is_it(parent)).scalar_subquery()
+
+
+def _on_provider(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    return filters.listed_machine(version, sight, lambda machine, provider: is_it(provider))
+
+
+def _under_license(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    license, pairing = schema.licenses.alias(), schema.version_licenses.alias()
+    return exists().where(
+        pairing.c.version_n == version.c.n,
+        license.c.id == pairing.c.license_id,
+        is_it(license),
+    )
+
+
+def _tagged(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    tag, link = schema.tags.alias(), schema.image_tags.alias()
+    return exists().where(
+        link.c.image_id == version.c.image_id,
+        tag.c.id == link.c.tag_id,
+        tag.c.name_key == param("f_tag", tag.c.name_key.type),
+    )
+
+
+def _created_by(version: FromClause) -> ColumnElement[int]:
+    image = schema.images.alias()
+    return select(image.c.created_by_id).where(image.c.id == version.c.image_id).scalar_subquery()
+
+
+def _launchable(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+    machine, provider = schema.machines.alias(), schema.providers.alias()
+    return exists().where(
+        machine.c.version_n == version.c.n,
+        provider.c.id == machine.c.provider_id,
+        access.launchable(machine, version, provider, sight),
+    )
+
+
+def _of_architecture(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return filters.listed_machine(
+        version,
+        sight,
+        lambda machine, provider: machine.c.architecture == param("f_architecture"),
+    )
+
+
+LIST = Listing(
+    schema.versions,
+    {
+        "image_id": filters.refers("image_id", schema.images, _of_image),
+        "user": filters.username("user", lambda version: version.c.user_id),
+        "created_by": filters.username("created_by", _created_by),
+        "name": filters.by_key("name"),
+        "parent": filters.refers("parent", schema.versions, _of_parent),
+        "provider": filters.refers("provider", schema.providers, _on_provider),
+        "license": filters.refers("license", schema.licenses, _under_license),
+        "tag": Filter(
+            "a tag's name",
+            lambda given: Wanted("", {"f_tag": name_key(given.strip())}),
+            _tagged,
+        ),
+        "architecture": Filter(
+            "an architecture, such as x86_64",
+            lambda given: Wanted("", {"f_architecture": given}),
+            _of_architecture,
+        ),
+        "allow_imaging": filters.boolean(lambda version, sight: version.c.allow_imaging),
+        "current": filters.boolean(lambda version, sight: access.open_now(version)),
+        "launchable": filters.boolean(_launchable),
+        "state": filters.one_of("state", STATES, summaries.state),
+        "start_date__gte": filters.since("start_date__gte", "start_date"),
+        "start_date__lt": filters.since("start_date__lt", "start_date", before=True),
+        "search": search.VERSIONS,
+    },
+    ("start_date", "end_date", "name"),
+    {"name": "name_key"},
+)
+
+
+def list_versions(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the versions that the actor may read."""
+    return reading.page(tx, actor, shape, query)
+
+
+def get_version(tx: Tx, actor: Actor, key: str) -> str:
+    """One version as JSON. Raises NotFound."""
+    return reading.get(tx, actor, schema.versions, shape, key)
+
+
+def take_version(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a version that the actor may change. Raises NotFound, Forbidden."""
+    return reading.take(tx, actor, schema.versions, key)

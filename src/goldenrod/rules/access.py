@@ -1,0 +1,454 @@
+"""Who sees what, and who may change what: here and nowhere else.
+
+The rule is SQL. `readable(thing, sight)` is the predicate "this reader may read this row" on a table
+or an alias of it; every read of a guarded table starts there. It is the OR of named clauses
+(`clauses`), so that `goldenrod why` can say which one grants. There is no twin of it in Python.
+
+*Now* is the clock reading of the transaction. *Current* means start_date ≤ now and (end_date is null
+or end_date > now). *Keepers* of an image are its owner and the users of its maintainers; keepers of a
+version are its user and its image's keepers. Staff read everything (with an `admin` token).
+
+    image version   keepers; while it and its image are current: everybody if the image is public,
+                    and members of any group in its membership
+    image           keepers; everybody if public and current; who may read one of its versions
+    machine         who may read its version, if it is current and its provider current, active, and
+                    public or one where the reader has an identity; keepers: all of a version's
+    provider        holders of an identity there; everybody if public, active and current
+    boot script     its creator; who may read a version that uses it
+    tag             who may read an image that carries it
+    group           its members · identity, token: its user · user: oneself · license: everybody
+    pairing         who may read its version and is shown that item there
+
+Parameters of every predicate: `now`, `me`, `groups`, `my_providers` (`Actor.params`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, true
+
+from goldenrod.base.errors import Forbidden, Unauthorized
+from goldenrod.store import schema
+from goldenrod.store.sql import Key, Moment, in_list, param
+
+Predicate = ColumnElement[bool]
+Scope = Literal["read", "write", "admin"]
+
+NOW = param("now", Moment)
+ME = param("me", Key)
+
+
+class Sight(Enum):
+    """What shape the rule takes for a reader; who exactly reads is in the parameters."""
+
+    PUBLIC = "anonymous"
+    OWN = "a user"
+    ALL = "staff"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks: the anonymous, a user, a source that imports, or the operator's console.
+
+    `groups` are the ids of the groups the user is in, `providers` those of providers where they
+    have an identity. A token's `scope` only narrows: without `admin` a staff user is not staff.
+    """
+
+    kind: Literal["anonymous", "user", "source", "console"] = "anonymous"
+    user_id: int = 0
+    username: str = ""
+    staff: bool = False
+    scope: Scope = "read"
+    groups: tuple[int, ...] = ()
+    providers: tuple[int, ...] = ()
+    token_id: int = 0
+    token_expires: str | None = None
+
+    @property
+    def rules_all(self) -> bool:
+        """Staff with staff's rights, the console, a source."""
+        return self.kind in ("console", "source") or (self.staff and self.scope == "admin")
+
+    @property
+    def sight(self) -> Sight:
+        if self.rules_all:
+            return Sight.ALL
+        return Sight.OWN if self.kind == "user" else Sight.PUBLIC
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {
+            "me": self.user_id,
+            "groups": list(self.groups),
+            "my_providers": list(self.providers),
+        }
+
+    def require_write(self) -> None:
+        """Raise 401 for the anonymous and 403 for a token that may only read."""
+        if self.kind == "anonymous":
+            raise Unauthorized("Sign in to change something: send Authorization: Token <secret>.")
+        if self.scope == "read":
+            raise Forbidden(
+                "This token may only read. Use one with the scope write.",
+                code="scope_insufficient",
+            )
+
+    def require_staff(self) -> None:
+        """Raise 401 or 403 unless the actor has staff's rights."""
+        self.require_write()
+        if not self.rules_all:
+            raise Forbidden(
+                "Only staff may do this"
+                + (", with a token of the scope admin." if self.staff else "."),
+                code="staff_required",
+            )
+
+    def require_admin_scope(self) -> None:
+        """Raise 401 or 403 unless the actor may deal in tokens."""
+        self.require_write()
+        if self.scope != "admin":
+            raise Forbidden("Tokens need a token of the scope admin.", code="scope_insufficient")
+
+
+ANONYMOUS = Actor()
+CONSOLE = Actor(kind="console", username="console", scope="admin")
+
+
+class Clause(NamedTuple):
+    """One way of seeing a thing: its words and its predicate."""
+
+    words: str
+    holds: Predicate
+
+
+def current(thing: FromClause) -> Predicate:
+    """Its dates hold now."""
+    return and_(
+        thing.c.start_date <= NOW,
+        or_(thing.c.end_date.is_(None), thing.c.end_date > NOW),
+    )
+
+
+def open_now(version: FromClause) -> Predicate:
+    """The version and its image are both current (denormalised on the version)."""
+    return and_(version.c.opens_at <= NOW, version.c.closes_at > NOW)
+
+
+def maintained(image_id: ColumnElement[int]) -> Predicate:
+    """The reader is in a group of the image's maintainers."""
+    m = schema.image_maintainers.alias()
+    return exists().where(m.c.image_id == image_id, in_list(m.c.group_id, "groups"))
+
+
+def keeps_image(image: FromClause, sight: Sight) -> Predicate:
+    """The reader is a keeper of the image, or staff: who may change it."""
+    return or_(*(c.holds for c in _image_keepers(image, sight)))
+
+
+def keeps_version(version: FromClause, sight: Sight) -> Predicate:
+    """The reader is a keeper of the version, or staff: who may change it."""
+    return or_(*(c.holds for c in _version_keepers(version, sight)))
+
+
+def _image_keepers(image: FromClause, sight: Sight) -> list[Clause]:
+    if sight is Sight.PUBLIC:
+        return [_NEVER]
+    if sight is Sight.ALL:
+        return [_STAFF]
+    return [
+        Clause("owns the image", image.c.owner_id == ME),
+        Clause("is in a group that maintains the image", maintained(image.c.id)),
+    ]
+
+
+def _version_keepers(version: FromClause, sight: Sight) -> list[Clause]:
+    if sight is Sight.PUBLIC:
+        return [_NEVER]
+    if sight is Sight.ALL:
+        return [_STAFF]
+    return [
+        Clause("created the version", version.c.user_id == ME),
+        Clause("owns its image", version.c.owner_id == ME),
+        Clause("is in a group that maintains its image", maintained(version.c.image_id)),
+    ]
+
+
+_STAFF = Clause("is staff", true())
+_NEVER = Clause("is nobody in particular", ~true())
+_EVERYBODY = Clause("everybody may", true())
+
+
+def _shared(version: FromClause) -> Predicate:
+    pairing = schema.version_memberships.alias()
+    return exists().where(pairing.c.version_n == version.c.n, in_list(pairing.c.group_id, "groups"))
+
+
+def _version(version: FromClause, sight: Sight) -> list[Clause]:
+    public = Clause(
+        "its image is public, and both are current",
+        and_(version.c.public, open_now(version)),
+    )
+    if sight is Sight.PUBLIC:
+        return [public]
+    return [
+        *_version_keepers(version, sight),
+        public,
+        Clause(
+            "is in a group of its membership, and it and its image are current",
+            and_(open_now(version), _shared(version)),
+        ),
+    ]
+
+
+def _image(image: FromClause, sight: Sight) -> list[Clause]:
+    public = Clause("it is public and current", and_(image.c.is_public, current(image)))
+    if sight is Sight.PUBLIC:
+        return [public]
+    version = schema.versions.alias()
+    return [
+        *_image_keepers(image, sight),
+        public,
+        Clause(
+            "may read one of its versions",
+            exists().where(
+                version.c.image_id == image.c.id,
+                or_(version.c.user_id == ME, and_(open_now(version), _shared(version))),
+            ),
+        ),
+    ]
+
+
+def _machine(machine: FromClause, sight: Sight) -> list[Clause]:
+    version = schema.versions.alias()
+    provider = schema.providers.alias()
+    offered = exists().where(provider.c.id == machine.c.provider_id, offers_to(provider, sight))
+    seen = exists().where(version.c.n == machine.c.version_n, readable(version, sight))
+    kept = schema.versions.alias()
+    keeper = Clause(
+        "is a keeper of its version, or staff",
+        exists().where(kept.c.n == machine.c.version_n, keeps_version(kept, sight)),
+    )
+    reader = Clause(
+        "may read its version; it and its provider are current, the provider active and open to "
+        "the reader",
+        and_(current(machine), offered, seen),
+    )
+    return [reader] if sight is Sight.PUBLIC else [keeper, reader]
+
+
+def offers_to(provider: FromClause, sight: Sight) -> Predicate:
+    """The provider is current, active, and public or one where the reader has an identity."""
+    opened: Predicate = provider.c.public
+    if sight is Sight.OWN:
+        opened = or_(opened, in_list(provider.c.id, "my_providers"))
+    if sight is Sight.ALL:
+        opened = true()
+    return and_(current(provider), provider.c.active, opened)
+
+
+def _provider(provider: FromClause, sight: Sight) -> list[Clause]:
+    public = Clause(
+        "it is public, active and current",
+        and_(provider.c.public, provider.c.active, current(provider)),
+    )
+    if sight is Sight.PUBLIC:
+        return [public]
+    if sight is Sight.ALL:
+        return [_STAFF, public]
+    return [
+        Clause("has an identity there", in_list(provider.c.id, "my_providers")),
+        public,
+    ]
+
+
+def _script(script: FromClause, sight: Sight) -> list[Clause]:
+    version, pairing = schema.versions.alias(), schema.version_scripts.alias()
+    used = Clause(
+        "may read a version that uses it",
+        exists().where(
+            pairing.c.script_id == script.c.id,
+            version.c.n == pairing.c.version_n,
+            readable(version, sight),
+        ),
+    )
+    return [*_own(script.c.created_by_id, "created it", sight), used]
+
+
+def _tag(tag: FromClause, sight: Sight) -> list[Clause]:
+    image, carried = schema.images.alias(), schema.image_tags.alias()
+    seen = Clause(
+        "may read an image that carries it",
+        exists().where(
+            carried.c.tag_id == tag.c.id,
+            image.c.id == carried.c.image_id,
+            readable(image, sight),
+        ),
+    )
+    return [_STAFF, seen] if sight is Sight.ALL else [seen]
+
+
+def _own(owner: ColumnElement[int], words: str, sight: Sight) -> list[Clause]:
+    """What is its user's, and staff's."""
+    if sight is Sight.PUBLIC:
+        return [_NEVER]
+    return [_STAFF] if sight is Sight.ALL else [Clause(words, owner == ME)]
+
+
+def _group(group: FromClause, sight: Sight) -> list[Clause]:
+    if sight is Sight.OWN:
+        return [Clause("is in it", in_list(group.c.id, "groups"))]
+    return [_STAFF if sight is Sight.ALL else _NEVER]
+
+
+def _paired(pairing: FromClause, sight: Sight) -> list[Clause]:
+    version = schema.versions.alias()
+    return [
+        Clause(
+            "may read its version",
+            exists().where(version.c.n == pairing.c.version_n, readable(version, sight)),
+        )
+    ]
+
+
+def _membership(pairing: FromClause, sight: Sight) -> list[Clause]:
+    if sight is Sight.ALL:
+        return [_STAFF]
+    if sight is Sight.PUBLIC:
+        return [_NEVER]
+    version, kept = schema.versions.alias(), schema.versions.alias()
+    return [
+        Clause(
+            "is a keeper of its version",
+            exists().where(kept.c.n == pairing.c.version_n, keeps_version(kept, sight)),
+        ),
+        Clause(
+            "may read its version and is in the group",
+            and_(
+                in_list(pairing.c.group_id, "groups"),
+                exists().where(version.c.n == pairing.c.version_n, readable(version, sight)),
+            ),
+        ),
+    ]
+
+
+def _maintainer(pairing: FromClause, sight: Sight) -> list[Clause]:
+    """Maintainers show as membership does: all to keepers and staff, one's own groups to others."""
+    if sight is not Sight.OWN:
+        return [_STAFF if sight is Sight.ALL else _NEVER]
+    # Whoever is in a maintaining group is a keeper, so own groups need no clause of their own.
+    image = schema.images.alias()
+    return [
+        Clause(
+            "is a keeper of the image",
+            exists().where(image.c.id == pairing.c.image_id, keeps_image(image, sight)),
+        )
+    ]
+
+
+_RULE: dict[str, Callable[[FromClause, Sight], list[Clause]]] = {
+    "versions": _version,
+    "images": _image,
+    "machines": _machine,
+    "providers": _provider,
+    "licenses": lambda thing, sight: [_EVERYBODY],
+    "boot_scripts": _script,
+    "tags": _tag,
+    "groups": _group,
+    "users": lambda thing, sight: _own(thing.c.id, "is that user", sight),
+    "identities": lambda thing, sight: _own(thing.c.user_id, "is its user", sight),
+    "tokens": lambda thing, sight: _own(thing.c.user_id, "is its user", sight),
+    "version_licenses": _paired,
+    "version_scripts": _paired,
+    "version_memberships": _membership,
+    "image_maintainers": _maintainer,
+}
+
+GUARDED = frozenset(_RULE)
+"""The tables that are read only through `readable`."""
+
+
+def _name(thing: FromClause) -> str:
+    """The name of a table, or of the one that an alias stands for."""
+    table: Any = getattr(thing, "element", thing)
+    return str(table.name)
+
+
+def clauses(thing: FromClause, sight: Sight) -> list[Clause]:
+    """The ways in which a reader of this sight may see a row of `thing`."""
+    return _RULE[_name(thing)](thing, sight)
+
+
+def readable(thing: FromClause, sight: Sight) -> Predicate:
+    """The reader may read this row of `thing`, a guarded table or an alias of one."""
+    return or_(*(clause.holds for clause in clauses(thing, sight)))
+
+
+def listed_in_version(machine: FromClause, provider: FromClause, sight: Sight) -> Predicate:
+    """A machine stands in its version's list: it is current, its provider active and current, and
+    the reader may read it. Asked where the reader may read the version."""
+    shown = and_(current(machine), current(provider), provider.c.active)
+    if sight is Sight.ALL:
+        return shown
+    opened: Predicate = provider.c.public
+    if sight is Sight.OWN:
+        version = schema.versions.alias()
+        opened = or_(
+            opened,
+            in_list(provider.c.id, "my_providers"),
+            exists().where(version.c.n == machine.c.version_n, keeps_version(version, sight)),
+        )
+    return and_(shown, opened)
+
+
+def launchable(
+    machine: FromClause, version: FromClause, provider: FromClause, sight: Sight
+) -> Predicate:
+    """The reader may launch the machine: they read it; it, its version, image and provider are
+    current and the provider active. Asked where the reader may read the version."""
+    return and_(listed_in_version(machine, provider, sight), open_now(version))
+
+
+def changeable(thing: FromClause, sight: Sight) -> Predicate:
+    """The reader may change this row (asked only of rows they may read).
+
+    Images and versions: keepers and staff. Machines: with an identity on its provider. Groups:
+    leaders. Licenses and scripts: their creator. The rest: staff (tokens: their user).
+    """
+    if sight is not Sight.OWN:
+        return true() if sight is Sight.ALL else ~true()
+    may = _CHANGE.get(_name(thing))
+    return may(thing) if may else ~true()
+
+
+def _changes_machine(machine: FromClause) -> Predicate:
+    version = schema.versions.alias()
+    return and_(
+        in_list(machine.c.provider_id, "my_providers"),
+        exists().where(version.c.n == machine.c.version_n, keeps_version(version, Sight.OWN)),
+    )
+
+
+def _leads(group: FromClause) -> Predicate:
+    member = schema.group_users.alias()
+    return exists().where(member.c.group_id == group.c.id, member.c.user_id == ME, member.c.leader)
+
+
+def _changes_pairing(pairing: FromClause) -> Predicate:
+    version = schema.versions.alias()
+    return exists().where(version.c.n == pairing.c.version_n, keeps_version(version, Sight.OWN))
+
+
+_CHANGE: dict[str, Callable[[FromClause], Predicate]] = {
+    "images": lambda image: keeps_image(image, Sight.OWN),
+    "versions": lambda version: keeps_version(version, Sight.OWN),
+    "machines": _changes_machine,
+    "groups": _leads,
+    "licenses": lambda license: license.c.created_by_id == ME,
+    "boot_scripts": lambda script: script.c.created_by_id == ME,
+    "tokens": lambda token: token.c.user_id == ME,
+    "version_licenses": _changes_pairing,
+    "version_memberships": _changes_pairing,
+    "version_scripts": _changes_pairing,
+}

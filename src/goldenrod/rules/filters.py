@@ -1,0 +1,148 @@
+"""The filters that lists share: how a parameter's text is read and what it asks.
+
+A well-formed value that names what the reader may not see gives the empty list, exactly like one
+that does not exist: predicates go through the rule wherever a reader could learn from the answer.
+Each factory takes the parameter's name; its values are bound as `f_<name>`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select
+
+from goldenrod.base.clock import parse_instant
+from goldenrod.base.words import name_key
+from goldenrod.rules import access, reading
+from goldenrod.rules.access import Sight
+from goldenrod.store import schema
+from goldenrod.store.paging import Filter, Wanted
+from goldenrod.store.sql import Moment, Sortable, param
+
+Where = Callable[[FromClause, Sight], ColumnElement[bool]]
+
+_BOOLEAN = {"true": "true", "1": "true", "false": "false", "0": "false"}
+
+
+def text(name: str, column: str, takes: str = "the exact text") -> Filter:
+    """A column equals the text as it is."""
+    return Filter(
+        takes,
+        lambda given: Wanted("", {f"f_{name}": given}),
+        lambda thing, sight, form: thing.c[column] == param(f"f_{name}", String),
+    )
+
+
+def by_key(name: str, column: str = "name_key") -> Filter:
+    """A name equals the text, compared by its key."""
+    return Filter(
+        "a whole name",
+        lambda given: Wanted("", {f"f_{name}": name_key(given.strip())}),
+        lambda thing, sight, form: thing.c[column] == param(f"f_{name}", Sortable),
+    )
+
+
+def boolean(where: Where) -> Filter:
+    """The predicate, or its opposite."""
+
+    def read(given: str) -> Wanted:
+        form = _BOOLEAN.get(given.lower())
+        if form is None:
+            raise ValueError("takes true or false.")
+        return Wanted(form, {})
+
+    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+        holds = where(thing, sight)
+        return holds if form == "true" else ~holds
+
+    return Filter("true or false", read, asked, {"type": "boolean"})
+
+
+def since(name: str, column: str, *, before: bool = False) -> Filter:
+    """An instant column is at or after the given instant (or before it)."""
+
+    def read(given: str) -> Wanted:
+        # An unescaped plus sign arrives as a space.
+        return Wanted("", {f"f_{name}": parse_instant(_plus(given))})
+
+    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+        mark = param(f"f_{name}", Moment)
+        value: ColumnElement[Any] = thing.c[column]
+        holds: ColumnElement[bool] = value < mark if before else value >= mark
+        return holds
+
+    return Filter("an instant with a zone", read, asked, {"type": "string", "format": "date-time"})
+
+
+def _plus(given: str) -> str:
+    return f"{given[:-6]}+{given[-5:]}" if len(given) > 16 and given[-6] == " " else given
+
+
+def refers(
+    name: str,
+    table: Table,
+    where: Callable[[FromClause, Sight, Callable[[FromClause], ColumnElement[bool]]], Any],
+) -> Filter:
+    """A thing of `table`, named by id, uuid or slug. `where(thing, sight, is_it)` asks with
+    `is_it(alias)`: that alias is the one, and the reader may read it."""
+    slugs = table.name in reading.SLUGS
+    takes = "a uuid" if table is schema.versions else "an id or uuid" + (" or slug" * slugs)
+
+    def read(given: str) -> Wanted:
+        form = reading.key_form(table, given)
+        if form is None:
+            raise ValueError(f"takes {takes}.")
+        return Wanted(form, {f"f_{name}": reading.key_value(form, given)})
+
+    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+        def is_it(alias: FromClause) -> ColumnElement[bool]:
+            named = reading.named(alias, table, form, f"f_{name}")
+            return named & access.readable(alias, sight)
+
+        found: ColumnElement[bool] = where(thing, sight, is_it)
+        return found
+
+    return Filter(takes, read, asked)
+
+
+def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:
+    """A user column is the user of this exact name."""
+
+    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+        group = schema.groups.alias()
+        user = select(group.c.personal_of).where(group.c.name_key == param(f"f_{name}", Sortable))
+        return column(thing) == user.scalar_subquery()
+
+    return Filter(
+        "a username",
+        lambda given: Wanted("", {f"f_{name}": name_key(given.strip())}),
+        asked,
+    )
+
+
+def one_of(name: str, values: tuple[str, ...], column: Callable[[FromClause], Any]) -> Filter:
+    """An expression equals one of a few words."""
+
+    def read(given: str) -> Wanted:
+        if given not in values:
+            raise ValueError(f"takes one of {', '.join(values)}.")
+        return Wanted("", {f"f_{name}": given})
+
+    return Filter(
+        " or ".join(values),
+        read,
+        lambda thing, sight, form: column(thing) == param(f"f_{name}", String),
+        {"type": "string", "enum": list(values)},
+    )
+
+
+def listed_machine(
+    thing: FromClause, sight: Sight, asks: Callable[[FromClause, FromClause], Any]
+) -> ColumnElement[bool]:
+    """The version shows this reader a machine of which `asks(machine, provider)` holds."""
+    machine, provider = schema.machines.alias(), schema.providers.alias()
+    return exists().where(
+        machine.c.version_n == thing.c.n,
+        provider.c.id == machine.c.provider_id,
+        access.listed_in_version(machine, provider, sight),
+        asks(machine, provider),
+    )

@@ -1,0 +1,187 @@
+"""Reading a guarded thing, one way for all of them: one, a page of them, or one to be changed.
+
+Every statement here starts at `access.readable`. A noun gives its table, its shape (`shape(thing,
+sight)`, the JSON it answers) and its `Listing`; the answer is the JSON text that the database built.
+What the reader may not see is NotFound, exactly like what does not exist.
+"""
+
+import hashlib
+import re
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, func, select
+
+from goldenrod.base.errors import Forbidden, NotFound
+from goldenrod.rules import access
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.summaries import Shape
+from goldenrod.store import paging, schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Page, Query, is_uuid, past_the_end
+from goldenrod.store.sql import Id, Key, json_text, param
+
+_INTEGER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+SLUGS = {"images": schema.image_slugs, "providers": schema.provider_slugs}
+"""Things that a slug leads to as well; an old slug does too."""
+
+
+def key_form(table: Table, key: str) -> str | None:
+    """How a path or filter names a thing of `table`: `id`, `uuid`, `slug`; None for no such form."""
+    if is_uuid(key):
+        return "uuid"
+    if table is schema.versions:
+        return None
+    if _INTEGER.fullmatch(key):
+        return "id"
+    return "slug" if table.name in SLUGS and _SLUG.fullmatch(key) else None
+
+
+def key_value(form: str, key: str) -> Any:
+    """The parameter for a key of this form."""
+    return int(key) if form == "id" else key.lower()
+
+
+def named(thing: FromClause, table: Table, form: str, name: str = "key") -> ColumnElement[bool]:
+    """`thing` is the one that the parameter `name`, of this form, names."""
+    column: ColumnElement[Any] = thing.c.id
+    if form == "uuid":
+        column = thing.c.id if table is schema.versions else thing.c.uuid
+    if form != "slug":
+        wanted: Any = param(name, Key if form == "id" else Id)
+    else:
+        slugs = SLUGS[table.name].alias()
+        owner = next(c for c in slugs.c if c.name != "slug")
+        wanted = select(owner).where(slugs.c.slug == param(name)).scalar_subquery()
+    is_it: ColumnElement[bool] = column == wanted
+    return is_it
+
+
+def _one(table: Table, shape: Shape, sight: Sight, form: str) -> Any:
+    thing = table.alias("thing")
+    return select(json_text(shape(thing, sight))).where(
+        named(thing, table, form), access.readable(thing, sight)
+    )
+
+
+def get(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> str:
+    """The JSON of one thing, by id, uuid or slug. Raises NotFound."""
+    form = key_form(table, key)
+    found = form and tx.value(
+        _one,
+        table,
+        shape,
+        actor.sight,
+        form,
+        key=key_value(form, key),
+        **params(tx, actor),
+    )
+    if not found:
+        raise NotFound()
+    return str(found)
+
+
+def params(tx: Tx, actor: Actor) -> dict[str, Any]:
+    """The parameters of the rule and of addresses, for this reader at this instant."""
+    return {**actor.params, "now": tx.now, "api": tx.api}
+
+
+def _row(table: Table, sight: Sight, form: str) -> Any:
+    thing = table.alias("thing")
+    may = access.changeable(thing, sight).label("may_change")
+    return select(*thing.c, may).where(named(thing, table, form), access.readable(thing, sight))
+
+
+def find(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
+    """The row of one thing that the actor may read, with `may_change`; None where there is none."""
+    form = key_form(table, key)
+    if form is None:
+        return None
+    return tx.first(_row, table, actor.sight, form, key=key_value(form, key), **params(tx, actor))
+
+
+def take_any(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
+    """The row of a thing that the actor may read, with `may_change`. Raises NotFound."""
+    row = find(tx, actor, table, key)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def take(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
+    """The row of one thing to be changed. Raises Unauthorized, NotFound, then Forbidden."""
+    if actor.kind == "anonymous":
+        actor.require_write()
+    row = take_any(tx, actor, table, key)
+    actor.require_write()
+    if not row["may_change"]:
+        raise Forbidden("You may read this, but not change it.")
+    return row
+
+
+def _conditions(
+    listing: paging.Listing,
+    thing: FromClause,
+    sight: Sight,
+    forms: tuple[tuple[str, str], ...],
+) -> list[ColumnElement[bool]]:
+    asked = [listing.filters[name].where(thing, sight, form) for name, form in forms]
+    return [access.readable(thing, sight), *asked]
+
+
+def _counted(listing: paging.Listing, sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
+    thing = listing.table.alias("thing")
+    return select(func.count()).select_from(thing).where(*_conditions(listing, thing, sight, forms))
+
+
+def _rows(
+    listing: paging.Listing,
+    shape: Shape,
+    sight: Sight,
+    forms: tuple[tuple[str, str], ...],
+    order: str,
+    op: str | None,
+) -> Any:
+    inner = listing.table.alias("thing")
+    conditions = _conditions(listing, inner, sight, forms)
+    # The page is picked first, and only its rows are built: a sort would build them all.
+    chosen = paging.picked(listing, conditions, inner, order, op).subquery("picked")
+    outer = listing.table.alias("shown")
+    key = next(iter(listing.table.primary_key)).name
+    return (
+        select(json_text(shape(outer, sight)).label("json"), chosen.c.value, chosen.c.id)
+        .select_from(chosen.join(outer, outer.c[key] == chosen.c.key))
+        .order_by(*paging.directed(order, op, chosen.c.value, chosen.c.id))
+    )
+
+
+def page(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
+    """One page of what the actor may read, with the exact count. Raises NotFound past the end."""
+    listing, sight = query.listing, actor.sight
+    given = {**params(tx, actor), **query.params}
+    count = int(tx.value(_counted, listing, sight, query.forms, **given))
+    offset = (query.page - 1) * query.size
+    if query.page > 1 and offset >= count:
+        raise past_the_end()
+    cursor = query.cursor
+    rows = tx.rows(
+        _rows,
+        listing,
+        shape,
+        sight,
+        query.forms,
+        query.order,
+        cursor.op if cursor else None,
+        size=query.size + 1,
+        offset=offset,
+        after=cursor.value if cursor else None,
+        after_id=cursor.id if cursor else None,
+        **given,
+    )
+    return paging.page(query, count, [(row["json"], row["value"], row["id"]) for row in rows])
+
+
+def etag(body: str) -> str:
+    """The strong ETag of an answer: a hash of its bytes."""
+    return f'"{hashlib.blake2b(body.encode(), digest_size=16).hexdigest()}"'

@@ -1,0 +1,109 @@
+"""Naming things in a body: an id, a uuid, a name where the field takes one, or an object.
+
+Whatever is newly named must be readable by whoever names it; what is hidden is refused with the very
+answer that what does not exist gets (400 `reference_unknown`). References compare by id alone, and
+one that stays as it is is not checked again.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import UNSET
+from sqlalchemy import Table, select
+
+from goldenrod.base.bodies import Reference
+from goldenrod.base.errors import unknown_reference
+from goldenrod.base.words import name_key
+from goldenrod.rules import access, reading
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import LARGEST_KEY, is_uuid
+from goldenrod.store.sql import Sortable, param
+
+Given = int | str | Reference
+
+
+def plain(ref: Given) -> int | str:
+    """The id, uuid or name that a reference carries; an empty text for an object without any."""
+    if not isinstance(ref, Reference):
+        return ref
+    parts = (ref.id, ref.uuid, ref.name, ref.username)
+    return next((part for part in parts if part is not UNSET), "")
+
+
+def read(tx: Tx, actor: Actor, table: Table, ref: Given, field: str) -> Row:
+    """The row of the thing that `ref` names, which the actor must be able to read; with
+    `may_change`. Raises BadRequest (`reference_unknown`)."""
+    value = plain(ref)
+    row = reading.find(tx, actor, table, str(value)) if _whole(value) else None
+    if row is None:
+        raise unknown_reference(field, _shown(value))
+    return row
+
+
+def _whole(value: int | str) -> bool:
+    return isinstance(value, str) or 0 < value <= LARGEST_KEY
+
+
+def _shown(value: int | str) -> int | str:
+    return value[:80] if isinstance(value, str) else value
+
+
+def _named(table: Table, column: str) -> Any:
+    return select(table.c.id).where(table.c[column] == param("named", Sortable))
+
+
+def _keyed(table: Table, column: str) -> Any:
+    return select(table.c.id).where(table.c[column] == param("keyed", table.c[column].type))
+
+
+def _group_by(column: str, sight: Sight) -> Any:
+    group = schema.groups.alias()
+    found = group.c[column] == param("keyed", group.c[column].type)
+    return select(group.c.id).where(found, access.readable(group, sight))
+
+
+def group_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] = ()) -> int:
+    """A group by exact name (that a name exists is no secret) or by the id or uuid of one that the
+    actor may read, or that is in `known` already. Raises BadRequest."""
+    value = plain(ref)
+    if isinstance(value, str) and not is_uuid(value):
+        found = tx.value(_named, schema.groups, "name_key", named=name_key(value.strip()))
+    elif isinstance(value, int) and value in set(known):
+        return value
+    else:
+        column, key = _column_of(value)
+        found = _whole(value) and tx.value(
+            _group_by, column, actor.sight, keyed=key, **reading.params(tx, actor)
+        )
+    if not found:
+        raise unknown_reference(field, _shown(value))
+    return int(found)
+
+
+def _column_of(value: int | str) -> tuple[str, int | str]:
+    return ("uuid", value.lower()) if isinstance(value, str) else ("id", value)
+
+
+def user_id(tx: Tx, ref: Given, field: str) -> int:
+    """A user by id, uuid or exact username. Raises BadRequest."""
+    value = plain(ref)
+    if isinstance(value, str) and not is_uuid(value):
+        found = tx.value(_personal, named=name_key(value.strip()))
+    else:
+        column, key = _column_of(value)
+        found = _whole(value) and tx.value(_keyed, schema.users, column, keyed=key)
+    if not found:
+        raise unknown_reference(field, _shown(value))
+    return int(found)
+
+
+def _personal() -> Any:
+    group = schema.groups
+    return select(group.c.personal_of).where(group.c.name_key == param("named", Sortable))
+
+
+def all_of(refs: Iterable[Given], read_one: Any) -> list[int]:
+    """The ids of a list of references, each once, in order of id."""
+    return sorted({read_one(ref, place) for place, ref in enumerate(refs)})

@@ -1,0 +1,301 @@
+"""An object inside an object: its SQL, and what of it this reader is shown.
+
+A summary shows `id` and `url` first, then what saves the reader a request. Where the reader may not
+read the inner object, it is `{"id": …}` and nothing more. Addresses begin with the parameter `api`
+(`/api/v2`, behind the public address where one is set).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
+
+from goldenrod.rules import access
+from goldenrod.rules.access import NOW, Sight
+from goldenrod.store import schema
+from goldenrod.store.sql import in_list, json_list, json_object, param
+
+Json = ColumnElement[Any]
+Shape = Callable[[FromClause, Sight], Json]
+
+_API = param("api", String)
+
+
+def url(resource: str, key: ColumnElement[Any]) -> ColumnElement[str]:
+    """The address of one thing: `/api/v2/images/7`."""
+    address: ColumnElement[str] = _API.concat(literal(f"/{resource}/", String))
+    return address.concat(cast(key, String))
+
+
+def only_id(key: ColumnElement[Any]) -> Json:
+    """What shows of a thing that the reader may not read."""
+    return json_object({"id": key})
+
+
+def seen_or_id(shape: Shape, thing: FromClause, sight: Sight) -> Json:
+    """The summary where the reader may read the thing, else its id alone."""
+    if sight is Sight.ALL:
+        return shape(thing, sight)
+    return case((access.readable(thing, sight), shape(thing, sight)), else_=only_id(thing.c.id))
+
+
+def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], sight: Sight) -> Json:
+    """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
+    thing = table.alias()
+    query = select(seen_or_id(shape, thing, sight)).where(thing.c[key] == value)
+    return query.scalar_subquery()
+
+
+def state(version: FromClause) -> ColumnElement[str]:
+    """The state of a version now: the first that holds."""
+    return case(
+        (version.c.closes_at <= NOW, literal("ended", String)),
+        (version.c.opens_at > NOW, literal("scheduled", String)),
+        else_=literal("current", String),
+    )
+
+
+def user(user_id: ColumnElement[int]) -> Json:
+    """A user by name, as wherever a readable object names one."""
+    account = schema.users.alias()
+    shape = json_object(
+        {
+            "id": account.c.id,
+            "url": url("users", account.c.id),
+            "uuid": account.c.uuid,
+            "username": account.c.username,
+        }
+    )
+    return select(shape).where(account.c.id == user_id).scalar_subquery()
+
+
+def version_shape(version: FromClause, sight: Sight) -> Json:
+    image = schema.images.alias()
+    short = json_object({"id": image.c.id, "url": url("images", image.c.id), "slug": image.c.slug})
+    return json_object(
+        {
+            "id": version.c.id,
+            "url": url("image_versions", version.c.id),
+            "name": version.c.name,
+            "state": state(version),
+            "start_date": version.c.start_date,
+            "end_date": version.c.end_date,
+            # Whoever may read a version may read its image.
+            "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
+        }
+    )
+
+
+def image_shape(image: FromClause, sight: Sight) -> Json:
+    return json_object(
+        {
+            "id": image.c.id,
+            "url": url("images", image.c.id),
+            "uuid": image.c.uuid,
+            "slug": image.c.slug,
+            "name": image.c.name,
+            "is_public": image.c.is_public,
+            "created_by": user(image.c.created_by_id),
+            "end_date": image.c.end_date,
+        }
+    )
+
+
+def provider_shape(provider: FromClause, sight: Sight) -> Json:
+    return json_object(
+        {
+            "id": provider.c.id,
+            "url": url("providers", provider.c.id),
+            "uuid": provider.c.uuid,
+            "slug": provider.c.slug,
+            "name": provider.c.name,
+        }
+    )
+
+
+def machine_shape(machine: FromClause, sight: Sight) -> Json:
+    return json_object(
+        {
+            "id": machine.c.id,
+            "url": url("provider_machines", machine.c.id),
+            "uuid": machine.c.uuid,
+            "identifier": machine.c.identifier,
+            "architecture": machine.c.architecture,
+            "size_gb": machine.c.size_gb,
+            "start_date": machine.c.start_date,
+            "end_date": machine.c.end_date,
+            "provider": provider(machine.c.provider_id, sight),
+        }
+    )
+
+
+def _titled(resource: str) -> Shape:
+    def shape(thing: FromClause, sight: Sight) -> Json:
+        return json_object(
+            {
+                "id": thing.c.id,
+                "url": url(resource, thing.c.id),
+                "uuid": thing.c.uuid,
+                "title": thing.c.title,
+                "type": thing.c.type,
+            }
+        )
+
+    return shape
+
+
+license_shape = _titled("licenses")
+script_shape = _titled("boot_scripts")
+
+
+def group_shape(group: FromClause, sight: Sight) -> Json:
+    return json_object(
+        {
+            "id": group.c.id,
+            "url": url("groups", group.c.id),
+            "uuid": group.c.uuid,
+            "name": group.c.name,
+        }
+    )
+
+
+def identity_shape(identity: FromClause, sight: Sight) -> Json:
+    return json_object(
+        {
+            "id": identity.c.id,
+            "url": url("identities", identity.c.id),
+            "uuid": identity.c.uuid,
+            "provider": provider(identity.c.provider_id, sight),
+        }
+    )
+
+
+def version(n: ColumnElement[int], sight: Sight) -> Json:
+    """The version with this internal key; null for none."""
+    return one(version_shape, schema.versions, "n", n, sight)
+
+
+def image(image_id: ColumnElement[int], sight: Sight) -> Json:
+    return one(image_shape, schema.images, "id", image_id, sight)
+
+
+def provider(provider_id: ColumnElement[int], sight: Sight) -> Json:
+    return one(provider_shape, schema.providers, "id", provider_id, sight)
+
+
+def identity(identity_id: ColumnElement[int], sight: Sight) -> Json:
+    return one(identity_shape, schema.identities, "id", identity_id, sight)
+
+
+def machines(version: FromClause, sight: Sight) -> Json:
+    """A version's machines that this reader is shown: current ones on active, current providers."""
+    machine, place = schema.machines.alias(), schema.providers.alias()
+    query = (
+        select(machine_shape(machine, sight))
+        .select_from(machine.join(place, place.c.id == machine.c.provider_id))
+        .where(
+            machine.c.version_n == version.c.n,
+            access.listed_in_version(machine, place, sight),
+        )
+        .order_by(machine.c.id)
+    )
+    return json_list(query, version)
+
+
+def _attached(pairing: Any, thing: Any, column: str, shape: Shape, version: FromClause) -> Json:
+    link, item = pairing.alias(), thing.alias()
+    # Licenses are everybody's, and whoever may read a version may read its scripts.
+    query = (
+        select(shape(item, Sight.ALL))
+        .select_from(link.join(item, item.c.id == link.c[column]))
+        .where(link.c.version_n == version.c.n)
+        .order_by(item.c.id)
+    )
+    return json_list(query, version)
+
+
+def licenses(version: FromClause) -> Json:
+    return _attached(schema.version_licenses, schema.licenses, "license_id", license_shape, version)
+
+
+def scripts(version: FromClause) -> Json:
+    return _attached(
+        schema.version_scripts, schema.boot_scripts, "script_id", script_shape, version
+    )
+
+
+def membership(version: FromClause, sight: Sight) -> Json:
+    """The groups a version is shared with: all to keepers and staff, to others their own."""
+    link, group = schema.version_memberships.alias(), schema.groups.alias()
+    query = (
+        select(group_shape(group, sight))
+        .select_from(link.join(group, group.c.id == link.c.group_id))
+        .where(
+            link.c.version_n == version.c.n,
+            _own_groups(link, access.keeps_version, version, sight),
+        )
+        .order_by(group.c.id)
+    )
+    return json_list(query, version)
+
+
+def maintainers(image: FromClause, sight: Sight) -> Json:
+    """The groups that maintain an image, shown as membership is."""
+    link, group = schema.image_maintainers.alias(), schema.groups.alias()
+    query = (
+        select(group_shape(group, sight))
+        .select_from(link.join(group, group.c.id == link.c.group_id))
+        .where(
+            link.c.image_id == image.c.id,
+            _own_groups(link, access.keeps_image, image, sight),
+        )
+        .order_by(group.c.id)
+    )
+    return json_list(query, image)
+
+
+def _own_groups(link: Any, keeps: Any, thing: FromClause, sight: Sight) -> ColumnElement[bool]:
+    own = in_list(link.c.group_id, "groups")
+    return or_(own, keeps(thing, sight)) if sight is Sight.OWN else keeps(thing, sight)
+
+
+def tags(image: FromClause) -> Json:
+    """An image's tags, by name: whoever may read the image may read them."""
+    link, tag = schema.image_tags.alias(), schema.tags.alias()
+    shape = json_object(
+        {
+            "id": tag.c.id,
+            "url": url("tags", tag.c.id),
+            "uuid": tag.c.uuid,
+            "name": tag.c.name,
+        }
+    )
+    query = (
+        select(shape)
+        .select_from(link.join(tag, tag.c.id == link.c.tag_id))
+        .where(link.c.image_id == image.c.id)
+        .order_by(tag.c.name_key)
+    )
+    return json_list(query, image)
+
+
+def count_of(query: Any) -> ColumnElement[int]:
+    """How many rows a correlated query has."""
+    rows = query.subquery()
+    return select(func.count()).select_from(rows).scalar_subquery()
+
+
+def versions_url(image: FromClause) -> ColumnElement[str]:
+    """Where all versions of an image are listed."""
+    address: ColumnElement[str] = _API.concat(literal("/image_versions?image_id=", String))
+    return address.concat(cast(image.c.id, String))

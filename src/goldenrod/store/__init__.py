@@ -1,0 +1,1 @@
+"""The cellar: tables, connections, statements, lists. Knows SQL and both databases, not the rules."""

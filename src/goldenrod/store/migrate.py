@@ -1,0 +1,96 @@
+"""Migrations: bring a catalogue's tables to what this version of Goldenrod needs.
+
+Applied at start under a lock, all of them in one transaction: of a failed one nothing stays, and two
+processes that start at once both succeed. What a start that has nothing to do costs is one look at
+the stored revision.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from goldenrod.base.errors import SettingError
+from goldenrod.store.db import BUSY_TIMEOUT_MS, Database, sqlite_path
+
+HEAD = "0002"
+"""The newest revision in `migrations/versions`; a test holds the two equal."""
+
+_LOCK = 0x676F6C64
+"""PostgreSQL's advisory lock that migrations take: any number, always this one."""
+
+
+def is_current(db: Database) -> bool:
+    """Whether the tables are what this version needs."""
+    return stored_revision(db) == HEAD
+
+
+def stored_revision(db: Database) -> str | None:
+    """The revision that the catalogue's tables are at; None for an empty database."""
+    with db.connection() as connection:
+        if db.dialect == "sqlite":
+            exists = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+        else:
+            exists = "SELECT to_regclass('alembic_version')"
+        row = connection.execute(exists).fetchone()
+        if row is None or row[0] is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
+
+
+def migrate(db: Database) -> bool:
+    """Apply what is missing; whether anything was. Raises SettingError for a newer catalogue."""
+    if is_current(db):
+        return False
+    from alembic.command import upgrade
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = _engine(db.url)
+    try:
+        with _locked(engine) as connection:
+            config.attributes["connection"] = connection
+            upgrade(config, "head")
+    except CommandError as wrong:
+        raise SettingError(
+            f"this catalogue was written by a newer Goldenrod, or is none: {wrong}"
+        ) from None
+    finally:
+        engine.dispose()
+    return True
+
+
+def _engine(url: str) -> sa.Engine:
+    if url.startswith("sqlite:"):
+        path = sqlite_path(url)
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS * 6}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            return connection
+
+        engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
+        sa.event.listen(engine, "begin", _begin_immediate)
+        return engine
+    _, _, rest = url.partition("://")
+    return sa.create_engine(f"postgresql+psycopg://{rest}", poolclass=sa.NullPool)
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _locked(engine: sa.Engine) -> Iterator[sa.Connection]:
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        yield connection

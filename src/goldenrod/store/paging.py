@@ -1,0 +1,326 @@
+"""Lists: which filters and orders one takes, where a reader stands in it, and its envelope.
+
+A noun declares a `Listing`; `Query` is what one request asks of it. A parameter that is unknown,
+malformed or given twice is a 400 that names it and lists the known ones: never a silently wrong
+list. Every order ends with the id, so a cursor (the order's value and the id of the last row seen)
+costs the same on every page and neither repeats nor skips a row that did not change.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+
+from goldenrod.base.clock import END_OF_TIME, parse_instant
+from goldenrod.base.errors import BadRequest, FieldError, NotFound
+from goldenrod.store.sql import Id, Moment, param
+
+PAGE_SIZE = 100
+MOST_PER_PAGE = 1000
+MOST_DIGITS = 9
+"""A page number of more digits is past the end of any list."""
+LARGEST_KEY = 2**63 - 1
+
+
+class Wanted(NamedTuple):
+    """What a filter made of its text: which form of its predicate, and the parameters."""
+
+    form: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One query parameter: what it takes in words, how its text is read, what it asks.
+
+    `read` raises ValueError with what it takes; `where(thing, sight, form)` is the predicate, with
+    the parameters that `read` named.
+    """
+
+    takes: str
+    read: Callable[[str], Wanted]
+    where: Callable[[FromClause, Any, str], ColumnElement[bool]]
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """What a list of one noun takes. `orders` maps each ordering key to its column; a null
+    end_date sorts as the end of time."""
+
+    table: Table
+    filters: Mapping[str, Filter]
+    orders: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    default: str = "start_date"
+
+    def order(self, thing: FromClause, name: str) -> ColumnElement[Any]:
+        column: ColumnElement[Any] = thing.c[self.columns.get(name, name)]
+        if name == "end_date":
+            return func.coalesce(column, _end_of_time(), type_=Moment())
+        return column
+
+    def parameters(self) -> list[str]:
+        return [*self.filters, "ordering", "page_size", "page", "cursor"]
+
+
+def _end_of_time() -> ColumnElement[Any]:
+    return literal(END_OF_TIME, Moment())
+
+
+class Cursor(NamedTuple):
+    """A place between two rows: rows whose (value, id) is `op` this one's come next."""
+
+    order: str
+    op: str
+    value: Any
+    id: Any
+
+    def written(self) -> str:
+        text = json.dumps(self, separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one request asks of a list: already checked, so it can only be answered."""
+
+    listing: Listing
+    given: tuple[tuple[str, str], ...]
+    """The filters and ordering as they came, for the links."""
+    forms: tuple[tuple[str, str], ...]
+    params: Mapping[str, Any]
+    order: str
+    size: int
+    page: int
+    cursor: Cursor | None
+
+    @property
+    def backward(self) -> bool:
+        return self.cursor is not None and self.cursor.op in ("lt", "le")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: JSON texts of its rows, and the query strings of its neighbours."""
+
+    count: int
+    results: list[str]
+    next: str | None
+    previous: str | None
+
+    def envelope(self, base: str) -> str:
+        """The contract's envelope; `base` is the address that the request came in by."""
+        following, before = (
+            "null" if query is None else json.dumps(f"{base}?{query}")
+            for query in (self.next, self.previous)
+        )
+        return (
+            f'{{"count":{self.count},"next":{following},"previous":{before},'
+            f'"results":[{",".join(self.results)}]}}'
+        )
+
+
+def parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
+    """The query that these arguments ask. Raises BadRequest naming what is wrong."""
+    given: dict[str, str] = {}
+    for name, values in arguments.items():
+        if name not in listing.parameters():
+            known = ", ".join(listing.parameters())
+            raise _wrong(name, f"is not a parameter of this list. It takes: {known}.", "unknown")
+        if len(values) != 1:
+            raise _wrong(name, "may be given once.")
+        if "\x00" in values[0]:
+            raise _wrong(name, "holds a NUL character.")
+        given[name] = values[0]
+    size = _number(given.pop("page_size", str(PAGE_SIZE)), "page_size", 1, MOST_PER_PAGE)
+    if "page" in given and "cursor" in given:
+        raise _wrong("cursor", "goes without page: take one of them.")
+    page = _page_number(given.pop("page", "1"))
+    place = given.pop("cursor", None)
+    order = given.get("ordering", listing.default)
+    if order.removeprefix("-") not in listing.orders:
+        raise _wrong(
+            "ordering",
+            f"takes {', '.join(listing.orders)}; with - before it, descending.",
+        )
+    forms: list[tuple[str, str]] = []
+    params: dict[str, Any] = {}
+    for name, text in given.items():
+        if name == "ordering":
+            continue
+        try:
+            wanted = listing.filters[name].read(text)
+        except ValueError as wrong:
+            raise _wrong(name, str(wrong)) from None
+        forms.append((name, wanted.form))
+        params |= wanted.params
+    cursor = _cursor(listing, order, place) if place is not None else None
+    return Query(
+        listing,
+        tuple(given.items()),
+        tuple(sorted(forms)),
+        params,
+        order,
+        size,
+        page,
+        cursor,
+    )
+
+
+def _wrong(name: str, detail: str, problem: str = "invalid") -> BadRequest:
+    return BadRequest(
+        f"{name} {detail}",
+        code=f"parameter_{problem}",
+        errors=(FieldError(name, detail),),
+    )
+
+
+def _number(text: str, name: str, least: int, most: int) -> int:
+    if (
+        text.isascii()
+        and text.isdigit()
+        and len(text) <= MOST_DIGITS
+        and least <= int(text) <= most
+    ):
+        return int(text)
+    raise _wrong(name, f"takes a whole number from {least} to {most}.")
+
+
+def _page_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise _wrong("page", "takes a whole number from 1.")
+    if len(text.lstrip("0")) > MOST_DIGITS or int(text) == 0:
+        raise past_the_end()
+    return int(text)
+
+
+def past_the_end() -> NotFound:
+    return NotFound("This page is past the end of the list.", code="page_not_found")
+
+
+def _cursor(listing: Listing, order: str, text: str) -> Cursor:
+    wrong = _wrong(
+        "cursor",
+        "is not one that this list gave: follow next and previous as they are.",
+    )
+    try:
+        read = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
+        cursor = Cursor(*read)
+        column = listing.table.c[
+            listing.columns.get(order.removeprefix("-"), order.removeprefix("-"))
+        ]
+        if cursor.order != order or cursor.op not in _REVERSED:
+            raise wrong
+        if isinstance(column.type, Moment):
+            cursor = cursor._replace(value=parse_instant(cursor.value))
+        elif not isinstance(cursor.value, str) or "\x00" in cursor.value:
+            raise wrong
+        cursor.value.encode()
+        if isinstance(listing.table.c.id.type, Id):
+            good = isinstance(cursor.id, str) and is_uuid(cursor.id)
+        else:
+            good = type(cursor.id) is int and 0 < cursor.id <= LARGEST_KEY
+        if not good:
+            raise wrong
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
+        raise wrong from None
+    return cursor
+
+
+def is_uuid(text: str) -> bool:
+    """8-4-4-4-12 hexadecimal digits, in either case."""
+    parts = text.split("-")
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(
+        character in "0123456789abcdefABCDEF" for part in parts for character in part
+    )
+
+
+_REVERSED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
+
+
+def picked(
+    listing: Listing,
+    conditions: list[ColumnElement[bool]],
+    thing: FromClause,
+    order: str,
+    op: str | None,
+) -> Select[Any]:
+    """The statement that picks one page's rows: their key, order value and id, in reading order.
+
+    Parameters: `size` (one more than the page), `offset`, and with a cursor `after` and `after_id`.
+    """
+    value = listing.order(thing, order.removeprefix("-"))
+    if op is not None:
+        mark = tuple_(param("after", value.type), param("after_id", thing.c.id.type))
+        beyond = _REVERSED[op] if order.startswith("-") else op
+        conditions = [
+            *conditions,
+            getattr(tuple_(value, thing.c.id), f"__{beyond}__")(mark),
+        ]
+    key = next(iter(listing.table.primary_key)).name
+    chosen = select(thing.c[key].label("key"), value.label("value"), thing.c.id.label("id"))
+    return (
+        chosen.where(*conditions)
+        .order_by(*directed(order, op, value, thing.c.id))
+        .limit(param("size"))
+        .offset(param("offset"))
+    )
+
+
+def directed(order: str, op: str | None, *columns: ColumnElement[Any]) -> list[Any]:
+    """The columns in the direction in which a page is read: backward for a cursor before."""
+    ascending = order.startswith("-") == (op in ("lt", "le"))
+    return [column.asc() if ascending else column.desc() for column in columns]
+
+
+def page(query: Query, count: int, rows: list[tuple[str, Any, Any]]) -> Page:
+    """The page that these rows (JSON, order value, id; at most one more than its size) make."""
+    more = len(rows) > query.size
+    rows = rows[: query.size]
+    if query.backward:
+        rows = rows[::-1]
+    if not rows:
+        cursor = query.cursor
+        if cursor is None:
+            return Page(count, [], None, None)
+        back = _link(query, _INCLUDING[cursor.op], cursor)
+        return Page(
+            count,
+            [],
+            back if query.backward else None,
+            None if query.backward else back,
+        )
+    first, last = (Cursor(query.order, "", row[1], row[2]) for row in (rows[0], rows[-1]))
+    following = more if not query.backward else True
+    before = more if query.backward else query.cursor is not None or query.page > 1
+    return Page(
+        count,
+        [row[0] for row in rows],
+        _link(query, "gt", last) if following else None,
+        _link(query, "lt", first) if before else None,
+    )
+
+
+_INCLUDING = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}
+"""From an empty page, the way back takes in the row at the cursor itself where it still is."""
+
+
+def _link(query: Query, op: str, place: Cursor) -> str:
+    size = [("page_size", str(query.size))] if query.size != PAGE_SIZE else []
+    cursor = place._replace(order=query.order, op=op).written()
+    return urlencode([*query.given, *size, ("cursor", cursor)])

@@ -1,0 +1,401 @@
+"""The tables of the catalogue, with what always holds of each, held by the database itself.
+
+Everything with an integer `id` has a `uuid` beside it; an image version's public id is its UUID, and
+`n` is its integer key inside (a quarter of the size in every index and pairing). What a version
+needs for "who may read it" stands on the version itself (`public`, `owner_id`, `opens_at`,
+`closes_at`; `shares` for its groups), written in the transaction that changes its image, so that
+reading never joins to find out. The migrations in `migrations/` build the same tables; a test
+compares the two.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from goldenrod.store.sql import Id, Key, Moment, Sortable
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _thing(name: str, *columns: Any, **more: Any) -> Table:
+    """A table of things with a public integer id, never used twice, and a uuid."""
+    return Table(
+        name,
+        metadata,
+        Column("id", Key, primary_key=True, autoincrement=True),
+        Column("uuid", Id, nullable=False, unique=True),
+        *columns,
+        sqlite_autoincrement=True,
+        **more,
+    )
+
+
+def _to(target: str, **more: Any) -> ForeignKey:
+    return ForeignKey(target, **more)
+
+
+def _dates() -> tuple[Column[Any], Column[Any]]:
+    return Column("start_date", Moment, nullable=False), Column("end_date", Moment)
+
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    # Incremented in every transaction that changes what a reader could see; its row's lock makes
+    # PostgreSQL's writers follow one another, as SQLite's do.
+    Column("revision", Key, nullable=False),
+    CheckConstraint("one = 1", name="one_row"),
+)
+
+users = _thing(
+    "users",
+    Column("username", Sortable, nullable=False, unique=True),
+    Column("is_staff", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    # argon2id; null: signs in with tokens only
+    Column("password_hash", Text),
+    Column("start_date", Moment, nullable=False),
+)
+
+groups = _thing(
+    "groups",
+    Column("name", String(256), nullable=False),
+    Column("name_key", Sortable, nullable=False, unique=True),
+    # The user whose personal group this is. Its name is theirs, so users and groups share one
+    # space of names, held by name_key's uniqueness.
+    Column("personal_of", Key, _to("users.id"), unique=True),
+    Column("start_date", Moment, nullable=False),
+)
+
+group_users = Table(
+    "group_users",
+    metadata,
+    Column("group_id", Key, _to("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Key, _to("users.id"), primary_key=True),
+    Column("leader", Boolean, nullable=False),
+    Index("ix_group_users_user_id", "user_id", "group_id"),
+)
+
+providers = _thing(
+    "providers",
+    Column("slug", String(64), nullable=False, unique=True),
+    Column("name", String(256), nullable=False),
+    Column("name_key", Sortable, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("type", String(256), nullable=False),
+    Column("virtualization", String(256), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    *_dates(),
+)
+
+# Every slug a thing ever had: an old one keeps leading to it and is never given to another.
+provider_slugs = Table(
+    "provider_slugs",
+    metadata,
+    Column("slug", String(64), primary_key=True),
+    Column("provider_id", Key, _to("providers.id"), nullable=False, index=True),
+)
+
+identities = _thing(
+    "identities",
+    Column("user_id", Key, _to("users.id"), nullable=False),
+    Column("provider_id", Key, _to("providers.id"), nullable=False, index=True),
+    Column("key", String(256), nullable=False),
+    Column("start_date", Moment, nullable=False),
+    UniqueConstraint("user_id", "provider_id", "key"),
+)
+
+tokens = _thing(
+    "tokens",
+    Column("user_id", Key, _to("users.id"), nullable=False, index=True),
+    Column("name", String(256), nullable=False),
+    Column("scope", String(8), nullable=False),
+    # Only the SHA-256 of the secret is kept.
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Column("revoked_at", Moment),
+    # To the hour, so that reading with a token seldom writes.
+    Column("last_used", Moment),
+    CheckConstraint("scope IN ('read', 'write', 'admin')", name="scope"),
+)
+
+images = _thing(
+    "images",
+    Column("slug", String(64), nullable=False, unique=True),
+    Column("name", String(256), nullable=False),
+    Column("name_key", Sortable, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("is_public", Boolean, nullable=False),
+    Column("owner_id", Key, _to("users.id"), nullable=False, index=True),
+    Column("created_by_id", Key, _to("users.id"), nullable=False, index=True),
+    *_dates(),
+    Index("ix_images_start_date", "start_date", "id"),
+    Index("ix_images_name_key", "name_key"),
+)
+
+image_slugs = Table(
+    "image_slugs",
+    metadata,
+    Column("slug", String(64), primary_key=True),
+    Column("image_id", Key, _to("images.id"), nullable=False, index=True),
+)
+
+image_maintainers = Table(
+    "image_maintainers",
+    metadata,
+    Column("image_id", Key, _to("images.id"), primary_key=True),
+    Column("group_id", Key, _to("groups.id"), primary_key=True),
+    Index("ix_image_maintainers_group_id", "group_id", "image_id"),
+)
+
+tags = _thing(
+    "tags",
+    Column("name", String(256), nullable=False),
+    Column("name_key", Sortable, nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("start_date", Moment, nullable=False),
+)
+
+image_tags = Table(
+    "image_tags",
+    metadata,
+    Column("image_id", Key, _to("images.id"), primary_key=True),
+    Column("tag_id", Key, _to("tags.id"), primary_key=True),
+    Index("ix_image_tags_tag_id", "tag_id", "image_id"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("n", Key, primary_key=True, autoincrement=True),
+    Column("id", Id, nullable=False, unique=True),
+    Column("parent_n", Key, _to("versions.n"), index=True),
+    Column("name", String(256), nullable=False),
+    Column("name_key", Sortable, nullable=False),
+    Column("change_log", Text, nullable=False),
+    Column("image_id", Key, _to("images.id"), nullable=False),
+    Column("allow_imaging", Boolean, nullable=False),
+    Column("user_id", Key, _to("users.id"), nullable=False),
+    Column("identity_id", Key, _to("identities.id"), index=True),
+    *_dates(),
+    Column("doc_object_id", String(256)),
+    Column("min_cpu", Integer),
+    Column("min_mem", Integer),  # MiB
+    # What its image says, kept here so that reading a version never has to look there.
+    Column("public", Boolean, nullable=False),
+    Column("owner_id", Key, _to("users.id"), nullable=False),
+    Column("opens_at", Moment, nullable=False),  # the later start_date of version and image
+    Column("closes_at", Moment, nullable=False),  # the earlier end_date, else the end of time
+    UniqueConstraint("image_id", "name_key"),
+    UniqueConstraint("n", "image_id"),  # what machines refer to
+    CheckConstraint("min_cpu BETWEEN 0 AND 4096", name="min_cpu"),
+    CheckConstraint("min_mem BETWEEN 0 AND 2147483647", name="min_mem"),
+    CheckConstraint("parent_n <> n", name="parent"),
+    Index("ix_versions_start_date", "start_date", "id"),
+    Index("ix_versions_image_id", "image_id", "start_date", "id"),
+    Index("ix_versions_owner_id", "owner_id", "start_date", "id"),
+    Index("ix_versions_user_id", "user_id", "start_date", "id"),
+    Index(
+        "ix_versions_public",
+        "start_date",
+        "id",
+        "opens_at",
+        "closes_at",
+        sqlite_where=text("public = 1"),
+        postgresql_where=text("public"),
+    ),
+    Index(
+        "ix_versions_public_opens_at",
+        "opens_at",
+        "closes_at",
+        sqlite_where=text("public = 1"),
+        postgresql_where=text("public"),
+    ),
+    Index(
+        "ix_versions_public_closes_at",
+        "closes_at",
+        "opens_at",
+        sqlite_where=text("public = 1"),
+        postgresql_where=text("public"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+machines = _thing(
+    "machines",
+    Column("version_n", Key, nullable=False),
+    # Its version's image: what makes (provider, identifier) unique within an image.
+    Column("image_id", Key, nullable=False),
+    Column("provider_id", Key, _to("providers.id"), nullable=False),
+    Column("identifier", String(256), nullable=False),
+    Column("size_gb", Integer),
+    Column("architecture", String(256), nullable=False),
+    Column("checksum", String(256), nullable=False),
+    Column("created_by_id", Key, _to("users.id"), nullable=False),
+    *_dates(),
+    ForeignKeyConstraint(
+        ["version_n", "image_id"],
+        ["versions.n", "versions.image_id"],
+        onupdate="CASCADE",
+    ),
+    CheckConstraint("size_gb BETWEEN 0 AND 2147483647", name="size_gb"),
+    Index("ix_machines_version_n", "version_n", "id"),
+    Index("ix_machines_provider_id", "provider_id", "version_n"),
+    Index("ix_machines_identifier", "identifier", "provider_id"),
+    Index(
+        "uq_machines_offered",
+        "image_id",
+        "provider_id",
+        "identifier",
+        unique=True,
+        sqlite_where=text("end_date IS NULL"),
+        postgresql_where=text("end_date IS NULL"),
+    ),
+)
+
+licenses = _thing(
+    "licenses",
+    Column("title", String(256), nullable=False),
+    Column("title_key", Sortable, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_by_id", Key, _to("users.id"), nullable=False),
+    Column("start_date", Moment, nullable=False),
+    CheckConstraint("type IN ('Full Text', 'URL', 'SPDX')", name="type"),
+)
+
+boot_scripts = _thing(
+    "boot_scripts",
+    Column("title", String(256), nullable=False),
+    Column("title_key", Sortable, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("run_every_deploy", Boolean, nullable=False),
+    Column("wait_for_deploy", Boolean, nullable=False),
+    Column("created_by_id", Key, _to("users.id"), nullable=False),
+    Column("start_date", Moment, nullable=False),
+    CheckConstraint("type IN ('Raw Text', 'URL')", name="type"),
+)
+
+
+def _pairing(name: str, other: str, column: str) -> Table:
+    """A version and one license, group or script: once each."""
+    return _thing(
+        name,
+        Column("version_n", Key, _to("versions.n"), nullable=False),
+        Column(column, Key, _to(f"{other}.id"), nullable=False),
+        UniqueConstraint("version_n", column),
+        Index(f"ix_{name}_{column}", column, "version_n"),
+    )
+
+
+version_licenses = _pairing("version_licenses", "licenses", "license_id")
+version_memberships = _pairing("version_memberships", "groups", "group_id")
+version_scripts = _pairing("version_scripts", "boot_scripts", "script_id")
+
+# The memberships of versions whose image is not public, with what a list of them is sorted by:
+# one indexed way of seeing per group.
+shares = Table(
+    "shares",
+    metadata,
+    Column("group_id", Key, _to("groups.id"), primary_key=True),
+    Column("n", Key, _to("versions.n"), primary_key=True),
+    Column("start_date", Moment, nullable=False),
+    Column("opens_at", Moment, nullable=False),
+    Column("closes_at", Moment, nullable=False),
+    Index("ix_shares_n", "n"),
+    Index("ix_shares_start_date", "group_id", "start_date", "n", "opens_at", "closes_at"),
+    Index("ix_shares_opens_at", "group_id", "opens_at", "closes_at"),
+    Index("ix_shares_closes_at", "group_id", "closes_at", "opens_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Key, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    # null: the console or a source, as `via` says
+    Column("user_id", Key, _to("users.id"), index=True),
+    Column("via", String(16), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("subject_id", Key, nullable=False),
+    # JSON {"field": {"before": …, "after": …}}, things as ids; names are filled in when read,
+    # through the rule, for whoever reads.
+    Column("changes", Text, nullable=False),
+    Index("ix_audit_subject", "subject", "subject_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+# What a POST with an Idempotency-Key made, for 24 hours: which thing, not its bytes, so that a
+# repeated answer is built anew through the rule.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("user_id", Key, _to("users.id"), primary_key=True),
+    Column("key", String(256), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("made", String(64), nullable=False),
+    Column("extra", Text, nullable=False),
+)
+
+# Failed sign-ins in the current window, by address alone and by account and address.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("bucket", String(64), primary_key=True),
+    Column("since", Moment, nullable=False, index=True),
+    Column("failures", Integer, nullable=False),
+)
+
+
+def _words(name: str, key: str, target: str) -> Table:
+    """Search tokens in PostgreSQL; SQLite keeps the same in a full-text table of this name, whose
+    row id is the key."""
+    from sqlalchemy.dialects.postgresql import TSVECTOR
+
+    return Table(
+        name,
+        metadata,
+        Column(key, Key, _to(target), primary_key=True, autoincrement=False),
+        Column("tokens", TSVECTOR, nullable=False),
+        Index(f"ix_{name}_tokens", "tokens", postgresql_using="gin"),
+        info={"postgresql_only": True},
+    )
+
+
+image_words = _words("image_words", "image_id", "images.id")
+version_words = _words("version_words", "n", "versions.n")
+
+FULL_TEXT_TABLES = (
+    "CREATE VIRTUAL TABLE {name} USING fts5(tokens, detail=none, columnsize=0, prefix='2 3', "
+    "tokenize=\"ascii tokenchars '-._'\")"
+)
+"""How SQLite's tables of search tokens are made; `{name}` is `image_words` or `version_words`."""

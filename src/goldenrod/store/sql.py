@@ -1,0 +1,167 @@
+"""What SQLAlchemy Core needs to compose one statement for SQLite and PostgreSQL.
+
+Two column types (`Moment`, `Id`), JSON built in the database (`json_object`, `json_list`), and
+arrays as parameters (`in_list`). Every difference between the two databases that shows inside a
+statement is here; those of connections and transactions are in `db.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    String,
+    Text,
+    bindparam,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
+
+Key = BigInteger().with_variant(Integer(), "sqlite")
+"""Integer keys: 64 bits on both (SQLite's INTEGER is the row id itself)."""
+
+Sortable = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that sorts by its bytes on both databases: the keys by which names compare."""
+
+
+class Moment(TypeDecorator[str]):
+    """An instant: 27 characters of text in SQLite, timestamptz in PostgreSQL."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27)
+
+
+class Id(TypeDecorator[str]):
+    """A UUID: 36 lower-case characters in SQLite, uuid in PostgreSQL; a str in Python."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
+
+
+def param(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] | None = None) -> Any:
+    """A named parameter, given when the statement runs."""
+    return bindparam(name, type_=kind, required=True)
+
+
+class json_object(FunctionElement[Any]):
+    """A JSON object with these members, in this order; nested JSON stays JSON, null stays null."""
+
+    type = JSON()
+    inherit_cache = False
+
+    def __init__(self, members: Mapping[str, ColumnElement[Any]]) -> None:
+        self.members = tuple(members)
+        super().__init__(*members.values())
+
+
+@compiles(json_object, "sqlite")
+def _object_sqlite(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
+    written = []
+    for name, value in zip(element.members, element.clauses, strict=True):
+        text = compiler.process(value, **kw)
+        if isinstance(value.type, Boolean):
+            text = f"json(CASE {text} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)"
+        written.append(f"'{name}', {text}")
+    return f"json_object({', '.join(written)})"
+
+
+@compiles(json_object, "postgresql")
+def _object_postgresql(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
+    # row_to_json writes no spaces, unlike json_build_object, and takes any number of members.
+    written = []
+    for name, value in zip(element.members, element.clauses, strict=True):
+        text = compiler.process(value, **kw)
+        if isinstance(value.type, Moment):
+            text = f"to_char({text} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+        written.append(f'{text} AS "{name}"')
+    return f"(SELECT row_to_json(o) FROM (SELECT {', '.join(written)}) AS o)"
+
+
+class _json_array(FunctionElement[Any]):
+    """All `item` values of a query as one JSON array, in the query's order; none: `[]`."""
+
+    type = JSON()
+    inherit_cache = False
+
+
+@compiles(_json_array, "sqlite")
+def _array_sqlite(element: _json_array, compiler: SQLCompiler, **kw: Any) -> str:
+    # json(): the mark that a text is JSON is lost where a subquery is sorted.
+    return f"json_group_array(json({compiler.process(element.clauses, **kw)}))"
+
+
+@compiles(_json_array, "postgresql")
+def _array_postgresql(element: _json_array, compiler: SQLCompiler, **kw: Any) -> str:
+    item = compiler.process(element.clauses, **kw)
+    return f"('[' || coalesce(string_agg(({item})::text, ','), '') || ']')::json"
+
+
+class json_text(FunctionElement[Any]):
+    """JSON as text: psycopg would decode a json column, and the bytes are what is answered."""
+
+    type = String()
+    inherit_cache = False
+
+
+@compiles(json_text, "sqlite")
+def _text_sqlite(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(json_text, "postgresql")
+def _text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)})::text"
+
+
+def json_list(query: Select[Any], *of: FromClause) -> ColumnElement[Any]:
+    """The JSON array of a query's first column in the query's order, `[]` where it has no row.
+
+    `of`: the tables of the enclosing statement that the query speaks of.
+    """
+    rows = query.correlate(*of).subquery()
+    return select(_json_array(next(iter(rows.c)))).select_from(rows).scalar_subquery()
+
+
+class in_list(FunctionElement[Any]):
+    """`column` is one of the values of an array parameter (a Python list when it runs)."""
+
+    # Not Boolean: SQLite would be sent `… IN (…) = 1`, which no index serves.
+    type = NullType()
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[Any], name: str, kind: Any = Key) -> None:
+        super().__init__(column, param(name, ARRAY(kind)))
+
+
+@compiles(in_list, "sqlite")
+def _in_sqlite(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(in_list, "postgresql")
+def _in_postgresql(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY({values})"
+
+
+NULL_JSON: ColumnElement[Any] = literal_column("NULL", JSON())

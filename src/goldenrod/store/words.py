@@ -1,0 +1,78 @@
+"""The search tables: which tokens stand at which image or version, on both databases.
+
+SQLite keeps them in full-text tables, PostgreSQL as `tsvector` with a GIN index. Tokens hold only
+letters, digits and `-._`, so that a quoted one is plain text in either query language.
+"""
+
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
+
+from goldenrod.store import schema
+from goldenrod.store.db import Tx
+from goldenrod.store.sql import param
+
+_KEYS = {"image_words": "image_id", "version_words": "n"}
+
+
+def put(tx: Tx, table: str, key: int, tokens: list[str]) -> None:
+    """Replace the tokens of one row of `image_words` or `version_words`."""
+    if tx.dialect == "sqlite":
+        tx.sql(f"DELETE FROM {table} WHERE rowid = :key", {"key": key})
+        tx.sql(
+            f"INSERT INTO {table} (rowid, tokens) VALUES (:key, :tokens)",
+            {"key": key, "tokens": " ".join(tokens)},
+        )
+    else:
+        column = _KEYS[table]
+        tx.sql(
+            f"INSERT INTO {table} ({column}, tokens) "
+            "VALUES (%(key)s, array_to_tsvector(%(tokens)s::text[])) "
+            f"ON CONFLICT ({column}) DO UPDATE SET tokens = excluded.tokens",
+            {"key": key, "tokens": tokens},
+        )
+
+
+class has_word(FunctionElement[Any]):
+    """The thing with this key has a token among the `exact` parameter's, or one that begins with
+    one of the `prefix` parameter's (both arrays of text)."""
+
+    type = NullType()
+    inherit_cache = False
+
+    def __init__(self, table: str, key: ColumnElement[int], exact: str, prefix: str) -> None:
+        assert table in _KEYS
+        self.table = table
+        super().__init__(key, param(exact, ARRAY(Text)), param(prefix, ARRAY(Text)))
+
+
+@compiles(has_word, "sqlite")
+def _sqlite(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
+    key, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
+    return (
+        f"{key} IN (SELECT rowid FROM {element.table} WHERE {element.table} MATCH ("
+        "SELECT group_concat(word, ' OR ') FROM ("
+        f"SELECT '\"' || value || '\"' AS word FROM json_each({exact}) UNION ALL "
+        f"SELECT '\"' || value || '\"*' FROM json_each({prefix}))))"
+    )
+
+
+@compiles(has_word, "postgresql")
+def _postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
+    key, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
+    # The array first: PostgreSQL joined the other way round sorts all versions before it matches.
+    return (
+        f"{key} = ANY(ARRAY(SELECT {_KEYS[element.table]} FROM {element.table} WHERE tokens @@ ("
+        "SELECT string_agg(word, ' | ') FROM ("
+        f"SELECT '''' || value || '''' AS word FROM unnest({exact}) AS value UNION ALL "
+        f"SELECT '''' || value || ''':*' FROM unnest({prefix}) AS value) AS words)::tsquery))"
+    )
+
+
+def names() -> tuple[str, ...]:
+    """The search tables."""
+    return (schema.image_words.name, schema.version_words.name)

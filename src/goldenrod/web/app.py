@@ -1,0 +1,176 @@
+"""The application: routes, one renderer for every error, and the headers that all answers share.
+
+`build_app` gives a WSGI callable. HEAD is GET without its body; a trailing slash is redirected (308)
+to a target that begins with exactly one slash.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import falcon
+
+from goldenrod.base.config import Settings
+from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
+from goldenrod.store.db import Database
+from goldenrod.web.api import ROUTES, Route
+from goldenrod.web.call import Answer, Call
+
+log = logging.getLogger("goldenrod")
+
+API = "/api/v2"
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _Resource:
+    """Falcon's responders for one path, from its routes."""
+
+    def __init__(self, routes: list[Route], db: Database, settings: Settings) -> None:
+        for route in routes:
+            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings))
+
+
+def _responder(route: Route, db: Database, settings: Settings) -> Callable[..., None]:
+    def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
+        call = Call(req, db, settings)
+        _send(req, resp, route.door(call, **path), call.anonymous)
+
+    return respond
+
+
+def _send(req: falcon.Request, resp: falcon.Response, answer: Answer, anonymous: bool) -> None:
+    resp.status = answer.status
+    resp.set_headers(dict(answer.headers))
+    if answer.etag:
+        resp.set_header("ETag", answer.etag)
+        if req.method == "GET" and _unchanged(req, answer.etag):
+            resp.status = 304
+    if resp.status_code < 300 and answer.body is not None:
+        resp.content_type = answer.media_type
+        resp.text = answer.body
+    if req.method == "GET":
+        resp.set_header("Cache-Control", f"{'public' if anonymous else 'private'}, no-cache")
+    else:
+        resp.set_header("Cache-Control", "no-store")
+
+
+def _unchanged(req: falcon.Request, etag: str) -> bool:
+    given = req.get_header("If-None-Match")
+    if given is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in given.split(",")]
+    return etag in tags or tags == ["*"]
+
+
+def _problem(req: falcon.Request, resp: falcon.Response, problem: Problem) -> None:
+    resp.status = problem.status
+    resp.set_headers(problem.headers)
+    resp.set_header("Cache-Control", "no-store")
+    resp.content_type = "application/problem+json"
+    resp.text = json.dumps(problem.document(), ensure_ascii=False)
+
+
+def _on_problem(
+    req: falcon.Request,
+    resp: falcon.Response,
+    problem: Exception,
+    params: dict[str, Any],
+) -> None:
+    assert isinstance(problem, Problem)
+    _problem(req, resp, problem)
+
+
+def _on_http_error(
+    req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    """Falcon's own refusals, in our shape."""
+    assert isinstance(error, falcon.HTTPError)
+    if error.status_code == 405:
+        allowed = dict(error.headers or {}).get("Allow", "")
+        _problem(
+            req,
+            resp,
+            MethodNotAllowed(f"This address takes {allowed}.", headers={"Allow": allowed}),
+        )
+        return
+    problem = Problem(error.title or "The request is not right.", code="request_invalid")
+    _problem(req, resp, problem)
+    resp.status = error.status_code
+    document = problem.document() | {"status": error.status_code, "title": error.title}
+    resp.text = json.dumps(document)
+
+
+def _on_bug(
+    req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    """A fault of ours: logged with its trace, answered without."""
+    log.error("failed: %s %s", req.method, req.path, exc_info=error)
+    _problem(req, resp, Problem("Something went wrong here. It has been logged."))
+
+
+def build_app(db: Database, settings: Settings) -> Wsgi:
+    """The WSGI application over an open, migrated database."""
+    app = falcon.App()
+    app.req_options.strip_url_path_trailing_slash = False
+    app.resp_options.secure_cookies_by_default = True
+    app.add_error_handler(Exception, _on_bug)
+    app.add_error_handler(falcon.HTTPError, _on_http_error)
+    app.add_error_handler(Problem, _on_problem)
+    by_path: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        for path in route.paths(API):
+            by_path.setdefault(path, []).append(route)
+    for path, routes in by_path.items():
+        app.add_route(path, _Resource(routes, db, settings))
+
+    def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
+        # A token that is not valid is 401 everywhere, unknown addresses included.
+        with Call(req, db, settings).read():
+            raise NotFound("There is nothing at this address.")
+
+    app.add_sink(nowhere, "/")
+    return _wrapped(app)
+
+
+_VARY = ("Vary", "Authorization, Accept")
+_SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
+
+
+def _wrapped(app: Any) -> Wsgi:
+    def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "/")
+        if len(path) > 1 and path.endswith("/"):
+            return _redirect(environ, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, _VARY, *_SAFE], *rest)
+
+        if environ["REQUEST_METHOD"] == "HEAD":
+            environ["REQUEST_METHOD"] = "GET"
+            body = app(environ, start)
+            if hasattr(body, "close"):
+                body.close()
+            return []
+        return app(environ, start)  # type: ignore[no-any-return]
+
+    return wsgi
+
+
+def _redirect(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    from urllib.parse import quote
+
+    target = "/" + environ["PATH_INFO"].strip("/")
+    target = quote(target.encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+    if environ.get("QUERY_STRING"):
+        target += f"?{environ['QUERY_STRING']}"
+    start_response(
+        "308 Permanent Redirect",
+        [
+            ("Location", target),
+            ("Content-Length", "0"),
+            ("Cache-Control", "no-store"),
+            _VARY,
+        ],
+    )
+    return []

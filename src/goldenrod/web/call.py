@@ -1,0 +1,226 @@
+"""One request, as doors see it: its transaction and actor, its query, its body, its answer.
+
+The order of refusals is kept here: 401 before the body is read, the body's own faults (413, 415,
+400) only when a door asks for it, after 404 and 403. At most 8 threads read bodies at once, 4 of them
+for the anonymous, so that slow uploads leave the rest of the server free.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+import falcon
+from msgspec import Struct
+
+from goldenrod.base import decode
+from goldenrod.base.config import Settings
+from goldenrod.base.errors import (
+    BadRequest,
+    Problem,
+    TooLarge,
+    Unavailable,
+    UnsupportedMedia,
+    field_problem,
+)
+from goldenrod.rules import reading
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Database, Tx
+from goldenrod.web.identify import identify, note_use
+
+S = TypeVar("S", bound=Struct)
+
+MOST_BODY = 1024 * 1024
+_BODIES = threading.BoundedSemaphore(8)
+_ANONYMOUS_BODIES = threading.BoundedSemaphore(4)
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a door answers: a status, JSON text or nothing, and headers of its own."""
+
+    status: int = 200
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    etag: str | None = None
+    media_type: str = JSON
+
+
+class Call:
+    """One request."""
+
+    def __init__(self, req: falcon.Request, db: Database, settings: Settings) -> None:
+        self.req = req
+        self.db = db
+        self.settings = settings
+        self.anonymous = True
+        self._raw: bytes | Problem | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[tuple[Tx, Actor]]:
+        """A snapshot, and who asks, found in it."""
+        with self.db.read() as tx:
+            actor, unnoted = self._identify(tx)
+            yield tx, actor
+        if unnoted:
+            note_use(self.db, actor)
+
+    @contextmanager
+    def change(self) -> Iterator[tuple[Tx, Actor]]:
+        """A change, and who asks. The body is read before it begins, so that a slow sender holds
+        nothing up, and refused, where it is wrong, only when a door asks for it."""
+        with self.read() as (_, actor):
+            actor.require_write()
+        self.read_body()
+        with self.db.write() as tx:
+            actor, _ = self._identify(tx)
+            yield tx, actor
+
+    def _identify(self, tx: Tx) -> tuple[Actor, bool]:
+        actor, unnoted = identify(tx, self.req.get_header("Authorization"))
+        self.anonymous = actor.kind == "anonymous"
+        return actor, unnoted
+
+    def read_body(self) -> None:
+        """Take the body in; what is wrong with it is kept for `body()`."""
+        if self._raw is None:
+            try:
+                self._raw = self._receive()
+            except (TooLarge, UnsupportedMedia, BadRequest) as wrong:
+                self._raw = wrong
+
+    def _receive(self) -> bytes:
+        gates = [_ANONYMOUS_BODIES, _BODIES] if self.anonymous else [_BODIES]
+        passed: list[threading.BoundedSemaphore] = []
+        try:
+            for gate in gates:
+                if not gate.acquire(blocking=False):
+                    raise Unavailable("Too many bodies are being sent at once.", code="server_busy")
+                passed.append(gate)
+            declared = self.req.content_length
+            if declared is not None and declared > MOST_BODY:
+                raise _too_large()
+            raw: bytes = self.req.stream.read(MOST_BODY + 1)
+        except OSError:
+            raise BadRequest("The body did not arrive whole.", code="body_malformed") from None
+        finally:
+            for gate in passed:
+                gate.release()
+        if len(raw) > MOST_BODY:
+            raise _too_large()
+        return raw
+
+    def raw(self) -> bytes:
+        """The body's bytes. Raises TooLarge, UnsupportedMedia."""
+        self.read_body()
+        if isinstance(self._raw, Problem):
+            raise self._raw
+        self._require_json()
+        assert self._raw is not None
+        return self._raw
+
+    def _require_json(self) -> None:
+        given = self.req.content_type or ""
+        kind, _, parameters = given.partition(";")
+        allowed = (JSON, MERGE_PATCH) if self.req.method == "PATCH" else (JSON,)
+        charset = parameters.strip().lower().replace('"', "")
+        if kind.strip().lower() not in allowed or charset not in ("", "charset=utf-8"):
+            raise UnsupportedMedia(f"Send the body as {' or '.join(allowed)}, in UTF-8.")
+        if (self.req.get_header("Content-Encoding") or "identity").lower() != "identity":
+            raise UnsupportedMedia("Send the body without a Content-Encoding.")
+
+    def body(self, shape: type[S]) -> S:
+        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest."""
+        value = decode.parse(self.raw())
+        if not isinstance(value, dict):
+            raise field_problem("body", "must be a JSON object")
+        return decode.convert(value, shape)
+
+    def patch(self, shape: type[S], current: Mapping[str, Any]) -> S:
+        """The body of a PATCH as `shape`. `current` is what GET answers now: fields of it that
+        cannot be changed must be as they are (400 `field_read_only`), or are computed and ignored.
+        """
+        value = decode.parse(self.raw())
+        if not isinstance(value, dict):
+            raise field_problem("body", "must be a JSON object")
+        changeable = set(shape.__struct_fields__)
+        for name in [name for name in value if name in current and name not in changeable]:
+            if name not in COMPUTED and not _same(value[name], current[name]):
+                raise field_problem(name, "cannot be changed", code="field_read_only")
+            del value[name]
+        return decode.convert(value, shape)
+
+    def query(self, listing: paging.Listing) -> paging.Query:
+        """What the request asks of a list. Raises BadRequest."""
+        return paging.parse(listing, self.arguments())
+
+    def arguments(self) -> dict[str, list[str]]:
+        """The query string. Raises BadRequest where it is not UTF-8."""
+        try:
+            return parse_qs(
+                self.req.query_string,
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=100,
+            )
+        except ValueError:
+            raise BadRequest(
+                "The query string is not well-formed UTF-8.", code="parameter_invalid"
+            ) from None
+
+    def no_arguments(self) -> None:
+        """Raise BadRequest where the request has a query string: this door takes none."""
+        for name in self.arguments():
+            raise BadRequest(
+                f"{name[:80]} is not a parameter here: this address takes none.",
+                code="parameter_unknown",
+            )
+
+    def base(self) -> str:
+        """The address that the request came in by, for the links to its neighbours."""
+        return f"{self.settings.public_url}{self.req.path}"
+
+    def expect(self, tx: Tx, current: str) -> None:
+        """Hold the request's If-Match against what GET answers now."""
+        tx.expect(self.req.get_header("If-Match"), reading.etag(current))
+
+
+COMPUTED = frozenset(
+    {
+        "url",
+        "state",
+        "versions",
+        "versions_count",
+        "versions_url",
+        "last_used",
+        "personal",
+    }
+)
+"""Fields that an answer computes: sent back in a PATCH, they are ignored."""
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A body has at most {MOST_BODY} bytes.")
+
+
+def _same(given: Any, current: Any) -> bool:
+    """Equal as the rule for sending back what GET gave has it: references compare by id alone."""
+    if isinstance(current, dict) and "id" in current:
+        given = given.get("id") if isinstance(given, dict) else given
+        return bool(given == current["id"])
+    if isinstance(current, list):
+        return (
+            isinstance(given, list)
+            and len(given) == len(current)
+            and all(_same(a, b) for a, b in zip(given, current, strict=True))
+        )
+    return bool(given == current)
+
+
+Door = Callable[..., Answer]

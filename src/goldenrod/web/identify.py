@@ -1,0 +1,63 @@
+"""Who asks: from a request's Authorization header to an `Actor`.
+
+A header that is not one valid token (wrong, expired, revoked, another scheme, empty, twice) is 401
+everywhere, never treated as anonymous. No header is the anonymous.
+"""
+
+import ipaddress
+import re
+
+import falcon
+
+from goldenrod.base.config import Settings
+from goldenrod.base.errors import Unauthorized
+from goldenrod.catalogue import tokens
+from goldenrod.rules.access import ANONYMOUS, Actor
+from goldenrod.store.db import Database, Tx
+
+_HEADER = re.compile(r"(?:token|bearer) +(?P<secret>[A-Za-z0-9._~+/=-]{1,512})", re.I | re.ASCII)
+
+
+def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
+    """The actor that the Authorization header speaks for, and whether its use is to be noted.
+
+    Raises Unauthorized.
+    """
+    if header is None:
+        return ANONYMOUS, False
+    read = _HEADER.fullmatch(header.strip())
+    found = read and tokens.find_actor(tx, read["secret"])
+    if not found:
+        raise Unauthorized(
+            "The Authorization header is not one valid token: it may be wrong, expired or revoked. "
+            "Send Authorization: Token <secret>, or none at all.",
+            code="token_invalid",
+        )
+    actor, last_used = found
+    return actor, last_used != tokens.hour_of(tx.now)
+
+
+def note_use(db: Database, actor: Actor) -> None:
+    """Keep that the actor's token was used this hour, outside the catalogue's revision."""
+    with db.note() as tx:
+        tokens.note_use(tx, actor.token_id)
+
+
+def client_address(req: falcon.Request, settings: Settings) -> str:
+    """The address a request came from; X-Forwarded-For counts only behind a trusted proxy.
+
+    Read from the right: the first address that is no trusted proxy is the client's.
+    """
+    address = req.remote_addr
+    forwarded = [part.strip() for part in (req.get_header("X-Forwarded-For") or "").split(",")]
+    while forwarded and forwarded[-1] and _trusted(address, settings):
+        address = forwarded.pop()
+    return address[:64]
+
+
+def _trusted(address: str, settings: Settings) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in settings.trusted_proxies)
