@@ -437,7 +437,7 @@ def build_world(
 def _image(r: Random, world: World, number: int) -> Image:
     owner = _one(r, world.users)
     created_by = owner if r.random() < 0.6 else _one(r, world.users)
-    maintainers, tags = _some(r, world.groups, 0.12), _some(r, world.tags, 0.4)
+    maintainers, tags = _some(r, world.groups, 0.08), _some(r, world.tags, 0.4)
     return Image(number, owner, created_by, r.random() < 0.4, maintainers, tags, *_dates(r))
 
 
@@ -445,7 +445,7 @@ def _version(r: Random, world: World, number: int) -> Version:
     image = _one(r, world.images)
     user = world.images[image].owner if r.random() < 0.6 else _one(r, world.users)
     parent = _one(r, world.versions) if world.versions and r.random() < 0.6 else None
-    membership = _some(r, world.groups, 0.3)
+    membership = _some(r, world.groups, 0.2)
     licenses, scripts = _some(r, world.licenses, 0.4), _some(r, world.scripts, 0.4)
     identity = _one(r, world.identities) if world.identities and r.random() < 0.5 else None
     start, end = _dates(r)
@@ -454,8 +454,8 @@ def _version(r: Random, world: World, number: int) -> Version:
 
 def _dates(r: Random) -> tuple[str, str | None]:
     """A start and an end: mostly begun and open, else anything, an end before the start too."""
-    start = LONG_AGO if r.random() < 0.6 else r.choice(INSTANTS)
-    end = None if r.random() < 0.6 else r.choice(INSTANTS)
+    start = LONG_AGO if r.random() < 0.7 else r.choice(INSTANTS)
+    end = None if r.random() < 0.7 else r.choice(INSTANTS)
     return start, end
 
 

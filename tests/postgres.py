@@ -7,8 +7,8 @@ its socket, and forgets about safety on disk. As root, everything in that direct
 nobody and PostgreSQL runs as nobody, since it refuses to run as root.
 
 A cluster takes a second to start, a database made from a template much less: each worker of
-pytest-xdist has its own cluster. It ends with the thread that started it, even where that is
-killed (Linux), so start it in the main thread.
+pytest-xdist has its own cluster. On Linux the server ends with the thread that started it, even
+where that is killed (only the directory stays then), so start it in the main thread.
 
     python -m tests.postgres        starts one, prints the URL of an empty database in it, and
                                     stops on SIGINT or SIGTERM
@@ -72,8 +72,9 @@ class Cluster:
             self._give_to_nobody(self._directory)
             binaries = self._reachable_binaries()
             data = self._directory / "data"
-            initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
-            with self._run([*initdb, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]) as laying_out:
+            initdb: list[Path | str] = [binaries / "initdb", "-D", data, "-U", "postgres"]
+            initdb += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+            with self._run(initdb) as laying_out:
                 try:
                     failed = laying_out.wait(START_SECONDS)
                 except BaseException:  # interrupted: end it and the server that it runs

@@ -1,4 +1,4 @@
-"""Amazon's images from JSON lines: every name shape, every reason to skip, every row accounted for."""
+"""Amazon's images from JSON lines: every name shape and reason to skip, every row accounted for."""
 
 import gzip
 import json
@@ -202,7 +202,7 @@ def test_an_image_description_does_not_name_the_release_in_any_spelling():
         (b"not json", "JSON is malformed"),
         (b"[]", "Expected `object`, got `array`"),
         (b'{"name": "\xff"}', "not UTF-8"),
-        (b'{"name": "\\ud800"}', "JSON is malformed"),
+        (b'{"name": "\\ud800 and more"}', "JSON is malformed"),
         (b'{"x":' + b"[" * 50_000, "nested too deeply"),
         (b" " * (aws.MOST_LINE_BYTES + 1), "longer than 1048576 bytes"),
         *(

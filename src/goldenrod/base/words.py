@@ -31,8 +31,13 @@ class Term(NamedTuple):
 
 
 def name_key(text: str) -> str:
-    """The key by which names compare: NFKC and case-folded."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """The key by which names compare: compatible forms made one, and case-folded.
+
+    Folded twice, as Unicode's compatibility caseless matching has it: a few letters fold apart from
+    their accents only then.
+    """
+    once = unicodedata.normalize("NFD", text).casefold()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", once).casefold())
 
 
 def fold(text: str) -> str:
@@ -90,7 +95,7 @@ def query_terms(text: str) -> list[Term]:
         else:
             last = place == len(pieces) - 1
             whole = piece[:MOST_CHARACTERS]
-            terms[Term(whole, last or len(piece) > MOST_CHARACTERS)] = None
+            terms[Term(whole, last)] = None
     return list(terms)
 
 

@@ -17,6 +17,8 @@ from goldenrod.store.db import Tx
 from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Key, param
 
+NEXT = " \n"
+"""Between texts that are searched as one."""
 MOST_TERMS = 64
 """Long runs of Chinese or Japanese become many terms; a search has at most this many."""
 
@@ -26,13 +28,13 @@ def index_image(tx: Tx, image_id: int) -> None:
     row = tx.first(_image_text, image=image_id)
     assert row is not None
     tags = [tag["name"] for tag in tx.rows(_image_tags, image=image_id)]
-    tokens = index_tokens(" \n".join((row["name"], row["description"], *tags)))
+    tokens = index_tokens(NEXT.join((row["name"], row["description"], *tags)))
     words.put(tx, "image_words", image_id, tokens)
 
 
 def index_version(tx: Tx, n: int, name: str, change_log: str) -> None:
     """Write a version's own search words anew."""
-    words.put(tx, "version_words", n, index_tokens(f"{name} \n{change_log}"))
+    words.put(tx, "version_words", n, index_tokens(f"{name}{NEXT}{change_log}"))
 
 
 def _image_text() -> Any:
@@ -54,7 +56,10 @@ def _read(given: str) -> Wanted:
     if not terms:
         raise ValueError("takes at least one word: letters or digits.")
     if len(terms) > MOST_TERMS:
-        raise ValueError("holds too many words.")
+        raise ValueError(
+            f"takes at most {MOST_TERMS} parts: of a Chinese or Japanese word, each pair of "
+            "characters is one."
+        )
     params: dict[str, Any] = {}
     for place, term in enumerate(terms):
         exact, prefix = _alternatives(term)
@@ -87,6 +92,22 @@ def _in_image(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]
     return and_(*(_occurs(place, ("image_words", thing.c.id)) for place in range(int(form))))
 
 
+def words_of(*texts: str) -> str:
+    """The `words` column of a small table's row: its tokens, each between spaces."""
+    return f" {' '.join(index_tokens(NEXT.join(texts)))} "
+
+
+def _in_words(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return and_(
+        *(
+            words.holds_word(thing.c.words, f"f_exact_{place}", f"f_prefix_{place}")
+            for place in range(int(form))
+        )
+    )
+
+
 _TAKES = "at most 16 words of 64 characters; the last may be the beginning of one"
 VERSIONS = Filter(_TAKES, _read, _in_version)
 IMAGES = Filter(_TAKES, _read, _in_image)
+WORDS = Filter(_TAKES, _read, _in_words)
+"""For tables with a `words` column."""

@@ -34,7 +34,7 @@ def shape(tag: FromClause, sight: Sight) -> ColumnElement[Any]:
 
 LIST = Listing(
     schema.tags,
-    {"name": filters.by_key("name")},
+    {"name": filters.by_key("name"), "search": search.WORDS},
     ("name", "start_date"),
     {"name": "name_key"},
     default="name",
@@ -107,6 +107,7 @@ def _find_or_make(tx: Tx, actor: Actor, name: str) -> int:
         uuid=changes.new_uuid(),
         name_key=name_key(name),
         start_date=tx.now,
+        words=search.words_of(name),
         **values,
     )
     audit.record(tx, actor, "tag:create", schema.tags, tag_id, audit.made(values))
@@ -134,7 +135,9 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
             raise Conflict(f"There is a tag {after['name']!r} already.", code="tag_name_taken")
     if not changed:
         return
-    tx.update(schema.tags, {"id": row["id"]}, **after)
+    then = {**row, **after}
+    words = search.words_of(then["name"], then["description"])
+    tx.update(schema.tags, {"id": row["id"]}, words=words, **after)
     if "name" in changed:
         for image in tx.rows(_carriers, tag=row["id"]):
             search.index_image(tx, image["image_id"])

@@ -7,6 +7,7 @@ What the reader may not see is NotFound, exactly like what does not exist.
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, func, select
@@ -17,7 +18,7 @@ from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.summaries import Shape
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Page, Query, is_uuid, past_the_end
+from goldenrod.store.paging import Listing, Page, Query, is_uuid, past_the_end
 from goldenrod.store.sql import Id, Key, json_text, param
 
 _INTEGER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -120,23 +121,32 @@ def take(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
     return row
 
 
+Condition = Callable[[FromClause, Sight], ColumnElement[bool]]
+"""Which rows of a list's table the reader may see."""
+
+
 def _conditions(
-    listing: paging.Listing,
+    listing: Listing,
+    seen: Condition,
     thing: FromClause,
     sight: Sight,
     forms: tuple[tuple[str, str], ...],
 ) -> list[ColumnElement[bool]]:
     asked = [listing.filters[name].where(thing, sight, form) for name, form in forms]
-    return [access.readable(thing, sight), *asked]
+    return [seen(thing, sight), *asked]
 
 
-def _counted(listing: paging.Listing, sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
+def _counted(
+    listing: Listing, seen: Condition, sight: Sight, forms: tuple[tuple[str, str], ...]
+) -> Any:
     thing = listing.table.alias("thing")
-    return select(func.count()).select_from(thing).where(*_conditions(listing, thing, sight, forms))
+    conditions = _conditions(listing, seen, thing, sight, forms)
+    return select(func.count()).select_from(thing).where(*conditions)
 
 
 def _rows(
-    listing: paging.Listing,
+    listing: Listing,
+    seen: Condition,
     shape: Shape,
     sight: Sight,
     forms: tuple[tuple[str, str], ...],
@@ -144,7 +154,7 @@ def _rows(
     op: str | None,
 ) -> Any:
     inner = listing.table.alias("thing")
-    conditions = _conditions(listing, inner, sight, forms)
+    conditions = _conditions(listing, seen, inner, sight, forms)
     # The page is picked first, and only its rows are built: a sort would build them all.
     chosen = paging.picked(listing, conditions, inner, order, op).subquery("picked")
     outer = listing.table.alias("shown")
@@ -156,11 +166,21 @@ def _rows(
     )
 
 
-def page(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
-    """One page of what the actor may read, with the exact count. Raises NotFound past the end."""
+def page(
+    tx: Tx,
+    actor: Actor,
+    shape: Shape,
+    query: Query,
+    seen: Condition = access.readable,
+    **more: Any,
+) -> Page:
+    """One page of what the actor may read, with the exact count. Raises NotFound past the end.
+
+    `seen` and its parameters stand in for the rule where a thing's own door has asked it already.
+    """
     listing, sight = query.listing, actor.sight
-    given = {**params(tx, actor), **query.params}
-    count = int(tx.value(_counted, listing, sight, query.forms, **given))
+    given = {**params(tx, actor), **query.params, **more}
+    count = int(tx.value(_counted, listing, seen, sight, query.forms, **given))
     offset = (query.page - 1) * query.size
     if query.page > 1 and offset >= count:
         raise past_the_end()
@@ -168,6 +188,7 @@ def page(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     rows = tx.rows(
         _rows,
         listing,
+        seen,
         shape,
         sight,
         query.forms,

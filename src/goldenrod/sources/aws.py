@@ -107,7 +107,7 @@ def open_lines(path: Path | str) -> Iterator[bytes]:
 
     Raises OSError where the file cannot be read, or is a damaged gzip file.
     """
-    with open(path, "rb") as raw:
+    with Path(path).open("rb") as raw:
         zipped = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         raw.seek(0)
         stream = gzip.GzipFile(fileobj=raw) if zipped else raw
@@ -190,10 +190,9 @@ def _read_row(line: bytes) -> _Row | str:
 
 def _read_name(name: str) -> _Release | str:
     """What an AMI's name says, or the reason why it does not fit."""
-    for shape, tags in _SHAPES:
-        if found := shape.fullmatch(name):
-            break
-    else:
+    fitting = ((shape.fullmatch(name), tags) for shape, tags in _SHAPES)
+    found, tags = next((one for one in fitting if one[0]), (None, ()))
+    if found is None:
         if _LETTERED.fullmatch(name):
             return "its name has a letter in place of a date: the day of this release is not known"
         return "its name has no known shape"

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Integer,
     Select,
     Table,
     func,
@@ -67,6 +68,8 @@ class Listing:
     orders: tuple[str, ...]
     columns: Mapping[str, str] = field(default_factory=dict)
     default: str = "start_date"
+    id: str = "id"
+    """The column that ends every order."""
 
     def order(self, thing: FromClause, name: str) -> ColumnElement[Any]:
         column: ColumnElement[Any] = thing.c[self.columns.get(name, name)]
@@ -228,18 +231,23 @@ def _cursor(listing: Listing, order: str, text: str) -> Cursor:
             raise wrong
         if isinstance(column.type, Moment):
             cursor = cursor._replace(value=parse_instant(cursor.value))
+        elif isinstance(column.type, Integer):
+            _require_key(cursor.value)
         elif not isinstance(cursor.value, str) or "\x00" in cursor.value:
             raise wrong
-        cursor.value.encode()
-        if isinstance(listing.table.c.id.type, Id):
-            good = isinstance(cursor.id, str) and is_uuid(cursor.id)
-        else:
-            good = type(cursor.id) is int and 0 < cursor.id <= LARGEST_KEY
-        if not good:
+        if not isinstance(listing.table.c[listing.id].type, Id):
+            _require_key(cursor.id)
+        elif not is_uuid(cursor.id):
             raise wrong
+        json.dumps(cursor, ensure_ascii=False).encode()
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise wrong from None
     return cursor
+
+
+def _require_key(value: Any) -> None:
+    if type(value) is not int or not 0 < value <= LARGEST_KEY:
+        raise ValueError(value)
 
 
 def is_uuid(text: str) -> bool:
@@ -266,17 +274,19 @@ def picked(
     """
     value = listing.order(thing, order.removeprefix("-"))
     if op is not None:
-        mark = tuple_(param("after", value.type), param("after_id", thing.c.id.type))
+        mark = tuple_(param("after", value.type), param("after_id", thing.c[listing.id].type))
         beyond = _REVERSED[op] if order.startswith("-") else op
         conditions = [
             *conditions,
-            getattr(tuple_(value, thing.c.id), f"__{beyond}__")(mark),
+            getattr(tuple_(value, thing.c[listing.id]), f"__{beyond}__")(mark),
         ]
     key = next(iter(listing.table.primary_key)).name
-    chosen = select(thing.c[key].label("key"), value.label("value"), thing.c.id.label("id"))
+    chosen = select(
+        thing.c[key].label("key"), value.label("value"), thing.c[listing.id].label("id")
+    )
     return (
         chosen.where(*conditions)
-        .order_by(*directed(order, op, value, thing.c.id))
+        .order_by(*directed(order, op, value, thing.c[listing.id]))
         .limit(param("size"))
         .offset(param("offset"))
     )

@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from goldenrod.store.sql import Id, Key, Moment, Sortable
 
@@ -50,6 +51,11 @@ def _thing(name: str, *columns: Any, **more: Any) -> Table:
         sqlite_autoincrement=True,
         **more,
     )
+
+
+def _words() -> Column[Any]:
+    """The search tokens of a small table's rows, each between spaces (`catalogue/search.py`)."""
+    return Column("words", Text, nullable=False)
 
 
 def _to(target: str, **more: Any) -> ForeignKey:
@@ -110,6 +116,7 @@ providers = _thing(
     Column("public", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     *_dates(),
+    _words(),
 )
 
 # Every slug a thing ever had: an old one keeps leading to it and is never given to another.
@@ -179,6 +186,7 @@ tags = _thing(
     Column("name_key", Sortable, nullable=False, unique=True),
     Column("description", Text, nullable=False),
     Column("start_date", Moment, nullable=False),
+    _words(),
 )
 
 image_tags = Table(
@@ -286,6 +294,7 @@ licenses = _thing(
     Column("text", Text, nullable=False),
     Column("created_by_id", Key, _to("users.id"), nullable=False),
     Column("start_date", Moment, nullable=False),
+    _words(),
     CheckConstraint("type IN ('Full Text', 'URL', 'SPDX')", name="type"),
 )
 
@@ -299,6 +308,7 @@ boot_scripts = _thing(
     Column("wait_for_deploy", Boolean, nullable=False),
     Column("created_by_id", Key, _to("users.id"), nullable=False),
     Column("start_date", Moment, nullable=False),
+    _words(),
     CheckConstraint("type IN ('Raw Text', 'URL')", name="type"),
 )
 
@@ -376,11 +386,9 @@ sign_in_failures = Table(
 )
 
 
-def _words(name: str, key: str, target: str) -> Table:
+def _search_table(name: str, key: str, target: str) -> Table:
     """Search tokens in PostgreSQL; SQLite keeps the same in a full-text table of this name, whose
     row id is the key."""
-    from sqlalchemy.dialects.postgresql import TSVECTOR
-
     return Table(
         name,
         metadata,
@@ -391,8 +399,8 @@ def _words(name: str, key: str, target: str) -> Table:
     )
 
 
-image_words = _words("image_words", "image_id", "images.id")
-version_words = _words("version_words", "n", "versions.n")
+image_words = _search_table("image_words", "image_id", "images.id")
+version_words = _search_table("version_words", "n", "versions.n")
 
 FULL_TEXT_TABLES = (
     "CREATE VIRTUAL TABLE {name} USING fts5(tokens, detail=none, columnsize=0, prefix='2 3', "

@@ -12,7 +12,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
-from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import param
 
@@ -73,6 +72,30 @@ def _postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
     )
 
 
-def names() -> tuple[str, ...]:
-    """The search tables."""
-    return (schema.image_words.name, schema.version_words.name)
+class holds_word(FunctionElement[Any]):
+    """A text of tokens, each between spaces, holds one of `exact`, or one that begins with one of
+    `prefix`: for tables so small that reading all of them is the way."""
+
+    type = NullType()
+    inherit_cache = False
+
+    def __init__(self, text: ColumnElement[str], exact: str, prefix: str) -> None:
+        super().__init__(text, param(exact, ARRAY(Text)), param(prefix, ARRAY(Text)))
+
+
+@compiles(holds_word, "sqlite")
+def _holds_sqlite(element: holds_word, compiler: SQLCompiler, **kw: Any) -> str:
+    text, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
+    return (
+        f"(EXISTS (SELECT 1 FROM json_each({exact}) WHERE instr({text}, ' ' || value || ' ') > 0)"
+        f" OR EXISTS (SELECT 1 FROM json_each({prefix}) WHERE instr({text}, ' ' || value) > 0))"
+    )
+
+
+@compiles(holds_word, "postgresql")
+def _holds_postgresql(element: holds_word, compiler: SQLCompiler, **kw: Any) -> str:
+    text, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
+    return (
+        f"(EXISTS (SELECT 1 FROM unnest({exact}) AS v WHERE strpos({text}, ' ' || v || ' ') > 0)"
+        f" OR EXISTS (SELECT 1 FROM unnest({prefix}) AS v WHERE strpos({text}, ' ' || v) > 0))"
+    )

@@ -132,6 +132,17 @@ def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Door:
     return door
 
 
+def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listing) -> Door:
+    """GET a page of what belongs to one thing."""
+
+    def door(call: Call, key: str) -> Answer:
+        with call.read() as (tx, actor):
+            page = list_page(tx, actor, key, call.query(takes))
+        return one(page.envelope(call.base()))
+
+    return door
+
+
 def without_idempotency(call: Call) -> None:
     """Raise Conflict where an Idempotency-Key comes to a door whose answer holds a secret."""
     if call.req.get_header("Idempotency-Key") is not None:

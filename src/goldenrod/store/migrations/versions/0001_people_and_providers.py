@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("start_date", Moment(), nullable=False),
         sa.Column("end_date", Moment(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
         sa.UniqueConstraint("slug", name=op.f("uq_providers_slug")),
         sa.UniqueConstraint("uuid", name=op.f("uq_providers_uuid")),
@@ -118,10 +119,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_identities_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identities")),
         sa.UniqueConstraint(
-            "user_id",
-            "provider_id",
-            "key",
-            name=op.f("uq_identities_user_id_provider_id_key"),
+            "user_id", "provider_id", "key", name=op.f("uq_identities_user_id_provider_id_key")
         ),
         sa.UniqueConstraint("uuid", name=op.f("uq_identities_uuid")),
         sqlite_autoincrement=True,
@@ -132,17 +130,12 @@ def upgrade() -> None:
         sa.Column("slug", sa.String(length=64), nullable=False),
         sa.Column("provider_id", Key, nullable=False),
         sa.ForeignKeyConstraint(
-            ["provider_id"],
-            ["providers.id"],
-            name=op.f("fk_provider_slugs_provider_id"),
+            ["provider_id"], ["providers.id"], name=op.f("fk_provider_slugs_provider_id")
         ),
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_provider_slugs")),
     )
     op.create_index(
-        op.f("ix_provider_slugs_provider_id"),
-        "provider_slugs",
-        ["provider_id"],
-        unique=False,
+        op.f("ix_provider_slugs_provider_id"), "provider_slugs", ["provider_id"], unique=False
     )
     op.create_table(
         "tokens",
@@ -170,10 +163,7 @@ def upgrade() -> None:
         sa.Column("user_id", Key, nullable=False),
         sa.Column("leader", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["group_id"],
-            ["groups.id"],
-            name=op.f("fk_group_users_group_id"),
-            ondelete="CASCADE",
+            ["group_id"], ["groups.id"], name=op.f("fk_group_users_group_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_group_users_user_id")),
         sa.PrimaryKeyConstraint("group_id", "user_id", name=op.f("pk_group_users")),

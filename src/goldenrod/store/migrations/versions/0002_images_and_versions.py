@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("name_key", Sortable, nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("start_date", Moment(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
         sa.UniqueConstraint("name_key", name=op.f("uq_tags_name_key")),
         sa.UniqueConstraint("uuid", name=op.f("uq_tags_uuid")),
@@ -36,6 +37,7 @@ def upgrade() -> None:
         sa.Column("wait_for_deploy", sa.Boolean(), nullable=False),
         sa.Column("created_by_id", Key, nullable=False),
         sa.Column("start_date", Moment(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.CheckConstraint("type IN ('Raw Text', 'URL')", name=op.f("ck_boot_scripts_type")),
         sa.ForeignKeyConstraint(
             ["created_by_id"], ["users.id"], name=op.f("fk_boot_scripts_created_by_id")
@@ -80,6 +82,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("created_by_id", Key, nullable=False),
         sa.Column("start_date", Moment(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.CheckConstraint("type IN ('Full Text', 'URL', 'SPDX')", name=op.f("ck_licenses_type")),
         sa.ForeignKeyConstraint(
             ["created_by_id"], ["users.id"], name=op.f("fk_licenses_created_by_id")
@@ -101,10 +104,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("image_id", "group_id", name=op.f("pk_image_maintainers")),
     )
     op.create_index(
-        "ix_image_maintainers_group_id",
-        "image_maintainers",
-        ["group_id", "image_id"],
-        unique=False,
+        "ix_image_maintainers_group_id", "image_maintainers", ["group_id", "image_id"], unique=False
     )
     op.create_table(
         "image_slugs",
@@ -162,16 +162,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_versions_identity_id"), "versions", ["identity_id"], unique=False)
     op.create_index(
-        "ix_versions_image_id",
-        "versions",
-        ["image_id", "start_date", "id"],
-        unique=False,
+        "ix_versions_image_id", "versions", ["image_id", "start_date", "id"], unique=False
     )
     op.create_index(
-        "ix_versions_owner_id",
-        "versions",
-        ["owner_id", "start_date", "id"],
-        unique=False,
+        "ix_versions_owner_id", "versions", ["owner_id", "start_date", "id"], unique=False
     )
     op.create_index(op.f("ix_versions_parent_n"), "versions", ["parent_n"], unique=False)
     op.create_index(
@@ -234,16 +228,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "ix_machines_identifier",
-        "machines",
-        ["identifier", "provider_id"],
-        unique=False,
+        "ix_machines_identifier", "machines", ["identifier", "provider_id"], unique=False
     )
     op.create_index(
-        "ix_machines_provider_id",
-        "machines",
-        ["provider_id", "version_n"],
-        unique=False,
+        "ix_machines_provider_id", "machines", ["provider_id", "version_n"], unique=False
     )
     op.create_index("ix_machines_version_n", "machines", ["version_n", "id"], unique=False)
     op.create_index(
@@ -266,17 +254,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("group_id", "n", name=op.f("pk_shares")),
     )
     op.create_index(
-        "ix_shares_closes_at",
-        "shares",
-        ["group_id", "closes_at", "opens_at"],
-        unique=False,
+        "ix_shares_closes_at", "shares", ["group_id", "closes_at", "opens_at"], unique=False
     )
     op.create_index("ix_shares_n", "shares", ["n"], unique=False)
     op.create_index(
-        "ix_shares_opens_at",
-        "shares",
-        ["group_id", "opens_at", "closes_at"],
-        unique=False,
+        "ix_shares_opens_at", "shares", ["group_id", "opens_at", "closes_at"], unique=False
     )
     op.create_index(
         "ix_shares_start_date",
@@ -299,9 +281,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_version_licenses")),
         sa.UniqueConstraint("uuid", name=op.f("uq_version_licenses_uuid")),
         sa.UniqueConstraint(
-            "version_n",
-            "license_id",
-            name=op.f("uq_version_licenses_version_n_license_id"),
+            "version_n", "license_id", name=op.f("uq_version_licenses_version_n_license_id")
         ),
         sqlite_autoincrement=True,
     )
@@ -326,9 +306,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_version_memberships")),
         sa.UniqueConstraint("uuid", name=op.f("uq_version_memberships_uuid")),
         sa.UniqueConstraint(
-            "version_n",
-            "group_id",
-            name=op.f("uq_version_memberships_version_n_group_id"),
+            "version_n", "group_id", name=op.f("uq_version_memberships_version_n_group_id")
         ),
         sqlite_autoincrement=True,
     )
@@ -345,9 +323,7 @@ def upgrade() -> None:
         sa.Column("version_n", Key, nullable=False),
         sa.Column("script_id", Key, nullable=False),
         sa.ForeignKeyConstraint(
-            ["script_id"],
-            ["boot_scripts.id"],
-            name=op.f("fk_version_scripts_script_id"),
+            ["script_id"], ["boot_scripts.id"], name=op.f("fk_version_scripts_script_id")
         ),
         sa.ForeignKeyConstraint(
             ["version_n"], ["versions.n"], name=op.f("fk_version_scripts_version_n")
@@ -355,17 +331,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_version_scripts")),
         sa.UniqueConstraint("uuid", name=op.f("uq_version_scripts_uuid")),
         sa.UniqueConstraint(
-            "version_n",
-            "script_id",
-            name=op.f("uq_version_scripts_version_n_script_id"),
+            "version_n", "script_id", name=op.f("uq_version_scripts_version_n_script_id")
         ),
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "ix_version_scripts_script_id",
-        "version_scripts",
-        ["script_id", "version_n"],
-        unique=False,
+        "ix_version_scripts_script_id", "version_scripts", ["script_id", "version_n"], unique=False
     )
     _search_tables()
 
@@ -386,11 +357,7 @@ def _search_tables() -> None:
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_image_words")),
     )
     op.create_index(
-        "ix_image_words_tokens",
-        "image_words",
-        ["tokens"],
-        unique=False,
-        postgresql_using="gin",
+        "ix_image_words_tokens", "image_words", ["tokens"], unique=False, postgresql_using="gin"
     )
     op.create_table(
         "version_words",
@@ -400,9 +367,5 @@ def _search_tables() -> None:
         sa.PrimaryKeyConstraint("n", name=op.f("pk_version_words")),
     )
     op.create_index(
-        "ix_version_words_tokens",
-        "version_words",
-        ["tokens"],
-        unique=False,
-        postgresql_using="gin",
+        "ix_version_words_tokens", "version_words", ["tokens"], unique=False, postgresql_using="gin"
     )

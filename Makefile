@@ -1,0 +1,47 @@
+# Everything a checkout needs: each target first makes .venv from the system's Python.
+
+PYTHON ?= python3
+PORT ?= 8000
+MINUTES ?= 10
+
+bin := .venv/bin
+installed := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench fuzz format clean
+.DELETE_ON_ERROR:
+
+help: ## list these targets
+	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(installed) ## serve the demonstration catalogue on 127.0.0.1:8000 (PORT=8001: there)
+	$(bin)/goldenrod demo --port $(PORT)
+
+test: $(installed) ## check format, style, types and architecture, then run all tests
+	$(bin)/ruff format --check
+	$(bin)/ruff check
+	$(bin)/mypy
+	$(bin)/lint-imports
+	$(bin)/python -m pytest -n 2 --dist worksteal
+
+bench: $(installed) ## measure how fast it answers
+	$(bin)/python -m bench
+
+fuzz: $(installed) ## look for broken rules with random changes for 10 minutes (MINUTES=60: longer)
+	$(bin)/python -m tests.fuzz $(MINUTES)
+
+format: $(installed) ## format the code and repair what ruff can
+	$(bin)/ruff check --fix
+	$(bin)/ruff format
+
+clean: ## remove .venv and caches (databases stay)
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	find src tests -name __pycache__ -type d -exec rm -rf {} +
+
+$(installed): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Goldenrod needs Python 3.11 or newer; $(PYTHON) is not. Name another: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	test -x $(bin)/python || $(PYTHON) -m venv .venv
+	$(bin)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

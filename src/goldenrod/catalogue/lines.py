@@ -1,0 +1,204 @@
+"""The lines of an exported catalogue: what each says, written and read.
+
+The first line (`Header`) says the format, the schema's revision, and for each table how many rows
+it has and which id comes next; each other line is one row with all its columns. Instants, uuids and
+booleans have the catalogue's one form, so that the same catalogue is the same bytes on SQLite and
+PostgreSQL. A line that is read is checked here for form and types; what it means among the others
+is the database's to hold. `transfer.py` is what writes and reads them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table
+from sqlalchemy.types import String, TypeEngine
+
+from goldenrod.base.clock import parse_instant
+from goldenrod.base.errors import BadRequest, FieldError
+from goldenrod.store import schema
+from goldenrod.store.db import Row
+from goldenrod.store.migrate import HEAD
+from goldenrod.store.paging import is_uuid
+from goldenrod.store.sql import Id, Moment
+
+FORMAT = "goldenrod catalogue"
+FORMAT_VERSION = 1
+
+NOT_MOVED = frozenset(
+    {
+        # Its revision counts the changes of this one database, and must never go back in another.
+        "catalogue",
+        # What only the next hours need.
+        "idempotency",
+        "sign_in_failures",
+        # Made anew from the text: the two databases keep them in ways of their own.
+        "image_words",
+        "version_words",
+    }
+)
+"""The tables that stay behind. A new table is moved unless it is named here."""
+
+CREDENTIAL_TABLES = frozenset({"tokens"})
+CREDENTIAL_COLUMNS: Mapping[str, frozenset[str]] = {"users": frozenset({"password_hash"})}
+"""What an export without credentials leaves out: all rows of a table; columns, written as null."""
+
+
+class Kept(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What the first line says of a table; `next_id` of tables that give ids."""
+
+    rows: Annotated[int, Meta(ge=0)]
+    next_id: Annotated[int, Meta(ge=1, lt=2**63)] | UnsetType = UNSET
+
+
+class Header(Struct, forbid_unknown_fields=True):
+    """The first line."""
+
+    format: str
+    version: int
+    schema: str
+    tables: dict[str, Kept]
+
+
+def bad_line(line: int, reason: str) -> BadRequest:
+    """The refusal of an import: which line, and what is wrong with it."""
+    return BadRequest(
+        f"Line {line}: {reason}. Nothing was imported.",
+        code="import_line_invalid",
+        errors=(FieldError(f"line {line}", reason),),
+    )
+
+
+def moved_tables() -> list[Table]:
+    """The tables that are moved, each after those that it refers to."""
+    return [table for table in schema.metadata.sorted_tables if table.name not in NOT_MOVED]
+
+
+def write_header(tables: dict[str, Kept]) -> bytes:
+    """The first line of an export of this release."""
+    return msgspec.json.encode(Header(FORMAT, FORMAT_VERSION, HEAD, tables)) + b"\n"
+
+
+def write_row(table: Table, row: Row) -> bytes:
+    """The line of a row."""
+    return msgspec.json.encode({"table": table.name, **row}) + b"\n"
+
+
+def read_header(line: bytes) -> Header:
+    """What the first line says. Raises BadRequest."""
+    try:
+        value = _object(line)
+        if value.get("format") != FORMAT:
+            raise ValueError("this is not an exported catalogue of Goldenrod")
+        if value.get("version") != FORMAT_VERSION or value.get("schema") != HEAD:
+            raise ValueError(
+                f"another release of Goldenrod wrote this (format {value.get('version')}, schema "
+                f"{value.get('schema')}; this one reads format {FORMAT_VERSION}, schema {HEAD}). "
+                "Import it with that release; a newer one then migrates the catalogue"
+            )
+        header = msgspec.convert(value, Header)
+        _require_names(header.tables, [table.name for table in moved_tables()], "table")
+        for table in moved_tables():
+            if (table.autoincrement_column is None) is not (
+                header.tables[table.name].next_id is UNSET
+            ):
+                raise ValueError(f"next_id of {table.name} must be there where the table gives ids")
+    except ValueError as wrong:
+        raise bad_line(1, str(wrong)) from None
+    return header
+
+
+def read_row(number: int, line: bytes, tables: Mapping[str, Table]) -> tuple[Table, Row]:
+    """The table and the columns that a line gives. Raises BadRequest."""
+    try:
+        value = _object(line)
+        name = value.pop("table", None)
+        table = tables.get(name) if isinstance(name, str) else None
+        if table is None:
+            raise ValueError("names no table" if name is None else f"unknown table {name!r}")
+        _require_names(value, [column.name for column in table.c], "column")
+        return table, {column.name: _checked(column, value[column.name]) for column in table.c}
+    except ValueError as wrong:
+        raise bad_line(number, str(wrong)) from None
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line, object_pairs_hook=_members)
+    except UnicodeDecodeError:
+        raise ValueError("is not valid UTF-8") from None
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
+    except json.JSONDecodeError as wrong:
+        raise ValueError(f"is not valid JSON: {wrong.msg}") from None
+    if not isinstance(value, dict):
+        raise ValueError("is not a JSON object")
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("names a member twice in one object")
+    return members
+
+
+def _require_names(given: Mapping[str, Any], known: list[str], kind: str) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"unknown {kind} {name!r}")
+    for name in known:
+        if name not in given:
+            raise ValueError(f"{kind} {name!r} is missing")
+
+
+def _checked(column: Column[Any], value: Any) -> Any:
+    if value is None:
+        if not column.nullable:
+            raise ValueError(f"{column.name} must not be null")
+    elif not _fits(column.type, value):
+        raise ValueError(f"{column.name} must be {_takes(column.type)}")
+    return value
+
+
+def _fits(kind: TypeEngine[Any], value: Any) -> bool:
+    if isinstance(kind, Boolean):
+        return isinstance(value, bool)
+    if isinstance(kind, Integer):
+        return type(value) is int and -_limit(kind) <= value < _limit(kind)
+    if not isinstance(value, str):
+        return False
+    if isinstance(kind, Moment):
+        return _is_instant(value)
+    if isinstance(kind, Id):
+        return is_uuid(value) and value == value.lower()
+    # What PostgreSQL does not hold, and what is no text at all.
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        return False
+    return not isinstance(kind, String) or kind.length is None or len(value) <= kind.length
+
+
+def _limit(kind: Integer) -> int:
+    return 2**63 if isinstance(kind, BigInteger) else 2**31
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return parse_instant(text) == text
+    except ValueError:
+        return False
+
+
+def _takes(kind: TypeEngine[Any]) -> str:
+    if isinstance(kind, Boolean):
+        return "true or false"
+    if isinstance(kind, Integer):
+        return f"a whole number of {64 if isinstance(kind, BigInteger) else 32} bits"
+    if isinstance(kind, Moment):
+        return "an instant in UTC with six digits, such as 2026-03-14T09:20:00.000000Z"
+    if isinstance(kind, Id):
+        return "a UUID in lower case"
+    length = getattr(kind, "length", None)
+    return "text without NUL" + (f", of at most {length} characters" if length else "")

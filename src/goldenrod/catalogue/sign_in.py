@@ -1,0 +1,111 @@
+"""Signing in with a password, and the limits on failing at it.
+
+An unknown account costs the same time as a wrong password and gets the same answer. Failures are
+counted by (account, address) together and by address, in windows of a quarter of an hour, in the
+database, so that every process counts the same. Somebody else's failures never lock an account's
+owner out elsewhere.
+"""
+
+import hashlib
+from typing import Any
+
+from argon2.exceptions import Argon2Error, InvalidHashError
+from sqlalchemy import select
+
+from goldenrod.base import clock
+from goldenrod.base.clock import Instant
+from goldenrod.base.errors import TooManyRequests, Unauthorized
+from goldenrod.base.words import name_key
+from goldenrod.catalogue.people import HASHER
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.sql import Moment, Sortable, param
+
+WINDOW_MINUTES = 15
+MOST_BY_ACCOUNT = 5
+"""Failures of one account from one address in a window."""
+MOST_BY_ADDRESS = 30
+"""Failures of one address, whatever the account."""
+
+_NOBODY = HASHER.hash("an account that does not exist")
+
+
+def _buckets(username: str, address: str) -> list[tuple[str, int]]:
+    def digest(*parts: str) -> str:
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+    account = digest("account", name_key(username.strip()), address)
+    return [(account, MOST_BY_ACCOUNT), (digest("address", address), MOST_BY_ADDRESS)]
+
+
+def _failures() -> Any:
+    table = schema.sign_in_failures
+    return select(table.c.since, table.c.failures).where(table.c.bucket == param("bucket"))
+
+
+def _old() -> Any:
+    table = schema.sign_in_failures
+    return table.delete().where(table.c.since <= param("until", Moment))
+
+
+def attempt(tx: Tx, username: str, address: str) -> None:
+    """Count an attempt as failed until `succeeded` says otherwise, so that many at once cannot slip
+    through together. Raises TooManyRequests."""
+    tx.change(_old, until=clock.later(tx.now, minutes=-WINDOW_MINUTES))
+    for bucket, most in _buckets(username, address):
+        row = tx.first(_failures, bucket=bucket)
+        if row and row["failures"] >= most:
+            wait = _seconds_left(tx.now, row["since"])
+            raise TooManyRequests(
+                f"Too many failed sign-ins. Try again in {wait} seconds.",
+                headers={"Retry-After": str(wait)},
+            )
+        if row:
+            tx.update(schema.sign_in_failures, {"bucket": bucket}, failures=row["failures"] + 1)
+        else:
+            tx.insert(schema.sign_in_failures, bucket=bucket, since=tx.now, failures=1)
+
+
+def _seconds_left(now: Instant, since: Instant) -> int:
+    over = clock.to_datetime(since).timestamp() + WINDOW_MINUTES * 60
+    return max(1, round(over - clock.to_datetime(now).timestamp()))
+
+
+def succeeded(tx: Tx, username: str, address: str) -> None:
+    """Forget the account's failures from this address, and take this attempt off the address's."""
+    (account, _), (anywhere, _) = _buckets(username, address)
+    tx.delete(schema.sign_in_failures, bucket=account)
+    row = tx.first(_failures, bucket=anywhere)
+    if row:
+        tx.update(
+            schema.sign_in_failures, {"bucket": anywhere}, failures=max(0, row["failures"] - 1)
+        )
+
+
+def _account() -> Any:
+    user, group = schema.users.alias(), schema.groups.alias()
+    return (
+        select(user.c.id, user.c.password_hash)
+        .select_from(user.join(group, group.c.personal_of == user.c.id))
+        .where(group.c.name_key == param("named", Sortable), user.c.active)
+    )
+
+
+def find_account(tx: Tx, username: str) -> Row | None:
+    """The id and password hash of an active user; None for any other name."""
+    return tx.first(_account, named=name_key(username.strip()))
+
+
+def verify(account: Row | None, password: str) -> int:
+    """The user's id, if the password is theirs. Takes the same time for an unknown account.
+
+    Slow on purpose: call it outside of any transaction. Raises Unauthorized.
+    """
+    kept = account["password_hash"] if account else None
+    try:
+        HASHER.verify(kept or _NOBODY, password)
+    except (Argon2Error, InvalidHashError):
+        kept = None
+    if account is None or kept is None:
+        raise Unauthorized("This username and password do not fit.", code="sign_in_failed")
+    return int(account["id"])

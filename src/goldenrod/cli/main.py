@@ -1,0 +1,134 @@
+"""All commands on one screen: what each is called, in one line what it does, where it stands.
+
+A command's file is imported when the command is asked for, so that `--help` stays quick and serving
+needs nothing of the rest. Whatever is refused ends in one sentence on stderr and the exit code that
+`failures.py` gives it.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+COMMANDS = {
+    "serve": ("Serve the catalogue over HTTP.", "serve:serve"),
+    "demo": ("Serve a catalogue of real machine images to try things on.", "serve:demo"),
+    "migrate": ("Bring the database's tables to what this version needs.", "check:migrate"),
+    "check": ("Look for what is wrong with the settings and the database.", "check:check"),
+    "user create": ("Add a user.", "people:create_user"),
+    "user list": ("List the users.", "people:list_users"),
+    "user disable": ("Disable a user: their tokens stop at once.", "people:disable_user"),
+    "group create": ("Add a group.", "people:create_group"),
+    "group add": ("Put users into a group.", "people:add_to_group"),
+    "group remove": ("Take users out of a group.", "people:remove_from_group"),
+    "token create": ("Make a token for a user and print its secret.", "tokens:create_token"),
+    "token list": ("List tokens, without their secrets.", "tokens:list_tokens"),
+    "token revoke": ("Revoke a token: it stops at once, for good.", "tokens:revoke_token"),
+    "import aws": ("Take in Amazon's machine images from a file.", "catalogue:import_aws"),
+    "import catalogue": ("Take in a catalogue that was exported.", "catalogue:import_catalogue"),
+    "export": ("Write the whole catalogue as lines of JSON.", "catalogue:export"),
+    "backup": ("Copy the SQLite database while it is in use.", "catalogue:backup"),
+    "why": ("Say why a user may see a thing, or that they may not.", "why:why"),
+    "image list": ("List images.", "images:list_images"),
+    "image show": ("Show one image.", "images:show_image"),
+    "image create": ("Make an image.", "images:create_image"),
+    "image edit": ("Change an image: what is not named stays.", "images:edit_image"),
+    "version list": ("List image versions.", "versions:list_versions"),
+    "version show": ("Show one image version.", "versions:show_version"),
+    "version create": ("Publish an image version.", "versions:create_version"),
+    "version edit": ("Change an image version: what is not named stays.", "versions:edit_version"),
+    "version end": ("End an image version now; nothing is erased.", "versions:end_version"),
+}
+
+GROUPS = {
+    "user": "Add, list and disable users (on the database).",
+    "group": "Add groups, and who is in them (on the database).",
+    "token": "Make, list and revoke tokens (on the database).",
+    "import": "Take in machine images or a whole catalogue (on the database).",
+    "image": "Read and change images (asks the server at GOLDENROD_URL).",
+    "version": "Read and change image versions (asks the server at GOLDENROD_URL).",
+}
+
+_EXITS = """Exit codes: 0 done, 1 failed or refused, 2 the command line or a setting is wrong, 3 no
+sufficient credentials, 4 not found, 5 against the state of the catalogue, 6 the server or database
+cannot be reached."""
+
+
+class Late(TyperCommand):
+    """A command known by its name and one line; the rest of it is loaded when it is asked for."""
+
+    def __init__(self, name: str, words: str, where: str) -> None:
+        super().__init__(name, short_help=words, rich_markup_mode=None)
+        self._where = where
+
+    def load(self) -> Any:
+        """The command itself."""
+        module, _, function = self._where.partition(":")
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(self.name)(getattr(import_module(f"goldenrod.cli.{module}"), function))
+        return get_command(alone)
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        return self.load().make_context(info_name, args, parent=parent, **extra)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from goldenrod import __version__
+
+        typer.echo(f"goldenrod {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
+    """Goldenrod: the catalogue of golden machine images."""
+
+
+def command() -> TyperGroup:
+    """The whole command line."""
+    app = typer.Typer(
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        epilog=_EXITS,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    for path, (words, where) in COMMANDS.items():
+        group, _, name = path.rpartition(" ")
+        into = _group(root, group) if group else root
+        into.add_command(Late(name, words, where))
+    return root
+
+
+def _group(root: TyperGroup, name: str) -> TyperGroup:
+    if name not in root.commands:
+        words = GROUPS[name]
+        group = TyperGroup(name=name, help=words, no_args_is_help=True, rich_markup_mode=None)
+        root.add_command(group)
+    found = root.commands[name]
+    assert isinstance(found, TyperGroup)
+    return found
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name, and end with its exit code."""
+    try:
+        command().main(prog_name="goldenrod")
+    except Exception as error:
+        from goldenrod.cli.failures import failure
+
+        expected = failure(error)
+        if expected is None:
+            raise
+        print(f"goldenrod: {expected.sentence}", file=sys.stderr)
+        sys.exit(expected.exit_code)
+    sys.exit(0)

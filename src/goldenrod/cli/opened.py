@@ -1,0 +1,62 @@
+"""The catalogue's database, opened for one command, and finding things in it by name.
+
+A command acts as the operator's console (`access.CONSOLE`), which may do everything; its changes
+stand in the audit as done by the console. Tables are brought up to date when the database is opened.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+from goldenrod.base import config
+from goldenrod.base.errors import NotFound
+from goldenrod.rules.access import CONSOLE, Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Database, Tx
+from goldenrod.store.migrate import migrate
+from goldenrod.store.paging import Listing, Page, Query
+
+ListPage = Callable[[Tx, Actor, Query], Page]
+Thing = dict[str, Any]
+
+
+@contextmanager
+def opened() -> Iterator[Database]:
+    """The database that the settings name, its tables as this version needs them."""
+    with unmigrated(config.load()) as db:
+        migrate(db)
+        yield db
+
+
+@contextmanager
+def unmigrated(settings: config.Settings) -> Iterator[Database]:
+    """The database that the settings name, as it is."""
+    # The pool retries on its own and says so each time; the error that follows says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    db = Database(settings.database_url, public_url=settings.public_url, pool=2)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def every(tx: Tx, list_page: ListPage, listing: Listing, **filters: str) -> Iterator[Thing]:
+    """All things of a list, page after page."""
+    asked = {name: [text] for name, text in filters.items()}
+    arguments = {**asked, "page_size": [str(paging.MOST_PER_PAGE)]}
+    while True:
+        page = list_page(tx, CONSOLE, paging.parse(listing, arguments))
+        yield from map(json.loads, page.results)
+        if page.next is None:
+            return
+        arguments = parse_qs(page.next, keep_blank_values=True)
+
+
+def named(tx: Tx, list_page: ListPage, listing: Listing, noun: str, **name: str) -> Thing:
+    """The one thing of this name. Raises NotFound."""
+    for thing in every(tx, list_page, listing, **name):
+        return thing
+    raise NotFound(f"There is no {noun} {next(iter(name.values()))!r}.")

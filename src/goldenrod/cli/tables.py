@@ -1,0 +1,101 @@
+"""What commands print: tables for people, JSON for programs, progress for the patient.
+
+Results go to stdout, all else to stderr. On a terminal a table is drawn; into a pipe or file it is
+lines of tab-separated columns under their names, nothing cut off. What others wrote into the
+catalogue reaches a terminal without its control characters.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+Columns = Sequence[str]
+Rows = Iterable[Sequence[Any]]
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON for programs."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def show_table(columns: Columns, rows: Rows) -> None:
+    """Print rows under their columns' names."""
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            print("\t".join(cell(value).replace("\t", " ").replace("\n", " ") for value in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(value)) for value in row))
+    Console().print(table)
+
+
+def show_fields(fields: Iterable[tuple[str, Any]]) -> None:
+    """Print one thing, a field a line; fields that hold nothing are left out."""
+    filled = [(name, cell(value)) for name, value in fields]
+    filled = [(name, text) for name, text in filled if text]
+    width = max((len(name) for name, _ in filled), default=0)
+    for name, text in filled:
+        print(f"{name:{width}}  {text}".replace("\n", f"\n{'':{width}}  "))
+
+
+def cell(value: Any) -> str:
+    """A value of an answer in a few words: things by their name, booleans as yes and no."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(cell, value))
+        case dict():
+            return printable(str(_called(value)))
+    return printable(str(value))
+
+
+def _called(thing: dict[str, Any]) -> Any:
+    for name in ("slug", "name", "username", "title", "identifier"):
+        if name in thing:
+            return thing[name]
+    return thing.get("id", "")
+
+
+def printable(text: str) -> str:
+    """The text with control characters replaced, tabs and line ends kept."""
+    return "".join(c if c in "\t\n" or not _is_control(c) else "\ufffd" for c in text)
+
+
+def _is_control(character: str) -> bool:
+    return character < " " or "\x7f" <= character <= "\x9f"
+
+
+def note(sentence: str) -> None:
+    """Say something beside the result, on stderr."""
+    print(printable(sentence), file=sys.stderr)
+
+
+@contextmanager
+def progress(words: str) -> Iterator[Callable[[int], None] | None]:
+    """On a terminal a line that shows how many are done; what it gives is told the number."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.completed:,}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(words, total=None)
+        yield lambda done: shown.update(task, completed=done)

@@ -1,0 +1,144 @@
+"""A thin client of a Goldenrod server, for programs and for the command line.
+
+    with Client("https://images.example.org", token) as server:
+        for version in server.pages("/image_versions", image_id="ubuntu"):
+            ...
+
+Paths are those under `/api/v2`. Answers are what the JSON says, as dicts; `base/answers.py` declares
+their fields. Whatever is not a success raises `ClientError` with the server's own sentence and code.
+The token goes to the given address only: links in answers are followed for their query alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+
+API = "/api/v2"
+TIMEOUT_S = 30.0
+
+Json = dict[str, Any]
+Values = Mapping[str, Any]
+
+
+class ClientError(Exception):
+    """The server refused, or could not be reached (status 0); `code` is stable, `detail` a sentence."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class Client:
+    """One server, asked as one user (or, without a token, as anybody)."""
+
+    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Token {token}"
+        try:
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s)
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise ClientError(
+                0, "address_invalid", f"{self.url} is no address, or the token is no token."
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
+        self._http.close()
+
+    def get(self, path: str, /, **params: Any) -> Json:
+        """One thing, or one page of a list."""
+        return self._json("GET", path, params=_written(params))
+
+    def pages(self, path: str, /, **params: Any) -> Iterator[Json]:
+        """All things of a list, asked for page by page as they are used."""
+        asked = _written(params)
+        while True:
+            page = self._json("GET", path, params=asked)
+            yield from page["results"]
+            if page["next"] is None:
+                return
+            asked = dict(parse_qsl(urlsplit(page["next"]).query, keep_blank_values=True))
+
+    def post(self, path: str, body: Values, *, idempotency_key: str | None = None) -> Json:
+        """Make something. With the same key the same request is safe to send again."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._json("POST", path, json=dict(body), headers=headers)
+
+    def patch(self, path: str, body: Values, *, if_match: str | None = None) -> Json:
+        """Change what the body names (a JSON merge patch); {} where that took it from sight."""
+        return self._json("PATCH", path, json=dict(body), headers=_match(if_match))
+
+    def delete(self, path: str, *, if_match: str | None = None) -> None:
+        """End or remove one thing."""
+        self.request("DELETE", path, headers=_match(if_match))
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Any request, with the whole response, such as its ETag. Raises ClientError."""
+        try:
+            response = self._http.request(method, API + path, **more)
+        except httpx.TimeoutException:
+            raise ClientError(
+                0, "server_unreachable", f"The server at {self.url} did not answer in time."
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as wrong:
+            said = str(wrong) or type(wrong).__name__
+            raise ClientError(
+                0, "server_unreachable", f"The server at {self.url} cannot be reached: {said}."
+            ) from None
+        if not response.is_success:
+            raise self._refusal(response)
+        return response
+
+    def _json(self, method: str, path: str, **more: Any) -> Json:
+        response = self.request(method, path, **more)
+        if response.status_code == 204:
+            return {}
+        try:
+            value = response.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise ClientError(
+                502, "answer_malformed", f"What answers at {self.url} is no Goldenrod server."
+            )
+        return value
+
+    def _refusal(self, response: httpx.Response) -> ClientError:
+        try:
+            problem = response.json()
+            return ClientError(response.status_code, str(problem["code"]), str(problem["detail"]))
+        except (ValueError, KeyError, TypeError):
+            said = f"{response.status_code} {response.reason_phrase}".strip()
+            detail = f"The server at {self.url} answered {said}."
+            return ClientError(response.status_code, "server_error", detail)
+
+
+def _written(params: Values) -> dict[str, str]:
+    """Query parameters as the API takes them; None is left out."""
+    return {name: _text(value) for name, value in params.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _match(if_match: str | None) -> dict[str, str]:
+    return {"If-Match": if_match} if if_match else {}

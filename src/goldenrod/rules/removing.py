@@ -1,0 +1,22 @@
+"""Removing for good: only what nothing refers to, ended things included."""
+
+from sqlalchemy import Table, exists, select
+
+from goldenrod.base.errors import Conflict
+from goldenrod.store.db import Tx
+from goldenrod.store.sql import Key, param
+
+
+def _refers(table: Table, column: str) -> object:
+    return select(exists().where(table.c[column] == param("id", Key)))
+
+
+def require_unused(tx: Tx, thing_id: int, noun: str, *uses: tuple[Table, str]) -> None:
+    """Raise Conflict (`<noun>_in_use`) where a row of one of the tables refers to the thing."""
+    for table, column in uses:
+        if tx.value(_refers, table, column, id=thing_id):
+            raise Conflict(
+                f"Something refers to this {noun.replace('_', ' ')}, perhaps something that has "
+                "ended: it stays.",
+                code=f"{noun}_in_use",
+            )

@@ -1,0 +1,173 @@
+"""Whole tables, out and in: what moving a catalogue asks of each database.
+
+Rows come one after the other in the order of their primary key (text by its bytes), never all held
+at once; they go in by the batch, and a refused one is found and named. Next ids are what the
+database would give next, ids used and deleted again included. `catalogue/transfer.py` reads and
+writes the file.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, String, Table, func, literal, select
+
+from goldenrod.store.db import Row, Tx, statement
+from goldenrod.store.sql import param
+
+BATCH = 500
+"""How many rows are fetched or inserted at once."""
+
+
+class Refused(Exception):
+    """The database does not take this row."""
+
+    def __init__(self, row: Row, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
+        self.reason = reason
+
+
+def rows(tx: Tx, table: Table) -> Iterator[Row]:
+    """All rows of a table, in the order of its primary key."""
+    if tx.dialect == "sqlite":
+        yield from tx.stream(_ordered, table, False)
+        return
+    # A cursor: PostgreSQL would send a plain SELECT's rows all at once.
+    ready = statement(tx.dialect, _ordered, table, True)
+    cursor = f"all_{table.name}"
+    tx.sql(f"DECLARE {cursor} NO SCROLL CURSOR FOR {ready.text}")
+    while batch := tx.sql(f"FETCH {BATCH} FROM {cursor}").fetchall():
+        yield from map(ready.row, batch)
+    tx.sql(f"CLOSE {cursor}")
+
+
+def _ordered(table: Table, collated: bool) -> Any:
+    return select(*table.c).order_by(*(_by_bytes(key, collated) for key in table.primary_key))
+
+
+def _by_bytes(key: ColumnElement[Any], collated: bool) -> ColumnElement[Any]:
+    # PostgreSQL sorts text by the database's language where it is not told otherwise.
+    return key.collate("C") if collated and isinstance(key.type, String) else key
+
+
+def count(tx: Tx, table: Table) -> int:
+    """How many rows a table has."""
+    return int(tx.value(_counted, table))
+
+
+def _counted(table: Table) -> Any:
+    return select(func.count()).select_from(table)
+
+
+def is_empty(tx: Tx, table: Table) -> bool:
+    """Whether a table has no row."""
+    return tx.value(_any, table) is None
+
+
+def _any(table: Table) -> Any:
+    return select(literal(1)).select_from(table).limit(1)
+
+
+def load(tx: Tx, table: Table, batch: list[Row]) -> None:
+    """Insert rows that each give every column. Raises Refused with the first that cannot be."""
+    tx.sql("SAVEPOINT load")
+    try:
+        _insert(tx, table, batch)
+    except Exception as error:
+        reason = _refusal(error)
+        if reason is None:
+            raise
+        tx.sql("ROLLBACK TO SAVEPOINT load")
+        if len(batch) == 1:
+            raise Refused(batch[0], dangling(tx, table, batch[0]) or reason) from error
+        for row in batch:
+            load(tx, table, [row])
+    tx.sql("RELEASE SAVEPOINT load")
+
+
+def _insert(tx: Tx, table: Table, batch: list[Row]) -> None:
+    if tx.dialect == "sqlite":
+        for row in batch:
+            tx.insert(table, **row)
+        return
+    # One statement for the batch: a round trip for each row takes ten times as long.
+    columns = ", ".join(f'"{column.name}"' for column in table.c)
+    tx.sql(
+        f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '
+        f'FROM json_populate_recordset(NULL::"{table.name}", %(rows)s::json)',
+        {"rows": json.dumps(batch, ensure_ascii=False)},
+    )
+
+
+def _refusal(error: Exception) -> str | None:
+    """What the database has against a row; None for an error that is not about one."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return str(error)
+    # 22: a value that its type does not take; 23: a constraint.
+    if (getattr(error, "sqlstate", None) or "")[:2] in ("22", "23"):
+        told: Any = getattr(error, "diag", None)
+        parts = (told.message_primary, told.message_detail)
+        return " ".join(part for part in parts if part) or str(error)
+    return None
+
+
+def dangling(tx: Tx, table: Table, row: Row) -> str | None:
+    """Which reference of a row leads nowhere, in words; None where each leads to a row."""
+    for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
+        values = [row[column] for column in key.column_keys]
+        given = {f"at_{place}": value for place, value in enumerate(values)}
+        if None not in values and tx.value(_referred, key, **given) is None:
+            columns = ", ".join(key.column_keys)
+            shown = ", ".join(map(str, values))
+            return f"{columns} {shown}: there is no such row of {key.referred_table.name} before it"
+    return None
+
+
+def _referred(key: ForeignKeyConstraint) -> Any:
+    targets = [element.column for element in key.elements]
+    return select(literal(1)).where(
+        *(target == param(f"at_{place}", target.type) for place, target in enumerate(targets))
+    )
+
+
+def next_id(tx: Tx, table: Table) -> int:
+    """The id that the next new row of a table of things gets."""
+    if tx.dialect == "sqlite":
+        found = tx.sql("SELECT seq + 1 FROM sqlite_sequence WHERE name = :name", _named(table))
+        row = found.fetchone()
+        return 1 if row is None else int(row[0])
+    sequence = _sequence(tx, table)
+    return int(tx.sql(f"SELECT last_value + is_called::int FROM {sequence}").fetchone()[0])
+
+
+def set_next_id(tx: Tx, table: Table, wanted: int) -> None:
+    """Let new ids of a table of things begin at `wanted`, or past its highest if that is more."""
+    key = table.autoincrement_column
+    assert key is not None
+    wanted = max(wanted, 1 + (tx.value(_highest, table, key.name) or 0))
+    if tx.dialect == "sqlite":
+        tx.sql("DELETE FROM sqlite_sequence WHERE name = :name", _named(table))
+        if wanted > 1:
+            values = {**_named(table), "seq": wanted - 1}
+            tx.sql("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)", values)
+    else:
+        # Not setval(), which a rollback would not take back.
+        tx.sql(f"ALTER SEQUENCE {_sequence(tx, table)} RESTART WITH {wanted:d}")
+
+
+def _named(table: Table) -> Row:
+    return {"name": table.name}
+
+
+def _sequence(tx: Tx, table: Table) -> str:
+    key = table.autoincrement_column
+    assert key is not None
+    names = {"table": f'"{table.name}"', "key": key.name}
+    found = tx.sql("SELECT pg_get_serial_sequence(%(table)s, %(key)s)", names)
+    return str(found.fetchone()[0])
+
+
+def _highest(table: Table, key: str) -> Any:
+    return select(func.max(table.c[key]))

@@ -1,0 +1,323 @@
+"""The OpenAPI 3.1 document, generated from `api.ROUTES` and from the types that its routes name.
+
+Nothing of an operation is written here by hand: a route that is added to the table is in the
+document. What all operations of one method share (headers, the statuses they refuse with) is said
+once. `schemas.py` has the types, `examples.py` the contract's example, `reference.py` the page.
+"""
+
+import re
+from typing import Any
+
+from apispec import APISpec
+
+from goldenrod import __version__
+from goldenrod.base import answers, errors
+from goldenrod.base.bodies import NewToken
+from goldenrod.rules.idempotency import MOST_KEY
+from goldenrod.store.paging import MOST_PER_PAGE, PAGE_SIZE, Filter, Listing
+from goldenrod.web import examples
+from goldenrod.web.api import ROUTES, Route
+from goldenrod.web.call import JSON, MERGE_PATCH
+from goldenrod.web.schemas import (
+    ID_PATTERN,
+    SLUG_PATTERN,
+    UUID_PATTERN,
+    Components,
+    Schema,
+    named,
+)
+
+PROBLEM = "application/problem+json"
+
+_ABOUT = """\
+Versions of golden machine images: what changed in each, what each came from, where it can be
+launched, and who may use it.
+
+Without credentials you see what is public. Send `Authorization: Token <secret>` (or `Bearer`) to see
+and change what you may; a token that is not valid is 401 everywhere. What you may not see answers
+404, exactly like what does not exist.
+
+Parameters and fields that are not named here are refused (400). Errors are problem documents
+(RFC 9457); [all codes](docs/errors)."""
+
+_CHANGES = ("POST", "PATCH", "PUT", "DELETE")
+_REFUSALS: dict[str, tuple[int, ...]] = {
+    "GET": (400, 401, 404, 503),
+    "POST": (400, 401, 403, 409, 413, 415, 503),
+    "PATCH": (400, 401, 403, 404, 409, 412, 413, 415, 503),
+    "PUT": (400, 401, 403, 404, 409, 412, 413, 415, 503),
+    "DELETE": (400, 401, 403, 404, 409, 412, 503),
+}
+_MORE_REFUSALS: dict[tuple[str, str], tuple[int, ...]] = {
+    ("GET", "/image_versions/{key}/history"): (403,),
+    ("POST", "/tokens"): (429,),
+}
+_FOR_A_SECRET = (NewToken,)
+"""Bodies whose answer holds a secret that is shown once: no Idempotency-Key, no ETag. The anonymous
+may send them, too: they carry a username and a password instead."""
+
+_VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}
+_KEYS = {
+    "image_versions": (UUID_PATTERN,),
+    "images": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+    "providers": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+}
+_TAKES = {
+    "a uuid": (UUID_PATTERN,),
+    "an id or uuid": (ID_PATTERN, UUID_PATTERN),
+    "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+}
+_HEADERS: dict[str, Schema] = {
+    "ETag": {
+        "description": "a hash of the answer's bytes, for If-None-Match and If-Match",
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+        "required": True,
+    },
+    "Location": {
+        "description": "the address of what was made",
+        "schema": {"type": "string", "format": "uri-reference"},
+        "required": True,
+    },
+    "WWW-Authenticate": {"schema": {"type": "string"}, "required": True},
+    "Retry-After": {
+        "description": "seconds",
+        "schema": {"type": "integer", "minimum": 0},
+        "required": True,
+    },
+}
+
+
+def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[str, Any]:
+    """The document: `server` is the address that all paths stand under, `api` the prefix of those
+    that are not at the root."""
+    spec = APISpec(
+        "Goldenrod",
+        __version__,
+        "3.1.0",
+        info={
+            "summary": "The catalogue of golden machine images",
+            "description": _ABOUT,
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        servers=[{"url": server}],
+        tags=[{"name": tag} for tag in dict.fromkeys(_tag(route) for route in routes)],
+    )
+    components = Components(routes)
+    by_path: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        for path in route.paths(api):
+            operation = _operation(route, components, at_root=not path.startswith(f"{api}/"))
+            by_path.setdefault(_written(path), {})[route.method.lower()] = operation
+    for path, operations in by_path.items():
+        spec.path(path, operations=operations)
+    for name, schema in sorted(components.schemas.items()):
+        spec.components.schema(name, schema)
+    for name, header in _HEADERS.items():
+        spec.components.header(name, header)
+    for kind in errors.Problem.__subclasses__():
+        spec.components.response(f"Problem{kind.status}", _problem(kind, components))
+    for name, scheme in _SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
+    return spec.to_dict()
+
+
+_SCHEMES: dict[str, Schema] = {
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`Token <secret>`, with the word before the secret",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "description": "the same secret"},
+}
+
+
+def _written(path: str) -> str:
+    return path.replace("{key}", "{id}")
+
+
+def _tag(route: Route) -> str:
+    return route.path.split("/")[1]
+
+
+def _singular(words: str) -> str:
+    return f"{words[:-3]}y" if words.endswith("ies") else words.removesuffix("s")
+
+
+def operation_id(route: Route) -> str:
+    """`list_images`, `get_image`, `edit_image`, `list_image_channels`."""
+    parts = [part.replace("-", "_") for part in route.path.strip("/").split("/")]
+    words = [part for part in parts if not part.startswith("{")]
+    many = route.lists is not None
+    owners = [_singular(word) for word in words[:-1]]
+    last = words[-1] if many or len(words) > 1 else _singular(words[-1])
+    verb = _VERBS.get(route.method) or ("list" if many else "get")
+    return "_".join([verb, *owners, last])
+
+
+def _operation(route: Route, components: Components, *, at_root: bool) -> Schema:
+    operation: Schema = {
+        "operationId": operation_id(route) + ("_at_root" if at_root else ""),
+        "summary": route.summary,
+        "description": _described(route),
+        "tags": [_tag(route)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
+        "responses": _responses(route, components),
+        "security": [*([] if _needs_token(route) else [{}]), {"token": []}, {"bearer": []}],
+    }
+    if route.takes:
+        operation["requestBody"] = _request_body(route, components)
+    return operation
+
+
+def _described(route: Route) -> str:
+    if route.lists is not None:
+        return "Parameters that are not listed here, and any given twice, are refused."
+    if route.method == "PATCH":
+        return (
+            "A JSON merge patch: what is absent stays, lists are replaced whole, all of it or "
+            "nothing. Sending back what GET gave changes nothing. It takes no query parameters."
+        )
+    return "It takes no query parameters."
+
+
+def _needs_token(route: Route) -> bool:
+    return route.method in _CHANGES and route.takes not in _FOR_A_SECRET
+
+
+def _path_parameters(route: Route) -> list[Schema]:
+    key = named(*_KEYS.get(_tag(route), (ID_PATTERN, UUID_PATTERN)))
+    return [
+        {
+            "name": "id" if name == "key" else name,
+            "in": "path",
+            "required": True,
+            "description": _key_words(route) if name == "key" else "its name",
+            "schema": key if name == "key" else {"type": "string", "minLength": 1},
+        }
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+
+
+def _key_words(route: Route) -> str:
+    forms = _KEYS.get(_tag(route), (ID_PATTERN, UUID_PATTERN))
+    words = {ID_PATTERN: "id", UUID_PATTERN: "UUID", SLUG_PATTERN: "slug"}
+    return "its " + " or ".join(words[form] for form in forms)
+
+
+def _query_parameters(route: Route) -> list[Schema]:
+    if route.lists is None:
+        return []
+    filters = [
+        _query(name, takes.takes, _filter_schema(takes))
+        for name, takes in route.lists.filters.items()
+    ]
+    return [*filters, *_paging(route.lists)]
+
+
+def _filter_schema(takes: Filter) -> Schema:
+    forms = _TAKES.get(takes.takes)
+    return named(*forms) if forms else dict(takes.schema)
+
+
+def _paging(listing: Listing) -> list[Schema]:
+    orders = [order for name in listing.orders for order in (name, f"-{name}")]
+    size = {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PAGE_SIZE}
+    return [
+        _query(
+            "ordering",
+            "with - before it, descending",
+            {"type": "string", "enum": orders, "default": listing.default},
+        ),
+        _query("page_size", "how many results a page has", size),
+        _query(
+            "page",
+            "a page by number; the further back, the more it costs. Following next does not",
+            {"type": "integer", "minimum": 1},
+        ),
+        _query(
+            "cursor",
+            "as next and previous carry it; not together with page",
+            {"type": "string"},
+        ),
+    ]
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _headers(route: Route) -> list[Schema]:
+    text = {"type": "string", "minLength": 1}
+    if route.method == "GET":
+        return [_header("If-None-Match", "an ETag: 304 where the answer is still that", text)]
+    if route.method != "POST":
+        return [_header("If-Match", "an ETag: 412 where GET answers another now", text)]
+    if route.takes in _FOR_A_SECRET:
+        return []
+    return [
+        _header(
+            "Idempotency-Key",
+            "for 24 hours, the same request with the same key answers the first outcome",
+            text | {"maxLength": MOST_KEY},
+        )
+    ]
+
+
+def _header(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+def _request_body(route: Route, components: Components) -> Schema:
+    assert route.takes
+    media: Schema = {"schema": components.ref(route.takes)}
+    if route.path == "/image_versions/{key}":
+        media["example"] = examples.EDIT
+    kinds = (JSON, MERGE_PATCH) if route.method == "PATCH" else (JSON,)
+    return {"required": True, "content": dict.fromkeys(kinds, media)}
+
+
+def _responses(route: Route, components: Components) -> dict[str, Any]:
+    found: dict[str, Any] = {str(s): _success(route, s, components) for s in route.statuses}
+    if route.method == "GET":
+        found["304"] = {"description": "It is still what If-None-Match names."}
+    more = _MORE_REFUSALS.get((route.method, route.path), ())
+    for status in sorted({*_REFUSALS[route.method], *more}):
+        found[str(status)] = f"Problem{status}"
+    return found
+
+
+def _success(route: Route, status: int, components: Components) -> Schema:
+    said = _SAID.get((route.method, status), "The answer.")
+    if route.answers is None or status == 204:
+        return {"description": said}
+    paged = route.lists is not None
+    schema = components.page_ref(route.answers) if paged else components.ref(route.answers)
+    media: Schema = {"schema": schema}
+    if route.path.startswith("/image_versions") and route.answers is answers.Version:
+        media["example"] = examples.COLLECTION if paged else examples.VERSION
+    headers = ["ETag"] * (route.takes not in _FOR_A_SECRET) + ["Location"] * (status == 201)
+    return {
+        "description": said,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {JSON: media},
+    }
+
+
+_SAID = {
+    ("POST", 201): "It was made.",
+    ("POST", 200): "It was there already.",
+    ("PATCH", 204): "Done, and you may no longer see it.",
+    ("DELETE", 204): "Done.",
+}
+
+
+def _problem(kind: type[errors.Problem], components: Components) -> Schema:
+    headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    return {
+        "description": kind.title,
+        "headers": {
+            name: {"$ref": f"#/components/headers/{name}"} for name in headers.get(kind.status, [])
+        },
+        "content": {PROBLEM: {"schema": components.ref(answers.ProblemDocument)}},
+    }

@@ -1,0 +1,120 @@
+"""The cast, and what they have.
+
+alice   owns every image here; leads the group lab
+bob     is in the group lab, and has an identity on the private provider west
+charlie is a stranger: signed in, in no group but his own
+dora    is staff
+nobody  the anonymous
+
+The images, each with one version and one machine on the public provider east:
+
+open       public, current: everybody reads it
+closed     private: alice and dora
+shared     private, its version shared with lab: bob too
+kept       private, maintained by lab: bob keeps it
+ended      public, but its end_date is past: alice and dora
+scheduled  public, but its start_date is to come: alice and dora
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from goldenrod.base import bodies
+from goldenrod.base.clock import later
+from goldenrod.catalogue import (
+    attachments,
+    groups,
+    identities,
+    images,
+    people,
+    providers,
+    publishing,
+    tokens,
+)
+from goldenrod.rules.access import CONSOLE, Actor
+from goldenrod.store.db import Database, Tx
+
+CAST = ("alice", "bob", "charlie", "dora")
+IMAGES = ("open", "closed", "shared", "kept", "ended", "scheduled")
+
+
+@dataclass
+class World:
+    """The ids of the cast's things, by the names in this module's text, and tokens' secrets."""
+
+    users: dict[str, int] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
+    providers: dict[str, int] = field(default_factory=dict)
+    identities: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, int] = field(default_factory=dict)
+    licenses: dict[str, int] = field(default_factory=dict)
+
+    def actor(self, tx: Tx, name: str) -> Actor:
+        """One of the cast, with everything their account allows."""
+        return tokens.actor_of_user(tx, self.users[name], "admin" if name == "dora" else "write")
+
+
+def build_world(db: Database) -> World:
+    """Make the cast and their things."""
+    world = World()
+    with db.write() as tx:
+        for name in CAST:
+            body = bodies.NewUser(username=name, is_staff=name == "dora", password=f"{name}-secret")
+            world.users[name] = int(people.create_user(tx, CONSOLE, body).key)
+            scope = "admin" if name == "dora" else "write"
+            _, world.secrets[name] = tokens.insert_token(
+                tx, CONSOLE, world.users[name], bodies.NewToken(name="test", scope=scope)
+            )
+        lab = bodies.NewGroup(name="lab", users=["bob"], leaders=["alice"])
+        world.groups["lab"] = int(groups.create_group(tx, CONSOLE, lab).key)
+        for name, public in (("east", True), ("west", False)):
+            body = bodies.NewProvider(name=name, type="openstack", public=public)
+            world.providers[name] = int(providers.create_provider(tx, CONSOLE, body).key)
+        for who, where in (("alice", "east"), ("alice", "west"), ("bob", "west")):
+            body = bodies.NewIdentity(user=who, provider=where, key=f"{who}@{where}")
+            made = identities.create_identity(tx, CONSOLE, body)
+            world.identities[f"{who}@{where}"] = int(made.key)
+    with db.write() as tx:
+        _alices_things(tx, world)
+    return world
+
+
+def _alices_things(tx: Tx, world: World) -> None:
+    alice = world.actor(tx, "alice")
+    script = bodies.NewScript(title="setup", type="Raw Text", text="#!/bin/sh\necho ready\n")
+    world.scripts["setup"] = int(attachments.create_script(tx, alice, script).key)
+    license = bodies.NewLicense(title="Apache 2.0", type="SPDX", text="Apache-2.0")
+    world.licenses["apache"] = int(attachments.create_license(tx, alice, license).key)
+    for name in IMAGES:
+        dates: dict[str, Any] = {"start_date": later(tx.now, days=-30)}
+        if name == "ended":
+            dates["end_date"] = later(tx.now, days=-1)
+        if name == "scheduled":
+            dates["start_date"] = later(tx.now, days=1)
+        body = bodies.NewImage(
+            name=f"{name} image",
+            slug=f"{name}-image",
+            description=f"what {name} is for",
+            is_public=name in ("open", "ended", "scheduled"),
+            tags=[f"{name}-tag"],
+            maintainers=["lab"] if name == "kept" else [],
+            **dates,
+        )
+        world.images[name] = int(images.create_image(tx, alice, body).key)
+        version = bodies.NewVersion(
+            name=f"{name}-1.0",
+            image=world.images[name],
+            change_log=f"first of {name}",
+            membership=["lab"] if name == "shared" else [],
+            licenses=[world.licenses["apache"]],
+            scripts=[world.scripts["setup"]] if name == "closed" else [],
+            start_date=later(tx.now, days=-20),
+            machines=[
+                bodies.NestedMachine(provider=where, identifier=f"{name}-{where}", architecture="x86_64")
+                for where in ("east", "west")
+            ],
+        )
+        world.versions[name] = publishing.create_version(tx, alice, version).key
