@@ -50,7 +50,7 @@ class Kept(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What the first line says of a table; `next_id` of tables that give ids."""
 
     rows: Annotated[int, Meta(ge=0)]
-    next_id: Annotated[int, Meta(ge=1, lt=2**63)] | UnsetType = UNSET
+    next_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | UnsetType = UNSET
 
 
 class Header(Struct, forbid_unknown_fields=True):
@@ -83,7 +83,7 @@ def write_header(tables: dict[str, Kept]) -> bytes:
 
 def write_row(table: Table, row: Row) -> bytes:
     """The line of a row."""
-    return msgspec.json.encode({"table": table.name, **row}) + b"\n"
+    return msgspec.json.encode({"table": str(table.name), **row}) + b"\n"
 
 
 def read_header(line: bytes) -> Header:

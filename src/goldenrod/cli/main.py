@@ -112,7 +112,9 @@ def command() -> TyperGroup:
 def _group(root: TyperGroup, name: str) -> TyperGroup:
     if name not in root.commands:
         words = GROUPS[name]
-        group = TyperGroup(name=name, help=words, no_args_is_help=True, rich_markup_mode=None)
+        group = TyperGroup(
+            name=name, help=words, short_help=words, no_args_is_help=True, rich_markup_mode=None
+        )
         root.add_command(group)
     found = root.commands[name]
     assert isinstance(found, TyperGroup)

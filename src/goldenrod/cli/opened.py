@@ -12,12 +12,14 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from goldenrod.base import config
-from goldenrod.base.errors import NotFound
+from goldenrod.base.errors import NotFound, Problem
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.migrate import migrate
 from goldenrod.store.paging import Listing, Page, Query
+
+log = logging.getLogger("goldenrod")
 
 ListPage = Callable[[Tx, Actor, Query], Page]
 Thing = dict[str, Any]
@@ -27,8 +29,25 @@ Thing = dict[str, Any]
 def opened() -> Iterator[Database]:
     """The database that the settings name, its tables as this version needs them."""
     with unmigrated(config.load()) as db:
-        migrate(db)
+        prepare(db)
         yield db
+
+
+def prepare(db: Database) -> None:
+    """Bring the tables to what this version needs. Raises Unavailable, SettingError."""
+    reach(db)
+    migrate(db)
+
+
+def reach(db: Database) -> None:
+    """Raise Unavailable where the database does not answer; one without tables answers too."""
+    try:
+        with db.read():
+            return
+    except Problem:
+        raise
+    except Exception as error:
+        log.debug("no catalogue in the database yet", exc_info=error)
 
 
 @contextmanager

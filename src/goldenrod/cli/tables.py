@@ -57,15 +57,19 @@ def cell(value: Any) -> str:
         case list():
             return ", ".join(map(cell, value))
         case dict():
-            return printable(str(_called(value)))
+            return printable(_called(value))
     return printable(str(value))
 
 
-def _called(thing: dict[str, Any]) -> Any:
-    for name in ("slug", "name", "username", "title", "identifier"):
-        if name in thing:
-            return thing[name]
-    return thing.get("id", "")
+def _called(thing: dict[str, Any]) -> str:
+    """The name by which a command takes the thing."""
+    match thing:
+        case {"image": {"slug": image}, "name": name}:
+            return f"{image}/{name}"
+        case {"provider": provider, "identifier": identifier}:
+            return f"{_called(provider)}={identifier}"
+    known = ("slug", "name", "username", "title", "id")
+    return str(next((thing[name] for name in known if name in thing), ""))
 
 
 def printable(text: str) -> str:
@@ -83,19 +87,15 @@ def note(sentence: str) -> None:
 
 
 @contextmanager
-def progress(words: str) -> Iterator[Callable[[int], None] | None]:
-    """On a terminal a line that shows how many are done; what it gives is told the number."""
+def progress(words: str) -> Iterator[Callable[[int, int], None] | None]:
+    """On a terminal a bar; what it gives is told how many are done, and of how many."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description} {task.completed:,}"),
-        TimeElapsedColumn(),
-    )
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(words, total=None)
-        yield lambda done: shown.update(task, completed=done)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -22,15 +22,18 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+SCOPE = typer.Option(
+    Scope.WRITE, help="The scope of the token they ask with; staff's rights need admin."
+)
+
+
 def why(
     user: str = typer.Argument(help="A username, or 'anonymous' for whoever has no token."),
     thing: str = typer.Argument(
         help="image:SLUG, image:7, version:UUID, machine:3 and so on, or an address such as "
         "/api/v2/images/7."
     ),
-    scope: Scope = typer.Option(
-        Scope.WRITE, help="The scope of the token they ask with; staff's rights need admin."
-    ),
+    scope: Scope = SCOPE,
     as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
 ) -> None:
     """Say why a user may see a thing, or that they may not.

@@ -81,7 +81,9 @@ def load(tx: Tx, table: Table, batch: list[Row]) -> None:
             raise
         tx.sql("ROLLBACK TO SAVEPOINT load")
         if len(batch) == 1:
-            raise Refused(batch[0], dangling(tx, table, batch[0]) or reason) from error
+            if _is_dangling(error):
+                reason = _dangling(tx, table, batch[0]) or reason
+            raise Refused(batch[0], reason) from error
         for row in batch:
             load(tx, table, [row])
     tx.sql("RELEASE SAVEPOINT load")
@@ -113,7 +115,14 @@ def _refusal(error: Exception) -> str | None:
     return None
 
 
-def dangling(tx: Tx, table: Table, row: Row) -> str | None:
+def _is_dangling(error: Exception) -> bool:
+    return (
+        getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+        or getattr(error, "sqlstate", None) == "23503"
+    )
+
+
+def _dangling(tx: Tx, table: Table, row: Row) -> str | None:
     """Which reference of a row leads nowhere, in words; None where each leads to a row."""
     for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
         values = [row[column] for column in key.column_keys]

@@ -16,6 +16,7 @@ from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
+from goldenrod.web.reference import add_reference
 
 log = logging.getLogger("goldenrod")
 
@@ -123,6 +124,7 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
             by_path.setdefault(path, []).append(route)
     for path, routes in by_path.items():
         app.add_route(path, _Resource(routes, db, settings))
+    add_reference(app, db, settings, API)
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         # A token that is not valid is 401 everywhere, unknown addresses included.

@@ -2,30 +2,21 @@
 
 Nothing of an operation is written here by hand: a route that is added to the table is in the
 document. What all operations of one method share (headers, the statuses they refuse with) is said
-once. `schemas.py` has the types, `examples.py` the contract's example, `reference.py` the page.
+once. `schemas.py` has the types, `parameters.py` what comes beside a body, `examples.py` the
+contract's example; `reference.py` serves it all.
 """
 
-import re
 from typing import Any
 
 from apispec import APISpec
 
 from goldenrod import __version__
 from goldenrod.base import answers, errors
-from goldenrod.base.bodies import NewToken
-from goldenrod.rules.idempotency import MOST_KEY
-from goldenrod.store.paging import MOST_PER_PAGE, PAGE_SIZE, Filter, Listing
 from goldenrod.web import examples
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import JSON, MERGE_PATCH
-from goldenrod.web.schemas import (
-    ID_PATTERN,
-    SLUG_PATTERN,
-    UUID_PATTERN,
-    Components,
-    Schema,
-    named,
-)
+from goldenrod.web.parameters import FOR_A_SECRET, headers, of_path, of_query, tag_of
+from goldenrod.web.schemas import Components, Schema
 
 PROBLEM = "application/problem+json"
 
@@ -33,9 +24,9 @@ _ABOUT = """\
 Versions of golden machine images: what changed in each, what each came from, where it can be
 launched, and who may use it.
 
-Without credentials you see what is public. Send `Authorization: Token <secret>` (or `Bearer`) to see
-and change what you may; a token that is not valid is 401 everywhere. What you may not see answers
-404, exactly like what does not exist.
+Without credentials you see what is public. Send `Authorization: Token <secret>` (or `Bearer`) to
+see and change what you may; a token that is not valid is 401 everywhere. What you may not see
+answers 404, exactly like what does not exist.
 
 Parameters and fields that are not named here are refused (400). Errors are problem documents
 (RFC 9457); [all codes](docs/errors)."""
@@ -52,21 +43,7 @@ _MORE_REFUSALS: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/image_versions/{key}/history"): (403,),
     ("POST", "/tokens"): (429,),
 }
-_FOR_A_SECRET = (NewToken,)
-"""Bodies whose answer holds a secret that is shown once: no Idempotency-Key, no ETag. The anonymous
-may send them, too: they carry a username and a password instead."""
-
 _VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}
-_KEYS = {
-    "image_versions": (UUID_PATTERN,),
-    "images": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
-    "providers": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
-}
-_TAKES = {
-    "a uuid": (UUID_PATTERN,),
-    "an id or uuid": (ID_PATTERN, UUID_PATTERN),
-    "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
-}
 _HEADERS: dict[str, Schema] = {
     "ETag": {
         "description": "a hash of the answer's bytes, for If-None-Match and If-Match",
@@ -100,7 +77,7 @@ def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         servers=[{"url": server}],
-        tags=[{"name": tag} for tag in dict.fromkeys(_tag(route) for route in routes)],
+        tags=[{"name": tag} for tag in dict.fromkeys(tag_of(route) for route in routes)],
     )
     components = Components(routes)
     by_path: dict[str, dict[str, Any]] = {}
@@ -136,10 +113,6 @@ def _written(path: str) -> str:
     return path.replace("{key}", "{id}")
 
 
-def _tag(route: Route) -> str:
-    return route.path.split("/")[1]
-
-
 def _singular(words: str) -> str:
     return f"{words[:-3]}y" if words.endswith("ies") else words.removesuffix("s")
 
@@ -160,8 +133,8 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
         "operationId": operation_id(route) + ("_at_root" if at_root else ""),
         "summary": route.summary,
         "description": _described(route),
-        "tags": [_tag(route)],
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
+        "tags": [tag_of(route)],
+        "parameters": [*of_path(route), *of_query(route), *headers(route)],
         "responses": _responses(route, components),
         "security": [*([] if _needs_token(route) else [{}]), {"token": []}, {"bearer": []}],
     }
@@ -182,90 +155,7 @@ def _described(route: Route) -> str:
 
 
 def _needs_token(route: Route) -> bool:
-    return route.method in _CHANGES and route.takes not in _FOR_A_SECRET
-
-
-def _path_parameters(route: Route) -> list[Schema]:
-    key = named(*_KEYS.get(_tag(route), (ID_PATTERN, UUID_PATTERN)))
-    return [
-        {
-            "name": "id" if name == "key" else name,
-            "in": "path",
-            "required": True,
-            "description": _key_words(route) if name == "key" else "its name",
-            "schema": key if name == "key" else {"type": "string", "minLength": 1},
-        }
-        for name in re.findall(r"{(\w+)}", route.path)
-    ]
-
-
-def _key_words(route: Route) -> str:
-    forms = _KEYS.get(_tag(route), (ID_PATTERN, UUID_PATTERN))
-    words = {ID_PATTERN: "id", UUID_PATTERN: "UUID", SLUG_PATTERN: "slug"}
-    return "its " + " or ".join(words[form] for form in forms)
-
-
-def _query_parameters(route: Route) -> list[Schema]:
-    if route.lists is None:
-        return []
-    filters = [
-        _query(name, takes.takes, _filter_schema(takes))
-        for name, takes in route.lists.filters.items()
-    ]
-    return [*filters, *_paging(route.lists)]
-
-
-def _filter_schema(takes: Filter) -> Schema:
-    forms = _TAKES.get(takes.takes)
-    return named(*forms) if forms else dict(takes.schema)
-
-
-def _paging(listing: Listing) -> list[Schema]:
-    orders = [order for name in listing.orders for order in (name, f"-{name}")]
-    size = {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PAGE_SIZE}
-    return [
-        _query(
-            "ordering",
-            "with - before it, descending",
-            {"type": "string", "enum": orders, "default": listing.default},
-        ),
-        _query("page_size", "how many results a page has", size),
-        _query(
-            "page",
-            "a page by number; the further back, the more it costs. Following next does not",
-            {"type": "integer", "minimum": 1},
-        ),
-        _query(
-            "cursor",
-            "as next and previous carry it; not together with page",
-            {"type": "string"},
-        ),
-    ]
-
-
-def _query(name: str, description: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _headers(route: Route) -> list[Schema]:
-    text = {"type": "string", "minLength": 1}
-    if route.method == "GET":
-        return [_header("If-None-Match", "an ETag: 304 where the answer is still that", text)]
-    if route.method != "POST":
-        return [_header("If-Match", "an ETag: 412 where GET answers another now", text)]
-    if route.takes in _FOR_A_SECRET:
-        return []
-    return [
-        _header(
-            "Idempotency-Key",
-            "for 24 hours, the same request with the same key answers the first outcome",
-            text | {"maxLength": MOST_KEY},
-        )
-    ]
-
-
-def _header(name: str, description: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "header", "description": description, "schema": schema}
+    return route.method in _CHANGES and route.takes not in FOR_A_SECRET
 
 
 def _request_body(route: Route, components: Components) -> Schema:
@@ -296,7 +186,7 @@ def _success(route: Route, status: int, components: Components) -> Schema:
     media: Schema = {"schema": schema}
     if route.path.startswith("/image_versions") and route.answers is answers.Version:
         media["example"] = examples.COLLECTION if paged else examples.VERSION
-    headers = ["ETag"] * (route.takes not in _FOR_A_SECRET) + ["Location"] * (status == 201)
+    headers = ["ETag"] * (route.takes not in FOR_A_SECRET) + ["Location"] * (status == 201)
     return {
         "description": said,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},

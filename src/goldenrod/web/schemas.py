@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from goldenrod.base import answers
+from goldenrod.base import answers, bodies
 from goldenrod.web.api import Route
 from goldenrod.web.call import COMPUTED
 
@@ -25,6 +25,13 @@ ID_PATTERN = "[1-9][0-9]{0,17}"
 SLUG_PATTERN = "[a-z0-9][a-z0-9-]{0,63}"
 TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
 """A body's strings hold no control characters but tabs and line ends."""
+
+_SLUG = {
+    "type": "string",
+    "description": "at least one letter, and no UUID",
+    "pattern": "^(?:[a-z]|[0-9][0-9-]*[a-z])[a-z0-9-]*$",
+    "maxLength": 64,
+}
 
 _QUALIFIED = re.compile(r"goldenrod\.base\.(answers|bodies)\.(\w+)")
 
@@ -39,18 +46,24 @@ class Components:
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         types = {of for route in routes for of in (route.answers, route.takes) if of}
-        self._patched = {route.takes: route.answers for route in routes if route.method == "PATCH"}
-        ordered = [*sorted(types, key=lambda of: (of.__module__, of.__name__))]
-        ordered.append(answers.ProblemDocument)
+        ordered = sorted(
+            types | {answers.ProblemDocument}, key=lambda of: (of.__module__, of.__name__)
+        )
         refs, schemas = msgspec.json.schema_components(ordered, ref_template=REF)
         self._refs = {
             of: _renamed(ref)["$ref"].rpartition("/")[2]
             for of, ref in zip(ordered, refs, strict=True)
         }
         self.schemas: dict[str, Schema] = _renamed(schemas)
-        for of in sorted(types, key=lambda of: of.__name__):
-            if of.__module__.endswith("bodies"):
-                self._complete(of)
+        for name in self.schemas.keys() & vars(bodies).keys():
+            fields = self.schemas[name]["properties"]
+            self.schemas[name]["properties"] = {
+                field: _SLUG if field == "slug" else _only_text(of) for field, of in fields.items()
+            }
+        for route in routes:
+            if route.method == "PATCH" and route.takes and route.answers:
+                fields = self.schemas[self._refs[route.takes]]["properties"]
+                fields |= _sent_back(fields, route.answers)
 
     def ref(self, of: type[Any]) -> Schema:
         """The reference to a type's schema."""
@@ -74,14 +87,6 @@ class Components:
             "required": ["count", "next", "previous", "results"],
         }
         return {"$ref": REF.format(name=name)}
-
-    def _complete(self, body: type[Any]) -> None:
-        schema = self.schemas[self._refs[body]]
-        schema["properties"] = {
-            name: _only_text(field) for name, field in schema["properties"].items()
-        }
-        if patched := self._patched.get(body):
-            schema["properties"] |= _sent_back(schema["properties"], patched)
 
 
 def _renamed(schemas: Any) -> Any:

@@ -1,0 +1,165 @@
+"""Boot checks: what is wrong with the settings and the database, each with an id and a hint.
+
+An `E` stops or breaks the server and makes `check` end with 1; a `W` is worth a look. Each check
+answers a `Finding` or None; those that need the database run once it answers.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from goldenrod.base import config
+from goldenrod.base.config import Settings
+from goldenrod.base.errors import Problem, SettingError
+from goldenrod.catalogue import people
+from goldenrod.cli import tables
+from goldenrod.cli.failures import failure
+from goldenrod.cli.opened import reach, unmigrated
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store import migrate as migrations
+from goldenrod.store import paging
+from goldenrod.store.db import Database, sqlite_path
+
+OTHERS_MAY_READ = 0o004
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, and what to do about it."""
+
+    id: str
+    what: str
+    hint: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.id.startswith("goldenrod.E")
+
+
+def check(
+    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+) -> None:
+    """Look for what is wrong with the settings and the database.
+
+    Ends with 1 where an error (E) was found; warnings (W) alone end with 0.
+    """
+    found = list(_findings())
+    if as_json:
+        tables.show_json([finding._asdict() for finding in found])
+    else:
+        for finding in found:
+            print(tables.printable(f"{finding.id}: {finding.what}\n    {finding.hint}"))
+        if not found:
+            print("All is well.")
+    raise typer.Exit(1 if any(finding.is_error for finding in found) else 0)
+
+
+def _findings() -> Iterator[Finding]:
+    try:
+        settings = config.load()
+    except SettingError as wrong:
+        yield Finding("goldenrod.E003", f"{wrong}.", "Correct the environment variable.")
+        return
+    yield from filter(None, [_readable_by_others(settings), _no_public_url(settings)])
+    try:
+        if missing := _missing_file(settings):
+            yield missing
+            return
+        with unmigrated(settings) as db:
+            reach(db)
+            yield from filter(None, [_other_tables(db) or _no_staff(db)])
+    except (Problem, SettingError, OSError) as error:
+        said = failure(error)
+        yield Finding(
+            "goldenrod.E001",
+            said.sentence if said else str(error),
+            "See that GOLDENROD_DATABASE_URL is right and the database runs.",
+        )
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    url = settings.database_url
+    return Path(sqlite_path(url)) if url.startswith("sqlite:") else None
+
+
+def _missing_file(settings: Settings) -> Finding | None:
+    """E001 for SQLite: looking must not make the file."""
+    file = _sqlite_file(settings)
+    if file is None or file.exists():
+        return None
+    return Finding(
+        "goldenrod.E001",
+        f"There is no database at {file}.",
+        "Run `goldenrod migrate` to make it, or set GOLDENROD_DATABASE_URL to where it is.",
+    )
+
+
+def _other_tables(db: Database) -> Finding | None:
+    """E002: the tables are those of another version."""
+    stored = migrations.stored_revision(db)
+    if stored == migrations.HEAD:
+        return None
+    if stored is not None and stored > migrations.HEAD:
+        return Finding(
+            "goldenrod.E002",
+            f"The tables are at {stored}, newer than this version's {migrations.HEAD}.",
+            "Install the Goldenrod that wrote them, or a later one.",
+        )
+    return Finding(
+        "goldenrod.E002",
+        f"The tables are at {stored or 'nothing'}, older than this version's {migrations.HEAD}.",
+        "Make a backup and run `goldenrod migrate` (`goldenrod serve` does it too).",
+    )
+
+
+def _readable_by_others(settings: Settings) -> Finding | None:
+    """W001: password hashes are in that file."""
+    try:
+        file = _sqlite_file(settings)
+        exposed = file is not None and bool(file.stat().st_mode & OTHERS_MAY_READ)
+    except (OSError, SettingError):
+        return None  # E001 says so
+    if not exposed:
+        return None
+    return Finding(
+        "goldenrod.W001",
+        f"Everybody on this machine may read {file}.",
+        f"chmod o-rwx {file}*",
+    )
+
+
+def _no_public_url(settings: Settings) -> Finding | None:
+    """W002: behind a proxy, people use another address than the one that is served."""
+    if not settings.trusted_proxies or settings.public_url:
+        return None
+    return Finding(
+        "goldenrod.W002",
+        "GOLDENROD_TRUSTED_PROXIES is set, but GOLDENROD_PUBLIC_URL is not.",
+        "Set GOLDENROD_PUBLIC_URL to the address that people use.",
+    )
+
+
+def _no_staff(db: Database) -> Finding | None:
+    """W003: nobody can keep providers, users and identities through the API."""
+    asked = {"is_staff": ["true"], "active": ["true"], "page_size": ["1"]}
+    with db.read() as tx:
+        if people.list_users(tx, CONSOLE, paging.parse(people.LIST, asked)).count:
+            return None
+    return Finding(
+        "goldenrod.W003",
+        "No active user is staff.",
+        "Run `goldenrod user create NAME --staff`, then `goldenrod token create NAME`.",
+    )
+
+
+def migrate() -> None:
+    """Bring the database's tables to what this version needs.
+
+    `serve` and every other command on the database do the same when they start.
+    """
+    with unmigrated(config.load()) as db:
+        reach(db)
+        changed = migrations.migrate(db)
+    state = "are now" if changed else "were already"
+    print(f"The tables {state} at {migrations.HEAD}.")

@@ -1,0 +1,209 @@
+"""`goldenrod version …`: image versions, asked of a server.
+
+A version is named by its UUID, or as IMAGE/NAME, such as `ubuntu/24.04`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from goldenrod.cli import remote
+from goldenrod.cli.remote import Body
+from goldenrod.client import Client, ClientError
+
+LISTS = ("licenses", "scripts", "membership")
+VALUES = ("parent", "identity", "end_date", "doc_object_id", "min_cpu", "min_mem")
+
+VERSION = typer.Argument(metavar="VERSION", help="Its UUID, or IMAGE/NAME.")
+PARENT = typer.Option(None, help="The version it was built from.")
+CHANGE_LOG = typer.Option(None, help="What changed, in Markdown.")
+CHANGE_LOG_FILE = typer.Option(None, help="A file that holds the change log; - is stdin.")
+LICENSES = typer.Option([], "--license", help="A license it needs (id or uuid); may be repeated.")
+SCRIPTS = typer.Option([], "--script", help="A boot script (id or uuid); may be repeated.")
+GROUPS = typer.Option([], "--share", help="A group that may use it; may be repeated.")
+IDENTITY = typer.Option(None, help="Your account that made it (id or uuid).")
+IMAGING = typer.Option(
+    None, "--imaging/--no-imaging", help="Whether others may build versions on it."
+)
+START = typer.Option(None, "--start", help="The instant from which it is offered.")
+END = typer.Option(None, "--end", help="The instant at which it ends.")
+DOI = typer.Option(None, "--doi", help="Its DOI.")
+MIN_CPU = typer.Option(None, "--min-cpu", min=0, help="The CPUs it needs.")
+CLEAR = typer.Option([], help=f"Empty this field ({', '.join(LISTS + VALUES)}); may be repeated.")
+MIN_MEM = typer.Option(None, "--min-mem", min=0, help="The memory it needs, in MiB.")
+
+MACHINES = typer.Option(
+    [],
+    "--machine",
+    metavar="PROVIDER=IDENTIFIER",
+    help="Where it can be launched and its id there; may be repeated.",
+)
+
+
+def list_versions(
+    image: str | None = typer.Option(None, help="Of this image (slug, id or uuid)."),
+    name: str | None = typer.Option(None, help="Of this name."),
+    search: str | None = typer.Option(None, help="With these words."),
+    user: str | None = typer.Option(None, help="Published by this user."),
+    tag: str | None = typer.Option(None, help="Whose image has this tag."),
+    provider: str | None = typer.Option(None, help="With a machine on this provider."),
+    architecture: str | None = typer.Option(None, help="With a machine of this architecture."),
+    license: str | None = typer.Option(None, help="That need this license."),
+    parent: str | None = typer.Option(None, help="Built from this version."),
+    state: str | None = typer.Option(None, help="In this state, such as current or ended."),
+    current: bool | None = typer.Option(None, "--current/--not-current", help="By their dates."),
+    launchable: bool | None = typer.Option(
+        None, "--launchable/--not-launchable", help="With a machine you may launch."
+    ),
+    ordering: str | None = remote.ORDERING,
+    limit: int = remote.LIMIT,
+    everything: bool = remote.ALL,
+    as_json: bool = remote.JSON,
+) -> None:
+    """List image versions."""
+    filters = remote.given(
+        image_id=image,
+        name=name,
+        search=search,
+        user=user,
+        tag=tag,
+        provider=provider,
+        architecture=architecture,
+        license=license,
+        parent=parent,
+        state=state,
+        current=current,
+        launchable=launchable,
+        ordering=ordering,
+    )
+    columns = ("id", "image", "name", "state", "start_date", "end_date", "user", "machines")
+    remote.show_list("image_versions", filters, columns, limit, everything, as_json)
+
+
+def show_version(version: str = VERSION, as_json: bool = remote.JSON) -> None:
+    """Show one image version."""
+    with remote.asked() as server:
+        remote.show_one(server.get(_address(server, version)), as_json)
+
+
+def create_version(
+    name: str = typer.Argument(help="Its name, such as 24.04 or 2026-05-01."),
+    image: str = typer.Option(..., help="The image it is a version of (slug, id or uuid)."),
+    parent: str | None = PARENT,
+    change_log: str | None = CHANGE_LOG,
+    change_log_file: Path | None = CHANGE_LOG_FILE,
+    machines: list[str] = MACHINES,
+    architecture: str | None = typer.Option(None, help="The architecture of these machines."),
+    licenses: list[str] = LICENSES,
+    scripts: list[str] = SCRIPTS,
+    groups: list[str] = GROUPS,
+    identity: str | None = IDENTITY,
+    imaging: bool | None = IMAGING,
+    start: str | None = START,
+    end: str | None = END,
+    doi: str | None = DOI,
+    min_cpu: int | None = MIN_CPU,
+    min_mem: int | None = MIN_MEM,
+    idempotency_key: str | None = remote.KEY,
+    as_json: bool = remote.JSON,
+) -> None:
+    """Publish an image version."""
+    body = remote.given(
+        name=name,
+        image=remote.reference(image),
+        change_log=remote.text_of(change_log, change_log_file),
+        machines=[_machine(machine, architecture) for machine in machines],
+        licenses=remote.references(licenses),
+        scripts=remote.references(scripts),
+        membership=remote.references(groups),
+        identity=identity and remote.reference(identity),
+        allow_imaging=imaging,
+        start_date=start,
+        end_date=end,
+        doc_object_id=doi,
+        min_cpu=min_cpu,
+        min_mem=min_mem,
+    )
+    with remote.asked() as server:
+        body |= remote.given(parent=parent and _id(server, parent))
+        made = server.post("/image_versions", body, idempotency_key=idempotency_key)
+    remote.show_one(made, as_json)
+
+
+def edit_version(
+    version: str = VERSION,
+    name: str | None = typer.Option(None, help="Its name."),
+    image: str | None = typer.Option(None, help="Move it to this image (slug, id or uuid)."),
+    parent: str | None = PARENT,
+    change_log: str | None = CHANGE_LOG,
+    change_log_file: Path | None = CHANGE_LOG_FILE,
+    licenses: list[str] = LICENSES,
+    scripts: list[str] = SCRIPTS,
+    groups: list[str] = GROUPS,
+    identity: str | None = IDENTITY,
+    imaging: bool | None = IMAGING,
+    start: str | None = START,
+    end: str | None = END,
+    doi: str | None = DOI,
+    min_cpu: int | None = MIN_CPU,
+    min_mem: int | None = MIN_MEM,
+    clear: list[str] = CLEAR,
+    as_json: bool = remote.JSON,
+) -> None:
+    """Change an image version: what is not named stays.
+
+    Licenses, scripts and groups are replaced by the ones given. `--clear end_date` restores what
+    has ended.
+    """
+    body = remote.given(
+        name=name,
+        image=image and remote.reference(image),
+        change_log=remote.text_of(change_log, change_log_file),
+        licenses=remote.references(licenses),
+        scripts=remote.references(scripts),
+        membership=remote.references(groups),
+        identity=identity and remote.reference(identity),
+        allow_imaging=imaging,
+        start_date=start,
+        end_date=end,
+        doc_object_id=doi,
+        min_cpu=min_cpu,
+        min_mem=min_mem,
+    )
+    with remote.asked() as server:
+        body |= remote.given(parent=parent and _id(server, parent))
+        body = remote.cleared(body, clear, LISTS, VALUES)
+        remote.show_one(server.patch(_address(server, version), body), as_json)
+
+
+def end_version(version: str = VERSION) -> None:
+    """End an image version now; nothing is erased.
+
+    `version edit VERSION --clear end_date` restores it.
+    """
+    with remote.asked() as server:
+        server.delete(_address(server, version))
+    print(f"{version} has ended.")
+
+
+def _address(server: Client, version: str) -> str:
+    return remote.address("image_versions", _id(server, version))
+
+
+def _id(server: Client, version: str) -> str:
+    """The UUID of a version that was typed as one, or as IMAGE/NAME."""
+    image, slash, name = version.partition("/")
+    if not slash:
+        return version
+    for found in server.pages("/image_versions", image_id=image, name=name, page_size=1):
+        return str(found["id"])
+    raise ClientError(404, "not_found", f"There is no version {version} that you may see.")
+
+
+def _machine(text: str, architecture: str | None) -> Body:
+    provider, equals, identifier = text.partition("=")
+    if not (provider and equals and identifier):
+        raise typer.BadParameter(f"{text!r} is not PROVIDER=IDENTIFIER.")
+    machine: dict[str, Any] = {"provider": remote.reference(provider), "identifier": identifier}
+    return machine | remote.given(architecture=architecture)

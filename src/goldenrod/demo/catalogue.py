@@ -1,0 +1,163 @@
+"""The demonstration: real machine images, a small cast of users, and something for each to find.
+
+alice   owns the images; leads the group lab
+bob     is in the group lab, and has an account on the private cloud campus
+charlie is a stranger: signed in, in no group but his own
+dora    is staff
+
+Their password is `goldenrod`: the demonstration listens on this machine only.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from goldenrod.base import bodies
+from goldenrod.base.clock import later
+from goldenrod.catalogue import (
+    attachments,
+    groups,
+    identities,
+    images,
+    people,
+    providers,
+    publishing,
+    tokens,
+)
+from goldenrod.demo import ami_lines
+from goldenrod.rules.access import CONSOLE, Actor
+from goldenrod.sources import aws
+from goldenrod.sources.reconcile import Report, import_found
+from goldenrod.store.db import Database, Tx
+
+PASSWORD = "goldenrod"  # noqa: S105 - of a catalogue that is shown, not kept
+CAST = ("alice", "bob", "charlie", "dora")
+_SCRIPT = """#!/bin/sh
+# Mounts the lab's shared data when an instance starts.
+mkdir -p /data && mount -t nfs storage.lab.example:/shared /data
+"""
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demonstration holds, and the tokens to try it with."""
+
+    imported: Report
+    alice: str
+    dora: str
+    workbench: str
+    """The id of a version that alice shares with lab: private to everybody else."""
+
+    def lines(self, address: str) -> list[str]:
+        """What to paste, for a server at this address."""
+        newest = f"{address}/image_versions?image_id=al2023-ami-ecs-hvm-kernel-6-1-x86-64"
+        return [
+            "# what everybody sees: the newest release of an image, and where it runs",
+            f"curl -s '{newest}&ordering=-start_date&page_size=1'",
+            "# search, over names, change logs and tags",
+            f"curl -s '{address}/image_versions?search=gpu+2026&page_size=1'",
+            "# alice sees her private versions too",
+            f"export GOLDENROD_URL={address} GOLDENROD_TOKEN={self.alice}",
+            f"curl -s -H 'Authorization: Token {self.alice}' {address}/image_versions/{self.workbench}",
+            "# she edits one, and looks at its history",
+            f"curl -s -X PATCH -H 'Authorization: Token {self.alice}' "
+            "-H 'Content-Type: application/json' "
+            f"-d '{{\"min_mem\": 8192}}' {address}/image_versions/{self.workbench}",
+            f"curl -s -H 'Authorization: Token {self.alice}' "
+            f"{address}/image_versions/{self.workbench}/history",
+            "# dora is staff",
+            f"curl -s -H 'Authorization: Token {self.dora}' {address}/api/v2/users",
+        ]
+
+
+def load(db: Database, progress: Callable[[int, int], None] | None = None) -> DemoReport:
+    """Fill an empty catalogue with the demonstration."""
+    with db.write() as tx:
+        secrets = _cast(tx)
+    imported = import_found(db, aws.parse(ami_lines()), owner="alice", progress=progress)
+    with db.write() as tx:
+        workbench = _things(tx)
+    return DemoReport(imported, secrets["alice"], secrets["dora"], workbench)
+
+
+def _cast(tx: Tx) -> dict[str, str]:
+    secrets = {}
+    for name in CAST:
+        body = bodies.NewUser(username=name, password=PASSWORD, is_staff=name == "dora")
+        user_id = int(people.create_user(tx, CONSOLE, body).key)
+        scope: Any = "admin" if name == "dora" else "write"
+        token = bodies.NewToken(name="demo", scope=scope)
+        _, secrets[name] = tokens.insert_token(tx, CONSOLE, user_id, token)
+    groups.create_group(tx, CONSOLE, bodies.NewGroup(name="lab", users=["bob"], leaders=["alice"]))
+    providers.create_provider(
+        tx,
+        CONSOLE,
+        bodies.NewProvider(
+            name="campus",
+            description="The department's own OpenStack; access by account.",
+            type="openstack",
+            virtualization="kvm",
+        ),
+    )
+    for name in ("alice", "bob"):
+        body_ = bodies.NewIdentity(user=name, provider="campus", key=f"{name}@campus")
+        identities.create_identity(tx, CONSOLE, body_)
+    return secrets
+
+
+def _things(tx: Tx) -> str:
+    """What alice keeps beside the real images: private, shared, scheduled and ended versions."""
+    alice = _actor(tx, "alice")
+    license = bodies.NewLicense(title="Apache License 2.0", type="SPDX", text="Apache-2.0")
+    apache = attachments.create_license(tx, alice, license).key
+    script = bodies.NewScript(title="Mount shared data", type="Raw Text", text=_SCRIPT)
+    mount = attachments.create_script(tx, alice, script).key
+    workbench = images.create_image(
+        tx,
+        alice,
+        bodies.NewImage(
+            name="Research workbench",
+            description="The lab's own build: Python, R and the shared data, on Amazon Linux.",
+            tags=["lab", "python", "r"],
+        ),
+    ).key
+    base = json.loads(images.get_image(tx, alice, "al2023-ami-ecs-hvm-kernel-6-1-x86-64"))
+    parent = base["versions"][0]["id"]
+    made = ""
+    releases: tuple[tuple[str, str, int, list[str]], ...] = (
+        ("1.0", "First build.", -60, []),
+        ("1.1", "R 4.5; shared with the lab.", -30, ["lab"]),
+        ("1.2", "Python 3.14. Released tomorrow.", 1, ["lab"]),
+    )
+    for name, log, days, groups_ in releases:
+        body = bodies.NewVersion(
+            name=name,
+            image=int(workbench),
+            parent=parent,
+            change_log=log,
+            membership=list(groups_),
+            licenses=[int(apache)],
+            scripts=[int(mount)],
+            start_date=later(tx.now, days=days),
+            end_date=later(tx.now, days=-20) if name == "1.0" else None,
+            min_cpu=2,
+            min_mem=4096,
+            machines=[
+                bodies.NestedMachine(
+                    provider="campus",
+                    identifier=f"7c9e6679-7425-40de-944b-e07fc1f9{name.replace('.', '')}ae",
+                    architecture="x86_64",
+                    size_gb=20,
+                )
+            ],
+        )
+        parent = publishing.create_version(tx, alice, body).key
+        made = parent if name == "1.1" else made
+    return made
+
+
+def _actor(tx: Tx, name: str) -> Actor:
+    user_id = people.find_user(tx, name)
+    assert user_id is not None
+    return tokens.actor_of_user(tx, user_id, "write")

@@ -1,0 +1,106 @@
+"""Every `code` that a problem document can carry, with its status and what to do about it.
+
+A code is stable: programs branch on it. `/docs/errors` shows this table; each problem's `type`
+points at its row there. A test holds the table against the code: none is missing, none is left.
+"""
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """A code's status and meaning."""
+
+    status: int
+    meaning: str
+
+
+CODES: dict[str, Code] = {
+    # ── the request ────────────────────────────────────────────────────────────────────────
+    "request_invalid": Code(400, "The request is not well-formed HTTP, or not right as a whole."),
+    "body_malformed": Code(
+        400,
+        "The body is not one JSON value in UTF-8, names a field twice, or is nested more than 32 "
+        "levels deep.",
+    ),
+    "field_invalid": Code(
+        400, "A field of the body is unknown, missing, or of the wrong shape; errors says which."
+    ),
+    "field_read_only": Code(
+        400, "A PATCH gives a field that cannot be changed another value than it has. Leave it out."
+    ),
+    "reference_unknown": Code(
+        400, "A field names a thing that does not exist, or that you may not see or use."
+    ),
+    "parameter_unknown": Code(400, "A query parameter that this address does not take."),
+    "parameter_invalid": Code(400, "A query parameter's value is malformed, or given twice."),
+    "idempotency_key_invalid": Code(400, "Idempotency-Key takes 1 to 256 printable characters."),
+    # ── who asks ───────────────────────────────────────────────────────────────────────────
+    "credentials_required": Code(401, "Changing anything needs a token."),
+    "token_invalid": Code(
+        401, "The Authorization header is not one valid token: wrong, expired, or revoked."
+    ),
+    "sign_in_failed": Code(401, "No active user has this username and password."),
+    "change_forbidden": Code(403, "You may read this, but not change it."),
+    "scope_insufficient": Code(
+        403, "Your token's scope does not reach this far. Take a wider one."
+    ),
+    "staff_required": Code(403, "Only staff may do this, with a token of the scope admin."),
+    "owner_required": Code(403, "Only an image's owner, or staff, may change this of it."),
+    "identity_required": Code(
+        403, "Placing a machine on a provider needs an identity of yours there."
+    ),
+    "script_not_yours": Code(
+        403,
+        "A boot script is attached by its creator, or who may change a version that uses it.",
+    ),
+    # ── what is there ──────────────────────────────────────────────────────────────────────
+    "not_found": Code(404, "It does not exist, or you may not see it: the answer is the same."),
+    "page_not_found": Code(404, "The page is past the end of the list, or 0."),
+    "method_not_allowed": Code(405, "This address does not take this method; Allow lists its own."),
+    "conflict": Code(409, "The change is right in itself, but against the catalogue's state."),
+    "version_name_taken": Code(409, "The image has, or had, a version of this name."),
+    "parent_cycle": Code(409, "The new parent descends from the version itself."),
+    "imaging_not_allowed": Code(
+        409, "The parent does not allow imaging to those who may not change it."
+    ),
+    "machine_taken": Code(
+        409, "Another machine of the image has this identifier on this provider."
+    ),
+    "slug_unavailable": Code(409, "The slug is taken, was another's before, or is reserved."),
+    "name_taken": Code(409, "A user or group has this name; they share one space of names."),
+    "tag_name_taken": Code(409, "Another tag has this name."),
+    "identity_taken": Code(409, "The user has this account on this provider already."),
+    "group_personal": Code(
+        409, "A personal group belongs to its user for good: it cannot be changed or removed."
+    ),
+    "license_in_use": Code(
+        409, "A version uses the license: its text stays. Create another license."
+    ),
+    "script_in_use": Code(
+        409, "A version uses the boot script: its text stays. Create another script."
+    ),
+    "group_in_use": Code(409, "Something refers to the group, perhaps something that has ended."),
+    "identity_in_use": Code(409, "A version names the identity, perhaps one that has ended."),
+    "tag_in_use": Code(409, "An image carries the tag."),
+    "idempotency_key_reused": Code(
+        409, "The Idempotency-Key came with another request before. Take a new one."
+    ),
+    "idempotency_not_offered": Code(
+        409, "The answer holds a secret that is shown once, so it takes no Idempotency-Key."
+    ),
+    "precondition_failed": Code(
+        412, "It has changed since you read it: GET it again, then decide anew."
+    ),
+    # ── what the server takes ──────────────────────────────────────────────────────────────
+    "body_too_large": Code(413, "A body has at most 1 MiB."),
+    "media_type_unsupported": Code(
+        415,
+        "A body is application/json (a PATCH also application/merge-patch+json), in UTF-8, without "
+        "a Content-Encoding.",
+    ),
+    "too_many_requests": Code(429, "Too many failed sign-ins. Wait as Retry-After says."),
+    "server_error": Code(500, "A fault of the server's own. It has been logged."),
+    "server_busy": Code(503, "Too many bodies are being sent at once. Retry soon."),
+    "database_unavailable": Code(503, "The database is away or busy. Retry soon."),
+    "unavailable": Code(503, "The server cannot answer now. Retry soon."),
+}

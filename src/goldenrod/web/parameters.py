@@ -1,0 +1,122 @@
+"""The OpenAPI parameters of a route: its path's keys, a list's query, the headers it heeds.
+
+All of it is read from the route and its `Listing`; `openapi.py` puts it into the document.
+"""
+
+import re
+
+from goldenrod.base.bodies import NewToken
+from goldenrod.rules.idempotency import MOST_KEY
+from goldenrod.store.paging import MOST_PER_PAGE, PAGE_SIZE, Filter, Listing
+from goldenrod.web.api import Route
+from goldenrod.web.schemas import ID_PATTERN, SLUG_PATTERN, UUID_PATTERN, Schema, named
+
+FOR_A_SECRET = (NewToken,)
+"""Bodies whose answer holds a secret that is shown once: no Idempotency-Key, no ETag. The anonymous
+may send them, too: they carry a username and a password instead."""
+
+_KEYS = {
+    "image_versions": (UUID_PATTERN,),
+    "images": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+    "providers": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+}
+_TAKES = {
+    "a uuid": (UUID_PATTERN,),
+    "an id or uuid": (ID_PATTERN, UUID_PATTERN),
+    "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+}
+
+
+def tag_of(route: Route) -> str:
+    """The resource that a route belongs to."""
+    return route.path.split("/")[1]
+
+
+def of_path(route: Route) -> list[Schema]:
+    """What stands in braces in its address."""
+    key = named(*_KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN)))
+    return [
+        {
+            "name": "id" if name == "key" else name,
+            "in": "path",
+            "required": True,
+            "description": _key_words(route) if name == "key" else "its name",
+            "schema": key if name == "key" else {"type": "string", "minLength": 1},
+        }
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+
+
+def _key_words(route: Route) -> str:
+    forms = _KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN))
+    words = {ID_PATTERN: "id", UUID_PATTERN: "UUID", SLUG_PATTERN: "slug"}
+    return "its " + " or ".join(words[form] for form in forms)
+
+
+def of_query(route: Route) -> list[Schema]:
+    """What a list takes: its filters, its order, its pages."""
+    if route.lists is None:
+        return []
+    filters = [
+        _query(name, takes.takes, _filter_schema(takes))
+        for name, takes in route.lists.filters.items()
+    ]
+    return [*filters, *_paging(route.lists)]
+
+
+def _filter_schema(takes: Filter) -> Schema:
+    forms = _TAKES.get(takes.takes)
+    if forms:
+        return named(*forms)
+    if takes.schema == {"type": "string"}:
+        return {"type": "string", "pattern": r"^[^\u0000]*$"}
+    return dict(takes.schema)
+
+
+def _paging(listing: Listing) -> list[Schema]:
+    orders = [order for name in listing.orders for order in (name, f"-{name}")]
+    size = {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PAGE_SIZE}
+    return [
+        _query(
+            "ordering",
+            "with - before it, descending",
+            {"type": "string", "enum": orders, "default": listing.default},
+        ),
+        _query("page_size", "how many results a page has", size),
+        _query(
+            "page",
+            "a page by number; the further back, the more it costs. Following next does not",
+            {"type": "integer", "minimum": 1},
+        ),
+        _query(
+            "cursor",
+            "as next and previous carry it; not together with page",
+            {"type": "string"},
+        ),
+    ]
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def headers(route: Route) -> list[Schema]:
+    """The conditional and idempotency headers of its method."""
+    text = {"type": "string"}
+    if route.method == "GET":
+        return [_header("If-None-Match", "an ETag: 304 where the answer is still that", text)]
+    if route.method != "POST":
+        return [_header("If-Match", "an ETag: 412 where GET answers another now", text)]
+    if route.takes in FOR_A_SECRET:
+        return []
+    return [
+        _header(
+            "Idempotency-Key",
+            "for 24 hours, the same request with the same key answers the first outcome",
+            text | {"minLength": 1, "maxLength": MOST_KEY},
+        )
+    ]
+
+
+def _header(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "header", "description": description, "schema": schema}

@@ -1,0 +1,207 @@
+"""Serving: one main process, worker processes that answer, nothing left behind.
+
+The main process notices a port that is in use, brings the tables up to date, and starts the workers
+(Granian), each of which opens the database and builds the application. SIGTERM or Ctrl-C finishes
+the requests in flight; workers end with the main process however it ends. Logs go to stderr.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import structlog
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from goldenrod.base import config
+from goldenrod.base.config import Settings
+from goldenrod.store.db import Database
+from goldenrod.store.migrate import migrate
+from goldenrod.web.app import Wsgi, build_app
+
+BLOCKING_THREADS = 32
+"""More than is fastest, so that a few slow uploads leave threads for the rest."""
+FINISH_S = 30
+"""How long requests in flight may take to finish once the server is told to end."""
+LogForm = Literal["plain", "json"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    workers: int = 1,
+    threads: int = BLOCKING_THREADS,
+    *,
+    log_form: LogForm = "plain",
+    log_access: bool = False,
+    prepare: Callable[[Database], object] = migrate,
+    announce: Callable[[str], object] | None = None,
+) -> None:
+    """Serve until told to end; port 0 takes a free one.
+
+    `prepare` is given the database before there are workers; `announce` the server's address once
+    it answers, in place of a line on stdout.
+
+    Raises OSError where the address cannot be listened at, SettingError, Unavailable.
+    """
+    config.forget_header_variables()
+    address, port, kept = _listen_at(host, port)
+    with kept:
+        db = Database(settings.database_url, public_url=settings.public_url, pool=1)
+        try:
+            prepare(db)
+        finally:
+            db.close()  # a connection must not be shared with the workers
+        server = _Server(
+            announce or _say_ready,
+            "goldenrod",
+            address,
+            port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=threads,
+            workers_kill_timeout=FINISH_S,
+            websockets=False,
+            log_level=LogLevels.error,
+            log_dictconfig=_logging(log_form),
+            log_access=log_access,
+        )
+        server.serve(target_loader=partial(load, settings))
+
+
+def load(settings: Settings, target: str) -> Wsgi:
+    """The application, in a worker: with a database of its own."""
+    _end_with_main()
+    db = Database(
+        settings.database_url, public_url=settings.public_url, pool=settings.database_pool
+    )
+    return build_app(db, settings)
+
+
+def _end_with_main() -> None:
+    """Have this worker end when the main process does, killed or not (Linux)."""
+    # A forked worker has the main process's handlers until Granian sets its own: a signal to end
+    # would be lost while the application is being built.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    main = multiprocessing.parent_process()
+    if main is not None and os.getppid() != main.pid:
+        sys.exit(1)  # it ended before the line above
+
+
+class _Server(MPServer):
+    """Granian, saying that it is ready once it is."""
+
+    def __init__(self, announce: Callable[[str], object], *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._ready = announce
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+        threading.Thread(target=self._announce, daemon=True).start()
+
+    def _announce(self) -> None:
+        while not self.main_loop_interrupt.wait(0.02):
+            try:
+                socket.create_connection(_reached(self.bind_addr, self.bind_port), 1).close()
+            except OSError:
+                continue
+            shown = f"[{self.bind_addr}]" if ":" in self.bind_addr else self.bind_addr
+            self._ready(f"http://{shown}:{self.bind_port}")
+            return
+
+
+def _say_ready(address: str) -> None:
+    print(f"Goldenrod serves {address}", flush=True)
+
+
+def _reached(address: str, port: int) -> tuple[str, int]:
+    """Where a server that listens at `address` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port  # noqa: S104
+
+
+def _listen_at(host: str, port: int) -> tuple[str, int, socket.socket]:
+    """The address and port to listen at, with a socket that keeps the port until it is closed.
+
+    The workers' sockets share their port (SO_REUSEPORT), so a second server on it would go
+    unnoticed: a bind without sharing fails where somebody listens. Raises OSError saying why.
+    """
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        raise OSError(0, f"{host} is no address that can be listened at.") from None
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as alone:
+            # Not for sharing: for a port whose last server ended a moment ago.
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(place)
+        kept = socket.socket(family, socket.SOCK_STREAM)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(place)
+    except OSError as wrong:
+        said = (wrong.strerror or str(wrong)).lower()
+        raise OSError(
+            wrong.errno,
+            f"Port {port} at {host} cannot be listened at: {said}. Choose another with --port.",
+        ) from None
+    return str(place[0]), int(kept.getsockname()[1]), kept
+
+
+def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
+    """How a log record is written: a line for people, or a JSON object a line."""
+    first: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    # Plain traces: the rich ones show local variables, and secrets with them.
+    last: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if form == "json"
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=first,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+
+
+def _logging(form: LogForm) -> dict[str, Any]:
+    """The configuration of logging, as Granian hands it to each worker."""
+    access = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"ours": {"()": log_formatter, "form": form}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "ours",
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "goldenrod": {"level": "INFO"},
+            "_granian": {},
+            "granian.access": access,
+        },
+    }

@@ -1,0 +1,296 @@
+"""The rule in SQL against the rule in plain Python: hundreds of worlds, every reader, every noun.
+
+For each world that `model.py` draws, each reader's lists (the real statements, as the doors ask for
+them) hold exactly what the model says, with the exact count, and so does what shows inside what they
+read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000` draws that many new ones.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from sqlalchemy import Table
+
+from goldenrod.catalogue import (
+    attachments,
+    groups,
+    identities,
+    images,
+    machines,
+    pairings,
+    people,
+    providers,
+    tags,
+    tokens,
+    versions,
+)
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging, schema
+from goldenrod.store.db import Database, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from tests import model
+from tests.model import NOW, Reader, World
+from tests.worlds import actor_of, loaded, version_id
+from tests.worlds import pairings as pairings_of
+
+ASKED = os.environ.get("GOLDENROD_WORLDS")
+SUITE = settings(
+    max_examples=int(ASKED or 300),
+    derandomize=ASKED is None,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+ListPage = Callable[[Tx, Actor, Query], Page]
+Shown = dict[Any, dict[str, Any]]
+
+
+@SUITE
+@given(world=model.worlds())
+def test_every_reader_is_shown_what_the_model_says(db: Database, world: World) -> None:
+    db.now = lambda: NOW  # type: ignore[assignment,return-value]
+    with loaded(db, world) as tx:
+        for reader in model.readers(world):
+            actor = actor_of(tx, world, reader)
+            for noun, expect in NOUNS.items():
+                found = {key: expect.told(it) for key, it in shown(tx, actor, noun).items()}
+                assert found == expect.model(world, reader), (noun, reader)
+            for noun, arguments, expected in filtered(world, reader):
+                found_keys = set(shown(tx, actor, noun, **arguments))
+                assert found_keys == expected, (noun, arguments, reader)
+
+
+def shown(tx: Tx, actor: Actor, noun: str, **arguments: str) -> Shown:
+    """What a list holds for an actor, by the ids of the model."""
+    list_page, listing = LISTS[noun]
+    page = list_page(tx, actor, query(listing, tuple(sorted(arguments.items()))))
+    results = [json.loads(text) for text in page.results]
+    assert page.count == len(results)
+    assert page.next is None
+    by_id = {key(it): it for it in results}
+    assert len(by_id) == len(results), "something is listed twice"
+    return by_id
+
+
+QUERIES: dict[Any, Query] = {}
+
+
+def query(listing: Listing, arguments: tuple[tuple[str, str], ...]) -> Query:
+    """The query for all rows that these arguments ask for, on one page."""
+    if (listing, arguments) not in QUERIES:
+        given = {name: [text] for name, text in arguments} | {"page_size": ["1000"]}
+        QUERIES[listing, arguments] = paging.parse(listing, given)
+    return QUERIES[listing, arguments]
+
+
+def key(summary: dict[str, Any]) -> int:
+    """The id in the model of what is shown: a version's number is in its UUID."""
+    shown_id = summary["id"]
+    return int(shown_id[-12:], 16) if isinstance(shown_id, str) else int(shown_id)
+
+
+def keys(summaries: Iterable[dict[str, Any]]) -> set[int]:
+    return {key(summary) for summary in summaries}
+
+
+def whole_or_id(summary: dict[str, Any] | None) -> bool:
+    """Whether an inner object is shown; one that is not is its id and nothing more."""
+    if summary is None:
+        return False
+    assert (set(summary) == {"id"}) == ("url" not in summary)
+    return "url" in summary
+
+
+LISTS: dict[str, tuple[ListPage, Listing]] = {
+    "versions": (versions.list_versions, versions.LIST),
+    "images": (images.list_images, images.LIST),
+    "machines": (machines.list_machines, machines.LIST),
+    "providers": (providers.list_providers, providers.LIST),
+    "licenses": (attachments.list_licenses, attachments.LICENSES),
+    "scripts": (attachments.list_scripts, attachments.SCRIPTS),
+    "tags": (tags.list_tags, tags.LIST),
+    "groups": (groups.list_groups, groups.LIST),
+    "users": (people.list_users, people.LIST),
+    "identities": (identities.list_identities, identities.LIST),
+    "tokens": (tokens.list_tokens, tokens.LIST),
+    "version_licenses": (pairings.LICENSES.list_pairings, pairings.LICENSES.listing),
+    "version_memberships": (pairings.MEMBERSHIPS.list_pairings, pairings.MEMBERSHIPS.listing),
+    "version_scripts": (pairings.SCRIPTS.list_pairings, pairings.SCRIPTS.listing),
+}
+
+
+class Expect:
+    """What a noun's list tells of each thing, and what the model says of it."""
+
+    def __init__(
+        self,
+        told: Callable[[dict[str, Any]], Any],
+        says: Callable[[World, Reader], dict[int, Any]],
+    ) -> None:
+        self.told = told
+        self.model = says
+
+
+def just_there(things: str, reads: Callable[..., bool]) -> Expect:
+    """Nothing but which things are shown."""
+    takes_now = reads.__code__.co_argcount == 4
+
+    def says(world: World, reader: Reader) -> dict[int, Any]:
+        now = (NOW,) if takes_now else ()
+        every = getattr(world, things)
+        return {number: True for number in every if reads(world, reader, number, *now)}
+
+    return Expect(lambda it: True, says)
+
+
+def told_version(it: dict[str, Any]) -> Any:
+    return {
+        "parent": whole_or_id(it["parent"]),
+        "identity": whole_or_id(it["identity"]),
+        "image": key(it["image"]),
+        "machines": {key(m): whole_or_id(m["provider"]) for m in it["machines"]},
+        "licenses": keys(it["licenses"]),
+        "scripts": keys(it["scripts"]),
+        "membership": keys(it["membership"]),
+    }
+
+
+def model_version(world: World, reader: Reader) -> dict[int, Any]:
+    return {
+        number: {
+            "parent": model.parent_shown(world, reader, number, NOW),
+            "identity": model.identity_shown(world, reader, number),
+            "image": it.image,
+            "machines": {
+                machine: model.provider_shown(world, reader, machine, NOW)
+                for machine in listed_machines(world, reader, number)
+            },
+            "licenses": it.licenses,
+            "scripts": {s for s in it.scripts if model.reads_script(world, reader, s, NOW)},
+            "membership": model.membership_shown(world, reader, number, NOW),
+        }
+        for number, it in world.versions.items()
+        if model.reads_version(world, reader, number, NOW)
+    }
+
+
+def listed_machines(world: World, reader: Reader, version: int) -> set[int]:
+    return {
+        number
+        for number, it in world.machines.items()
+        if it.version == version and model.machine_in_version_list(world, reader, number, NOW)
+    }
+
+
+def told_image(it: dict[str, Any]) -> Any:
+    assert it["versions_count"] == len(it["versions"])
+    return {
+        "versions": keys(it["versions"]),
+        "tags": keys(it["tags"]),
+        "maintainers": keys(it["maintainers"]),
+    }
+
+
+def model_image(world: World, reader: Reader) -> dict[int, Any]:
+    return {
+        number: {
+            "versions": {
+                version
+                for version, its in world.versions.items()
+                if its.image == number and model.reads_version(world, reader, version, NOW)
+            },
+            "tags": {tag for tag in it.tags if model.reads_tag(world, reader, tag, NOW)},
+            "maintainers": model.maintainers_shown(world, reader, number, NOW),
+        }
+        for number, it in world.images.items()
+        if model.reads_image(world, reader, number, NOW)
+    }
+
+
+def told_machine(it: dict[str, Any]) -> Any:
+    assert whole_or_id(it["version"])
+    assert whole_or_id(it["image"])
+    return key(it["version"]), whole_or_id(it["provider"])
+
+
+def model_machine(world: World, reader: Reader) -> dict[int, Any]:
+    return {
+        number: (it.version, model.provider_shown(world, reader, number, NOW))
+        for number, it in world.machines.items()
+        if model.reads_machine(world, reader, number, NOW)
+    }
+
+
+def paired(table: Table, member: str, shows: Callable[..., bool]) -> Expect:
+    """A table of pairings: its version and its other side."""
+
+    def says(world: World, reader: Reader) -> dict[int, Any]:
+        numbers = dict(pairings_of(world))[table]
+        return {
+            number: pair
+            for pair, number in numbers.items()
+            if shows(world, reader, *pair, NOW)
+        }
+
+    return Expect(lambda it: (key(it["image_version"]), key(it[member])), says)
+
+
+NOUNS: dict[str, Expect] = {
+    "versions": Expect(told_version, model_version),
+    "images": Expect(told_image, model_image),
+    "machines": Expect(told_machine, model_machine),
+    "providers": just_there("providers", model.reads_provider),
+    "licenses": just_there("licenses", model.reads_license),
+    "scripts": just_there("scripts", model.reads_script),
+    "tags": just_there("tags", model.reads_tag),
+    "groups": just_there("groups", model.reads_group),
+    "users": just_there("users", model.reads_user),
+    "identities": just_there("identities", model.reads_identity),
+    "tokens": just_there("tokens", model.reads_token),
+    "version_licenses": paired(schema.version_licenses, "license", model.pairing_license),
+    "version_memberships": paired(schema.version_memberships, "group", model.pairing_membership),
+    "version_scripts": paired(schema.version_scripts, "boot_script", model.pairing_script),
+}
+
+
+def filtered(world: World, reader: Reader) -> Iterable[tuple[str, dict[str, str], set[int]]]:
+    """Filters that ask of other things, and what they may find: what the answer shows, no more."""
+    readable = {n for n in world.versions if model.reads_version(world, reader, n, NOW)}
+    # One of each per reader is enough: which one differs between readers and worlds.
+    turn = (reader.user or 0) + len(world.machines)
+    launchable = {
+        it.version
+        for number, it in world.machines.items()
+        if model.launches_machine(world, reader, number, NOW)
+    }
+    yield "versions", {"launchable": "true"}, launchable & readable
+    parent = 1 + turn % len(world.versions)
+    children = {n for n in readable if world.versions[n].parent == parent}
+    yield "versions", {"parent": version_id(parent)}, children if parent in readable else set()
+    provider = 1 + turn % len(world.providers)
+    there = {
+        n
+        for n in readable
+        for m in listed_machines(world, reader, n)
+        if world.machines[m].provider == provider
+    }
+    seen = model.reads_provider(world, reader, provider, NOW)
+    yield "versions", {"provider": str(provider)}, there if seen else set()
+    found = {world.versions[n].image for n in there} if seen else set()
+    yield "images", {"provider": str(provider)}, found
+    if world.licenses:
+        license = 1 + turn % len(world.licenses)
+        under = {n for n in readable if license in world.versions[n].licenses}
+        yield "versions", {"license": str(license)}, under
+    version = 1 + turn % len(world.versions)
+    scripts = world.versions[version].scripts if version in readable else set()
+    yield "scripts", {"version_id": version_id(version)}, scripts
+
+
+@pytest.mark.parametrize("noun", LISTS)
+def test_every_noun_is_asked(noun: str) -> None:
+    assert noun in NOUNS

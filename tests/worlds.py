@@ -1,0 +1,272 @@
+"""Worlds of the model (`model.py`) as rows of the catalogue, and their readers as its actors.
+
+A world is put into an empty catalogue inside one transaction, which whoever asks rolls back: so
+hundreds of worlds pass through one database without being written or deleted. Ids stay what they
+are in the model; the id of version 7 is `version_id(7)`. What versions repeat of their image is
+filled in by the catalogue itself (`rules/standing.py`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Table
+
+from goldenrod.catalogue import tokens
+from goldenrod.rules import standing
+from goldenrod.rules.access import ANONYMOUS, Actor
+from goldenrod.store import bulk, schema
+from goldenrod.store.db import Database, Row, Tx
+from tests import model
+from tests.model import LONG_AGO, World
+
+
+class _Undone(Exception):
+    """Raised to leave a transaction without its changes."""
+
+
+@contextmanager
+def loaded(db: Database, world: World) -> Iterator[Tx]:
+    """A transaction in which the catalogue holds exactly this world; it is undone at the end."""
+    try:
+        with db.write() as tx:
+            for table, rows in _tables(world):
+                if rows:
+                    bulk.load(tx, table, rows)
+            for image in world.images:
+                standing.of_image(tx, image)
+            yield tx
+            raise _Undone
+    except _Undone:
+        pass
+
+
+def actor_of(tx: Tx, world: World, reader: model.Reader) -> Actor:
+    """The actor that the catalogue makes of a reader."""
+    if reader.user is None:
+        return ANONYMOUS
+    # Without staff's powers a staff user's token has a scope below admin; others' may have any.
+    lesser = world.users[reader.user].is_staff and not reader.staff
+    return tokens.actor_of_user(tx, reader.user, "write" if lesser else "admin")
+
+
+def version_id(number: int) -> str:
+    """The public id of a version."""
+    return _uuid(schema.versions, number)
+
+
+def _uuid(table: Table, number: int) -> str:
+    place = schema.metadata.sorted_tables.index(table)
+    return f"{place:08x}-0000-7000-8000-{number:012x}"
+
+
+def _thing(table: Table, number: int, **values: Any) -> Row:
+    return {"id": number, "uuid": _uuid(table, number), **values}
+
+
+def _dates(it: model.Dated) -> Row:
+    return {"start_date": it.start, "end_date": it.end}
+
+
+def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
+    """The rows of each table, those first that others refer to."""
+    yield from _people(world)
+    yield from _texts(world)
+    yield schema.images, [_image(it) for it in world.images.values()]
+    yield schema.image_maintainers, [
+        {"image_id": it.id, "group_id": group}
+        for it in world.images.values()
+        for group in sorted(it.maintainers)
+    ]
+    yield schema.image_tags, [
+        {"image_id": it.id, "tag_id": tag} for it in world.images.values() for tag in sorted(it.tags)
+    ]
+    yield schema.versions, [_version(it) for it in world.versions.values()]
+    yield schema.machines, [_machine(world, it) for it in world.machines.values()]
+    for table, numbers in pairings(world):
+        column = table.c[-1].name
+        yield table, [
+            _thing(table, number, version_n=version, **{column: thing})
+            for (version, thing), number in numbers.items()
+        ]
+
+
+def _people(world: World) -> Iterator[tuple[Table, list[Row]]]:
+    yield schema.users, [
+        _thing(
+            schema.users,
+            it.id,
+            username=it.username,
+            is_staff=it.is_staff,
+            active=it.active,
+            password_hash=None,
+            start_date=LONG_AGO,
+        )
+        for it in world.users.values()
+    ]
+    yield schema.groups, [
+        _thing(
+            schema.groups,
+            it.id,
+            name=it.name,
+            name_key=it.name,
+            personal_of=it.personal_of,
+            start_date=LONG_AGO,
+        )
+        for it in world.groups.values()
+    ]
+    yield schema.group_users, [
+        {"group_id": it.id, "user_id": user, "leader": user in it.leaders}
+        for it in world.groups.values()
+        for user in sorted(it.users)
+    ]
+    yield schema.providers, [_provider(it) for it in world.providers.values()]
+    yield schema.identities, [
+        _thing(
+            schema.identities,
+            it.id,
+            user_id=it.user,
+            provider_id=it.provider,
+            key=f"key{it.id}",
+            start_date=LONG_AGO,
+        )
+        for it in world.identities.values()
+    ]
+    yield schema.tokens, [
+        _thing(
+            schema.tokens,
+            it.id,
+            user_id=it.user,
+            name=f"token{it.id}",
+            scope=it.scope,
+            sha256=f"{it.id:064x}",
+            created=LONG_AGO,
+            expires=None,
+            revoked_at=None,
+            last_used=None,
+        )
+        for it in world.tokens.values()
+    ]
+
+
+def _provider(it: model.Provider) -> Row:
+    name = f"provider{it.id}"
+    labels = {"description": "", "type": "openstack", "virtualization": ""}
+    return _thing(
+        schema.providers,
+        it.id,
+        slug=name,
+        name=name,
+        name_key=name,
+        **labels,
+        public=it.public,
+        active=it.active,
+        **_dates(it),
+        words=" ",
+    )
+
+
+def _texts(world: World) -> Iterator[tuple[Table, list[Row]]]:
+    """Licenses, boot scripts and tags."""
+    flags = {"run_every_deploy": False, "wait_for_deploy": True}
+    for table, things, more in (
+        (schema.licenses, world.licenses, {"type": "SPDX"}),
+        (schema.boot_scripts, world.scripts, {"type": "Raw Text", **flags}),
+    ):
+        yield table, [
+            _thing(
+                table,
+                it.id,
+                title=f"title{it.id}",
+                title_key=f"title{it.id}",
+                text="text",
+                created_by_id=it.creator,
+                start_date=LONG_AGO,
+                words=" ",
+                **more,
+            )
+            for it in things.values()
+        ]
+    yield schema.tags, [
+        _thing(
+            schema.tags,
+            it.id,
+            name=f"tag{it.id}",
+            name_key=f"tag{it.id}",
+            description="",
+            start_date=LONG_AGO,
+            words=" ",
+        )
+        for it in world.tags.values()
+    ]
+
+
+def _image(it: model.Image) -> Row:
+    name = f"image{it.id}"
+    return _thing(
+        schema.images,
+        it.id,
+        slug=name,
+        name=name,
+        name_key=name,
+        description="",
+        is_public=it.is_public,
+        owner_id=it.owner,
+        created_by_id=it.created_by,
+        **_dates(it),
+    )
+
+
+def _version(it: model.Version) -> Row:
+    name = f"version{it.id}"
+    return {
+        "n": it.id,
+        "id": version_id(it.id),
+        "parent_n": it.parent,
+        "name": name,
+        "name_key": name,
+        "change_log": "",
+        "image_id": it.image,
+        "allow_imaging": True,
+        "user_id": it.user,
+        "identity_id": it.identity,
+        **_dates(it),
+        **dict.fromkeys(("doc_object_id", "min_cpu", "min_mem")),
+        # Wrong on purpose, for everybody: `standing` puts them right.
+        "public": False,
+        "owner_id": it.user,
+        "opens_at": it.start,
+        "closes_at": it.start,
+    }
+
+
+def _machine(world: World, it: model.Machine) -> Row:
+    return _thing(
+        schema.machines,
+        it.id,
+        version_n=it.version,
+        image_id=world.versions[it.version].image,
+        provider_id=it.provider,
+        identifier=f"machine{it.id}",
+        size_gb=None,
+        architecture="x86_64",
+        checksum="",
+        created_by_id=world.versions[it.version].user,
+        **_dates(it),
+    )
+
+
+def pairings(world: World) -> list[tuple[Table, dict[tuple[int, int], int]]]:
+    """Each table of pairings, with the ids of its (version, thing)."""
+
+    def numbered(things: str) -> dict[tuple[int, int], int]:
+        pairs = (
+            (it.id, thing) for it in world.versions.values() for thing in sorted(getattr(it, things))
+        )
+        return {pair: number for number, pair in enumerate(pairs, 1)}
+
+    return [
+        (schema.version_licenses, numbered("licenses")),
+        (schema.version_memberships, numbered("membership")),
+        (schema.version_scripts, numbered("scripts")),
+    ]
