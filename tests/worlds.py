@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Table
 
 from goldenrod.catalogue import tokens
-from goldenrod.rules import standing
+from goldenrod.rules import attaching, standing
 from goldenrod.rules.access import ANONYMOUS, Actor
+from goldenrod.rules.attaching import Pairing
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Row, Tx
 from tests import model
@@ -73,80 +74,107 @@ def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
     yield from _people(world)
     yield from _texts(world)
     yield schema.images, [_image(it) for it in world.images.values()]
-    yield schema.image_maintainers, [
-        {"image_id": it.id, "group_id": group}
-        for it in world.images.values()
-        for group in sorted(it.maintainers)
-    ]
-    yield schema.image_tags, [
-        {"image_id": it.id, "tag_id": tag} for it in world.images.values() for tag in sorted(it.tags)
-    ]
+    slugs = [{"slug": f"image{image}", "image_id": image} for image in world.images]
+    yield schema.image_slugs, slugs
+    yield (
+        schema.image_maintainers,
+        [
+            {"image_id": it.id, "group_id": group}
+            for it in world.images.values()
+            for group in sorted(it.maintainers)
+        ],
+    )
+    yield (
+        schema.image_tags,
+        [
+            {"image_id": it.id, "tag_id": tag}
+            for it in world.images.values()
+            for tag in sorted(it.tags)
+        ],
+    )
     yield schema.versions, [_version(it) for it in world.versions.values()]
     yield schema.machines, [_machine(world, it) for it in world.machines.values()]
-    for table, numbers in pairings(world):
-        column = table.c[-1].name
-        yield table, [
-            _thing(table, number, version_n=version, **{column: thing})
-            for (version, thing), number in numbers.items()
-        ]
+    for pairing in attaching.PAIRINGS:
+        yield (
+            pairing.table,
+            [
+                _thing(pairing.table, number, version_n=version, **{pairing.column: thing})
+                for (version, thing), number in paired(world, pairing).items()
+            ],
+        )
 
 
 def _people(world: World) -> Iterator[tuple[Table, list[Row]]]:
-    yield schema.users, [
-        _thing(
-            schema.users,
-            it.id,
-            username=it.username,
-            is_staff=it.is_staff,
-            active=it.active,
-            password_hash=None,
-            start_date=LONG_AGO,
-        )
-        for it in world.users.values()
-    ]
-    yield schema.groups, [
-        _thing(
-            schema.groups,
-            it.id,
-            name=it.name,
-            name_key=it.name,
-            personal_of=it.personal_of,
-            start_date=LONG_AGO,
-        )
-        for it in world.groups.values()
-    ]
-    yield schema.group_users, [
-        {"group_id": it.id, "user_id": user, "leader": user in it.leaders}
-        for it in world.groups.values()
-        for user in sorted(it.users)
-    ]
+    yield (
+        schema.users,
+        [
+            _thing(
+                schema.users,
+                it.id,
+                username=it.username,
+                is_staff=it.is_staff,
+                active=it.active,
+                password_hash=None,
+                start_date=LONG_AGO,
+            )
+            for it in world.users.values()
+        ],
+    )
+    yield (
+        schema.groups,
+        [
+            _thing(
+                schema.groups,
+                it.id,
+                name=it.name,
+                name_key=it.name,
+                personal_of=it.personal_of,
+                start_date=LONG_AGO,
+            )
+            for it in world.groups.values()
+        ],
+    )
+    yield (
+        schema.group_users,
+        [
+            {"group_id": it.id, "user_id": user, "leader": user in it.leaders}
+            for it in world.groups.values()
+            for user in sorted(it.users)
+        ],
+    )
     yield schema.providers, [_provider(it) for it in world.providers.values()]
-    yield schema.identities, [
-        _thing(
-            schema.identities,
-            it.id,
-            user_id=it.user,
-            provider_id=it.provider,
-            key=f"key{it.id}",
-            start_date=LONG_AGO,
-        )
-        for it in world.identities.values()
-    ]
-    yield schema.tokens, [
-        _thing(
-            schema.tokens,
-            it.id,
-            user_id=it.user,
-            name=f"token{it.id}",
-            scope=it.scope,
-            sha256=f"{it.id:064x}",
-            created=LONG_AGO,
-            expires=None,
-            revoked_at=None,
-            last_used=None,
-        )
-        for it in world.tokens.values()
-    ]
+    yield (
+        schema.identities,
+        [
+            _thing(
+                schema.identities,
+                it.id,
+                user_id=it.user,
+                provider_id=it.provider,
+                key=f"key{it.id}",
+                start_date=LONG_AGO,
+            )
+            for it in world.identities.values()
+        ],
+    )
+    yield (
+        schema.tokens,
+        [
+            _thing(
+                schema.tokens,
+                it.id,
+                user_id=it.user,
+                name=f"token{it.id}",
+                scope=it.scope,
+                sha256=f"{it.id:064x}",
+                created=LONG_AGO,
+                expires=None,
+                revoked_at=None,
+                last_used=None,
+            )
+            for it in world.tokens.values()
+        ],
+    )
 
 
 def _provider(it: model.Provider) -> Row:
@@ -173,32 +201,38 @@ def _texts(world: World) -> Iterator[tuple[Table, list[Row]]]:
         (schema.licenses, world.licenses, {"type": "SPDX"}),
         (schema.boot_scripts, world.scripts, {"type": "Raw Text", **flags}),
     ):
-        yield table, [
+        yield (
+            table,
+            [
+                _thing(
+                    table,
+                    it.id,
+                    title=f"title{it.id}",
+                    title_key=f"title{it.id}",
+                    text="text",
+                    created_by_id=it.creator,
+                    start_date=LONG_AGO,
+                    words=" ",
+                    **more,
+                )
+                for it in things.values()
+            ],
+        )
+    yield (
+        schema.tags,
+        [
             _thing(
-                table,
+                schema.tags,
                 it.id,
-                title=f"title{it.id}",
-                title_key=f"title{it.id}",
-                text="text",
-                created_by_id=it.creator,
+                name=f"tag{it.id}",
+                name_key=f"tag{it.id}",
+                description="",
                 start_date=LONG_AGO,
                 words=" ",
-                **more,
             )
-            for it in things.values()
-        ]
-    yield schema.tags, [
-        _thing(
-            schema.tags,
-            it.id,
-            name=f"tag{it.id}",
-            name_key=f"tag{it.id}",
-            description="",
-            start_date=LONG_AGO,
-            words=" ",
-        )
-        for it in world.tags.values()
-    ]
+            for it in world.tags.values()
+        ],
+    )
 
 
 def _image(it: model.Image) -> Row:
@@ -256,17 +290,11 @@ def _machine(world: World, it: model.Machine) -> Row:
     )
 
 
-def pairings(world: World) -> list[tuple[Table, dict[tuple[int, int], int]]]:
-    """Each table of pairings, with the ids of its (version, thing)."""
-
-    def numbered(things: str) -> dict[tuple[int, int], int]:
-        pairs = (
-            (it.id, thing) for it in world.versions.values() for thing in sorted(getattr(it, things))
-        )
-        return {pair: number for number, pair in enumerate(pairs, 1)}
-
-    return [
-        (schema.version_licenses, numbered("licenses")),
-        (schema.version_memberships, numbered("membership")),
-        (schema.version_scripts, numbered("scripts")),
-    ]
+def paired(world: World, pairing: Pairing) -> dict[tuple[int, int], int]:
+    """The ids of a pairing's rows, by version and thing."""
+    pairs = (
+        (it.id, thing)
+        for it in world.versions.values()
+        for thing in sorted(getattr(it, pairing.field))
+    )
+    return {pair: number for number, pair in enumerate(pairs, 1)}

@@ -45,7 +45,7 @@ class Client:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s)
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise ClientError(
-                0, "address_invalid", f"{self.url} is no address, or the token is no token."
+                0, "address_invalid", f"{self.url!r} is no address, or the token is no token."
             ) from None
 
     def __enter__(self) -> Self:

@@ -35,7 +35,10 @@ def parse(raw: bytes) -> Any:
     """The JSON value of a body. Raises BadRequest (`body_malformed`)."""
     try:
         value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_number,
         )
     except UnicodeDecodeError:
         raise _malformed("The body is not valid UTF-8.") from None
@@ -64,6 +67,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value")
+
+
+def _number(text: str) -> int | float:
+    # JSON has one kind of number: 8.0 is the integer 8.
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
 def _check(value: Any, path: str, depth: int) -> None:

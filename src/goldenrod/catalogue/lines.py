@@ -8,6 +8,7 @@ is the database's to hold. `transfer.py` is what writes and reads them.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -26,6 +27,9 @@ from goldenrod.store.sql import Id, Moment
 
 FORMAT = "goldenrod catalogue"
 FORMAT_VERSION = 1
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What PostgreSQL does not hold, and halves of a character."""
 
 NOT_MOVED = frozenset(
     {
@@ -174,8 +178,7 @@ def _fits(kind: TypeEngine[Any], value: Any) -> bool:
         return _is_instant(value)
     if isinstance(kind, Id):
         return is_uuid(value) and value == value.lower()
-    # What PostgreSQL does not hold, and what is no text at all.
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _NO_TEXT.search(value):
         return False
     return not isinstance(kind, String) or kind.length is None or len(value) <= kind.length
 

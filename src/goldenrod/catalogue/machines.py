@@ -95,10 +95,10 @@ def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
         "architecture": given.architecture.strip(),
         "size_gb": given.size_gb,
         "checksum": given.checksum.strip(),
-        "start_date": changes.start(tx, given.start_date),
-        "end_date": changes.end(given.end_date),
+        "start_date": changes.start(tx, given.start_date, field),
+        "end_date": changes.end(given.end_date, field),
     }
-    changes.in_order(values["start_date"], values["end_date"])
+    changes.in_order(values["start_date"], values["end_date"], field)
     return values
 
 

@@ -36,7 +36,7 @@ from goldenrod.store.sql import Key, Sortable, json_text, param
 def version_name(given: str) -> str:
     """A version's name: one line, not `.` or `..`, which mean something else in an address."""
     name = decode.name("name", given)
-    if name in (".", ".."):
+    if name_key(name) in (".", ".."):
         raise field_problem("name", "must not be . or ..")
     return name
 

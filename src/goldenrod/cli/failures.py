@@ -43,6 +43,8 @@ def failure(error: BaseException) -> Failure | None:
         case Problem():
             code = _BY_STATUS.get(error.status, REFUSED)
             return Failure(error.detail + _cause(error), code)
+        case ClientError(code="address_invalid"):
+            return Failure(error.detail, USAGE)
         case ClientError():
             return Failure(error.detail, _BY_STATUS.get(error.status, REFUSED))
         case OSError(strerror=str(words)):

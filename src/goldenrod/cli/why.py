@@ -50,9 +50,9 @@ def why(
         found = [way._asdict() for way in ways]
         tables.show_json({"user": user, "thing": thing, "granted": granted, "ways": found})
     else:
-        verdict = "may see" if granted else "may not see, and is answered 404 for,"
-        print(tables.printable(f"{user} {verdict} {thing}:"))
-        tables.show_table(("grants", "because the reader"), ways)
+        verdict = f"may see {thing}:" if granted else f"may not see {thing}: nothing grants it."
+        print(tables.printable(f"{user} {verdict}"))
+        tables.show_table(("clause", "grants"), ways)
         if remark:
             tables.note(remark)
     raise typer.Exit(0 if granted else MAY_NOT_SEE)

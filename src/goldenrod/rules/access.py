@@ -139,7 +139,10 @@ def open_now(version: FromClause) -> Predicate:
 def maintained(image_id: ColumnElement[int]) -> Predicate:
     """The reader is in a group of the image's maintainers."""
     m = schema.image_maintainers.alias()
-    return exists().where(m.c.image_id == image_id, in_list(m.c.group_id, "groups"))
+    mine = exists().where(m.c.image_id == image_id, in_list(m.c.group_id, "groups"))
+    # Left to itself SQLAlchemy correlates with the next statement around only: two levels down it
+    # would read the image's table anew, and any image maintained by the reader would do.
+    return mine.correlate_except(m)
 
 
 def keeps_image(image: FromClause, sight: Sight) -> Predicate:
@@ -182,7 +185,10 @@ _EVERYBODY = Clause("everybody may", true())
 
 def _shared(version: FromClause) -> Predicate:
     pairing = schema.version_memberships.alias()
-    return exists().where(pairing.c.version_n == version.c.n, in_list(pairing.c.group_id, "groups"))
+    shared = exists().where(
+        pairing.c.version_n == version.c.n, in_list(pairing.c.group_id, "groups")
+    )
+    return shared.correlate_except(pairing)
 
 
 def _version(version: FromClause, sight: Sight) -> list[Clause]:

@@ -66,7 +66,7 @@ def resolve(
         if value in attached:
             found.add(int(value))
         elif pairing is MEMBERSHIP:
-            found.add(references.group_id(tx, actor, ref, name))
+            found.add(references.group_id(tx, actor, ref, name, attached))
         else:
             row = references.read(tx, actor, pairing.other, ref, name)
             if pairing is SCRIPTS and row["id"] not in attached:

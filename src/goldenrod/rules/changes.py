@@ -51,20 +51,20 @@ def given(body: Struct) -> dict[str, Any]:
     return {name: value for name, value in values if value is not UNSET}
 
 
-def start(tx: Tx, text: str | None) -> Instant:
+def start(tx: Tx, text: str | None, within: str = "") -> Instant:
     """The start_date of something new: now where none is given."""
-    return tx.now if text is None else decode.instant("start_date", text)
+    return tx.now if text is None else decode.instant(f"{within}start_date", text)
 
 
-def end(text: str | None) -> Instant | None:
+def end(text: str | None, within: str = "") -> Instant | None:
     """An end_date of a body."""
-    return None if text is None else decode.instant("end_date", text)
+    return None if text is None else decode.instant(f"{within}end_date", text)
 
 
-def in_order(start_date: str, end_date: str | None) -> None:
+def in_order(start_date: str, end_date: str | None, within: str = "") -> None:
     """Raise BadRequest where a thing would end before it starts."""
     if end_date is not None and end_date < start_date:
-        raise field_problem("end_date", "must not be before start_date")
+        raise field_problem(f"{within}end_date", "must not be before start_date")
 
 
 def new_dates(

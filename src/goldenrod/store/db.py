@@ -9,6 +9,7 @@ own connection: a fifth of the cost. Instants and ids come out as text on both d
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -163,13 +164,13 @@ class Tx:
         """Run a statement that changes rows; how many it changed."""
         return int(self._run(statement(self.dialect, build, *shape), params).rowcount)
 
-    def insert(self, table: sa.Table, **values: Any) -> int:
+    def insert(self, table: sa.Table, /, **values: Any) -> int:
         """Insert one row; its (first) primary key."""
         ready = statement(self.dialect, _insert, table, tuple(values))
         key: int = self._run(ready, values).fetchone()[0]
         return key
 
-    def update(self, table: sa.Table, key: Row, **values: Any) -> int:
+    def update(self, table: sa.Table, key: Row, /, **values: Any) -> int:
         """Set columns of the rows that `key` names; how many."""
         ready = statement(self.dialect, _update, table, tuple(key), tuple(values))
         given = key | {f"new_{name}": value for name, value in values.items()}
@@ -360,7 +361,7 @@ class _Sqlite:
             cached_statements=512,
         )
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -386,6 +387,22 @@ class _Sqlite:
                 return
             if connection:
                 connection.close()
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal to WAL, which stays with the file.
+
+    SQLite does not wait, whatever the busy timeout, where others do the same to a new file.
+    """
+    ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+        time.sleep(0.01)
 
 
 def _is_open(connection: sqlite3.Connection) -> bool:

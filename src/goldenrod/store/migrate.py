@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from goldenrod.base.errors import SettingError
-from goldenrod.store.db import BUSY_TIMEOUT_MS, Database, sqlite_path
+from goldenrod.store.db import BUSY_TIMEOUT_MS, Database, sqlite_path, use_wal
 
 HEAD = "0002"
 """The newest revision in `migrations/versions`; a test holds the two equal."""
@@ -73,7 +73,7 @@ def _engine(url: str) -> sa.Engine:
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(path, isolation_level=None)
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS * 6}")
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             return connection
 

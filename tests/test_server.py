@@ -1,0 +1,291 @@
+"""The server as a process: how it starts, that it ends, and what it leaves behind: nothing.
+
+`running` starts one for other tests too; it listens at a free port of this machine.
+"""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from goldenrod.store.db import Database
+from tests.postgres import Cluster
+from tests.world import build_world
+
+WAIT_S = 60  # far beyond the usual second, for a machine that is busy with other tests
+GOLDENROD = (sys.executable, "-m", "goldenrod")
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+
+class Running:
+    """A server that answers: its process, its address, and what it has written to stderr."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self._log = log
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to end; its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(WAIT_S)
+
+
+def environment(url: str, **more: str) -> dict[str, str]:
+    """The test's environment without settings of Goldenrod's, save these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")}
+    return kept | {"GOLDENROD_DATABASE_URL": url} | more
+
+
+def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str) -> Running:
+    """Start a server's process, which need not be ready yet: see `ready`."""
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*GOLDENROD, command, "--port", "0", *options],
+            env=environment(url, **env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            bufsize=1,
+        )
+    return Running(process, "", log)
+
+
+def ready(server: Running) -> Running:
+    """The server once it has said where it answers."""
+    assert server.process.stdout is not None
+    readable, _, _ = select.select([server.process.stdout], [], [], WAIT_S)
+    line = server.process.stdout.readline() if readable else ""
+    found = re.fullmatch(r"Goldenrod serves (http://\S+)\n", line)
+    assert found, f"{line!r}; stderr: {server.log()}"
+    server.url = found[1]
+    return server
+
+
+@contextmanager
+def running(url: str, log: Path, *options: str, **more: str) -> Iterator[Running]:
+    """A server over the database at `url` that answers, until the block ends."""
+    server = begin(url, log, *options, **more)
+    try:
+        yield ready(server)
+    finally:
+        if server.process.poll() is None:
+            server.end()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> str:
+    """The URL of a SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'fresh.db'}"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "stderr"
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """A process runs; one that has ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_it_makes_its_tables_and_answers_once_it_says_so(fresh: str, log: Path) -> None:
+    with running(fresh, log) as server:
+        answer = httpx.get(f"{server.url}/image_versions")
+        assert (answer.status_code, answer.json()["count"]) == (200, 0)
+        assert server.end() == 0
+        assert server.log() == ""
+
+
+def test_two_that_start_at_once_on_a_fresh_database_both_answer(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'both.db'}"
+    if backend == "postgresql":
+        cluster: Cluster = request.getfixturevalue("cluster")
+        url = cluster.create(f"both_{os.getpid()}")
+    starting = [begin(url, tmp_path / f"stderr-{number}") for number in (1, 2)]
+    try:
+        for server in map(ready, starting):
+            assert httpx.get(f"{server.url}/api/v2/images").status_code == 200
+    finally:
+        codes = [server.end() for server in starting]
+        for server in starting:
+            assert server.process.stdout is not None
+            server.process.stdout.close()
+    assert codes == [0, 0]
+
+
+def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None:
+    with running(fresh, log) as server:
+        second = subprocess.run(
+            [*GOLDENROD, "serve", "--port", str(server.port)],
+            env=environment(f"sqlite:///{tmp_path / 'second.db'}"),
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+        )
+        assert second.returncode == 1
+        assert second.stdout == ""
+        assert second.stderr == (
+            f"goldenrod: Port {server.port} at 127.0.0.1 cannot be listened at: address already "
+            "in use. Choose another with --port.\n"
+        )
+        assert not (tmp_path / "second.db").exists()
+        assert httpx.get(f"{server.url}/image_versions").status_code == 200
+
+
+def test_a_port_is_free_again_as_soon_as_its_server_has_ended(fresh: str, log: Path) -> None:
+    with running(fresh, log) as server:
+        httpx.get(f"{server.url}/image_versions")
+        port = server.port
+        server.end()
+    again = begin(fresh, log, "--port", str(port))
+    assert ready(again).port == port
+    assert again.end() == 0
+    assert again.process.stdout is not None
+    again.process.stdout.close()
+
+
+@linux_only
+def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> None:
+    with running(fresh, log, "--workers", "2") as server:
+        workers = children(server.process.pid)
+        assert len(workers) >= 2
+        server.end(signal.SIGKILL)
+        assert within(WAIT_S, lambda: not any(alive(worker) for worker in workers))
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{server.url}/image_versions")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_told_to(fresh: str, log: Path, how: signal.Signals) -> None:
+    with running(fresh, log) as server:
+        assert server.end(how) == 0
+
+
+def test_requests_in_flight_are_finished(
+    log: Path, new_database: Callable[[str], Database]
+) -> None:
+    db = new_database("sqlite")
+    token = build_world(db).secrets["alice"]
+    body = json.dumps({"name": "slowly sent"}).encode()
+    head = (
+        f"POST /api/v2/images HTTP/1.1\r\nHost: x\r\nAuthorization: Token {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with running(db.url, log) as server:
+        with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+            connection.sendall(head.encode() + body[:5])
+            used = "SELECT count(*) FROM tokens WHERE last_used IS NOT NULL"
+
+            def arrived() -> bool:
+                with db.read() as tx:
+                    return bool(tx.sql(used).fetchone()[0])
+
+            # The use of its token is noted before the body is read: now it is being answered.
+            assert within(WAIT_S, arrived)
+            server.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.process.wait(0.5)
+            connection.sendall(body[5:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
+        assert server.process.wait(WAIT_S) == 0
+
+
+def test_variables_of_the_environment_do_not_arrive_as_headers(fresh: str, log: Path) -> None:
+    with running(fresh, log, HTTP_AUTHORIZATION="Token nonsense") as server:
+        assert httpx.get(f"{server.url}/image_versions").status_code == 200
+        wrong = {"Authorization": "Token nonsense"}
+        assert httpx.get(f"{server.url}/image_versions", headers=wrong).status_code == 401
+
+
+def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log: Path) -> None:
+    with running(fresh, log, "--access-log", "--log", "json") as server:
+        headers = {"Authorization": "Token hidden"}
+        httpx.get(f"{server.url}/image_versions", params={"name": "x"}, headers=headers)
+        assert within(WAIT_S, lambda: "GET /image_versions" in server.log())
+        first = json.loads(server.log().splitlines()[0])
+        assert (first["level"], first["logger"]) == ("info", "granian.access")
+        assert "hidden" not in server.log()
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "code"),
+    [
+        (("--host", "nowhere.invalid"), "nowhere.invalid is no address", 1),
+        (("--host", "192.0.2.1"), "cannot be listened at", 1),
+        (("--port", "65536"), "'--port'", 2),
+        (("--threads", "0"), "'--threads'", 2),
+    ],
+)
+def test_an_address_that_cannot_be_served_is_said(
+    fresh: str, options: tuple[str, ...], said: str, code: int
+) -> None:
+    failed = subprocess.run(
+        [*GOLDENROD, "serve", "--port", "0", *options],
+        env=environment(fresh),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+    )
+    assert failed.returncode == code
+    assert said in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_the_demonstration_has_its_own_database_and_leaves_nothing(
+    fresh: str, log: Path, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with running(fresh, log, command="demo", TMPDIR=str(temporary)) as server:
+        assert httpx.get(f"{server.url}/api/v2/images").json()["count"] > 0
+        assert list(temporary.iterdir()) != []
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.stdout is not None
+        assert f"curl -s '{server.url}/image_versions" in server.process.stdout.read()
+        assert server.process.wait(WAIT_S) == 0
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "fresh.db").exists()
