@@ -1,5 +1,6 @@
 """What many tests do: publish a version or make an image, and look at all that is stored."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from goldenrod.store import schema
@@ -34,6 +35,6 @@ def publish(door: Door, name: str, *, who: str = "alice", image: str = "open", *
     return made(door, "/image_versions", who, name=name, image=f"{image}-image", **more)
 
 
-def ids(results: list[Any]) -> list[Any]:
+def ids(results: Iterable[Any]) -> list[Any]:
     """The ids of a list's results, in their order."""
     return [result["id"] for result in results]

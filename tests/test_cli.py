@@ -1,6 +1,7 @@
 """The command line: what each command does, prints and ends with.
 
-Commands run in this process as `main()` does; those that ask a server ask a real one.
+Commands run in this process, as `main()` does. Those that ask a server: `test_cli_remote.py`;
+`goldenrod why`: `test_cli_why.py`.
 """
 
 import gzip
@@ -9,28 +10,19 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from goldenrod.base import clock as clocks
 from goldenrod.base.clock import later
 from goldenrod.catalogue import people, tokens
 from goldenrod.cli import tables
 from goldenrod.cli.main import COMMANDS, GROUPS, command, main
 from goldenrod.demo import ami_lines
-from goldenrod.rules import reading
-from goldenrod.rules.access import ANONYMOUS
-from goldenrod.store import schema
 from goldenrod.store.db import Database
-from goldenrod.store.migrate import HEAD, migrate
-from tests.conftest import Clock
-from tests.test_server import Running, running
-from tests.world import CAST, IMAGES, World, build_world
-
-UNREACHED = "http://127.0.0.1:1"
+from goldenrod.store.migrate import HEAD
 
 
 class Ended(NamedTuple):
@@ -52,8 +44,7 @@ class Ended(NamedTuple):
 Run = Callable[..., Ended]
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs `goldenrod` with these arguments, `stdin`, and settings in capitals."""
 
     def running(*arguments: str, stdin: str = "", **settings: str) -> Ended:
@@ -72,17 +63,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return runner(monkeypatch, capsys)
+
+
+@pytest.fixture
 def on(run: Run, db: Database, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on `db`, an empty catalogue on each database."""
     monkeypatch.setenv("GOLDENROD_DATABASE_URL", db.url)
     return run
-
-
-@pytest.fixture
-def cast(on: Run, db: Database, clock: Clock) -> World:
-    """The cast and their things, as of the machine's clock, which commands read."""
-    clock.now = clocks.now()
-    return build_world(db)
 
 
 def value(db: Database, text: str) -> Any:
@@ -432,254 +421,6 @@ def test_a_backup_opens_and_overwrites_nothing(
     assert [row[1] for row in on("user", "list", DATABASE_URL=f"sqlite:///{copy}").rows()] == [
         "alice"
     ]
-
-
-# ── why ────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_why_says_what_the_rule_says_of_everybody_and_everything(
-    on: Run, db: Database, cast: World
-) -> None:
-    for name in IMAGES:
-        things = {
-            f"image:{name}-image": (schema.images, str(cast.images[name])),
-            f"version:{cast.versions[name]}": (schema.versions, cast.versions[name]),
-        }
-        for who in (*CAST, "anonymous"):
-            for thing, (table, key) in things.items():
-                with db.read() as tx:
-                    actor = ANONYMOUS if who == "anonymous" else cast.actor(tx, who)
-                    sees = reading.find(tx, actor, table, key) is not None
-                scope = "admin" if who == "dora" else "write"
-                told = on("why", who, thing, "--scope", scope, "--json")
-                assert (told.code, told.json["granted"]) == (0 if sees else 1, sees), (who, thing)
-
-
-def test_why_names_the_clause_that_grants(on: Run, cast: World) -> None:
-    shared = f"version:{cast.versions['shared']}"
-    told = on("why", "bob", shared)
-    assert told.out.startswith(f"bob may see {shared}:\n")
-    granting = [words for words, grants in told.rows()[1:] if grants == "yes"]
-    assert granting == ["is in a group of its membership, and it and its image are current"]
-    stranger = on("why", "charlie", shared)
-    assert stranger.out.startswith(f"charlie may not see {shared}: nothing grants it.\n")
-    assert {grants for _, grants in stranger.rows()[1:]} == {"no"}
-
-
-def test_why_tells_staff_from_their_token(on: Run, cast: World) -> None:
-    narrow = on("why", "dora", "image:closed-image")
-    assert narrow.code == 1
-    assert "--scope admin" in narrow.err
-    wide = on("why", "dora", "image:closed-image", "--scope", "admin")
-    assert (wide.code, wide.err) == (0, "")
-    assert ["is staff", "yes"] in wide.rows()
-
-
-def test_why_takes_addresses_and_every_noun(on: Run, cast: World) -> None:
-    for thing in (
-        "/api/v2/images/open-image",
-        f"https://images.example.org/api/v2/image_versions/{cast.versions['open'].upper()}",
-        "image:1",
-        "machine:1",
-        f"provider:{cast.providers['west']}",
-        "provider:east",
-        f"script:{cast.scripts['setup']}",
-        f"license:{cast.licenses['apache']}",
-        f"group:{cast.groups['lab']}",
-        f"user:{cast.users['alice']}",
-        f"identity:{cast.identities['alice@west']}",
-        "tag:1",
-        "token:1",
-        "/api/v2/image_version_licenses/1",
-        "/api/v2/image_version_memberships/1",
-        "/api/v2/image_version_boot_scripts/1",
-    ):
-        assert on("why", "alice", thing).code == 0, thing
-
-
-def test_why_refuses_what_it_does_not_know(on: Run, cast: World) -> None:
-    assert on("why", "zed", "image:1").code == 4
-    assert on("why", "alice", "image:999").code == 4
-    assert on("why", "alice", "version:999").code == 4
-    for thing in ("image", "cat:1", "/api/v2/cats/1", ""):
-        unknown = on("why", "alice", thing)
-        assert (unknown.code, unknown.out) == (1, ""), thing
-    on("user", "disable", "alice")
-    disabled = on("why", "alice", "image:open-image", "--json")
-    assert (disabled.code, disabled.json["granted"]) == (1, False)
-    assert on("why", "alice", "image:open-image").err == "alice is disabled.\n"
-
-
-# ── asking a server ────────────────────────────────────────────────────────────────────────
-
-
-class Served(NamedTuple):
-    """A server over the cast's things."""
-
-    server: Running
-    world: World
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    directory = tmp_path_factory.mktemp("served")
-    db = Database(f"sqlite:///{directory / 'served.db'}")
-    migrate(db)
-    world = build_world(db)
-    db.close()
-    with running(db.url, directory / "stderr") as server:
-        yield Served(server, world)
-
-
-@pytest.fixture
-def ask(run: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs commands as one of the cast: `ask("image", "list", who="bob")`; as alice, else."""
-    monkeypatch.setenv("GOLDENROD_URL", served.server.url)
-
-    def asking(*arguments: str, who: str = "alice", **more: str) -> Ended:
-        token = served.world.secrets.get(who, "")
-        return run(*arguments, **{"TOKEN": token, **more})
-
-    return asking
-
-
-def slugs(listed: Ended) -> list[str]:
-    return [image["slug"] for image in listed.json]
-
-
-def test_images_are_listed_as_far_as_the_reader_sees(ask: Run) -> None:
-    assert set(slugs(ask("image", "list", "--json"))) >= {f"{name}-image" for name in IMAGES}
-    public = slugs(ask("image", "list", "--json", who=""))
-    assert "open-image" in public
-    assert "closed-image" not in public
-    assert slugs(ask("image", "list", "--json", "--tag", "shared-tag", who="bob")) == [
-        "shared-image"
-    ]
-    assert slugs(ask("image", "list", "--json", "--tag", "shared-tag", who="charlie")) == []
-
-
-def test_a_list_stops_at_its_limit_and_says_so(ask: Run) -> None:
-    cut = ask("version", "list", "--limit", "2", "--ordering=-name")
-    assert len(cut.rows()) == 2
-    assert cut.err == "There are more than these 2: --all prints all, --limit how many.\n"
-    whole = ask("version", "list", "--all", "--ordering=-name")
-    assert len(whole.rows()) >= len(IMAGES)
-    assert whole.rows()[:2] == cut.rows()
-    assert whole.err == ""
-
-
-def test_an_image_is_made_shown_and_changed(ask: Run) -> None:
-    made = ask(
-        *("image", "create", "Big data", "--slug", "big-data", "--tag", "spark", "--tag", "hdfs"),
-        *("--maintainer", "lab", "--description", "for *many* bytes", "--json"),
-    )
-    assert made.code == 0
-    assert (made.json["slug"], made.json["is_public"]) == ("big-data", False)
-    shown = ask("image", "show", "big-data").out
-    assert re.search(r"^tags +hdfs, spark$", shown, re.M)
-    assert re.search(r"^maintainers +lab$", shown, re.M)
-    edited = ask("image", "edit", "big-data", "--public", "--clear", "tags", "--json").json
-    assert (edited["is_public"], edited["tags"], edited["name"]) == (True, [], "Big data")
-    ended = ask("image", "edit", "big-data", "--end", "2999-01-01T00:00:00Z", "--json").json
-    assert ended["end_date"] == "2999-01-01T00:00:00.000000Z"
-    assert (
-        ask("image", "edit", "big-data", "--clear", "end_date", "--json").json["end_date"] is None
-    )
-
-
-def test_a_version_is_published_shown_changed_and_ended(ask: Run, tmp_path: Path) -> None:
-    ask("image", "create", "Cycle", "--slug", "cycle")
-    log = tmp_path / "log.md"
-    log.write_text("# First\n\nIt *boots*.")
-    made = ask(
-        *("version", "create", "1.0", "--image", "cycle", "--change-log-file", str(log)),
-        *("--machine", "east=ami-1", "--machine", "west=ami:2=x", "--architecture", "arm64"),
-        *("--share", "lab", "--license", "1", "--min-cpu", "2", "--no-imaging", "--json"),
-    )
-    assert made.code == 0, made.err
-    assert made.json["change_log"] == "# First\n\nIt *boots*."
-    assert {(m["identifier"], m["architecture"]) for m in made.json["machines"]} == {
-        ("ami-1", "arm64"),
-        ("ami:2=x", "arm64"),
-    }
-    assert names_of(made.json["membership"]) == ["lab"]
-    child = ask(
-        *("version", "create", "1.1", "--image", "cycle", "--parent", "cycle/1.0", "--json")
-    ).json
-    assert child["parent"]["id"] == made.json["id"]
-    shown = ask("version", "show", "cycle/1.1").out
-    assert re.search(r"^parent +cycle/1\.0$", shown, re.M)
-    edited = ask(
-        "version", "edit", "cycle/1.0", "--min-mem", "512", "--clear", "membership", "--json"
-    )
-    assert (edited.json["min_mem"], edited.json["min_cpu"]) == (512, 2)
-    assert edited.json["membership"] == []
-    assert ask("version", "end", made.json["id"]).code == 0
-    assert ask("version", "show", "cycle/1.0", "--json").json["state"] == "ended"
-    restored = ask("version", "edit", "cycle/1.0", "--clear", "end_date", "--json").json
-    assert restored["state"] == "current"
-
-
-def names_of(things: list[dict[str, Any]]) -> list[str]:
-    return [thing["name"] for thing in things]
-
-
-def test_a_change_log_may_come_from_stdin(ask: Run) -> None:
-    ask("image", "create", "Piped", "--slug", "piped")
-    made = ask(
-        *("version", "create", "1.0", "--image", "piped", "--change-log-file", "-", "--json"),
-        stdin="from a pipe",
-    )
-    assert made.json["change_log"] == "from a pipe"
-
-
-def test_the_same_key_makes_one_image(ask: Run) -> None:
-    words = ("image", "create", "Once", "--idempotency-key", "k-1", "--json")
-    assert ask(*words).json["id"] == ask(*words).json["id"]
-    other = ask("image", "create", "Twice", "--idempotency-key", "k-1")
-    assert other.code == 5
-
-
-def test_refusals_end_with_their_codes(ask: Run, served: Served) -> None:
-    closed = served.world.versions["closed"]
-    assert ask("version", "show", closed, who="charlie").code == 4
-    assert ask("version", "show", "open-image/none").code == 4
-    assert ask("image", "show", "../users").code == 4
-    assert ask("image", "edit", "open-image", "--name", "x", who="charlie").code == 3
-    assert ask("image", "create", "x", who="").code == 3
-    assert ask("image", "list", TOKEN="wrong").code == 3
-    assert ask("image", "list", TOKEN="wröng").code == 2
-    assert ask("version", "create", "OPEN-1.0", "--image", "open-image").code == 5
-    assert ask("image", "list", "--ordering", "size").code == 1
-    for refused in (
-        ask("image", "show", "none"),
-        ask("image", "create", " "),
-        ask("image", "list", URL=UNREACHED),
-    ):
-        assert refused.out == ""
-        assert refused.err.startswith("goldenrod: ")
-        assert refused.err.count("\n") == 1
-
-
-def test_a_server_that_is_away_is_said(ask: Run) -> None:
-    away = ask("image", "list", URL=UNREACHED)
-    assert away.code == 6
-    assert UNREACHED in away.err
-
-
-def test_usage_is_checked_before_anything_is_asked(run: Run) -> None:
-    for words in (
-        ("image", "edit", "x"),
-        ("image", "edit", "x", "--clear", "name"),
-        ("image", "edit", "x", "--tag", "a", "--clear", "tags"),
-        ("version", "create", "1", "--image", "x", "--machine", "east"),
-        ("version", "create", "1"),
-        ("version", "edit", "x", "--change-log", "a", "--change-log-file", "b"),
-        ("image", "list", "--limit", "0"),
-        ("image", "lst"),
-    ):
-        wrong = run(*words, URL=UNREACHED)
-        assert (wrong.code, wrong.out) == (2, ""), words
 
 
 # ── printing ───────────────────────────────────────────────────────────────────────────────

@@ -50,9 +50,9 @@ def test_random_cases_of_staff(sqlite_db: Database) -> None:
         seed=SEED,
         examples=2,
         phases=("fuzzing",),
-        method=["POST", "PATCH"],
+        method="POST",
     )
-    found_nothing(found, 50)
+    found_nothing(found, 25)
     assert found.statuses[201] > 0, "nothing was created"
 
 
@@ -65,7 +65,7 @@ def test_a_smaller_slice_on_postgresql(postgresql_db: Database) -> None:
         seed=SEED,
         examples=1,
         phases=("coverage",),
-        path_regex="^/image_versions",
+        path_regex="^/image_versions$",
     )
     found_nothing(found, 300)
 

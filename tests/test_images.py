@@ -86,7 +86,7 @@ def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None
         ({"created_by": "bob"}, "400 field_read_only"),
         ({"id": 7777}, "400 field_read_only"),
         ({"uuid": "0190a0b0-0000-7000-8000-000000000000"}, "400 field_read_only"),
-        ({"name": "."[:0]}, "400 field_invalid"),
+        ({"name": " "}, "400 field_invalid"),
         ({"name": "a\u000bb"}, "400 field_invalid"),
         ({"slug": None}, "400 field_invalid"),
         ({"public": True}, "400 field_invalid"),
@@ -101,8 +101,6 @@ def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None
         ({"description": "é" * 32769}, "400 field_invalid"),
     ]
     for body, expected in refused:
-        answer = door.patch(address("open-image"), "alice", body | {"change": 1, **body})
-        assert answer.status_code == 400
         answer = door.patch(address("open-image"), "alice", body)
         assert code(answer) == expected, body
         assert answer.json["errors"][0]["field"].split("[")[0] in body
@@ -243,9 +241,8 @@ def test_tags_are_made_on_first_use_and_given_by_name(door: Door, world: World) 
 def test_it_lists_its_newest_readable_versions_and_counts_all(
     door: Door, db: Database, world: World, clock: Clock
 ) -> None:
-    made_in_order = [
-        publish(door, f"v{n}", start_date=f"2026-05-{1 + n // 5:02}T00:00:00Z") for n in range(101)
-    ]
+    for n in range(101):
+        publish(door, f"v{n}", start_date=f"2026-05-{1 + n // 5:02}T00:00:00Z")
     hidden = publish(door, "next", start_date="2027-01-01T00:00:00Z")
     ended = publish(door, "old", start_date="2026-06-01T00:00:00Z")
     door.delete(ended["url"], "alice")
@@ -258,7 +255,6 @@ def test_it_lists_its_newest_readable_versions_and_counts_all(
         assert ids(image["versions"]) == readable[:100]
     shown = image["versions"][-1]
     assert shown["name"] and shown["url"] and shown["state"] == "current"
-    assert len(made_in_order) == 101
 
 
 def test_delete_ends_it_and_its_versions_and_patch_restores(

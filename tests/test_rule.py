@@ -31,7 +31,7 @@ from goldenrod.store.db import Database, Tx
 from goldenrod.store.paging import Listing, Page, Query
 from tests import model
 from tests.model import NOW, Reader, World
-from tests.worlds import actor_of, loaded, paired, version_id
+from tests.worlds import actor_of, keep_statements, loaded, paired, version_id
 
 ASKED = os.environ.get("GOLDENROD_WORLDS")
 SUITE = settings(
@@ -50,6 +50,7 @@ Shown = dict[Any, dict[str, Any]]
 @given(world=model.worlds())
 def test_every_reader_is_shown_what_the_model_says(db: Database, world: World) -> None:
     db.now = lambda: NOW  # type: ignore[assignment,return-value]
+    keep_statements(db)
     with loaded(db, world) as tx:
         for reader in model.readers(world):
             actor = actor_of(tx, world, reader)

@@ -48,7 +48,9 @@ def test_a_stranger_sees_no_tag_of_a_hidden_image(door: Door) -> None:
 
 
 def test_a_tag_is_made_on_first_use_and_compared_by_its_key(door: Door, image: str) -> None:
-    tags = door.patch(image, "alice", {"tags": ["Linux", " linux ", "LINUX", "web server"]}).json["tags"]
+    tags = door.patch(image, "alice", {"tags": ["Linux", " linux ", "LINUX", "web server"]}).json[
+        "tags"
+    ]
     assert [tag["name"] for tag in tags] == ["Linux", "web server"]
     other = door.post("/api/v2/images", "bob", {"name": "other", "tags": ["LINUX"]}).json
     assert other["tags"] == [tags[0]]

@@ -320,6 +320,10 @@ def test_numbers_and_texts_keep_their_limits(door: Door, world: World) -> None:
     least = {"min_cpu": 0, "min_mem": 0, "doc_object_id": None}
     for given in (most, least):
         assert given.items() <= door.patch(version, "alice", given).json.items()
+    # As JSON Schema has it, a number without a fraction is whole however it is written.
+    raw = b'{"min_cpu": 2.0, "min_mem": 1e3}'
+    whole = door.ask("PATCH", version, "alice", raw=raw).json
+    assert (whole["min_cpu"], whole["min_mem"]) == (2, 1000)
     beyond = {"min_cpu": (-1, 4097), "min_mem": (-1, 2**31), "doc_object_id": ("", "1" * 257)}
     for field, values in beyond.items():
         for value in values:

@@ -42,7 +42,7 @@ def version_name(given: str) -> str:
 
 
 def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
-    """Publish a version, with its machines; the answer adds what it did not inherit.
+    """Publish a version, with its machines; `not_inherited` tells what it did not take over.
 
     Raises BadRequest, Forbidden (not the actor's image), Conflict (`version_name_taken`,
     `imaging_not_allowed`, `machine_taken`).
@@ -66,7 +66,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
         "min_mem": body.min_mem,
     }
     changes.in_order(values["start_date"], values["end_date"])
-    attached, not_inherited = _attached(tx, actor, body, parent, image)
+    attached, left = _attached(tx, actor, body, parent, image)
     placed = [
         machines.checked(tx, actor, machine, f"machines[{place}].")
         for place, machine in enumerate(body.machines)
@@ -80,15 +80,23 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
     for machine in placed:
         machines.insert_machine(tx, actor, n, image["id"], machine)
     standing.of_version(tx, n)
-    made = {
-        **values,
-        "image": image["id"],
-        "parent": parent["id"] if parent else None,
-        **attached,
-    }
-    audit.record(tx, actor, "version:create", schema.versions, n, audit.made(made))
-    extra = {"not_inherited": not_inherited} if parent else {}
+    told = {**_told(tx, values, values), "image": image["id"], "parent": parent and parent["id"]}
+    audit.record(tx, actor, "version:create", schema.versions, n, audit.made(told | attached))
+    extra = {"parent": parent["n"], "left": left} if parent else {}
     return Made(str(tx.value(_id_of, n=n)), True, extra)
+
+
+def not_inherited(tx: Tx, actor: Actor, made: Made) -> dict[str, Any]:
+    """What the answer to publishing adds: what of its parent's the version did not take over, as
+    far as the reader is shown it now."""
+    if not made.extra:
+        return {}
+    left = made.extra["left"]
+    seen = reading.params(tx, actor)
+    groups = tx.value(_membership, actor.sight, n=made.extra["parent"], **seen)
+    shown = [group for group in json.loads(groups or "[]") if group["id"] in left["membership"]]
+    scripts = [{"id": key} for key in left["scripts"]]
+    return {"not_inherited": {"scripts": scripts, "membership": shown}}
 
 
 def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, values: Row) -> int:
@@ -112,10 +120,10 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
 
 def _attached(
     tx: Tx, actor: Actor, body: NewVersion, parent: Row | None, image: Row
-) -> tuple[dict[str, list[int]], dict[str, Any]]:
+) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     """What to attach to a new version, given or inherited; and what was not inherited."""
     attached: dict[str, list[int]] = {}
-    left: dict[str, Any] = {"scripts": [], "membership": []} if parent else {}
+    left: dict[str, list[int]] = {"scripts": [], "membership": []}
     for pairing in attaching.PAIRINGS:
         refs = getattr(body, pairing.field)
         if refs is not UNSET:
@@ -125,13 +133,7 @@ def _attached(
         else:
             held = attaching.ids(tx, pairing, parent["n"])
             attached[pairing.field] = taken = _inherited(tx, actor, pairing, held, parent, image)
-            if pairing is attaching.SCRIPTS:
-                left["scripts"] = [{"id": key} for key in held if key not in taken]
-            elif pairing is attaching.MEMBERSHIP and held and not taken:
-                text = tx.value(
-                    _membership, actor.sight, n=parent["n"], **reading.params(tx, actor)
-                )
-                left["membership"] = json.loads(text)
+            left[pairing.field] = [key for key in held if key not in taken]
     return attached, left
 
 

@@ -10,7 +10,7 @@ import hashlib
 from typing import Any
 
 from argon2.exceptions import Argon2Error, InvalidHashError
-from sqlalchemy import select
+from sqlalchemy import Integer, select, text
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
@@ -38,9 +38,20 @@ def _buckets(username: str, address: str) -> list[tuple[str, int]]:
     return [(account, MOST_BY_ACCOUNT), (digest("address", address), MOST_BY_ADDRESS)]
 
 
-def _failures() -> Any:
+def _count() -> Any:
+    # One statement, the same on both databases, so that of many at once each counts.
+    counted = text(
+        "INSERT INTO sign_in_failures (bucket, since, failures) VALUES (:bucket, :since, 1) "
+        "ON CONFLICT (bucket) DO UPDATE SET failures = sign_in_failures.failures + 1 "
+        "RETURNING since, failures"
+    )
+    return counted.bindparams(param("since", Moment)).columns(since=Moment, failures=Integer)
+
+
+def _take_off() -> Any:
     table = schema.sign_in_failures
-    return select(table.c.since, table.c.failures).where(table.c.bucket == param("bucket"))
+    fewer = table.update().values(failures=table.c.failures - 1)
+    return fewer.where(table.c.bucket == param("bucket"), table.c.failures > 0)
 
 
 def _old() -> Any:
@@ -53,17 +64,14 @@ def attempt(tx: Tx, username: str, address: str) -> None:
     through together. Raises TooManyRequests."""
     tx.change(_old, until=clock.later(tx.now, minutes=-WINDOW_MINUTES))
     for bucket, most in _buckets(username, address):
-        row = tx.first(_failures, bucket=bucket)
-        if row and row["failures"] >= most:
+        row = tx.first(_count, bucket=bucket, since=tx.now)
+        assert row is not None
+        if row["failures"] > most:
             wait = _seconds_left(tx.now, row["since"])
             raise TooManyRequests(
                 f"Too many failed sign-ins. Try again in {wait} seconds.",
                 headers={"Retry-After": str(wait)},
             )
-        if row:
-            tx.update(schema.sign_in_failures, {"bucket": bucket}, failures=row["failures"] + 1)
-        else:
-            tx.insert(schema.sign_in_failures, bucket=bucket, since=tx.now, failures=1)
 
 
 def _seconds_left(now: Instant, since: Instant) -> int:
@@ -75,11 +83,7 @@ def succeeded(tx: Tx, username: str, address: str) -> None:
     """Forget the account's failures from this address, and take this attempt off the address's."""
     (account, _), (anywhere, _) = _buckets(username, address)
     tx.delete(schema.sign_in_failures, bucket=account)
-    row = tx.first(_failures, bucket=anywhere)
-    if row:
-        tx.update(
-            schema.sign_in_failures, {"bucket": anywhere}, failures=max(0, row["failures"] - 1)
-        )
+    tx.change(_take_off, bucket=anywhere)
 
 
 def _account() -> Any:
@@ -107,5 +111,15 @@ def verify(account: Row | None, password: str) -> int:
     except (Argon2Error, InvalidHashError):
         kept = None
     if account is None or kept is None:
-        raise Unauthorized("This username and password do not fit.", code="sign_in_failed")
+        raise _refused()
     return int(account["id"])
+
+
+def require_unchanged(tx: Tx, username: str, account: Row | None) -> None:
+    """Raise Unauthorized where the account was disabled, or its password changed, meanwhile."""
+    if find_account(tx, username) != account:
+        raise _refused()
+
+
+def _refused() -> Unauthorized:
+    return Unauthorized("This username and password do not fit.", code="sign_in_failed")

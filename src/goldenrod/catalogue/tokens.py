@@ -165,8 +165,6 @@ def create_token(tx: Tx, actor: Actor, body: NewToken) -> tuple[int, str]:
 def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[int, str]:
     """Make a token for a user: its id and secret. Raises BadRequest, Forbidden."""
     expires = None if body.expires is None else decode.instant("expires", body.expires)
-    if expires is not None and expires <= tx.now:
-        raise field_problem("expires", "must be to come")
     if SCOPES.index(body.scope) > SCOPES.index(actor.scope) or (
         actor.token_expires is not None and (expires is None or expires > actor.token_expires)
     ):
@@ -174,6 +172,8 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
             "A token makes no token with a scope it lacks or a later expiry.",
             code="scope_insufficient",
         )
+    if expires is not None and expires <= tx.now:
+        raise field_problem("expires", "must be to come")
     secret = _PREFIX + secrets.token_urlsafe(32)
     values = {"name": body.name.strip(), "scope": body.scope, "expires": expires}
     token_id = tx.insert(

@@ -24,7 +24,8 @@ from goldenrod.store.sql import param
 
 
 class Made(NamedTuple):
-    """What a POST made or found: its public id, whether it is new, and what its answer adds."""
+    """What a POST made or found: its public id, whether it is new, and, as ids, what its answer adds
+    (kept with an Idempotency-Key)."""
 
     key: str
     new: bool = True

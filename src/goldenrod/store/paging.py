@@ -139,12 +139,21 @@ class Page:
 
 
 def parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
-    """The query that these arguments ask. Raises BadRequest naming what is wrong."""
+    """The query that these arguments ask. Raises BadRequest naming what is wrong, and what is known."""
+    try:
+        return _parse(listing, arguments)
+    except BadRequest as wrong:
+        known = ", ".join(listing.parameters())
+        raise BadRequest(
+            f"{wrong.detail} This list takes: {known}.", code=wrong.code, errors=wrong.errors
+        ) from None
+
+
+def _parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
     given: dict[str, str] = {}
     for name, values in arguments.items():
         if name not in listing.parameters():
-            known = ", ".join(listing.parameters())
-            raise _wrong(name, f"is not a parameter of this list. It takes: {known}.", "unknown")
+            raise _wrong(name[:80], "is not a parameter of this list.", "unknown")
         if len(values) != 1:
             raise _wrong(name, "may be given once.")
         if "\x00" in values[0]:
@@ -186,6 +195,7 @@ def parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
 
 
 def _wrong(name: str, detail: str, problem: str = "invalid") -> BadRequest:
+    detail = detail.rstrip(".") + "."
     return BadRequest(
         f"{name} {detail}",
         code=f"parameter_{problem}",

@@ -31,6 +31,7 @@ from goldenrod.store.paging import Listing
 from goldenrod.web import token_doors
 from goldenrod.web.call import Door
 from goldenrod.web.doors import (
+    Adds,
     Get,
     Take,
     creating,
@@ -73,6 +74,7 @@ def things(
     *,
     create: tuple[Callable[..., Any], type[Struct]] | None = None,
     made: type[Struct] | None = None,
+    adds: Adds = lambda tx, actor, made: {},
     by: Callable[[Actor], None] = Actor.require_write,
     edit: tuple[Callable[..., Any], type[Struct]] | None = None,
     end: Callable[..., Any] | None = None,
@@ -96,7 +98,7 @@ def things(
         at_root=at_root,
     )
     if create:
-        door = creating(create[0], get, create[1], may=by)
+        door = creating(create[0], get, create[1], may=by, adds=adds)
         yield Route(
             "POST",
             path,
@@ -151,6 +153,7 @@ ROUTES: tuple[Route, ...] = (
     *things("image_versions", ("image version", "End"), answers.Version, versions.LIST,
             versions.list_versions, versions.get_version, versions.take_version,
             create=(publishing.create_version, bodies.NewVersion), made=answers.NewVersion,
+            adds=publishing.not_inherited,
             edit=(publishing.edit_version, bodies.VersionPatch),
             end=publishing.end_version, at_root=True),
     Route("GET", "/image_versions/{key}/history", listing_of(history.list_history, history.LIST),

@@ -170,6 +170,7 @@ def _redirect(environ: dict[str, Any], start_response: Callable[..., Any]) -> It
         "308 Permanent Redirect",
         [
             ("Location", target),
+            ("Content-Type", "text/plain"),
             ("Content-Length", "0"),
             ("Cache-Control", "no-store"),
             _VARY,

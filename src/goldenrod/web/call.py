@@ -26,7 +26,7 @@ from goldenrod.base.errors import (
     field_problem,
 )
 from goldenrod.rules import reading
-from goldenrod.rules.access import Actor
+from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
 from goldenrod.web.identify import identify, note_use
@@ -65,18 +65,23 @@ class Call:
     @contextmanager
     def read(self) -> Iterator[tuple[Tx, Actor]]:
         """A snapshot, and who asks, found in it."""
-        with self.db.read() as tx:
-            actor, unnoted = self._identify(tx)
-            yield tx, actor
-        if unnoted:
-            note_use(self.db, actor)
+        actor, unnoted = ANONYMOUS, False
+        try:
+            with self.db.read() as tx:
+                actor, unnoted = self._identify(tx)
+                yield tx, actor
+        finally:
+            if unnoted:
+                note_use(self.db, actor)
 
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
         """A change, and who asks. The body is read before it begins, so that a slow sender holds
-        nothing up, and refused, where it is wrong, only when a door asks for it."""
+        nothing up, and refused, where it is wrong, only when a door asks for it. What a token may
+        not change is the door's to refuse, after 404."""
         with self.read() as (_, actor):
-            actor.require_write()
+            if actor.kind == "anonymous":
+                actor.require_write()
         self.read_body()
         with self.db.write() as tx:
             actor, _ = self._identify(tx)

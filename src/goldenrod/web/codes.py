@@ -103,4 +103,8 @@ CODES: dict[str, Code] = {
     "server_busy": Code(503, "Too many bodies are being sent at once. Retry soon."),
     "database_unavailable": Code(503, "The database is away or busy. Retry soon."),
     "unavailable": Code(503, "The server cannot answer now. Retry soon."),
+    # ── the operator's commands ────────────────────────────────────────────────────────────
+    "thing_unknown": Code(400, "What is asked about is not written as a thing, such as image:7."),
+    "import_line_invalid": Code(400, "A line of the import is wrong; nothing was imported."),
+    "catalogue_not_empty": Code(409, "An import goes into an empty catalogue only."),
 }

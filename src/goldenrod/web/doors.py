@@ -5,21 +5,22 @@ order of refusals, same ETags, same Idempotency-Key.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from goldenrod.base.errors import Conflict, NotFound
+from goldenrod.base.errors import BadRequest, Conflict, NotFound
 from goldenrod.rules import idempotency, reading
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import Made
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing, Page, Query, parse
 from goldenrod.web.call import Answer, Call, Door
 
 Get = Callable[[Tx, Actor, str], str]
 Take = Callable[[Tx, Actor, str], Row]
+Adds = Callable[[Tx, Actor, Made], Mapping[str, Any]]
 
 
 def listing(list_page: Callable[[Tx, Actor, Query], Page], takes: Listing) -> Door:
@@ -56,8 +57,10 @@ def creating(
     shape: type[Struct],
     *,
     may: Callable[[Actor], None] = Actor.require_write,
+    adds: Adds = lambda tx, actor, made: {},
 ) -> Door:
-    """POST something new: 201 with its address, or 200 with what was there already.
+    """POST something new: 201 with its address, or 200 with what was there already. `adds` tells
+    what the answer has beyond what GET answers.
 
     With an Idempotency-Key the same request answers the first outcome, built anew.
     """
@@ -76,15 +79,15 @@ def creating(
                 made = found or create(tx, actor, body)
                 if not found:
                     idempotency.keep(tx, actor, key, print_, made)
-            return _made(made, get(tx, actor, made.key))
+            return _made(made, get(tx, actor, made.key), adds(tx, actor, made))
 
     return door
 
 
-def _made(made: Made, body: str) -> Answer:
+def _made(made: Made, body: str, more: Mapping[str, Any]) -> Answer:
     address = json.loads(body)["url"]
     answered = body
-    for name, value in made.extra.items():
+    for name, value in more.items():
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         answered = f'{answered[:-1]},"{name}":{text}}}'
     status = 201 if made.new else 200
@@ -137,7 +140,13 @@ def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listin
 
     def door(call: Call, key: str) -> Answer:
         with call.read() as (tx, actor):
-            page = list_page(tx, actor, key, call.query(takes))
+            try:
+                query = call.query(takes)
+            except BadRequest:
+                # Whoever may not see the thing is told that, and nothing of its lists.
+                list_page(tx, actor, key, parse(takes, {}))
+                raise
+            page = list_page(tx, actor, key, query)
         return one(page.envelope(call.base()))
 
     return door

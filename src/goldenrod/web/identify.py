@@ -6,11 +6,12 @@ everywhere, never treated as anonymous. No header is the anonymous.
 
 import ipaddress
 import re
+from contextlib import suppress
 
 import falcon
 
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import Unauthorized
+from goldenrod.base.errors import Unauthorized, Unavailable
 from goldenrod.catalogue import tokens
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Database, Tx
@@ -39,7 +40,8 @@ def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
 
 def note_use(db: Database, actor: Actor) -> None:
     """Keep that the actor's token was used this hour, outside the catalogue's revision."""
-    with db.note() as tx:
+    # A reader is answered while another writes for long; the next use will be noted.
+    with suppress(Unavailable), db.note() as tx:
         tokens.note_use(tx, actor.token_id)
 
 
@@ -60,4 +62,6 @@ def _trusted(address: str, settings: Settings) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in settings.trusted_proxies)
+    # A socket of both families shows an IPv4 peer as ::ffff:10.0.0.1.
+    plain = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(plain in network for network in settings.trusted_proxies)

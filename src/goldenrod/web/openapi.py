@@ -34,7 +34,8 @@ Parameters and fields that are not named here are refused (400). Errors are prob
 _CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _REFUSALS: dict[str, tuple[int, ...]] = {
     "GET": (400, 401, 404, 503),
-    "POST": (400, 401, 403, 409, 413, 415, 503),
+    # 404: what the same Idempotency-Key made before has gone since.
+    "POST": (400, 401, 403, 404, 409, 413, 415, 503),
     "PATCH": (400, 401, 403, 404, 409, 412, 413, 415, 503),
     "PUT": (400, 401, 403, 404, 409, 412, 413, 415, 503),
     "DELETE": (400, 401, 403, 404, 409, 412, 503),

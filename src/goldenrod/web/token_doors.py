@@ -34,8 +34,8 @@ def create_token(call: Call) -> Answer:
     if any(given):
         return _signed_in(call, body)
     with call.change() as (tx, actor):
-        without_idempotency(call)
         token_id, secret = tokens.create_token(tx, actor, body)
+        without_idempotency(call)
         return _answer(tokens.get_token(tx, actor, str(token_id)), secret)
 
 
@@ -46,11 +46,13 @@ def _signed_in(call: Call, body: NewToken) -> Answer:
         sign_in.attempt(tx, username, address)
         account = sign_in.find_account(tx, username)
     user_id = sign_in.verify(account, password)
-    with call.db.write() as tx:
+    with call.db.note() as tx:
         sign_in.succeeded(tx, username, address)
-        without_idempotency(call)
+    with call.db.write() as tx:
+        sign_in.require_unchanged(tx, username, account)
         actor = tokens.actor_of_user(tx, user_id, "admin")
         token_id, secret = tokens.insert_token(tx, actor, user_id, body)
+        without_idempotency(call)
         return _answer(tokens.get_token(tx, actor, str(token_id)), secret)
 
 

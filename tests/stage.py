@@ -1,0 +1,171 @@
+"""The cast's world (`world.py`) set further, for the tests of who sees what: one per database and
+test module, only read, so that thousands of questions share it.
+
+Added to it are erin, who leads the group ops (nobody of the cast is in it), and:
+
+open       is maintained by ops too; its 1.0 has machines besides: `open-old`, which has ended,
+           `open-south` on a provider that is inactive, `open-north` on one that has ended; it
+           needs the script `welcome`. Its 1.1 was built on closed-1.0, with an identity on west
+shared     its version is shared with ops too, and needs the script `joined`
+
+`lesser` is dora with a token of the scope write.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldenrod.base import bodies, config
+from goldenrod.base.clock import later
+from goldenrod.catalogue import (
+    attachments,
+    groups,
+    images,
+    machines,
+    pairings,
+    people,
+    providers,
+    publishing,
+    tokens,
+)
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Database, Tx
+from goldenrod.store.migrate import migrate
+from tests.client import Door
+from tests.conftest import Clock
+from tests.world import World, build_world
+
+_NUMBERS = count(1)
+
+
+@dataclass
+class Stage:
+    """An open catalogue with everything in it, its clock, and the app to ask."""
+
+    db: Database
+    clock: Clock
+    world: World
+    door: Door
+
+    def id_of(self, resource: str, name: str) -> str:
+        """The id of a thing by the name that the tests call it."""
+        return self.ids[resource][name]
+
+    def __post_init__(self) -> None:
+        # As dora, staff: what she is not shown, nobody is.
+        self.ids: dict[str, dict[str, str]] = {
+            resource: {
+                name_of(it): str(it["id"]) for it in self.door.all(f"/api/v2/{resource}", "dora")
+            }
+            for resource, name_of in NAMES.items()
+        }
+
+
+NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "image_versions": lambda it: it["name"],
+    "images": lambda it: it["slug"].removesuffix("-image"),
+    "provider_machines": lambda it: it["identifier"],
+    "providers": lambda it: it["name"],
+    "licenses": lambda it: it["title"],
+    "boot_scripts": lambda it: it["title"],
+    "tags": lambda it: it["name"],
+    "groups": lambda it: it["name"],
+    "users": lambda it: it["username"],
+    "identities": lambda it: it["key"],
+    "tokens": lambda it: f"{it['user']['username']}'s {it['name']}",
+    "image_version_licenses": lambda it: f"{it['image_version']['name']}: {it['license']['title']}",
+    "image_version_memberships": lambda it: f"{it['image_version']['name']}: {it['group']['name']}",
+    "image_version_boot_scripts": lambda it: (
+        f"{it['image_version']['name']}: {it['boot_script']['title']}"
+    ),
+}
+"""What the tests call each thing of a resource; no two alike."""
+
+
+@contextmanager
+def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -> Iterator[Stage]:
+    """A stage on the database that the fixture's parameter names, opened as `kind`."""
+    if request.param == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("stage")
+        shutil.copy(request.getfixturevalue("template"), folder / "stage.db")
+        url = f"sqlite:///{folder / 'stage.db'}"
+    else:
+        cluster = request.getfixturevalue("cluster")
+        url = cluster.create(f"stage_{os.getpid()}_{next(_NUMBERS)}")
+    clock = Clock()
+    made = Database(url, now=clock)
+    migrate(made)
+    world = build_world(made)
+    _set_further(made, world)
+    made.close()
+    db = kind(url, now=clock)
+    yield Stage(db, clock, world, Door(db, config.load({}), world))
+    db.close()
+
+
+def _set_further(db: Database, world: World) -> None:
+    with db.write() as tx:
+        people.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
+        groups.create_group(tx, CONSOLE, bodies.NewGroup(name="ops", leaders=["erin"]))
+        south = bodies.NewProvider(name="south", public=True, active=False)
+        providers.create_provider(tx, CONSOLE, south)
+        ended = later(tx.now, days=-1)
+        north = bodies.NewProvider(
+            name="north", public=True, start_date=later(tx.now, days=-2), end_date=ended
+        )
+        providers.create_provider(tx, CONSOLE, north)
+        write = bodies.NewToken(name="lesser", scope="write")
+        _, world.secrets["lesser"] = tokens.insert_token(tx, CONSOLE, world.users["dora"], write)
+    with db.write() as tx:
+        _alice_goes_on(tx, world)
+        _dora_places_machines(tx, world)
+
+
+def _alice_goes_on(tx: Tx, world: World) -> None:
+    alice = world.actor(tx, "alice")
+    image = images.take_image(tx, alice, "open-image")
+    images.edit_image(tx, alice, image, bodies.ImagePatch(maintainers=["ops"]))
+    publishing.create_version(
+        tx,
+        alice,
+        bodies.NewVersion(
+            name="open-1.1",
+            image="open-image",
+            parent=world.versions["closed"],
+            identity=world.identities["alice@west"],
+            scripts=[],
+        ),
+    )
+    for title, version in (("welcome", "open"), ("joined", "shared")):
+        script = bodies.NewScript(title=title, type="Raw Text", text=f"#!/bin/sh\n: {title}\n")
+        world.scripts[title] = int(attachments.create_script(tx, alice, script).key)
+        attached = bodies.NewVersionScript(
+            image_version=world.versions[version], boot_script=world.scripts[title]
+        )
+        pairings.SCRIPTS.attach(tx, alice, attached)
+    with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
+    pairings.MEMBERSHIPS.attach(tx, alice, with_ops)
+
+
+def _dora_places_machines(tx: Tx, world: World) -> None:
+    dora = world.actor(tx, "dora")
+    for identifier, provider, days in (
+        ("open-old", "east", -5),
+        ("open-south", "south", None),
+        ("open-north", "north", None),
+    ):
+        body = bodies.NewMachine(
+            version=world.versions["open"],
+            provider=provider,
+            identifier=identifier,
+            start_date=later(tx.now, days=-10),
+            end_date=None if days is None else later(tx.now, days=days),
+        )
+        machines.create_machine(tx, dora, body)

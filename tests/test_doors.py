@@ -1,0 +1,306 @@
+"""Every route, asked by every actor: which status, what it must show, and what it must never show.
+
+`doors.py` has rows for each route; one without a row fails. `SECRET` says once for all who may ever
+read a text: it is looked for in the body and headers of every answer, refusals too, whatever was
+asked. Changes are undone as soon as they are answered, so that each is asked of the same things.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from goldenrod.store.db import Database, Tx
+from goldenrod.web.api import ROUTES
+from goldenrod.web.app import API
+from tests.client import Result, code
+from tests.conftest import BACKENDS
+from tests.doors import ACTORS, ROUTES_ASKED, Ask
+from tests.stage import Stage, set_stage
+from tests.test_access import ALL, BY_IMAGE, KEEPER, LAB, NOWHERE, Sees, who
+
+SECRET: Sees = {
+    **{
+        text.format(image): those
+        for image, those in BY_IMAGE.items()
+        for text in (
+            "{}-1.0",
+            "{} image",
+            "{}-image",
+            "{}-tag",
+            "what {} is for",
+            "first of {}",
+            "{}-east",
+            "{}-west",
+        )
+    },
+    "open-west": LAB,
+    "open-old": KEEPER,
+    "open-south": KEEPER,
+    "open-north": KEEPER,
+    '"west"': LAB,
+    '"south"': "dora",
+    '"north"': "dora",
+    '"setup"': KEEPER,
+    "echo ready": KEEPER,
+    '"joined"': LAB,
+    "alice@east": KEEPER,
+    "alice@west": KEEPER,
+    "bob@west": "bob dora",
+    '"lab"': LAB,
+    '"ops"': KEEPER,
+    '"bob"': LAB,
+    '"charlie"': "charlie dora",
+    '"dora"': "alice dora lesser",
+    '"erin"': "dora",
+    "argon2": "",
+    "-secret": "",
+    "sha256": "",
+    "SELECT": "",
+    "Traceback": "",
+}
+"""Who may read a text, wherever it stands."""
+
+
+class Rehearsal(Database):
+    """A catalogue in which a change is made and answered, and then undone."""
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        try:
+            with super().write() as tx:
+                yield tx
+                raise Undone
+        except Undone:
+            pass
+
+
+class Undone(Exception):
+    """Raised to leave a transaction without its changes."""
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with set_stage(request, Rehearsal) as made:
+        yield made
+
+
+def told(answer: Result) -> str:
+    """All that an answer tells: its headers and its body."""
+    return "\n".join([*(f"{name}: {text}" for name, text in answer.headers.items()), answer.text])
+
+
+def secrets_in(answer: Result, actor: str) -> list[str]:
+    """What an answer tells that this actor may not read."""
+    text = told(answer)
+    return [
+        secret for secret, those in SECRET.items() if secret in text and actor not in those.split()
+    ]
+
+
+def filled(stage: Stage, given: Any, resource: str = "") -> Any:
+    """A path or body with the ids of the things it names."""
+    if isinstance(given, dict):
+        return {name: filled(stage, value) for name, value in given.items()}
+    if isinstance(given, list):
+        return [filled(stage, value) for value in given]
+    if not isinstance(given, str):
+        return given
+
+    def key(found: re.Match[str]) -> str:
+        place, _, name = found[1].partition("/") if not resource else (resource, "", found[1])
+        return stage.id_of(place, name)
+
+    text = re.sub(r"\{([^}]+)\}", key, given)
+    return int(text) if text.isdigit() else text
+
+
+def address(stage: Stage, route: str, ask: Ask) -> str:
+    resource = route.split("/")[1]
+    path = str(filled(stage, ask.path, resource))
+    return f"/{resource}/{path}" if path else f"/{resource}"
+
+
+ASKED = [(route, ask) for route, asks in ROUTES_ASKED.items() for ask in asks]
+
+
+def test_every_route_has_a_row() -> None:
+    assert ROUTES_ASKED.keys() == {f"{route.method} {route.path}" for route in ROUTES}
+
+
+@pytest.mark.parametrize(("route", "ask"), ASKED, ids=str)
+def test_a_door_opens_to_whom_it_may(stage: Stage, route: str, ask: Ask) -> None:
+    method = route.split()[0]
+    path = API + address(stage, route, ask)
+    body = filled(stage, ask.body)
+    for actor, status in zip(ACTORS, ask.statuses.split(), strict=True):
+        answer = stage.door.ask(method, path, who(actor), body)
+        assert answer.status_code == int(status), (actor, answer.text)
+        assert not secrets_in(answer, actor), actor
+        if answer.status_code < 300:
+            missing = [
+                text
+                for text in ask.shows
+                if actor in SECRET.get(text, ALL).split() and text not in answer.text
+            ]
+            assert not missing, actor
+        else:
+            assert answer.headers["content-type"] == "application/problem+json"
+        if answer.status_code == 404:
+            absent = "/".join([*path.split("/")[:4], NOWHERE, *path.split("/")[5:]])
+            there_is_none = stage.door.ask(method, absent, who(actor), body)
+            assert answer.content == there_is_none.content, actor
+        same_everywhere(answer, method, actor)
+    refused = stage.door.ask(method, path, "not-a-token", body)
+    assert code(refused) == "401 token_invalid"
+    assert not secrets_in(refused, "nobody")
+
+
+def same_everywhere(answer: Result, method: str, actor: str) -> None:
+    """The headers that answers share: who may keep them, and what they depend on."""
+    kept = {"nobody": "public, no-cache"}.get(actor, "private, no-cache")
+    reads = method == "GET" and answer.status_code == 200
+    assert answer.headers["cache-control"] == (kept if reads else "no-store")
+    assert answer.headers["vary"] == "Authorization, Accept"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if reads:
+        assert answer.headers["etag"].startswith('"')
+    if answer.status_code == 401:
+        assert answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize(
+    ("route", "ask"),
+    [(route, ask) for route, ask in ASKED if route.startswith("GET")],
+    ids=str,
+)
+def test_head_is_get_without_its_body(stage: Stage, route: str, ask: Ask, actor: str) -> None:
+    path = API + address(stage, route, ask)
+    whole = stage.door.get(path, who(actor))
+    head = stage.door.ask("HEAD", path, who(actor))
+    assert head.content == b""
+    assert (head.status_code, head.headers) == (whole.status_code, whole.headers)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize(
+    ("route", "ask"),
+    [(route, ask) for route, ask in ASKED if "GET /image_versions" in route],
+    ids=str,
+)
+def test_the_contracts_addresses_answer_the_same(
+    stage: Stage, route: str, ask: Ask, actor: str
+) -> None:
+    path = address(stage, route, ask)
+    if not any(r.at_root and f"{r.method} {r.path}" == route for r in ROUTES):
+        assert stage.door.get(path, who(actor)).status_code == 404
+        return
+    answers = [stage.door.get(base + path, who(actor)) for base in ("", API)]
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].content == answers[1].content
+    assert not secrets_in(answers[0], actor)
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+def test_another_method_is_405_whoever_asks_for_whatever(stage: Stage, path: str) -> None:
+    offered = {route.method for route in ROUTES if route.path == path}
+    [other, *_] = [m for m in ("PUT", "PATCH", "DELETE", "POST") if m not in offered]
+    answers = []
+    for actor in (*map(who, ACTORS), "not-a-token"):
+        answer = stage.door.ask(other, API + path.format(key="closed-image"), actor, {})
+        assert code(answer) == "405 method_not_allowed"
+        allowed = {method.strip() for method in answer.headers["allow"].split(",")}
+        assert offered <= allowed
+        assert other not in allowed
+        answers.append(answer.content)
+    assert len(set(answers)) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "target"),
+    [
+        ("/image_versions/", "/image_versions"),
+        ("/api/v2/images/closed-image/", "/api/v2/images/closed-image"),
+        ("/api/v2/images/?tag=a%2Fb&page_size=1", "/api/v2/images?tag=a%2Fb&page_size=1"),
+        ("/image_versions///", "/image_versions"),
+        ("//evil.example/", "/evil.example"),
+        ("///evil.example//", "/evil.example"),
+        ("/%2Fevil.example/", "/evil.example"),
+        ("/%5Cevil.example/", "/%5Cevil.example"),
+        ("/%0d%0aSet-Cookie:a=b/", "/%0D%0ASet-Cookie:a=b"),
+        ("//", "/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_trailing_slash_leads_on(stage: Stage, method: str, asked: str, target: str) -> None:
+    answer = stage.door.ask(method, asked)
+    assert answer.status_code == 308
+    assert answer.headers["location"] == target
+    assert re.match(r"/(?![/\\])", target)
+    assert answer.content == b""
+
+
+NOWHERES = ("/api/v2/nowhere", "/api/v2", "/api/v2/images/closed-image/nothing", "/api/v1/images")
+
+
+@pytest.mark.parametrize("path", NOWHERES)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_unknown_address_is_404_to_all(stage: Stage, method: str, path: str) -> None:
+    answers = {stage.door.ask(method, path, who(actor)).content for actor in ACTORS}
+    assert len(answers) == 1
+    assert code(stage.door.ask(method, path)) == "404 not_found"
+    assert code(stage.door.ask(method, path, "not-a-token")) == "401 token_invalid"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Token",
+        "Token ",
+        "Basic YWxpY2U6eA==",
+        "Token a b",
+        "Token x, Token y",
+        "{}",
+        "Token {}x",
+    ],
+)
+@pytest.mark.parametrize("path", ["/image_versions", "/api/v2/licenses", "/openapi.json", "/nope"])
+def test_what_is_not_one_valid_token_is_401(stage: Stage, path: str, header: str) -> None:
+    sent = {"Authorization": header.format(stage.world.secrets["alice"])}
+    assert code(stage.door.get(path, headers=sent)) == "401 token_invalid"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/image_versions?parent=closed-1.0", "400 parameter_invalid"),
+        ("/image_versions?closed=1", "400 parameter_unknown"),
+        ("/image_versions?image_id=closed-image&page=2", "404 page_not_found"),
+        ("/image_versions?cursor=closed", "400 parameter_invalid"),
+        ("/api/v2/images/closed-image?x=1", "404 not_found"),
+        ("/api/v2/images/closed-image%00", "404 not_found"),
+        ("/api/v2/images/1%20or%201=1", "404 not_found"),
+    ],
+)
+def test_what_is_wrong_with_a_request_says_nothing_of_things(
+    stage: Stage, path: str, status: str
+) -> None:
+    for actor in ("nobody", "charlie"):
+        answer = stage.door.get(path, who(actor))
+        assert code(answer) == status
+        absent = path.replace("closed", "absent")
+        there_is_none = stage.door.get(absent, who(actor)).text
+        assert answer.text.replace("closed", "absent") == there_is_none
+
+
+def test_signing_in_tells_no_account_from_another(stage: Stage) -> None:
+    answers = [
+        stage.door.post("/api/v2/tokens", None, {"username": name, "password": "wrong-secret"})
+        for name in ("alice", "nobody-at-all")
+    ]
+    assert [code(answer) for answer in answers] == ["401 sign_in_failed"] * 2
+    assert answers[0].content == answers[1].content
