@@ -1,7 +1,7 @@
 """What `test_doors.py` asks: for each route, requests, and the status that each actor gets.
 
-Where several say the same, the statuses read like sentences: `404` what one does not see, `403` what
-one sees and may not change, `401` changing without credentials, `400` naming what one does not see.
+404: they do not see it, 403: they see it and may not change it, 401: changing takes credentials,
+400: the body names what they do not see, 409: something refers to it, or it is a personal group.
 """
 
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         Ask("{open-1.1}/history", "401 403 403 200 200 403", ("closed-1.0", '"west"')),
         Ask("{closed-1.0}/history", "404 404 404 200 200 404", ("first of closed", '"setup"')),
         Ask("{shared-1.0}/history", "404 404 403 200 200 404", ('"lab"',)),
-        Ask("{kept-1.0}/history", "404 404 200 200 200 404", ("first of kept",)),
+        Ask("{kept-1.0}/history", "404 404 200 200 200 404", ("first of kept", '"setup"')),
     ],
     "GET /images": [Ask("", READ, every("{}-image") + every("{}-tag") + ('"lab"', '"ops"'))],
     "POST /images": [changes("", ANY_MAKES, name="new", tags=["closed"])],

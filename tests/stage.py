@@ -6,6 +6,7 @@ Added to it are erin, who leads the group ops (nobody of the cast is in it), and
 open       is maintained by ops too; its 1.0 has machines besides: `open-old`, which has ended,
            `open-south` on a provider that is inactive, `open-north` on one that has ended; it
            needs the script `welcome`. Its 1.1 was built on closed-1.0, with an identity on west
+kept       its 1.0 needed the script `setup` for a moment
 shared     its version is shared with ops too, and needs the script `joined`
 
 `lesser` is dora with a token of the scope write.
@@ -150,6 +151,12 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
             image_version=world.versions[version], boot_script=world.scripts[title]
         )
         pairings.SCRIPTS.attach(tx, alice, attached)
+    # Its history names a script that bob, who keeps it, may not read any more.
+    kept = bodies.NewVersionScript(
+        image_version=world.versions["kept"], boot_script=world.scripts["setup"]
+    )
+    made = pairings.SCRIPTS.attach(tx, alice, kept)
+    pairings.SCRIPTS.detach(tx, alice, pairings.SCRIPTS.take_pairing(tx, alice, made.key))
     with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
     pairings.MEMBERSHIPS.attach(tx, alice, with_ops)
 

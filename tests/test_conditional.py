@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from goldenrod.store.db import Database
 from tests.client import Door, code
 from tests.conftest import Clock
@@ -174,3 +176,12 @@ def test_deleting_with_the_present_tag(door: Door, world: World) -> None:
     assert door.delete(one, "alice", headers=tag).status_code == 204
     assert code(door.delete(one, "alice", headers=tag)) == "412 precondition_failed"
     assert door.delete(one, "alice").status_code == 204
+
+
+@pytest.mark.parametrize("method", ["FOO", "PURGE", "TRACE"])
+def test_a_method_that_no_address_takes_is_405_with_what_it_does_take(
+    door: Door, method: str
+) -> None:
+    answer = door.ask(method, "/image_versions")
+    assert code(answer) == "405 method_not_allowed"
+    assert "GET" in answer.headers["allow"]

@@ -105,7 +105,8 @@ def test_staff_rename_and_the_name_counts(door: Door, lab: str, world: World) ->
 
 
 @pytest.mark.parametrize(
-    "patch", [{"name": "carl"}, {"users": ["charlie", "bob"]}, {"leaders": ["charlie"]}, {"users": []}]
+    "patch",
+    [{"name": "carl"}, {"users": ["charlie", "bob"]}, {"leaders": ["charlie"]}, {"users": []}],
 )
 def test_a_personal_group_never_changes(door: Door, patch: dict[str, Any]) -> None:
     group = personal(door, "charlie")

@@ -44,7 +44,9 @@ def test_oneself_is_read_but_not_changed(door: Door, world: World) -> None:
     one = f"{USERS}/{world.users['charlie']}"
     user = door.get(one, "charlie").json
     assert (user["username"], user["is_staff"], user["active"]) == ("charlie", False, True)
-    assert door.get(f"{USERS}/{user['uuid']}", "charlie").content == door.get(one, "charlie").content
+    assert (
+        door.get(f"{USERS}/{user['uuid']}", "charlie").content == door.get(one, "charlie").content
+    )
     assert code(door.patch(one, "charlie", {"is_staff": True})) == "403 change_forbidden"
     assert code(door.delete(one, "charlie")) == "403 change_forbidden"
     assert "password" not in door.get(one, "charlie").text
@@ -124,5 +126,11 @@ def test_a_password_is_set_changed_and_removed(door: Door) -> None:
 
 
 def test_bodies_are_checked(door: Door) -> None:
-    for body in ({}, {"username": ""}, {"username": "a" * 257}, {"username": "a\nb"}, {"name": "x"}):
+    for body in (
+        {},
+        {"username": ""},
+        {"username": "a" * 257},
+        {"username": "a\nb"},
+        {"name": "x"},
+    ):
         assert code(door.post(USERS, "dora", body)) == "400 field_invalid", body

@@ -113,7 +113,9 @@ def _alices_things(tx: Tx, world: World) -> None:
             scripts=[world.scripts["setup"]] if name == "closed" else [],
             start_date=later(tx.now, days=-20),
             machines=[
-                bodies.NestedMachine(provider=where, identifier=f"{name}-{where}", architecture="x86_64")
+                bodies.NestedMachine(
+                    provider=where, identifier=f"{name}-{where}", architecture="x86_64"
+                )
                 for where in ("east", "west")
             ],
         )

@@ -15,7 +15,10 @@ MOST_CHARACTERS = 64
 MOST_TOKEN_BYTES = 500_000
 """Of one text; a tsvector of PostgreSQL holds a megabyte. What lies beyond is not searched."""
 
-_CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CJK = (
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
 _WORD = re.compile(r"[^\W_]+(?:[-._][^\W_]+)*")
 _RUNS = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
 _IS_CJK = re.compile(f"[{_CJK}]")

@@ -427,6 +427,9 @@ class _Postgresql:
             min_size=1,
             max_size=pool,
             timeout=POOL_TIMEOUT_S,
+            # Each try to reconnect waits twice as long as the one before, so that after an outage
+            # the pool would come back as late again: it gives up soon, and a request begins anew.
+            reconnect_timeout=POOL_TIMEOUT_S,
             check=ConnectionPool.check_connection,
             configure=_configure,
             kwargs={

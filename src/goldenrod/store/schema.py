@@ -131,7 +131,7 @@ identities = _thing(
     "identities",
     Column("user_id", Key, _to("users.id"), nullable=False),
     Column("provider_id", Key, _to("providers.id"), nullable=False, index=True),
-    Column("key", String(256), nullable=False),
+    Column("key", Sortable, nullable=False),
     Column("start_date", Moment, nullable=False),
     UniqueConstraint("user_id", "provider_id", "key"),
 )
@@ -139,7 +139,7 @@ identities = _thing(
 tokens = _thing(
     "tokens",
     Column("user_id", Key, _to("users.id"), nullable=False, index=True),
-    Column("name", String(256), nullable=False),
+    Column("name", Sortable, nullable=False),
     Column("scope", String(8), nullable=False),
     # Only the SHA-256 of the secret is kept.
     Column("sha256", String(64), nullable=False, unique=True),
@@ -260,7 +260,7 @@ machines = _thing(
     # Its version's image: what makes (provider, identifier) unique within an image.
     Column("image_id", Key, nullable=False),
     Column("provider_id", Key, _to("providers.id"), nullable=False),
-    Column("identifier", String(256), nullable=False),
+    Column("identifier", Sortable, nullable=False),
     Column("size_gb", Integer),
     Column("architecture", String(256), nullable=False),
     Column("checksum", String(256), nullable=False),

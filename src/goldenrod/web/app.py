@@ -135,6 +135,7 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
     return _wrapped(app)
 
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _VARY = ("Vary", "Authorization, Accept")
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
 
@@ -148,6 +149,9 @@ def _wrapped(app: Any) -> Wsgi:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             return start_response(status, [*headers, _VARY, *_SAFE], *rest)
 
+        if environ["REQUEST_METHOD"] not in _METHODS:
+            # One that no address takes, so that it is answered 405 with what this one does.
+            environ["REQUEST_METHOD"] = "TRACE"
         if environ["REQUEST_METHOD"] == "HEAD":
             environ["REQUEST_METHOD"] = "GET"
             body = app(environ, start)

@@ -107,4 +107,7 @@ CODES: dict[str, Code] = {
     "thing_unknown": Code(400, "What is asked about is not written as a thing, such as image:7."),
     "import_line_invalid": Code(400, "A line of the import is wrong; nothing was imported."),
     "catalogue_not_empty": Code(409, "An import goes into an empty catalogue only."),
+    "backup_not_offered": Code(400, "Goldenrod backs up SQLite; PostgreSQL has pg_dump."),
+    "backup_file_exists": Code(409, "A backup goes into a new file. Name another."),
+    "user_not_found": Code(404, "No user has this name."),
 }

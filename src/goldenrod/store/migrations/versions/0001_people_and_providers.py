@@ -111,7 +111,7 @@ def upgrade() -> None:
         sa.Column("uuid", Id(), nullable=False),
         sa.Column("user_id", Key, nullable=False),
         sa.Column("provider_id", Key, nullable=False),
-        sa.Column("key", sa.String(length=256), nullable=False),
+        sa.Column("key", Sortable, nullable=False),
         sa.Column("start_date", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
             ["provider_id"], ["providers.id"], name=op.f("fk_identities_provider_id")
@@ -142,7 +142,7 @@ def upgrade() -> None:
         sa.Column("id", Key, autoincrement=True, nullable=False),
         sa.Column("uuid", Id(), nullable=False),
         sa.Column("user_id", Key, nullable=False),
-        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("name", Sortable, nullable=False),
         sa.Column("scope", sa.String(length=8), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("created", Moment(), nullable=False),

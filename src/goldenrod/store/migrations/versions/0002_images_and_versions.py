@@ -203,7 +203,7 @@ def upgrade() -> None:
         sa.Column("version_n", Key, nullable=False),
         sa.Column("image_id", Key, nullable=False),
         sa.Column("provider_id", Key, nullable=False),
-        sa.Column("identifier", sa.String(length=256), nullable=False),
+        sa.Column("identifier", Sortable, nullable=False),
         sa.Column("size_gb", sa.Integer(), nullable=True),
         sa.Column("architecture", sa.String(length=256), nullable=False),
         sa.Column("checksum", sa.String(length=256), nullable=False),
