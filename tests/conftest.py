@@ -11,15 +11,20 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from goldenrod.base import config
 from goldenrod.base.clock import Instant, later
+from goldenrod.catalogue import people, sign_in
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.client import Door
 from tests.postgres import Cluster
 from tests.world import World, build_world
+
+# What makes passwords safe is that checking one is slow; tests make hundreds.
+people.HASHER = sign_in.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
 NOON = Instant("2026-06-15T12:00:00.000000Z")

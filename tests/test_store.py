@@ -211,8 +211,8 @@ def test_a_busy_sqlite_refuses_changes_and_answers_reads(
     assert impatient.post("/api/v2/images", "alice", {"name": "n"}).status_code == 201
 
 
-OUTAGE_S = 8
-BACK_S = 4
+OUTAGE_S = 4
+BACK_S = 2.5
 
 
 class Halting(Cluster):
@@ -230,7 +230,7 @@ class Halting(Cluster):
 
 
 def test_a_database_that_was_away_comes_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "POOL_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(store, "POOL_TIMEOUT_S", 1.0)
     with Halting() as cluster:
         cluster.create("catalogue")
         db = Database(cluster.url("catalogue"))

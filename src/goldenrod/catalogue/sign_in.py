@@ -7,6 +7,7 @@ owner out elsewhere.
 """
 
 import hashlib
+from functools import cache
 from typing import Any
 
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -16,6 +17,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import TooManyRequests, Unauthorized
 from goldenrod.base.words import name_key
+from goldenrod.catalogue import people
 from goldenrod.catalogue.people import HASHER
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -27,7 +29,11 @@ MOST_BY_ACCOUNT = 5
 MOST_BY_ADDRESS = 30
 """Failures of one address, whatever the account."""
 
-_NOBODY = HASHER.hash("an account that does not exist")
+
+@cache
+def _nobody() -> str:
+    """What the password of an unknown account is compared with."""
+    return people.HASHER.hash("an account that does not exist")
 
 
 def _buckets(username: str, address: str) -> list[tuple[str, int]]:
@@ -107,7 +113,7 @@ def verify(account: Row | None, password: str) -> int:
     """
     kept = account["password_hash"] if account else None
     try:
-        HASHER.verify(kept or _NOBODY, password)
+        HASHER.verify(kept or _nobody(), password)
     except (Argon2Error, InvalidHashError):
         kept = None
     if account is None or kept is None:
