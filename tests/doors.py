@@ -1,4 +1,5 @@
-"""What `test_doors.py` asks: for each route, requests, and the status that each actor gets.
+"""What `test_doors.py` asks: for each route, requests, and the status that each actor gets. The routes
+of the lifecycle are in `lifedoors.py`.
 
 404: they do not see it, 403: they see it and may not change it, 401: changing takes credentials,
 400: the body names what they do not see, 409: something refers to it, or it is a personal group.
@@ -15,13 +16,17 @@ ACTORS = ("nobody", "charlie", "bob", "alice", "dora", "lesser")
 @dataclass(frozen=True)
 class Ask:
     """A request and its statuses, in the order of ACTORS. In the path `{name}` is the id of the
-    thing of that resource, in the body `{resource/name}`. Each text of `shows` must stand in a
-    successful answer to whoever may read it."""
+    thing of that resource, `{resource/name}` of another, as in the body. Each text of `shows` must
+    stand in a successful answer to whoever may read it. `known` are texts that an answer may hold
+    whoever asks: they sent them. Who gets 404 does not see `unseen`, a part of the path: its
+    beginning where nothing is said."""
 
     path: str
     statuses: str
     shows: tuple[str, ...] = ()
     body: Any = None
+    known: tuple[str, ...] = ()
+    unseen: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} {self.body or ''}".strip()
@@ -54,6 +59,14 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
             name="new",
             image="{images/kept}",
             parent="{image_versions/closed-1.0}",
+            allow_revoked_parent=True,
+        ),
+        changes(
+            "",
+            "401 400 400 409 409 400",
+            name="new",
+            image="{images/kept}",
+            parent="{image_versions/closed-1.0}",
         ),
     ],
     "GET /image_versions/{key}": [
@@ -70,7 +83,13 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         changes("{closed-1.0}", "401 404 404 200 200 404", change_log="new"),
         changes("{shared-1.0}", "401 404 403 200 200 404", change_log="new"),
         changes("{kept-1.0}", "401 404 200 200 200 404", change_log="new"),
-        changes("{kept-1.0}", "401 404 400 200 200 404", parent="{image_versions/closed-1.0}"),
+        changes("{kept-1.0}", "401 404 400 409 409 404", parent="{image_versions/closed-1.0}"),
+        changes(
+            "{kept-1.0}",
+            "401 404 400 200 200 404",
+            deprecation={"reason": "new", "replacement": "{image_versions/closed-1.0}"},
+        ),
+        changes("{shared-1.0}", "401 404 403 200 200 404", exclude_from_latest=True),
         changes("{kept-1.0}", "401 404 200 400 400 404", identity="{identities/bob@west}"),
         changes("{kept-1.0}", "401 404 400 200 200 404", scripts=["{boot_scripts/setup}"]),
         changes("{kept-1.0}", "401 404 403 200 200 404", scripts=["{boot_scripts/welcome}"]),

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.fuzzing import ACTORS, Outcome, fuzz
+from tests.fuzzing import ACTORS, Outcome, furnished, fuzz
 from tests.postgres import Cluster
-from tests.world import build_world
 
 ROUND_SECONDS = 90
 EXAMPLES = 20
@@ -48,7 +47,7 @@ def run(minutes: float) -> Outcome:
             systematic = seed <= 2 * len(ACTORS)
             found = fuzz(
                 db,
-                build_world(db),
+                furnished(db),
                 who,
                 seed=seed,
                 examples=EXAMPLES,

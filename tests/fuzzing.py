@@ -28,12 +28,14 @@ from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES
 from goldenrod.web.app import API
 from tests.client import Door
-from tests.world import World
+from tests.stage import CHANNELS, set_further, target
+from tests.world import World, build_world
 
 ACTORS = (None, "alice", "dora")
 """The anonymous, an ordinary user with the scope write, a staff user with the scope admin."""
 
 NAMED_BY = {
+    "against": "image_versions",
     "boot_script": "boot_scripts",
     "group": "groups",
     "groups": "groups",
@@ -41,6 +43,9 @@ NAMED_BY = {
     "image": "images",
     "image_id": "images",
     "image_version": "image_versions",
+    "channel": "channels",
+    "identifier": "identifiers",
+    "identifiers": "identifiers",
     "leaders": "users",
     "license": "licenses",
     "licenses": "licenses",
@@ -49,6 +54,8 @@ NAMED_BY = {
     "owner": "users",
     "parent": "image_versions",
     "provider": "providers",
+    "providers": "providers",
+    "replacement": "image_versions",
     "scripts": "boot_scripts",
     "user": "users",
     "users": "users",
@@ -59,20 +66,34 @@ NAMED_BY = {
 BY_USERNAME = ("created_by", "owner", "user")
 """Parameters that take a username."""
 
-NOT_IN_A_SCHEMA = ("reference_unknown", "field_read_only", "idempotency_key_invalid")
+INSIDE = ("deprecation", "requires")
+"""Fields whose own fields name things."""
+
+NOT_IN_A_SCHEMA = (
+    "reference_unknown",
+    "field_read_only",
+    "idempotency_key_invalid",
+    "parameter_required",
+    "version_of_other_image",
+    "webhook_target_refused",
+)
 """Codes of 400 that depend on what is there, or on more than a schema says."""
 MORE_THAN_A_SCHEMA = (
     "at least one word",
-    "goes without",
+    "goes with",
     "has at most",
     "is no UUID",
+    "is no address",
     "is required",
     "leaders are members",
+    "is more than five minutes past",
     "lies outside the years",
+    "must be another channel",
     "must be to come",
     "must not be . or ..",
     "must not be before start_date",
     "must not be empty",
+    "must say why",
     "one line, without control characters",
     "takes at most",
     "takes words of at most",
@@ -81,11 +102,16 @@ MORE_THAN_A_SCHEMA = (
 """Details of 400 about several fields at once, now, bytes, or what is left of a text once trimmed."""
 
 SENT_BACK = {
-    route.path.split("/")[1]: {*route.answers.__struct_fields__} - {*route.takes.__struct_fields__}
+    path.replace("{key}", "{id}"): {*route.answers.__struct_fields__}
+    - {*route.takes.__struct_fields__}
     for route in ROUTES
+    for path in route.paths(API)
     if route.method == "PATCH" and route.answers and route.takes
 }
 """The fields that a PATCH takes back only as they are."""
+
+OPEN_TO_ALL = (f"{API}/tokens", f"{API}/lookup", "/lookup")
+"""What is posted to without a token."""
 
 TAKEN = ["2xx", "304", "401", "403", "404", "409", "412", "429"]
 REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "429"]
@@ -129,6 +155,13 @@ def _told(failure: Failure, interaction: Any) -> str:
     return f"{failure.title}: {failure.message}\n  sent {sent}\n  got  {got}"
 
 
+def furnished(db: Database) -> World:
+    """An empty catalogue gets the cast, and channels, a revocation and webhooks of theirs."""
+    world = build_world(db)
+    set_further(db, world)
+    return world
+
+
 class Pool:
     """The ids, UUIDs and slugs of what is there, by resource, without the actor's own account."""
 
@@ -142,6 +175,14 @@ class Pool:
                 ]
             keys = [it[name] for it in found for name in ("id", "uuid", "slug") if name in it]
             self._keys[resource] = keys
+        self._keys["channels"] = ["latest", *CHANNELS]
+        machines = door.get(f"{API}/provider_machines?page_size=1000", "dora").json["results"]
+        self._keys["identifiers"] = sorted({machine["identifier"] for machine in machines})
+        self._keys["deliveries"] = [
+            (str(hook), str(delivery["id"]))
+            for hook in self._keys["webhooks"]
+            for delivery in door.all(f"{API}/webhooks/{hook}/deliveries", "dora")
+        ]
 
     def pick(self, resource: str, instead_of: Any) -> Any:
         """One of them, the same for the same made-up value; that value where there are none."""
@@ -242,8 +283,7 @@ def _use_real_things(case: Case, pool: Pool) -> None:
     """Put things that are there into a right request, two times in three."""
     resource = case.path.removeprefix(API).split("/")[1]
     path, query, body = case.path_parameters, case.query, case.body
-    if "id" in path and _often(path["id"]):
-        path["id"] = str(pool.pick(resource, path["id"]))
+    _use_real_keys(path, resource, pool)
     if query:
         # A made-up cursor is refused; where the links lead is tested elsewhere.
         query.pop("cursor", None)
@@ -253,13 +293,42 @@ def _use_real_things(case: Case, pool: Pool) -> None:
             elif _often(query[name]):
                 query[name] = str(pool.pick(NAMED_BY[name], query[name]))
     if isinstance(body, dict):
-        for name in SENT_BACK.get(resource, ()) if case.method == "PATCH" else ():
+        for name in SENT_BACK.get(case.path, ()) if case.method == "PATCH" else ():
             body.pop(name, None)
-        for name in body.keys() & NAMED_BY.keys():
-            if isinstance(body[name], list):
-                body[name] = [pool.pick(NAMED_BY[name], it) for it in body[name]]
-            elif body[name] is not None and _often(body[name]):
-                body[name] = pool.pick(NAMED_BY[name], body[name])
+        for part in (body, *map(body.get, INSIDE), *body.get("identifiers", ())):
+            if isinstance(part, dict):
+                _name_real_things(part, pool)
+        if "target" in body:
+            # A number: no name server is asked by a test.
+            body["target"] = target("new")
+
+
+def _use_real_keys(path: dict[str, Any], resource: str, pool: Pool) -> None:
+    for name in path:
+        if name == "id" and _often(path[name]):
+            path[name] = str(pool.pick(resource, path[name]))
+        elif name in ("image", "provider") and _often(path[name]):
+            path[name] = str(pool.pick(NAMED_BY[name], path[name]))
+        elif name in ("name", "channel") and _often(path[name]):
+            path[name] = str(pool.pick("channels", path[name]))
+    if "delivery" in path and _often(path["delivery"]):
+        path["id"], path["delivery"] = pool.pick("deliveries", path["delivery"])
+
+
+def _name_real_things(body: dict[str, Any], pool: Pool) -> None:
+    for name in body.keys() & NAMED_BY.keys():
+        if name == "identifier" and "version" in body:
+            continue  # A new machine's own.
+        if isinstance(body[name], list):
+            # What is looked up is given with its provider or without.
+            body[name] = [
+                it
+                if name == "identifiers" and isinstance(it, dict)
+                else pool.pick(NAMED_BY[name], it)
+                for it in body[name]
+            ]
+        elif body[name] is not None and _often(body[name]):
+            body[name] = pool.pick(NAMED_BY[name], body[name])
 
 
 def _often(value: Any) -> bool:
@@ -285,7 +354,7 @@ def credentials_are_needed(ctx: CheckContext, response: Response, case: Case) ->
     """
     sent = response.request
     changing = sent.method in ("POST", "PATCH", "PUT", "DELETE")
-    if not changing or response.status_code >= 300 or case.path == f"{API}/tokens":
+    if not changing or response.status_code >= 300 or case.path in OPEN_TO_ALL:
         return
     address = urlsplit(sent.url)
     kept = {name: value for name, value in sent.headers.items() if name in SENT_AGAIN}

@@ -5,15 +5,11 @@ records, as literally and as slowly as possible. It shares nothing with the cata
 written form of instants (27 characters, so that they compare as strings), and must stay so: a
 model that reads the code it judges cannot find it wrong.
 
-`worlds()` and `readers()` draw what to ask it about. Every instant of a world lies around `NOW`,
-often on it, for the rule is easiest to get wrong where an instant begins or ends.
+`drawn.py` draws worlds and readers to ask it about. What time does to channels and revocations has a
+model of its own, `lifemodel.py`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from random import Random
-
-from hypothesis import strategies as st
 
 LONG_AGO = "2015-10-11T10:50:50.123456Z"
 JUST_BEFORE = "2026-03-14T09:19:59.999999Z"
@@ -72,6 +68,8 @@ class Image:
 
 @dataclass
 class Version:
+    """`replacement`: it is deprecated, and this takes its place. `revoked`: with its descendants."""
+
     id: int
     image: int
     user: int
@@ -80,6 +78,8 @@ class Version:
     licenses: set[int] = field(default_factory=set)
     scripts: set[int] = field(default_factory=set)
     identity: int | None = None
+    replacement: int | None = None
+    revoked: bool = False
     start: str = LONG_AGO
     end: str | None = None
 
@@ -118,6 +118,27 @@ class Token:
 
 
 @dataclass
+class Channel:
+    """`assigned` is a version of its image; `hidden`: it was deleted."""
+
+    id: int
+    image: int
+    assigned: int | None = None
+    restricted: bool = False
+    hidden: bool = False
+    groups: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Webhook:
+    """Of one image, or of all."""
+
+    id: int
+    maker: int
+    image: int | None = None
+
+
+@dataclass
 class World:
     """Everything there is, by id. A version's parent has a smaller id than the version."""
 
@@ -132,6 +153,8 @@ class World:
     licenses: dict[int, License] = field(default_factory=dict)
     tags: dict[int, Tag] = field(default_factory=dict)
     tokens: dict[int, Token] = field(default_factory=dict)
+    channels: dict[int, Channel] = field(default_factory=dict)
+    webhooks: dict[int, Webhook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -374,94 +397,50 @@ def provider_shown(world: World, reader: Reader, machine: int, now: str) -> bool
     return reads_provider(world, reader, world.machines[machine].provider, now)
 
 
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """A small world around `NOW`: hypothesis draws how much of each and a seed for the rest."""
-    sizes = draw(
-        st.tuples(
-            st.integers(2, 4),  # users
-            st.integers(1, 4),  # groups besides the personal ones
-            st.integers(1, 3),  # providers
-            st.integers(1, 4),  # images
-            st.integers(1, 6),  # versions
-        )
-    )
-    return build_world(Random(draw(st.integers(0, 2**63))), *sizes)
+def replacement_shown(world: World, reader: Reader, version: int, now: str) -> bool:
+    """A replacement they do not read is its id and nothing more; False too where there is none."""
+    replacement = world.versions[version].replacement
+    return replacement is not None and reads_version(world, reader, replacement, now)
 
 
-def readers(world: World) -> list[Reader]:
-    """The anonymous, and each active user; each staff user with and without staff's powers."""
-    active = [user for user in world.users.values() if user.active]
-    return [
-        ANONYMOUS,
-        *(reader_of(world, user.id) for user in active),
-        *(reader_of(world, user.id, staff=True) for user in active if user.is_staff),
-    ]
+def revoked_by(world: World, version: int) -> int | None:
+    """The nearest version, itself or one that it was built on, whose revocation holds for it."""
+    at: int | None = version
+    while at is not None and not world.versions[at].revoked:
+        at = world.versions[at].parent
+    return at
 
 
-def build_world(
-    r: Random, users: int, groups: int, providers: int, images: int, versions: int
-) -> World:
-    """The world of these sizes that `r` makes; the first user is active."""
-    world = World()
-    for i in range(1, users + 1):
-        is_staff, active = r.random() < 0.25, i == 1 or r.random() < 0.9
-        world.users[i] = User(i, f"user{i}", is_staff, active)
-        world.groups[i] = Group(i, f"user{i}", users={i}, personal_of=i)
-    for i in range(users + 1, users + groups + 1):
-        members = _some(r, world.users, 0.4)
-        world.groups[i] = Group(i, f"group{i}", members, _some(r, members, 0.3))
-    for i in range(1, providers + 1):
-        dates = _dates(r)
-        world.providers[i] = Provider(i, r.random() < 0.5, r.random() < 0.8, *dates)
-    for i in range(1, r.randint(0, users) + 1):
-        world.identities[i] = Identity(i, _one(r, world.users), _one(r, world.providers))
-    for i in range(1, r.randint(0, 3) + 1):
-        world.scripts[i] = Script(i, _one(r, world.users))
-    for i in range(1, r.randint(0, 3) + 1):
-        world.licenses[i] = License(i, _one(r, world.users))
-    for i in range(1, r.randint(0, 3) + 1):
-        world.tags[i] = Tag(i)
-    for i in range(1, r.randint(0, 2) + 1):
-        world.tokens[i] = Token(i, _one(r, world.users), r.choice(("read", "write", "admin")))
-    for i in range(1, images + 1):
-        world.images[i] = _image(r, world, i)
-    for i in range(1, versions + 1):
-        world.versions[i] = _version(r, world, i)
-    for i in range(1, r.randint(0, 2 * versions) + 1):
-        version, provider = _one(r, world.versions), _one(r, world.providers)
-        world.machines[i] = Machine(i, version, provider, *_dates(r))
-    return world
+def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
+    """Whoever reads its image; a restricted one only keepers, staff and its groups."""
+    it = world.channels[channel]
+    if it.hidden or not reads_image(world, reader, it.image, now):
+        return False
+    if not it.restricted or reader.staff or keeps_image(world, reader, it.image):
+        return True
+    return any(group in it.groups for group in reader.groups)
 
 
-def _image(r: Random, world: World, number: int) -> Image:
-    owner = _one(r, world.users)
-    created_by = owner if r.random() < 0.6 else _one(r, world.users)
-    maintainers, tags = _some(r, world.groups, 0.08), _some(r, world.tags, 0.4)
-    return Image(number, owner, created_by, r.random() < 0.4, maintainers, tags, *_dates(r))
+def groups_shown(world: World, reader: Reader, channel: int) -> set[int]:
+    """Inside a channel they read, as membership: all to its keepers and staff, else their own."""
+    it = world.channels[channel]
+    if reader.staff or keeps_image(world, reader, it.image):
+        return set(it.groups)
+    return {group for group in it.groups if group in reader.groups}
 
 
-def _version(r: Random, world: World, number: int) -> Version:
-    image = _one(r, world.images)
-    user = world.images[image].owner if r.random() < 0.6 else _one(r, world.users)
-    parent = _one(r, world.versions) if world.versions and r.random() < 0.6 else None
-    membership = _some(r, world.groups, 0.2)
-    licenses, scripts = _some(r, world.licenses, 0.4), _some(r, world.scripts, 0.4)
-    identity = _one(r, world.identities) if world.identities and r.random() < 0.5 else None
-    start, end = _dates(r)
-    return Version(number, image, user, parent, membership, licenses, scripts, identity, start, end)
+def target_shown(world: World, reader: Reader, channel: int, now: str) -> int | None:
+    """What it was assigned, while that and its image are current and it is not revoked, to whoever
+    reads it."""
+    version = world.channels[channel].assigned
+    if version is None or revoked_by(world, version) is not None:
+        return None
+    it = world.versions[version]
+    if not current(it, now) or not current(world.images[it.image], now):
+        return None
+    return version if reads_version(world, reader, version, now) else None
 
 
-def _dates(r: Random) -> tuple[str, str | None]:
-    """A start and an end: mostly begun and open, else anything, an end before the start too."""
-    start = LONG_AGO if r.random() < 0.7 else r.choice(INSTANTS)
-    end = None if r.random() < 0.7 else r.choice(INSTANTS)
-    return start, end
-
-
-def _one(r: Random, ids: Iterable[int]) -> int:
-    return r.choice(list(ids))
-
-
-def _some(r: Random, ids: Iterable[int], share: float) -> set[int]:
-    return {each for each in ids if r.random() < share}
+def reads_webhook(world: World, reader: Reader, webhook: int) -> bool:
+    """Its maker and staff."""
+    return reader.staff or reader.user == world.webhooks[webhook].maker

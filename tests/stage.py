@@ -3,11 +3,19 @@ test module, only read, so that thousands of questions share it.
 
 Added to it are erin, who leads the group ops (nobody of the cast is in it), and:
 
+east       is there for 40 days
 open       is maintained by ops too; its 1.0 has machines besides: `open-old`, which has ended,
            `open-south` on a provider that is inactive, `open-north` on one that has ended; it
            needs the script `welcome`. Its 1.1 was built on closed-1.0, with an identity on west
 kept       its 1.0 needed the script `setup` for a moment
 shared     its version is shared with ops too, and needs the script `joined`
+
+Channels besides each image's `latest`: of open `stable`, and `inner`, restricted to lab and ops, both
+with its 1.0; of closed `closed-line`; of shared `shared-line` with its 1.0. closed-1.0 is revoked
+with all below it, and takes the place of open-1.1, which is deprecated.
+
+alice has a webhook for open, bob one for kept, dora one for all; the first was told of what became of
+open's channels and versions, and nothing is sent.
 
 `lesser` is dora with a token of the scope write.
 """
@@ -27,14 +35,20 @@ from goldenrod.base import bodies, config
 from goldenrod.base.clock import later
 from goldenrod.catalogue import (
     attachments,
+    channels,
     groups,
     images,
     machines,
+    outbox,
     pairings,
     people,
+    promoting,
     providers,
     publishing,
+    revocations,
     tokens,
+    versions,
+    webhooks,
 )
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database, Tx
@@ -67,6 +81,12 @@ class Stage:
             }
             for resource, name_of in NAMES.items()
         }
+        # One delivery of each webhook, called as its hook is.
+        self.ids["deliveries"] = {}
+        for name, key in self.ids["webhooks"].items():
+            sent = self.door.all(f"/api/v2/webhooks/{key}/deliveries", "dora")
+            if sent:
+                self.ids["deliveries"][name] = str(sent[0]["id"])
 
 
 NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -86,6 +106,7 @@ NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
     "image_version_boot_scripts": lambda it: (
         f"{it['image_version']['name']}: {it['boot_script']['title']}"
     ),
+    "webhooks": lambda it: f"{it['created_by']['username']}'s",
 }
 """What the tests call each thing of a resource; no two alike."""
 
@@ -104,19 +125,23 @@ def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -
     made = Database(url, now=clock)
     migrate(made)
     world = build_world(made)
-    _set_further(made, world)
+    set_further(made, world)
     made.close()
     db = kind(url, now=clock)
     yield Stage(db, clock, world, Door(db, config.load({}), world))
     db.close()
 
 
-def _set_further(db: Database, world: World) -> None:
+def set_further(db: Database, world: World) -> None:
+    """Add what this module's text says."""
     with db.write() as tx:
         people.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
         groups.create_group(tx, CONSOLE, bodies.NewGroup(name="ops", leaders=["erin"]))
         south = bodies.NewProvider(name="south", public=True, active=False)
         providers.create_provider(tx, CONSOLE, south)
+        east = providers.take_provider(tx, CONSOLE, "east")
+        long_ago = bodies.ProviderPatch(start_date=later(tx.now, days=-40))
+        providers.edit_provider(tx, CONSOLE, east, long_ago)
         ended = later(tx.now, days=-1)
         north = bodies.NewProvider(
             name="north", public=True, start_date=later(tx.now, days=-2), end_date=ended
@@ -125,15 +150,19 @@ def _set_further(db: Database, world: World) -> None:
         write = bodies.NewToken(name="lesser", scope="write")
         _, world.secrets["lesser"] = tokens.insert_token(tx, CONSOLE, world.users["dora"], write)
     with db.write() as tx:
+        _hooks(tx, world)
         _alice_goes_on(tx, world)
         _dora_places_machines(tx, world)
+        _alice_promotes_and_revokes(tx, world)
+    with db.note() as tx:
+        outbox.gather(tx)
 
 
 def _alice_goes_on(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     image = images.take_image(tx, alice, "open-image")
     images.edit_image(tx, alice, image, bodies.ImagePatch(maintainers=["ops"]))
-    publishing.create_version(
+    made = publishing.create_version(
         tx,
         alice,
         bodies.NewVersion(
@@ -144,6 +173,7 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
             scripts=[],
         ),
     )
+    world.versions["open-1.1"] = made.key
     for title, version in (("welcome", "open"), ("joined", "shared")):
         script = bodies.NewScript(title=title, type="Raw Text", text=f"#!/bin/sh\n: {title}\n")
         world.scripts[title] = int(attachments.create_script(tx, alice, script).key)
@@ -155,8 +185,8 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
     kept = bodies.NewVersionScript(
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )
-    made = pairings.SCRIPTS.attach(tx, alice, kept)
-    pairings.SCRIPTS.detach(tx, alice, pairings.SCRIPTS.take_pairing(tx, alice, made.key))
+    briefly = pairings.SCRIPTS.attach(tx, alice, kept).key
+    pairings.SCRIPTS.detach(tx, alice, pairings.SCRIPTS.take_pairing(tx, alice, briefly))
     with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
     pairings.MEMBERSHIPS.attach(tx, alice, with_ops)
 
@@ -176,3 +206,44 @@ def _dora_places_machines(tx: Tx, world: World) -> None:
             end_date=None if days is None else later(tx.now, days=days),
         )
         machines.create_machine(tx, dora, body)
+
+
+HOOKED = {"alice": "open-image", "bob": "kept-image", "dora": None}
+"""Whose webhooks there are, and the images of which they are told."""
+
+
+def target(who: str) -> str:
+    """Where somebody's webhook leads."""
+    return f"https://93.184.216.34/{who}s-hook"
+
+
+def _hooks(tx: Tx, world: World) -> None:
+    for who, image in HOOKED.items():
+        hook = bodies.NewWebhook(target=target(who), image=image)
+        webhooks.create_webhook(tx, world.actor(tx, who), hook, None)
+
+
+CHANNELS = {
+    "stable": "open",
+    "inner": "open",
+    "closed-line": "closed",
+    "shared-line": "shared",
+}
+"""The channels, and what each is of: an image, and its version 1.0."""
+
+
+def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:
+    alice = world.actor(tx, "alice")
+    for name, image in CHANNELS.items():
+        row, channel = promoting.take_for_assigning(tx, alice, f"{image}-image", name)
+        body = bodies.Assignment(version=world.versions[image], reason=f"{name} it is")
+        promoting.assign(tx, alice, row, channel, name, body)
+    inner = channels.take_channel(tx, alice, "open-image", "inner")
+    patch = bodies.ChannelPatch(restricted=True, groups=["lab", "ops"])
+    promoting.edit_channel(tx, alice, inner, patch)
+    replaced = bodies.Deprecation(reason="1.1 is old", replacement=world.versions["closed"])
+    row = versions.take_version(tx, alice, world.versions["open-1.1"])
+    publishing.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=replaced))
+    row = versions.take_version(tx, alice, world.versions["closed"])
+    hole = bodies.Revocation(reason="hole in closed", descendants=True)
+    revocations.revoke(tx, alice, row, hole)

@@ -6,8 +6,7 @@
 import pytest
 
 from goldenrod.store.db import Database
-from tests.fuzzing import Outcome, fuzz
-from tests.world import build_world
+from tests.fuzzing import Outcome, furnished, fuzz
 
 SEED = 20260615
 
@@ -21,14 +20,33 @@ def found_nothing(outcome: Outcome, least: int) -> None:
 
 
 def test_what_the_anonymous_may_read(sqlite_db: Database) -> None:
-    world = build_world(sqlite_db)
+    world = furnished(sqlite_db)
     found = fuzz(sqlite_db, world, None, seed=SEED, examples=1, phases=("coverage",), method="GET")
     found_nothing(found, 500)
 
 
+def test_what_the_anonymous_may_ask_changes_nothing(sqlite_db: Database) -> None:
+    world = furnished(sqlite_db)
+    with sqlite_db.read() as tx:
+        before = tx.revision
+    found = fuzz(
+        sqlite_db,
+        world,
+        None,
+        seed=SEED,
+        examples=5,
+        phases=("coverage", "fuzzing"),
+        method="POST",
+        path_regex="/lookup$",
+    )
+    found_nothing(found, 50)
+    with sqlite_db.read() as tx:
+        assert tx.revision == before
+
+
 @pytest.mark.parametrize("part", ["^/image_versions", "^/api/v2/(?!image_versions)"])
 def test_systematic_cases_of_a_user(sqlite_db: Database, part: str) -> None:
-    world = build_world(sqlite_db)
+    world = furnished(sqlite_db)
     found = fuzz(
         sqlite_db,
         world,
@@ -42,7 +60,7 @@ def test_systematic_cases_of_a_user(sqlite_db: Database, part: str) -> None:
 
 
 def test_random_cases_of_staff(sqlite_db: Database) -> None:
-    world = build_world(sqlite_db)
+    world = furnished(sqlite_db)
     found = fuzz(
         sqlite_db,
         world,
@@ -57,7 +75,7 @@ def test_random_cases_of_staff(sqlite_db: Database) -> None:
 
 
 def test_a_smaller_slice_on_postgresql(postgresql_db: Database) -> None:
-    world = build_world(postgresql_db)
+    world = furnished(postgresql_db)
     found = fuzz(
         postgresql_db,
         world,

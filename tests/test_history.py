@@ -135,6 +135,7 @@ def test_creation_and_edits_tell_the_same_fields(door: Door, world: World) -> No
     assert told["licenses"] == made["licenses"]
     assert told["scripts"] == made["scripts"]
     plain = ("name", "change_log", "allow_imaging", "start_date", "end_date", "min_cpu", "min_mem")
+    plain += ("exclude_from_latest",)
     assert {name: told.pop(name) for name in plain} == {name: made[name] for name in plain}
     assert set(told) == {
         *("parent", "image", "identity", "membership", "licenses", "scripts", "doc_object_id")

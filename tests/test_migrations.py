@@ -167,13 +167,14 @@ def test_the_comparison_sees_what_there_is(bare: Database) -> None:
     assert offered["unique"]
     assert "end_date IS NULL" in offered["options"][f"{bare.dialect}_where"]
     assert told["versions"]["checks"].keys() == {
-        f"ck_versions_{name}" for name in ("min_cpu", "min_mem", "parent")
+        f"ck_versions_{name}"
+        for name in ("min_cpu", "min_mem", "parent", "replacement", "deprecation")
     }
     assert "uq_versions_image_id_name_key" in told["versions"]["unique"]
     pair = told["machines"]["foreign keys"]["fk_machines_version_n"]
     assert (pair["referred_columns"], pair["options"]) == (["n", "image_id"], {})
     if bare.dialect == "postgresql":
-        assert told["users"]["columns"]["username"]["type"] == "TEXT(collation='C')"
+        assert told["users"]["columns"]["name_key"]["type"] == "TEXT(collation='C')"
         assert told["users"]["columns"]["start_date"]["type"] == "TIMESTAMP(timezone=True)"
         assert "nextval" in told["users"]["columns"]["id"]["default"]
 

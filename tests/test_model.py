@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from hypothesis import given
 
-from tests import model
+from tests import drawn, model
 from tests.model import (
     ANONYMOUS,
     FAR_OFF,
@@ -14,6 +14,7 @@ from tests.model import (
     JUST_BEFORE,
     LONG_AGO,
     NOW,
+    Channel,
     Group,
     Identity,
     Image,
@@ -26,6 +27,7 @@ from tests.model import (
     Token,
     User,
     Version,
+    Webhook,
     World,
 )
 
@@ -282,7 +284,48 @@ def test_an_unreadable_parent_or_identity_is_its_id_only(world: World) -> None:
     assert not model.parent_shown(world, alice, 1, NOW)
 
 
-@given(model.worlds())
+def test_a_restricted_channel_is_its_keepers_staffs_and_its_groups(world: World) -> None:
+    readers = [ANONYMOUS, *(model.reader_of(world, u, staff=u == DORA) for u in world.users)]
+    world.channels[1] = channel = Channel(1, image=1, assigned=1)
+
+    def seen() -> list[bool]:
+        return [model.reads_channel(world, reader, 1, NOW) for reader in readers]
+
+    # The anonymous, alice, bob, charlie and dora: who may read its image.
+    assert seen() == [False, True, True, False, True]
+    channel.restricted = True
+    assert seen() == [False, True, False, False, True]
+    channel.groups = {LAB, CHARLIE}
+    assert seen() == [False, True, True, False, True]
+    assert [model.groups_shown(world, reader, 1) for reader in readers[1:3]] == [
+        {LAB, CHARLIE},
+        {LAB},
+    ]
+    channel.hidden = True
+    assert seen() == [False] * 5
+
+
+def test_a_channels_target_shows_to_who_reads_it(world: World) -> None:
+    alice, charlie = (model.reader_of(world, user) for user in (ALICE, CHARLIE))
+    world.channels[1] = Channel(1, image=1, assigned=1)
+    assert [model.target_shown(world, r, 1, NOW) for r in (alice, charlie)] == [1, None]
+    world.versions[2] = Version(2, image=1, user=ALICE, revoked=True)
+    world.versions[1].parent = 2
+    assert model.revoked_by(world, 1) == 2
+    assert model.target_shown(world, alice, 1, NOW) is None
+    world.versions[2].revoked = False
+    world.images[1].end = NOW
+    assert model.target_shown(world, alice, 1, NOW) is None
+
+
+def test_a_webhook_is_its_makers_and_staffs(world: World) -> None:
+    world.webhooks[1] = Webhook(1, maker=BOB, image=1)
+    readers = [ANONYMOUS, *(model.reader_of(world, u, staff=u == DORA) for u in world.users)]
+    assert [model.reads_webhook(world, r, 1) for r in readers] == [False, False, True, False, True]
+    assert not model.reads_webhook(world, model.reader_of(world, DORA), 1)
+
+
+@given(drawn.worlds())
 def test_a_drawn_world_is_whole(world: World) -> None:
     for user in world.users.values():
         personal = [g for g in world.groups.values() if g.personal_of == user.id]
@@ -294,7 +337,11 @@ def test_a_drawn_world_is_whole(world: World) -> None:
         assert version.parent is None or version.parent < version.id  # so never a cycle
     for machine in world.machines.values():
         assert machine.version in world.versions and machine.provider in world.providers
-    asked = model.readers(world)
+    for channel in world.channels.values():
+        assert channel.image in world.images and channel.groups <= set(world.groups)
+        assigned = world.versions.get(channel.assigned or 0)
+        assert channel.assigned is None or (assigned and assigned.image == channel.image)
+    asked = drawn.readers(world)
     assert len(asked) == len(set(asked)) > 1 and asked[0] == ANONYMOUS
     assert all(world.users[r.user].is_staff for r in asked if r.staff and r.user)
 
@@ -303,10 +350,15 @@ def test_drawn_worlds_reach_both_answers_and_the_boundaries() -> None:
     """What a property test over drawn worlds needs, lest it agree about nothing."""
     answers, starts, ends = set(), set(), set()
     for seed in range(100):
-        world = model.build_world(Random(seed), 3, 2, 2, 2, 4)
-        for reader in model.readers(world):
+        world = drawn.build_world(Random(seed), 3, 2, 2, 2, 4)
+        for reader in drawn.readers(world):
             kind = "anonymous" if reader.user is None else "staff" if reader.staff else "user"
-            for ask in (model.reads_version, model.reads_image, model.reads_provider):
+            for ask in (
+                model.reads_version,
+                model.reads_image,
+                model.reads_provider,
+                model.reads_channel,
+            ):
                 things = getattr(world, ask.__name__.removeprefix("reads_") + "s")
                 answers |= {(kind, ask.__name__, ask(world, reader, i, NOW)) for i in things}
             for ask in (model.reads_machine, model.launches_machine):
@@ -318,8 +370,11 @@ def test_drawn_worlds_reach_both_answers_and_the_boundaries() -> None:
     both = {(kind, name) for kind, name, answer in answers if answer}
     both &= {(kind, name) for kind, name, answer in answers if not answer}
     kinds = {"anonymous", "user"}
-    reads = ("reads_version", "reads_image", "reads_provider", "reads_machine", "launches_machine")
-    assert both == {(kind, name) for kind in kinds for name in reads} | {
-        ("staff", "launches_machine")
+    reads = ("version", "image", "provider", "channel", "machine")
+    names = {*(f"reads_{thing}" for thing in reads), "launches_machine"}
+    assert both == {(kind, name) for kind in kinds for name in names} | {
+        ("staff", "launches_machine"),
+        # One that was deleted is hidden from them too.
+        ("staff", "reads_channel"),
     }
     assert starts == set(INSTANTS) and ends == {*INSTANTS, None}

@@ -1,6 +1,6 @@
 """The rule in SQL against the rule in plain Python: hundreds of worlds, every reader, every noun.
 
-For each world that `model.py` draws, each reader's lists (the real statements, as the doors ask for
+For each world that `drawn.py` draws, each reader's lists (the real statements, as the doors ask for
 them) hold exactly what the model says, with the exact count, and so does what shows inside what they
 read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000` draws that many new ones.
 """
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from goldenrod.catalogue import (
     attachments,
+    channels,
     groups,
     identities,
     images,
@@ -24,12 +25,14 @@ from goldenrod.catalogue import (
     tags,
     tokens,
     versions,
+    webhooks,
 )
+from goldenrod.rules import reading
 from goldenrod.rules.access import GUARDED, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.paging import Listing, Page, Query
-from tests import model
+from tests import drawn, model
 from tests.model import NOW, Reader, World
 from tests.worlds import actor_of, keep_statements, loaded, paired, version_id
 
@@ -47,12 +50,12 @@ Shown = dict[Any, dict[str, Any]]
 
 
 @SUITE
-@given(world=model.worlds())
+@given(world=drawn.worlds())
 def test_every_reader_is_shown_what_the_model_says(db: Database, world: World) -> None:
     db.now = lambda: NOW  # type: ignore[assignment,return-value]
     keep_statements(db)
     with loaded(db, world) as tx:
-        for reader in model.readers(world):
+        for reader in drawn.readers(world):
             actor = actor_of(tx, world, reader)
             for noun, expect in NOUNS.items():
                 found = {key: expect.told(it) for key, it in shown(tx, actor, noun).items()}
@@ -86,9 +89,10 @@ def query(listing: Listing, arguments: tuple[tuple[str, str], ...]) -> Query:
 
 
 def key(summary: dict[str, Any]) -> int:
-    """The id in the model of what is shown: a version's number is in its UUID."""
-    shown_id = summary["id"]
-    return int(shown_id[-12:], 16) if isinstance(shown_id, str) else int(shown_id)
+    """The id in the model of what is shown: a version's number is in its UUID, a channel's in its
+    name."""
+    shown_id = summary["id"] if "id" in summary else summary["name"].removeprefix("channel")
+    return int(shown_id[-12:], 16) if len(str(shown_id)) == 36 else int(shown_id)
 
 
 def keys(summaries: Iterable[dict[str, Any]]) -> set[int]:
@@ -101,6 +105,11 @@ def whole_or_id(summary: dict[str, Any] | None) -> bool:
         return False
     assert (set(summary) == {"id"}) == ("url" not in summary)
     return "url" in summary
+
+
+def all_channels(tx: Tx, actor: Actor, query: Query) -> Page:
+    """The channels of all images: their doors list one image's, and ask for the image first."""
+    return reading.page(tx, actor, channels.shape, query)
 
 
 LISTS: dict[str, tuple[ListPage, Listing]] = {
@@ -118,6 +127,8 @@ LISTS: dict[str, tuple[ListPage, Listing]] = {
     "version_licenses": (pairings.LICENSES.list_pairings, pairings.LICENSES.listing),
     "version_memberships": (pairings.MEMBERSHIPS.list_pairings, pairings.MEMBERSHIPS.listing),
     "version_scripts": (pairings.SCRIPTS.list_pairings, pairings.SCRIPTS.listing),
+    "channels": (all_channels, channels.LIST),
+    "webhooks": (webhooks.list_webhooks, webhooks.LIST),
 }
 
 
@@ -154,7 +165,28 @@ def told_version(it: dict[str, Any]) -> Any:
         "licenses": keys(it["licenses"]),
         "scripts": keys(it["scripts"]),
         "membership": keys(it["membership"]),
+        "replacement": whole_or_id((it["deprecation"] or {}).get("replacement")),
+        "revoked": told_revocation(key(it), it["revoked"]),
     }
+
+
+def told_revocation(version: int, revoked: dict[str, Any] | None) -> Any:
+    """Its origin, and whether it is told of."""
+    if revoked is None:
+        return None
+    origin = revoked["inherited_from"]
+    told = origin is None or whole_or_id(origin)
+    number = version if origin is None else key(origin)
+    assert revoked["reason"] == (f"reason{number}" if told else None)
+    assert (revoked["by"] is not None) == told
+    return number, told
+
+
+def model_revocation(world: World, reader: Reader, version: int) -> Any:
+    origin = model.revoked_by(world, version)
+    if origin is None:
+        return None
+    return origin, model.reads_version(world, reader, origin, NOW)
 
 
 def model_version(world: World, reader: Reader) -> dict[int, Any]:
@@ -170,6 +202,8 @@ def model_version(world: World, reader: Reader) -> dict[int, Any]:
             "licenses": it.licenses,
             "scripts": {s for s in it.scripts if model.reads_script(world, reader, s, NOW)},
             "membership": model.membership_shown(world, reader, number, NOW),
+            "replacement": model.replacement_shown(world, reader, number, NOW),
+            "revoked": model_revocation(world, reader, number),
         }
         for number, it in world.versions.items()
         if model.reads_version(world, reader, number, NOW)
@@ -223,6 +257,45 @@ def model_machine(world: World, reader: Reader) -> dict[int, Any]:
     }
 
 
+def told_channel(it: dict[str, Any]) -> Any:
+    assert whole_or_id(it["image"])
+    assigned, target = it["assigned"], it["target"]
+    return {
+        "image": key(it["image"]),
+        "assigned": assigned and (key(assigned), whole_or_id(assigned)),
+        "target": target and key(target),
+        "restricted": it["restricted"],
+        "groups": keys(it["groups"]),
+    }
+
+
+def model_channel(world: World, reader: Reader) -> dict[int, Any]:
+    return {
+        number: {
+            "image": it.image,
+            "assigned": it.assigned
+            and (it.assigned, model.reads_version(world, reader, it.assigned, NOW)),
+            "target": model.target_shown(world, reader, number, NOW),
+            "restricted": it.restricted,
+            "groups": model.groups_shown(world, reader, number),
+        }
+        for number, it in world.channels.items()
+        if model.reads_channel(world, reader, number, NOW)
+    }
+
+
+def told_webhook(it: dict[str, Any]) -> Any:
+    return it["image"] and (key(it["image"]), whole_or_id(it["image"]))
+
+
+def model_webhook(world: World, reader: Reader) -> dict[int, Any]:
+    return {
+        number: it.image and (it.image, model.reads_image(world, reader, it.image, NOW))
+        for number, it in world.webhooks.items()
+        if model.reads_webhook(world, reader, number)
+    }
+
+
 def pairing(noun: pairings.Noun, shows: Callable[..., bool]) -> Expect:
     """A pairing: its version and its other side."""
     member = noun.member
@@ -252,6 +325,8 @@ NOUNS: dict[str, Expect] = {
     "version_licenses": pairing(pairings.LICENSES, model.pairing_license),
     "version_memberships": pairing(pairings.MEMBERSHIPS, model.pairing_membership),
     "version_scripts": pairing(pairings.SCRIPTS, model.pairing_script),
+    "channels": Expect(told_channel, model_channel),
+    "webhooks": Expect(told_webhook, model_webhook),
 }
 
 
@@ -303,7 +378,37 @@ def scripts_of_version(world: World, reader: Reader, turn: int) -> Asked:
     return "boot_scripts", {"version_id": version_id(version)}, found
 
 
-NAMED = (by_parent, by_provider, images_by_provider, by_image, scripts_of_version)
+def by_channel(world: World, reader: Reader, turn: int) -> Asked:
+    channel = 1 + turn % max(1, len(world.channels))
+    seen = channel in world.channels and model.reads_channel(world, reader, channel, NOW)
+    target = model.target_shown(world, reader, channel, NOW) if seen else None
+    return "versions", {"channel": f"channel{channel}"}, {target} - {None}
+
+
+def by_revocation(world: World, reader: Reader, turn: int) -> Asked:
+    readable = readable_versions(world, reader)
+    found = {n for n in readable if model.revoked_by(world, n) is not None}
+    return "versions", {"revoked": "true"}, found
+
+
+def webhooks_of_image(world: World, reader: Reader, turn: int) -> Asked:
+    image = 1 + turn % len(world.images)
+    seen = model.reads_image(world, reader, image, NOW)
+    hooks = {n for n in world.webhooks if model.reads_webhook(world, reader, n)}
+    found = {n for n in hooks if seen and world.webhooks[n].image == image}
+    return "webhooks", {"image": str(image)}, found
+
+
+NAMED = (
+    by_parent,
+    by_provider,
+    images_by_provider,
+    by_image,
+    scripts_of_version,
+    by_channel,
+    by_revocation,
+    webhooks_of_image,
+)
 
 
 def readable_versions(world: World, reader: Reader) -> set[int]:

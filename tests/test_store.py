@@ -32,6 +32,7 @@ def add_user(tx: Tx, name: str) -> int:
         schema.users,
         uuid=changes.new_uuid(),
         username=name,
+        name_key=name,
         is_staff=False,
         active=True,
         password_hash=None,

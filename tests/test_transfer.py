@@ -10,12 +10,24 @@ import pytest
 
 from goldenrod.base import bodies, config
 from goldenrod.base.errors import BadRequest, Conflict
-from goldenrod.catalogue import attachments, groups, images, people, publishing, versions
+from goldenrod.catalogue import (
+    attachments,
+    channels,
+    groups,
+    images,
+    outbox,
+    people,
+    promoting,
+    publishing,
+    revocations,
+    versions,
+    webhooks,
+)
 from goldenrod.catalogue.lines import NOT_MOVED, moved_tables
 from goldenrod.catalogue.transfer import export_catalogue, import_catalogue
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import bulk, schema
-from goldenrod.store.db import Database
+from goldenrod.store.db import Database, Tx
 from tests.client import Door
 from tests.world import World, build_world
 
@@ -24,7 +36,8 @@ Values = dict[str, Any]
 
 
 def populate(db: Database) -> World:
-    """The cast, a lineage that points forward, ids that were used and are free again, odd text."""
+    """The cast, a lineage that points forward, ids that were used and are free again, odd text;
+    channels, a revocation that is inherited, and a webhook that is to be told of it."""
     world = build_world(db)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
@@ -45,7 +58,27 @@ def populate(db: Database) -> World:
         publishing.edit_version(tx, alice, first, bodies.VersionPatch(parent=newest))
         gone = groups.create_group(tx, CONSOLE, bodies.NewGroup(name="gone")).key
         groups.remove_group(tx, CONSOLE, groups.take_group(tx, CONSOLE, gone))
+    with db.write() as tx:
+        _goes_on(tx, world, newest)
     return world
+
+
+def _goes_on(tx: Tx, world: World, newest: str) -> None:
+    alice = world.actor(tx, "alice")
+    hook = bodies.NewWebhook(target="https://hooks.example/größer", image="open-image")
+    webhooks.create_webhook(tx, alice, hook, None)
+    for name in ("candidate", "stable"):
+        image, channel = promoting.take_for_assigning(tx, alice, "open-image", name)
+        body = bodies.Assignment(version=world.versions["open"], reason="well tried")
+        promoting.assign(tx, alice, image, channel, name, body)
+    stable = channels.take_channel(tx, alice, "open-image", "stable")
+    requires = bodies.Requirements(providers=["east"], channel="candidate", days=7)
+    patch = bodies.ChannelPatch(restricted=True, groups=["lab"], requires=requires)
+    promoting.edit_channel(tx, alice, stable, patch)
+    row = versions.take_version(tx, alice, newest)
+    revocation = bodies.Revocation(reason="a hole: ¡läuft!", descendants=True)
+    revocations.revoke(tx, alice, row, revocation)
+    outbox.gather(tx)
 
 
 def exported(db: Database, **options: Any) -> bytes:
@@ -162,12 +195,18 @@ def test_an_imported_catalogue_answers_as_the_first_did(new_database: New, db: D
             "/api/v2/image_versions?search=first",
             "/api/v2/image_versions?search=zeile",
             "/api/v2/images?search=closed-tag",
+            "/api/v2/images/open-image/channels",
+            "/api/v2/image_versions?revoked=true",
+            "/api/v2/webhooks",
         ):
             answer = new.get(address, who)
             assert answer.status_code == 200
             assert answer.content == old.get(address, who).content
     assert new.get("/api/v2/image_versions?search=zeile", "alice").json["count"] == 1
     assert new.get("/api/v2/images?search=closed-tag", "alice").json["count"] == 1
+    assert new.get("/api/v2/image_versions?revoked=true", "alice").json["count"] == 2
+    assert new.get("/api/v2/images/open-image/channels", "bob").json["count"] == 3
+    assert new.get("/api/v2/images/open-image/channels", "charlie").json["count"] == 2
 
 
 @pytest.mark.parametrize("source_backend", ["sqlite", "postgresql"])
@@ -229,12 +268,14 @@ def test_without_credentials_nobody_can_sign_in(
         tokens = list(bulk.rows(tx, schema.tokens))
         users = list(bulk.rows(tx, schema.users))
         secrets = [row["sha256"] for row in tokens] + [row["password_hash"] for row in users]
-    assert len(secrets) == 8
+        secrets += [row["secret"] for row in bulk.rows(tx, schema.webhooks)]
+    assert len(secrets) == 9
     assert all(secret.encode() in exported(source) for secret in secrets)
     assert not any(secret.encode() in bare for secret in secrets)
     assert taken_in(db, bare) == bare.count(b"\n") - 1
     with db.read() as tx:
-        assert bulk.is_empty(tx, schema.tokens)
+        for table in (schema.tokens, schema.webhooks, schema.deliveries):
+            assert bulk.is_empty(tx, table)
         # The audit speaks of the tokens that were.
         assert bulk.next_id(tx, schema.tokens) == 5
         assert {row["password_hash"] for row in bulk.rows(tx, schema.users)} == {None}

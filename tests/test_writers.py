@@ -219,3 +219,96 @@ def test_failures_at_once_are_all_counted(two: Two) -> None:
     first, second = two.do(fail_to_sign_in)
     outcomes = sorted(first + second)
     assert outcomes == ["401 sign_in_failed"] * most + ["429 too_many_requests"] * most
+
+
+STABLE = "/api/v2/images/open-image/channels/stable"
+
+
+def promote(door: Door, world: World, part: int) -> list[str]:
+    """Both saw the same; each promotes another version."""
+    found = door.all("/image_versions?image_id=open-image", "alice")
+    ids = {version["name"]: version["id"] for version in found}
+    outcomes = []
+    for number in range(ROUNDS):
+        seen = door.get(STABLE, "alice").headers["etag"]
+        body = {"version": ids[f"{'left' if part else 'right'}-{number}"], "reason": str(part)}
+        meet()
+        headers = {"If-Match": seen}
+        outcomes.append(outcome(door.ask("PUT", STABLE, "alice", body, headers=headers)))
+        meet()
+    return outcomes
+
+
+def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told(two: Two) -> None:
+    for number in range(ROUNDS):
+        for side in ("left", "right"):
+            body = {"name": f"{side}-{number}", "image": two.world.images["open"]}
+            assert two.door.post("/image_versions", "alice", body).status_code == 201
+    first = {"version": two.world.versions["open"]}
+    assert two.door.ask("PUT", STABLE, "alice", first).status_code == 201
+    pairs = list(zip(*two.do(promote), strict=True))
+    assert [sorted(pair) for pair in pairs] == [["200", "412 precondition_failed"]] * ROUNDS
+    # One line for each that took effect, and nothing of the others.
+    winners = [str(pair.index("200")) for pair in pairs]
+    told = two.door.all(f"{STABLE}/history", "alice")
+    assert [entry["reason"] for entry in told] == [None, *winners]
+    newest = two.door.get(STABLE).json["target"]
+    assert newest == told[-1]["version"]
+
+
+def assign_the_same(door: Door, world: World, part: int) -> list[str]:
+    outcomes = []
+    for number in range(ROUNDS):
+        meet()
+        body = {"version": world.versions["open"]}
+        channel = f"/api/v2/images/open-image/channels/c{number}"
+        outcomes.append(outcome(door.ask("PUT", channel, "alice", body)))
+    return outcomes
+
+
+def test_the_same_assigned_at_once_is_one_channel_and_one_line(two: Two) -> None:
+    assert each_round(two, assign_the_same) == [["200", "201"]] * ROUNDS
+    for number in range(ROUNDS):
+        channel = f"/api/v2/images/open-image/channels/c{number}"
+        assert two.door.get(f"{channel}/history").json["count"] == 1
+
+
+def revoke_and_restore(door: Door, world: World, part: int) -> list[str]:
+    outcomes = []
+    for _ in range(ROUNDS):
+        for verb, body in (("revoke", {"reason": "bad", "descendants": True}), ("restore", {})):
+            meet()
+            address = f"/image_versions/{world.versions['open']}/{verb}"
+            outcomes.append(outcome(door.post(address, "alice", body)))
+    return outcomes
+
+
+def test_a_version_has_at_most_one_revocation_of_its_own(two: Two) -> None:
+    one_round = [["200", "409 version_already_revoked"], ["200", "409 version_not_revoked"]]
+    assert each_round(two, revoke_and_restore) == one_round * ROUNDS
+
+
+def build_below(door: Door, world: World, part: int) -> list[str]:
+    """One revokes with descendants and restores, the other publishes below."""
+    address = f"/image_versions/{world.versions['open']}"
+    outcomes = []
+    for number in range(ROUNDS):
+        meet()
+        if part:
+            body = {"name": f"below-{number}", "image": "open-image", "parent": address[-36:]}
+            outcomes.append(outcome(door.post("/image_versions", "alice", body)))
+        else:
+            body = {"reason": "bad", "descendants": True}
+            outcomes.append(outcome(door.post(f"{address}/revoke", "alice", body)))
+        meet()
+        if not part:
+            found = door.all("/image_versions?image_id=open-image", "alice")
+            # Whoever came first: below a revoked version nothing is current.
+            assert {it["state"] for it in found} == {"revoked"}
+            assert door.post(f"{address}/restore", "alice", {}).status_code == 200
+    return outcomes
+
+
+def test_what_is_published_while_its_parent_is_revoked_is_refused_or_revoked(two: Two) -> None:
+    for pair in each_round(two, build_below):
+        assert pair in (["200", "201"], ["200", "409 parent_revoked"])

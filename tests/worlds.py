@@ -1,8 +1,9 @@
 """Worlds of the model (`model.py`) as rows of the catalogue, and their readers as its actors.
 
 A world lives in one transaction, so that hundreds of them pass through one database. Ids stay what
-they are in the model; the id of version 7 is `version_id(7)`. What versions repeat of their image
-is filled in by the catalogue itself (`rules/standing.py`).
+they are in the model; the id of version 7 is `version_id(7)`, the name of channel 7 `channel7`.
+What versions repeat of their image, and where revocations hold, is filled in by the catalogue
+itself (`rules/standing.py`, `rules/revoking.py`).
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from goldenrod.catalogue import tokens
-from goldenrod.rules import attaching, standing
+from goldenrod.rules import attaching, revoking, standing
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.attaching import Pairing
 from goldenrod.store import bulk, schema
@@ -30,9 +31,12 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
                 bulk.load(tx, table, rows)
         for image in world.images:
             standing.of_image(tx, image)
+        for version in world.versions.values():
+            if version.revoked:
+                revoking.spread(tx, version.id, version.id)
         yield tx
         # Not rolled back: with that psycopg forgets all its prepared statements.
-        tx.sql("UPDATE versions SET parent_n = NULL WHERE parent_n IS NOT NULL")
+        tx.sql("UPDATE versions SET parent_n = NULL, replacement_n = NULL")
         for table in reversed(schema.metadata.sorted_tables):
             if table is not schema.catalogue:
                 tx.sql(f"DELETE FROM {table.name}")
@@ -106,6 +110,7 @@ def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
                 for (version, thing), number in paired(world, pairing).items()
             ],
         )
+    yield from _lifecycle(world)
 
 
 def _people(world: World) -> Iterator[tuple[Table, list[Row]]]:
@@ -116,6 +121,7 @@ def _people(world: World) -> Iterator[tuple[Table, list[Row]]]:
                 schema.users,
                 it.id,
                 username=it.username,
+                name_key=it.username,
                 is_staff=it.is_staff,
                 active=it.active,
                 password_hash=None,
@@ -270,6 +276,10 @@ def _version(it: model.Version) -> Row:
         "identity_id": it.identity,
         **_dates(it),
         **dict.fromkeys(("doc_object_id", "min_cpu", "min_mem")),
+        "deprecated_at": it.replacement and LONG_AGO,
+        "deprecation_reason": it.replacement and "old",
+        "replacement_n": it.replacement,
+        "exclude_from_latest": False,
         # Wrong on purpose, for everybody: `standing` puts them right.
         "public": False,
         "owner_id": it.user,
@@ -291,6 +301,81 @@ def _machine(world: World, it: model.Machine) -> Row:
         checksum="",
         created_by_id=world.versions[it.version].user,
         **_dates(it),
+    )
+
+
+def _lifecycle(world: World) -> Iterator[tuple[Table, list[Row]]]:
+    """Revocations, channels and webhooks."""
+    yield schema.revocations, [_revocation(it) for it in world.versions.values() if it.revoked]
+    yield schema.channels, [_channel(it) for it in world.channels.values()]
+    yield (
+        schema.channel_groups,
+        [
+            {"channel_id": it.id, "group_id": group}
+            for it in world.channels.values()
+            for group in sorted(it.groups)
+        ],
+    )
+    yield (
+        schema.assignments,
+        [
+            {
+                "sequence": it.id,
+                "channel_id": it.id,
+                "version_n": it.assigned,
+                "at": LONG_AGO,
+                "by_id": None,
+                "reason": None,
+                "override": False,
+            }
+            for it in world.channels.values()
+        ],
+    )
+    yield schema.webhooks, [_webhook(it) for it in world.webhooks.values()]
+
+
+def _revocation(it: model.Version) -> Row:
+    return _thing(
+        schema.revocations,
+        it.id,
+        version_n=it.id,
+        at=LONG_AGO,
+        reason=f"reason{it.id}",
+        by_id=it.user,
+        descendants=True,
+        roll_back_channels=True,
+        made_at=LONG_AGO,
+        restored_at=None,
+        restored_by_id=None,
+    )
+
+
+def _channel(it: model.Channel) -> Row:
+    return _thing(
+        schema.channels,
+        it.id,
+        image_id=it.image,
+        name=f"channel{it.id}",
+        restricted=it.restricted,
+        hidden=it.hidden,
+        requires_channel=None,
+        requires_days=None,
+        start_date=LONG_AGO,
+    )
+
+
+def _webhook(it: model.Webhook) -> Row:
+    return _thing(
+        schema.webhooks,
+        it.id,
+        image_id=it.image,
+        target="https://hooks.example/",
+        events="[]",
+        active=True,
+        secret="whsec_none",
+        created_by_id=it.maker,
+        as_staff=False,
+        start_date=LONG_AGO,
     )
 
 

@@ -22,7 +22,18 @@ Uuid = Annotated[str, Meta(title="UUID", extra_json_schema={"format": "uuid"})]
 Scope = Literal["read", "write", "admin"]
 LicenseType = Literal["Full Text", "URL", "SPDX"]
 ScriptType = Literal["Raw Text", "URL"]
-State = Literal["ended", "scheduled", "current"]
+State = Literal["ended", "scheduled", "revoked", "deprecated", "current"]
+EventType = Literal[
+    "version.published",
+    "version.edited",
+    "version.deprecated",
+    "version.revoked",
+    "version.restored",
+    "version.ended",
+    "channel.assigned",
+    "machine.added",
+    "machine.gone",
+]
 
 # ── summaries ──────────────────────────────────────────────────────────────────────────────
 
@@ -140,6 +151,24 @@ class IdentitySummary(Struct):
     provider: ProviderSummary | UnsetType = UNSET
 
 
+class Deprecation(Struct):
+    """Since when a version is deprecated, or will be, why, and what to take instead."""
+
+    at: Moment
+    reason: str | None
+    replacement: VersionSummary | None
+
+
+class Revoked(Struct):
+    """The revocation that a version shows; reason and by are null where it is inherited from a
+    version that the reader may not read."""
+
+    at: Moment
+    reason: str | None
+    by: UserSummary | None
+    inherited_from: VersionSummary | None
+
+
 # ── things ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -165,6 +194,17 @@ class Version(Struct):
     min_cpu: int | None
     min_mem: int | None
     state: State
+    deprecation: Deprecation | None
+    revoked: Revoked | None
+    exclude_from_latest: bool
+    stale: bool
+
+
+class SingleVersion(Version):
+    """An image version alone: with how many newer current ones there are, for it and its parent."""
+
+    behind: int
+    parent_behind: int | None
 
 
 class OnlyId(Struct):
@@ -180,7 +220,7 @@ class NotInherited(Struct):
     membership: list[GroupSummary]
 
 
-class NewVersion(Version):
+class NewVersion(SingleVersion, kw_only=True):
     """The answer to publishing; with a parent it says what was not inherited."""
 
     not_inherited: NotInherited | UnsetType = UNSET

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from goldenrod.base.answers import LicenseType, Scope, ScriptType
+from goldenrod.base.answers import EventType, LicenseType, Scope, ScriptType
 
 
 class Reference(Struct):
@@ -53,6 +53,17 @@ class NestedMachine(Struct, forbid_unknown_fields=True, kw_only=True):
     end_date: When | None = None
 
 
+Reason = Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Deprecation(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A version's deprecation: what is absent stays as it is; without `at`, since now."""
+
+    at: When | None | UnsetType = UNSET
+    reason: Reason | None | UnsetType = UNSET
+    replacement: Ref | None | UnsetType = UNSET
+
+
 class NewVersion(Struct, forbid_unknown_fields=True, kw_only=True):
     """POST /image_versions."""
 
@@ -70,6 +81,9 @@ class NewVersion(Struct, forbid_unknown_fields=True, kw_only=True):
     doc_object_id: Name | None = None
     min_cpu: Cpus | None = None
     min_mem: Size | None = None
+    deprecation: Deprecation | None = None
+    exclude_from_latest: bool = False
+    allow_revoked_parent: bool = False
     machines: Annotated[list[NestedMachine], Meta(max_length=500)] = []
 
 
@@ -90,6 +104,9 @@ class VersionPatch(Struct, forbid_unknown_fields=True, kw_only=True):
     doc_object_id: Name | None | UnsetType = UNSET
     min_cpu: Cpus | None | UnsetType = UNSET
     min_mem: Size | None | UnsetType = UNSET
+    deprecation: Deprecation | None | UnsetType = UNSET
+    exclude_from_latest: bool | UnsetType = UNSET
+    allow_revoked_parent: bool | UnsetType = UNSET
 
 
 class NewImage(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -283,3 +300,89 @@ class NewVersionScript(Struct, forbid_unknown_fields=True, kw_only=True):
 
     image_version: Ref
     boot_script: Ref
+
+
+class Assignment(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PUT /images/{image}/channels/{name}: a version, or null to unassign."""
+
+    version: Ref | None
+    reason: Reason | None = None
+    override: bool = False
+
+
+class Requirements(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What assigning to a channel needs: a machine on each of these providers, and `days` since
+    the version first came to that other channel."""
+
+    providers: Refs = []
+    channel: str | None = None
+    days: Annotated[int, Meta(ge=0, le=3650)] | None = None
+
+
+class ChannelPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /images/{image}/channels/{name}."""
+
+    restricted: bool | UnsetType = UNSET
+    groups: Refs | UnsetType = UNSET
+    requires: Requirements | None | UnsetType = UNSET
+
+
+class Revocation(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_versions/{id}/revoke."""
+
+    reason: Reason
+    at: When | None = None
+    descendants: bool = False
+    roll_back_channels: bool = True
+    dry_run: bool = False
+
+
+class Restoring(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_versions/{id}/restore."""
+
+    dry_run: bool = False
+
+
+class Running(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One machine that was found running; on this provider, where it is said."""
+
+    identifier: Name
+    provider: Ref | None = None
+
+
+class Lookup(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /lookup: at most 1,000 ids."""
+
+    identifiers: Annotated[list[Name | Running], Meta(min_length=1, max_length=1000)]
+
+
+Target = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        description="an http or https address, without credentials or fragment",
+        extra_json_schema={
+            "pattern": r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[1-9][0-9]{0,4})?"
+            r"([/?][!-\"$-~]*)?$"
+        },
+    ),
+]
+EventTypes = Annotated[list[EventType], Meta(min_length=1, max_length=20)]
+
+
+class NewWebhook(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /webhooks: for one image, or for all (staff)."""
+
+    target: Target
+    image: Ref | None = None
+    events: EventTypes | UnsetType = UNSET
+    active: bool = True
+
+
+class WebhookPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /webhooks/{id}."""
+
+    target: Target | UnsetType = UNSET
+    events: EventTypes | UnsetType = UNSET
+    active: bool | UnsetType = UNSET

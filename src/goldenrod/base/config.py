@@ -58,6 +58,12 @@ def _networks(value: str) -> tuple[Network, ...]:
         raise ValueError("takes addresses or networks, comma separated: 10.0.0.0/8,::1") from None
 
 
+def _boolean(value: str) -> bool:
+    if value.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("takes true or false")
+    return value.lower() in ("true", "1")
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if value.isascii() and value.isdigit() and least <= int(value) <= most:
@@ -94,6 +100,18 @@ SETTINGS = (
         "the most connections to the database that one process opens",
     ),
     Setting(
+        "deliver",
+        "true",
+        _boolean,
+        "whether the server also tells webhooks what happened; else `goldenrod webhooks deliver` does",
+    ),
+    Setting(
+        "webhooks_private",
+        "false",
+        _boolean,
+        "whether webhooks may be sent to this machine and to private networks",
+    ),
+    Setting(
         "url",
         "http://127.0.0.1:8000",
         _public_url,
@@ -111,6 +129,8 @@ class Settings:
     public_url: str
     trusted_proxies: tuple[Network, ...]
     database_pool: int
+    deliver: bool
+    webhooks_private: bool
     url: str
     token: str
 

@@ -186,6 +186,7 @@ def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
         "group",
         (schema.version_memberships, "group_id"),
         (schema.image_maintainers, "group_id"),
+        (schema.channel_groups, "group_id"),
     )
     tx.delete(schema.groups, id=row["id"])
     removed = {"name": {"before": row["name"], "after": None}}

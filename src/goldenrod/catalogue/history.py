@@ -81,6 +81,7 @@ class _Things:
 
 _FIELDS = {
     "parent": _Things(schema.versions, summaries.version_shape),
+    "replacement": _Things(schema.versions, summaries.version_shape),
     "image": _Things(schema.images, summaries.image_shape),
     "licenses": _Things(schema.licenses, summaries.license_shape),
     "scripts": _Things(schema.boot_scripts, summaries.script_shape),

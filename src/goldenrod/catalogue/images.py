@@ -12,11 +12,12 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import ImagePatch, NewImage
 from goldenrod.base.errors import Forbidden
 from goldenrod.base.words import name_key
-from goldenrod.catalogue import search, tags
+from goldenrod.catalogue import channels, search, tags
 from goldenrod.rules import (
     access,
     audit,
     changes,
+    events,
     filters,
     reading,
     references,
@@ -185,6 +186,7 @@ def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
         **values,
     )
     changes.keep_slug(tx, schema.images, image_id, values["slug"])
+    channels.make_latest(tx, image_id)
     return image_id
 
 
@@ -267,7 +269,9 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
         if {"name", "description", "tags"} & changed.keys():
             search.index_image(tx, row["id"])
         if {"is_public", "owner_id", "start_date", "end_date"} & changed.keys():
+            dates = events.dates_of_image(tx, row["id"])
             standing.of_image(tx, row["id"])
+            events.image_edited(tx, row["id"], dates)
         audit.record(tx, actor, "image:edit", schema.images, row["id"], changed)
 
 
@@ -277,6 +281,8 @@ def end_image(tx: Tx, actor: Actor, row: Row) -> None:
     if changes.has_ended(tx, row):
         return
     tx.update(schema.images, {"id": row["id"]}, end_date=tx.now)
+    dates = events.dates_of_image(tx, row["id"])
     standing.of_image(tx, row["id"])
+    events.image_edited(tx, row["id"], dates)
     changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
     audit.record(tx, actor, "image:end", schema.images, row["id"], changed)

@@ -14,7 +14,7 @@ from goldenrod.base import bodies
 from goldenrod.base.errors import NotFound
 from goldenrod.base.words import name_key, slug
 from goldenrod.catalogue import images, machines, people, providers, publishing
-from goldenrod.rules import audit, standing
+from goldenrod.rules import audit, events, standing
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -88,7 +88,8 @@ class Target:
         self._versions: dict[str, tuple[int, str]] = {}
         self._machines: dict[tuple[int, str], Row] = {}
         self._order: list[tuple[str, str, int]] = []
-        self._touched = False
+        self._made: list[int] = []
+        self._placed: list[int] = []
 
     def open(self, name: str, description: str, tags: list[str], *, public: bool) -> None:
         """Find the image, or make it."""
@@ -156,7 +157,7 @@ class Target:
         audit.record(self.tx, self.actor, "version:create", schema.versions, n, made)
         self._versions[key] = (n, start_date)
         self._order.append((start_date, key, n))
-        self._touched = True
+        self._made.append(n)
         return n
 
     def _place(self, n: int, values: Row) -> str:
@@ -165,6 +166,7 @@ class Target:
             machine_id = machines.insert_machine(self.tx, self.actor, n, self.image_id, values)
             row = {"id": machine_id, "version_n": n, **values}
             self._machines[values["provider_id"], values["identifier"]] = row
+            self._placed.append(machine_id)
             return "created"
         if there["version_n"] != n:
             return "clash"
@@ -179,9 +181,11 @@ class Target:
         return "changed"
 
     def finish(self) -> None:
-        """Write what versions repeat of their image."""
-        if self._touched:
+        """Write what versions repeat of their image, and tell what is new."""
+        if self._made:
             standing.of_image(self.tx, self.image_id)
+        events.created(self.tx, self.image_id, self._made)
+        events.placed(self.tx, self.image_id, self._placed)
 
 
 def _provider() -> Any:

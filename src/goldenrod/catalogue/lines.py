@@ -38,6 +38,8 @@ NOT_MOVED = frozenset(
         # What only the next hours need.
         "idempotency",
         "sign_in_failures",
+        # Who delivers now, and up to when: this one installation's.
+        "deliverer",
         # Made anew from the text: the two databases keep them in ways of their own.
         "image_words",
         "version_words",
@@ -45,7 +47,7 @@ NOT_MOVED = frozenset(
 )
 """The tables that stay behind. A new table is moved unless it is named here."""
 
-CREDENTIAL_TABLES = frozenset({"tokens"})
+CREDENTIAL_TABLES = frozenset({"tokens", "webhooks", "deliveries"})
 CREDENTIAL_COLUMNS: Mapping[str, frozenset[str]] = {"users": frozenset({"password_hash"})}
 """What an export without credentials leaves out: all rows of a table; columns, written as null."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, select
 from goldenrod.base import decode
 from goldenrod.base.bodies import MachinePatch, NestedMachine, NewMachine
 from goldenrod.base.errors import Conflict, Forbidden
-from goldenrod.rules import audit, changes, filters, reading, references, summaries
+from goldenrod.rules import audit, changes, events, filters, reading, references, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.changes import Made
 from goldenrod.store import schema
@@ -28,7 +28,7 @@ def shape(machine: FromClause, sight: Sight) -> ColumnElement[Any]:
             "uuid": machine.c.uuid,
             "url": summaries.url("provider_machines", machine.c.id),
             # Whoever may read a machine may read its version and its image.
-            "version": summaries.version(machine.c.version_n, Sight.ALL),
+            "version": summaries.version_of(machine.c.version_n, Sight.ALL),
             "image": summaries.image(machine.c.image_id, Sight.ALL),
             "provider": summaries.provider(machine.c.provider_id, sight),
             "identifier": machine.c.identifier,
@@ -165,7 +165,10 @@ def require_room(tx: Tx, n: int, image_id: int) -> None:
 
 
 def insert_machine(tx: Tx, actor: Actor, n: int, image_id: int, values: Row) -> int:
-    """Write a checked machine of a version; its id. Raises Conflict (`machine_taken`)."""
+    """Write a checked machine of a version; its id. `events.placed` comes after.
+
+    Raises Conflict (`machine_taken`).
+    """
     require_free(tx, image_id, values)
     machine_id = tx.insert(
         schema.machines,
@@ -199,6 +202,7 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Made:
     )
     if not ended:
         machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
+        events.placed(tx, version["image_id"], [machine_id])
         return Made(str(machine_id))
     require_free(tx, version["image_id"], values, ended["id"])
     _update(tx, actor, ended, values, "machine:restore")
@@ -210,6 +214,7 @@ def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: str) -> None:
     if changed:
         tx.update(schema.machines, {"id": row["id"]}, **after)
         audit.record(tx, actor, action, schema.machines, row["id"], changed)
+        events.machine_changed(tx, row, {**row, **after})
 
 
 def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:

@@ -11,7 +11,16 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base.errors import Forbidden
-from goldenrod.rules import attaching, audit, filters, reading, references, standing, summaries
+from goldenrod.rules import (
+    attaching,
+    audit,
+    events,
+    filters,
+    reading,
+    references,
+    standing,
+    summaries,
+)
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.attaching import Pairing
 from goldenrod.rules.changes import Made
@@ -73,6 +82,7 @@ class Noun:
         standing.of_version(tx, n)
         changed = {self.pairing.field: {"before": before, "after": after}}
         audit.record(tx, actor, "version:edit", schema.versions, n, changed)
+        events.edited(tx, n, changed)
 
 
 def _pair(pairing: Pairing) -> Any:
@@ -92,7 +102,7 @@ def _noun(pairing: Pairing, resource: str, member: str, summary: Shape, key: str
                 "id": link.c.id,
                 "uuid": link.c.uuid,
                 "url": summaries.url(resource, link.c.id),
-                "image_version": summaries.version(link.c.version_n, Sight.ALL),
+                "image_version": summaries.version_of(link.c.version_n, Sight.ALL),
                 member: shown.scalar_subquery(),
             }
         )

@@ -48,6 +48,7 @@ LIST = Listing(
         "is_staff": filters.boolean(lambda user, sight: user.c.is_staff),
     },
     ("start_date", "username"),
+    {"username": "name_key"},
 )
 
 
@@ -95,6 +96,7 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
     user_id = tx.insert(
         schema.users,
         uuid=changes.new_uuid(),
+        name_key=name_key(username),
         password_hash=body.password and HASHER.hash(body.password),
         start_date=tx.now,
         **values,

@@ -21,8 +21,11 @@ from goldenrod.rules import (
     attaching,
     audit,
     changes,
+    deprecating,
+    events,
     reading,
     references,
+    revoking,
     standing,
     summaries,
 )
@@ -31,6 +34,9 @@ from goldenrod.rules.changes import Made
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Sortable, json_text, param
+
+PLAIN = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
+"""Fields that are taken as they come."""
 
 
 def version_name(given: str) -> str:
@@ -64,7 +70,10 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
         "doc_object_id": _line("doc_object_id", body.doc_object_id),
         "min_cpu": body.min_cpu,
         "min_mem": body.min_mem,
+        "exclude_from_latest": body.exclude_from_latest,
     }
+    if body.deprecation is not None:
+        values |= deprecating.columns(tx, actor, None, body.deprecation)
     changes.in_order(values["start_date"], values["end_date"])
     attached, left = _attached(tx, actor, body, parent, image)
     placed = [
@@ -74,12 +83,14 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
     _require_free_name(tx, image["id"], values["name"], 0)
     if parent:
         _require_imaging(parent)
+        revoking.require_parent(tx, parent["n"], body.allow_revoked_parent)
     n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, values)
     for pairing in attaching.PAIRINGS:
         attaching.set_all(tx, pairing, n, attached[pairing.field])
-    for machine in placed:
-        machines.insert_machine(tx, actor, n, image["id"], machine)
+    there = [machines.insert_machine(tx, actor, n, image["id"], machine) for machine in placed]
     standing.of_version(tx, n)
+    events.created(tx, image["id"], [n])
+    events.placed(tx, image["id"], there)
     told = {**_told(tx, values, values), "image": image["id"], "parent": parent and parent["id"]}
     audit.record(tx, actor, "version:create", schema.versions, n, audit.made(told | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
@@ -100,7 +111,8 @@ def not_inherited(tx: Tx, actor: Actor, made: Made) -> dict[str, Any]:
 
 
 def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, values: Row) -> int:
-    """Write a checked version and its search words; its internal key. `standing` comes after."""
+    """Write a checked version and its search words; its internal key. `standing` comes after, and
+    then `events.created`."""
     n = tx.insert(
         schema.versions,
         id=changes.new_uuid(),
@@ -108,13 +120,14 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
         parent_n=parent_n,
         user_id=actor.user_id,
         name_key=name_key(values["name"]),
-        **values,
+        **{"exclude_from_latest": False, **values},
         public=False,
         owner_id=actor.user_id,
         opens_at=values["start_date"],
         closes_at=values["start_date"],
     )
     search.index_version(tx, n, values["name"], values["change_log"])
+    revoking.adopt(tx, n, parent_n, new=True)
     return n
 
 
@@ -245,7 +258,15 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
         _require_imaging(parent)
         if tx.value(_descends, start=parent["n"], n=row["n"]):
             raise Conflict("A version cannot descend from itself.", code="parent_cycle")
+        revoking.require_parent(tx, parent["n"], patch.allow_revoked_parent is True)
+    if after.get("replacement_n"):
+        revoking.require_no_circle(tx, row["n"], after["replacement_n"])
     if image:
+        if tx.value(_in_channel, n=row["n"]):
+            raise Conflict(
+                "A channel of its image was assigned this version: it stays in its image.",
+                code="version_in_channel",
+            )
         machines.require_room(tx, row["n"], image["id"])
     _write(tx, actor, row, after, held, attached)
 
@@ -253,9 +274,9 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
 def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
     """The columns that the patch's own values give, those that differ only."""
     given = changes.given(patch)
-    after: Row = {
-        field: given[field] for field in ("allow_imaging", "min_cpu", "min_mem") if field in given
-    }
+    after: Row = {field: given[field] for field in PLAIN if field in given}
+    if "deprecation" in given:
+        after |= deprecating.columns(tx, actor, row, given["deprecation"])
     if "name" in given:
         after["name"] = version_name(given["name"])
     if "change_log" in given:
@@ -314,6 +335,8 @@ def _write(
         after["name_key"] = name_key(after["name"])
     if after:
         tx.update(schema.versions, {"n": row["n"]}, **after)
+    if "parent_n" in after:
+        revoking.adopt(tx, row["n"], after["parent_n"])
     for pairing in attaching.PAIRINGS:
         if pairing.field in attached:
             attaching.set_all(tx, pairing, row["n"], attached[pairing.field])
@@ -322,6 +345,12 @@ def _write(
         search.index_version(tx, row["n"], now["name"], now["change_log"])
     standing.of_version(tx, row["n"])
     audit.record(tx, actor, "version:edit", schema.versions, row["n"], changed)
+    events.edited(tx, row["n"], changed, row)
+
+
+def _in_channel() -> Any:
+    assigned = schema.assignments
+    return select(exists().where(assigned.c.version_n == param("n", Key)))
 
 
 def _told(tx: Tx, values: Row, fields: Row) -> Row:
@@ -329,8 +358,8 @@ def _told(tx: Tx, values: Row, fields: Row) -> Row:
     told: Row = {}
     for field in fields:
         value = values[field]
-        if field == "parent_n":
-            told["parent"] = value and str(tx.value(_id_of, n=value))
+        if field in ("parent_n", "replacement_n"):
+            told[field.removesuffix("_n")] = value and str(tx.value(_id_of, n=value))
         else:
             told[field.removesuffix("_id") if field != "doc_object_id" else field] = value
     return told
@@ -345,3 +374,4 @@ def end_version(tx: Tx, actor: Actor, row: Row) -> None:
     standing.of_version(tx, row["n"])
     changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
     audit.record(tx, actor, "version:end", schema.versions, row["n"], changed)
+    events.edited(tx, row["n"], changed, row)

@@ -7,45 +7,59 @@ Publishing, editing and ending versions is in `publishing.py`, their history in 
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, exists, select
+from sqlalchemy import ColumnElement, FromClause, String, exists, select
 
+from goldenrod.base.errors import NotFound
 from goldenrod.base.words import name_key
 from goldenrod.catalogue import search
-from goldenrod.rules import access, filters, reading, summaries
+from goldenrod.rules import access, filters, lifecycle, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
-from goldenrod.store.sql import json_object, param
-
-STATES = ("ended", "scheduled", "current")
+from goldenrod.store.sql import json_object, json_text, param
 
 
 def shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
-    """A version as JSON: the contract's fields in the contract's order, then ours."""
-    return json_object(
-        {
-            "id": version.c.id,
-            "parent": summaries.version(version.c.parent_n, sight),
-            "name": version.c.name,
-            "change_log": version.c.change_log,
-            "image": summaries.image(version.c.image_id, Sight.ALL),
-            "machines": summaries.machines(version, sight),
-            "allow_imaging": version.c.allow_imaging,
-            "licenses": summaries.licenses(version),
-            "membership": summaries.membership(version, sight),
-            "scripts": summaries.scripts(version),
-            "user": summaries.user(version.c.user_id),
-            "identity": summaries.identity(version.c.identity_id, sight),
-            "start_date": version.c.start_date,
-            "end_date": version.c.end_date,
-            "url": summaries.url("image_versions", version.c.id),
-            "doc_object_id": version.c.doc_object_id,
-            "min_cpu": version.c.min_cpu,
-            "min_mem": version.c.min_mem,
-            "state": summaries.state(version),
-        }
-    )
+    """A version as JSON, in a list: the contract's fields in the contract's order, then ours."""
+    return json_object(_members(version, sight))
+
+
+def single_shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A version as JSON, alone: with how far behind it and its parent are."""
+    counts = {
+        "behind": lifecycle.behind(version, sight),
+        "parent_behind": lifecycle.parent_behind(version, sight),
+    }
+    return json_object(_members(version, sight) | counts)
+
+
+def _members(version: FromClause, sight: Sight) -> dict[str, ColumnElement[Any]]:
+    return {
+        "id": version.c.id,
+        "parent": summaries.version_of(version.c.parent_n, sight),
+        "name": version.c.name,
+        "change_log": version.c.change_log,
+        "image": summaries.image(version.c.image_id, Sight.ALL),
+        "machines": summaries.machines(version, sight),
+        "allow_imaging": version.c.allow_imaging,
+        "licenses": summaries.licenses(version),
+        "membership": summaries.membership(version, sight),
+        "scripts": summaries.scripts(version),
+        "user": summaries.user(version.c.user_id),
+        "identity": summaries.identity(version.c.identity_id, sight),
+        "start_date": version.c.start_date,
+        "end_date": version.c.end_date,
+        "url": summaries.url("image_versions", version.c.id),
+        "doc_object_id": version.c.doc_object_id,
+        "min_cpu": version.c.min_cpu,
+        "min_mem": version.c.min_mem,
+        "state": lifecycle.state(version),
+        "deprecation": summaries.deprecation(version, sight),
+        "revoked": summaries.revoked(version, sight),
+        "exclude_from_latest": version.c.exclude_from_latest,
+        "stale": lifecycle.stale(version, sight),
+    }
 
 
 def _of_image(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
@@ -85,13 +99,8 @@ def _created_by(version: FromClause) -> ColumnElement[int]:
     return select(image.c.created_by_id).where(image.c.id == version.c.image_id).scalar_subquery()
 
 
-def _launchable(version: FromClause, sight: Sight) -> ColumnElement[bool]:
-    machine, provider = schema.machines.alias(), schema.providers.alias()
-    return exists().where(
-        machine.c.version_n == version.c.n,
-        provider.c.id == machine.c.provider_id,
-        access.launchable(machine, version, provider, sight),
-    )
+def _targeted(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return lifecycle.targeted(version, sight, param("f_channel", String))
 
 
 def _of_architecture(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
@@ -124,8 +133,16 @@ LIST = Listing(
         ),
         "allow_imaging": filters.boolean(lambda version, sight: version.c.allow_imaging),
         "current": filters.boolean(lambda version, sight: access.open_now(version)),
-        "launchable": filters.boolean(_launchable),
-        "state": filters.one_of("state", STATES, summaries.state),
+        "launchable": filters.boolean(lifecycle.has_launchable),
+        "state": filters.one_of("state", lifecycle.STATES, lifecycle.state),
+        "revoked": filters.boolean(lambda version, sight: lifecycle.revoked(version)),
+        "stale": filters.boolean(lifecycle.stale),
+        "exclude_from_latest": filters.boolean(
+            lambda version, sight: version.c.exclude_from_latest
+        ),
+        "channel": Filter(
+            "a channel's name", lambda given: Wanted("", {"f_channel": given}), _targeted
+        ),
         "start_date__gte": filters.since("start_date__gte", "start_date"),
         "start_date__lt": filters.since("start_date__lt", "start_date", before=True),
         "search": search.VERSIONS,
@@ -142,7 +159,29 @@ def list_versions(tx: Tx, actor: Actor, query: Query) -> Page:
 
 def get_version(tx: Tx, actor: Actor, key: str) -> str:
     """One version as JSON. Raises NotFound."""
-    return reading.get(tx, actor, schema.versions, shape, key)
+    return reading.get(tx, actor, schema.versions, single_shape, key)
+
+
+def _with_latest(sight: Sight, form: str) -> Any:
+    version, newest = schema.versions.alias("thing"), schema.versions.alias()
+    latest = (
+        select(summaries.url("image_versions", newest.c.id))
+        .where(newest.c.n == lifecycle.latest(version.c.image_id, sight))
+        .scalar_subquery()
+    )
+    return select(
+        json_text(single_shape(version, sight)).label("json"), latest.label("latest")
+    ).where(reading.named(version, schema.versions, form), access.readable(version, sight))
+
+
+def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
+    """One version as JSON, and the address of its image's `latest`. Raises NotFound."""
+    form = reading.key_form(schema.versions, key)
+    given = reading.params(tx, actor)
+    row = form and tx.first(_with_latest, actor.sight, form, key=key.lower(), **given)
+    if not row:
+        raise NotFound()
+    return row["json"], row["latest"]
 
 
 def take_version(tx: Tx, actor: Actor, key: str) -> Row:

@@ -18,6 +18,8 @@ version are its user and its image's keepers. Staff read everything (with an `ad
     tag             who may read an image that carries it
     group           its members · identity, token: its user · user: oneself · license: everybody
     pairing         who may read its version and is shown that item there
+    channel         who may read its image; a restricted one: keepers and its groups
+    webhook         its maker
 
 Parameters of every predicate: `now`, `me`, `groups`, `my_providers` (`Actor.params`).
 """
@@ -183,7 +185,8 @@ _NEVER = Clause("is nobody in particular", ~true())
 _EVERYBODY = Clause("everybody may", true())
 
 
-def _shared(version: FromClause) -> Predicate:
+def shared_with(version: FromClause) -> Predicate:
+    """The reader is in a group of the version's membership."""
     pairing = schema.version_memberships.alias()
     shared = exists().where(
         pairing.c.version_n == version.c.n, in_list(pairing.c.group_id, "groups")
@@ -203,7 +206,7 @@ def _version(version: FromClause, sight: Sight) -> list[Clause]:
         public,
         Clause(
             "is in a group of its membership, and it and its image are current",
-            and_(open_now(version), _shared(version)),
+            and_(open_now(version), shared_with(version)),
         ),
     ]
 
@@ -220,7 +223,7 @@ def _image(image: FromClause, sight: Sight) -> list[Clause]:
             "may read one of its versions",
             exists().where(
                 version.c.image_id == image.c.id,
-                or_(version.c.user_id == ME, and_(open_now(version), _shared(version))),
+                or_(version.c.user_id == ME, and_(open_now(version), shared_with(version))),
             ),
         ),
     ]
@@ -353,6 +356,44 @@ def _maintainer(pairing: FromClause, sight: Sight) -> list[Clause]:
     ]
 
 
+def _channel(channel: FromClause, sight: Sight) -> list[Clause]:
+    image, kept = schema.images.alias(), schema.images.alias()
+    open_ = Clause(
+        "may read its image, and it is not restricted",
+        and_(
+            ~channel.c.hidden,
+            ~channel.c.restricted,
+            exists().where(image.c.id == channel.c.image_id, readable(image, sight)),
+        ),
+    )
+    if sight is Sight.PUBLIC:
+        return [open_]
+    keeper = Clause(
+        "is a keeper of its image, or staff",
+        and_(
+            ~channel.c.hidden,
+            exists().where(kept.c.id == channel.c.image_id, keeps_image(kept, sight)),
+        ),
+    )
+    if sight is Sight.ALL:
+        return [keeper]
+    link, seen = schema.channel_groups.alias(), schema.images.alias()
+    named = Clause(
+        "may read its image, and is in a group that the restricted channel names",
+        and_(
+            ~channel.c.hidden,
+            exists().where(link.c.channel_id == channel.c.id, in_list(link.c.group_id, "groups")),
+            exists().where(seen.c.id == channel.c.image_id, readable(seen, sight)),
+        ),
+    )
+    return [keeper, open_, named]
+
+
+def _changes_channel(channel: FromClause) -> Predicate:
+    image = schema.images.alias()
+    return exists().where(image.c.id == channel.c.image_id, keeps_image(image, Sight.OWN))
+
+
 _RULE: dict[str, Callable[[FromClause, Sight], list[Clause]]] = {
     "versions": _version,
     "images": _image,
@@ -369,6 +410,8 @@ _RULE: dict[str, Callable[[FromClause, Sight], list[Clause]]] = {
     "version_scripts": _paired,
     "version_memberships": _membership,
     "image_maintainers": _maintainer,
+    "channels": _channel,
+    "webhooks": lambda thing, sight: _own(thing.c.created_by_id, "made it", sight),
 }
 
 GUARDED = frozenset(_RULE)
@@ -389,31 +432,6 @@ def clauses(thing: FromClause, sight: Sight) -> list[Clause]:
 def readable(thing: FromClause, sight: Sight) -> Predicate:
     """The reader may read this row of `thing`, a guarded table or an alias of one."""
     return or_(*(clause.holds for clause in clauses(thing, sight)))
-
-
-def listed_in_version(machine: FromClause, provider: FromClause, sight: Sight) -> Predicate:
-    """A machine stands in its version's list: it is current, its provider active and current, and
-    the reader may read it. Asked where the reader may read the version."""
-    shown = and_(current(machine), current(provider), provider.c.active)
-    if sight is Sight.ALL:
-        return shown
-    opened: Predicate = provider.c.public
-    if sight is Sight.OWN:
-        version = schema.versions.alias()
-        opened = or_(
-            opened,
-            in_list(provider.c.id, "my_providers"),
-            exists().where(version.c.n == machine.c.version_n, keeps_version(version, sight)),
-        )
-    return and_(shown, opened)
-
-
-def launchable(
-    machine: FromClause, version: FromClause, provider: FromClause, sight: Sight
-) -> Predicate:
-    """The reader may launch the machine: they read it; it, its version, image and provider are
-    current and the provider active. Asked where the reader may read the version."""
-    return and_(listed_in_version(machine, provider, sight), open_now(version))
 
 
 def changeable(thing: FromClause, sight: Sight) -> Predicate:
@@ -454,6 +472,8 @@ _CHANGE: dict[str, Callable[[FromClause], Predicate]] = {
     "licenses": lambda license: license.c.created_by_id == ME,
     "boot_scripts": lambda script: script.c.created_by_id == ME,
     "tokens": lambda token: token.c.user_id == ME,
+    "channels": _changes_channel,
+    "webhooks": lambda webhook: webhook.c.created_by_id == ME,
     "version_licenses": _changes_pairing,
     "version_memberships": _changes_pairing,
     "version_scripts": _changes_pairing,

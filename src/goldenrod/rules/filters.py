@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select
 
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.words import name_key
-from goldenrod.rules import access, reading
+from goldenrod.rules import access, launching, reading
 from goldenrod.rules.access import Sight
 from goldenrod.store import schema
 from goldenrod.store.paging import Filter, Wanted
@@ -143,6 +143,6 @@ def listed_machine(
     return exists().where(
         machine.c.version_n == thing.c.n,
         provider.c.id == machine.c.provider_id,
-        access.listed_in_version(machine, provider, sight),
+        launching.listed_in_version(machine, provider, sight),
         asks(machine, provider),
     )

@@ -20,10 +20,10 @@ from sqlalchemy import (
     select,
 )
 
-from goldenrod.rules import access
+from goldenrod.rules import access, launching, lifecycle
 from goldenrod.rules.access import NOW, Sight
 from goldenrod.store import schema
-from goldenrod.store.sql import in_list, json_list, json_object, param
+from goldenrod.store.sql import NULL_JSON, as_json, in_list, json_list, json_object, param
 
 Json = ColumnElement[Any]
 Shape = Callable[[FromClause, Sight], Json]
@@ -53,16 +53,7 @@ def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], sight: Si
     """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
     thing = table.alias()
     query = select(seen_or_id(shape, thing, sight)).where(thing.c[key] == value)
-    return query.scalar_subquery()
-
-
-def state(version: FromClause) -> ColumnElement[str]:
-    """The state of a version now: the first that holds."""
-    return case(
-        (version.c.closes_at <= NOW, literal("ended", String)),
-        (version.c.opens_at > NOW, literal("scheduled", String)),
-        else_=literal("current", String),
-    )
+    return query.correlate_except(thing).scalar_subquery()
 
 
 def user(user_id: ColumnElement[int]) -> Json:
@@ -76,7 +67,8 @@ def user(user_id: ColumnElement[int]) -> Json:
             "username": account.c.username,
         }
     )
-    return select(shape).where(account.c.id == user_id).scalar_subquery()
+    query = select(shape).where(account.c.id == user_id)
+    return query.correlate_except(account).scalar_subquery()
 
 
 def version_shape(version: FromClause, sight: Sight) -> Json:
@@ -87,7 +79,7 @@ def version_shape(version: FromClause, sight: Sight) -> Json:
             "id": version.c.id,
             "url": url("image_versions", version.c.id),
             "name": version.c.name,
-            "state": state(version),
+            "state": lifecycle.state(version),
             "start_date": version.c.start_date,
             "end_date": version.c.end_date,
             # Whoever may read a version may read its image.
@@ -180,9 +172,65 @@ def identity_shape(identity: FromClause, sight: Sight) -> Json:
     )
 
 
-def version(n: ColumnElement[int], sight: Sight) -> Json:
+def version_of(n: ColumnElement[int], sight: Sight) -> Json:
     """The version with this internal key; null for none."""
     return one(version_shape, schema.versions, "n", n, sight)
+
+
+def deprecation(version: FromClause, sight: Sight) -> Json:
+    """A version's deprecation, also one to come; null for none."""
+    shown = json_object(
+        {
+            "at": version.c.deprecated_at,
+            "reason": version.c.deprecation_reason,
+            "replacement": version_of(version.c.replacement_n, sight),
+        }
+    )
+    return case((version.c.deprecated_at.is_not(None), shown), else_=NULL_JSON)
+
+
+def revoked(version: FromClause, sight: Sight) -> Json:
+    """The revocation that a version shows: of several one in force before one to come, then its own
+    before an inherited one, then the nearest origin's; null for none.
+
+    Of an origin that the reader may not read only the id shows, and neither reason nor who.
+    """
+    return _revocation(version, sight)[0]
+
+
+def revoked_reason(version: FromClause, sight: Sight) -> Json:
+    """The reason of the revocation that a version shows, as far as the reader may know it."""
+    return _revocation(version, sight)[1]
+
+
+def _revocation(version: FromClause, sight: Sight) -> tuple[Json, Json]:
+    reach, revocation, origin = (
+        schema.reach.alias(),
+        schema.revocations.alias(),
+        schema.versions.alias(),
+    )
+    own = reach.c.depth == 0
+    told = or_(own, access.readable(origin, sight))
+    reason = case((told, revocation.c.reason), else_=None)
+    shown = json_object(
+        {
+            "at": revocation.c.at,
+            "reason": reason,
+            "by": case((told, user(revocation.c.by_id)), else_=NULL_JSON),
+            "inherited_from": case(
+                (own, NULL_JSON), else_=seen_or_id(version_shape, origin, sight)
+            ),
+        }
+    )
+    tables = reach.join(revocation, revocation.c.id == reach.c.revocation_id).join(
+        origin, origin.c.n == revocation.c.version_n
+    )
+
+    def first(column: Json) -> Json:
+        query = select(column).select_from(tables).where(reach.c.n == version.c.n)
+        return query.order_by(reach.c.at > NOW, reach.c.depth).limit(1).scalar_subquery()
+
+    return as_json(first(shown)), first(reason)
 
 
 def image(image_id: ColumnElement[int], sight: Sight) -> Json:
@@ -205,7 +253,7 @@ def machines(version: FromClause, sight: Sight) -> Json:
         .select_from(machine.join(place, place.c.id == machine.c.provider_id))
         .where(
             machine.c.version_n == version.c.n,
-            access.listed_in_version(machine, place, sight),
+            launching.listed_in_version(machine, place, sight),
         )
         .order_by(machine.c.id)
     )

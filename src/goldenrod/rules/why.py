@@ -28,6 +28,7 @@ NOUNS = {
     "identity": schema.identities,
     "tag": schema.tags,
     "token": schema.tokens,
+    "webhook": schema.webhooks,
 }
 """What stands before the colon in `image:7`."""
 
@@ -46,6 +47,7 @@ RESOURCES = {
     "image_version_licenses": schema.version_licenses,
     "image_version_memberships": schema.version_memberships,
     "image_version_boot_scripts": schema.version_scripts,
+    "webhooks": schema.webhooks,
 }
 """What stands before the id in an address."""
 

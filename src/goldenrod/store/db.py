@@ -10,33 +10,26 @@ own connection: a fifth of the cost. Instants and ids come out as text on both d
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
 from queue import Empty, LifoQueue
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import PreconditionFailed, SettingError, Unavailable
+from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
-Row = dict[str, Any]
-Build = Callable[..., Any]
+__all__ = ["BUSY_TIMEOUT_MS", "Build", "Database", "Row", "Tx", "sqlite_path", "statement"]
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
 
-_DIALECTS: dict[str, Any] = {
-    "sqlite": SQLiteDialect_pysqlite(paramstyle="named"),
-    "postgresql": PGDialect_psycopg(),  # type: ignore[no-untyped-call]
-}
 _AWAY = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -48,72 +41,12 @@ _AWAY = {
 }
 
 
-class Statement:
-    """A compiled statement: its text, its parameters' defaults, what its columns are called."""
-
-    __slots__ = ("booleans", "columns", "defaults", "names", "text")
-
-    def __init__(self, dialect: str, element: Any) -> None:
-        compiled = element.compile(dialect=_DIALECTS[dialect])
-        self.text: str = compiled.string
-        self.names = tuple(compiled.params)
-        # A parameter that must be given has no default: leaving it out raises KeyError.
-        self.defaults: Row = {
-            name: value
-            for name, value in compiled.params.items()
-            if not compiled.binds[name].required
-        }
-        columns = list(getattr(element, "selected_columns", None) or _returned(element))
-        self.columns: tuple[str, ...] = tuple(column.key for column in columns)
-        # SQLite has no booleans: these come out as 0 and 1.
-        self.booleans: tuple[int, ...] = (
-            tuple(i for i, column in enumerate(columns) if isinstance(column.type, sa.Boolean))
-            if dialect == "sqlite"
-            else ()
-        )
-
-    def row(self, values: Sequence[Any]) -> Row:
-        if self.booleans:
-            values = list(values)
-            for i in self.booleans:
-                if values[i] is not None:
-                    values[i] = bool(values[i])
-        return dict(zip(self.columns, values, strict=True))
-
-
-def _returned(element: Any) -> list[Any]:
-    return list(getattr(element, "_returning", ()))
-
-
-@lru_cache(maxsize=4096)
-def statement(dialect: str, build: Build, *shape: Any) -> Statement:
-    """The compiled form of what `build(*shape)` composes, kept for the next time."""
-    return Statement(dialect, build(*shape))
-
-
-def _insert(table: sa.Table, columns: tuple[str, ...]) -> Any:
-    key = next(iter(table.primary_key.columns))
-    return table.insert().values({c: sa.bindparam(c) for c in columns}).returning(key)
-
-
-def _update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:
-    changed = {c: sa.bindparam(f"new_{c}", type_=table.c[c].type) for c in columns}
-    return table.update().where(*_equal(table, keys)).values(changed)
-
-
-def _delete(table: sa.Table, keys: tuple[str, ...]) -> Any:
-    return table.delete().where(*_equal(table, keys))
-
-
-def _equal(table: sa.Table, keys: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
-    return [table.c[key] == sa.bindparam(key, type_=table.c[key].type) for key in keys]
-
-
 class Tx:
     """One transaction: everything in it sees one state of the catalogue and one `now`.
 
     `build` arguments are module-level functions that compose a statement from `shape`; parameters
-    are given by name. `api` is where the addresses of things begin.
+    are given by name. `api` is where the addresses of things begin; `undone` has a change rolled
+    back at its end: a dry run.
     """
 
     __slots__ = (
@@ -125,6 +58,7 @@ class Tx:
         "dialect",
         "now",
         "revision",
+        "undone",
     )
 
     def __init__(self, connection: Any, dialect: str, api: str, trace: list[str] | None) -> None:
@@ -134,8 +68,9 @@ class Tx:
         self.api = api
         self.now = clock.now()
         self.revision = 0
+        self.undone = False
         self._if_match: str | None = None
-        self._etag = ""
+        self._etag: str | None = None
 
     def rows(self, build: Build, *shape: Any, **params: Any) -> list[Row]:
         """All rows, as dicts keyed by column."""
@@ -166,19 +101,19 @@ class Tx:
 
     def insert(self, table: sa.Table, /, **values: Any) -> int:
         """Insert one row; its (first) primary key."""
-        ready = statement(self.dialect, _insert, table, tuple(values))
+        ready = statement(self.dialect, insert, table, tuple(values))
         key: int = self._run(ready, values).fetchone()[0]
         return key
 
     def update(self, table: sa.Table, key: Row, /, **values: Any) -> int:
         """Set columns of the rows that `key` names; how many."""
-        ready = statement(self.dialect, _update, table, tuple(key), tuple(values))
+        ready = statement(self.dialect, update, table, tuple(key), tuple(values))
         given = key | {f"new_{name}": value for name, value in values.items()}
         return int(self._run(ready, given).rowcount)
 
     def delete(self, table: sa.Table, **key: Any) -> int:
         """Delete the rows that `key` names; how many."""
-        return int(self._run(statement(self.dialect, _delete, table, tuple(key)), key).rowcount)
+        return int(self._run(statement(self.dialect, delete, table, tuple(key)), key).rowcount)
 
     def sql(self, text: str, params: Row | None = None) -> Any:
         """Run text as it is, on the driver: for what Core cannot say. Give a dict where it has
@@ -187,8 +122,9 @@ class Tx:
             self._trace.append(text)
         return self._connection.execute(text, params or {})
 
-    def expect(self, if_match: str | None, etag: str) -> None:
-        """Take note of the request's If-Match and of the ETag that the reader's GET answers now."""
+    def expect(self, if_match: str | None, etag: str | None) -> None:
+        """Take note of the request's If-Match and of the ETag that the reader's GET answers now;
+        None where there is nothing to get."""
         self._if_match = if_match
         self._etag = etag
 
@@ -197,9 +133,10 @@ class Tx:
 
         Nouns call it between what is wrong with the body (400) and what conflicts (409).
         """
-        if self._if_match is None or self._if_match.strip() == "*":
+        if self._if_match is None:
             return
-        if self._etag not in [part.strip() for part in self._if_match.split(",")]:
+        wanted = [part.strip() for part in self._if_match.split(",")]
+        if self._etag is None or not ("*" in wanted or self._etag in wanted):
             raise PreconditionFailed(
                 "Somebody changed this since you read it. Read it again, and send its new ETag."
             )
@@ -281,8 +218,9 @@ class Database:
             with self._driver.connection() as connection:
                 self._driver.begin(connection, write=write)
                 try:
-                    yield connection, Tx(connection, self.dialect, self.api, self.trace)
-                    connection.execute("COMMIT")
+                    tx = Tx(connection, self.dialect, self.api, self.trace)
+                    yield connection, tx
+                    connection.execute("ROLLBACK" if tx.undone else "COMMIT")
                 except BaseException:
                     _roll_back(connection)
                     raise

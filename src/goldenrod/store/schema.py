@@ -18,7 +18,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -27,35 +26,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from goldenrod.store.sql import Id, Key, Moment, Sortable
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
+from goldenrod.store.lifecycle import (
+    assignments,
+    channel_groups,
+    channel_providers,
+    channels,
+    deliverer,
+    deliveries,
+    events,
+    reach,
+    revocations,
+    webhooks,
 )
-
-
-def _thing(name: str, *columns: Any, **more: Any) -> Table:
-    """A table of things with a public integer id, never used twice, and a uuid."""
-    return Table(
-        name,
-        metadata,
-        Column("id", Key, primary_key=True, autoincrement=True),
-        Column("uuid", Id, nullable=False, unique=True),
-        *columns,
-        sqlite_autoincrement=True,
-        **more,
-    )
-
-
-def _words() -> Column[Any]:
-    """The search tokens of a small table's rows, each between spaces (`catalogue/search.py`)."""
-    return Column("words", Text, nullable=False)
+from goldenrod.store.sql import Id, Key, Moment, Sortable
+from goldenrod.store.tables import metadata, thing, words
 
 
 def _to(target: str, **more: Any) -> ForeignKey:
@@ -76,9 +60,10 @@ catalogue = Table(
     CheckConstraint("one = 1", name="one_row"),
 )
 
-users = _thing(
+users = thing(
     "users",
-    Column("username", Sortable, nullable=False, unique=True),
+    Column("username", String(256), nullable=False, unique=True),
+    Column("name_key", Sortable, nullable=False, unique=True),
     Column("is_staff", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     # argon2id; null: signs in with tokens only
@@ -86,7 +71,7 @@ users = _thing(
     Column("start_date", Moment, nullable=False),
 )
 
-groups = _thing(
+groups = thing(
     "groups",
     Column("name", String(256), nullable=False),
     Column("name_key", Sortable, nullable=False, unique=True),
@@ -105,7 +90,7 @@ group_users = Table(
     Index("ix_group_users_user_id", "user_id", "group_id"),
 )
 
-providers = _thing(
+providers = thing(
     "providers",
     Column("slug", String(64), nullable=False, unique=True),
     Column("name", String(256), nullable=False),
@@ -116,7 +101,7 @@ providers = _thing(
     Column("public", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     *_dates(),
-    _words(),
+    words(),
 )
 
 # Every slug a thing ever had: an old one keeps leading to it and is never given to another.
@@ -127,7 +112,7 @@ provider_slugs = Table(
     Column("provider_id", Key, _to("providers.id"), nullable=False, index=True),
 )
 
-identities = _thing(
+identities = thing(
     "identities",
     Column("user_id", Key, _to("users.id"), nullable=False),
     Column("provider_id", Key, _to("providers.id"), nullable=False, index=True),
@@ -136,7 +121,7 @@ identities = _thing(
     UniqueConstraint("user_id", "provider_id", "key"),
 )
 
-tokens = _thing(
+tokens = thing(
     "tokens",
     Column("user_id", Key, _to("users.id"), nullable=False, index=True),
     Column("name", Sortable, nullable=False),
@@ -151,7 +136,7 @@ tokens = _thing(
     CheckConstraint("scope IN ('read', 'write', 'admin')", name="scope"),
 )
 
-images = _thing(
+images = thing(
     "images",
     Column("slug", String(64), nullable=False, unique=True),
     Column("name", String(256), nullable=False),
@@ -180,13 +165,13 @@ image_maintainers = Table(
     Index("ix_image_maintainers_group_id", "group_id", "image_id"),
 )
 
-tags = _thing(
+tags = thing(
     "tags",
     Column("name", String(256), nullable=False),
     Column("name_key", Sortable, nullable=False, unique=True),
     Column("description", Text, nullable=False),
     Column("start_date", Moment, nullable=False),
-    _words(),
+    words(),
 )
 
 image_tags = Table(
@@ -214,6 +199,10 @@ versions = Table(
     Column("doc_object_id", String(256)),
     Column("min_cpu", Integer),
     Column("min_mem", Integer),  # MiB
+    Column("deprecated_at", Moment),
+    Column("deprecation_reason", Text),
+    Column("replacement_n", Key, _to("versions.n"), index=True),
+    Column("exclude_from_latest", Boolean, nullable=False),
     # What its image says, kept here so that reading a version never has to look there.
     Column("public", Boolean, nullable=False),
     Column("owner_id", Key, _to("users.id"), nullable=False),
@@ -224,6 +213,11 @@ versions = Table(
     CheckConstraint("min_cpu BETWEEN 0 AND 4096", name="min_cpu"),
     CheckConstraint("min_mem BETWEEN 0 AND 2147483647", name="min_mem"),
     CheckConstraint("parent_n <> n", name="parent"),
+    CheckConstraint("replacement_n <> n", name="replacement"),
+    CheckConstraint(
+        "deprecated_at IS NOT NULL OR (deprecation_reason IS NULL AND replacement_n IS NULL)",
+        name="deprecation",
+    ),
     Index("ix_versions_start_date", "start_date", "id"),
     Index("ix_versions_image_id", "image_id", "start_date", "id"),
     Index("ix_versions_owner_id", "owner_id", "start_date", "id"),
@@ -251,10 +245,30 @@ versions = Table(
         sqlite_where=text("public = 1"),
         postgresql_where=text("public"),
     ),
+    # What opens, closes or is deprecated between two instants: the deliverer asks. In parts, so
+    # that SQLite does not take them for `closes_at > now`.
+    Index(
+        "ix_versions_hidden_opens_at",
+        "opens_at",
+        sqlite_where=text("public = 0"),
+        postgresql_where=text("NOT public"),
+    ),
+    Index(
+        "ix_versions_hidden_closes_at",
+        "closes_at",
+        sqlite_where=text("public = 0"),
+        postgresql_where=text("NOT public"),
+    ),
+    Index(
+        "ix_versions_deprecated_at",
+        "deprecated_at",
+        sqlite_where=text("deprecated_at IS NOT NULL"),
+        postgresql_where=text("deprecated_at IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
-machines = _thing(
+machines = thing(
     "machines",
     Column("version_n", Key, nullable=False),
     # Its version's image: what makes (provider, identifier) unique within an image.
@@ -275,6 +289,13 @@ machines = _thing(
     Index("ix_machines_version_n", "version_n", "id"),
     Index("ix_machines_provider_id", "provider_id", "version_n"),
     Index("ix_machines_identifier", "identifier", "provider_id"),
+    Index("ix_machines_start_date", "start_date"),
+    Index(
+        "ix_machines_end_date",
+        "end_date",
+        sqlite_where=text("end_date IS NOT NULL"),
+        postgresql_where=text("end_date IS NOT NULL"),
+    ),
     Index(
         "uq_machines_offered",
         "image_id",
@@ -286,7 +307,7 @@ machines = _thing(
     ),
 )
 
-licenses = _thing(
+licenses = thing(
     "licenses",
     Column("title", String(256), nullable=False),
     Column("title_key", Sortable, nullable=False),
@@ -294,11 +315,11 @@ licenses = _thing(
     Column("text", Text, nullable=False),
     Column("created_by_id", Key, _to("users.id"), nullable=False),
     Column("start_date", Moment, nullable=False),
-    _words(),
+    words(),
     CheckConstraint("type IN ('Full Text', 'URL', 'SPDX')", name="type"),
 )
 
-boot_scripts = _thing(
+boot_scripts = thing(
     "boot_scripts",
     Column("title", String(256), nullable=False),
     Column("title_key", Sortable, nullable=False),
@@ -308,14 +329,14 @@ boot_scripts = _thing(
     Column("wait_for_deploy", Boolean, nullable=False),
     Column("created_by_id", Key, _to("users.id"), nullable=False),
     Column("start_date", Moment, nullable=False),
-    _words(),
+    words(),
     CheckConstraint("type IN ('Raw Text', 'URL')", name="type"),
 )
 
 
 def _pairing(name: str, other: str, column: str) -> Table:
     """A version and one license, group or script: once each."""
-    return _thing(
+    return thing(
         name,
         Column("version_n", Key, _to("versions.n"), nullable=False),
         Column(column, Key, _to(f"{other}.id"), nullable=False),
@@ -407,3 +428,18 @@ FULL_TEXT_TABLES = (
     "tokenize=\"ascii tokenchars '-._'\")"
 )
 """How SQLite's tables of search tokens are made; `{name}` is `image_words` or `version_words`."""
+
+__all__ = [
+    "assignments",
+    "channel_groups",
+    "channel_providers",
+    "channels",
+    "deliverer",
+    "deliveries",
+    "events",
+    "metadata",
+    "reach",
+    "revocations",
+    "webhooks",
+]
+"""The lifecycle's tables stand in `lifecycle.py`; they are reached from here like the others."""

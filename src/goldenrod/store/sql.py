@@ -115,6 +115,24 @@ def _array_postgresql(element: _json_array, compiler: SQLCompiler, **kw: Any) ->
     return f"('[' || coalesce(string_agg(({item})::text, ','), '') || ']')::json"
 
 
+class as_json(FunctionElement[Any]):
+    """JSON that stays JSON inside an object: SQLite forgets it of a row that was sorted, and
+    neither knows it of a column of text."""
+
+    type = JSON()
+    inherit_cache = False
+
+
+@compiles(as_json, "sqlite")
+def _json_sqlite(element: as_json, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(as_json, "postgresql")
+def _json_postgresql(element: as_json, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)})::json"
+
+
 class json_text(FunctionElement[Any]):
     """JSON as text: psycopg would decode a json column, and the bytes are what is answered."""
 

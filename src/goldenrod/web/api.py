@@ -4,15 +4,17 @@ Everything stands under `/api/v2`; image versions at the root as well, where the
 The OpenAPI document is generated from `ROUTES`.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
 
 from goldenrod.base import answers, bodies
+from goldenrod.base import lifecycle_answers as lifecycle
 from goldenrod.catalogue import (
     attachments,
+    channels,
     groups,
     history,
     identities,
@@ -25,10 +27,11 @@ from goldenrod.catalogue import (
     tags,
     tokens,
     versions,
+    webhooks,
 )
 from goldenrod.rules.access import Actor
 from goldenrod.store.paging import Listing
-from goldenrod.web import token_doors
+from goldenrod.web import lifecycle_doors, token_doors, webhook_doors
 from goldenrod.web.call import Door
 from goldenrod.web.doors import (
     Adds,
@@ -46,7 +49,9 @@ from goldenrod.web.doors import (
 @dataclass(frozen=True)
 class Route:
     """One method of one address: `takes` is its body, `answers` what it answers (a page of them
-    where `lists` says what the list takes), `statuses` those of success, the usual one first."""
+    where `lists` says what the list takes), `statuses` those of success, the usual one first, and
+    `options` its query parameters beside a list's, `refuses` statuses beside its method's usual
+    ones, `also` media types beside JSON. A POST that `asks` changes nothing and needs no token."""
 
     method: str
     path: str
@@ -57,6 +62,10 @@ class Route:
     lists: Listing | None = None
     statuses: tuple[int, ...] = (200,)
     at_root: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    refuses: tuple[int, ...] = ()
+    asks: bool = False
+    also: tuple[str, ...] = ()
 
     def paths(self, api: str) -> list[str]:
         """Where it is reached."""
@@ -74,6 +83,7 @@ def things(
     *,
     create: tuple[Callable[..., Any], type[Struct]] | None = None,
     made: type[Struct] | None = None,
+    alone: tuple[Door, type[Struct]] | None = None,
     adds: Adds = lambda tx, actor, made: {},
     by: Callable[[Actor], None] = Actor.require_write,
     edit: tuple[Callable[..., Any], type[Struct]] | None = None,
@@ -82,7 +92,8 @@ def things(
 ) -> Iterator[Route]:
     """The routes of one resource: list, get, and what of create, edit and end it has.
 
-    `words`: the thing, and the verb that DELETE is. `by` says who may POST at all.
+    `words`: the thing, and the verb that DELETE is. `by` says who may POST at all. `made` is what
+    POST answers and `alone` a door for one thing and what it answers, where they differ.
     """
     noun, ends = words
     path, one = f"/{resource}", f"/{resource}/{{key}}"
@@ -109,7 +120,9 @@ def things(
             statuses=(201, 200),
             at_root=at_root,
         )
-    yield Route("GET", one, reading_one(get), f"Get {article} {noun}", shape, at_root=at_root)
+    single = alone[1] if alone else shape
+    got = alone[0] if alone else reading_one(get)
+    yield Route("GET", one, got, f"Get {article} {noun}", single, at_root=at_root)
     if edit:
         door = editing(take, edit[0], get, edit[1])
         yield Route(
@@ -117,7 +130,7 @@ def things(
             one,
             door,
             f"Edit {article} {noun}",
-            shape,
+            alone[1] if alone else shape,
             edit[1],
             statuses=(200, 204),
             at_root=at_root,
@@ -153,15 +166,56 @@ ROUTES: tuple[Route, ...] = (
     *things("image_versions", ("image version", "End"), answers.Version, versions.LIST,
             versions.list_versions, versions.get_version, versions.take_version,
             create=(publishing.create_version, bodies.NewVersion), made=answers.NewVersion,
+            alone=(lifecycle_doors.get_version, answers.SingleVersion),
             adds=publishing.not_inherited,
             edit=(publishing.edit_version, bodies.VersionPatch),
             end=publishing.end_version, at_root=True),
+    Route("POST", "/image_versions/{key}/revoke", lifecycle_doors.revoke,
+          "Revoke an image version", lifecycle.Effect, bodies.Revocation, at_root=True),
+    Route("POST", "/image_versions/{key}/restore", lifecycle_doors.restore,
+          "Restore an image version", lifecycle.Effect, bodies.Restoring, at_root=True),
+    Route("GET", "/image_versions/{key}/lineage", lifecycle_doors.get_lineage,
+          "Get what an image version was built on and what was built on it", lifecycle.Lineage,
+          options={"direction": "ancestors, descendants or both (the default)",
+                   "depth": "how far, a whole number"}, at_root=True),
+    Route("GET", "/image_versions/{key}/diff", lifecycle_doors.get_diff,
+          "Get what changed from another image version", lifecycle.Diff,
+          options={"against": "the uuid of the other version; the parent, if not said"},
+          at_root=True),
     Route("GET", "/image_versions/{key}/history", listing_of(history.list_history, history.LIST),
-          "List who changed an image version", answers.Change, lists=history.LIST, at_root=True),
+          "List who changed an image version", answers.Change, lists=history.LIST, refuses=(403,),
+          at_root=True),
     *things("images", ("image", "End"), answers.Image, images.LIST,
             images.list_images, images.get_image, images.take_image,
             create=(images.create_image, bodies.NewImage),
             edit=(images.edit_image, bodies.ImagePatch), end=images.end_image),
+    Route("GET", "/images/{key}/channels", listing_of(channels.list_channels, channels.LIST),
+          "List an image's channels", lifecycle.Channel, lists=channels.LIST),
+    Route("GET", "/images/{key}/channels/{name}", lifecycle_doors.get_channel,
+          "Get a channel", lifecycle.Channel),
+    Route("PUT", "/images/{key}/channels/{name}", lifecycle_doors.put_channel,
+          "Assign a version to a channel", lifecycle.Channel, bodies.Assignment,
+          statuses=(200, 201)),
+    Route("PATCH", "/images/{key}/channels/{name}", lifecycle_doors.patch_channel,
+          "Edit a channel", lifecycle.Channel, bodies.ChannelPatch),
+    Route("DELETE", "/images/{key}/channels/{name}", lifecycle_doors.delete_channel,
+          "Hide a channel", statuses=(204,)),
+    Route("GET", "/images/{key}/channels/{name}/history", lifecycle_doors.channel_history,
+          "List what a channel was assigned", lifecycle.Assignment, lists=channels.HISTORY),
+    Route("GET", "/resolve/{image}/{channel}/{provider}", lifecycle_doors.resolve,
+          "Resolve a channel to the machine it offers on a provider", lifecycle.Resolved,
+          options={"architecture": "such as x86_64",
+                   "allow_revoked": "true: answer a revoked target, with its reason"},
+          refuses=(409,), also=("text/plain",), at_root=True),
+    Route("GET", "/resolve/{image}/{channel}", lifecycle_doors.resolve_everywhere,
+          "Resolve a channel on every provider", lifecycle.ResolvedEverywhere, refuses=(409,),
+          at_root=True),
+    Route("GET", "/lookup", lifecycle_doors.look_up_one, "Look up a running machine's id",
+          lifecycle.LookupAnswer,
+          options={"identifier": "the id found running", "provider": "where: id, uuid or slug"},
+          at_root=True),
+    Route("POST", "/lookup", lifecycle_doors.look_up_many, "Look up many running machines' ids",
+          lifecycle.LookupAnswer, bodies.Lookup, asks=True, at_root=True),
     *things("provider_machines", ("machine", "End"), answers.Machine, machines.LIST,
             machines.list_machines, machines.get_machine, machines.take_machine,
             create=(machines.create_machine, bodies.NewMachine),
@@ -196,7 +250,22 @@ ROUTES: tuple[Route, ...] = (
     *things("tokens", ("token", "Revoke"), answers.Token, tokens.LIST,
             tokens.list_tokens, tokens.get_token, tokens.take_token, end=tokens.revoke_token),
     Route("POST", "/tokens", token_doors.create_token, "Create a token", answers.NewTokenAnswer,
-          bodies.NewToken, statuses=(201,)),
+          bodies.NewToken, statuses=(201,), refuses=(429,)),
+    *things("webhooks", ("webhook", "Remove"), lifecycle.Webhook, webhooks.LIST,
+            webhooks.list_webhooks, webhooks.get_webhook, webhooks.take_webhook,
+            end=webhooks.remove_webhook),
+    Route("POST", "/webhooks", webhook_doors.create_webhook, "Create a webhook",
+          lifecycle.WebhookWithSecret, bodies.NewWebhook, statuses=(201,)),
+    Route("PATCH", "/webhooks/{key}", webhook_doors.edit_webhook, "Edit a webhook",
+          lifecycle.Webhook, bodies.WebhookPatch),
+    Route("GET", "/webhooks/{key}/deliveries",
+          listing_of(webhooks.list_deliveries, webhooks.DELIVERIES),
+          "List what was and will be sent to a webhook", lifecycle.Delivery,
+          lists=webhooks.DELIVERIES),
+    Route("GET", "/webhooks/{key}/deliveries/{delivery}", webhook_doors.get_delivery,
+          "Get a delivery", lifecycle.Delivery),
+    Route("POST", "/webhooks/{key}/deliveries/{delivery}/redeliver", webhook_doors.redeliver,
+          "Send a delivery again", lifecycle.Delivery),
     *pairing(pairings.LICENSES, answers.VersionLicense, bodies.NewVersionLicense),
     *pairing(pairings.MEMBERSHIPS, answers.VersionMembership, bodies.NewVersionMembership),
     *pairing(pairings.SCRIPTS, answers.VersionScript, bodies.NewVersionScript),

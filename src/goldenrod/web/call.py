@@ -5,6 +5,7 @@ The order of refusals is kept here: 401 before the body is read, the body's own 
 for the anonymous, so that slow uploads leave the rest of the server free.
 """
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from goldenrod.base import decode
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
+    FieldError,
     Problem,
     TooLarge,
     Unavailable,
@@ -84,6 +86,16 @@ class Call:
                 actor.require_write()
         self.read_body()
         with self.db.write() as tx:
+            actor, _ = self._identify(tx)
+            yield tx, actor
+
+    @contextmanager
+    def note(self) -> Iterator[tuple[Tx, Actor]]:
+        """A change without a body that no reader of the catalogue sees, and who asks."""
+        with self.read() as (_, actor):
+            if actor.kind == "anonymous":
+                actor.require_write()
+        with self.db.note() as tx:
             actor, _ = self._identify(tx)
             yield tx, actor
 
@@ -189,13 +201,37 @@ class Call:
                 code="parameter_unknown",
             )
 
+    def options(self, *known: str) -> dict[str, str]:
+        """The query's parameters, each of `known` at most once. Raises BadRequest."""
+        given = {}
+        for name, values in self.arguments().items():
+            problem = None
+            if name not in known:
+                problem = f"is not a parameter here. It takes: {', '.join(known)}."
+            elif len(values) != 1 or "\x00" in values[0]:
+                problem = "may be given once, without NUL characters."
+            if problem:
+                raise BadRequest(
+                    f"{name[:80]} {problem}",
+                    code="parameter_unknown" if name not in known else "parameter_invalid",
+                    errors=(FieldError(name[:80], problem),),
+                )
+            given[name] = values[0]
+        return given
+
     def base(self) -> str:
         """The address that the request came in by, for the links to its neighbours."""
         return f"{self.settings.public_url}{self.req.path}"
 
-    def expect(self, tx: Tx, current: str) -> None:
-        """Hold the request's If-Match against what GET answers now."""
-        tx.expect(self.req.get_header("If-Match"), reading.etag(current))
+    def expect(self, tx: Tx, current: str | None) -> None:
+        """Hold the request's If-Match against what GET answers now; None for nothing."""
+        etag = None if current is None else reading.etag(current)
+        tx.expect(self.req.get_header("If-Match"), etag)
+
+
+def written(value: Any) -> str:
+    """A value as JSON text, as the database would write it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 COMPUTED = frozenset(
@@ -207,6 +243,11 @@ COMPUTED = frozenset(
         "versions_url",
         "last_used",
         "personal",
+        "stale",
+        "behind",
+        "parent_behind",
+        "target",
+        "stopped",
     }
 )
 """Fields that an answer computes: sent back in a PATCH, they are ignored."""

@@ -33,6 +33,14 @@ CODES: dict[str, Code] = {
     ),
     "parameter_unknown": Code(400, "A query parameter that this address does not take."),
     "parameter_invalid": Code(400, "A query parameter's value is malformed, or given twice."),
+    "parameter_required": Code(
+        400, "What is asked needs a parameter that is not given, such as against."
+    ),
+    "version_of_other_image": Code(400, "A channel is assigned versions of its own image only."),
+    "webhook_target_refused": Code(
+        400,
+        "The webhook's target leads nowhere, to the server's own machine, or to a private network.",
+    ),
     "idempotency_key_invalid": Code(400, "Idempotency-Key takes 1 to 256 printable characters."),
     # ── who asks ───────────────────────────────────────────────────────────────────────────
     "credentials_required": Code(401, "Changing anything needs a token."),
@@ -55,6 +63,12 @@ CODES: dict[str, Code] = {
     ),
     # ── what is there ──────────────────────────────────────────────────────────────────────
     "not_found": Code(404, "It does not exist, or you may not see it: the answer is the same."),
+    "channel_not_found": Code(
+        404, "The image has no channel of this name that you may see; perhaps it is hidden."
+    ),
+    "machine_not_found": Code(
+        404, "The channel offers no machine on this provider that you may launch."
+    ),
     "page_not_found": Code(404, "The page is past the end of the list, or 0."),
     "method_not_allowed": Code(405, "This address does not take this method; Allow lists its own."),
     "conflict": Code(409, "The change is right in itself, but against the catalogue's state."),
@@ -62,6 +76,31 @@ CODES: dict[str, Code] = {
     "parent_cycle": Code(409, "The new parent descends from the version itself."),
     "imaging_not_allowed": Code(
         409, "The parent does not allow imaging to those who may not change it."
+    ),
+    "parent_revoked": Code(
+        409, "The parent is revoked. Say allow_revoked_parent to build on it all the same."
+    ),
+    "replacement_cycle": Code(409, "Following the replacements would lead in a circle."),
+    "version_in_channel": Code(
+        409, "A channel of its image was assigned the version: it cannot move to another image."
+    ),
+    "version_not_offered": Code(
+        409, "A channel takes versions that are current or deprecated; state says what it is."
+    ),
+    "version_already_revoked": Code(409, "A revocation of its own is in force: restore it first."),
+    "version_not_revoked": Code(
+        409, "It has no revocation of its own; inherited_from says where the one it has comes from."
+    ),
+    "version_revoked": Code(
+        409, "The channel stopped at a revoked version; version and revoked say which and why."
+    ),
+    "webhook_inactive": Code(409, "The webhook is switched off: nothing is sent to it."),
+    "channel_computed": Code(409, "latest is computed: it cannot be assigned, edited or deleted."),
+    "channel_requirement_unmet": Code(
+        409, "The version lacks what the channel requires; missing lists it. Or override."
+    ),
+    "machine_ambiguous": Code(
+        409, "There are machines of several architectures; machines lists them. Name one."
     ),
     "machine_taken": Code(
         409, "Another machine of the image has this identifier on this provider."

@@ -67,8 +67,15 @@ VERSION: dict[str, Any] = {
     "min_cpu": None,
     "min_mem": None,
     "state": "current",
+    "deprecation": None,
+    "revoked": None,
+    "exclude_from_latest": False,
+    "stale": False,
+    "behind": 0,
+    "parent_behind": None,
 }
 
-COLLECTION: dict[str, Any] = {"count": 1, "next": None, "previous": None, "results": [VERSION]}
+_LISTED = {name: value for name, value in VERSION.items() if not name.endswith("behind")}
+COLLECTION: dict[str, Any] = {"count": 1, "next": None, "previous": None, "results": [_LISTED]}
 
 EDIT: dict[str, Any] = {"name": "new name"}

@@ -12,6 +12,7 @@ from apispec import APISpec
 
 from goldenrod import __version__
 from goldenrod.base import answers, errors
+from goldenrod.base.bodies import NewToken
 from goldenrod.web import examples
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import JSON, MERGE_PATCH
@@ -39,10 +40,6 @@ _REFUSALS: dict[str, tuple[int, ...]] = {
     "PATCH": (400, 401, 403, 404, 409, 412, 413, 415, 503),
     "PUT": (400, 401, 403, 404, 409, 412, 413, 415, 503),
     "DELETE": (400, 401, 403, 404, 409, 412, 503),
-}
-_MORE_REFUSALS: dict[tuple[str, str], tuple[int, ...]] = {
-    ("GET", "/image_versions/{key}/history"): (403,),
-    ("POST", "/tokens"): (429,),
 }
 _VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}
 _HEADERS: dict[str, Schema] = {
@@ -126,7 +123,9 @@ def operation_id(route: Route) -> str:
     owners = [_singular(word) for word in words[:-1]]
     last = words[-1] if many or len(words) > 1 else _singular(words[-1])
     verb = _VERBS.get(route.method) or ("list" if many else "get")
-    return "_".join([verb, *owners, last])
+    ends = parts[-1].strip("{}")
+    named = [ends] if parts[-1].startswith("{") and ends not in ("key", "name") else []
+    return "_".join([verb, *owners, last, *named])
 
 
 def _operation(route: Route, components: Components, *, at_root: bool) -> Schema:
@@ -152,11 +151,12 @@ def _described(route: Route) -> str:
             "A JSON merge patch: what is absent stays, lists are replaced whole, all of it or "
             "nothing. Sending back what GET gave changes nothing. It takes no query parameters."
         )
-    return "It takes no query parameters."
+    return "" if route.options else "It takes no query parameters."
 
 
 def _needs_token(route: Route) -> bool:
-    return route.method in _CHANGES and route.takes not in FOR_A_SECRET
+    # A new token is asked for with a username and a password, too.
+    return route.method in _CHANGES and not (route.asks or route.takes is NewToken)
 
 
 def _request_body(route: Route, components: Components) -> Schema:
@@ -172,8 +172,7 @@ def _responses(route: Route, components: Components) -> dict[str, Any]:
     found: dict[str, Any] = {str(s): _success(route, s, components) for s in route.statuses}
     if route.method == "GET":
         found["304"] = {"description": "It is still what If-None-Match names."}
-    more = _MORE_REFUSALS.get((route.method, route.path), ())
-    for status in sorted({*_REFUSALS[route.method], *more}):
+    for status in sorted({*_REFUSALS[route.method], *route.refuses}):
         found[str(status)] = f"Problem{status}"
     return found
 
@@ -185,19 +184,25 @@ def _success(route: Route, status: int, components: Components) -> Schema:
     paged = route.lists is not None
     schema = components.page_ref(route.answers) if paged else components.ref(route.answers)
     media: Schema = {"schema": schema}
-    if route.path.startswith("/image_versions") and route.answers is answers.Version:
-        media["example"] = examples.COLLECTION if paged else examples.VERSION
-    headers = ["ETag"] * (route.takes not in FOR_A_SECRET) + ["Location"] * (status == 201)
+    if route.answers is answers.Version:
+        media["example"] = examples.COLLECTION
+    if route.answers is answers.SingleVersion:
+        media["example"] = examples.VERSION
+    tagged = route.method != "POST" or status == 201
+    headers = ["ETag"] * (tagged and route.takes not in FOR_A_SECRET)
+    headers += ["Location"] * (status == 201 and route.method == "POST")
     return {
         "description": said,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {JSON: media},
+        "content": {JSON: media, **dict.fromkeys(route.also, _TEXT)},
     }
 
 
+_TEXT: Schema = {"schema": {"type": "string"}}
 _SAID = {
     ("POST", 201): "It was made.",
     ("POST", 200): "It was there already.",
+    ("PUT", 201): "It is new.",
     ("PATCH", 204): "Done, and you may no longer see it.",
     ("DELETE", 204): "Done.",
 }

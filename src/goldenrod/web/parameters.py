@@ -5,26 +5,53 @@ All of it is read from the route and its `Listing`; `openapi.py` puts it into th
 
 import re
 
-from goldenrod.base.bodies import NewToken
+from goldenrod.base.bodies import NewToken, NewWebhook
+from goldenrod.catalogue.channels import NAME
+from goldenrod.catalogue.lineage import DIRECTIONS, MOST_DEPTH
+from goldenrod.catalogue.lookup import MOST_CHARACTERS
 from goldenrod.rules.idempotency import MOST_KEY
 from goldenrod.store.paging import MOST_PER_PAGE, PAGE_SIZE, Filter, Listing
 from goldenrod.web.api import Route
 from goldenrod.web.schemas import ID_PATTERN, SLUG_PATTERN, UUID_PATTERN, Schema, named
 
-FOR_A_SECRET = (NewToken,)
-"""Bodies whose answer holds a secret that is shown once: no Idempotency-Key, no ETag. The anonymous
-may send them, too: they carry a username and a password instead."""
+FOR_A_SECRET = (NewToken, NewWebhook)
+"""Bodies whose answer holds a secret that is shown once: it has no ETag."""
+_WITHOUT_KEY = ("tokens", "webhooks")
+"""Resources that take no Idempotency-Key, since their answers hold a secret."""
 
 _KEYS = {
     "image_versions": (UUID_PATTERN,),
     "images": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
     "providers": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
 }
+_NAMED = {
+    "name": (NAME.pattern,),
+    "channel": (NAME.pattern,),
+    "image": _KEYS["images"],
+    "provider": _KEYS["providers"],
+}
+_WORDS = {
+    ID_PATTERN: "id",
+    UUID_PATTERN: "UUID",
+    SLUG_PATTERN: "slug",
+    NAME.pattern: "name",
+}
 _TAKES = {
     "a uuid": (UUID_PATTERN,),
     "an id or uuid": (ID_PATTERN, UUID_PATTERN),
     "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
 }
+_TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_OPTIONS: dict[str, Schema] = {
+    "against": named(UUID_PATTERN),
+    "allow_revoked": {"type": "boolean", "default": False},
+    "depth": {"type": "integer", "minimum": 0, "maximum": MOST_DEPTH},
+    "direction": {"type": "string", "enum": list(DIRECTIONS), "default": "both"},
+    "identifier": _TEXT | {"minLength": 1, "maxLength": MOST_CHARACTERS},
+    "provider": named(*_KEYS["providers"]),
+}
+"""What a route's options take that is not any text."""
+_OBLIGATORY: dict[str, Schema] = {"identifier": {"required": True}}
 
 
 def tag_of(route: Route) -> str:
@@ -34,29 +61,28 @@ def tag_of(route: Route) -> str:
 
 def of_path(route: Route) -> list[Schema]:
     """What stands in braces in its address."""
-    key = named(*_KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN)))
-    return [
-        {
-            "name": "id" if name == "key" else name,
-            "in": "path",
-            "required": True,
-            "description": _key_words(route) if name == "key" else "its name",
-            "schema": key if name == "key" else {"type": "string", "minLength": 1},
-        }
-        for name in re.findall(r"{(\w+)}", route.path)
-    ]
-
-
-def _key_words(route: Route) -> str:
-    forms = _KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN))
-    words = {ID_PATTERN: "id", UUID_PATTERN: "UUID", SLUG_PATTERN: "slug"}
-    return "its " + " or ".join(words[form] for form in forms)
+    found = []
+    for name in re.findall(r"{(\w+)}", route.path):
+        forms = _NAMED.get(name) or _KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN))
+        found.append(
+            {
+                "name": "id" if name == "key" else name,
+                "in": "path",
+                "required": True,
+                "description": "its " + " or ".join(_WORDS[form] for form in forms),
+                "schema": named(*forms),
+            }
+        )
+    return found
 
 
 def of_query(route: Route) -> list[Schema]:
     """What a list takes: its filters, its order, its pages."""
     if route.lists is None:
-        return []
+        return [
+            _query(name, words, _OPTIONS.get(name, _TEXT)) | _OBLIGATORY.get(name, {})
+            for name, words in route.options.items()
+        ]
     filters = [
         _query(name, takes.takes, _filter_schema(takes))
         for name, takes in route.lists.filters.items()
@@ -69,7 +95,7 @@ def _filter_schema(takes: Filter) -> Schema:
     if forms:
         return named(*forms)
     if takes.schema == {"type": "string"}:
-        return {"type": "string", "pattern": r"^[^\u0000]*$"}
+        return _TEXT
     return dict(takes.schema)
 
 
@@ -107,7 +133,7 @@ def headers(route: Route) -> list[Schema]:
         return [_header("If-None-Match", "an ETag: 304 where the answer is still that", text)]
     if route.method != "POST":
         return [_header("If-Match", "an ETag: 412 where GET answers another now", text)]
-    if route.takes in FOR_A_SECRET:
+    if route.asks or tag_of(route) in _WITHOUT_KEY:
         return []
     return [
         _header(

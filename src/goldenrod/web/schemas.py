@@ -33,7 +33,7 @@ _SLUG = {
     "maxLength": 64,
 }
 
-_QUALIFIED = re.compile(r"goldenrod\.base\.(answers|bodies)\.(\w+)")
+_QUALIFIED = re.compile(r"goldenrod\.base\.(answers|bodies|lifecycle_answers)\.(\w+)")
 
 
 def named(*forms: str) -> Schema:
@@ -91,7 +91,7 @@ class Components:
 
 def _renamed(schemas: Any) -> Any:
     def name(found: re.Match[str]) -> str:
-        return f"{found[2]}Answer" if found[1] == "answers" else found[2]
+        return found[2] if found[1] == "bodies" else f"{found[2]}Answer"
 
     return json.loads(_QUALIFIED.sub(name, json.dumps(schemas)))
 

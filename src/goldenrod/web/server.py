@@ -23,6 +23,7 @@ from granian.server.mp import MPServer
 
 from goldenrod.base import config
 from goldenrod.base.config import Settings
+from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web.app import Wsgi, build_app
@@ -86,7 +87,18 @@ def load(settings: Settings, target: str) -> Wsgi:
     db = Database(
         settings.database_url, public_url=settings.public_url, pool=settings.database_pool
     )
-    return build_app(db, settings)
+    app = build_app(db, settings)
+    if settings.deliver:
+        _deliver(db, settings)
+    return app
+
+
+def _deliver(db: Database, settings: Settings) -> None:
+    """Tell webhooks what happened, in the background; it ends with the worker, wherever it is: what
+    was not delivered then is delivered later."""
+    deliverer = Deliverer(db, private=settings.webhooks_private)
+    stop = threading.Event()
+    threading.Thread(target=deliverer.run, args=(stop,), name="webhooks", daemon=True).start()
 
 
 def _end_with_main() -> None:

@@ -140,19 +140,31 @@ def upgrade() -> None:
         sa.Column("doc_object_id", sa.String(length=256), nullable=True),
         sa.Column("min_cpu", sa.Integer(), nullable=True),
         sa.Column("min_mem", sa.Integer(), nullable=True),
+        sa.Column("deprecated_at", Moment(), nullable=True),
+        sa.Column("deprecation_reason", sa.Text(), nullable=True),
+        sa.Column("replacement_n", Key, nullable=True),
+        sa.Column("exclude_from_latest", sa.Boolean(), nullable=False),
         sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("owner_id", Key, nullable=False),
         sa.Column("opens_at", Moment(), nullable=False),
         sa.Column("closes_at", Moment(), nullable=False),
+        sa.CheckConstraint(
+            "deprecated_at IS NOT NULL OR (deprecation_reason IS NULL AND replacement_n IS NULL)",
+            name=op.f("ck_versions_deprecation"),
+        ),
         sa.CheckConstraint("min_cpu BETWEEN 0 AND 4096", name=op.f("ck_versions_min_cpu")),
         sa.CheckConstraint("min_mem BETWEEN 0 AND 2147483647", name=op.f("ck_versions_min_mem")),
         sa.CheckConstraint("parent_n <> n", name=op.f("ck_versions_parent")),
+        sa.CheckConstraint("replacement_n <> n", name=op.f("ck_versions_replacement")),
         sa.ForeignKeyConstraint(
             ["identity_id"], ["identities.id"], name=op.f("fk_versions_identity_id")
         ),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_versions_image_id")),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_versions_owner_id")),
         sa.ForeignKeyConstraint(["parent_n"], ["versions.n"], name=op.f("fk_versions_parent_n")),
+        sa.ForeignKeyConstraint(
+            ["replacement_n"], ["versions.n"], name=op.f("fk_versions_replacement_n")
+        ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_versions_user_id")),
         sa.PrimaryKeyConstraint("n", name=op.f("pk_versions")),
         sa.UniqueConstraint("id", name=op.f("uq_versions_id")),
@@ -192,6 +204,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("public = 1"),
         postgresql_where=sa.text("public"),
     )
+    op.create_index(op.f("ix_versions_replacement_n"), "versions", ["replacement_n"], unique=False)
     op.create_index("ix_versions_start_date", "versions", ["start_date", "id"], unique=False)
     op.create_index(
         "ix_versions_user_id", "versions", ["user_id", "start_date", "id"], unique=False

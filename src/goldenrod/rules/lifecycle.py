@@ -1,0 +1,218 @@
+"""Lifecycle as SQL: state, revocation, channel targets, `latest`, behind. Computed, never swept.
+
+The state of a version at an instant is the first row that holds:
+
+    ended        its or its image's end_date is past
+    scheduled    its or its image's start_date is to come
+    revoked      a revocation in force is its own or inherited
+    deprecated   its deprecation's instant is past
+    current      otherwise
+
+The instant is the parameter `now`: what would hold at another one is asked by running the same
+statement with that one.
+"""
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from goldenrod.rules import access, launching
+from goldenrod.rules.access import NOW, Sight
+from goldenrod.store import schema
+
+Predicate = ColumnElement[bool]
+
+LATEST = "latest"
+STATES = ("ended", "scheduled", "revoked", "deprecated", "current")
+MOST_BEHIND = 1000
+"""How far behind is counted."""
+
+
+def revoked(version: FromClause) -> Predicate:
+    """A revocation in force is its own or inherited."""
+    reach = schema.reach.alias()
+    return exists().where(reach.c.n == version.c.n, reach.c.at <= NOW)
+
+
+def stops(version: FromClause) -> Predicate:
+    """A revocation in force, its own or inherited, holds channels at it instead of rolling back."""
+    reach = schema.reach.alias()
+    return exists().where(reach.c.n == version.c.n, reach.c.at <= NOW, ~reach.c.roll_back_channels)
+
+
+def deprecated(version: FromClause) -> Predicate:
+    """Its deprecation's instant is past."""
+    return and_(version.c.deprecated_at.is_not(None), version.c.deprecated_at <= NOW)
+
+
+def state(version: FromClause) -> ColumnElement[str]:
+    """The word of this module's table that holds."""
+    return case(
+        (version.c.closes_at <= NOW, literal("ended", String)),
+        (version.c.opens_at > NOW, literal("scheduled", String)),
+        (revoked(version), literal("revoked", String)),
+        (deprecated(version), literal("deprecated", String)),
+        else_=literal("current", String),
+    )
+
+
+def is_current(version: FromClause) -> Predicate:
+    """Its state is current."""
+    fresh = or_(version.c.deprecated_at.is_(None), version.c.deprecated_at > NOW)
+    return and_(access.open_now(version), fresh, ~revoked(version))
+
+
+def newer(version: FromClause, than: FromClause) -> Predicate:
+    """By start_date, then id; never by comparing names."""
+    return and_(
+        version.c.image_id == than.c.image_id,
+        tuple_(version.c.start_date, version.c.id) > tuple_(than.c.start_date, than.c.id),
+    )
+
+
+def behind(version: FromClause, sight: Sight) -> ColumnElement[int]:
+    """How many readable, current versions of its image are newer, counted to a thousand."""
+    other = schema.versions.alias()
+    ahead = (
+        select(other.c.n)
+        .where(newer(other, version), is_current(other), access.readable(other, sight))
+        .limit(MOST_BEHIND)
+        .correlate(version)
+        .subquery()
+    )
+    return select(func.count()).select_from(ahead).scalar_subquery()
+
+
+def parent_behind(version: FromClause, sight: Sight) -> ColumnElement[int]:
+    """The same for its parent; null where there is none that the reader may read."""
+    parent = schema.versions.alias()
+    return (
+        select(behind(parent, sight))
+        .where(parent.c.n == version.c.parent_n, access.readable(parent, sight))
+        .scalar_subquery()
+    )
+
+
+def stale(version: FromClause, sight: Sight) -> Predicate:
+    """Its parent, which the reader may read, is behind.
+
+    The newest first, and one: of an EXISTS a planner thinks that any row will do, and reads all
+    versions to find it.
+    """
+    parent, other = schema.versions.alias(), schema.versions.alias()
+    newest = (
+        select(other.c.n)
+        .where(newer(other, parent), is_current(other), access.readable(other, sight))
+        .order_by(other.c.start_date.desc(), other.c.id.desc())
+        .limit(1)
+        .correlate(parent)
+        .scalar_subquery()
+    )
+    found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, sight))
+    return found.scalar_subquery().is_not(None)
+
+
+def has_launchable(version: FromClause, sight: Sight) -> Predicate:
+    """The version, which the reader may read, has a machine that they may launch."""
+    machine, provider = schema.machines.alias(), schema.providers.alias()
+    return exists().where(
+        machine.c.version_n == version.c.n,
+        provider.c.id == machine.c.provider_id,
+        launching.launchable(machine, version, provider, sight),
+    )
+
+
+def offered_by_latest(version: FromClause, sight: Sight) -> Predicate:
+    """What `latest` chooses from, save the machine: current, readable, not left out of it."""
+    return and_(
+        is_current(version), ~version.c.exclude_from_latest, access.readable(version, sight)
+    )
+
+
+def latest(image_id: ColumnElement[int], sight: Sight) -> ColumnElement[int]:
+    """The internal key of an image's `latest` for this reader; null for none."""
+    version = schema.versions.alias()
+    return (
+        select(version.c.n)
+        .where(
+            version.c.image_id == image_id,
+            offered_by_latest(version, sight),
+            has_launchable(version, sight),
+        )
+        .order_by(version.c.start_date.desc(), version.c.id.desc())
+        .limit(1)
+        .correlate_except(version)
+        .scalar_subquery()
+    )
+
+
+def _halt(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
+    """Where the walk back over a channel's assignments ends: an unassignment, a version that holds
+    the channel, or the first that is open and not revoked. Its version, or its version only if it
+    is a target (`target`) or holds the channel (`stopped`)."""
+    a, v = schema.assignments.alias(), schema.versions.alias()
+    held = stops(v)
+    shown = case((held if column == "stopped" else ~held, a.c.version_n), else_=None)
+    return (
+        select(shown)
+        .select_from(a.outerjoin(v, v.c.n == a.c.version_n))
+        .where(
+            a.c.channel_id == channel_id,
+            or_(
+                a.c.version_n.is_(None),
+                and_(access.open_now(v), or_(held, ~revoked(v))),
+            ),
+        )
+        .order_by(a.c.sequence.desc())
+        .limit(1)
+        .correlate_except(a, v)
+        .scalar_subquery()
+    )
+
+
+def target(channel: FromClause, sight: Sight) -> ColumnElement[int]:
+    """The internal key of a channel's target; null for none. It does not depend on who asks, save
+    for `latest`, which is each reader's own."""
+    return case(
+        (channel.c.name == LATEST, latest(channel.c.image_id, sight)),
+        else_=_halt(channel.c.id, "target"),
+    )
+
+
+def stopped(channel: FromClause) -> ColumnElement[int]:
+    """The internal key of the revoked version at which a channel stopped; null where it did not."""
+    return case((channel.c.name == LATEST, None), else_=_halt(channel.c.id, "stopped"))
+
+
+def assigned(channel: FromClause) -> ColumnElement[int]:
+    """The internal key of the newest assignment's version; null for none."""
+    a = schema.assignments.alias()
+    return (
+        select(a.c.version_n)
+        .where(a.c.channel_id == channel.c.id)
+        .order_by(a.c.sequence.desc())
+        .limit(1)
+        .correlate_except(a)
+        .scalar_subquery()
+    )
+
+
+def targeted(version: FromClause, sight: Sight, name: ColumnElement[str]) -> Predicate:
+    """The version is the target of a channel of this name that the reader may see."""
+    channel = schema.channels.alias()
+    return exists().where(
+        channel.c.image_id == version.c.image_id,
+        channel.c.name == name,
+        access.readable(channel, sight),
+        target(channel, sight) == version.c.n,
+    )

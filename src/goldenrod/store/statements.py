@@ -1,0 +1,113 @@
+"""Statements: composed with SQLAlchemy, compiled once per shape, run on the driver as text.
+
+A `build` is a module-level function that composes a statement from its `shape` arguments; what it
+gives is compiled for the database the first time and kept. `db.py` runs them.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from goldenrod.store.tables import metadata
+
+Row = dict[str, Any]
+Build = Callable[..., Any]
+
+_DIALECTS: dict[str, Any] = {
+    "sqlite": SQLiteDialect_pysqlite(paramstyle="named"),
+    "postgresql": PGDialect_psycopg(),  # type: ignore[no-untyped-call]
+}
+
+
+class Statement:
+    """A compiled statement: its text, its parameters' defaults, what its columns are called."""
+
+    __slots__ = ("booleans", "columns", "defaults", "names", "text")
+
+    def __init__(self, dialect: str, element: Any) -> None:
+        compiled = element.compile(dialect=_DIALECTS[dialect])
+        self.text: str = compiled.string
+        _require_correlated(self.text)
+        self.names = tuple(compiled.params)
+        # A parameter that must be given has no default: leaving it out raises KeyError.
+        self.defaults: Row = {
+            name: value
+            for name, value in compiled.params.items()
+            if not compiled.binds[name].required
+        }
+        columns = list(getattr(element, "selected_columns", None) or _returned(element))
+        self.columns: tuple[str, ...] = tuple(column.key for column in columns)
+        # SQLite has no booleans: these come out as 0 and 1.
+        self.booleans: tuple[int, ...] = (
+            tuple(i for i, column in enumerate(columns) if isinstance(column.type, sa.Boolean))
+            if dialect == "sqlite"
+            else ()
+        )
+
+    def row(self, values: Sequence[Any]) -> Row:
+        if self.booleans:
+            values = list(values)
+            for i in self.booleans:
+                if values[i] is not None:
+                    values[i] = bool(values[i])
+        return dict(zip(self.columns, values, strict=True))
+
+
+def _require_correlated(text: str) -> None:
+    """Raise where a subquery reads a table anew that an enclosing query reads under the same alias:
+    it was meant to speak of the enclosing row. SQLAlchemy correlates one level up by itself; a
+    deeper subquery says so with `correlate_except`."""
+    levels: list[list[str]] = [[]]
+    inner: list[set[str]] = [set()]
+    for opened, closed, table, alias in _SCOPES.findall(text):
+        if opened:
+            levels.append([])
+            inner.append(set())
+        elif closed:
+            own, below = set(levels.pop()), inner.pop()
+            if own & below:
+                raise AssertionError(f"not correlated: {', '.join(sorted(own & below))}")
+            inner[-1] |= own | below
+        elif table in metadata.tables:
+            levels[-1].append(alias)
+    if set(levels[0]) & inner[0]:
+        raise AssertionError(f"not correlated: {', '.join(sorted(set(levels[0]) & inner[0]))}")
+
+
+_SCOPES = re.compile(r"(\()|(\))|\b(\w+) AS (\w+)\b")
+
+
+def _returned(element: Any) -> list[Any]:
+    return list(getattr(element, "_returning", ()))
+
+
+@lru_cache(maxsize=4096)
+def statement(dialect: str, build: Build, *shape: Any) -> Statement:
+    """The compiled form of what `build(*shape)` composes, kept for the next time."""
+    return Statement(dialect, build(*shape))
+
+
+def insert(table: sa.Table, columns: tuple[str, ...]) -> Any:
+    """INSERT one row of these columns, giving its key."""
+    key = next(iter(table.primary_key.columns))
+    return table.insert().values({c: sa.bindparam(c) for c in columns}).returning(key)
+
+
+def update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:
+    """UPDATE these columns (`new_…`) of the rows that the keys name."""
+    changed = {c: sa.bindparam(f"new_{c}", type_=table.c[c].type) for c in columns}
+    return table.update().where(*_equal(table, keys)).values(changed)
+
+
+def delete(table: sa.Table, keys: tuple[str, ...]) -> Any:
+    """DELETE the rows that the keys name."""
+    return table.delete().where(*_equal(table, keys))
+
+
+def _equal(table: sa.Table, keys: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
+    return [table.c[key] == sa.bindparam(key, type_=table.c[key].type) for key in keys]

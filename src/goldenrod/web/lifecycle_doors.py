@@ -1,0 +1,236 @@
+"""The doors of the lifecycle: channels, resolving, look-up, revoking, lineage and diff."""
+
+import json
+from collections.abc import Callable
+from email.utils import format_datetime
+from typing import Any
+
+from msgspec import Struct
+
+from goldenrod.base import bodies, clock
+from goldenrod.base.errors import BadRequest, FieldError
+from goldenrod.catalogue import (
+    channels,
+    diff,
+    lineage,
+    lookup,
+    promoting,
+    resolving,
+    revocations,
+    versions,
+)
+from goldenrod.rules import idempotency
+from goldenrod.rules.access import Actor
+from goldenrod.rules.changes import Made
+from goldenrod.store.db import Row, Tx
+from goldenrod.web.call import Answer, Call, written
+from goldenrod.web.doors import one
+
+TEXT = "text/plain"
+
+
+def get_version(call: Call, key: str) -> Answer:
+    """GET one version, with the links and warnings that its headers carry."""
+    with call.read() as (tx, actor):
+        body, latest = versions.get_with_latest(tx, actor, key)
+        call.no_arguments()
+        now = tx.now
+    version = json.loads(body)
+    links = [
+        ("predecessor-version", (version["parent"] or {}).get("url")),
+        ("latest-version", latest),
+    ]
+    answer = one(body)
+    headers = warnings(version, now, version["end_date"], links)
+    return Answer(answer.status, body, headers, answer.etag)
+
+
+def warnings(
+    thing: Row, now: str, end_date: str | None, links: list[tuple[str, str | None]]
+) -> dict[str, str]:
+    """The headers Deprecation (RFC 9745), Sunset (RFC 8594, an end to come) and Link (RFC 8288)."""
+    headers: dict[str, str] = {}
+    deprecation = thing["deprecation"]
+    if deprecation:
+        since = clock.to_datetime(deprecation["at"])
+        headers["Deprecation"] = f"@{int(since.replace(microsecond=0).timestamp())}"
+        links = [*links, ("successor-version", (deprecation["replacement"] or {}).get("url"))]
+    if end_date and end_date > now:
+        headers["Sunset"] = format_datetime(clock.to_datetime(clock.Instant(end_date)), usegmt=True)
+    shown = [f'<{url}>; rel="{relation}"' for relation, url in links if url]
+    if shown:
+        headers["Link"] = ", ".join(shown)
+    return headers
+
+
+def get_channel(call: Call, key: str, name: str) -> Answer:
+    """GET one channel, its target computed."""
+    with call.read() as (tx, actor):
+        body = channels.get_channel(tx, actor, key, name)
+        call.no_arguments()
+    return one(body)
+
+
+def put_channel(call: Call, key: str, name: str) -> Answer:
+    """PUT assigns a version, or none: 201 where the channel is new."""
+    with call.change() as (tx, actor):
+        image, channel = promoting.take_for_assigning(tx, actor, key, name)
+        there = channel is not None and not channel["hidden"]
+        call.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
+        body = call.body(bodies.Assignment)
+        call.no_arguments()
+        new = promoting.assign(tx, actor, image, channel, name, body)
+        return one(channels.get_channel(tx, actor, key, name), 201 if new else 200)
+
+
+def patch_channel(call: Call, key: str, name: str) -> Answer:
+    """PATCH says who sees a channel and what it requires."""
+    with call.change() as (tx, actor):
+        row = channels.take_channel(tx, actor, key, name)
+        current = channels.get_channel(tx, actor, key, name)
+        call.expect(tx, current)
+        patch = call.patch(bodies.ChannelPatch, json.loads(current))
+        call.no_arguments()
+        promoting.edit_channel(tx, actor, row, patch)
+        return one(channels.get_channel(tx, actor, key, name))
+
+
+def delete_channel(call: Call, key: str, name: str) -> Answer:
+    """DELETE unassigns and hides a channel."""
+    with call.change() as (tx, actor):
+        row = channels.take_channel(tx, actor, key, name)
+        call.expect(tx, channels.get_channel(tx, actor, key, name))
+        call.no_arguments()
+        promoting.hide_channel(tx, actor, row)
+    return Answer(204)
+
+
+def channel_history(call: Call, key: str, name: str) -> Answer:
+    """GET a page of a channel's assignments."""
+    with call.read() as (tx, actor):
+        query = call.query(channels.HISTORY)
+        page = channels.list_assignments(tx, actor, key, name, query)
+    return one(page.envelope(call.base()))
+
+
+def resolve(call: Call, image: str, channel: str, provider: str) -> Answer:
+    """GET the machine that a channel offers on a provider; as text/plain its identifier alone."""
+    with call.read() as (tx, actor):
+        given = call.options("architecture", "allow_revoked")
+        allow = _boolean("allow_revoked", given.get("allow_revoked", "false"))
+        found = resolving.resolve(
+            tx,
+            actor,
+            image,
+            channel,
+            provider,
+            architecture=given.get("architecture"),
+            allow_revoked=allow,
+        )
+        now = tx.now
+    headers = warnings(found, now, found["version"]["end_date"], [])
+    if call.req.get_header("Accept", default="").split(";")[0].strip().lower() == TEXT:
+        text = f"{found['machine']['identifier']}\n"
+        return Answer(200, text, headers, one(text).etag, TEXT)
+    body = written(found)
+    return Answer(200, body, headers, one(body).etag)
+
+
+def resolve_everywhere(call: Call, image: str, channel: str) -> Answer:
+    """GET what a channel offers, one machine for each provider."""
+    with call.read() as (tx, actor):
+        call.no_arguments()
+        return one(written(resolving.resolve_everywhere(tx, actor, image, channel)))
+
+
+def _boolean(name: str, given: str) -> bool:
+    if given.lower() not in ("true", "false", "1", "0"):
+        raise _wrong(name, "takes true or false.")
+    return given.lower() in ("true", "1")
+
+
+def _wrong(name: str, detail: str) -> BadRequest:
+    return BadRequest(
+        f"{name} {detail}", code="parameter_invalid", errors=(FieldError(name, detail),)
+    )
+
+
+def look_up_one(call: Call) -> Answer:
+    """GET what one id is."""
+    with call.read() as (tx, actor):
+        given = call.options("identifier", "provider")
+        identifier = given.get("identifier", "")
+        if not 0 < len(identifier) <= lookup.MOST_CHARACTERS:
+            raise _wrong("identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters.")
+        asked = bodies.Running(identifier=identifier, provider=given.get("provider"))
+        return one(written(lookup.look_up(tx, actor, [asked])))
+
+
+def look_up_many(call: Call) -> Answer:
+    """POST up to a thousand ids; it changes nothing, and needs no credentials."""
+    with call.read() as (_, _actor):
+        call.no_arguments()
+    body = call.body(bodies.Lookup)
+    with call.read() as (tx, actor):
+        return Answer(200, written(lookup.look_up(tx, actor, body.identifiers)))
+
+
+def revoke(call: Call, key: str) -> Answer:
+    """POST revokes a version: what changes, or with `dry_run` would."""
+    return _revoking(call, key, bodies.Revocation, revocations.revoke)
+
+
+def restore(call: Call, key: str) -> Answer:
+    """POST lifts a version's own revocation."""
+    return _revoking(call, key, bodies.Restoring, revocations.restore)
+
+
+def _revoking(
+    call: Call,
+    key: str,
+    shape: type[Struct],
+    act: Callable[[Tx, Actor, Row, Any], revocations.Effect],
+) -> Answer:
+    with call.change() as (tx, actor):
+        row = versions.take_version(tx, actor, key)
+        call.expect(tx, versions.get_version(tx, actor, key))
+        body: Any = call.body(shape)
+        call.no_arguments()
+        repeated = call.req.get_header("Idempotency-Key")
+        if repeated is None or body.dry_run:
+            effect = act(tx, actor, row, body)
+            tx.undone = body.dry_run
+        else:
+            print_ = idempotency.fingerprint(call.req.path, call.raw())
+            kept = idempotency.find(tx, actor, idempotency.checked(repeated), print_)
+            effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
+            if not kept:
+                made = Made(row["id"], False, effect._asdict())
+                idempotency.keep(tx, actor, repeated, print_, made)
+        shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)
+        return Answer(200, written(shown))
+
+
+def get_lineage(call: Call, key: str) -> Answer:
+    """GET what a version was built on and what was built on it."""
+    with call.read() as (tx, actor):
+        given = call.options("direction", "depth")
+        direction: Any = given.get("direction", "both")
+        if direction not in ("ancestors", "descendants", "both"):
+            raise _wrong("direction", "takes ancestors, descendants or both.")
+        depth = given.get("depth")
+        if depth is not None and not (
+            depth.isascii() and depth.isdigit() and len(depth) < 9 and int(depth) >= 0
+        ):
+            raise _wrong("depth", "takes a whole number from 0.")
+        found = lineage.get_lineage(
+            tx, actor, key, direction, None if depth is None else int(depth)
+        )
+    return one(written(found))
+
+
+def get_diff(call: Call, key: str) -> Answer:
+    """GET what changed from another version, the parent if none is named."""
+    with call.read() as (tx, actor):
+        against = call.options("against").get("against")
+        return one(written(diff.get_diff(tx, actor, key, against)))

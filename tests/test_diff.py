@@ -1,0 +1,128 @@
+"""Diff: what changed between two versions, and every change log on the way where there is one."""
+
+from typing import Any
+
+from tests.client import Door, code
+from tests.lifesteps import API, named, revoke
+from tests.steps import made, publish
+from tests.world import World
+
+
+def diff(door: Door, version: Any, who: str | None = "alice", against: Any = None) -> Any:
+    key = version["id"] if isinstance(version, dict) else version
+    query = f"?against={against['id']}" if against else ""
+    answer = door.get(f"/image_versions/{key}/diff{query}", who)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def logs(found: Any) -> list[tuple[str, str]]:
+    return [(it["version"]["name"], it["change_log"]) for it in found["change_logs"]]
+
+
+def test_who_may_not_read_both(door: Door, world: World) -> None:
+    version = publish(door, "2", parent=world.versions["closed"])
+    closed = world.versions["closed"]
+    for who in (None, "charlie"):
+        assert code(door.get(f"/image_versions/{closed}/diff", who)) == "404 not_found"
+        hidden = door.get(f"{version['url']}/diff?against={closed}", who)
+        missing = door.get(f"{version['url']}/diff?against=00000000-0000-7000-8000-000000000000")
+        assert code(hidden) == "404 not_found"
+        assert hidden.json == missing.json
+        # A parent they may not read is none to compare with.
+        assert code(door.get(f"{version['url']}/diff", who)) == "400 parameter_required"
+    assert code(door.get(f"/image_versions/{world.versions['open']}/diff")).startswith("400 ")
+    assert code(door.get(f"{version['url']}/diff?against=x")) == "404 not_found"
+    assert code(door.get(f"{version['url']}/diff?with=x")) == "400 parameter_unknown"
+    assert code(door.get(f"{version['url']}/diff", "wrong")) == "401 token_invalid"
+    assert diff(door, version, "alice")["from"]["name"] == "closed-1.0"
+
+
+def test_what_changed(door: Door, world: World) -> None:
+    spdx = {"title": "MIT", "type": "SPDX", "text": "MIT"}
+    mit = made(door, f"{API}/licenses", "alice", **spdx)
+    parent = {"id": world.versions["open"]}
+    version = publish(
+        door,
+        "2",
+        parent=parent["id"],
+        change_log="newer kernel",
+        min_cpu=4,
+        licenses=[mit["id"]],
+        scripts=[world.scripts["setup"]],
+        machines=[{"provider": "west", "identifier": "2-west"}],
+    )
+    found = diff(door, version)
+    keys = ["from", "to", "path", "fields", "licenses", "scripts", "membership", "machines"]
+    assert list(found) == [*keys, "providers", "change_logs"]
+    assert (named(found["from"]), named(found["to"])) == ("open-1.0", "2")
+    assert found["path"] == [parent["id"], version["id"]]
+    assert found["fields"]["min_cpu"] == {"from": None, "to": 4}
+    assert found["fields"]["name"] == {"from": "open-1.0", "to": "2"}
+    assert "image" not in found["fields"]
+    assert "user" not in found["fields"]
+    assert [it["title"] for it in found["licenses"]["added"]] == ["MIT"]
+    assert [it["title"] for it in found["licenses"]["removed"]] == ["Apache 2.0"]
+    assert [it["title"] for it in found["scripts"]["added"]] == ["setup"]
+    assert [it["identifier"] for it in found["machines"]["added"]] == ["2-west"]
+    gone = {it["identifier"] for it in found["machines"]["removed"]}
+    assert gone == {"open-east", "open-west"}
+    assert [it["slug"] for it in found["providers"]["removed"]] == ["east"]
+    assert found["providers"]["added"] == []
+    assert logs(found) == [("2", "newer kernel")]
+    # What the anonymous see of the same: no private provider.
+    seen = diff(door, version, None)
+    assert seen["machines"]["added"] == []
+    assert [it["identifier"] for it in seen["machines"]["removed"]] == ["open-east"]
+    # The other way round everything is.
+    back = diff(door, parent, "alice", version)
+    for name in ("licenses", "scripts", "membership", "machines", "providers"):
+        assert back[name]["added"] == found[name]["removed"]
+        assert back[name]["removed"] == found[name]["added"]
+    assert back["path"] == found["path"]
+
+
+def test_every_change_log_on_the_path_the_oldest_first(door: Door, world: World) -> None:
+    a = publish(door, "a", parent=world.versions["open"], change_log="one")
+    b = publish(door, "b", parent=a["id"], change_log="two")
+    c = publish(door, "c", parent=b["id"], change_log="three")
+    found = diff(door, c, None, {"id": world.versions["open"]})
+    assert found["path"] == [world.versions["open"], a["id"], b["id"], c["id"]]
+    assert logs(found) == [("a", "one"), ("b", "two"), ("c", "three")]
+    assert logs(diff(door, c, None)) == [("c", "three")]
+    assert logs(diff(door, a, None, c)) == [("b", "two"), ("c", "three")]
+    same = diff(door, a, None, a)
+    assert (same["fields"], same["change_logs"], same["path"]) == ({}, [], [a["id"]])
+
+
+def test_where_there_is_no_path_it_says_so_and_still_compares(door: Door, world: World) -> None:
+    a = publish(door, "a", parent=world.versions["open"], change_log="one")
+    b = publish(door, "b", parent=world.versions["open"], change_log="two", min_mem=512)
+    found = diff(door, b, None, a)
+    assert (found["path"], found["change_logs"]) == (None, [])
+    assert found["fields"]["min_mem"] == {"from": None, "to": 512}
+
+
+def test_a_path_through_what_they_may_not_read_is_none(door: Door, world: World) -> None:
+    hidden = publish(
+        door, "hidden", image="closed", parent=world.versions["open"], change_log="a secret"
+    )
+    leaf = publish(door, "leaf", parent=hidden["id"], change_log="leaf")
+    for who in (None, "charlie", "bob"):
+        found = diff(door, leaf, who, {"id": world.versions["open"]})
+        assert (found["path"], found["change_logs"]) == (None, [])
+        assert found["fields"]["parent"]["to"] == {"id": hidden["id"]}
+    found = diff(door, leaf, "alice", {"id": world.versions["open"]})
+    assert logs(found) == [("hidden", "a secret"), ("leaf", "leaf")]
+
+
+def test_the_lifecycle_is_part_of_it(door: Door, world: World) -> None:
+    version = publish(door, "2", deprecation={"reason": "old"}, exclude_from_latest=True)
+    revoke(door, world.versions["open"])
+    fields = diff(door, version, None, {"id": world.versions["open"]})["fields"]
+    assert fields["state"] == {"from": "revoked", "to": "deprecated"}
+    assert fields["revoked"]["from"]["reason"] == "leaks a key"
+    assert fields["deprecation"]["to"]["reason"] == "old"
+    assert fields["exclude_from_latest"] == {"from": False, "to": True}
+    etag = door.get(f"{version['url']}/diff?against={world.versions['open']}").headers["etag"]
+    assert etag
