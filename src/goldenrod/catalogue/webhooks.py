@@ -1,0 +1,291 @@
+"""Webhooks: who is told, and where, what happens to an image, or to all of them.
+
+A hook belongs to its maker, and only they and staff see it: each payload is built as its maker may
+read it then. Its secret, which payloads are signed with, is shown once. It is told what happens
+from when it was made, or last switched on. What is sent is in `payloads.py`, when in `outbox.py`,
+by whom in `delivering.py`, how in `sending.py`.
+"""
+
+import json
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from sqlalchemy import ColumnElement, FromClause, String, cast, select
+
+from goldenrod.base.answers import EventType
+from goldenrod.base.bodies import NewWebhook, WebhookPatch
+from goldenrod.base.errors import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    NotFound,
+    field_problem,
+)
+from goldenrod.catalogue import outbox, sending
+from goldenrod.rules import audit, changes, events, filters, reading, references, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, as_json, json_object, json_text, param
+
+STATES = ("waiting", "delivered", "failed", "dropped")
+
+
+def shape(hook: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A webhook as JSON, without its secret."""
+    return json_object(
+        {
+            "id": hook.c.id,
+            "uuid": hook.c.uuid,
+            "url": summaries.url("webhooks", hook.c.id),
+            "image": summaries.image(hook.c.image_id, sight),
+            "target": hook.c.target,
+            "events": as_json(hook.c.events),
+            "active": hook.c.active,
+            "created_by": summaries.user(hook.c.created_by_id),
+            "start_date": hook.c.start_date,
+        }
+    )
+
+
+def _of_image(hook: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    image = schema.images.alias()
+    return hook.c.image_id == select(image.c.id).where(is_it(image)).scalar_subquery()
+
+
+LIST = Listing(
+    schema.webhooks,
+    {
+        "name": filters.text("name", "target", "a target, whole"),
+        "image": filters.refers("image", schema.images, _of_image),
+        "active": filters.boolean(lambda hook, sight: hook.c.active),
+        "created_by": filters.username("created_by", lambda hook: hook.c.created_by_id),
+    },
+    ("start_date", "name"),
+    {"name": "target"},
+)
+
+
+def list_webhooks(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the webhooks that the actor may read."""
+    return reading.page(tx, actor, shape, query)
+
+
+def get_webhook(tx: Tx, actor: Actor, key: str) -> str:
+    """One webhook as JSON. Raises NotFound."""
+    return reading.get(tx, actor, schema.webhooks, shape, key)
+
+
+def take_webhook(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a webhook that the actor may change. Raises NotFound, Forbidden."""
+    return reading.take(tx, actor, schema.webhooks, key)
+
+
+def take_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a webhook that the actor may turn elsewhere: one that speaks with staff's rights
+    needs them. Raises NotFound, Forbidden."""
+    row = take_webhook(tx, actor, key)
+    if row["as_staff"]:
+        actor.require_staff()
+    return row
+
+
+def refusal_of(target: str | UnsetType, *, private: bool) -> BadRequest | None:
+    """The refusal that a target gets, if any. It asks the name servers: not in a transaction."""
+    if isinstance(target, UnsetType):
+        return None
+    try:
+        sending.require_reachable(target, private=private)
+    except ValueError as wrong:
+        return field_problem("target", str(wrong))
+    except sending.TargetRefused:
+        said = "leads to no address that webhooks may be sent to"
+        return BadRequest(
+            f"target: {said}",
+            code="webhook_target_refused",
+            errors=(FieldError("target", said),),
+        )
+    return None
+
+
+def _kinds(given: list[EventType] | UnsetType) -> list[str]:
+    """The kinds of events a body asks for, each once, in their order; all where none is said."""
+    if isinstance(given, UnsetType):
+        return list(events.TYPES)
+    return [kind for kind in events.TYPES if kind in given]
+
+
+def _listed(kinds: list[str]) -> str:
+    # Without spaces: PostgreSQL answers JSON as it was written.
+    return json.dumps(kinds, separators=(",", ":"))
+
+
+def create_webhook(
+    tx: Tx, actor: Actor, body: NewWebhook, refusal: BadRequest | None
+) -> tuple[int, str]:
+    """Make a webhook: its id, and its secret. `refusal` is what `refusal_of` its target gave.
+
+    Raises BadRequest, Forbidden (not the actor's image; all images: staff only).
+    """
+    actor.require_write()
+    image_id = None
+    if body.image is None:
+        actor.require_staff()
+    else:
+        image = references.read(tx, actor, schema.images, body.image, "image")
+        if not image["may_change"]:
+            raise Forbidden("Webhooks of an image are its keepers' to make.")
+        image_id = image["id"]
+    if refusal:
+        raise refusal
+    values = {"image_id": image_id, "target": body.target, "active": body.active}
+    kinds = _kinds(body.events)
+    secret = sending.new_secret()
+    hook_id = tx.insert(
+        schema.webhooks,
+        uuid=changes.new_uuid(),
+        events=_listed(kinds),
+        secret=secret,
+        created_by_id=actor.user_id,
+        as_staff=actor.rules_all,
+        start_date=tx.now,
+        **values,
+    )
+    made = audit.made({**values, "events": kinds})
+    audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, made)
+    return hook_id, secret
+
+
+def edit_webhook(
+    tx: Tx, actor: Actor, row: Row, patch: WebhookPatch, refusal: BadRequest | None
+) -> None:
+    """Change what the patch gives. `row` comes from `take_for_editing`.
+
+    Raises BadRequest, PreconditionFailed.
+    """
+    after: Row = {}
+    if patch.target is not UNSET and patch.target != row["target"]:
+        if refusal:
+            raise refusal
+        after["target"] = patch.target
+    if patch.events is not UNSET:
+        after["events"] = _listed(_kinds(patch.events))
+    if patch.active is not UNSET:
+        after["active"] = patch.active
+    tx.check_match()
+    changed = audit.between(row, after)
+    if not changed:
+        return
+    if "active" in changed:
+        if after["active"]:
+            after["start_date"] = tx.now
+        else:
+            outbox.give_up(tx, row["id"])
+    tx.update(schema.webhooks, {"id": row["id"]}, **after)
+    if "events" in changed:
+        changed["events"] = {side: json.loads(text) for side, text in changed["events"].items()}
+    audit.record(tx, actor, "webhook:edit", schema.webhooks, row["id"], changed)
+
+
+def remove_webhook(tx: Tx, actor: Actor, row: Row) -> None:
+    """Remove a webhook for good, and with it the log of its deliveries."""
+    tx.check_match()
+    tx.delete(schema.webhooks, id=row["id"])
+    removed = {"target": {"before": row["target"], "after": None}}
+    audit.record(tx, actor, "webhook:remove", schema.webhooks, row["id"], removed)
+
+
+# ── its deliveries ─────────────────────────────────────────────────────────────────────────
+
+
+def delivery_shape(delivery: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A delivery as JSON. Its uuid is the `webhook-id` that its receiver gets."""
+    event = schema.events.alias()
+    told = json_object({"uuid": event.c.uuid, "type": event.c.type, "at": event.c.at})
+    hook = summaries.url("webhooks", delivery.c.webhook_id)
+    return json_object(
+        {
+            "id": delivery.c.id,
+            "uuid": delivery.c.uuid,
+            "url": hook.concat("/deliveries/").concat(cast(delivery.c.id, String)),
+            "event": select(told)
+            .where(event.c.sequence == delivery.c.event_sequence)
+            .scalar_subquery(),
+            "state": delivery.c.state,
+            "attempts": delivery.c.attempts,
+            "next_at": delivery.c.next_at,
+            "last_at": delivery.c.last_at,
+            "last_status": delivery.c.last_status,
+            "last_error": delivery.c.last_error,
+        }
+    )
+
+
+def _event_type(delivery: FromClause) -> ColumnElement[str]:
+    event = schema.events.alias()
+    kind = select(event.c.type).where(event.c.sequence == delivery.c.event_sequence)
+    return kind.scalar_subquery()
+
+
+DELIVERIES = Listing(
+    schema.deliveries,
+    {
+        "name": filters.one_of("name", events.TYPES, _event_type),
+        "state": filters.one_of("state", STATES, lambda delivery: delivery.c.state),
+    },
+    ("id",),
+    default="id",
+)
+
+
+def _of_hook(delivery: FromClause, sight: Sight) -> ColumnElement[bool]:
+    mine: ColumnElement[bool] = delivery.c.webhook_id == param("webhook", Key)
+    return mine
+
+
+def list_deliveries(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
+    """A page of what was and will be sent to a webhook. Raises NotFound."""
+    hook = reading.take_any(tx, actor, schema.webhooks, key)
+    return reading.page(tx, actor, delivery_shape, query, _of_hook, webhook=hook["id"])
+
+
+def _delivery(form: str) -> Any:
+    delivery = schema.deliveries.alias()
+    shown = json_text(delivery_shape(delivery, Sight.OWN)).label("json")
+    return select(delivery.c.id, shown).where(
+        _of_hook(delivery, Sight.OWN), reading.named(delivery, schema.deliveries, form)
+    )
+
+
+def _find(tx: Tx, hook: Row, key: str) -> Row:
+    form = reading.key_form(schema.deliveries, key)
+    found = form and tx.first(
+        _delivery, form, key=reading.key_value(form, key), webhook=hook["id"], api=tx.api
+    )
+    if not found:
+        raise NotFound()
+    return found
+
+
+def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> str:
+    """One delivery of a webhook as JSON. Raises NotFound."""
+    hook = reading.take_any(tx, actor, schema.webhooks, key)
+    return str(_find(tx, hook, delivery)["json"])
+
+
+def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
+    """Have a delivery sent again, whatever became of it: anew, under the same id.
+
+    Raises NotFound, Forbidden, Conflict (`webhook_inactive`).
+    """
+    hook = take_webhook(tx, actor, key)
+    delivery_id = _find(tx, hook, delivery)["id"]
+    if not hook["active"]:
+        raise Conflict(
+            "The webhook is switched off: nothing is sent to it. Set active to true first.",
+            code="webhook_inactive",
+        )
+    again = {"state": "waiting", "attempts": 0, "next_at": tx.now}
+    tx.update(schema.deliveries, {"id": delivery_id}, **again)
