@@ -20,7 +20,7 @@ from msgspec.structs import fields
 
 from goldenrod.base import decode, errors, words
 from goldenrod.base.config import SETTINGS
-from goldenrod.catalogue import images, sign_in
+from goldenrod.catalogue import images, lineage, lookup, sign_in
 from goldenrod.cli.main import COMMANDS, GROUPS, command
 from goldenrod.rules import idempotency
 from goldenrod.sources import aws
@@ -268,8 +268,10 @@ def test_every_field_of_a_body_is_told() -> None:
     taken: dict[str, dict[str, set[str]]] = {}
     for route in ROUTES:
         if route.takes is not None:
-            by_method = taken.setdefault(route.path.split("/")[1], {"POST": set(), "PATCH": set()})
-            by_method[route.method] = {
+            resource = re.sub(r"/\{\w+\}$", "", route.path).removeprefix("/")
+            resource = resource.replace("{key}", "{id}")
+            by_method = taken.setdefault(resource, {"POST": set(), "PATCH": set()})
+            by_method["PATCH" if route.method == "PATCH" else "POST"] = {
                 f"**{field.name}**" if field.required else field.name
                 for field in fields(route.takes)
             }
@@ -284,6 +286,8 @@ def test_limits_are_those_of_the_code() -> None:
         "a list in a body": [decode.MOST_ITEMS],
         "a page": [paging.MOST_PER_PAGE, paging.PAGE_SIZE],
         "a search": [words.MOST_WORDS, words.MOST_CHARACTERS],
+        "ids in a look-up": [lookup.MOST_IDENTIFIERS, lookup.MOST_CHARACTERS],
+        "versions in a lineage": [lineage.MOST_NODES],
         "versions shown inside an image": [images.NEWEST],
         "failed sign-ins in a quarter of an hour": [
             sign_in.MOST_BY_ACCOUNT,

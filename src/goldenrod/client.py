@@ -24,13 +24,17 @@ Values = Mapping[str, Any]
 
 
 class ClientError(Exception):
-    """The server refused, or could not be reached (status 0); `code` is stable, `detail` a sentence."""
+    """The server refused, or could not be reached (status 0); `code` is stable, `detail` a sentence.
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    `problem` is the whole problem document that the server answered, where it did.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, problem: Json | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
+        self.problem = problem or {}
 
 
 class Client:
@@ -86,6 +90,10 @@ class Client:
         """Change what the body names (a JSON merge patch); {} where that took it from sight."""
         return self._json("PATCH", path, json=dict(body), headers=_match(if_match))
 
+    def put(self, path: str, body: Values, *, if_match: str | None = None) -> Json:
+        """Assign a channel."""
+        return self._json("PUT", path, json=dict(body), headers=_match(if_match))
+
     def delete(self, path: str, *, if_match: str | None = None) -> None:
         """End or remove one thing."""
         self.request("DELETE", path, headers=_match(if_match))
@@ -124,7 +132,8 @@ class Client:
     def _refusal(self, response: httpx.Response) -> ClientError:
         try:
             problem = response.json()
-            return ClientError(response.status_code, str(problem["code"]), str(problem["detail"]))
+            code, detail = str(problem["code"]), str(problem["detail"])
+            return ClientError(response.status_code, code, detail, problem)
         except (ValueError, KeyError, TypeError):
             said = f"{response.status_code} {response.reason_phrase}".strip()
             detail = f"The server at {self.url} answered {said}."

@@ -4,7 +4,8 @@
     2  the command line or a setting is wrong 5  against the state of the catalogue
     3  no sufficient credentials              6  the server or the database cannot be reached
 
-6 alone may go away by itself: a script may try again. What is not expected, a fault of ours, is no
+6 alone may go away by itself: a script may try again. `resolve` alone means something else by 3, and
+`whatis` and `why` answer with 1: see there. What is not expected, a fault of ours, is no
 `Failure` and keeps its trace. `base/errors.py` declares what the catalogue refuses with.
 """
 

@@ -32,6 +32,13 @@ COMMANDS = {
     "export": ("Write the whole catalogue as lines of JSON.", "catalogue:export"),
     "backup": ("Copy the SQLite database while it is in use.", "catalogue:backup"),
     "why": ("Say why a user may see a thing, or that they may not.", "why:why"),
+    "webhooks list": ("List webhooks, without their secrets.", "webhooks:list_webhooks"),
+    "webhooks deliver": ("Tell webhooks what happened, until told to end.", "webhooks:deliver"),
+    "webhooks deliveries": (
+        "List what was and will be sent to a webhook.",
+        "webhooks:list_deliveries",
+    ),
+    "webhooks redeliver": ("Send a delivery again: anew, under the same id.", "webhooks:redeliver"),
     "image list": ("List images.", "images:list_images"),
     "image show": ("Show one image.", "images:show_image"),
     "image create": ("Make an image.", "images:create_image"),
@@ -41,6 +48,40 @@ COMMANDS = {
     "version create": ("Publish an image version.", "versions:create_version"),
     "version edit": ("Change an image version: what is not named stays.", "versions:edit_version"),
     "version end": ("End an image version now; nothing is erased.", "versions:end_version"),
+    "channel list": ("List an image's channels and what they offer.", "channels:list_channels"),
+    "channel show": ("Show one channel.", "channels:show_channel"),
+    "channel set": ("Assign a version to a channel, or none.", "channels:set_channel"),
+    "channel edit": (
+        "Say who sees a channel and what it requires: what is not named stays.",
+        "channels:edit_channel",
+    ),
+    "channel delete": (
+        "Hide a channel until it is assigned again; its history stays.",
+        "channels:delete_channel",
+    ),
+    "channel history": (
+        "List what a channel was assigned, when, by whom and why.",
+        "channels:channel_history",
+    ),
+    "resolve": (
+        "Print the id of the machine that a channel offers on a provider.",
+        "resolve:resolve",
+    ),
+    "whatis": (
+        "Say what running machine images are, how far behind, and what to use instead.",
+        "whatis:whatis",
+    ),
+    "deprecate": (
+        "Advise against an image version, and say what replaces it.",
+        "lifecycle:deprecate",
+    ),
+    "revoke": ("Take an image version out of circulation.", "lifecycle:revoke"),
+    "restore": ("Lift an image version's own revocation.", "lifecycle:restore"),
+    "lineage": (
+        "Show what an image version was built on, and what was built on it.",
+        "lineage:lineage",
+    ),
+    "diff": ("Show what changed from one image version to another.", "diff:diff"),
 }
 
 GROUPS = {
@@ -48,13 +89,15 @@ GROUPS = {
     "group": "Add groups, and who is in them (on the database).",
     "token": "Make, list and revoke tokens (on the database).",
     "import": "Take in machine images or a whole catalogue (on the database).",
+    "webhooks": "Tell webhooks what happened, and see what was told (on the database).",
     "image": "Read and change images (asks the server at GOLDENROD_URL).",
     "version": "Read and change image versions (asks the server at GOLDENROD_URL).",
+    "channel": "Read and change an image's channels (asks the server at GOLDENROD_URL).",
 }
 
 _EXITS = """Exit codes: 0 done, 1 failed or refused, 2 the command line or a setting is wrong, 3 no
 sufficient credentials, 4 not found, 5 against the state of the catalogue, 6 the server or database
-cannot be reached."""
+cannot be reached. resolve and whatis say their own."""
 
 
 class Late(TyperCommand):

@@ -14,7 +14,7 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.cli import tables
-from goldenrod.client import Client
+from goldenrod.client import Client, ClientError
 
 Body = dict[str, Any]
 
@@ -40,7 +40,27 @@ def asked() -> Iterator[Client]:
 
 def address(resource: str, key: str) -> str:
     """The path of one thing, whatever was typed for its key."""
-    return f"/{resource}/{quote(key, safe='')}"
+    return path(resource, key)
+
+
+def path(*parts: str) -> str:
+    """The path of these parts, whatever was typed for them."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def version_address(server: Client, version: str, *further: str) -> str:
+    """The path of a version that was typed as its UUID or as IMAGE/NAME, or of what is below it."""
+    return path("image_versions", version_id(server, version), *further)
+
+
+def version_id(server: Client, version: str) -> str:
+    """The UUID of a version that was typed as one, or as IMAGE/NAME. Raises ClientError."""
+    image, slash, name = version.partition("/")
+    if not slash:
+        return version
+    for found in server.pages("/image_versions", image_id=image, name=name, page_size=1):
+        return str(found["id"])
+    raise ClientError(404, "not_found", f"There is no version {version} that you may see.")
 
 
 def show_list(

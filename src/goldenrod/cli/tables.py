@@ -62,12 +62,15 @@ def cell(value: Any) -> str:
 
 
 def _called(thing: dict[str, Any]) -> str:
-    """The name by which a command takes the thing."""
+    """The name by which a command takes the thing, or what it says, where it has none."""
     match thing:
         case {"image": {"slug": image}, "name": name}:
             return f"{image}/{name}"
         case {"provider": provider, "identifier": identifier}:
             return f"{_called(provider)}={identifier}"
+        case {"at": at, "reason": reason}:  # a deprecation, a revocation
+            other = thing.get("replacement") or thing.get("inherited_from")
+            return "; ".join(filter(None, (at, reason, other and _called(other))))
     known = ("slug", "name", "username", "title", "id")
     return str(next((thing[name] for name in known if name in thing), ""))
 

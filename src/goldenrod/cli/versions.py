@@ -10,7 +10,6 @@ import typer
 
 from goldenrod.cli import remote
 from goldenrod.cli.remote import Body
-from goldenrod.client import Client, ClientError
 
 LISTS = ("licenses", "scripts", "membership")
 VALUES = ("parent", "identity", "end_date", "doc_object_id", "min_cpu", "min_mem")
@@ -33,6 +32,13 @@ MIN_CPU = typer.Option(None, "--min-cpu", min=0, help="The CPUs it needs.")
 CLEAR = typer.Option([], help=f"Empty this field ({', '.join(LISTS + VALUES)}); may be repeated.")
 MIN_MEM = typer.Option(None, "--min-mem", min=0, help="The memory it needs, in MiB.")
 
+LATEST = typer.Option(
+    None, "--for-latest/--not-for-latest", help="Whether the channel latest may offer it."
+)
+ON_REVOKED = typer.Option(
+    None, "--allow-revoked-parent", help="Build on a revoked version all the same."
+)
+
 MACHINES = typer.Option(
     [],
     "--machine",
@@ -51,7 +57,14 @@ def list_versions(
     architecture: str | None = typer.Option(None, help="With a machine of this architecture."),
     license: str | None = typer.Option(None, help="That need this license."),
     parent: str | None = typer.Option(None, help="Built from this version."),
-    state: str | None = typer.Option(None, help="In this state, such as current or ended."),
+    state: str | None = typer.Option(None, help="In this state, such as current or deprecated."),
+    channel: str | None = typer.Option(None, help="That a channel of this name offers now."),
+    revoked: bool | None = typer.Option(
+        None, "--revoked/--not-revoked", help="With a revocation in force, or without."
+    ),
+    stale: bool | None = typer.Option(
+        None, "--stale/--not-stale", help="Whose parent has newer versions, or has none."
+    ),
     current: bool | None = typer.Option(None, "--current/--not-current", help="By their dates."),
     launchable: bool | None = typer.Option(
         None, "--launchable/--not-launchable", help="With a machine you may launch."
@@ -73,6 +86,9 @@ def list_versions(
         license=license,
         parent=parent,
         state=state,
+        channel=channel,
+        revoked=revoked,
+        stale=stale,
         current=current,
         launchable=launchable,
         ordering=ordering,
@@ -84,7 +100,7 @@ def list_versions(
 def show_version(version: str = VERSION, as_json: bool = remote.JSON) -> None:
     """Show one image version."""
     with remote.asked() as server:
-        remote.show_one(server.get(_address(server, version)), as_json)
+        remote.show_one(server.get(remote.version_address(server, version)), as_json)
 
 
 def create_version(
@@ -105,6 +121,8 @@ def create_version(
     doi: str | None = DOI,
     min_cpu: int | None = MIN_CPU,
     min_mem: int | None = MIN_MEM,
+    for_latest: bool | None = LATEST,
+    allow_revoked_parent: bool | None = ON_REVOKED,
     idempotency_key: str | None = remote.KEY,
     as_json: bool = remote.JSON,
 ) -> None:
@@ -124,9 +142,11 @@ def create_version(
         doc_object_id=doi,
         min_cpu=min_cpu,
         min_mem=min_mem,
+        exclude_from_latest=None if for_latest is None else not for_latest,
+        allow_revoked_parent=allow_revoked_parent,
     )
     with remote.asked() as server:
-        body |= remote.given(parent=parent and _id(server, parent))
+        body |= remote.given(parent=parent and remote.version_id(server, parent))
         made = server.post("/image_versions", body, idempotency_key=idempotency_key)
     remote.show_one(made, as_json)
 
@@ -148,6 +168,8 @@ def edit_version(
     doi: str | None = DOI,
     min_cpu: int | None = MIN_CPU,
     min_mem: int | None = MIN_MEM,
+    for_latest: bool | None = LATEST,
+    allow_revoked_parent: bool | None = ON_REVOKED,
     clear: list[str] = CLEAR,
     as_json: bool = remote.JSON,
 ) -> None:
@@ -170,11 +192,13 @@ def edit_version(
         doc_object_id=doi,
         min_cpu=min_cpu,
         min_mem=min_mem,
+        exclude_from_latest=None if for_latest is None else not for_latest,
+        allow_revoked_parent=allow_revoked_parent,
     )
     with remote.asked() as server:
-        body |= remote.given(parent=parent and _id(server, parent))
+        body |= remote.given(parent=parent and remote.version_id(server, parent))
         body = remote.cleared(body, clear, LISTS, VALUES)
-        remote.show_one(server.patch(_address(server, version), body), as_json)
+        remote.show_one(server.patch(remote.version_address(server, version), body), as_json)
 
 
 def end_version(version: str = VERSION) -> None:
@@ -183,22 +207,8 @@ def end_version(version: str = VERSION) -> None:
     `version edit VERSION --clear end_date` restores it.
     """
     with remote.asked() as server:
-        server.delete(_address(server, version))
+        server.delete(remote.version_address(server, version))
     print(f"{version} has ended.")
-
-
-def _address(server: Client, version: str) -> str:
-    return remote.address("image_versions", _id(server, version))
-
-
-def _id(server: Client, version: str) -> str:
-    """The UUID of a version that was typed as one, or as IMAGE/NAME."""
-    image, slash, name = version.partition("/")
-    if not slash:
-        return version
-    for found in server.pages("/image_versions", image_id=image, name=name, page_size=1):
-        return str(found["id"])
-    raise ClientError(404, "not_found", f"There is no version {version} that you may see.")
 
 
 def _machine(text: str, architecture: str | None) -> Body:

@@ -9,8 +9,12 @@ Their password is `goldenrod`: the demonstration listens on this machine only.
 """
 
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from goldenrod.base import bodies
@@ -25,7 +29,7 @@ from goldenrod.catalogue import (
     publishing,
     tokens,
 )
-from goldenrod.demo import ami_lines
+from goldenrod.demo import ami_lines, lifecycle
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.sources import aws
 from goldenrod.sources.reconcile import Report, import_found
@@ -48,10 +52,11 @@ class DemoReport:
     dora: str
     workbench: str
     """The id of a version that alice shares with lab: private to everybody else."""
+    offered: lifecycle.Made
 
     def lines(self, address: str) -> list[str]:
         """What to paste, for a server at this address."""
-        newest = f"{address}/image_versions?image_id=al2023-ami-ecs-hvm-kernel-6-1-x86-64"
+        newest = f"{address}/image_versions?image_id={lifecycle.IMAGE}"
         return [
             "# what everybody sees: the newest release of an image, and where it runs",
             f"curl -s '{newest}&ordering=-start_date&page_size=1'",
@@ -68,6 +73,35 @@ class DemoReport:
             f"{address}/image_versions/{self.workbench}/history",
             "# dora is staff",
             f"curl -s -H 'Authorization: Token {self.dora}' {address}/api/v2/users",
+            *self._lifecycle(address),
+        ]
+
+    def _lifecycle(self, address: str) -> list[str]:
+        """What to paste after that, in this order: what stable offers falls back, and returns."""
+        image, where = lifecycle.IMAGE, lifecycle.PROVIDER
+        stable, candidate = (f"{image}/{name}" for name in self.offered[:2])
+        here = shlex.quote(str(Path(sys.executable).parent))
+        path = [] if shutil.which("goldenrod") else [f'export PATH={here}:"$PATH"']
+        return [
+            "# what automation asks: which machine does the channel stable offer here?",
+            f"curl -s {address}/resolve/{image}/stable/{where} -H 'Accept: text/plain'",
+            *path,
+            f"goldenrod resolve {image} stable {where}",
+            "# alice advises against it: it goes on being offered, with a warning on stderr",
+            f"goldenrod deprecate {stable} --reason 'Its kernel is old.' --replacement {candidate}",
+            f"goldenrod resolve {image} stable {where}",
+            "# it turns out to be bad: what would change, with everything built on it?",
+            f"goldenrod revoke {stable} --reason 'It leaks keys.' --descendants --dry-run",
+            f"goldenrod revoke {stable} --reason 'It leaks keys.' --descendants",
+            "# stable has fallen back to what it offered before",
+            f"goldenrod resolve {image} stable {where}",
+            f"goldenrod lineage {stable} --direction descendants",
+            "# it was a false alarm: restored, it is offered again",
+            f"goldenrod restore {stable}",
+            f"goldenrod resolve {image} stable {where}",
+            f"goldenrod channel history {image} stable",
+            "# which of what runs is out of date, and what to use instead?",
+            f"goldenrod whatis {' '.join(self.offered.running)}",
         ]
 
 
@@ -78,7 +112,9 @@ def load(db: Database, progress: Callable[[int, int], None] | None = None) -> De
     imported = import_found(db, aws.parse(ami_lines()), owner="alice", progress=progress)
     with db.write() as tx:
         workbench = _things(tx)
-    return DemoReport(imported, secrets["alice"], secrets["dora"], workbench)
+    with db.write() as tx:
+        offered = lifecycle.load(tx, _actor(tx, "alice"))
+    return DemoReport(imported, secrets["alice"], secrets["dora"], workbench, offered)
 
 
 def _cast(tx: Tx) -> dict[str, str]:
@@ -122,7 +158,7 @@ def _things(tx: Tx) -> str:
             tags=["lab", "python", "r"],
         ),
     ).key
-    base = json.loads(images.get_image(tx, alice, "al2023-ami-ecs-hvm-kernel-6-1-x86-64"))
+    base = json.loads(images.get_image(tx, alice, lifecycle.IMAGE))
     parent = base["versions"][0]["id"]
     made = ""
     releases: tuple[tuple[str, str, int, list[str]], ...] = (

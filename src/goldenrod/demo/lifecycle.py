@@ -1,0 +1,77 @@
+"""The demonstration's lifecycle: channels, something deprecated, something revoked.
+
+Of one image `stable` was assigned a release, then the next, and `candidate` the one after that: so
+there is something to fall back to. A release of its twin for arm64 is deprecated, and a newer one
+replaces it. A release on the older system is revoked with everything built on it.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from goldenrod.base import bodies
+from goldenrod.catalogue import promoting, publishing, revocations, versions
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Tx
+
+IMAGE = "al2023-ami-ecs-hvm-kernel-6-1-x86-64"
+OLDER = "amzn2-ami-ecs-kernel-5-10-hvm-arm64-ebs"
+TWIN = "al2023-ami-ecs-hvm-kernel-6-1-arm64"
+PROVIDER = "us-east-1"
+
+
+class Made(NamedTuple):
+    """The names of the versions that stable and candidate offer, and ids of machines to ask about:
+    of an older release, the deprecated one, the revoked one, and one that is no id here."""
+
+    stable: str
+    candidate: str
+    running: tuple[str, ...]
+
+
+def load(tx: Tx, alice: Actor) -> Made:
+    """Make all of it."""
+    newest, stable, before = _releases(tx, alice, IMAGE)
+    _assign(tx, alice, "candidate", newest, "Out for a week of trials.")
+    _assign(tx, alice, "stable", before, "Ran as candidate for two weeks.")
+    _assign(tx, alice, "stable", stable, "Ran as candidate for two weeks.")
+
+    better, _, old = _releases(tx, alice, TWIN)
+    deprecation = bodies.Deprecation(
+        reason="It stops tasks slowly; mended since.", replacement=better["id"]
+    )
+    row = versions.take_version(tx, alice, old["id"])
+    publishing.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=deprecation))
+
+    bad = _releases(tx, alice, OLDER)[1]
+    reason = "Its container runtime leaks memory under load."
+    row = versions.take_version(tx, alice, bad["id"])
+    revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, descendants=True))
+
+    running = (*map(_there, (before, old, bad)), "ami-00000000000000000")
+    return Made(stable["name"], newest["name"], running)
+
+
+def _releases(tx: Tx, alice: Actor, image: str) -> list[dict[str, Any]]:
+    """The newest releases of an image that stand at the provider, the newest first."""
+    asked = {
+        "image_id": [image],
+        "provider": [PROVIDER],
+        "state": ["current"],
+        "ordering": ["-start_date"],
+        "page_size": ["3"],
+    }
+    page = versions.list_versions(tx, alice, paging.parse(versions.LIST, asked))
+    return [json.loads(one) for one in page.results]
+
+
+def _there(version: dict[str, Any]) -> str:
+    """The id of a version's machine at the provider."""
+    machines = version["machines"]
+    return next(str(m["identifier"]) for m in machines if m["provider"]["slug"] == PROVIDER)
+
+
+def _assign(tx: Tx, alice: Actor, name: str, version: dict[str, Any], reason: str) -> None:
+    image, channel = promoting.take_for_assigning(tx, alice, IMAGE, name)
+    body = bodies.Assignment(version=version["id"], reason=reason)
+    promoting.assign(tx, alice, image, channel, name, body)
