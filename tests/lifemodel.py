@@ -62,6 +62,10 @@ def in_force(w: World, key: str) -> list[Revocation]:
     return [it for _, it in holding(w, key) if it.at <= w.now]
 
 
+def inherits(w: World, key: str) -> bool:
+    return any(distance > 0 for distance, _ in holding(w, key))
+
+
 def own_revocation(w: World, key: str) -> Revocation | None:
     return next((it for it in w.revocations if it.version == key and not it.restored), None)
 

@@ -5,7 +5,7 @@ one of those who may make it; the model says beforehand whether it is refused, a
 The nouns' own functions are called, as the doors call them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from random import Random
 from typing import Any
@@ -23,6 +23,7 @@ from goldenrod.catalogue import (
     providers,
     publishing,
     revocations,
+    versions,
 )
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Tx
@@ -99,7 +100,12 @@ class Play:
             return None
         return self.r.choice(there[-4:] if self.r.random() < 0.6 else there)
 
-    def a_version(self) -> Version:
+    def a_version(self, rather: Iterable[str] = ()) -> Version:
+        """Any version of the stage; half the time one of `rather`."""
+        wanted = set(rather)
+        if wanted and self.r.random() < 0.5:
+            # In the order in which they were made: ids are others in each run.
+            return self.r.choice([it for it in self.w.versions.values() if it.id in wanted])
         key = None
         while key is None:
             key = self.version(self.image())
@@ -107,9 +113,11 @@ class Play:
 
     def readable(self, who: str) -> str:
         """Any version that `who` reads, of the newer ones rather."""
-        reader = READERS[who]
-        there = [key for key in self.w.versions if model.reads_version(self.w, reader, key)]
+        there = [key for key in self.w.versions if self.reads(who, key)]
         return self.r.choice(there[-3:] if self.r.random() < 0.6 else there)
+
+    def reads(self, who: str, key: str) -> bool:
+        return model.reads_version(self.w, READERS[who], key)
 
     def instant(self, *days: float) -> Instant:
         """So many days from now, one of these."""
@@ -167,12 +175,16 @@ class Play:
     def edit(self, version: Version, who: str, patch: bodies.VersionPatch, *said: Any) -> bool:
         """PATCH a version; whether it was taken. `said`: what is done, and the code it gets."""
         what, refused = said
-        self.do(who, f"{what} {version.id}", lambda a: self._edit(a, version.id, patch), refused)
+        self.do(
+            who,
+            f"{what} {version.id}",
+            lambda a: publishing.edit_version(self.tx, a, self.row(a, version.id), patch),
+            refused,
+        )
         return refused is None
 
-    def _edit(self, actor: Actor, key: str, patch: bodies.VersionPatch) -> None:
-        row = publishing.reading.take(self.tx, actor, publishing.schema.versions, key)
-        publishing.edit_version(self.tx, actor, row, patch)
+    def row(self, actor: Actor, key: str) -> Any:
+        return versions.take_version(self.tx, actor, key)
 
     def date(self) -> None:
         """End a version, at once or later, take that back, or set another start."""
@@ -180,7 +192,11 @@ class Play:
         who = self.keeper(it.image)
         choice = r.choice(["end", "end", "unend", "unend", "ends", "starts"])
         if choice == "end":
-            self.do(who, f"end {it.id}", lambda a: self._end(a, it.id))
+            self.do(
+                who,
+                f"end {it.id}",
+                lambda a: publishing.end_version(self.tx, a, self.row(a, it.id)),
+            )
             if it.end is None or it.end > self.w.now:
                 it.end = self.w.now
             return
@@ -195,10 +211,6 @@ class Play:
         refused = "field_invalid" if changes and end is not None and end < start else None
         if self.edit(it, who, patch, f"{choice} {start} {end}", refused):
             it.start, it.end = start, end
-
-    def _end(self, actor: Actor, key: str) -> None:
-        row = publishing.reading.take(self.tx, actor, publishing.schema.versions, key)
-        publishing.end_version(self.tx, actor, row)
 
     def set_image(self) -> None:
         """End an image or take that back; open or close it."""
@@ -239,12 +251,14 @@ class Play:
         self.w.providers[it.name] = after
 
     def deprecate(self) -> None:
-        r, it = self.r, self.a_version()
+        r = self.r
+        replaced = {v.deprecation[2]: v.id for v in self.w.versions.values() if v.deprecation}
+        it = self.a_version(key for key in replaced if key)
         who = self.keeper(it.image)
         at, reason, replacement = it.deprecation or (None, None, None)
         given: bodies.Deprecation | None = bodies.Deprecation()
         refused = None
-        if r.random() < 0.3:
+        if r.random() < 0.2:
             given, after = None, None
         else:
             assert given is not None
@@ -253,7 +267,10 @@ class Play:
             if r.random() < 0.5:
                 given.reason = reason = r.choice([None, f"old {self.number()}"])
             if r.random() < 0.6:
+                circle = replaced.get(it.id)
                 given.replacement = r.choice([None, self.readable(who), self.readable(who)])
+                if circle and self.reads(who, circle):
+                    given.replacement = circle
             wanted = replacement if given.replacement is UNSET else given.replacement
             newly = wanted is not None and wanted != replacement
             if newly and model.replaced_in_a_circle(self.w, it.id, wanted):
@@ -264,7 +281,8 @@ class Play:
             it.deprecation = after
 
     def give_parent(self) -> None:
-        r, it = self.r, self.a_version()
+        r = self.r
+        it = self.a_version(key for key in self.w.versions if model.inherits(self.w, key))
         who = self.keeper(it.image)
         parent = r.choice([None, self.readable(who), self.readable(who), self.readable(who)])
         allowed = r.random() < 0.6
@@ -299,7 +317,8 @@ class Play:
             it.excluded = not it.excluded
 
     def revoke(self) -> None:
-        r, it = self.r, self.a_version()
+        r = self.r
+        it = self.a_version(v.parent for v in self.w.versions.values() if v.parent)
         who = self.keeper(it.image)
         given = r.choice([None, None, None, self.instant(-0.002, 0.02, 1, 2)])
         at = max(given or self.w.now, self.w.now)
@@ -313,7 +332,7 @@ class Play:
         effect = self.do(
             who,
             f"revoke {it.id} at {at} descendants {below} rolls back {rolls}",
-            lambda a: self._revoke(a, it.id, body),
+            lambda a: revocations.revoke(self.tx, a, self.row(a, it.id), body),
             "version_already_revoked" if taken else None,
         )
         if effect:
@@ -321,10 +340,6 @@ class Play:
                 own.restored = True
             self.w.revocations.append(Revocation(it.id, at, reason, who, below, rolls))
             self.check_effect(who, effect, before, at)
-
-    def _revoke(self, actor: Actor, key: str, body: bodies.Revocation) -> revocations.Effect:
-        row = publishing.reading.take(self.tx, actor, publishing.schema.versions, key)
-        return revocations.revoke(self.tx, actor, row, body)
 
     def restore(self) -> None:
         standing = [it.version for it in self.w.revocations if not it.restored]
@@ -336,16 +351,12 @@ class Play:
         effect = self.do(
             who,
             f"restore {it.id}",
-            lambda a: self._restore(a, it.id),
+            lambda a: revocations.restore(self.tx, a, self.row(a, it.id), bodies.Restoring()),
             None if own else "version_not_revoked",
         )
         if own:
             own.restored = True
             self.check_effect(who, effect, before, max(own.at, self.w.now))
-
-    def _restore(self, actor: Actor, key: str) -> revocations.Effect:
-        row = publishing.reading.take(self.tx, actor, publishing.schema.versions, key)
-        return revocations.restore(self.tx, actor, row, bodies.Restoring())
 
     def check_effect(
         self, who: str, effect: revocations.Effect, before: model.World, at: str
@@ -475,8 +486,8 @@ CHANGES: dict[Callable[[Play], None], int] = {
     Play.date: 8,
     Play.set_image: 4,
     Play.set_provider: 3,
-    Play.deprecate: 7,
-    Play.give_parent: 7,
+    Play.deprecate: 12,
+    Play.give_parent: 10,
     Play.move: 2,
     Play.exclude: 2,
     Play.revoke: 12,

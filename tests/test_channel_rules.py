@@ -16,7 +16,7 @@ from tests.lifesteps import (
     revoke,
     target,
 )
-from tests.steps import everything, publish
+from tests.steps import everything, made, publish
 from tests.world import World
 
 # ── restricted ─────────────────────────────────────────────────────────────────────────────
@@ -66,6 +66,15 @@ def test_the_groups_of_a_channel_show_as_membership_does(door: Door, world: Worl
     assert groups("charlie") == ["charlie"]
     assert groups("bob") == ["lab"]
     assert sorted(groups("alice")) == sorted(groups("dora")) == ["charlie", "lab"]
+
+
+def test_a_group_that_a_channel_names_stays(door: Door, world: World) -> None:
+    assign(door, world.versions["open"])
+    ops = made(door, f"{API}/groups", "dora", name="ops")
+    door.patch(channel(), "alice", {"restricted": True, "groups": ["ops"]})
+    assert code(door.delete(ops["url"], "dora")) == "409 group_in_use"
+    door.patch(channel(), "alice", {"groups": []})
+    assert door.delete(ops["url"], "dora").status_code == 204
 
 
 def test_effects_tell_nothing_of_a_channel_they_may_not_see(door: Door, world: World) -> None:
