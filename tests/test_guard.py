@@ -78,7 +78,6 @@ BARE: dict[str, set[str]] = {
         "rules/summaries.py membership version_memberships",
     },
     "that the name of a user or group exists is no secret": {
-        "catalogue/groups.py _by_name groups",
         "catalogue/people.py _named groups",
         "rules/filters.py username groups",
         "rules/references.py _keyed table",

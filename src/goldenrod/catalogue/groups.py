@@ -73,17 +73,6 @@ def take_group(tx: Tx, actor: Actor, key: str) -> Row:
     return reading.take(tx, actor, schema.groups, key)
 
 
-def find_group(tx: Tx, actor: Actor, name: str) -> Row | None:
-    """The row of the group of this exact name that the actor may read."""
-    group_id = tx.value(_by_name, named=name_key(name.strip()))
-    return reading.find(tx, actor, schema.groups, str(group_id)) if group_id else None
-
-
-def _by_name() -> Any:
-    group = schema.groups
-    return select(group.c.id).where(group.c.name_key == param("named", group.c.name_key.type))
-
-
 def _user_ids(tx: Tx, refs: Any, field: str) -> list[int]:
     return references.all_of(
         refs, lambda ref, place: references.user_id(tx, ref, f"{field}[{place}]")
