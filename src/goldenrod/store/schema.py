@@ -46,6 +46,12 @@ def _to(target: str, **more: Any) -> ForeignKey:
     return ForeignKey(target, **more)
 
 
+def _given(name: str, column: str) -> Index:
+    """An index of the rows that have this column."""
+    given = text(f"{column} IS NOT NULL")
+    return Index(name, column, sqlite_where=given, postgresql_where=given)
+
+
 def _dates() -> tuple[Column[Any], Column[Any]]:
     return Column("start_date", Moment, nullable=False), Column("end_date", Moment)
 
@@ -102,6 +108,8 @@ providers = thing(
     Column("active", Boolean, nullable=False),
     *_dates(),
     words(),
+    Index("ix_providers_start_date", "start_date"),
+    _given("ix_providers_end_date", "end_date"),
 )
 
 # Every slug a thing ever had: an old one keeps leading to it and is never given to another.
@@ -134,6 +142,7 @@ tokens = thing(
     # To the hour, so that reading with a token seldom writes.
     Column("last_used", Moment),
     CheckConstraint("scope IN ('read', 'write', 'admin')", name="scope"),
+    _given("ix_tokens_expires", "expires"),
 )
 
 images = thing(
@@ -147,6 +156,7 @@ images = thing(
     Column("created_by_id", Key, _to("users.id"), nullable=False, index=True),
     *_dates(),
     Index("ix_images_start_date", "start_date", "id"),
+    _given("ix_images_end_date", "end_date"),
     Index("ix_images_name_key", "name_key"),
 )
 
@@ -259,12 +269,7 @@ versions = Table(
         sqlite_where=text("public = 0"),
         postgresql_where=text("NOT public"),
     ),
-    Index(
-        "ix_versions_deprecated_at",
-        "deprecated_at",
-        sqlite_where=text("deprecated_at IS NOT NULL"),
-        postgresql_where=text("deprecated_at IS NOT NULL"),
-    ),
+    _given("ix_versions_deprecated_at", "deprecated_at"),
     sqlite_autoincrement=True,
 )
 
@@ -290,12 +295,7 @@ machines = thing(
     Index("ix_machines_provider_id", "provider_id", "version_n"),
     Index("ix_machines_identifier", "identifier", "provider_id"),
     Index("ix_machines_start_date", "start_date"),
-    Index(
-        "ix_machines_end_date",
-        "end_date",
-        sqlite_where=text("end_date IS NOT NULL"),
-        postgresql_where=text("end_date IS NOT NULL"),
-    ),
+    _given("ix_machines_end_date", "end_date"),
     Index(
         "uq_machines_offered",
         "image_id",
