@@ -25,7 +25,7 @@ from goldenrod.cli.main import COMMANDS, GROUPS, command
 from goldenrod.rules import idempotency
 from goldenrod.sources import aws
 from goldenrod.sources.found import Found
-from goldenrod.store import db as store
+from goldenrod.store import drivers as store
 from goldenrod.store import paging
 from goldenrod.web import call
 from goldenrod.web.api import ROUTES, Route

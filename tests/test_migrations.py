@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from goldenrod.base.errors import SettingError
 from goldenrod.store import migrate as migrations
 from goldenrod.store import schema
-from goldenrod.store.db import Database, sqlite_path
+from goldenrod.store.db import Database
+from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import HEAD, is_current, migrate, stored_revision
 
 VERSIONS = Path(migrations.__file__).parent / "migrations" / "versions"

@@ -16,9 +16,10 @@ from goldenrod.base.errors import NotFound, Unavailable
 from goldenrod.catalogue import images
 from goldenrod.rules import changes
 from goldenrod.rules.access import CONSOLE
-from goldenrod.store import db as store
+from goldenrod.store import drivers as store
 from goldenrod.store import paging, schema
-from goldenrod.store.db import Database, Tx, sqlite_path
+from goldenrod.store.db import Database, Tx
+from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import migrate
 from tests.client import Door, code
 from tests.postgres import Cluster

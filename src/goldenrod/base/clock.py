@@ -3,10 +3,11 @@
 An `Instant` is a string of 27 characters, `2015-10-11T10:50:50.123456Z`: UTC, always six
 fractional digits, years 0001 to 9999. So instants compare as strings, look the same in SQLite, in
 JSON and in Python, and nothing is lost on the way. PostgreSQL stores them as `timestamptz`
-(`store/db.py` turns them back into this form).
+(`store/drivers.py` turns them back into this form).
 """
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import NewType
 
@@ -22,15 +23,34 @@ _WRITTEN = re.compile(
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
+_EPOCH = datetime(1970, 1, 1)
+
+
 def now() -> Instant:
     """The machine's clock, to the microsecond."""
-    return of(datetime.now(UTC))
+    return of_micros(micros())
+
+
+def micros() -> int:
+    """The machine's clock, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def of_micros(since_1970: int) -> Instant:
+    """The instant so many microseconds after 1970 began."""
+    moment = _EPOCH + timedelta(microseconds=since_1970)
+    return Instant(f"{moment.isoformat(timespec='microseconds')}Z")
+
+
+def to_micros(instant: str) -> int:
+    """How many microseconds an instant lies after 1970 began."""
+    return (datetime.fromisoformat(instant[:-1]) - _EPOCH) // timedelta(microseconds=1)
 
 
 def of(moment: datetime) -> Instant:
     """The instant of an aware datetime."""
-    utc = moment.astimezone(UTC)
-    return Instant(f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S.%f}Z")
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return Instant(f"{utc.isoformat(timespec='microseconds')}Z")
 
 
 def parse_instant(text: str) -> Instant:

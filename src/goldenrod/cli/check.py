@@ -20,7 +20,8 @@ from goldenrod.cli.opened import reach, unmigrated
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import migrate as migrations
 from goldenrod.store import paging
-from goldenrod.store.db import Database, sqlite_path
+from goldenrod.store.db import Database
+from goldenrod.store.drivers import sqlite_path
 
 OTHERS_MAY_READ = 0o004
 

@@ -3,42 +3,33 @@
 A `Database` is opened once per process. `read()` gives one snapshot, `write()` one change: it takes
 the catalogue's lock by incrementing its revision first, so that checks and writes are one.
 `note()` writes what no reader of the catalogue sees (last use, limits), without the revision.
+`glance()` is a read without a transaction, for doors that can begin anew: where nothing was written
+between its statements, they saw one snapshot (`watch.py`).
 Statements are composed with SQLAlchemy (`sql.py`), compiled once per shape, and run on the driver's
 own connection: a fifth of the cost. Instants and ids come out as text on both databases.
 """
 
 import json
-import sqlite3
-import time
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from queue import Empty, LifoQueue
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.base.errors import PreconditionFailed, SettingError, Unavailable
+from goldenrod.base.errors import PreconditionFailed, Unavailable
+from goldenrod.store.drivers import driver_of
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
+from goldenrod.store.watch import Seen, Watch
 
-__all__ = ["BUSY_TIMEOUT_MS", "Build", "Database", "Row", "Tx", "sqlite_path", "statement"]
+__all__ = ["Build", "Database", "Moved", "Row", "Tx", "statement"]
 
-BUSY_TIMEOUT_MS = 5_000
-"""How long a SQLite writer waits for another before it answers 503."""
-POOL_TIMEOUT_S = 2.0
-"""How long a request waits for a free connection before it answers 503."""
 
-_AWAY = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_NOTADB,
-}
+class Moved(Exception):
+    """The catalogue was changed, or its connection lost, between the statements of a glance: what
+    they gave is not one snapshot. Begin anew, in a transaction."""
 
 
 class Tx:
@@ -58,16 +49,18 @@ class Tx:
         "dialect",
         "now",
         "revision",
+        "statements",
         "undone",
     )
 
-    def __init__(self, connection: Any, dialect: str, api: str, trace: list[str] | None) -> None:
+    def __init__(self, connection: Any, db: "Database", revision: int, now: Instant) -> None:
         self._connection = connection
-        self._trace = trace
-        self.dialect = dialect
-        self.api = api
-        self.now = clock.now()
-        self.revision = 0
+        self._trace = db.trace
+        self.dialect = db.dialect
+        self.api = db.api
+        self.now = now
+        self.revision = revision
+        self.statements = 0
         self.undone = False
         self._if_match: str | None = None
         self._etag: str | None = None
@@ -118,6 +111,7 @@ class Tx:
     def sql(self, text: str, params: Row | None = None) -> Any:
         """Run text as it is, on the driver: for what Core cannot say. Give a dict where it has
         parameters, in the driver's own style."""
+        self.statements += 1
         if self._trace is not None:
             self._trace.append(text)
         return self._connection.execute(text, params or {})
@@ -149,21 +143,17 @@ class Tx:
             for name, value in given.items():
                 if isinstance(value, list):
                     given[name] = json.dumps(value)
+        self.statements += 1
         if self._trace is not None:
             self._trace.append(ready.text)
         return self._connection.execute(ready.text, given)
 
 
-class _Driver(Protocol):
-    """What differs between the two databases outside of statements."""
+class _Undone(Exception):
+    """A dry run has ended."""
 
-    dialect: str
 
-    def connection(self) -> AbstractContextManager[Any]: ...
-    def begin(self, connection: Any, *, write: bool) -> None: ...
-    def time(self, connection: Any) -> tuple[int, Instant]: ...
-    def away(self, error: BaseException) -> bool: ...
-    def close(self) -> None: ...
+_INCREMENT = "UPDATE catalogue SET revision = revision + 1"
 
 
 class Database:
@@ -184,52 +174,89 @@ class Database:
         self.api = f"{public_url}/api/v2"
         self.now = now
         self.trace: list[str] | None = None
-        self._driver: _Driver = _driver(url, pool)
+        self._driver = driver_of(url, pool)
+        self._watch: Watch | None = None
+        self._watching = threading.Lock()
         self.dialect = self._driver.dialect
+
+    def look(self) -> Seen:
+        """The revision now, and the clock. Raises Unavailable."""
+        try:
+            if self._watch is None:
+                with self._watching:
+                    self._watch = self._watch or self._driver.watch()
+            seen = self._watch.look()
+        except Exception as error:
+            if self._driver.away(error):
+                raise _unavailable() from error
+            raise
+        return seen if self.now is None else Seen(seen.revision, clock.to_micros(self.now()))
+
+    @contextmanager
+    def glance(self) -> Iterator[Tx]:
+        """A read without a transaction: each statement is a snapshot by itself, and all of them are
+        one where the revision at the end is that of the beginning. Raises Moved where it is not:
+        whatever the block made or raised is void then, and is to be made anew with `read()`."""
+        seen = self.look()
+        tx = None
+        try:
+            with self._driver.connection() as connection:
+                tx = Tx(connection, self, seen.revision, clock.of_micros(seen.micros))
+                yield tx
+        except Exception as error:
+            if self._driver.away(error) or self._moved(tx, seen):
+                raise Moved from error
+            raise
+        if self._moved(tx, seen):
+            raise Moved
+
+    def _moved(self, tx: Tx | None, seen: Seen) -> bool:
+        several = tx is not None and tx.statements > 1
+        return several and self.look().revision != seen.revision
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One snapshot of the catalogue; `tx.now` and `tx.revision` belong to it."""
-        with self._transaction(write=False) as (connection, tx):
-            tx.revision, now = self._driver.time(connection)
-            tx.now = self.now() if self.now else now
-            yield tx
+        with self._transaction(write=False) as connection:
+            yield self._tx(connection)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """One change of the catalogue: all of it or, where an exception leaves, nothing."""
-        with self._transaction(write=True) as (connection, tx):
-            tx.sql("UPDATE catalogue SET revision = revision + 1")
-            tx.revision, now = self._driver.time(connection)
-            tx.now = self.now() if self.now else now
+        with self._transaction(write=True) as connection:
+            if self.trace is not None:
+                self.trace.append(_INCREMENT)
+            connection.execute(_INCREMENT)
+            tx = self._tx(connection)
             yield tx
+            if tx.undone:
+                raise _Undone
 
     @contextmanager
     def note(self) -> Iterator[Tx]:
         """A change that no reader of the catalogue sees, outside its revision."""
-        with self._transaction(write=True) as (connection, tx):
-            tx.revision, now = self._driver.time(connection)
-            tx.now = self.now() if self.now else now
-            yield tx
+        with self._transaction(write=True) as connection:
+            yield self._tx(connection)
+
+    def _tx(self, connection: Any) -> Tx:
+        revision, now = self._driver.time(connection)
+        return Tx(connection, self, revision, self.now() if self.now else now)
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[tuple[Any, Tx]]:
+    def _transaction(self, *, write: bool) -> Iterator[Any]:
         try:
-            with self._driver.connection() as connection:
-                self._driver.begin(connection, write=write)
+            with self._driver.begun(write=write) as connection:
                 try:
-                    tx = Tx(connection, self.dialect, self.api, self.trace)
-                    yield connection, tx
-                    connection.execute("ROLLBACK" if tx.undone else "COMMIT")
+                    yield connection
+                    connection.execute("COMMIT")
                 except BaseException:
                     _roll_back(connection)
                     raise
+        except _Undone:
+            pass
         except Exception as error:
             if self._driver.away(error):
-                raise Unavailable(
-                    "The database is away or busy. Try again in a moment.",
-                    code="database_unavailable",
-                ) from error
+                raise _unavailable() from error
             raise
 
     @contextmanager
@@ -239,7 +266,15 @@ class Database:
             yield connection
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         self._driver.close()
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "The database is away or busy. Try again in a moment.", code="database_unavailable"
+    )
 
 
 def _roll_back(connection: Any) -> None:
@@ -248,167 +283,3 @@ def _roll_back(connection: Any) -> None:
     except Exception:
         # The connection is gone, and the change with it; the pool throws it away.
         connection.close()
-
-
-def _driver(url: str, pool: int) -> _Driver:
-    if url.startswith("sqlite:"):
-        return _Sqlite(sqlite_path(url), pool)
-    return _Postgresql(url, pool)
-
-
-def sqlite_path(url: str) -> str:
-    """The file that a sqlite: URL names. Three slashes: from the working directory; four: absolute."""
-    parts = urlsplit(url)
-    path = unquote(parts.path)[1:]
-    if parts.netloc or not path or parts.query:
-        raise SettingError(
-            "a SQLite address looks like sqlite:///goldenrod.db, or sqlite:////srv/goldenrod.db"
-        )
-    return path
-
-
-class _Sqlite:
-    """SQLite: WAL, durable commits, one writer at a time."""
-
-    dialect = "sqlite"
-
-    def __init__(self, path: str, pool: int) -> None:
-        self._path = path
-        self._free: LifoQueue[sqlite3.Connection | None] = LifoQueue()
-        for _ in range(pool):
-            self._free.put(None)
-
-    @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            kept = self._free.get(timeout=POOL_TIMEOUT_S)
-        except Empty:
-            raise Unavailable("All connections to the database are busy.") from None
-        connection = None
-        try:
-            connection = kept or self._open()
-            yield connection
-        finally:
-            self._free.put(connection if connection and _is_open(connection) else None)
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=512,
-        )
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        use_wal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cache_size = -65536")
-        return connection
-
-    def begin(self, connection: sqlite3.Connection, *, write: bool) -> None:
-        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    def time(self, connection: sqlite3.Connection) -> tuple[int, Instant]:
-        revision = connection.execute("SELECT revision FROM catalogue").fetchone()[0]
-        return revision, clock.now()
-
-    def away(self, error: BaseException) -> bool:
-        code = getattr(error, "sqlite_errorcode", None)
-        return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _AWAY
-
-    def close(self) -> None:
-        while True:
-            try:
-                connection = self._free.get_nowait()
-            except Empty:
-                return
-            if connection:
-                connection.close()
-
-
-def use_wal(connection: sqlite3.Connection) -> None:
-    """Set the journal to WAL, which stays with the file.
-
-    SQLite does not wait, whatever the busy timeout, where others do the same to a new file.
-    """
-    ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
-                raise
-        time.sleep(0.01)
-
-
-def _is_open(connection: sqlite3.Connection) -> bool:
-    try:
-        return not connection.in_transaction
-    except sqlite3.ProgrammingError:
-        return False
-
-
-class _Postgresql:
-    """PostgreSQL through a pool of psycopg connections."""
-
-    dialect = "postgresql"
-
-    def __init__(self, url: str, pool: int) -> None:
-        import psycopg
-        from psycopg_pool import ConnectionPool, PoolTimeout
-
-        self._errors = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
-        self._pool = ConnectionPool(
-            url.replace("postgres://", "postgresql://", 1),
-            min_size=1,
-            max_size=pool,
-            timeout=POOL_TIMEOUT_S,
-            # Each try to reconnect waits twice as long as the one before, so that after an outage
-            # the pool would come back as late again: it gives up soon, and a request begins anew.
-            reconnect_timeout=POOL_TIMEOUT_S,
-            check=ConnectionPool.check_connection,
-            configure=_configure,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": 0,
-                "options": "-c plan_cache_mode=force_generic_plan -c timezone=UTC -c jit=off",
-            },
-            open=False,
-        )
-        self._pool.open()
-
-    def connection(self) -> AbstractContextManager[Any]:
-        return self._pool.connection()
-
-    def begin(self, connection: Any, *, write: bool) -> None:
-        connection.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-    def time(self, connection: Any) -> tuple[int, Instant]:
-        row = connection.execute("SELECT revision, clock_timestamp() FROM catalogue").fetchone()
-        return row[0], row[1]
-
-    def away(self, error: BaseException) -> bool:
-        return isinstance(error, self._errors)
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-def _configure(connection: Any) -> None:
-    """Instants and ids as text, in the catalogue's form."""
-    from psycopg.adapt import Loader
-
-    class InstantLoader(Loader):
-        def load(self, data: Any) -> Instant:
-            # 2015-10-11 10:50:50.1234+00, as PostgreSQL writes it in the time zone UTC
-            moment, _, fraction = bytes(data)[:-3].decode().partition(".")
-            return Instant(f"{moment[:10]}T{moment[11:]}.{fraction:0<6}Z")
-
-    class IdLoader(Loader):
-        def load(self, data: Any) -> str:
-            return bytes(data).decode()
-
-    connection.adapters.register_loader("timestamptz", InstantLoader)
-    connection.adapters.register_loader("uuid", IdLoader)

@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from goldenrod.base.errors import SettingError
-from goldenrod.store.db import BUSY_TIMEOUT_MS, Database, sqlite_path, use_wal
+from goldenrod.store.db import Database
+from goldenrod.store.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 
 HEAD = "0004"
 """The newest revision in `migrations/versions`; a test holds the two equal."""

@@ -1,0 +1,244 @@
+"""The two drivers: what differs between SQLite and PostgreSQL outside of statements.
+
+Connections are pooled, never a thread's own: idle threads end, and would leave files open.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from goldenrod.base import clock
+from goldenrod.base.clock import Instant
+from goldenrod.base.errors import SettingError, Unavailable
+from goldenrod.store import watch
+from goldenrod.store.watch import Watch
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a SQLite writer waits for another before it answers 503."""
+POOL_TIMEOUT_S = 2.0
+"""How long a request waits for a free connection before it answers 503."""
+
+_AWAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOTADB,
+}
+
+
+class Driver(Protocol):
+    """What differs between the two databases outside of statements."""
+
+    dialect: str
+
+    def connection(self) -> AbstractContextManager[Any]: ...
+    def watch(self) -> Watch: ...
+    def begun(self, *, write: bool) -> AbstractContextManager[Any]: ...
+    def time(self, connection: Any) -> tuple[int, Instant]: ...
+    def away(self, error: BaseException) -> bool: ...
+    def close(self) -> None: ...
+
+
+def driver_of(url: str, pool: int) -> Driver:
+    """The driver for the database that a URL names."""
+    if url.startswith("sqlite:"):
+        return _Sqlite(sqlite_path(url), pool)
+    return _Postgresql(url, pool)
+
+
+def sqlite_path(url: str) -> str:
+    """The file that a sqlite: URL names. Three slashes: from the working directory; four: absolute."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:]
+    if parts.netloc or not path or parts.query:
+        raise SettingError(
+            "a SQLite address looks like sqlite:///goldenrod.db, or sqlite:////srv/goldenrod.db"
+        )
+    return path
+
+
+class _Sqlite:
+    """SQLite: WAL, durable commits, one writer at a time."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str, pool: int) -> None:
+        self._path = path
+        self._file = str(Path(path).resolve())
+        watch.opened(self._file)
+        # None stands for a connection to be opened when one is needed.
+        self._free: list[sqlite3.Connection | None] = [None] * pool
+        self._places = threading.Semaphore(pool)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        if not self._places.acquire(timeout=POOL_TIMEOUT_S):
+            raise Unavailable("All connections to the database are busy.")
+        connection = None
+        try:
+            # The one used last: its pages are in the processor's cache.
+            connection = self._free.pop() or self._open()
+            yield connection
+        finally:
+            self._free.append(connection if connection and _is_open(connection) else None)
+            self._places.release()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        use_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cache_size = -65536")
+        return connection
+
+    @contextmanager
+    def begun(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+        with self.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield connection
+
+    def watch(self) -> Watch:
+        return watch.SqliteWatch(self._file, self._open)
+
+    def time(self, connection: sqlite3.Connection) -> tuple[int, Instant]:
+        revision = connection.execute("SELECT revision FROM catalogue").fetchone()[0]
+        return revision, clock.now()
+
+    def away(self, error: BaseException) -> bool:
+        code = getattr(error, "sqlite_errorcode", None)
+        return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _AWAY
+
+    def close(self) -> None:
+        for place, connection in enumerate(self._free):
+            if connection:
+                connection.close()
+                self._free[place] = None
+        watch.closed(self._file)
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal to WAL, which stays with the file.
+
+    SQLite does not wait, whatever the busy timeout, where others do the same to a new file.
+    """
+    ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+        time.sleep(0.01)
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        return not connection.in_transaction
+    except sqlite3.ProgrammingError:
+        return False
+
+
+class _Postgresql:
+    """PostgreSQL through a pool of psycopg connections."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, pool: int) -> None:
+        import psycopg
+        from psycopg_pool import ConnectionPool, PoolTimeout
+
+        self._psycopg = psycopg
+        self._url = url.replace("postgres://", "postgresql://", 1)
+        self._errors = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+        self._pool = ConnectionPool(
+            self._url,
+            min_size=1,
+            max_size=pool,
+            timeout=POOL_TIMEOUT_S,
+            # Each try to reconnect waits twice as long as the one before, so that after an outage
+            # the pool would come back as late again: it gives up soon, and a request begins anew.
+            reconnect_timeout=POOL_TIMEOUT_S,
+            configure=_configure,
+            kwargs=_CONNECTING,
+            open=False,
+        )
+        self._pool.open()
+
+    def connection(self) -> AbstractContextManager[Any]:
+        return self._pool.connection()
+
+    @contextmanager
+    def begun(self, *, write: bool) -> Iterator[Any]:
+        begin = "BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        # A pooled connection may have been lost since: the first statement finds out, at no cost.
+        for left in range(self._pool.max_size, -1, -1):
+            connection = self._pool.getconn()
+            try:
+                connection.execute(begin)
+                break
+            except BaseException as error:
+                self._pool.putconn(connection)  # which throws it away where it is lost
+                if not left or not isinstance(error, self._errors):
+                    raise
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def watch(self) -> Watch:
+        def connect() -> Any:
+            return self._psycopg.connect(self._url, **_CONNECTING)
+
+        asking = watch.Asking(connect)
+        return watch.JoinedWatch(asking.ask, asking.close)
+
+    def time(self, connection: Any) -> tuple[int, Instant]:
+        row = connection.execute("SELECT revision, clock_timestamp() FROM catalogue").fetchone()
+        return row[0], row[1]
+
+    def away(self, error: BaseException) -> bool:
+        return isinstance(error, self._errors)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+_CONNECTING: dict[str, Any] = {
+    "autocommit": True,
+    "prepare_threshold": 0,
+    "options": "-c plan_cache_mode=force_generic_plan -c timezone=UTC -c jit=off",
+}
+
+
+def _configure(connection: Any) -> None:
+    """Instants and ids as text, in the catalogue's form."""
+    from psycopg.adapt import Loader
+
+    class InstantLoader(Loader):
+        def load(self, data: Any) -> Instant:
+            # 2015-10-11 10:50:50.1234+00, as PostgreSQL writes it in the time zone UTC
+            moment, _, fraction = bytes(data)[:-3].decode().partition(".")
+            return Instant(f"{moment[:10]}T{moment[11:]}.{fraction:0<6}Z")
+
+    class IdLoader(Loader):
+        def load(self, data: Any) -> str:
+            return bytes(data).decode()
+
+    connection.adapters.register_loader("timestamptz", InstantLoader)
+    connection.adapters.register_loader("uuid", IdLoader)
