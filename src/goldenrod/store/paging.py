@@ -9,6 +9,7 @@ costs the same on every page and neither repeats nor skips a row that did not ch
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -262,10 +263,10 @@ def _require_key(value: Any) -> None:
 
 def is_uuid(text: str) -> bool:
     """8-4-4-4-12 hexadecimal digits, in either case."""
-    parts = text.split("-")
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(
-        character in "0123456789abcdefABCDEF" for part in parts for character in part
-    )
+    return _UUID.fullmatch(text) is not None
+
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 _REVERSED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
