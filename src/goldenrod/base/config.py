@@ -100,6 +100,12 @@ SETTINGS = (
         "the most connections to the database that one process opens",
     ),
     Setting(
+        "cache_mb",
+        "64",
+        _whole(0, 1_000_000),
+        "how many MiB of answers one process keeps, to give them again while they hold; 0: none",
+    ),
+    Setting(
         "deliver",
         "true",
         _boolean,
@@ -129,6 +135,7 @@ class Settings:
     public_url: str
     trusted_proxies: tuple[Network, ...]
     database_pool: int
+    cache_mb: int
     deliver: bool
     webhooks_private: bool
     url: str

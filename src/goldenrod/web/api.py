@@ -51,7 +51,8 @@ class Route:
     """One method of one address: `takes` is its body, `answers` what it answers (a page of them
     where `lists` says what the list takes), `statuses` those of success, the usual one first, and
     `options` its query parameters beside a list's, `refuses` statuses beside its method's usual
-    ones, `also` media types beside JSON. A POST that `asks` changes nothing and needs no token."""
+    ones, `also` media types beside JSON. A POST that `asks` changes nothing and needs no token.
+    `kept`: its answers depend on nothing but what the catalogue's revision counts."""
 
     method: str
     path: str
@@ -66,6 +67,7 @@ class Route:
     refuses: tuple[int, ...] = ()
     asks: bool = False
     also: tuple[str, ...] = ()
+    kept: bool = True
 
     def paths(self, api: str) -> list[str]:
         """Where it is reached."""
@@ -89,6 +91,7 @@ def things(
     edit: tuple[Callable[..., Any], type[Struct]] | None = None,
     end: Callable[..., Any] | None = None,
     at_root: bool = False,
+    kept: bool = True,
 ) -> Iterator[Route]:
     """The routes of one resource: list, get, and what of create, edit and end it has.
 
@@ -107,6 +110,7 @@ def things(
         shape,
         lists=takes,
         at_root=at_root,
+        kept=kept,
     )
     if create:
         door = creating(create[0], get, create[1], may=by, adds=adds)
@@ -122,7 +126,7 @@ def things(
         )
     single = alone[1] if alone else shape
     got = alone[0] if alone else reading_one(get)
-    yield Route("GET", one, got, f"Get {article} {noun}", single, at_root=at_root)
+    yield Route("GET", one, got, f"Get {article} {noun}", single, at_root=at_root, kept=kept)
     if edit:
         door = editing(take, edit[0], get, edit[1])
         yield Route(
@@ -248,12 +252,13 @@ ROUTES: tuple[Route, ...] = (
             tags.list_tags, tags.get_tag, tags.take_tag,
             edit=(tags.edit_tag, bodies.TagPatch), end=tags.remove_tag),
     *things("tokens", ("token", "Revoke"), answers.Token, tokens.LIST,
-            tokens.list_tokens, tokens.get_token, tokens.take_token, end=tokens.revoke_token),
+            tokens.list_tokens, tokens.get_token, tokens.take_token, end=tokens.revoke_token,
+            kept=False),
     Route("POST", "/tokens", token_doors.create_token, "Create a token", answers.NewTokenAnswer,
           bodies.NewToken, statuses=(201,), refuses=(429,)),
     *things("webhooks", ("webhook", "Remove"), lifecycle.Webhook, webhooks.LIST,
             webhooks.list_webhooks, webhooks.get_webhook, webhooks.take_webhook,
-            end=webhooks.remove_webhook),
+            end=webhooks.remove_webhook, kept=False),
     Route("POST", "/webhooks", webhook_doors.create_webhook, "Create a webhook",
           lifecycle.WebhookWithSecret, bodies.NewWebhook, statuses=(201,)),
     Route("PATCH", "/webhooks/{key}", webhook_doors.edit_webhook, "Edit a webhook",
@@ -261,9 +266,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/webhooks/{key}/deliveries",
           listing_of(webhooks.list_deliveries, webhooks.DELIVERIES),
           "List what was and will be sent to a webhook", lifecycle.Delivery,
-          lists=webhooks.DELIVERIES),
+          lists=webhooks.DELIVERIES, kept=False),
     Route("GET", "/webhooks/{key}/deliveries/{delivery}", webhook_doors.get_delivery,
-          "Get a delivery", lifecycle.Delivery),
+          "Get a delivery", lifecycle.Delivery, kept=False),
     Route("POST", "/webhooks/{key}/deliveries/{delivery}/redeliver", webhook_doors.redeliver,
           "Send a delivery again", lifecycle.Delivery),
     *pairing(pairings.LICENSES, answers.VersionLicense, bodies.NewVersionLicense),

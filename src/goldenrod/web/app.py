@@ -16,6 +16,7 @@ from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
+from goldenrod.web.kept import Keep, Kept, is_unchanged, key_of, unchanged
 from goldenrod.web.reference import add_reference
 
 log = logging.getLogger("goldenrod")
@@ -27,15 +28,22 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class _Resource:
     """Falcon's responders for one path, from its routes."""
 
-    def __init__(self, routes: list[Route], db: Database, settings: Settings) -> None:
+    def __init__(
+        self, routes: list[Route], db: Database, settings: Settings, keep: Keep | None
+    ) -> None:
         for route in routes:
-            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings))
+            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
 
 
-def _responder(route: Route, db: Database, settings: Settings) -> Callable[..., None]:
+def _responder(
+    route: Route, db: Database, settings: Settings, keep: Keep | None
+) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        call = Call(req, db, settings)
-        _send(req, resp, route.door(call, **path), call.anonymous)
+        call = Call(req, db, settings, keep)
+        answer = call.answer(route.door, path)
+        _send(req, resp, answer, call.anonymous)
+        if route.kept and answer.status == 200:
+            req.env[_HELD] = call.hold()
 
     return respond
 
@@ -45,23 +53,13 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Answer, anonymous:
     resp.set_headers(dict(answer.headers))
     if answer.etag:
         resp.set_header("ETag", answer.etag)
-        if req.method == "GET" and _unchanged(req, answer.etag):
-            resp.status = 304
-    if resp.status_code < 300 and answer.body is not None:
+    if answer.body is not None:
         resp.content_type = answer.media_type
-        resp.text = answer.body
+        resp.data = answer.body.encode()
     if req.method == "GET":
         resp.set_header("Cache-Control", f"{'public' if anonymous else 'private'}, no-cache")
     else:
         resp.set_header("Cache-Control", "no-store")
-
-
-def _unchanged(req: falcon.Request, etag: str) -> bool:
-    given = req.get_header("If-None-Match")
-    if given is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in given.split(",")]
-    return etag in tags or tags == ["*"]
 
 
 def _problem(req: falcon.Request, resp: falcon.Response, problem: Problem) -> None:
@@ -118,21 +116,25 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
     app.add_error_handler(Exception, _on_bug)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(Problem, _on_problem)
+    keep = Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         for path in route.paths(API):
             by_path.setdefault(path, []).append(route)
     for path, routes in by_path.items():
-        app.add_route(path, _Resource(routes, db, settings))
+        app.add_route(path, _Resource(routes, db, settings, keep))
     add_reference(app, db, settings, API)
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         # A token that is not valid is 401 everywhere, unknown addresses included.
-        with Call(req, db, settings).read():
-            raise NotFound("There is nothing at this address.")
+        def door(call: Call) -> Answer:
+            with call.read():
+                raise NotFound("There is nothing at this address.")
+
+        Call(req, db, settings, keep).answer(door, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app)
+    return _wrapped(app, keep)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -140,27 +142,58 @@ _VARY = ("Vary", "Authorization, Accept")
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
 
 
-def _wrapped(app: Any) -> Wsgi:
+_HELD = "goldenrod.held"
+"""Where a request's environment says for how long its answer holds."""
+
+
+def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
+    """What goes for all answers: those kept, those unchanged, HEAD, the headers that all carry."""
+
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "/")
-        if len(path) > 1 and path.endswith("/"):
+        path = environ["PATH_INFO"]
+        if len(path) > 1 and path[-1] == "/":
             return _redirect(environ, start_response)
-
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, [*headers, _VARY, *_SAFE], *rest)
-
-        if environ["REQUEST_METHOD"] not in _METHODS:
-            # One that no address takes, so that it is answered 405 with what this one does.
-            environ["REQUEST_METHOD"] = "TRACE"
-        if environ["REQUEST_METHOD"] == "HEAD":
-            environ["REQUEST_METHOD"] = "GET"
-            body = app(environ, start)
-            if hasattr(body, "close"):
-                body.close()
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            if method not in _METHODS:
+                # One that no address takes, so that it is answered 405 with what this one does.
+                environ["REQUEST_METHOD"] = "TRACE"
+            return app(environ, _adding(start_response))
+        environ["REQUEST_METHOD"] = "GET"
+        key = key_of(environ)
+        kept = keep.find(key) if keep else None
+        if kept is None:
+            answered: list[Any] = []
+            body = app(environ, lambda *given: answered.extend(given))
+            status, headers = answered[0], [*answered[1], _VARY, *_SAFE]
+            etag = next((value for name, value in headers if name == "etag"), None)
+            if etag is None or not status.startswith("200"):
+                start_response(status, headers)
+                return _without(body) if method == "HEAD" else body
+            kept = Kept(environ.get(_HELD), etag, headers, b"".join(body))
+            if keep:
+                keep.keep(key, kept)
+        if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), kept.etag):
+            start_response("304 Not Modified", unchanged(kept.headers))
             return []
-        return app(environ, start)  # type: ignore[no-any-return]
+        start_response("200 OK", kept.headers)
+        return [kept.body] if method == "GET" else []
 
     return wsgi
+
+
+def _adding(start_response: Callable[..., Any]) -> Callable[..., Any]:
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        return start_response(status, [*headers, _VARY, *_SAFE], *rest)
+
+    return start
+
+
+def _without(body: Any) -> Iterable[bytes]:
+    """Nothing of a body, which is closed."""
+    if hasattr(body, "close"):
+        body.close()
+    return []
 
 
 def _redirect(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

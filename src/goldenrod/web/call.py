@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import falcon
 from msgspec import Struct
 
-from goldenrod.base import decode
+from goldenrod.base import clock, decode
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
@@ -30,8 +30,10 @@ from goldenrod.base.errors import (
 from goldenrod.rules import reading
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
-from goldenrod.store.db import Database, Tx
+from goldenrod.store.db import Database, Moved, Tx
+from goldenrod.store.watch import Seen
 from goldenrod.web.identify import identify, note_use
+from goldenrod.web.kept import Held, Keep
 
 S = TypeVar("S", bound=Struct)
 
@@ -57,24 +59,56 @@ class Answer:
 class Call:
     """One request."""
 
-    def __init__(self, req: falcon.Request, db: Database, settings: Settings) -> None:
+    def __init__(
+        self, req: falcon.Request, db: Database, settings: Settings, keep: Keep | None = None
+    ) -> None:
         self.req = req
         self.db = db
         self.settings = settings
-        self.anonymous = True
+        self.actor = ANONYMOUS
+        self._tx: Tx | None = None
+        self._keep = keep
+        self._again = False
         self._raw: bytes | Problem | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody in particular asks, as far as is known yet."""
+        return self.actor.kind == "anonymous"
+
+    def answer(self, door: "Door", path: Mapping[str, str]) -> Answer:
+        """What a door answers: begun anew, in a transaction, where the catalogue was changed while
+        it looked without one."""
+        try:
+            return door(self, **path)
+        except Moved:
+            self._again = True
+            return door(self, **path)
 
     @contextmanager
     def read(self) -> Iterator[tuple[Tx, Actor]]:
-        """A snapshot, and who asks, found in it."""
-        actor, unnoted = ANONYMOUS, False
+        """A snapshot, and who asks, found in it. Raises Moved (`answer`)."""
+        unnoted = False
+        snapshot = self.db.read if self._again else self.db.glance
         try:
-            with self.db.read() as tx:
-                actor, unnoted = self._identify(tx)
-                yield tx, actor
+            with snapshot() as tx:
+                unnoted = self._identify(tx)
+                self._tx = tx
+                yield tx, self.actor
         finally:
             if unnoted:
-                note_use(self.db, actor)
+                note_use(self.db, self.actor)
+
+    def hold(self) -> Held | None:
+        """For how long what was read holds; None where that is not known."""
+        if self._keep is None or self._tx is None:
+            return None
+        seen = Seen(self._tx.revision, clock.to_micros(self._tx.now))
+        held = self._keep.hold(seen, self.actor)
+        header = self.req.get_header("Authorization")
+        if held is not None and header is not None:
+            self._keep.keep_actor(header, self.actor, held)
+        return held
 
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
@@ -86,8 +120,8 @@ class Call:
                 actor.require_write()
         self.read_body()
         with self.db.write() as tx:
-            actor, _ = self._identify(tx)
-            yield tx, actor
+            self._identify(tx)
+            yield tx, self.actor
 
     @contextmanager
     def note(self) -> Iterator[tuple[Tx, Actor]]:
@@ -96,13 +130,18 @@ class Call:
             if actor.kind == "anonymous":
                 actor.require_write()
         with self.db.note() as tx:
-            actor, _ = self._identify(tx)
-            yield tx, actor
+            self._identify(tx)
+            yield tx, self.actor
 
-    def _identify(self, tx: Tx) -> tuple[Actor, bool]:
-        actor, unnoted = identify(tx, self.req.get_header("Authorization"))
-        self.anonymous = actor.kind == "anonymous"
-        return actor, unnoted
+    def _identify(self, tx: Tx) -> bool:
+        """Find out who asks; whether the use of their token is to be noted."""
+        header = self.req.get_header("Authorization")
+        known = header and self._keep and self._keep.find_actor(tx, header)
+        if known:
+            self.actor = known
+            return False
+        self.actor, unnoted = identify(tx, header)
+        return unnoted
 
     def read_body(self) -> None:
         """Take the body in; what is wrong with it is kept for `body()`."""
@@ -195,6 +234,8 @@ class Call:
 
     def no_arguments(self) -> None:
         """Raise BadRequest where the request has a query string: this door takes none."""
+        if not self.req.query_string:
+            return
         for name in self.arguments():
             raise BadRequest(
                 f"{name[:80]} is not a parameter here: this address takes none.",

@@ -46,9 +46,9 @@ def reading_one(get: Get) -> Door:
     return door
 
 
-def one(body: str, status: int = 200, **headers: str) -> Answer:
+def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer with its strong ETag."""
-    return Answer(status, body, headers, etag=reading.etag(body))
+    return Answer(status, body, headers or {}, etag=reading.etag(body))
 
 
 def creating(

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from email.utils import format_datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.json import Decoder
 
 from goldenrod.base import bodies, clock
 from goldenrod.base.errors import BadRequest, FieldError
@@ -34,29 +35,53 @@ def get_version(call: Call, key: str) -> Answer:
     with call.read() as (tx, actor):
         body, latest = versions.get_with_latest(tx, actor, key)
         call.no_arguments()
-        now = tx.now
-    version = json.loads(body)
-    links = [
-        ("predecessor-version", (version["parent"] or {}).get("url")),
+    version = _VERSION.decode(body)
+    links: list[tuple[str, str | None]] = [
+        ("predecessor-version", _url(version.parent)),
         ("latest-version", latest),
     ]
-    answer = one(body)
-    headers = warnings(version, now, version["end_date"], links)
-    return Answer(answer.status, body, headers, answer.etag)
+    return one(body, headers=warnings(version.deprecation, version, links))
+
+
+class _Address(Struct):
+    """Another version; without an address where the reader may not read it."""
+
+    url: str | None = None
+
+
+class _Deprecation(Struct):
+    at: str
+    replacement: _Address | None
+
+
+class _Version(Struct):
+    """What a version's headers tell: all that is read of its JSON."""
+
+    state: str
+    end_date: str | None
+    parent: _Address | None = None
+    deprecation: _Deprecation | None = None
+
+
+_VERSION = Decoder(_Version)
+
+
+def _url(other: _Address | None) -> str | None:
+    return other.url if other else None
 
 
 def warnings(
-    thing: Row, now: str, end_date: str | None, links: list[tuple[str, str | None]]
+    deprecation: _Deprecation | None, version: _Version, links: list[tuple[str, str | None]]
 ) -> dict[str, str]:
     """The headers Deprecation (RFC 9745), Sunset (RFC 8594, an end to come) and Link (RFC 8288)."""
     headers: dict[str, str] = {}
-    deprecation = thing["deprecation"]
     if deprecation:
-        since = clock.to_datetime(deprecation["at"])
+        since = clock.to_datetime(clock.Instant(deprecation.at))
         headers["Deprecation"] = f"@{int(since.replace(microsecond=0).timestamp())}"
-        links = [*links, ("successor-version", (deprecation["replacement"] or {}).get("url"))]
-    if end_date and end_date > now:
-        headers["Sunset"] = format_datetime(clock.to_datetime(clock.Instant(end_date)), usegmt=True)
+        links = [*links, ("successor-version", _url(deprecation.replacement))]
+    if version.end_date and version.state != "ended":
+        ends = clock.to_datetime(clock.Instant(version.end_date))
+        headers["Sunset"] = format_datetime(ends, usegmt=True)
     shown = [f'<{url}>; rel="{relation}"' for relation, url in links if url]
     if shown:
         headers["Link"] = ", ".join(shown)
@@ -127,13 +152,12 @@ def resolve(call: Call, image: str, channel: str, provider: str) -> Answer:
             architecture=given.get("architecture"),
             allow_revoked=allow,
         )
-        now = tx.now
-    headers = warnings(found, now, found["version"]["end_date"], [])
+    deprecation = convert(found["deprecation"], _Deprecation | None)
+    headers = warnings(deprecation, convert(found["version"], _Version), [])
     if call.req.get_header("Accept", default="").split(";")[0].strip().lower() == TEXT:
         text = f"{found['machine']['identifier']}\n"
         return Answer(200, text, headers, one(text).etag, TEXT)
-    body = written(found)
-    return Answer(200, body, headers, one(body).etag)
+    return one(written(found), headers=headers)
 
 
 def resolve_everywhere(call: Call, image: str, channel: str) -> Answer:

@@ -20,7 +20,7 @@ from openapi_ui_bundles import swagger_ui
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Problem
 from goldenrod.store.db import Database
-from goldenrod.web.call import JSON, Call
+from goldenrod.web.call import JSON, Answer, Call
 from goldenrod.web.codes import CODES
 from goldenrod.web.openapi import document
 
@@ -64,26 +64,23 @@ class _Served:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         call = self._ask(req)
-        signed_in = req.get_header("Authorization") is not None
-        if signed_in:
+        call.answer(self._door, {})
+        content = self._content()
+        resp.set_header("Content-Security-Policy", self._policy)
+        kept_by = "public" if call.anonymous else "private"
+        resp.set_header("Cache-Control", f"{kept_by}, no-cache")
+        resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
+        resp.content_type = self._media_type
+        resp.data = content
+
+    def _door(self, call: Call) -> Answer:
+        if call.req.get_header("Authorization") is not None:
             # A token that is not valid is 401 everywhere.
             with call.read():
                 pass
         if self._media_type == JSON:
             call.no_arguments()
-        content = self._content()
-        resp.set_header("Content-Security-Policy", self._policy)
-        resp.set_header("Cache-Control", f"{'private' if signed_in else 'public'}, no-cache")
-        resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
-        if _unchanged(req, str(resp.etag)):
-            resp.status = falcon.HTTP_304
-        else:
-            resp.content_type = self._media_type
-            resp.data = content
-
-
-def _unchanged(req: falcon.Request, etag: str) -> bool:
-    return any(given == "*" or f'"{given}"' == etag for given in req.if_none_match or [])
+        return Answer()
 
 
 def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, api: str) -> None:

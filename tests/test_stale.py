@@ -1,0 +1,15 @@
+"""Nothing stale is answered, whoever writes and whatever the time: a slice of `tests/stale.py`."""
+
+from collections.abc import Callable
+
+from goldenrod.store.db import Database
+from tests.stale import check
+
+READS = 1_600
+
+
+def test_no_answer_is_stale(new_database: Callable[[str], Database], backend: str) -> None:
+    changes, stale = check(new_database(backend), READS)
+    assert stale == []
+    # There was something to be stale about.
+    assert changes > 10
