@@ -147,7 +147,7 @@ def test_nobody_joins_a_question_that_has_begun() -> None:
     assert slow.began.acquire(timeout=10)
     # These come while the first is under way: one question for the three of them, after it.
     threads += asked("second", "third", "fourth")
-    _until(lambda: joined._next is not None and len(joined._next.waiting) == 2)
+    _until(lambda: joined._next is not None and len(joined._next.waiting) == 3)
     assert slow.answers == 1
     slow.may_end.release()
     assert slow.began.acquire(timeout=10)
@@ -163,6 +163,35 @@ def test_nobody_joins_a_question_that_has_begun() -> None:
     assert found["fifth"] == 3
     slow.may_end.release()
     assert joined.look().revision == 4
+
+
+def test_who_asks_for_others_hands_over_in_time() -> None:
+    """More threads than one asks for, each many times: all are answered, each after it asked."""
+    asked = 0
+
+    def ask() -> Seen:
+        nonlocal asked
+        asked += 1
+        time.sleep(0)
+        return Seen(asked, 0)
+
+    joined = JoinedWatch(ask, lambda: None)
+    wrong: list[tuple[int, int]] = []
+
+    def look() -> None:
+        for _ in range(200):
+            before = asked
+            if (seen := joined.look().revision) <= before:
+                wrong.append((before, seen))
+
+    threads = [threading.Thread(target=look) for _ in range(3 * watch.MOST_ASKED)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert wrong == []
+    assert asked < 200 * len(threads)
 
 
 def _until(holds: Callable[[], bool]) -> None:

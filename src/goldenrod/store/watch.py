@@ -131,20 +131,21 @@ def _map_header(connection: sqlite3.Connection, path: str) -> mmap.mmap | None:
 
 
 class _Question:
-    """Who waits for one answer: the first of them asks it, when its turn comes."""
+    """Who waits for one answer, each at a lock of their own; and the answer."""
 
     def __init__(self) -> None:
-        self.turn = _closed()
         self.waiting: list[threading.Lock] = []
         self.seen: Seen | None = None
         self.error: BaseException | None = None
 
+    @property
+    def answered(self) -> bool:
+        return self.seen is not None or self.error is not None
 
-def _closed() -> threading.Lock:
-    """A lock that whoever takes it waits for."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
+
+MOST_ASKED = 16
+"""So often one thread asks for the others, before it goes on with its own request: waking another
+takes about as long as an answer."""
 
 
 class JoinedWatch:
@@ -159,45 +160,46 @@ class JoinedWatch:
 
     def look(self) -> Seen:
         """The revision now. Raises what the driver raises while the database is away."""
-        answered = None
+        woken = None
         with self._lock:
-            question = self._next
-            if question is not None:
-                answered = _closed()
-                question.waiting.append(answered)
+            if self._in_flight:
+                question = self._next = self._next or _Question()
+                woken = threading.Lock()
+                woken.acquire()
+                question.waiting.append(woken)
             else:
+                self._in_flight = True
                 question = _Question()
-                if self._in_flight:
-                    self._next = question
-                else:
-                    self._in_flight = True
-                    question.turn.release()
-        if answered is not None:
-            answered.acquire()
-        else:
-            question.turn.acquire()
-            self._run(question)
+        if woken is not None:
+            woken.acquire()
+        if not question.answered:
+            self._ask_for_all(question)
         if question.error is not None:
             raise question.error
         assert question.seen is not None
         return question.seen
 
-    def _run(self, question: _Question) -> None:
-        with self._lock:
-            # Nobody joins from here on.
-            if self._next is question:
-                self._next = None
-        try:
-            question.seen = self._ask()
-        except BaseException as error:
-            question.error = error
-        with self._lock:
-            following = self._next
-            self._in_flight = following is not None
-        if following is not None:
-            following.turn.release()
-        for answered in question.waiting:
-            answered.release()
+    def _ask_for_all(self, question: _Question) -> None:
+        """Ask this question, and those that come meanwhile, up to a number; then whoever waits
+        first is woken to ask."""
+        for _ in range(MOST_ASKED):
+            with self._lock:
+                # Nobody joins it from here on.
+                if self._next is question:
+                    self._next = None
+            try:
+                question.seen = self._ask()
+            except BaseException as error:
+                question.error = error
+            with self._lock:
+                following = self._next
+                self._in_flight = following is not None
+            for woken in question.waiting:
+                woken.release()
+            if following is None:
+                return
+            question = following
+        question.waiting[0].release()
 
 
 class Asking:
