@@ -402,8 +402,15 @@ def test_how_many_statements_a_read_runs(door: Door, db: Database, many: list[An
     # Who asks (the token with its user, their groups and identities), and the version.
     assert len(statements(one, "alice")) == 2
     for size in (1, 100):
+        # The kept counts, what opened and closed since, and the page; before it, who asks.
+        assert len(statements(f"{VERSIONS}?page_size={size}", None)) == 3
+        assert len(statements(f"{VERSIONS}?page_size={size}", "alice")) == 4
+        # Of staff's count nothing opens and closes.
+        assert len(statements(f"{VERSIONS}?page_size={size}", "dora")) == 3
+        # The kept counts, which say whether the reader sees few; the count, and the page.
+        assert len(statements(f"{VERSIONS}?user=alice&page_size={size}", "alice")) == 4
+        # Of one image's or parent's versions there are few in any case.
+        assert len(statements(f"{VERSIONS}?image_id=open-image&page_size={size}", "alice")) == 3
         # The count, and the page.
-        assert len(statements(f"{VERSIONS}?page_size={size}", None)) == 2
-        assert len(statements(f"{VERSIONS}?page_size={size}", "alice")) == 3
         assert len(statements(f"/api/v2/images?page_size={size}", None)) == 2
         assert len(statements(f"/api/v2/provider_machines?page_size={size}", None)) == 2

@@ -457,7 +457,10 @@ BAD_HEADERS: dict[str, tuple[Callable[[Values], Any], str]] = {
     "missing table": (header(tables={}), "table '.*' is missing"),
     "negative": (header_table("users", {"rows": -1, "next_id": 5}), "rows"),
     "no next id": (header_table("users", {"rows": 4}), "next_id of users"),
-    "next id of none": (header_table("shares", {"rows": 1, "next_id": 5}), "next_id of shares"),
+    "next id of none": (
+        header_table("group_users", {"rows": 1, "next_id": 5}),
+        "next_id of group_users",
+    ),
     "next id too high": (header_table("users", {"rows": 4, "next_id": 2**63}), "next_id"),
 }
 

@@ -29,8 +29,7 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
         for table, rows in _tables(world):
             if rows:
                 bulk.load(tx, table, rows)
-        for image in world.images:
-            standing.of_image(tx, image)
+        standing.of_all(tx)
         for version in world.versions.values():
             if version.revoked:
                 revoking.spread(tx, version.id, version.id)
@@ -283,8 +282,11 @@ def _version(it: model.Version) -> Row:
         # Wrong on purpose, for everybody: `standing` puts them right.
         "public": False,
         "owner_id": it.user,
+        "created_by_id": it.user,
         "opens_at": it.start,
         "closes_at": it.start,
+        "ends_at": it.start,
+        "past": True,
     }
 
 

@@ -268,7 +268,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     if changed:
         if {"name", "description", "tags"} & changed.keys():
             search.index_image(tx, row["id"])
-        if {"is_public", "owner_id", "start_date", "end_date"} & changed.keys():
+        if {"is_public", "owner_id", "maintainers", "start_date", "end_date"} & changed.keys():
             dates = events.dates_of_image(tx, row["id"])
             standing.of_image(tx, row["id"])
             events.image_edited(tx, row["id"], dates)

@@ -1,10 +1,10 @@
 """The lines of an exported catalogue: what each says, written and read.
 
 The first line (`Header`) says the format, the schema's revision, and for each table how many rows
-it has and which id comes next; each other line is one row with all its columns. Instants, uuids and
-booleans have the catalogue's one form, so that the same catalogue is the same bytes on SQLite and
-PostgreSQL. A line that is read is checked here for form and types; what it means among the others
-is the database's to hold. `transfer.py` is what writes and reads them.
+it has and which id comes next; each other line is one row, without what it only repeats of others.
+Instants, uuids and booleans have the catalogue's one form, so that the same catalogue is the same
+bytes on SQLite and PostgreSQL. A line that is read is checked here for form and types; what it means
+among the others is the database's to hold. `transfer.py` is what writes and reads them.
 """
 
 import json
@@ -40,12 +40,22 @@ NOT_MOVED = frozenset(
         "sign_in_failures",
         # Who delivers now, and up to when: this one installation's.
         "deliverer",
+        # Who sees what and how much of it: made anew from what versions and images say.
+        "shares",
+        "scope_counts",
         # Made anew from the text: the two databases keep them in ways of their own.
         "image_words",
         "version_words",
     }
 )
 """The tables that stay behind. A new table is moved unless it is named here."""
+
+NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
+    "versions": frozenset(
+        {"public", "owner_id", "created_by_id", "opens_at", "closes_at", "ends_at", "past"}
+    )
+}
+"""What rows repeat of others, made anew as well."""
 
 CREDENTIAL_TABLES = frozenset({"tokens", "webhooks", "deliveries"})
 CREDENTIAL_COLUMNS: Mapping[str, frozenset[str]] = {"users": frozenset({"password_hash"})}
@@ -82,6 +92,12 @@ def moved_tables() -> list[Table]:
     return [table for table in schema.metadata.sorted_tables if table.name not in NOT_MOVED]
 
 
+def moved_columns(table: Table) -> list[Column[Any]]:
+    """The columns of a moved table that its lines have."""
+    left = NOT_MOVED_COLUMNS.get(table.name, frozenset())
+    return [column for column in table.c if column.name not in left]
+
+
 def write_header(tables: dict[str, Kept]) -> bytes:
     """The first line of an export of this release."""
     return msgspec.json.encode(Header(FORMAT, FORMAT_VERSION, HEAD, tables)) + b"\n"
@@ -89,7 +105,8 @@ def write_header(tables: dict[str, Kept]) -> bytes:
 
 def write_row(table: Table, row: Row) -> bytes:
     """The line of a row."""
-    return msgspec.json.encode({"table": str(table.name), **row}) + b"\n"
+    kept = {column.name: row[column.name] for column in moved_columns(table)}
+    return msgspec.json.encode({"table": str(table.name), **kept}) + b"\n"
 
 
 def read_header(line: bytes) -> Header:
@@ -124,8 +141,9 @@ def read_row(number: int, line: bytes, tables: Mapping[str, Table]) -> tuple[Tab
         table = tables.get(name) if isinstance(name, str) else None
         if table is None:
             raise ValueError("names no table" if name is None else f"unknown table {name!r}")
-        _require_names(value, [column.name for column in table.c], "column")
-        return table, {column.name: _checked(column, value[column.name]) for column in table.c}
+        columns = moved_columns(table)
+        _require_names(value, [column.name for column in columns], "column")
+        return table, {column.name: _checked(column, value[column.name]) for column in columns}
     except ValueError as wrong:
         raise bad_line(number, str(wrong)) from None
 

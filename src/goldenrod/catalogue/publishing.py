@@ -21,6 +21,7 @@ from goldenrod.rules import (
     attaching,
     audit,
     changes,
+    counts,
     deprecating,
     events,
     reading,
@@ -37,6 +38,9 @@ from goldenrod.store.sql import Key, Sortable, json_text, param
 
 PLAIN = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
 """Fields that are taken as they come."""
+
+STANDS_ON = {"image", "membership", "start_date", "end_date"}
+"""Fields that change who sees a version, and when."""
 
 
 def version_name(given: str) -> str:
@@ -121,11 +125,9 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
         user_id=actor.user_id,
         name_key=name_key(values["name"]),
         **{"exclude_from_latest": False, **values},
-        public=False,
-        owner_id=actor.user_id,
-        opens_at=values["start_date"],
-        closes_at=values["start_date"],
+        **standing.until_set(actor.user_id, values["start_date"]),
     )
+    counts.one_more(tx)
     search.index_version(tx, n, values["name"], values["change_log"])
     revoking.adopt(tx, n, parent_n, new=True)
     return n
@@ -343,7 +345,8 @@ def _write(
     if "name" in after or "change_log" in after:
         now = {**row, **after}
         search.index_version(tx, row["n"], now["name"], now["change_log"])
-    standing.of_version(tx, row["n"])
+    if STANDS_ON & changed.keys():
+        standing.of_version(tx, row["n"])
     audit.record(tx, actor, "version:edit", schema.versions, row["n"], changed)
     events.edited(tx, row["n"], changed, row)
 

@@ -2,9 +2,10 @@
 
 An export is one snapshot, tables before those that refer to them, rows by primary key; the same
 catalogue is the same bytes on SQLite and PostgreSQL. An import goes into an empty catalogue, all of
-it or nothing; what is wrong is told with its line's number. Search words are made anew. Ids go on
-where they stood, so that none that was ever used comes again. What a line says is in `lines.py`,
-files are in `keeping.py`, what the databases do differently is in `store/bulk.py`.
+it or nothing; what is wrong is told with its line's number. Search words, and what is repeated for
+the sake of who sees what, are made anew. Ids go on where they stood, so that none that was ever used
+comes again. What a line says is in `lines.py`, files are in `keeping.py`, what the databases do
+differently is in `store/bulk.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,7 @@ from goldenrod.catalogue.lines import (
     write_header,
     write_row,
 )
+from goldenrod.rules import standing
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Row, Tx
 from goldenrod.store.sql import Key, param
@@ -112,6 +114,7 @@ def import_catalogue(db: Database, lines: Iterable[bytes], progress: Progress | 
                 )
         for reference in later:
             _point(tx, reference)
+        standing.of_all(tx)
         _index(tx)
         _go_on(tx, header)
     return done
@@ -134,6 +137,8 @@ def _read(numbered: Iterable[tuple[int, bytes]], left: dict[str, int]) -> Iterat
         left[table.name] -= 1
         if left[table.name] < 0:
             raise bad_line(number, f"the first line announces fewer rows of {table.name}")
+        if table is schema.versions:
+            row |= standing.until_set(row["user_id"], row["start_date"])
         yield Line(number, table, row)
 
 

@@ -94,11 +94,6 @@ def _tagged(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]
     )
 
 
-def _created_by(version: FromClause) -> ColumnElement[int]:
-    image = schema.images.alias()
-    return select(image.c.created_by_id).where(image.c.id == version.c.image_id).scalar_subquery()
-
-
 def _targeted(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
     return lifecycle.targeted(version, sight, param("f_channel", String))
 
@@ -114,11 +109,11 @@ def _of_architecture(version: FromClause, sight: Sight, form: str) -> ColumnElem
 LIST = Listing(
     schema.versions,
     {
-        "image_id": filters.refers("image_id", schema.images, _of_image),
+        "image_id": filters.refers("image_id", schema.images, _of_image, narrow=True),
         "user": filters.username("user", lambda version: version.c.user_id),
-        "created_by": filters.username("created_by", _created_by),
+        "created_by": filters.username("created_by", lambda version: version.c.created_by_id),
         "name": filters.by_key("name"),
-        "parent": filters.refers("parent", schema.versions, _of_parent),
+        "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
         "provider": filters.refers("provider", schema.providers, _on_provider),
         "license": filters.refers("license", schema.licenses, _under_license),
         "tag": Filter(
@@ -148,13 +143,13 @@ LIST = Listing(
         "search": search.VERSIONS,
     },
     ("start_date", "end_date", "name"),
-    {"name": "name_key"},
+    {"name": "name_key", "end_date": "ends_at"},
 )
 
 
 def list_versions(tx: Tx, actor: Actor, query: Query) -> Page:
     """A page of the versions that the actor may read."""
-    return reading.page(tx, actor, shape, query)
+    return reading.page_of_versions(tx, actor, shape, query)
 
 
 def get_version(tx: Tx, actor: Actor, key: str) -> str:

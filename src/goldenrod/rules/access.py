@@ -3,6 +3,7 @@
 The rule is SQL. `readable(thing, sight)` is the predicate "this reader may read this row" on a table
 or an alias of it; every read of a guarded table starts there. It is the OR of named clauses
 (`clauses`), so that `goldenrod why` can say which one grants. There is no twin of it in Python.
+For long lists of versions `lanes.py` has the same rule as one SELECT for each way of seeing.
 
 *Now* is the clock reading of the transaction. *Current* means start_date ≤ now and (end_date is null
 or end_date > now). *Keepers* of an image are its owner and the users of its maintainers; keepers of a

@@ -81,6 +81,8 @@ def refers(
     name: str,
     table: Table,
     where: Callable[[FromClause, Sight, Callable[[FromClause], ColumnElement[bool]]], Any],
+    *,
+    narrow: bool = False,
 ) -> Filter:
     """A thing of `table`, named by id, uuid or slug. `where(thing, sight, is_it)` asks with
     `is_it(alias)`: that alias is the one, and the reader may read it."""
@@ -101,7 +103,7 @@ def refers(
         found: ColumnElement[bool] = where(thing, sight, is_it)
         return found
 
-    return Filter(takes, read, asked)
+    return Filter(takes, read, asked, narrow=narrow)
 
 
 def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Table, func, select
 
 from goldenrod.base.errors import Forbidden, NotFound
-from goldenrod.rules import access
+from goldenrod.rules import access, counts, lanes
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.summaries import Shape
 from goldenrod.store import paging, schema
@@ -155,14 +155,29 @@ def _rows(
 ) -> Any:
     inner = listing.table.alias("thing")
     conditions = _conditions(listing, seen, inner, sight, forms)
+    return _built(
+        listing, paging.picked(listing, conditions, inner, order, op), shape, sight, order, op
+    )
+
+
+def _lane_rows(
+    listing: Listing, groups: int, shape: Shape, sight: Sight, order: str, op: str | None
+) -> Any:
+    ways = lanes.ways(sight, groups, listing.column(order))
+    return _built(listing, paging.merged(listing, ways, order, op), shape, sight, order, op)
+
+
+def _built(
+    listing: Listing, chosen: Any, shape: Shape, sight: Sight, order: str, op: str | None
+) -> Any:
     # The page is picked first, and only its rows are built: a sort would build them all.
-    chosen = paging.picked(listing, conditions, inner, order, op).subquery("picked")
-    outer = listing.table.alias("shown")
+    picked = chosen.subquery("picked")
+    shown = listing.table.alias("shown")
     key = next(iter(listing.table.primary_key)).name
     return (
-        select(json_text(shape(outer, sight)).label("json"), chosen.c.value, chosen.c.id)
-        .select_from(chosen.join(outer, outer.c[key] == chosen.c.key))
-        .order_by(*paging.directed(order, op, chosen.c.value, chosen.c.id))
+        select(json_text(shape(shown, sight)).label("json"), picked.c.value, picked.c.id)
+        .select_from(picked.join(shown, shown.c[key] == picked.c.key))
+        .order_by(*paging.directed(order, op, picked.c.value, picked.c.id))
     )
 
 
@@ -181,25 +196,61 @@ def page(
     listing, sight = query.listing, actor.sight
     given = {**params(tx, actor), **query.params, **more}
     count = int(tx.value(_counted, listing, seen, sight, query.forms, **given))
+    place = _place(query, count)
+    shaped = listing, seen, shape, sight, query.forms, query.order, _op(query)
+    return _page(query, count, tx.rows(_rows, *shaped, **given, **place))
+
+
+def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
+    """One page of versions, of which there may be millions, as `page` gives it.
+
+    Without filters: the first rows of each way of seeing, and kept counts. With filters, where the
+    actor sees few: those few are asked, instead of all that the filters hold for.
+    """
+    listing, sight = query.listing, actor.sight
+    if query.forms and (sight is Sight.ALL or query.narrow):
+        return page(tx, actor, shape, query)
+    counted = counts.kept(tx, counts.scopes(actor))
+    if query.forms:
+        few = counted.n.total() <= FEW
+        return page(tx, actor, shape, query, among_few if few else access.readable)
+    count = counts.readable(tx, actor, counted)
+    ways = lanes.params(actor.groups)
+    place = _place(query, count)
+    shaped = listing, len(ways), shape, sight, query.order, _op(query)
+    given = {**params(tx, actor), **ways, **place}
+    return _page(query, count, tx.rows(_lane_rows, *shaped, **given))
+
+
+FEW = 5_000
+"""Up to so many versions, what a reader sees is looked through for what filters hold for."""
+
+
+def among_few(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+    """The reader, who sees few versions, may read this one."""
+    return version.c.n.in_(lanes.shown(sight))
+
+
+def _op(query: Query) -> str | None:
+    return query.cursor.op if query.cursor else None
+
+
+def _place(query: Query, count: int) -> dict[str, Any]:
+    """The parameters that say which rows a page has. Raises NotFound past the end."""
     offset = (query.page - 1) * query.size
     if query.page > 1 and offset >= count:
         raise past_the_end()
     cursor = query.cursor
-    rows = tx.rows(
-        _rows,
-        listing,
-        seen,
-        shape,
-        sight,
-        query.forms,
-        query.order,
-        cursor.op if cursor else None,
-        size=query.size + 1,
-        offset=offset,
-        after=cursor.value if cursor else None,
-        after_id=cursor.id if cursor else None,
-        **given,
-    )
+    return {
+        "size": query.size + 1,
+        "offset": offset,
+        "reach": offset + query.size + 1,
+        "after": cursor.value if cursor else None,
+        "after_id": cursor.id if cursor else None,
+    }
+
+
+def _page(query: Query, count: int, rows: list[Row]) -> Page:
     return paging.page(query, count, [(row["json"], row["value"], row["id"]) for row in rows])
 
 

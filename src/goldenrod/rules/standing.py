@@ -1,20 +1,31 @@
 """What a version repeats of its image, so that the rule never joins: kept with every change.
 
-`public`, `owner_id`, `opens_at` and `closes_at` of versions, and `shares`, the memberships of those
-whose image is not public. Whoever changes an image, a version's dates or image, or a membership
-calls this in the same transaction.
+Of versions: `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`, `past`; who
+sees which otherwise than as everybody (`shares`); and how many those are (`counts.py`). Whoever
+changes an image, who maintains it, a version's dates or image, or a membership calls this in the
+same transaction; whoever fills a whole catalogue calls `of_all` at its end.
 """
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Integer, case, func, insert, literal, select, union_all
+from sqlalchemy import update as update_of
 
 from goldenrod.base.clock import END_OF_TIME
+from goldenrod.rules import counts
+from goldenrod.rules.access import NOW
 from goldenrod.store import schema
-from goldenrod.store.db import Tx
+from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Moment, param
 
 _V, _I = schema.versions, schema.images
+
+
+def until_set(user_id: int, start_date: str) -> Row:
+    """What a new row of a version holds until it is set: nobody sees it but its user."""
+    users = dict.fromkeys(("owner_id", "created_by_id"), user_id)
+    dates = dict.fromkeys(("opens_at", "closes_at", "ends_at"), start_date)
+    return {"public": False, "past": False, **users, **dates}
 
 
 def of_image(tx: Tx, image_id: int) -> None:
@@ -27,43 +38,105 @@ def of_version(tx: Tx, n: int) -> None:
     _refresh(tx, "n", n)
 
 
+def of_all(tx: Tx) -> None:
+    """Set it anew in the whole catalogue, whatever stood there."""
+    tx.change(_denormalise, None, now=tx.now)
+    tx.change(_forget_shares, None)
+    tx.change(_write_shares, None)
+    counts.count_anew(tx)
+
+
 def _refresh(tx: Tx, column: str, key: int) -> None:
-    tx.change(_denormalise, column, key=key)
+    counts.roll(tx)
+    before = counts.held(tx, column, key)
+    tx.change(_denormalise, column, key=key, now=tx.now)
     tx.change(_forget_shares, column, key=key)
     tx.change(_write_shares, column, key=key)
+    counts.changed(tx, before, counts.held(tx, column, key))
 
 
 def _end(date: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(date, literal(END_OF_TIME, Moment()), type_=Moment())
 
 
-def _denormalise(column: str) -> Any:
+def _of(column: str | None) -> list[ColumnElement[bool]]:
+    """The versions that are set anew: those with the key in this column, or all."""
+    return [] if column is None else [_V.c[column] == param("key", Key)]
+
+
+def _denormalise(column: str | None) -> Any:
     opens = case((_V.c.start_date > _I.c.start_date, _V.c.start_date), else_=_I.c.start_date)
     ends, image_ends = _end(_V.c.end_date), _end(_I.c.end_date)
+    closes = case((ends < image_ends, ends), else_=image_ends)
     return (
-        update(_V)
+        update_of(_V)
         .values(
             public=_I.c.is_public,
             owner_id=_I.c.owner_id,
+            created_by_id=_I.c.created_by_id,
             opens_at=opens,
-            closes_at=case((ends < image_ends, ends), else_=image_ends),
+            closes_at=closes,
+            ends_at=ends,
+            past=closes <= NOW,
         )
-        .where(_I.c.id == _V.c.image_id, _V.c[column] == param("key", Key))
+        .where(_I.c.id == _V.c.image_id, *_of(column))
     )
 
 
-def _forget_shares(column: str) -> Any:
-    mine = select(_V.c.n).where(_V.c[column] == param("key", Key))
-    return schema.shares.delete().where(schema.shares.c.n.in_(mine))
+def _forget_shares(column: str | None) -> Any:
+    forget = schema.shares.delete()
+    if column is None:
+        return forget
+    if column == "n":
+        return forget.where(schema.shares.c.n == param("key", Key))
+    return forget.where(schema.shares.c.n.in_(select(_V.c.n).where(*_of(column))))
 
 
-def _write_shares(column: str) -> Any:
-    m = schema.version_memberships
+def _write_shares(column: str | None) -> Any:
+    way = _ways(column)
     rows = (
-        select(m.c.group_id, _V.c.n, _V.c.start_date, _V.c.opens_at, _V.c.closes_at)
-        .select_from(m.join(_V, _V.c.n == m.c.version_n))
-        .where(_V.c[column] == param("key", Key), ~_V.c.public)
+        select(
+            way.c.group_id,
+            _V.c.n,
+            _V.c.image_id,
+            _V.c.id,
+            _V.c.start_date,
+            _V.c.opens_at,
+            _V.c.closes_at,
+            _V.c.public,
+            way.c.kept,
+        )
+        .select_from(way.join(_V, _V.c.n == way.c.n))
+        # The order of the table's key: of a whole catalogue's rows each goes in after the last.
+        .order_by(way.c.group_id, _V.c.n)
     )
     return insert(schema.shares).from_select(
-        ["group_id", "n", "start_date", "opens_at", "closes_at"], rows
+        [str(column.key) for column in rows.selected_columns], rows
+    )
+
+
+def _ways(column: str | None) -> Any:
+    """Which groups see which versions, once each; `kept`: as keepers."""
+    group, maintains, shared = schema.groups, schema.image_maintainers, schema.version_memberships
+    keeps, sees = literal(1, Integer).label("kept"), literal(0, Integer).label("kept")
+    own = _of(column)
+    every = union_all(
+        *(
+            select(group.c.id.label("group_id"), _V.c.n, keeps)
+            .select_from(_V.join(group, group.c.personal_of == user))
+            .where(*own)
+            for user in (_V.c.owner_id, _V.c.user_id)
+        ),
+        select(maintains.c.group_id, _V.c.n, keeps)
+        .select_from(_V.join(maintains, maintains.c.image_id == _V.c.image_id))
+        .where(*own),
+        select(shared.c.group_id, _V.c.n, sees)
+        .select_from(_V.join(shared, shared.c.version_n == _V.c.n))
+        .where(*own, ~_V.c.public),
+    ).subquery("every")
+    kept = (func.max(every.c.kept) == 1).label("kept")
+    return (
+        select(every.c.group_id, every.c.n, kept)
+        .group_by(every.c.group_id, every.c.n)
+        .subquery("way")
     )

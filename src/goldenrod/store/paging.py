@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal,
     select,
     tuple_,
+    union,
 )
 
 from goldenrod.base.clock import END_OF_TIME, parse_instant
@@ -57,12 +58,14 @@ class Filter:
     read: Callable[[str], Wanted]
     where: Callable[[FromClause, Any, str], ColumnElement[bool]]
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    narrow: bool = False
+    """An index leads to what it holds for, and that is little beside the whole list."""
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """What a list of one noun takes. `orders` maps each ordering key to its column; a null
-    end_date sorts as the end of time."""
+    """What a list of one noun takes. `columns` says which column an order sorts by, where it has
+    another name; a null end_date sorts as the end of time."""
 
     table: Table
     filters: Mapping[str, Filter]
@@ -72,9 +75,14 @@ class Listing:
     id: str = "id"
     """The column that ends every order."""
 
+    def column(self, order: str) -> str:
+        """The column that an ordering, descending or not, sorts by."""
+        key = order.removeprefix("-")
+        return self.columns.get(key, key)
+
     def order(self, thing: FromClause, name: str) -> ColumnElement[Any]:
-        column: ColumnElement[Any] = thing.c[self.columns.get(name, name)]
-        if name == "end_date":
+        column: ColumnElement[Any] = thing.c[self.column(name)]
+        if column.name == "end_date":
             return func.coalesce(column, _end_of_time(), type_=Moment())
         return column
 
@@ -112,6 +120,11 @@ class Query:
     size: int
     page: int
     cursor: Cursor | None
+
+    @property
+    def narrow(self) -> bool:
+        """A filter holds for little beside the whole list."""
+        return any(self.listing.filters[name].narrow for name, _ in self.forms)
 
     @property
     def backward(self) -> bool:
@@ -235,9 +248,7 @@ def _cursor(listing: Listing, order: str, text: str) -> Cursor:
     try:
         read = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
         cursor = Cursor(*read)
-        column = listing.table.c[
-            listing.columns.get(order.removeprefix("-"), order.removeprefix("-"))
-        ]
+        column = listing.table.c[listing.column(order)]
         if cursor.order != order or cursor.op not in _REVERSED:
             raise wrong
         if isinstance(column.type, Moment):
@@ -283,6 +294,42 @@ def picked(
 
     Parameters: `size` (one more than the page), `offset`, and with a cursor `after` and `after_id`.
     """
+    chosen, by = _first(listing, conditions, thing, order, op)
+    return chosen.order_by(*by).limit(param("size")).offset(param("offset"))
+
+
+def merged(
+    listing: Listing,
+    lanes: Sequence[tuple[FromClause, ColumnElement[bool]]],
+    order: str,
+    op: str | None,
+) -> Select[Any]:
+    """The same of several sources, each with its condition, that may have rows in common.
+
+    Each gives its own first rows in the list's order: as many as the page reaches to (`reach`),
+    among which the first of all are. A source of which these are the first of an index costs no
+    more, however many rows it has.
+    """
+    if len(lanes) == 1:
+        [(rows, shows)] = lanes
+        return picked(listing, [shows], rows, order, op)
+    firsts = []
+    for rows, shows in lanes:
+        chosen, by = _first(listing, [shows], rows, order, op)
+        firsts.append(select(chosen.order_by(*by).limit(param("reach")).subquery()))
+    every = union(*firsts).subquery("lanes")
+    by = directed(order, op, every.c.value, every.c.id)
+    return select(every).order_by(*by).limit(param("size")).offset(param("offset"))
+
+
+def _first(
+    listing: Listing,
+    conditions: list[ColumnElement[bool]],
+    thing: FromClause,
+    order: str,
+    op: str | None,
+) -> tuple[Select[Any], list[Any]]:
+    """The key, order value and id of what holds and comes after the cursor; what they sort by."""
     value = listing.order(thing, order.removeprefix("-"))
     if op is not None:
         mark = tuple_(param("after", value.type), param("after_id", thing.c[listing.id].type))
@@ -295,12 +342,7 @@ def picked(
     chosen = select(
         thing.c[key].label("key"), value.label("value"), thing.c[listing.id].label("id")
     )
-    return (
-        chosen.where(*conditions)
-        .order_by(*directed(order, op, value, thing.c[listing.id]))
-        .limit(param("size"))
-        .offset(param("offset"))
-    )
+    return chosen.where(*conditions), directed(order, op, value, thing.c[listing.id])
 
 
 def directed(order: str, op: str | None, *columns: ColumnElement[Any]) -> list[Any]:

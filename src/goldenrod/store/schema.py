@@ -4,8 +4,9 @@ Everything with an integer `id` has a `uuid` beside it; an image version's publi
 `n` is its integer key inside (a quarter of the size in every index and pairing). What a version
 needs for "who may read it" stands on the version itself (`public`, `owner_id`, `opens_at`,
 `closes_at`; `shares` for its groups), written in the transaction that changes its image, so that
-reading never joins to find out. The migrations in `migrations/` build the same tables; a test
-compares the two.
+reading never joins to find out; how many versions each way of seeing shows is kept as well
+(`scope_counts`). `rules/standing.py` and `rules/counts.py` write these. The migrations in
+`migrations/` build the same tables; a test compares the two.
 """
 
 from typing import Any
@@ -22,10 +23,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
+from goldenrod.base.clock import END_OF_TIME
 from goldenrod.store.lifecycle import (
     assignments,
     channel_groups,
@@ -38,18 +41,25 @@ from goldenrod.store.lifecycle import (
     revocations,
     webhooks,
 )
-from goldenrod.store.sql import Id, Key, Moment, Sortable
+from goldenrod.store.sql import Id, Key, Moment, Sortable, as_numbers
 from goldenrod.store.tables import metadata, thing, words
+
+AT_THE_END = literal_column(f"'{END_OF_TIME}'", Moment())
+"""The end of time as it stands in indexes: what is to use them says it to the letter."""
 
 
 def _to(target: str, **more: Any) -> ForeignKey:
     return ForeignKey(target, **more)
 
 
+def _part(name: str, which: str, *columns: str) -> Index:
+    """An index of the rows for which this holds."""
+    return Index(name, *columns, sqlite_where=text(as_numbers(which)), postgresql_where=text(which))
+
+
 def _given(name: str, column: str) -> Index:
     """An index of the rows that have this column."""
-    given = text(f"{column} IS NOT NULL")
-    return Index(name, column, sqlite_where=given, postgresql_where=given)
+    return _part(name, f"{column} IS NOT NULL", column)
 
 
 def _dates() -> tuple[Column[Any], Column[Any]]:
@@ -63,6 +73,8 @@ catalogue = Table(
     # Incremented in every transaction that changes what a reader could see; its row's lock makes
     # PostgreSQL's writers follow one another, as SQLite's do.
     Column("revision", Key, nullable=False),
+    # The instant at which scope_counts counted.
+    Column("counted_at", Moment, nullable=False),
     CheckConstraint("one = 1", name="one_row"),
 )
 
@@ -216,8 +228,13 @@ versions = Table(
     # What its image says, kept here so that reading a version never has to look there.
     Column("public", Boolean, nullable=False),
     Column("owner_id", Key, _to("users.id"), nullable=False),
+    Column("created_by_id", Key, _to("users.id"), nullable=False),
     Column("opens_at", Moment, nullable=False),  # the later start_date of version and image
     Column("closes_at", Moment, nullable=False),  # the earlier end_date, else the end of time
+    Column("ends_at", Moment, nullable=False),  # its own end_date, else the end of time
+    # closes_at had passed when it was last looked at: lists walk past none that ended long ago.
+    # No answer depends on it: what is past and, by a clock set back, not yet over is looked for too.
+    Column("past", Boolean, nullable=False),
     UniqueConstraint("image_id", "name_key"),
     UniqueConstraint("n", "image_id"),  # what machines refer to
     CheckConstraint("min_cpu BETWEEN 0 AND 4096", name="min_cpu"),
@@ -229,46 +246,22 @@ versions = Table(
         name="deprecation",
     ),
     Index("ix_versions_start_date", "start_date", "id"),
+    Index("ix_versions_name_key", "name_key", "id"),
+    Index("ix_versions_ends_at", "ends_at", "id"),
     Index("ix_versions_image_id", "image_id", "start_date", "id"),
-    Index("ix_versions_owner_id", "owner_id", "start_date", "id"),
     Index("ix_versions_user_id", "user_id", "start_date", "id"),
-    Index(
-        "ix_versions_public",
-        "start_date",
-        "id",
-        "opens_at",
-        "closes_at",
-        sqlite_where=text("public = 1"),
-        postgresql_where=text("public"),
-    ),
-    Index(
-        "ix_versions_public_opens_at",
-        "opens_at",
-        "closes_at",
-        sqlite_where=text("public = 1"),
-        postgresql_where=text("public"),
-    ),
-    Index(
-        "ix_versions_public_closes_at",
-        "closes_at",
-        "opens_at",
-        sqlite_where=text("public = 1"),
-        postgresql_where=text("public"),
-    ),
-    # What opens, closes or is deprecated between two instants: the deliverer asks. In parts, so
-    # that SQLite does not take them for `closes_at > now`.
-    Index(
-        "ix_versions_hidden_opens_at",
-        "opens_at",
-        sqlite_where=text("public = 0"),
-        postgresql_where=text("NOT public"),
-    ),
-    Index(
-        "ix_versions_hidden_closes_at",
-        "closes_at",
-        sqlite_where=text("public = 0"),
-        postgresql_where=text("NOT public"),
-    ),
+    Index("ix_versions_created_by_id", "created_by_id", "start_date", "id"),
+    # What all may see, in each order of a list.
+    _part("ix_versions_public", "public AND NOT past", "start_date", "id", "opens_at", "closes_at"),
+    _part("ix_versions_public_name_key", "public AND NOT past", "name_key", "id"),
+    _part("ix_versions_public_ends_at", "public AND NOT past", "ends_at", "id"),
+    _part("ix_versions_public_past", "public AND past", "closes_at"),
+    # What opens and closes between two instants. Apart for what is public and what is not, so that
+    # SQLite does not take them for `closes_at > now`.
+    _part("ix_versions_public_opens_at", "public", "opens_at", "closes_at"),
+    _part("ix_versions_public_closes_at", "public", "closes_at", "opens_at"),
+    _part("ix_versions_hidden_opens_at", "NOT public", "opens_at"),
+    _part("ix_versions_hidden_closes_at", "NOT public", "closes_at"),
     _given("ix_versions_deprecated_at", "deprecated_at"),
     sqlite_autoincrement=True,
 )
@@ -349,20 +342,44 @@ version_licenses = _pairing("version_licenses", "licenses", "license_id")
 version_memberships = _pairing("version_memberships", "groups", "group_id")
 version_scripts = _pairing("version_scripts", "boot_scripts", "script_id")
 
-# The memberships of versions whose image is not public, with what a list of them is sorted by:
-# one indexed way of seeing per group.
+# Who sees which version otherwise than as everybody does, by group, with what lists sort by: one
+# indexed way of seeing each. Keepers (the version's user and its image's owner, by their personal
+# groups; its image's maintainers) see it always; a version of an image that is not public is seen
+# by the groups of its membership while it is open.
 shares = Table(
     "shares",
     metadata,
     Column("group_id", Key, _to("groups.id"), primary_key=True),
     Column("n", Key, _to("versions.n"), primary_key=True),
+    Column("image_id", Key, nullable=False),
+    Column("id", Id, nullable=False),
     Column("start_date", Moment, nullable=False),
     Column("opens_at", Moment, nullable=False),
     Column("closes_at", Moment, nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("kept", Boolean, nullable=False),
+    CheckConstraint("kept OR NOT public", name="kept"),
     Index("ix_shares_n", "n"),
-    Index("ix_shares_start_date", "group_id", "start_date", "n", "opens_at", "closes_at"),
-    Index("ix_shares_opens_at", "group_id", "opens_at", "closes_at"),
-    Index("ix_shares_closes_at", "group_id", "closes_at", "opens_at"),
+    Index("ix_shares_image_id", "group_id", "image_id"),
+    Index(
+        "ix_shares_start_date",
+        *("group_id", "start_date", "id", "n", "kept", "opens_at", "closes_at"),
+    ),
+    # What a group adds to what is public, now and between two instants.
+    _part("ix_shares_hidden", "NOT public", "group_id", "n", "kept", "opens_at", "closes_at"),
+    _part("ix_shares_ending", f"public AND closes_at < {AT_THE_END}", "group_id", "closes_at", "n"),
+    _part("ix_shares_shared_opens_at", "NOT kept", "opens_at", "closes_at", "group_id"),
+    _part("ix_shares_shared_closes_at", "NOT kept", "closes_at", "opens_at", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+# How many versions each way of seeing showed at catalogue.counted_at: to staff, to everybody, and
+# to each group besides what everybody sees (`rules/counts.py`).
+scope_counts = Table(
+    "scope_counts",
+    metadata,
+    Column("scope", Key, primary_key=True, autoincrement=False),
+    Column("n", Key, nullable=False),
 )
 
 audit = Table(

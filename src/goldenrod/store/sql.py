@@ -5,6 +5,7 @@ arrays as parameters (`in_list`). Every difference between the two databases tha
 statement is here; those of connections and transactions are in `db.py`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +58,38 @@ class Id(TypeDecorator[str]):
         return UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
 
 
+_FLAG = re.compile(r"\b(NOT )?(public|past|kept|spread)\b")
+
+
+def as_numbers(condition: str) -> str:
+    """A condition on columns of booleans, written for SQLite, which has none."""
+    return _FLAG.sub(lambda flag: f"{flag[2]} = {0 if flag[1] else 1}", condition)
+
+
 def param(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] | None = None) -> Any:
     """A named parameter, given when the statement runs."""
     return bindparam(name, type_=kind, required=True)
+
+
+class unindexed(FunctionElement[Any]):
+    """The column, but not by an index: SQLite takes one of instants for a range that holds for
+    nearly all rows."""
+
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.type = column.type
+        super().__init__(column)
+
+
+@compiles(unindexed, "sqlite")
+def _unindexed_sqlite(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
+
+
+@compiles(unindexed, "postgresql")
+def _unindexed_postgresql(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
 
 
 class json_object(FunctionElement[Any]):
