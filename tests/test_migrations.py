@@ -12,13 +12,20 @@ from typing import Any
 import alembic.op
 import pytest
 import sqlalchemy as sa
+from alembic.command import upgrade
+from alembic.config import Config
 
+from goldenrod.base import bodies
+from goldenrod.base.clock import later
 from goldenrod.base.errors import SettingError
+from goldenrod.catalogue import images, publishing
+from goldenrod.rules import counts, reading, standing
+from goldenrod.store import bulk, schema
 from goldenrod.store import migrate as migrations
-from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import HEAD, is_current, migrate, stored_revision
+from tests.world import build_world
 
 VERSIONS = Path(migrations.__file__).parent / "migrations" / "versions"
 NewUrl = Callable[[str], str]
@@ -278,6 +285,87 @@ def test_of_a_migration_that_fails_nothing_stays(
     monkeypatch.undo()
     assert migrate(bare)
     assert is_current(bare)
+
+
+# What a catalogue of an earlier release holds
+
+
+def upgraded(url: str, revision: str) -> None:
+    """Bring a database to the tables of a revision."""
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent))
+    made = migrations._engine(url)
+    with migrations._locked(made) as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, revision)
+    made.dispose()
+
+
+def copied(source: Database, target: Database) -> None:
+    """Put what a catalogue holds into the tables of an earlier release, all of it that they have."""
+    look = sa.inspect(engine(target.url))
+    flags = "SET session_replication_role = replica", "SET session_replication_role = origin"
+    with source.read() as tx, target.connection() as connection:
+        if target.dialect == "postgresql":
+            connection.execute(flags[0])
+        connection.execute("DELETE FROM deliverer")
+        for table in schema.metadata.sorted_tables:
+            if table.name in ("catalogue", "shares") or not look.has_table(table.name):
+                continue
+            if table.info.get("postgresql_only"):
+                continue
+            names = [column["name"] for column in look.get_columns(table.name)]
+            mark = "%s" if target.dialect == "postgresql" else "?"
+            into = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES"
+            values = f"({', '.join([mark] * len(names))})"
+            for row in list(bulk.rows(tx, table)):
+                connection.execute(f"{into} {values}", [row[name] for name in names])
+        if target.dialect == "postgresql":
+            connection.execute(flags[1])
+
+
+def test_a_catalogue_of_the_release_before_is_filled_in(
+    new_database: Callable[[str], Database], url: str
+) -> None:
+    """Shares, counts and what versions repeat of their image: as all set anew would have them."""
+    source = new_database("sqlite")
+    world = build_world(source)
+    with source.write() as tx:
+        alice = world.actor(tx, "alice")
+        for number, more in enumerate(
+            ({"end_date": later(tx.now, days=-1)}, {"start_date": later(tx.now, days=9)}, {})
+        ):
+            dates = {"start_date": later(tx.now, days=-2), **more}
+            body = bodies.NewVersion(name=f"v{number}", image=world.images["open"], **dates)
+            publishing.create_version(tx, alice, body)
+        moved = reading.take(tx, alice, schema.images, "closed-image")
+        images.edit_image(tx, alice, moved, bodies.ImagePatch(owner="charlie"))
+    upgraded(url, "0003")
+    target = Database(url)
+    copied(source, target)
+    assert migrate(target)
+    with target.write() as tx:
+        filled = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
+        standing.of_all(tx)
+        anew = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
+    with source.write() as tx:
+        standing.of_all(tx)
+        theirs = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
+    target.close()
+    assert filled == anew == theirs
+    assert len(filled["shares"]) > len(filled["versions"]) == 9
+    assert {row["scope"]: row["n"] for row in filled["scope_counts"]} == {
+        counts.ALL: 9,
+        counts.PUBLIC: 2,
+        world.groups["lab"]: 2,
+        # Alice's own: all but her open version and the one of them that began and has no end.
+        1: 7,
+        3: 1,
+    }
+    assert sum(row["past"] for row in filled["versions"]) == 2
+
+
+FILLED = ("versions", "shares", "scope_counts")
 
 
 def test_a_catalogue_of_a_newer_release_is_refused(bare: Database) -> None:
