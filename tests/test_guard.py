@@ -112,11 +112,12 @@ BARE: dict[str, set[str]] = {
     },
     "finds out who asks": {
         "catalogue/payloads.py _active users",
+        "catalogue/sessions.py _who users",
         "catalogue/sign_in.py _account groups",
         "catalogue/sign_in.py _account users",
-        "catalogue/tokens.py _who identities",
         "catalogue/tokens.py _who tokens",
         "catalogue/tokens.py _who users",
+        "catalogue/tokens.py who_columns identities",
     },
     "what the catalogue repeats for speed: written, not answered": {
         "catalogue/search.py _image_tags tags",

@@ -100,6 +100,12 @@ SETTINGS = (
         "the most connections to the database that one process opens",
     ),
     Setting(
+        "session_days",
+        "30",
+        _whole(1, 365),
+        "how many days after signing in a browser is signed out",
+    ),
+    Setting(
         "deliver",
         "true",
         _boolean,
@@ -129,6 +135,7 @@ class Settings:
     public_url: str
     trusted_proxies: tuple[Network, ...]
     database_pool: int
+    session_days: int
     deliver: bool
     webhooks_private: bool
     url: str

@@ -16,6 +16,8 @@ from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
+from goldenrod.web.conditional import unchanged
+from goldenrod.web.pages.serving import add_pages
 from goldenrod.web.reference import add_reference
 
 log = logging.getLogger("goldenrod")
@@ -45,7 +47,7 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Answer, anonymous:
     resp.set_headers(dict(answer.headers))
     if answer.etag:
         resp.set_header("ETag", answer.etag)
-        if req.method == "GET" and _unchanged(req, answer.etag):
+        if req.method == "GET" and unchanged(req, answer.etag):
             resp.status = 304
     if resp.status_code < 300 and answer.body is not None:
         resp.content_type = answer.media_type
@@ -54,14 +56,6 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Answer, anonymous:
         resp.set_header("Cache-Control", f"{'public' if anonymous else 'private'}, no-cache")
     else:
         resp.set_header("Cache-Control", "no-store")
-
-
-def _unchanged(req: falcon.Request, etag: str) -> bool:
-    given = req.get_header("If-None-Match")
-    if given is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in given.split(",")]
-    return etag in tags or tags == ["*"]
 
 
 def _problem(req: falcon.Request, resp: falcon.Response, problem: Problem) -> None:
@@ -115,9 +109,8 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
-    app.add_error_handler(Exception, _on_bug)
-    app.add_error_handler(falcon.HTTPError, _on_http_error)
-    app.add_error_handler(Problem, _on_problem)
+    refusals = {Exception: _on_bug, falcon.HTTPError: _on_http_error, Problem: _on_problem}
+    add_pages(app, db, settings, refusals)
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         for path in route.paths(API):
@@ -147,7 +140,9 @@ def _wrapped(app: Any) -> Wsgi:
             return _redirect(environ, start_response)
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, [*headers, _VARY, *_SAFE], *rest)
+            # A page says itself what it varies by.
+            vary = () if any(name.lower() == "vary" for name, _ in headers) else (_VARY,)
+            return start_response(status, [*headers, *vary, *_SAFE], *rest)
 
         if environ["REQUEST_METHOD"] not in _METHODS:
             # One that no address takes, so that it is answered 405 with what this one does.

@@ -22,6 +22,7 @@ from goldenrod.base.errors import Problem
 from goldenrod.store.db import Database
 from goldenrod.web.call import JSON, Call
 from goldenrod.web.codes import CODES
+from goldenrod.web.conditional import unchanged
 from goldenrod.web.openapi import document
 
 _CSS, _HTML = "text/css; charset=utf-8", "text/html; charset=utf-8"
@@ -74,16 +75,13 @@ class _Served:
         content = self._content()
         resp.set_header("Content-Security-Policy", self._policy)
         resp.set_header("Cache-Control", f"{'private' if signed_in else 'public'}, no-cache")
-        resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
-        if _unchanged(req, str(resp.etag)):
+        etag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
+        resp.set_header("ETag", etag)
+        if unchanged(req, etag):
             resp.status = falcon.HTTP_304
         else:
             resp.content_type = self._media_type
             resp.data = content
-
-
-def _unchanged(req: falcon.Request, etag: str) -> bool:
-    return any(given == "*" or f'"{given}"' == etag for given in req.if_none_match or [])
 
 
 def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, api: str) -> None:
