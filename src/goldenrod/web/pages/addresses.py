@@ -39,6 +39,11 @@ def search(**asked: Any) -> str:
     return _with(SEARCH, asked)
 
 
+def search_versions(**asked: Any) -> str:
+    """All versions that fit the words `q`."""
+    return _with(f"{SEARCH}/versions", asked)
+
+
 def home(**asked: Any) -> str:
     """The images that these filters leave: `tag`, `provider`, `owner`, `architecture`."""
     return _with(HOME, asked)

@@ -5,6 +5,8 @@ Markdown that people wrote is rendered without HTML of its own and sanitised bes
 first page is asked for, so that commands start fast.
 """
 
+import re
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +19,9 @@ from goldenrod.web.pages import addresses, assets
 from goldenrod.web.pages.forms import Form, wrong_fields
 
 TEMPLATES = Path(str(files("goldenrod.web") / "templates"))
+
+_NOW: ContextVar[Instant] = ContextVar("now")
+"""Of the page that is being made; macros, which are shared by pages, do not see its context."""
 
 _SPANS = (
     (60, "minute", 60),
@@ -35,7 +40,8 @@ _TAGS = {
 
 
 def render(template: str, context: dict[str, Any]) -> str:
-    """A template's text with this context."""
+    """A template's text with this context; its `now` is what instants are told from."""
+    _NOW.set(context["now"])
     return str(_environment().get_template(template).render(context))
 
 
@@ -52,8 +58,8 @@ def _environment() -> Any:
         auto_reload=False,
     )
     made.filters |= {
-        "when": _context(when),
-        "ago": _context(ago),
+        "when": when,
+        "ago": ago,
         "day": day,
         "markdown": markdown,
         "plural": plural,
@@ -61,6 +67,7 @@ def _environment() -> Any:
         "short": short,
         "first_line": first_line,
         "attributes": attributes,
+        "marked": marked,
     }
     made.globals |= {
         "release": __version__,
@@ -72,20 +79,24 @@ def _environment() -> Any:
     return made
 
 
-def _context(filter_: Any) -> Any:
-    """The filter with the page's `now`."""
-    from jinja2 import pass_context
-
-    def with_now(context: Any, *given: Any) -> Any:
-        return filter_(context["now"], *given)
-
-    return pass_context(with_now)
-
-
 def _markup(text: str, *escaped: str) -> Any:
     from markupsafe import Markup
 
     return Markup(text).format(*escaped)  # noqa: S704 - the text is ours, what it shows is escaped
+
+
+def marked(text: str, words: str) -> Any:
+    """A text with the words of a search marked where they stand in it."""
+    from markupsafe import Markup, escape
+
+    wanted = "|".join(re.escape(word) for word in sorted(words.split(), key=len, reverse=True))
+    if not wanted:
+        return escape(text)
+    parts = re.split(f"({wanted})", text, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def attributes(given: dict[str, Any]) -> Any:
@@ -100,22 +111,22 @@ def attributes(given: dict[str, Any]) -> Any:
     return Markup("").join(written)
 
 
-def when(now: Instant, instant: str, form: str = "minute") -> Any:
+def when(instant: str, form: str = "minute") -> Any:
     """An instant as `2026-03-14 09:20 UTC` (`form` "day": the date alone), how long ago beside it."""
     shown = day(instant) if form == "day" else f"{day(instant)} {instant[11:16]} UTC"
     return _markup(
         '<time datetime="{}">{}</time> <span class="rel">{}</span>',
         instant,
         shown,
-        relative(now, instant),
+        relative(_NOW.get(), instant),
     )
 
 
-def ago(now: Instant, instant: str) -> Any:
+def ago(instant: str) -> Any:
     """How long ago an instant is; the instant itself is the title."""
     title = f"{day(instant)} {instant[11:16]} UTC"
     return _markup(
-        '<time datetime="{}" title="{}">{}</time>', instant, title, relative(now, instant)
+        '<time datetime="{}" title="{}">{}</time>', instant, title, relative(_NOW.get(), instant)
     )
 
 

@@ -8,7 +8,7 @@ that says what to do in place of the problem document that programs get.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import account, signing_in
+from goldenrod.web.pages import account, home, signing_in
 from goldenrod.web.pages.visit import Page
 
 Door = Callable[..., Page]
@@ -25,6 +25,10 @@ class Route:
 
 # fmt: off
 PAGES: tuple[Route, ...] = (
+    Route("GET", "/", home.home),
+    Route("GET", "/search", home.search),
+    Route("GET", "/search/suggest", home.suggest),
+    Route("GET", "/search/versions", home.search_versions),
     Route("GET", "/sign-in", signing_in.show_sign_in),
     Route("POST", "/sign-in", signing_in.sign_in),
     Route("POST", "/sign-out", signing_in.sign_out),

@@ -220,24 +220,26 @@ class Visit(Call):
         """A page made of a template; with a `problem`, such as what a form was refused for, the
         status and headers are the problem's. Besides `context` the template knows `me` (the actor),
         `signed_in`, `token`, `notice`, `problem`, `now`, `here` (this address with its query)."""
-        notice = self._notice()
         status = problem.status if problem else status
-        body = render.render(
-            template,
-            {
-                "me": self.actor,
-                "signed_in": not self.anonymous,
-                "token": self.token,
-                "notice": notice,
-                "problem": problem,
-                "now": self.now or clock.now(),
-                "here": self.here,
-                **context,
-            },
-        )
+        body = self._render(template, context | {"problem": problem, "notice": self._notice()})
         etag = reading.etag(body) if status == 200 else None
         headers = HEADERS | (problem.headers if problem else {})
         return Page(status, body, headers, etag, cookies=tuple(self._cookies.values()))
+
+    def part(self, template: str, **context: Any) -> Page:
+        """A part of a page, for a script that puts it where it belongs."""
+        body = self._render(template, context)
+        return Page(200, body, HEADERS, reading.etag(body))
+
+    def _render(self, template: str, context: dict[str, Any]) -> str:
+        known = {
+            "me": self.actor,
+            "signed_in": not self.anonymous,
+            "token": self.token,
+            "now": self.now or clock.now(),
+            "here": self.here,
+        }
+        return render.render(template, known | context)
 
     @property
     def here(self) -> str:
