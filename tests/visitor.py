@@ -40,6 +40,8 @@ class Seen:
     status: int
     headers: dict[str, str]
     text: str
+    cookies: dict[str, Any] = field(default_factory=dict)
+    """What it set, by name."""
 
     @property
     def forms(self) -> list[Form]:
@@ -94,7 +96,8 @@ class Visitor:
                 self.cookies[name] = cookie.value
         if follow and result.status_code == 303:
             return self.ask("GET", result.headers["location"])
-        return Seen(address, result.status_code, dict(result.headers), result.text)
+        headers = dict(result.headers)
+        return Seen(address, result.status_code, headers, result.text, dict(result.cookies))
 
     def get(self, address: str, **more: Any) -> Seen:
         return self.ask("GET", address, **more)

@@ -51,8 +51,8 @@ def home(**asked: Any) -> str:
 
 def sign_in(then: str = "") -> str:
     """Where to sign in, to be led on to a page of this site."""
-    path = then.partition("?")[0]
-    return _with(SIGN_IN, {"next": then if path not in ("", HOME, SIGN_IN) else ""})
+    elsewhere = then != HOME and then.partition("?")[0] != SIGN_IN
+    return _with(SIGN_IN, {"next": then if elsewhere else ""})
 
 
 def _with(path: str, asked: Mapping[str, Any]) -> str:

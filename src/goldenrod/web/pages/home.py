@@ -81,7 +81,11 @@ def suggest(visit: Visit) -> Page:
             found = _find(tx, actor, visit, asked, SUGGESTED)
         except BadRequest as problem:
             refusal = None if known else problem
-    return visit.part("_found.html", known=known, refusal=refusal, **_shown(visit, asked, found))
+    shown = _shown(visit, asked, found)
+    whole = addresses.search(q=asked["search"], **shown["filters"])
+    return visit.part(
+        "_found.html", known=known, refusal=refusal, beside="", **shown | {"here": whole}
+    )
 
 
 def search_versions(visit: Visit) -> Page:
@@ -158,7 +162,8 @@ def _neighbour(words: str, query: str | None) -> str | None:
 def _shown(visit: Visit, asked: Asked, found: finding.Found) -> dict[str, Any]:
     """What all of these show: what was asked, and the images."""
     filters = {name: asked[name] for name in FILTERS}
-    words, page = asked.get("search", ""), int(visit.asked("page") or 1)
+    words, number = asked.get("search", ""), visit.asked("page")
+    page = int(number) if number.isascii() and number.isdigit() else 1
     here = {"q": words, **filters}
     more = found.count > page * PER_PAGE
     return {

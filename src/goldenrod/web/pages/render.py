@@ -69,6 +69,7 @@ def _environment() -> Any:
         "attributes": attributes,
         "marked": marked,
     }
+    made.tests["seen"] = is_seen
     made.globals |= {
         "release": __version__,
         "asset": assets.address,
@@ -128,6 +129,11 @@ def ago(instant: str) -> Any:
     return _markup(
         '<time datetime="{}" title="{}">{}</time>', instant, title, relative(_NOW.get(), instant)
     )
+
+
+def is_seen(thing: dict[str, Any] | None) -> bool:
+    """There is such a thing, and the reader is shown more of it than its id: `{% if it is seen %}`."""
+    return thing is not None and "url" in thing
 
 
 def day(instant: str) -> str:

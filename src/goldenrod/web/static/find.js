@@ -5,15 +5,22 @@
 
 const wait = 120;
 
+function told(place) {
+  const found = place.querySelectorAll("[data-result]").length;
+  return found ? `${found} found` : place.textContent.trim();
+}
+
 function suggest(form, field, place) {
   const first = place.innerHTML;
   const start = field.value;
+  const status = document.getElementById(`${form.dataset.suggest}-status`);
   let timer = 0;
   let asked = null;
 
   function show(html) {
     place.innerHTML = html;
     place.hidden = !html;
+    if (status) status.textContent = told(place);
   }
 
   async function ask() {
@@ -50,6 +57,7 @@ export function find(page) {
     const field = form.querySelector("input[type=search]");
     const place = document.getElementById(form.dataset.suggest);
     const leave = suggest(form, field, place);
+    if (document.activeElement === field) field.setSelectionRange(field.value.length, field.value.length);
     const within = (event) => form.contains(event.target) || place.contains(event.target);
     page.addEventListener("keydown", (event) => {
       if (!within(event)) return;
