@@ -35,7 +35,7 @@ def assets() -> dict[str, Asset]:
     for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
         found[path.name] = path.read_bytes()
     return {
-        name: Asset(content, TYPES[Path(name).suffix], _hash(content))
+        name: Asset(content, TYPES[Path(name).suffix], f'"{_hash(content)}"')
         for name, content in found.items()
     }
 

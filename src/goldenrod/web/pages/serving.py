@@ -82,13 +82,13 @@ class _Assets:
         if asset is None:
             raise NotFound("There is nothing at this address.")
         # A page of the release before may still ask: it gets what there is, without keeping it.
-        resp.set_header(
-            "Cache-Control", KEPT_FOR_GOOD if edition == assets.edition() else "no-cache"
-        )
-        resp.set_header("Vary", "Accept-Encoding")
-        resp.set_header("ETag", f'"{asset.etag}"')
-        resp.content_type = asset.media_type
-        resp.data = asset.content
+        kept = KEPT_FOR_GOOD if edition == assets.edition() else "public, no-cache"
+        resp.set_headers({"Cache-Control": kept, "ETag": asset.etag, "Vary": "Accept-Encoding"})
+        if unchanged(req, asset.etag):
+            resp.status = 304
+        else:
+            resp.content_type = asset.media_type
+            resp.data = asset.content
 
 
 def wants_page(req: falcon.Request) -> bool:
