@@ -21,6 +21,7 @@ from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.client import Door
 from tests.postgres import Cluster
+from tests.visitor import Visitor
 from tests.world import World, build_world
 
 # What makes passwords safe is that checking one is slow; tests make hundreds.
@@ -161,3 +162,10 @@ def world(db: Database) -> World:
 def door(db: Database, world: World) -> Door:
     """The app, asked as one of the cast: `door.get("/images", "alice")`."""
     return Door(db, config.load({}), world)
+
+
+@pytest.fixture
+def visitor(db: Database, world: World) -> Visitor:
+    """A browser at the cast's catalogue: `visitor.sign_in("alice")`. No page is kept, so that what
+    each does can be counted."""
+    return Visitor(db, config.load({"GOLDENROD_CACHE_MB": "0"}))

@@ -56,6 +56,9 @@ BARE: dict[str, set[str]] = {
     },
     "asks of a row that the rule was asked about; who reads that reads these": {
         "catalogue/attachments.py _listing pairing.table",
+        "catalogue/finding.py _images images",
+        "catalogue/finding.py _withdrawn images",
+        "catalogue/finding.py _withdrawn versions",
         "catalogue/images.py _tagged tags",
         "catalogue/lineage.py _line versions",
         "catalogue/lineage.py _nodes versions",
@@ -76,6 +79,7 @@ BARE: dict[str, set[str]] = {
         "rules/summaries.py version_shape images",
     },
     "a username shows wherever a readable object names it": {
+        "catalogue/finding.py _choices users",
         "rules/summaries.py user users",
     },
     "shows all of the groups to keepers and staff, to others their own": {
@@ -120,11 +124,12 @@ BARE: dict[str, set[str]] = {
     },
     "finds out who asks": {
         "catalogue/payloads.py _active users",
+        "catalogue/sessions.py _who users",
         "catalogue/sign_in.py _account groups",
         "catalogue/sign_in.py _account users",
-        "catalogue/tokens.py _who identities",
         "catalogue/tokens.py _who tokens",
         "catalogue/tokens.py _who users",
+        "catalogue/tokens.py who_columns identities",
     },
     "what the catalogue repeats for speed: written, not answered": {
         "catalogue/search.py _image_tags tags",

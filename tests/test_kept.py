@@ -14,6 +14,7 @@ from goldenrod.web.kept import Held, Keep, Kept
 from tests.client import Door, code
 from tests.conftest import Clock
 from tests.steps import made, publish
+from tests.visitor import Visitor
 from tests.world import World
 
 VERSIONS = "/image_versions"
@@ -95,6 +96,30 @@ def test_without_a_cache_nothing_is_kept(db: Database, world: World) -> None:
     door.get(VERSIONS, "bob")
     # Who asks, the counts that are kept, what turned since and the rest, the page.
     assert len(db.trace) == 4
+
+
+def test_pages_are_kept_for_those_who_are_not_signed_in(
+    db: Database, world: World, clock: Clock
+) -> None:
+    browser = Visitor(db, config.load({}))
+
+    def statements() -> int:
+        db.trace = []
+        assert browser.get("/search?q=open").status == 200
+        ran, db.trace = db.trace, None
+        return len(ran)
+
+    assert statements() > 0
+    assert statements() == 0
+    # It says how long ago things were: that is not kept for long.
+    clock.move(seconds=31)
+    assert statements() > 0
+    assert statements() == 0
+    with db.write():
+        pass
+    assert statements() > 0
+    browser.sign_in("alice")
+    assert statements() == statements() > 0
 
 
 # ── no longer than it holds ────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ from goldenrod.catalogue import (
 )
 from goldenrod.catalogue.lines import NOT_MOVED, moved_tables
 from goldenrod.catalogue.transfer import export_catalogue, import_catalogue
+from goldenrod.rules import changes
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Tx
@@ -65,6 +66,9 @@ def populate(db: Database) -> World:
 
 def _goes_on(tx: Tx, world: World, newest: str) -> None:
     alice = world.actor(tx, "alice")
+    known = {"issuer": "https://sso.example/größer", "subject": "alice", "created": tx.now}
+    uuid = changes.new_uuid()
+    tx.insert(schema.oidc_accounts, uuid=uuid, user_id=world.users["alice"], **known)
     hook = bodies.NewWebhook(target="https://hooks.example/größer", image="open-image")
     webhooks.create_webhook(tx, alice, hook, None)
     for name in ("candidate", "stable"):

@@ -106,6 +106,12 @@ SETTINGS = (
         "how many MiB of answers one process keeps, to give them again while they hold; 0: none",
     ),
     Setting(
+        "session_days",
+        "30",
+        _whole(1, 365),
+        "how many days after signing in a browser is signed out",
+    ),
+    Setting(
         "deliver",
         "true",
         _boolean,
@@ -136,6 +142,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     database_pool: int
     cache_mb: int
+    session_days: int
     deliver: bool
     webhooks_private: bool
     url: str

@@ -38,6 +38,8 @@ NOT_MOVED = frozenset(
         # What only the next hours need.
         "idempotency",
         "sign_in_failures",
+        # Browsers sign in again.
+        "sessions",
         # Who delivers now, and up to when: this one installation's.
         "deliverer",
         # Who sees what and how much of it: made anew from what versions and images say.

@@ -115,7 +115,8 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
 
 
 def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
-    """Change what the patch gives. A new password is told in the audit, without it."""
+    """Change what the patch gives. A new password is told in the audit, without it; it signs the
+    user's browsers out."""
     given = changes.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
     tx.check_match()
@@ -126,6 +127,8 @@ def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
         changed["password"] = {"before": None, "after": "changed" if password else "removed"}
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)
+        if "password" in changed or after.get("active") is False:
+            tx.delete(schema.sessions, user_id=row["id"])
         audit.record(tx, actor, "user:edit", schema.users, row["id"], changed)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, or_, select
 
 from goldenrod.base.words import Term, index_tokens, query_terms
-from goldenrod.rules.access import Sight
+from goldenrod.rules.access import Sight, readable
 from goldenrod.store import schema, words
 from goldenrod.store.db import Tx
 from goldenrod.store.paging import Filter, Wanted
@@ -92,6 +92,17 @@ def _in_image(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]
     return and_(*(_occurs(place, ("image_words", thing.c.id)) for place in range(int(form))))
 
 
+def _in_image_or_version(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    """In the image's words, or in those of a version of it that the reader may read."""
+    version = schema.versions.alias()
+    # Said besides, so that the version's own words are where the database begins.
+    begins = or_(*(_occurs(place, ("version_words", version.c.n)) for place in range(int(form))))
+    found = select(version.c.image_id).where(
+        begins, _in_version(version, sight, form), readable(version, sight)
+    )
+    return or_(_in_image(thing, sight, form), thing.c.id.in_(found))
+
+
 def words_of(*texts: str) -> str:
     """The `words` column of a small table's row: its tokens, each between spaces."""
     return f" {' '.join(index_tokens(NEXT.join(texts)))} "
@@ -109,5 +120,7 @@ def _in_words(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]
 _TAKES = "at most 16 words of 64 characters; the last may be the beginning of one"
 VERSIONS = Filter(_TAKES, _read, _in_version)
 IMAGES = Filter(_TAKES, _read, _in_image)
+IMAGES_AND_VERSIONS = Filter(_TAKES, _read, _in_image_or_version)
+"""Images: by their own words, or by those of versions of theirs."""
 WORDS = Filter(_TAKES, _read, _in_words)
 """For tables with a `words` column."""

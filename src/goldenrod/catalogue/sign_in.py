@@ -92,13 +92,14 @@ def succeeded(tx: Tx, username: str, address: str) -> None:
     tx.change(_take_off, bucket=anywhere)
 
 
-def _account() -> Any:
+def _account(held: bool = False) -> Any:
     user, group = schema.users.alias(), schema.groups.alias()
-    return (
+    found = (
         select(user.c.id, user.c.password_hash)
         .select_from(user.join(group, group.c.personal_of == user.c.id))
         .where(group.c.name_key == param("named", Sortable), user.c.active)
     )
+    return found.with_for_update(read=True, of=user) if held else found
 
 
 def find_account(tx: Tx, username: str) -> Row | None:
@@ -122,8 +123,9 @@ def verify(account: Row | None, password: str) -> int:
 
 
 def require_unchanged(tx: Tx, username: str, account: Row | None) -> None:
-    """Raise Unauthorized where the account was disabled, or its password changed, meanwhile."""
-    if find_account(tx, username) != account:
+    """Raise Unauthorized where the account was disabled, or its password changed, meanwhile. Until
+    the transaction ends nobody changes either: who does signs out what was signed in by then."""
+    if tx.first(_account, True, named=name_key(username.strip())) != account:
         raise _refused()
 
 

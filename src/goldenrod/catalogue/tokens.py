@@ -81,19 +81,24 @@ def _ints(query: Any, *of: FromClause) -> ColumnElement[str]:
     return json_text(json_list(query, *of))
 
 
-def _who(by: str) -> Any:
-    """A user with groups and providers, found by a token's digest (`token`) or own id (`user`)."""
-    user, token = schema.users.alias(), schema.tokens.alias()
+def who_columns(user: FromClause) -> list[ColumnElement[Any]]:
+    """What `actor_of` makes an actor of: a user with groups and providers."""
     member, identity = schema.group_users.alias(), schema.identities.alias()
     groups = select(member.c.group_id).where(member.c.user_id == user.c.id)
     providers = select(identity.c.provider_id).where(identity.c.user_id == user.c.id)
-    columns = [
+    return [
         user.c.id,
         user.c.username,
         user.c.is_staff,
         _ints(groups, user).label("groups"),
         _ints(providers, user).label("providers"),
     ]
+
+
+def _who(by: str) -> Any:
+    """A user with groups and providers, found by a token's digest (`token`) or own id (`user`)."""
+    user, token = schema.users.alias(), schema.tokens.alias()
+    columns = who_columns(user)
     if by == "user":
         return select(*columns).where(user.c.id == param("user", Key), user.c.active)
     valid = and_(
@@ -119,17 +124,19 @@ def find_actor(tx: Tx, secret: str) -> tuple[Actor, Instant | None] | None:
     row = tx.first(_who, "token", sha256=_digest(secret), now=tx.now)
     if row is None:
         return None
-    return _actor(row, row["scope"], row["token_id"], row["expires"]), row["last_used"]
+    actor = actor_of(row, row["scope"], row["token_id"], row["expires"])
+    return actor, row["last_used"]
 
 
 def actor_of_user(tx: Tx, user_id: int, scope: Any) -> Actor:
     """An active user with this scope, as after signing in with a password."""
     row = tx.first(_who, "user", user=user_id)
     assert row is not None
-    return _actor(row, scope, 0, None)
+    return actor_of(row, scope)
 
 
-def _actor(row: Row, scope: Any, token_id: int, expires: str | None) -> Actor:
+def actor_of(row: Row, scope: Any, token_id: int = 0, expires: str | None = None) -> Actor:
+    """The actor that a row of `who_columns` is."""
     return Actor(
         kind="user",
         user_id=row["id"],

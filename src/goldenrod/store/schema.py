@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from goldenrod.base.clock import END_OF_TIME
+from goldenrod.store.accounts import oidc_accounts, sessions
 from goldenrod.store.lifecycle import (
     assignments,
     channel_groups,
@@ -455,8 +456,10 @@ __all__ = [
     "deliveries",
     "events",
     "metadata",
+    "oidc_accounts",
     "reach",
     "revocations",
+    "sessions",
     "webhooks",
 ]
-"""The lifecycle's tables stand in `lifecycle.py`; they are reached from here like the others."""
+"""The tables of `lifecycle.py` and `accounts.py` are reached from here like the others."""

@@ -16,7 +16,8 @@ from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
-from goldenrod.web.kept import Keep, Kept, is_unchanged, key_of, unchanged
+from goldenrod.web.kept import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
+from goldenrod.web.pages.serving import add_pages
 from goldenrod.web.reference import add_reference
 
 log = logging.getLogger("goldenrod")
@@ -43,7 +44,7 @@ def _responder(
         answer = call.answer(route.door, path)
         _send(req, resp, answer, call.anonymous)
         if route.kept and answer.status == 200:
-            req.env[_HELD] = call.hold()
+            req.env[HELD] = call.hold()
 
     return respond
 
@@ -113,10 +114,9 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
-    app.add_error_handler(Exception, _on_bug)
-    app.add_error_handler(falcon.HTTPError, _on_http_error)
-    app.add_error_handler(Problem, _on_problem)
     keep = Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
+    refusals = {Exception: _on_bug, falcon.HTTPError: _on_http_error, Problem: _on_problem}
+    add_pages(app, db, settings, keep, refusals)
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         for path in route.paths(API):
@@ -142,10 +142,6 @@ _VARY = ("Vary", "Authorization, Accept")
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
 
 
-_HELD = "goldenrod.held"
-"""Where a request's environment says for how long its answer holds."""
-
-
 def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
     """What goes for all answers: those kept, those unchanged, HEAD, the headers that all carry."""
 
@@ -165,12 +161,12 @@ def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
         if kept is None:
             answered: list[Any] = []
             body = app(environ, lambda *given: answered.extend(given))
-            status, headers = answered[0], [*answered[1], _VARY, *_SAFE]
+            status, headers = answered[0], _with_shared(answered[1])
             etag = next((value for name, value in headers if name == "etag"), None)
             if etag is None or not status.startswith("200"):
                 start_response(status, headers)
                 return _without(body) if method == "HEAD" else body
-            kept = Kept(environ.get(_HELD), etag, headers, b"".join(body))
+            kept = Kept(environ.get(HELD), etag, headers, b"".join(body))
             if keep:
                 keep.keep(key, kept)
         if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), kept.etag):
@@ -183,10 +179,16 @@ def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
 
 
 def _adding(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        return start_response(status, [*headers, _VARY, *_SAFE], *rest)
+    def start(status: str, headers: Headers, *rest: Any) -> Any:
+        return start_response(status, _with_shared(headers), *rest)
 
     return start
+
+
+def _with_shared(headers: Headers) -> Headers:
+    """With the headers that all answers carry; a page says itself what it varies by."""
+    vary = () if any(name == "vary" for name, _ in headers) else (_VARY,)
+    return [*headers, *vary, *_SAFE]
 
 
 def _without(body: Any) -> Iterable[bytes]:

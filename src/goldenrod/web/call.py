@@ -56,6 +56,9 @@ class Answer:
     media_type: str = JSON
 
 
+A = TypeVar("A", bound=Answer)
+
+
 class Call:
     """One request."""
 
@@ -76,9 +79,9 @@ class Call:
         """Whether nobody in particular asks, as far as is known yet."""
         return self.actor.kind == "anonymous"
 
-    def answer(self, door: "Door", path: Mapping[str, str]) -> Answer:
+    def answer(self, door: Callable[..., A], path: Mapping[str, str]) -> A:
         """What a door answers: begun anew, in a transaction, where the catalogue was changed while
-        it looked without one."""
+        it looked without one. So doors read before they write."""
         try:
             return door(self, **path)
         except Moved:
@@ -97,7 +100,7 @@ class Call:
                 yield tx, self.actor
         finally:
             if unnoted:
-                note_use(self.db, self.actor)
+                self._note_use()
 
     def hold(self) -> Held | None:
         """For how long what was read holds; None where that is not known."""
@@ -142,6 +145,9 @@ class Call:
             return False
         self.actor, unnoted = identify(tx, header)
         return unnoted
+
+    def _note_use(self) -> None:
+        note_use(self.db, self.actor)
 
     def read_body(self) -> None:
         """Take the body in; what is wrong with it is kept for `body()`."""

@@ -61,6 +61,11 @@ CODES: dict[str, Code] = {
         403,
         "A boot script is attached by its creator, or who may change a version that uses it.",
     ),
+    "form_refused": Code(
+        403,
+        "A form did not come from a page of this site, or the browser signed in or out since: reload "
+        "the page and send it again.",
+    ),
     # ── what is there ──────────────────────────────────────────────────────────────────────
     "not_found": Code(404, "It does not exist, or you may not see it: the answer is the same."),
     "channel_not_found": Code(

@@ -12,9 +12,9 @@ import falcon
 
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Unauthorized, Unavailable
-from goldenrod.catalogue import tokens
+from goldenrod.catalogue import sign_in, tokens
 from goldenrod.rules.access import ANONYMOUS, Actor
-from goldenrod.store.db import Database, Tx
+from goldenrod.store.db import Database, Row, Tx
 
 _HEADER = re.compile(r"(?:token|bearer) +(?P<secret>[A-Za-z0-9._~+/=-]{1,512})", re.I | re.ASCII)
 
@@ -43,6 +43,19 @@ def note_use(db: Database, actor: Actor) -> None:
     # A reader is answered while another writes for long; the next use will be noted.
     with suppress(Unavailable), db.note() as tx:
         tokens.note_use(tx, actor.token_id)
+
+
+def check_password(db: Database, username: str, password: str, address: str) -> Row:
+    """The account that a username and password fit. What fails counts against the account and the
+    address. Raises Unauthorized, TooManyRequests."""
+    with db.note() as tx:
+        sign_in.attempt(tx, username, address)
+        account = sign_in.find_account(tx, username)
+    sign_in.verify(account, password)
+    with db.note() as tx:
+        sign_in.succeeded(tx, username, address)
+    assert account is not None
+    return account
 
 
 def client_address(req: falcon.Request, settings: Settings) -> str:

@@ -21,6 +21,9 @@ from goldenrod.store.watch import Seen
 Key = tuple[str, str, str | None, str | None, str | None]
 Headers = list[tuple[str, str]]
 
+HELD = "goldenrod.held"
+"""Where a request's environment says for how long its answer holds."""
+
 _HOUR = 3_600_000_000
 _OVERHEAD = 1024
 """What an answer takes beside its bytes, about."""

@@ -12,7 +12,7 @@ from goldenrod.base.errors import Unauthorized, field_problem
 from goldenrod.catalogue import sign_in, tokens
 from goldenrod.web.call import Answer, Call
 from goldenrod.web.doors import without_idempotency
-from goldenrod.web.identify import client_address
+from goldenrod.web.identify import check_password, client_address
 
 
 def create_token(call: Call) -> Answer:
@@ -42,12 +42,8 @@ def create_token(call: Call) -> Answer:
 def _signed_in(call: Call, body: NewToken) -> Answer:
     username, password = str(body.username), str(body.password)
     address = client_address(call.req, call.settings)
-    with call.db.note() as tx:
-        sign_in.attempt(tx, username, address)
-        account = sign_in.find_account(tx, username)
-    user_id = sign_in.verify(account, password)
-    with call.db.note() as tx:
-        sign_in.succeeded(tx, username, address)
+    account = check_password(call.db, username, password, address)
+    user_id = account["id"]
     with call.db.write() as tx:
         sign_in.require_unchanged(tx, username, account)
         actor = tokens.actor_of_user(tx, user_id, "admin")

@@ -1,0 +1,44 @@
+"""The visitor's own account: who they are, their groups, and where they are signed in."""
+
+import json
+
+from goldenrod.catalogue import groups, identities, sessions
+from goldenrod.store import paging
+from goldenrod.web.pages import addresses
+from goldenrod.web.pages.visit import Page, Visit
+
+
+def show_account(visit: Visit) -> Page:
+    """GET /account."""
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        mine = groups.list_groups(tx, actor, paging.parse(groups.LIST, {}))
+        user = {"user": [actor.username]}
+        accounts = identities.list_identities(tx, actor, paging.parse(identities.LIST, user))
+        browsers = sessions.list_sessions(tx, actor)
+    return visit.page(
+        "account.html",
+        groups=[json.loads(one) for one in mine.results],
+        groups_count=mine.count,
+        identities=[json.loads(one) for one in accounts.results],
+        sessions=browsers,
+        this_one=visit.session.uuid if visit.session else None,
+    )
+
+
+def end_session(visit: Visit, uuid: str) -> Page:
+    """POST /account/sessions/{uuid}/end: one of the visitor's browsers is signed out."""
+    with visit.note() as (tx, actor):
+        sessions.end_session(tx, actor, uuid)
+    if visit.session and visit.session.uuid == uuid.lower():
+        visit.leave()
+        return visit.redirect(addresses.HOME)
+    return visit.redirect(addresses.ACCOUNT, done="That browser is signed out.")
+
+
+def sign_out_everywhere(visit: Visit) -> Page:
+    """POST /account/sign-out-everywhere: all of the visitor's browsers, this one too."""
+    with visit.note() as (tx, actor):
+        sessions.end_all_sessions(tx, actor.user_id)
+    visit.leave()
+    return visit.redirect(addresses.HOME)

@@ -1,0 +1,72 @@
+"""The addresses of pages, from what the API tells of a thing: `link.image(image)` in templates.
+
+A version's page is named by its name; one whose name holds `/` by its UUID.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+Thing = Mapping[str, Any]
+
+HOME = "/"
+SIGN_IN = "/sign-in"
+SIGN_OUT = "/sign-out"
+ACCOUNT = "/account"
+SEARCH = "/search"
+
+
+def image(image: Thing, *rest: str) -> str:
+    """The page of an image (any object with its slug), or one below it."""
+    return "/".join(("/images", str(image["slug"]), *rest))
+
+
+def version(version: Thing, *rest: str) -> str:
+    """The page of a version (any object with its name, id and image), or one below it."""
+    name = str(version["name"])
+    key = str(version["id"]) if "/" in name else quote(name, safe="")
+    return image(version["image"], "versions", key, *rest)
+
+
+def compare(one: Thing, other: Thing) -> str:
+    """The page that shows what differs between two versions of an image."""
+    keys = [str(v["id"]) if "/" in v["name"] else quote(v["name"], safe="") for v in (one, other)]
+    return image(one["image"], "compare", "...".join(keys))
+
+
+def search(**asked: Any) -> str:
+    """The search for these, such as `q`, `tag`, `owner`: what is empty is left out."""
+    return _with(SEARCH, asked)
+
+
+def search_versions(**asked: Any) -> str:
+    """All versions that fit the words `q`."""
+    return _with(f"{SEARCH}/versions", asked)
+
+
+def home(**asked: Any) -> str:
+    """The images that these filters leave: `tag`, `provider`, `owner`, `architecture`."""
+    return _with(HOME, asked)
+
+
+def sign_in(then: str = "") -> str:
+    """Where to sign in, to be led on to a page of this site."""
+    elsewhere = then != HOME and then.partition("?")[0] != SIGN_IN
+    return _with(SIGN_IN, {"next": then if elsewhere else ""})
+
+
+def _with(path: str, asked: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in asked.items() if value not in (None, "", False)}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def checked_next(given: str) -> str:
+    """Where signing in leads: a path of this site, else home. Exactly one slash at its beginning,
+    no backslash, no control character: nothing that a browser takes for another site."""
+    safe = (
+        given.startswith("/")
+        and not given.startswith("//")
+        and "\\" not in given
+        and all(" " < character != "\x7f" for character in given)
+    )
+    return quote(given, safe="/:@!$&'()*+,;=~-._?%#[]") if safe else HOME

@@ -1,0 +1,91 @@
+"""The cookies that pages set, and what is signed with their secrets: forms and notices.
+
+`goldenrod_session` holds the secret of a session; `goldenrod_visit` that of a visitor who is about
+to sign in; `goldenrod_notice` what the next page tells. All are HttpOnly, SameSite=Lax and for the
+whole host; where the public address is https they are Secure, and their names say so to the browser
+(`__Host-`), so that no other host of the domain can set them.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import secrets
+from typing import Any
+
+import falcon
+
+from goldenrod.base.config import Settings
+
+SESSION, VISIT, NOTICE = "goldenrod_session", "goldenrod_visit", "goldenrod_notice"
+MOST_NOTICE = 3000
+"""A browser keeps 4,096 bytes of a cookie."""
+
+
+def named(name: str, settings: Settings) -> str:
+    """What a cookie is called."""
+    return f"__Host-{name}" if secure(settings) else name
+
+
+def secure(settings: Settings) -> bool:
+    """Whether browsers come by https."""
+    return settings.public_url.startswith("https:")
+
+
+def given(req: falcon.Request, name: str, settings: Settings) -> str | None:
+    """The value of a cookie that came with the request: the first, where there are several."""
+    values = req.get_cookie_values(named(name, settings))
+    return values[0] if values else None
+
+
+def written(name: str, value: str, settings: Settings, seconds: int | None = None) -> str:
+    """The text of a Set-Cookie header; 0 seconds have the browser forget it, None keep it until it
+    is closed."""
+    parts = [f"{named(name, settings)}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
+    if seconds is not None:
+        parts.append(f"Max-Age={seconds}")
+    if secure(settings):
+        parts.append("Secure")
+    return "; ".join(parts)
+
+
+def new_secret() -> str:
+    """A secret for a visitor who has none."""
+    return secrets.token_urlsafe(24)
+
+
+def form_token(secret: str) -> str:
+    """What each form of the browser that holds this secret carries."""
+    return _signature(secret, "form", b"")
+
+
+def fits(secret: str, token: str) -> bool:
+    """Whether a form's token is that of this secret."""
+    return hmac.compare_digest(form_token(secret).encode(), token.encode("utf-8", "replace"))
+
+
+def _signature(secret: str, use: str, content: bytes) -> str:
+    key = secret.encode("utf-8", "replace")
+    return hmac.new(key, use.encode() + b"\0" + content, hashlib.sha256).hexdigest()
+
+
+def seal(secret: str, value: dict[str, Any]) -> str | None:
+    """A value as a cookie's text that only who holds the secret can have written; None where it is
+    too long for a cookie."""
+    content = json.dumps(value, separators=(",", ":")).encode()
+    text = base64.urlsafe_b64encode(content).decode()
+    return f"{text}.{_signature(secret, 'notice', content)}" if len(text) <= MOST_NOTICE else None
+
+
+def unseal(secret: str, text: str) -> dict[str, Any] | None:
+    """The value that was sealed with this secret; None for any other text."""
+    written_, _, signature = text.partition(".")
+    try:
+        content = base64.b64decode(written_, b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    if not hmac.compare_digest(_signature(secret, "notice", content).encode(), signature.encode()):
+        return None
+    value = json.loads(content)
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,54 @@
+"""What a form says, field by field, and what is wrong with it: for reading it and showing it again."""
+
+from collections.abc import Iterable, Mapping
+
+from goldenrod.base.errors import BadRequest, Conflict, Forbidden, PreconditionFailed, Problem
+
+REFUSALS = (BadRequest, Conflict, Forbidden, PreconditionFailed)
+"""What a door catches to show its form again, with what was typed."""
+
+
+class Form:
+    """The fields of a form, each with its values in the order they came."""
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self._fields = fields
+
+    @classmethod
+    def of(cls, **values: str | int | bool | None | Iterable[str]) -> "Form":
+        """The form that shows these values: what is None is empty, True a checked box."""
+        return cls({name: _texts(value) for name, value in values.items()})
+
+    def get(self, name: str) -> str:
+        """A field's text; empty where the form has none."""
+        values = self._fields.get(name)
+        return values[0] if values else ""
+
+    def all(self, name: str) -> list[str]:
+        """All values of a field that may be given several times, empty ones left out."""
+        return [value for value in self._fields.get(name, []) if value]
+
+    def on(self, name: str) -> bool:
+        """Whether a box is checked."""
+        return bool(self.get(name))
+
+    def words(self, name: str) -> list[str]:
+        """The names in a field, separated by commas or line ends."""
+        parts = self.get(name).replace("\n", ",").split(",")
+        return [part.strip() for part in parts if part.strip()]
+
+
+def _texts(value: str | int | bool | None | Iterable[str]) -> list[str]:
+    if value is None or value is False:
+        return []
+    if value is True:
+        return ["on"]
+    return [str(value)] if isinstance(value, str | int) else list(value)
+
+
+def wrong_fields(problem: Problem | None) -> dict[str, str]:
+    """What is wrong with which field, by the field's name; `""` is the form as a whole."""
+    if problem is None:
+        return {}
+    found = {error.field.partition("[")[0]: error.detail for error in problem.errors}
+    return found or {"": problem.detail}

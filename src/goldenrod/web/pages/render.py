@@ -1,0 +1,211 @@
+"""Templates: how a page is made of what a noun answered, and how its facts are written.
+
+Jinja2 with escaping everywhere; a name that a template does not know is an error, never nothing.
+Markdown that people wrote is rendered without HTML of its own and sanitised besides. Loaded when the
+first page is asked for, so that commands start fast.
+"""
+
+import re
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from goldenrod import __version__
+from goldenrod.base import clock
+from goldenrod.base.clock import Instant
+from goldenrod.web.pages import addresses, assets
+from goldenrod.web.pages.forms import Form, wrong_fields
+
+TEMPLATES = Path(str(files("goldenrod.web") / "templates"))
+
+_NOW: ContextVar[Instant] = ContextVar("now")
+"""Of the page that is being made; macros, which are shared by pages, do not see its context."""
+
+_SPANS = (
+    (60, "minute", 60),
+    (3600, "hour", 48),
+    (86_400, "day", 14),
+    (604_800, "week", 9),
+    (2_629_800, "month", 24),
+)
+"""Up to so many of a unit, in seconds, are counted in it; beyond, in the next; at last in years."""
+_YEAR = 31_557_600
+
+_TAGS = {
+    *("p", "br", "hr", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
+    *("h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """A template's text with this context; its `now` is what instants are told from."""
+    _NOW.set(context["now"])
+    return str(_environment().get_template(template).render(context))
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "when": when,
+        "ago": ago,
+        "day": day,
+        "markdown": markdown,
+        "plural": plural,
+        "number": number,
+        "short": short,
+        "first_line": first_line,
+        "attributes": attributes,
+        "marked": marked,
+    }
+    made.tests["seen"] = is_seen
+    made.globals |= {
+        "release": __version__,
+        "asset": assets.address,
+        "link": addresses,
+        "Form": Form,
+        "wrong_fields": wrong_fields,
+    }
+    return made
+
+
+def _markup(text: str, *escaped: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text).format(*escaped)  # noqa: S704 - the text is ours, what it shows is escaped
+
+
+def marked(text: str, words: str) -> Any:
+    """A text with the words of a search marked where they stand in it."""
+    from markupsafe import Markup, escape
+
+    wanted = "|".join(re.escape(word) for word in sorted(words.split(), key=len, reverse=True))
+    if not wanted:
+        return escape(text)
+    parts = re.split(f"({wanted})", text, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def attributes(given: dict[str, Any]) -> Any:
+    """An element's attributes: True is one without a value, None and False are none."""
+    from markupsafe import Markup
+
+    written = [
+        Markup(' {}="{}"').format(name, value) if value is not True else Markup(" {}").format(name)
+        for name, value in given.items()
+        if value is not None and value is not False
+    ]
+    return Markup("").join(written)
+
+
+def when(instant: str, form: str = "minute") -> Any:
+    """An instant as `2026-03-14 09:20 UTC` (`form` "day": the date alone), how long ago beside it."""
+    shown = day(instant) if form == "day" else f"{day(instant)} {instant[11:16]} UTC"
+    return _markup(
+        '<time datetime="{}">{}</time> <span class="rel">{}</span>',
+        instant,
+        shown,
+        relative(_NOW.get(), instant),
+    )
+
+
+def ago(instant: str) -> Any:
+    """How long ago an instant is; the instant itself is the title."""
+    title = f"{day(instant)} {instant[11:16]} UTC"
+    return _markup(
+        '<time datetime="{}" title="{}">{}</time>', instant, title, relative(_NOW.get(), instant)
+    )
+
+
+def is_seen(thing: dict[str, Any] | None) -> bool:
+    """There is such a thing, and the reader is shown more of it than its id: `{% if it is seen %}`."""
+    return thing is not None and "url" in thing
+
+
+def day(instant: str) -> str:
+    """The date of an instant."""
+    return instant[:10]
+
+
+def relative(now: Instant, instant: str) -> str:
+    """How far an instant lies from now, in words: `8 months ago`, `in 7 days`."""
+    seconds = (clock.to_datetime(Instant(instant)) - clock.to_datetime(now)).total_seconds()
+    far = abs(seconds)
+    if far < 60:
+        return "just now" if seconds <= 0 else "in a moment"
+    counted = ((int(far // size), word) for size, word, most in _SPANS if far < size * most)
+    count, word = next(counted, (int(far // _YEAR), "year"))
+    words = plural(count, word)
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 version`, `1,298 versions`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def number(count: int) -> str:
+    """`36,103`."""
+    return f"{count:,}"
+
+
+def short(count: int) -> str:
+    """`999`, `1.3k`, `36k`, `2.1M`."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            part = count / size
+            return f"{part:.1f}{letter}" if part < 10 else f"{part:.0f}{letter}"
+    return str(count)
+
+
+def first_line(text: str) -> str:
+    """The first line of a text that says something, without the marks of Markdown around it."""
+    lines = (line.strip().lstrip("#*->").strip() for line in text.splitlines())
+    return next((line for line in lines if line), "")
+
+
+def markdown(text: str) -> Any:
+    """What people wrote, as HTML: no HTML of their own, no pictures, links that lead on unreferred."""
+    import nh3
+    from markupsafe import Markup
+
+    html = _markdown().render(text)
+    clean = nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes={"a": {"href", "title"}, "ol": {"start"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow noopener noreferrer",
+    )
+    return Markup(clean)  # noqa: S704 - sanitised a line above
+
+
+@cache
+def _markdown() -> Any:
+    from markdown_it import MarkdownIt
+
+    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    made.disable("image")
+    made.core.ruler.push("headings", _lower_headings)
+    return made
+
+
+def _lower_headings(state: Any) -> None:
+    """A text's headings stand below the page's own two."""
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"

@@ -1,0 +1,140 @@
+"""Pages in the application: their responders, their files, and pages in place of problem documents."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import falcon
+
+from goldenrod.base.config import Settings
+from goldenrod.base.errors import NotFound, Problem
+from goldenrod.store.db import Database, Moved
+from goldenrod.web.kept import HELD, Keep
+from goldenrod.web.pages import assets
+from goldenrod.web.pages.routes import PAGES, Route
+from goldenrod.web.pages.visit import Page, Visit
+
+ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
+
+log = logging.getLogger("goldenrod")
+
+KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
+
+
+def add_pages(
+    app: falcon.App[Any, Any],
+    db: Database,
+    settings: Settings,
+    keep: Keep | None,
+    handlers: Mapping[type[Exception], ErrorHandler],
+) -> None:
+    """Put the pages into the application; `handlers` are what answers errors to programs."""
+    by_path: dict[str, list[Route]] = {}
+    for route in PAGES:
+        by_path.setdefault(route.path, []).append(route)
+    for path, routes in by_path.items():
+        app.add_route(path, _Resource(routes, db, settings, keep))
+    app.add_route("/static/{edition}/{name}", _Assets())
+    for kind, handler in handlers.items():
+        app.add_error_handler(kind, _shown(handler, db, settings))
+
+
+class _Resource:
+    """Falcon's responders for one path, from its routes."""
+
+    def __init__(
+        self, routes: Iterable[Route], db: Database, settings: Settings, keep: Keep | None
+    ) -> None:
+        for route in routes:
+            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
+
+
+MOST_KEPT_US = 30_000_000
+"""A page says how long ago things were: it is kept so many microseconds at the most."""
+
+
+def _responder(
+    route: Route, db: Database, settings: Settings, keep: Keep | None
+) -> Callable[..., None]:
+    def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
+        visit = req.context.visit = Visit(req, db, settings, keep)
+        page = visit.answer(route.door, path)
+        _send(req, resp, page, visit)
+        if page.status == 200 and not visit.personal and (held := visit.hold()):
+            until = min(held.until, held.since + MOST_KEPT_US)
+            req.env[HELD] = held._replace(until=until)
+
+    return respond
+
+
+def _send(req: falcon.Request, resp: falcon.Response, page: Page, visit: Visit) -> None:
+    resp.status = page.status
+    resp.set_headers(dict(page.headers))
+    for cookie in page.cookies:
+        resp.append_header("Set-Cookie", cookie)
+    if page.etag:
+        resp.set_header("ETag", page.etag)
+    if page.body is not None:
+        resp.content_type = page.media_type
+        resp.text = page.body
+    if req.method != "GET" or resp.status_code >= 400:
+        resp.set_header("Cache-Control", "no-store")
+    else:
+        resp.set_header("Cache-Control", f"{'private' if visit.personal else 'public'}, no-cache")
+
+
+class _Assets:
+    """The files that pages load."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, edition: str, name: str) -> None:
+        asset = assets.assets().get(name)
+        if asset is None:
+            raise NotFound("There is nothing at this address.")
+        # A page of the release before may still ask: it gets what there is, without keeping it.
+        kept = KEPT_FOR_GOOD if edition == assets.edition() else "public, no-cache"
+        resp.set_headers({"Cache-Control": kept, "ETag": asset.etag, "Vary": "Accept-Encoding"})
+        resp.content_type = asset.media_type
+        resp.data = asset.content
+
+
+def wants_page(req: falcon.Request) -> bool:
+    """The request says that it takes HTML, and not JSON rather."""
+    return "text/html" in req.accept and (
+        req.client_prefers(("application/json", "text/html")) == "text/html"
+    )
+
+
+def _shown(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHandler:
+    """The handler, whose problem document browsers see as a page."""
+
+    def handle(
+        req: falcon.Request, resp: falcon.Response, error: Any, params: dict[str, Any]
+    ) -> None:
+        handler(req, resp, error, params)
+        if not wants_page(req):
+            return
+        visit = getattr(req.context, "visit", None) or Visit(req, db, settings)
+        try:
+            _show(resp, visit)
+        except Exception as fault:
+            # The problem document stands.
+            log.error("no page for: %s %s", req.method, req.path, exc_info=fault)
+
+    return handle
+
+
+def _show(resp: falcon.Response, visit: Visit) -> None:
+    problem = json.loads(resp.text or "{}")
+    if visit.now is None and resp.status_code < 500:
+        # Who sees the page, so that it shows them as signed in.
+        with suppress(Problem, Moved), visit.read():
+            pass
+    page = visit.page("error.html", resp.status_code, refusal=problem, here=visit.back)
+    resp.set_headers(dict(page.headers))
+    resp.set_header("Vary", "Accept, Cookie, Authorization")
+    for cookie in page.cookies:
+        resp.append_header("Set-Cookie", cookie)
+    resp.content_type = page.media_type
+    resp.text = page.body

@@ -1,0 +1,62 @@
+"""Signing in with a password, and out.
+
+Failing counts as it does for tokens (`catalogue/sign_in.py`). The session is a new one each time, and
+the secret that the form was bound to is forgotten, so that nobody can have chosen either before.
+"""
+
+from goldenrod.base.errors import BadRequest, TooManyRequests, Unauthorized, field_problem
+from goldenrod.catalogue import sessions
+from goldenrod.catalogue import sign_in as signing
+from goldenrod.web.identify import check_password, client_address
+from goldenrod.web.pages import addresses
+from goldenrod.web.pages.forms import Form
+from goldenrod.web.pages.visit import Page, Visit
+
+
+def show_sign_in(visit: Visit) -> Page:
+    """GET /sign-in: who is signed in already is led on."""
+    with visit.read():
+        then = addresses.checked_next(visit.asked("next"))
+    if not visit.anonymous:
+        return visit.redirect(then)
+    visit.begin()
+    return visit.page("sign_in.html", form=Form.of(next=then))
+
+
+def sign_in(visit: Visit) -> Page:
+    """POST /sign-in: on to where the visitor was going; else the form, saying what is wrong."""
+    with visit.read():
+        pass
+    visit.check_form()
+    try:
+        _enter(visit)
+    except (Unauthorized, TooManyRequests, BadRequest) as problem:
+        visit.begin()
+        return visit.page("sign_in.html", form=visit.form, problem=problem)
+    return visit.redirect(addresses.checked_next(visit.form.get("next")))
+
+
+def _enter(visit: Visit) -> None:
+    username, password = visit.form.get("username"), visit.form.get("password")
+    for name, text in (("username", username.strip()), ("password", password)):
+        if not text:
+            raise field_problem(name, "is required")
+    address = client_address(visit.req, visit.settings)
+    account = check_password(visit.db, username, password, address)
+    with visit.db.note() as tx:
+        signing.require_unchanged(tx, username, account)
+        if visit.session:
+            sessions.end_session(tx, visit.actor, visit.session.uuid)
+        visit.enter(sessions.create_session(tx, account["id"], visit.settings.session_days))
+
+
+def sign_out(visit: Visit) -> Page:
+    """POST /sign-out: this browser is signed out, the session is gone."""
+    with visit.read() as (_, actor):
+        pass
+    if visit.session is not None:
+        visit.check_form()
+        with visit.db.note() as tx:
+            sessions.end_session(tx, actor, visit.session.uuid)
+    visit.leave()
+    return visit.redirect(addresses.HOME)

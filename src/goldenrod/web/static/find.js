@@ -1,0 +1,80 @@
+// Search as one types: what /search/suggest shows for the words so far, below the field.
+//
+// The field stays a field and the results stay links: arrows move between them, Enter follows, Escape
+// leads back. Where nothing is typed, what the page came with stands there again.
+
+const wait = 120;
+
+function told(place) {
+  const found = place.querySelectorAll("[data-result]").length;
+  return found ? `${found} found` : place.textContent.trim();
+}
+
+function suggest(form, field, place) {
+  const first = place.innerHTML;
+  const start = field.value;
+  const status = document.getElementById(`${form.dataset.suggest}-status`);
+  let timer = 0;
+  let asked = null;
+
+  function show(html) {
+    place.innerHTML = html;
+    place.hidden = !html;
+    if (status) status.textContent = told(place);
+  }
+
+  async function ask() {
+    const words = field.value.trim();
+    asked?.abort();
+    if (words === start.trim()) return show(first);
+    if (!words) return show("");
+    asked = new AbortController();
+    const address = new URL("/search/suggest", location.href);
+    for (const [name, value] of new FormData(form)) address.searchParams.set(name, value);
+    address.searchParams.set("q", words);
+    try {
+      const answer = await fetch(address, { signal: asked.signal });
+      if (answer.ok) show(await answer.text());
+    } catch (stopped) {
+      if (stopped.name !== "AbortError") throw stopped;
+    }
+  }
+
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, wait);
+  });
+  return () => show(place.dataset.pops === undefined ? first : "");
+}
+
+function move(links, from, by) {
+  const next = links.indexOf(from) + by;
+  return next >= links.length ? null : links[next];
+}
+
+export function find(page) {
+  for (const form of page.querySelectorAll("form[data-suggest]")) {
+    const field = form.querySelector("input[type=search]");
+    const place = document.getElementById(form.dataset.suggest);
+    const leave = suggest(form, field, place);
+    if (document.activeElement === field) field.setSelectionRange(field.value.length, field.value.length);
+    const within = (event) => form.contains(event.target) || place.contains(event.target);
+    page.addEventListener("keydown", (event) => {
+      if (!within(event)) return;
+      const links = [...place.querySelectorAll("a[data-result]")];
+      if (event.key === "Escape") {
+        field.focus();
+        leave();
+      } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        const to = move(links, document.activeElement, event.key === "ArrowDown" ? 1 : -1);
+        if (to === null) return;
+        event.preventDefault();
+        (to || field).focus();
+      }
+    });
+    if (place.dataset.pops !== undefined) {
+      page.addEventListener("pointerdown", (event) => { if (!within(event)) leave(); });
+      page.addEventListener("focusin", (event) => { if (!within(event)) leave(); });
+    }
+  }
+}

@@ -1,0 +1,28 @@
+// Forms: what is wrong takes the focus, each is sent once, and a filter that is chosen is applied.
+
+export function forms(page) {
+  page.querySelector("[data-focus]")?.focus();
+  page.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") {
+      // What is empty does not belong into the address.
+      for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
+      return;
+    }
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+  });
+  page.addEventListener("change", (event) => {
+    if (event.target.closest("form[data-suggest] select")) event.target.form.requestSubmit();
+  });
+  // Coming back by the back button, a form may be sent again.
+  addEventListener("pageshow", () => {
+    for (const form of page.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const form of page.forms) {
+      if (form.method === "get") for (const field of form.elements) field.disabled = false;
+    }
+  });
+}

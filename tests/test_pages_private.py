@@ -1,0 +1,145 @@
+"""Every page, asked by everybody: which status, and that it never shows what is not theirs to see.
+
+A page without a row here fails. `SECRET` of `test_doors.py` says of each text who may ever see it;
+here it is looked for as a word, in headers too. Pages that change something are asked by everybody
+without the token that their forms carry: nothing happens, and the answer tells nothing.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from goldenrod.base import config
+from goldenrod.web.pages.routes import PAGES
+from tests.conftest import BACKENDS
+from tests.doors import ACTORS
+from tests.stage import Stage, set_stage
+from tests.test_access import who
+from tests.test_doors import SECRET
+from tests.visitor import Seen, Visitor
+
+ALL = "200 200 200 200 200 200"
+NOBODY = "401 200 200 200 200 200"
+
+# For each page that is read: addresses, and the status that each of ACTORS gets.
+ASKED: dict[str, dict[str, str]] = {
+    "/": {
+        "/": ALL,
+        "/?owner=alice": ALL,
+        "/?provider=west": ALL,
+        "/?tag=closed-tag": ALL,
+        "/?architecture=x86_64": ALL,
+    },
+    "/search": {
+        "/search": ALL,
+        "/search?q=image": ALL,
+        "/search?q=first": ALL,
+        "/search?q=closed": ALL,
+        "/search?q=shared-east": ALL,
+        "/search?q=open-east": ALL,
+        "/search?q=open-west": ALL,
+    },
+    "/search/suggest": {
+        "/search/suggest?q=i": ALL,
+        "/search/suggest?q=kept-west": ALL,
+        "/search/suggest?q=open-east": ALL,
+    },
+    "/search/versions": {
+        "/search/versions?q=first": ALL,
+        "/search/versions?q=kept": ALL,
+    },
+    "/sign-in": {
+        "/sign-in": "200 303 303 303 303 303",
+        "/sign-in?next=/images": "200" + " 303" * 5,
+    },
+    "/account": {"/account": NOBODY},
+}
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with set_stage(request) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def visitors(stage: Stage) -> dict[str, Visitor]:
+    """A browser for each actor that has a password."""
+    made = {actor: Visitor(stage.db, config.load({})) for actor in ACTORS}
+    for actor in ("charlie", "bob", "alice", "dora"):
+        made[actor].sign_in(actor)
+    return made
+
+
+def sent(stage: Stage, actor: str) -> dict[str, str]:
+    """`lesser` is dora with a token that makes her no staff."""
+    if actor != "lesser":
+        return {}
+    return {"Authorization": f"Token {stage.world.secrets[str(who(actor))]}"}
+
+
+def secrets_in(page: Seen, actor: str, known: str) -> list[str]:
+    """What a page tells that this actor may not read, and did not ask for by name."""
+    unmarked = re.sub("</?mark>", "", page.text)
+    told = "\n".join([*(f"{name}: {text}" for name, text in page.headers.items()), unmarked])
+    return [
+        text
+        for text, those in SECRET.items()
+        if actor not in those.split()
+        and text.strip('"') not in known
+        and re.search(rf"(?<![\w-]){re.escape(text.strip(chr(34)))}(?![\w-])", told)
+    ]
+
+
+def test_every_page_that_is_read_has_a_row() -> None:
+    assert ASKED.keys() == {route.path for route in PAGES if route.method == "GET"}
+
+
+@pytest.mark.parametrize(
+    ("address", "statuses"), [row for rows in ASKED.values() for row in rows.items()]
+)
+def test_a_page_shows_nobody_what_is_not_theirs(
+    stage: Stage, visitors: dict[str, Visitor], address: str, statuses: str
+) -> None:
+    for actor, status in zip(ACTORS, statuses.split(), strict=True):
+        page = visitors[actor].get(address, headers=sent(stage, actor), follow=False)
+        assert page.status == int(status), (actor, page.words)
+        assert not secrets_in(page, actor, address), actor
+        if page.status == 200 and not address.startswith("/sign-in"):
+            kept = "public" if actor == "nobody" else "private"
+            assert page.headers["cache-control"] == f"{kept}, no-cache"
+            assert page.headers["vary"] == "Cookie, Authorization"
+
+
+def test_what_is_looked_for_would_be_found(visitors: dict[str, Visitor]) -> None:
+    page = visitors["alice"].get("/search?q=first")
+    assert {"closed-1.0", "closed image", "first of kept"} <= {*secrets_in(page, "nobody", "")}
+    told = secrets_in(visitors["bob"].get("/account"), "charlie", "")
+    assert {'"lab"', '"bob"', '"west"', "bob@west"} <= {*told}
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in PAGES if route.method != "GET"],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+def test_nothing_is_done_without_the_forms_token(
+    stage: Stage, visitors: dict[str, Visitor], route: object
+) -> None:
+    for kind in ("open", "closed"):
+        path = re.sub(r"\{\w+\}", f"{kind}-image", str(getattr(route, "path", "")))
+        for actor in ACTORS:
+            with stage.db.read() as tx:
+                before = tx.revision
+            page = visitors[actor].ask(
+                "POST", path, body="token=x", headers=sent(stage, actor), follow=False
+            )
+            public = path in ("/sign-in", "/sign-out")
+            expected = {401} if actor == "nobody" and not public else {403}
+            if path == "/sign-out" and actor in ("nobody", "lesser"):
+                expected = {303}
+            assert page.status in expected, (actor, page.words)
+            assert not secrets_in(page, actor, path), actor
+            with stage.db.read() as tx:
+                assert tx.revision == before
