@@ -35,15 +35,8 @@ class Label:
     text: str
     x: int
     y: int
-    middle: bool
-
-    @property
-    def left(self) -> int:
-        return self.x - width(self.text) // 2 if self.middle else self.x
-
-    @property
-    def right(self) -> int:
-        return self.left + width(self.text)
+    left: int
+    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +151,10 @@ def _under(lane: list[Spot], asked: str | None) -> dict[str, Label]:
         return (not matters(spot), not troubled, -spot.x)
 
     for spot in sorted(lane, key=rank):
-        x = max(spot.x, width(spot.text) // 2 + 2)
+        wide = width(spot.text)
+        x = max(spot.x, wide // 2 + 2)
         for row in (0, 1) if matters(spot) else (0,):
-            label = Label(spot.text, x, spot.y + UNDER + SECOND * row, True)
+            label = Label(spot.text, x, spot.y + UNDER + SECOND * row, x - wide // 2, x + wide // 2)
             if all(_are_apart(label, other) for other in taken[row]):
                 taken[row].append(label)
                 found[spot.node.id] = label
@@ -178,7 +172,8 @@ def _beside(lane: list[Spot], lines: Lines) -> dict[str, Label]:
     found: dict[str, Label] = {}
     for spot, after in pairwise([*lane, None]):
         assert spot is not None
-        label = Label(spot.text, spot.x + BESIDE, spot.y + 4, False)
+        x = spot.x + BESIDE
+        label = Label(spot.text, x, spot.y + 4, x, x + width(spot.text))
         free = after is None or (
             label.right + BESIDE <= after.x
             and not lines.upright_at(label.left - APART, label.right + APART, spot.y)

@@ -10,6 +10,8 @@ LONGEST = 16
 
 def cells(text: str) -> int:
     """How many characters' room a text takes: wide ones two, combining ones none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(it) else 2 if unicodedata.east_asian_width(it) in "WF" else 1
         for it in text
