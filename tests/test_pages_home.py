@@ -136,6 +136,15 @@ def test_filters_live_in_the_address(db: Database, world: World, visitor: Visito
         assert found(visitor.get(address)) == []
 
 
+def test_of_many_choices_one_types(db: Database, world: World, visitor: Visitor) -> None:
+    add(db, world, "other", 1, tags=[f"t{number:03}" for number in range(150)])
+    page = visitor.get("/?tag=t149")
+    assert found(page) == ["other"]
+    assert page.form("/search").fields["tag"] == ["t149"]
+    assert '<input type="text" id="n-tag"' in page.text
+    assert '<option value="open-tag">' in page.text
+
+
 def test_long_lists_come_in_pages(db: Database, world: World, visitor: Visitor) -> None:
     for number in range(24):
         add(db, world, f"many {number}", number + 1)

@@ -154,6 +154,21 @@ def test_signing_in_makes_a_new_session_and_forgets_the_forms_secret(visitor: Vi
     assert visitor.cookies["goldenrod_session"] != first
 
 
+def test_who_signs_in_as_another_leaves_the_first(visitor: Visitor) -> None:
+    page = visitor.get(FORM)
+    visitor.sign_in("alice")
+    kept = dict(visitor.cookies)
+    # The form was opened before, in another tab.
+    [token] = visitor.get("/account").form("/sign-out").fields["token"]
+    refused = visitor.submit(page, FORM, username="bob", password="wrong", token=token)
+    assert refused.status == 401
+    done = visitor.submit(refused, FORM, username="bob", password="bob-secret")
+    assert done.status == 200
+    assert "bob yours alone" in visitor.get("/account").words
+    visitor.cookies = kept
+    assert visitor.get("/account").status == 401
+
+
 def test_a_cookie_that_holds_no_more_is_forgotten(visitor: Visitor) -> None:
     visitor.cookies["goldenrod_session"] = "x"
     page = visitor.get("/")

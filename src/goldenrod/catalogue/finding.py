@@ -38,6 +38,8 @@ STABLE = "stable"
 """The channel that is shown of an image that has it."""
 LATELY = 5
 """How many withdrawn releases are told of."""
+MOST_CHOICES = 200
+"""Of each kind; who has more types the rest."""
 SAMPLED = 50
 """Of how many of the newest releases the architectures to choose from are taken."""
 
@@ -192,10 +194,12 @@ def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any
 
 def choices(tx: Tx, actor: Actor) -> Row:
     """What this visitor may choose from: `tags`, `owners`, `providers` (each with slug and name), and
-    the `architectures` of the newest releases, by name."""
+    the `architectures` of the newest releases, by name, at most so many of each; and
+    `providers_count`, of all."""
     row = tx.first(_choices, actor.sight, **reading.params(tx, actor))
     assert row is not None
-    return {name: json.loads(value) for name, value in row.items()}
+    count = row.pop("providers_count")
+    return {name: json.loads(value) for name, value in row.items()} | {"providers_count": count}
 
 
 def _choices(sight: Sight) -> Any:
@@ -209,23 +213,29 @@ def _choices(sight: Sight) -> Any:
         select(json_object({"name": tag.c.name}))
         .where(access.readable(tag, sight))
         .order_by(tag.c.name_key)
+        .limit(MOST_CHOICES)
     )
     owned = select(image.c.owner_id).where(access.readable(image, sight))
     owners = (
         select(json_object({"name": user.c.username}))
         .where(user.c.id.in_(owned))
         .order_by(user.c.name_key)
+        .limit(MOST_CHOICES)
     )
     providers = (
         select(json_object({"slug": provider.c.slug, "name": provider.c.name}))
         .where(access.readable(provider, sight))
         .order_by(provider.c.name_key, provider.c.id)
+        .limit(MOST_CHOICES)
     )
+    counted = schema.providers.alias()
+    count = select(func.count()).select_from(counted).where(access.readable(counted, sight))
     return select(
         json_text(json_list(tags)).label("tags"),
         json_text(json_list(owners)).label("owners"),
         json_text(json_list(providers)).label("providers"),
         json_text(json_list(_architectures(sight))).label("architectures"),
+        count.scalar_subquery().label("providers_count"),
     )
 
 

@@ -45,6 +45,8 @@ def _enter(visit: Visit) -> None:
     account = check_password(visit.db, username, password, address)
     with visit.db.note() as tx:
         signing.require_unchanged(tx, username, account)
+        if visit.session:
+            sessions.end_session(tx, visit.actor, visit.session.uuid)
         visit.enter(sessions.create_session(tx, account["id"], visit.settings.session_days))
 
 

@@ -203,9 +203,8 @@ class Visit(Call):
 
     def begin(self) -> None:
         """Give a visitor who is about to sign in a secret, so that the form can carry its token."""
-        self._secret = self._given(cookies.VISIT)
-        if not self._secret:
-            self._secret = cookies.new_secret()
+        if self._secret is None:
+            self._secret = self._given(cookies.VISIT) or cookies.new_secret()
             self.keep(cookies.VISIT, self._secret)
 
     def expect(self, tx: Tx, current: str | None) -> None:
