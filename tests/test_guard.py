@@ -48,6 +48,7 @@ BARE: dict[str, set[str]] = {
     "asks of a row that the rule was asked about; who reads that reads these": {
         "catalogue/attachments.py _listing pairing.table",
         "catalogue/images.py _tagged tags",
+        "catalogue/kin.py nodes images",
         "catalogue/lineage.py _line versions",
         "catalogue/lineage.py _nodes versions",
         "catalogue/lineage.py _path line",
