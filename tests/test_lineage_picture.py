@@ -22,7 +22,7 @@ from goldenrod.web.pages.lineage_picture import lineage_picture
 from goldenrod.web.pages.lineage_places import NEAREST, WIDTH, Places, places
 from tests.lineages import OWN, SIZES, TODAY, around, chained, lane, node, of_size, releases
 
-STYLE = Path(pages.__file__).parents[1] / "static" / "lineage.css"
+STYLE = Path(pages.__file__).parents[1] / "static" / "styles" / "picture.css"
 Element = ElementTree.Element
 
 

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from goldenrod.catalogue.around import Gap, Lane, Node
+from goldenrod.web.pages import addresses
 
 
 def of_image(lane: Lane) -> str:
@@ -12,7 +13,7 @@ def of_image(lane: Lane) -> str:
 
 def of_version(lane: Lane, node: Node) -> str:
     """The page of a version: by its name, by its UUID where that holds a slash."""
-    key = node.id if "/" in node.name else node.name
+    key = addresses.version_key({"id": node.id, "name": node.name})
     return f"{of_image(lane)}/versions/{quote(key, safe='')}"
 
 

@@ -3,7 +3,7 @@
 Lanes are images, time runs to the right, each version is a link with a title: filled where it is
 current, a downward mark where deprecated, a cross where revoked, a quarter where scheduled, hollow
 where ended, dashed around where it is stale and what one would take. Only classes say how it looks
-(`static/lineage.css`): neither style nor script is inline. Whatever a name holds, it is escaped.
+(`static/styles/picture.css`): neither style nor script is inline. Whatever a name holds, it is escaped.
 `lineage_list.py` says the same in words.
 """
 
