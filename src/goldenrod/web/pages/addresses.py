@@ -1,6 +1,7 @@
 """The addresses of pages, from what the API tells of a thing: `link.image(image)` in templates.
 
-A version's page is named by its name; one whose name holds `/` by its UUID.
+A version's page is named by its name; one whose name holds `/`, or means something else there, by its
+UUID.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,12 @@ ACCOUNT = "/account"
 SEARCH = "/search"
 
 
+NEW_IMAGE = "/images/new"
+PREVIEW = "/preview"
+NOT_BY_NAME = ("new",)
+"""Names of versions that mean something else in an address."""
+
+
 def image(image: Thing, *rest: str) -> str:
     """The page of an image (any object with its slug), or one below it."""
     return "/".join(("/images", str(image["slug"]), *rest))
@@ -23,15 +30,23 @@ def image(image: Thing, *rest: str) -> str:
 
 def version(version: Thing, *rest: str) -> str:
     """The page of a version (any object with its name, id and image), or one below it."""
+    return image(version["image"], "versions", _key(version), *rest)
+
+
+def _key(version: Thing) -> str:
     name = str(version["name"])
-    key = str(version["id"]) if "/" in name else quote(name, safe="")
-    return image(version["image"], "versions", key, *rest)
+    by_id = "/" in name or name in NOT_BY_NAME
+    return str(version["id"]) if by_id else quote(name, safe="")
+
+
+def channel(image_: Thing, name: str, *rest: str) -> str:
+    """The page of an image's channel, or one below it."""
+    return image(image_, "channels", name, *rest)
 
 
 def compare(one: Thing, other: Thing) -> str:
     """The page that shows what differs between two versions of an image."""
-    keys = [str(v["id"]) if "/" in v["name"] else quote(v["name"], safe="") for v in (one, other)]
-    return image(one["image"], "compare", "...".join(keys))
+    return image(one["image"], "compare", "...".join((_key(one), _key(other))))
 
 
 def search(**asked: Any) -> str:
