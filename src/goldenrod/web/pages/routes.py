@@ -8,7 +8,20 @@ that says what to do in place of the problem document that programs get.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import account, home, images_editing, preview, signing_in
+from goldenrod.web.pages import (
+    account,
+    channels_pages,
+    deprecating,
+    home,
+    images_editing,
+    machines_pages,
+    preview,
+    publishing_pages,
+    revoking,
+    sharing,
+    signing_in,
+    versions_editing,
+)
 from goldenrod.web.pages.visit import Page
 
 Door = Callable[..., Page]
@@ -44,5 +57,29 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/images/{slug}/end", images_editing.end),
     Route("GET", "/images/{slug}/restore", images_editing.show_restore),
     Route("POST", "/images/{slug}/restore", images_editing.restore),
+    Route("GET", "/images/{slug}/versions/new", publishing_pages.show_new),
+    Route("POST", "/images/{slug}/versions/new", publishing_pages.create),
+    Route("GET", "/images/{slug}/versions/{name}/edit", versions_editing.show_edit),
+    Route("POST", "/images/{slug}/versions/{name}/edit", versions_editing.edit),
+    Route("GET", "/images/{slug}/versions/{name}/end", versions_editing.show_end),
+    Route("POST", "/images/{slug}/versions/{name}/end", versions_editing.end),
+    Route("GET", "/images/{slug}/versions/{name}/restore", versions_editing.show_restore),
+    Route("POST", "/images/{slug}/versions/{name}/restore", versions_editing.restore),
+    Route("GET", "/images/{slug}/versions/{name}/deprecate", deprecating.show_deprecate),
+    Route("POST", "/images/{slug}/versions/{name}/deprecate", deprecating.deprecate),
+    Route("GET", "/images/{slug}/versions/{name}/revoke", revoking.show_revoke),
+    Route("POST", "/images/{slug}/versions/{name}/revoke", revoking.revoke),
+    Route("GET", "/images/{slug}/versions/{name}/share", sharing.show_share),
+    Route("POST", "/images/{slug}/versions/{name}/share", sharing.share),
+    Route("GET", "/images/{slug}/versions/{name}/machines", machines_pages.show_machines),
+    Route("POST", "/images/{slug}/versions/{name}/machines", machines_pages.place),
+    Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/end", machines_pages.end),
+    Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/restore", machines_pages.restore),
+    Route("GET", "/images/{slug}/channels", channels_pages.show_channels),
+    Route("POST", "/images/{slug}/channels", channels_pages.assign_new),
+    Route("GET", "/images/{slug}/channels/{name}", channels_pages.show_channel),
+    Route("POST", "/images/{slug}/channels/{name}", channels_pages.assign),
+    Route("POST", "/images/{slug}/channels/{name}/configure", channels_pages.configure),
+    Route("POST", "/images/{slug}/channels/{name}/hide", channels_pages.hide),
 )
 # fmt: on
