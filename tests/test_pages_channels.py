@@ -114,7 +114,7 @@ def test_undoing_does_not_undo_what_another_did(alice: Visitor, door: Door, two:
     promote(alice, "2.0")
     notice = alice.get(LIST)
     third = publish(door, "3.0")["id"]
-    put = door.ask("PUT", "/images/open-image/channels/stable", "dora", {"version": third})
+    put = door.ask("PUT", "/api/v2/images/open-image/channels/stable", "dora", {"version": third})
     assert put.status_code == 200
     refused = alice.submit(notice, STABLE)
     assert refused.status == 412
@@ -222,7 +222,7 @@ def test_when_it_may_be_is_said(demanding: Visitor) -> None:
     promote(demanding, "2.0", "candidate")
     refused = send(demanding, demanding.get(STABLE), STABLE, do="assign", version="2.0")
     assert refused.status == 409
-    assert "it may be assigned from 2026-06-29 13:00 UTC in 14 days on" in refused.words
+    assert "it may be assigned from 2026-06-29 13:00 UTC" in refused.words
 
 
 def test_who_sees_it_and_what_it_requires(demanding: Visitor, visitor: Visitor, door: Door) -> None:
@@ -264,7 +264,7 @@ def test_what_is_wrong_with_a_configuration(demanding: Visitor, db: Database, do
         assert {name: kept[name] for name in typed} == {n: [v] for n, v in typed.items()}
     assert everything(db) == before
     patch = {"restricted": True}
-    assert door.patch("/images/open-image/channels/stable", "dora", patch).status_code == 200
+    assert door.patch("/api/v2/images/open-image/channels/stable", "dora", patch).status_code == 200
     assert demanding.submit(page, configure, days="3").status == 412
 
 
@@ -284,17 +284,10 @@ def test_unassigning_and_undoing_it(alice: Visitor, door: Door) -> None:
 
 def test_removing_and_undoing_it(alice: Visitor, door: Door) -> None:
     promote(alice, "open-1.0")
-    done = alice.submit(alice.get(STABLE), f"{STABLE}/hide", follow=False)
-    assert done.headers["location"] == LIST
-    assert alice.get(STABLE).status == 404
-    notice = alice.submit(alice.get(LIST), LIST, name="other", version="open-1.0", follow=False)
-    assert notice.status == 303
-    assert door.get("/api/v2/images/open-image/channels/stable", "alice").status_code == 404
-
-
-def test_removing_is_undone(alice: Visitor, door: Door) -> None:
-    promote(alice, "open-1.0")
+    alice.get(LIST)
     page = alice.submit(alice.get(STABLE), f"{STABLE}/hide")
+    assert alice.get(STABLE).status == 404
+    assert STABLE not in alice.get(LIST).links
     assert "stable is gone." in page.words
     assert alice.submit(page, STABLE, follow=False).status == 303
     assert channel(door)["target"]["name"] == "open-1.0"

@@ -379,7 +379,9 @@ def test_theirs_can_be_taken(met: Seen, alice: Visitor, door: Door, world: World
 
 def test_ending_says_what_it_touches_first(alice: Visitor, db: Database, door: Door) -> None:
     publish(door, "1.1", parent=named(door, "open", "open-1.0")["id"])
-    put = door.ask("PUT", "/images/open-image/channels/stable", "alice", {"version": _key(door)})
+    put = door.ask(
+        "PUT", "/api/v2/images/open-image/channels/stable", "alice", {"version": _key(door)}
+    )
     assert put.status_code == 201
     before = everything(db)
     page = alice.get(f"{OPEN}/end")

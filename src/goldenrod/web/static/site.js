@@ -3,8 +3,14 @@ import { copyButtons } from "./copy.js";
 import { forms } from "./forms.js";
 import { find } from "./find.js";
 import { keys } from "./keys.js";
+import { previews } from "./preview.js";
+import { recounts } from "./recount.js";
+import { zones } from "./zone.js";
 
 copyButtons(document);
 forms(document);
 find(document);
 keys(document);
+previews(document);
+recounts(document);
+zones(document);
