@@ -15,12 +15,13 @@ SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
 SEARCH = "/search"
+NEW_IMAGE = "/images/new"
+
+TAKEN = ("new",)
+"""Names that an address of a version's cannot hold: something else is there."""
 
 
 NEW_IMAGE = "/images/new"
-PREVIEW = "/preview"
-NOT_BY_NAME = ("new",)
-"""Names of versions that mean something else in an address."""
 
 
 def image(image: Thing, *rest: str) -> str:
@@ -28,15 +29,15 @@ def image(image: Thing, *rest: str) -> str:
     return "/".join(("/images", str(image["slug"]), *rest))
 
 
+def version_key(version: Thing) -> str:
+    """What names a version in an address below its image: its name, else its UUID."""
+    name = str(version["name"])
+    return str(version["id"]) if "/" in name or name in TAKEN else name
+
+
 def version(version: Thing, *rest: str) -> str:
     """The page of a version (any object with its name, id and image), or one below it."""
-    return image(version["image"], "versions", _key(version), *rest)
-
-
-def _key(version: Thing) -> str:
-    name = str(version["name"])
-    by_id = "/" in name or name in NOT_BY_NAME
-    return str(version["id"]) if by_id else quote(name, safe="")
+    return image(version["image"], "versions", quote(version_key(version), safe=""), *rest)
 
 
 def channel(image_: Thing, name: str, *rest: str) -> str:
@@ -45,8 +46,16 @@ def channel(image_: Thing, name: str, *rest: str) -> str:
 
 
 def compare(one: Thing, other: Thing) -> str:
-    """The page that shows what differs between two versions of an image."""
-    return image(one["image"], "compare", "...".join((_key(one), _key(other))))
+    """The page that shows what differs between two versions, below the image of the first."""
+    return image(one["image"], "compare", f"{_compared(one, one)}...{_compared(other, one)}")
+
+
+def _compared(version: Thing, beside: Thing) -> str:
+    """A version of another image, or one whose name would not part at the dots, by its UUID."""
+    key = version_key(version)
+    dotted = "..." in key or key.startswith(".") or key.endswith(".")
+    elsewhere = version["image"]["slug"] != beside["image"]["slug"]
+    return str(version["id"]) if dotted or elsewhere else quote(key, safe="")
 
 
 def search(**asked: Any) -> str:

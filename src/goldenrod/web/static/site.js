@@ -6,6 +6,8 @@ import { keys } from "./keys.js";
 import { previews } from "./preview.js";
 import { recounts } from "./recount.js";
 import { zones } from "./zone.js";
+import { sift } from "./sift.js";
+import { use } from "./use.js";
 
 copyButtons(document);
 forms(document);
@@ -14,3 +16,5 @@ keys(document);
 previews(document);
 recounts(document);
 zones(document);
+sift(document);
+use(document);
