@@ -69,6 +69,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/pairings.py _noun pairing.other",
         "catalogue/overview.py _release images",
         "catalogue/promoting.py _state versions",
+        "catalogue/touched.py _groups groups",
         "catalogue/resolving.py _everywhere channels",
         "catalogue/using.py _built versions",
         "catalogue/using.py _named images",

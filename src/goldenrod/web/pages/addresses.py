@@ -1,6 +1,7 @@
 """The addresses of pages, from what the API tells of a thing: `link.image(image)` in templates.
 
-A version's page is named by its name; one whose name holds `/` by its UUID.
+A version's page is named by its name; one whose name holds `/`, or means something else there, by its
+UUID.
 """
 
 from collections.abc import Mapping
@@ -14,9 +15,13 @@ SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
 SEARCH = "/search"
+NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
 """Names that an address of a version's cannot hold: something else is there."""
+
+
+NEW_IMAGE = "/images/new"
 
 
 def image(image: Thing, *rest: str) -> str:
@@ -33,6 +38,11 @@ def version_key(version: Thing) -> str:
 def version(version: Thing, *rest: str) -> str:
     """The page of a version (any object with its name, id and image), or one below it."""
     return image(version["image"], "versions", quote(version_key(version), safe=""), *rest)
+
+
+def channel(image_: Thing, name: str, *rest: str) -> str:
+    """The page of an image's channel, or one below it."""
+    return image(image_, "channels", name, *rest)
 
 
 def compare(one: Thing, other: Thing) -> str:

@@ -3,6 +3,9 @@ import { copyButtons } from "./copy.js";
 import { forms } from "./forms.js";
 import { find } from "./find.js";
 import { keys } from "./keys.js";
+import { previews } from "./preview.js";
+import { recounts } from "./recount.js";
+import { zones } from "./zone.js";
 import { sift } from "./sift.js";
 import { use } from "./use.js";
 
@@ -10,5 +13,8 @@ copyButtons(document);
 forms(document);
 find(document);
 keys(document);
+previews(document);
+recounts(document);
+zones(document);
 sift(document);
 use(document);
