@@ -22,7 +22,7 @@ FLAGS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-WAIT_MS = 20_000
+WAIT_MS = 15_000
 """How long a window waits for what has to come: far beyond the usual, for a busy machine."""
 
 

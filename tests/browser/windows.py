@@ -8,12 +8,13 @@ jumped after they were first drawn.
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from goldenrod.demo.catalogue import PASSWORD
 from tests.browser.chromium import WAIT_MS
 
 NOBODY = "nobody"
+expect.set_options(timeout=WAIT_MS)
 _SHIFTS = """
 window.shifted = 0;
 new PerformanceObserver((list) => {
