@@ -51,6 +51,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/finding.py _withdrawn images",
         "catalogue/finding.py _withdrawn versions",
         "catalogue/images.py _tagged tags",
+        "catalogue/kin.py nodes images",
         "catalogue/lineage.py _line versions",
         "catalogue/lineage.py _nodes versions",
         "catalogue/lineage.py _path line",

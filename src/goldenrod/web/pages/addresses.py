@@ -15,23 +15,37 @@ SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
 SEARCH = "/search"
 
+TAKEN = ("new",)
+"""Names that an address of a version's cannot hold: something else is there."""
+
 
 def image(image: Thing, *rest: str) -> str:
     """The page of an image (any object with its slug), or one below it."""
     return "/".join(("/images", str(image["slug"]), *rest))
 
 
+def version_key(version: Thing) -> str:
+    """What names a version in an address below its image: its name, else its UUID."""
+    name = str(version["name"])
+    return str(version["id"]) if "/" in name or name in TAKEN else name
+
+
 def version(version: Thing, *rest: str) -> str:
     """The page of a version (any object with its name, id and image), or one below it."""
-    name = str(version["name"])
-    key = str(version["id"]) if "/" in name else quote(name, safe="")
-    return image(version["image"], "versions", key, *rest)
+    return image(version["image"], "versions", quote(version_key(version), safe=""), *rest)
 
 
 def compare(one: Thing, other: Thing) -> str:
-    """The page that shows what differs between two versions of an image."""
-    keys = [str(v["id"]) if "/" in v["name"] else quote(v["name"], safe="") for v in (one, other)]
-    return image(one["image"], "compare", "...".join(keys))
+    """The page that shows what differs between two versions, below the image of the first."""
+    return image(one["image"], "compare", f"{_compared(one, one)}...{_compared(other, one)}")
+
+
+def _compared(version: Thing, beside: Thing) -> str:
+    """A version of another image, or one whose name would not part at the dots, by its UUID."""
+    key = version_key(version)
+    dotted = "..." in key or key.startswith(".") or key.endswith(".")
+    elsewhere = version["image"]["id"] != beside["image"]["id"]
+    return str(version["id"]) if dotted or elsewhere else quote(key, safe="")
 
 
 def search(**asked: Any) -> str:

@@ -103,6 +103,16 @@ def search_versions(visit: Visit) -> Page:
     )
 
 
+def lead_to_tag(visit: Visit, name: str) -> Page:
+    """GET /tags/{name}: the images that carry it."""
+    return visit.redirect(addresses.home(tag=name))
+
+
+def lead_to_provider(visit: Visit, slug: str) -> Page:
+    """GET /providers/{slug}: the images that run there."""
+    return visit.redirect(addresses.home(provider=slug))
+
+
 def _filters(visit: Visit) -> Asked:
     return {name: visit.asked(name).strip() for name in FILTERS}
 

@@ -8,7 +8,16 @@ that says what to do in place of the problem document that programs get.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import account, home, signing_in
+from goldenrod.web.pages import (
+    account,
+    compare,
+    feed,
+    home,
+    image,
+    lineage,
+    signing_in,
+    version,
+)
 from goldenrod.web.pages.visit import Page
 
 Door = Callable[..., Page]
@@ -29,6 +38,17 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/search", home.search),
     Route("GET", "/search/suggest", home.suggest),
     Route("GET", "/search/versions", home.search_versions),
+    Route("GET", "/tags/{name}", home.lead_to_tag),
+    Route("GET", "/providers/{slug}", home.lead_to_provider),
+    Route("GET", "/images", home.home),
+    Route("GET", "/images/{slug}", image.show_image),
+    Route("GET", "/images/{slug}/versions", image.list_versions),
+    Route("GET", "/images/{slug}/lineage", lineage.show_image_lineage),
+    Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
+    Route("GET", "/images/{slug}/compare", compare.choose),
+    Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
+    Route("GET", "/images/{slug}/versions/{name}", version.show_version),
+    Route("GET", "/images/{slug}/versions/{name}/lineage", lineage.show_version_lineage),
     Route("GET", "/sign-in", signing_in.show_sign_in),
     Route("POST", "/sign-in", signing_in.sign_in),
     Route("POST", "/sign-out", signing_in.sign_out),

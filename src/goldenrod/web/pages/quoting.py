@@ -1,0 +1,75 @@
+"""Texts as they stand in a shell line, in HCL (Terraform, Packer) and in YAML: never more than a text.
+
+What a name or an identifier holds is anything. A character that nobody sees, or that turns the
+direction of what is read, is written as an escape: what is pasted is what was shown.
+"""
+
+import re
+import shlex
+import unicodedata
+
+
+def is_plain(text: str) -> bool:
+    """No character is a control, a format (those that turn the direction of text are), a line or
+    paragraph separator, a surrogate or unassigned."""
+    return not any(map(_is_odd, text))
+
+
+def _is_odd(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
+
+
+def shell(text: str) -> str:
+    """One word of a POSIX shell; with odd characters one of bash and zsh (`$'…'`)."""
+    if is_plain(text):
+        return shlex.quote(text)
+    return "$'" + "".join(map(_shell_escaped, text)) + "'"
+
+
+def _shell_escaped(character: str) -> str:
+    # Also `!`, which an interactive shell looks up in its history.
+    if character.isascii() and (character.isalnum() or character in " -_./:=,@%+"):
+        return character
+    if character.isprintable() and not character.isascii():
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+_HCL = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def hcl(text: str) -> str:
+    """A quoted HCL string. What would begin a template (`${`, `%{`) does not: its first character is
+    written by its number, which, unlike `$${`, means the same after any other."""
+    escaped = "".join(map(_hcl_escaped, text))
+    return '"' + re.sub(r"[$%](?=\{)", lambda it: f"\\u{ord(it[0]):04x}", escaped) + '"'
+
+
+def _hcl_escaped(character: str) -> str:
+    if character in _HCL:
+        return _HCL[character]
+    return _numbered(character) if _is_odd(character) else character
+
+
+def _numbered(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def yaml(text: str) -> str:
+    """A double-quoted YAML string, on one line."""
+    return (
+        '"' + "".join(_HCL.get(it) or (_numbered(it) if _is_odd(it) else it) for it in text) + '"'
+    )
+
+
+def yaml_block(text: str, indent: str) -> str:
+    """A YAML string that may have many lines, after `key: `; its lines are indented by that much."""
+    lines = text.split("\n")
+    readable = all(is_plain(line.replace("\t", " ")) for line in lines)
+    if len(lines) < 2 or not readable or not lines[0].strip() or lines[0][0] in " \t":
+        return yaml(text)
+    # Without a line end at its end, with one, with several.
+    keep = "-" if lines[-1] else "" if lines[-2] else "+"
+    body = lines if lines[-1] else lines[:-1]
+    return f"|{keep}\n" + "\n".join(indent + line if line else "" for line in body)

@@ -1,0 +1,73 @@
+"""A version's history in words: what was done, and which fields it changed, from what to what."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from goldenrod.store.db import Row
+
+LONGEST = 80
+ACTIONS = {
+    "version:create": "Published",
+    "version:edit": "Edited",
+    "version:end": "Ended",
+    "version:revoke": "Revoked",
+    "version:restore": "Restored",
+}
+TEXTS = ("change_log",)
+"""Fields too long to be told of."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field: its name in words, and what it was and is."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the history."""
+
+    at: str
+    by: str
+    action: str
+    changes: tuple[Change, ...]
+
+
+def entries(history: list[Row]) -> list[Entry]:
+    """What a page tells of the entries that the API answers."""
+    return [_entry(row) for row in history]
+
+
+def _entry(row: Row) -> Entry:
+    made = row["action"] == "version:create"
+    changes = tuple(
+        Change(name.replace("_", " "), _words(change["before"]), _words(change["after"]))
+        for name, change in row["changes"].items()
+        # Of what is new, what it began with stands on the page.
+        if not made and isinstance(change, dict)
+    )
+    return Entry(
+        row["at"],
+        str(row["by"]["username"]) if row["by"] else "the console",
+        ACTIONS.get(row["action"], row["action"]),
+        tuple(
+            Change(it.field, "", "") if it.field.replace(" ", "_") in TEXTS else it
+            for it in changes
+        ),
+    )
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        text = ", ".join(map(_words, value)) or "none"
+    elif isinstance(value, dict):
+        named = (value.get(key) for key in ("name", "title", "username", "slug", "id"))
+        text = str(next((it for it in named if it is not None), ""))
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    else:
+        text = "none" if value is None else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rstrip()}…"
