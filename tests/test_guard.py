@@ -59,6 +59,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/lookup.py _matches images",
         "catalogue/pairings.py _noun pairing.other",
         "catalogue/promoting.py _state versions",
+        "catalogue/touched.py _groups groups",
         "catalogue/resolving.py _everywhere channels",
         "catalogue/resolving.py _target channels",
         "catalogue/versions.py _created_by images",

@@ -1,6 +1,7 @@
 """The addresses of pages, from what the API tells of a thing: `link.image(image)` in templates.
 
-A version's page is named by its name; one whose name holds `/` by its UUID.
+A version's page is named by its name; one whose name holds `/`, or means something else there, by its
+UUID.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,10 @@ SEARCH = "/search"
 
 TAKEN = ("new",)
 """Names that an address of a version's cannot hold: something else is there."""
+
+
+NEW_IMAGE = "/images/new"
+PREVIEW = "/preview"
 
 
 def image(image: Thing, *rest: str) -> str:
@@ -46,6 +51,11 @@ def _compared(version: Thing, beside: Thing) -> str:
     dotted = "..." in key or key.startswith(".") or key.endswith(".")
     elsewhere = version["image"]["id"] != beside["image"]["id"]
     return str(version["id"]) if dotted or elsewhere else quote(key, safe="")
+
+
+def channel(image_: Thing, name: str, *rest: str) -> str:
+    """The page of an image's channel, or one below it."""
+    return image(image_, "channels", name, *rest)
 
 
 def search(**asked: Any) -> str:

@@ -1,6 +1,7 @@
 """What a form says, field by field, and what is wrong with it: for reading it and showing it again."""
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlencode
 
 from goldenrod.base.errors import BadRequest, Conflict, Forbidden, PreconditionFailed, Problem
 
@@ -28,9 +29,22 @@ class Form:
         """All values of a field that may be given several times, empty ones left out."""
         return [value for value in self._fields.get(name, []) if value]
 
+    def has(self, name: str) -> bool:
+        """Whether the form has this field at all, empty or not."""
+        return name in self._fields
+
     def on(self, name: str) -> bool:
         """Whether a box is checked."""
         return bool(self.get(name))
+
+    def but(self, **values: str | int | bool | None | Iterable[str]) -> "Form":
+        """This form, with these values in place of its own."""
+        return Form({**self._fields, **{name: _texts(value) for name, value in values.items()}})
+
+    def written(self, *without: str) -> bytes:
+        """All that it says, but for these fields: what makes two sendings the same."""
+        fields = {name: values for name, values in self._fields.items() if name not in without}
+        return urlencode(sorted(fields.items()), doseq=True).encode()
 
     def words(self, name: str) -> list[str]:
         """The names in a field, separated by commas or line ends."""

@@ -14,7 +14,9 @@ from goldenrod.web.pages import (
     feed,
     home,
     image,
+    images_editing,
     lineage,
+    preview,
     signing_in,
     version,
 )
@@ -55,5 +57,14 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/account", account.show_account),
     Route("POST", "/account/sessions/{uuid}/end", account.end_session),
     Route("POST", "/account/sign-out-everywhere", account.sign_out_everywhere),
+    Route("POST", "/preview", preview.preview),
+    Route("GET", "/images/new", images_editing.show_new),
+    Route("POST", "/images/new", images_editing.create),
+    Route("GET", "/images/{slug}/edit", images_editing.show_edit),
+    Route("POST", "/images/{slug}/edit", images_editing.edit),
+    Route("GET", "/images/{slug}/end", images_editing.show_end),
+    Route("POST", "/images/{slug}/end", images_editing.end),
+    Route("GET", "/images/{slug}/restore", images_editing.show_restore),
+    Route("POST", "/images/{slug}/restore", images_editing.restore),
 )
 # fmt: on

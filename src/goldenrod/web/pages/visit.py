@@ -104,11 +104,25 @@ class Visit(Call):
             actor, _ = self._identify(tx)
             yield tx, actor
 
+    @contextmanager
+    def trial(self) -> Iterator[tuple[Tx, Actor]]:
+        """A change that is tried and undone, and who asks: so a page says what one would touch."""
+        self.require_user()
+        with self.db.write() as tx:
+            tx.undone = True
+            actor, _ = self._identify(tx)
+            yield tx, actor
+
     def require_user(self) -> None:
         """Raise Unauthorized unless somebody is signed in."""
         with self.read() as (_, actor):
             if actor.kind == "anonymous":
                 raise Unauthorized("Sign in to do this.")
+
+    def require_sent(self) -> None:
+        """Raise Unauthorized, Forbidden unless somebody who is signed in sent a form of this site."""
+        self.require_user()
+        self.check_form()
 
     def _identify(self, tx: Tx) -> tuple[Actor, bool]:
         self.now = tx.now
