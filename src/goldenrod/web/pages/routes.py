@@ -8,7 +8,7 @@ that says what to do in place of the problem document that programs get.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import account, home, signing_in
+from goldenrod.web.pages import account, home, oidc, signing_in
 from goldenrod.web.pages.visit import Page
 
 Door = Callable[..., Page]
@@ -32,6 +32,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/sign-in", signing_in.show_sign_in),
     Route("POST", "/sign-in", signing_in.sign_in),
     Route("POST", "/sign-out", signing_in.sign_out),
+    Route("GET", "/sign-in/oidc", oidc.begin),
+    Route("GET", "/sign-in/oidc/callback", oidc.come_back),
     Route("GET", "/account", account.show_account),
     Route("POST", "/account/sessions/{uuid}/end", account.end_session),
     Route("POST", "/account/sign-out-everywhere", account.sign_out_everywhere),
