@@ -117,6 +117,7 @@ BARE: dict[str, set[str]] = {
         "rules/deprecating.py _id_of versions",
     },
     "finds out who asks": {
+        "catalogue/oidc_accounts.py _known users",
         "catalogue/payloads.py _active users",
         "catalogue/sessions.py _who users",
         "catalogue/sign_in.py _account groups",

@@ -54,6 +54,8 @@ ASKED: dict[str, dict[str, str]] = {
         "/sign-in?next=/images": "200" + " 303" * 5,
     },
     "/account": {"/account": NOBODY},
+    "/sign-in/oidc": {"/sign-in/oidc?next=/account": "404 404 404 404 404 404"},
+    "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
 }
 
 

@@ -79,6 +79,11 @@ def sign_in(then: str = "") -> str:
     return _with(SIGN_IN, {"next": then if elsewhere else ""})
 
 
+def sign_in_elsewhere(then: str = "") -> str:
+    """Where to sign in with the OpenID Connect provider, to be led on to a page of this site."""
+    return _with(f"{SIGN_IN}/oidc", {"next": "" if then == HOME else then})
+
+
 def _with(path: str, asked: Mapping[str, Any]) -> str:
     given = {name: value for name, value in asked.items() if value not in (None, "", False)}
     return f"{path}?{urlencode(given)}" if given else path
