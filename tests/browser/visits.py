@@ -26,6 +26,46 @@ VISITS: Visits = {
     },
     "/search/suggest": {},  # a part of a page: home shows it
     "/search/versions": {"/search/versions?q=kernel": "nobody"},
+    # These lead on to a search.
+    "/tags/{name}": {},
+    "/providers/{slug}": {},
+    "/images": {"/images": "nobody"},
+    "/images/{slug}": {
+        "/images/{image}": "nobody alice",
+        "/images/{twin}": "nobody",
+        "/images/{older}": "nobody",
+        "/images/research-workbench": "alice bob",
+        "/images/no-such-image": "nobody",
+    },
+    "/images/{slug}/versions": {
+        "/images/{image}/versions": "nobody",
+        "/images/research-workbench/versions": "alice",
+    },
+    "/images/{slug}/lineage": {"/images/{image}/lineage": "nobody alice"},
+    "/images/{slug}/feed.atom": {},  # not a page: programs read it
+    "/images/{slug}/compare": {"/images/{image}/compare": "nobody"},
+    "/images/{slug}/compare/{two}": {
+        "/images/{image}/compare/{before}...{version}": "nobody",
+        "/images/{image}/compare/{before_id}...{revoked_id}": "nobody",
+    },
+    "/images/{slug}/versions/{name}": {
+        "/images/{image}/versions/{version}": "nobody alice",
+        "/images/{older}/versions/{revoked}": "nobody alice",
+        "/images/{twin}/versions/{deprecated}": "nobody",
+        "/images/research-workbench/versions/1.0": "alice",
+        "/images/research-workbench/versions/1.1": "alice bob",
+        "/images/research-workbench/versions/1.2": "alice",
+    },
+    "/images/{slug}/versions/{name}/lineage": {
+        "/images/{older}/versions/{revoked}/lineage": "nobody",
+    },
+    "/images/new": {"/images/new": "alice nobody"},
+    "/images/{slug}/edit": {
+        "/images/{image}/edit": "alice charlie",
+        "/images/research-workbench/edit": "alice",
+    },
+    "/images/{slug}/end": {"/images/{image}/end": "alice"},
+    "/images/{slug}/restore": {"/images/{image}/restore": "alice"},
     "/sign-in": {"/sign-in": "nobody"},
     "/account": {"/account": "alice dora nobody"},
 }
