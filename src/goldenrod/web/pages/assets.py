@@ -5,6 +5,7 @@ seen at once. The style sheet is one file made of the parts in `static/styles/`,
 """
 
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -30,14 +31,20 @@ class Asset(NamedTuple):
 @cache
 def assets() -> dict[str, Asset]:
     """All of them, by name."""
-    style = b"\n".join((STATIC / "styles" / f"{name}.css").read_bytes() for name in STYLES)
-    found = {"style.css": style}
+    style = "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in STYLES)
+    found = {"style.css": lean(style).encode()}
     for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
         found[path.name] = path.read_bytes()
     return {
         name: Asset(content, TYPES[Path(name).suffix], f'"{_hash(content)}"')
         for name, content in found.items()
     }
+
+
+def lean(style: str) -> str:
+    """A style sheet without comments, and without spaces that say nothing."""
+    bare = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    return re.sub(r"\s*([{};])\s*", r"\1", bare).strip()
 
 
 def _hash(content: bytes) -> str:

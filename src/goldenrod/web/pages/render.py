@@ -117,7 +117,7 @@ def when(instant: str, form: str = "minute") -> Any:
     shown = day(instant) if form == "day" else f"{day(instant)} {instant[11:16]} UTC"
     return _markup(
         '<time datetime="{}">{}</time> <span class="rel">{}</span>',
-        instant,
+        shown if form == "day" else instant,
         shown,
         relative(_NOW.get(), instant),
     )

@@ -52,7 +52,7 @@ def _entry(row: Row) -> Entry:
     return Entry(
         row["at"],
         str(row["by"]["username"]) if row["by"] else "the console",
-        ACTIONS.get(row["action"], row["action"]),
+        str(ACTIONS.get(row["action"], row["action"])),
         tuple(
             Change(it.field, "", "") if it.field.replace(" ", "_") in TEXTS else it
             for it in changes

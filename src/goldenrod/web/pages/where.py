@@ -34,7 +34,7 @@ class Place:
     name: str
     cells: tuple[Cell, ...]
     lacks: bool
-    """The newest release of all is not there."""
+    """The newest release is not there, unlike in most places."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     most = {it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases}
     same = prefix([it["name"] for it in releases])
     columns = [{**it, "short": it["name"][len(same) :]} for it in releases]
-    places = [_place(slug, names[slug], releases, counts[slug], most) for slug in counts]
+    few = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(counts)
+    places = [_place(slug, names[slug], releases, counts[slug], most, few) for slug in counts]
     places.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), it.slug))
     return Grid(
         columns,
@@ -75,7 +76,12 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
 
 
 def _place(
-    slug: str, name: str, releases: list[Row], there: dict[str, int], most: dict[str, int]
+    slug: str,
+    name: str,
+    releases: list[Row],
+    there: dict[str, int],
+    most: dict[str, int],
+    few: bool,
 ) -> Place:
     cells = []
     for it in releases:
@@ -84,7 +90,7 @@ def _place(
         cells.append(
             Cell(count, "o" if not count else bad or ("h" if count < most[it["id"]] else ""))
         )
-    return Place(slug, name, tuple(cells), cells[0].count == 0)
+    return Place(slug, name, tuple(cells), few and not cells[0].count)
 
 
 # ── the sentence ───────────────────────────────────────────────────────────────────────────
