@@ -21,6 +21,10 @@ from tests.visitor import Seen, Visitor
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"
+# Of open everybody reads, alice and dora change; of shared bob reads besides.
+OPENS = "401 403 403 200 200 403"
+CLOSEDS = "401 404 404 200 200 404"
+SHAREDS = "401 404 403 200 200 404"
 
 # For each page that is read: addresses, and the status that each of ACTORS gets.
 ASKED: dict[str, dict[str, str]] = {
@@ -56,6 +60,38 @@ ASKED: dict[str, dict[str, str]] = {
     "/account": {"/account": NOBODY},
     "/sign-in/oidc": {"/sign-in/oidc?next=/account": "404 404 404 404 404 404"},
     "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
+    "/images/new": {"/images/new": NOBODY},
+    **{
+        f"/images/{{slug}}/{page}": {
+            f"/images/open-image/{page}": OPENS,
+            f"/images/closed-image/{page}": CLOSEDS,
+            f"/images/shared-image/{page}": SHAREDS,
+        }
+        for page in ("edit", "end", "restore", "versions/new")
+    },
+    **{
+        f"/images/{{slug}}/versions/{{name}}/{page}": {
+            f"/images/open-image/versions/open-1.0/{page}": OPENS,
+            f"/images/open-image/versions/open-1.1/{page}": OPENS,
+            f"/images/closed-image/versions/closed-1.0/{page}": CLOSEDS,
+            f"/images/shared-image/versions/shared-1.0/{page}": SHAREDS,
+            f"/images/kept-image/versions/kept-1.0/{page}": "401 404 200 200 200 404",
+            f"/images/open-image/versions/closed-1.0/{page}": "401 404 404 404 404 404",
+        }
+        for page in ("edit", "end", "restore", "deprecate", "revoke", "share", "machines")
+    },
+    "/images/{slug}/channels": {
+        "/images/open-image/channels": ALL,
+        "/images/closed-image/channels": "404 404 404 200 200 404",
+        "/images/shared-image/channels": "404 404 200 200 200 404",
+    },
+    "/images/{slug}/channels/{name}": {
+        "/images/open-image/channels/stable": ALL,
+        "/images/open-image/channels/latest": ALL,
+        "/images/open-image/channels/inner": "404 404 200 200 200 404",
+        "/images/closed-image/channels/closed-line": "404 404 404 200 200 404",
+        "/images/shared-image/channels/shared-line": "404 404 200 200 200 404",
+    },
 }
 
 

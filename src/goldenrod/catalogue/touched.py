@@ -4,7 +4,8 @@ Only what the reader may read is counted.
 """
 
 import json
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import exists, func, select
 
@@ -15,7 +16,8 @@ from goldenrod.store.db import Tx
 from goldenrod.store.sql import Id, Key, in_list, json_list, json_text, param
 
 
-class Machines(NamedTuple):
+@dataclass(frozen=True)
+class Machines:
     """How many current machines stand of each version, by its id, and on how many providers."""
 
     by_version: dict[str, int]

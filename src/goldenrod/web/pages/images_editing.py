@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from goldenrod.base import bodies, decode
-from goldenrod.base.errors import Forbidden, NotFound, Problem
+from goldenrod.base.errors import NotFound, Problem
 from goldenrod.catalogue import images, tags, touched
 from goldenrod.rules import reading
 from goldenrod.rules.access import Actor
@@ -140,8 +140,6 @@ def edit(visit: Visit, slug: str) -> Page:
             tx.check_match()
             after = _still_seen(tx, actor, row["id"])
     except REFUSALS as problem:
-        if isinstance(problem, Forbidden) and problem.code != "owner_required":
-            raise
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
     if after is None:
         return visit.redirect(addresses.HOME, done=f"Saved. {image['name']} is no longer yours.")
