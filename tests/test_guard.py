@@ -47,6 +47,9 @@ BARE: dict[str, set[str]] = {
     },
     "asks of a row that the rule was asked about; who reads that reads these": {
         "catalogue/attachments.py _listing pairing.table",
+        "catalogue/finding.py _images images",
+        "catalogue/finding.py _withdrawn images",
+        "catalogue/finding.py _withdrawn versions",
         "catalogue/images.py _tagged tags",
         "catalogue/lineage.py _line versions",
         "catalogue/lineage.py _nodes versions",
@@ -68,6 +71,7 @@ BARE: dict[str, set[str]] = {
         "rules/summaries.py version_shape images",
     },
     "a username shows wherever a readable object names it": {
+        "catalogue/finding.py _choices users",
         "rules/summaries.py user users",
     },
     "shows all of the groups to keepers and staff, to others their own": {
