@@ -332,7 +332,8 @@ def test_the_first_page_is_small(db: Database, world: World, visitor: Visitor) -
     page = visitor.get("/")
     loaded = re.findall(r'"(/static/[^"]+)"', page.text)
     sizes = [len(visitor.get(address).text.encode()) for address in {*loaded}]
-    modules = [visitor.get(f"/static/x/{name}.js") for name in ("copy", "forms", "find", "keys")]
+    names = ("copy", "forms", "find", "keys", "sift", "use")
+    modules = [visitor.get(f"/static/x/{name}.js") for name in names]
     sizes += [len(module.text) for module in modules]
     assert len(page.text) + sum(sizes) < 60_000
 

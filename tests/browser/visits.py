@@ -66,7 +66,41 @@ VISITS: Visits = {
     },
     "/images/{slug}/end": {"/images/{image}/end": "alice"},
     "/images/{slug}/restore": {"/images/{image}/restore": "alice"},
+    "/images/{slug}/versions/new": {
+        "/images/{image}/versions/new": "alice",
+        "/images/{older}/versions/new?parent={revoked_id}": "alice",
+    },
+    "/images/{slug}/versions/{name}/edit": {
+        "/images/{image}/versions/{version}/edit": "alice charlie",
+        "/images/research-workbench/versions/1.1/edit": "alice",
+    },
+    "/images/{slug}/versions/{name}/end": {"/images/{image}/versions/{version}/end": "alice"},
+    "/images/{slug}/versions/{name}/restore": {
+        "/images/{older}/versions/{revoked}/restore": "alice",
+        "/images/research-workbench/versions/1.0/restore": "alice",
+    },
+    "/images/{slug}/versions/{name}/deprecate": {
+        "/images/{twin}/versions/{deprecated}/deprecate": "alice",
+    },
+    "/images/{slug}/versions/{name}/revoke": {
+        "/images/{image}/versions/{version}/revoke": "alice",
+        "/images/{older}/versions/{revoked}/revoke": "alice",
+    },
+    "/images/{slug}/versions/{name}/share": {
+        "/images/research-workbench/versions/1.1/share": "alice",
+    },
+    "/images/{slug}/versions/{name}/machines": {
+        "/images/research-workbench/versions/1.1/machines": "alice",
+    },
+    "/images/{slug}/channels": {"/images/{image}/channels": "nobody alice"},
+    "/images/{slug}/channels/{name}": {
+        "/images/{image}/channels/stable": "nobody alice",
+        "/images/{image}/channels/latest": "alice",
+    },
     "/sign-in": {"/sign-in": "nobody"},
+    # These lead to a provider of identities, and back from it.
+    "/sign-in/oidc": {},
+    "/sign-in/oidc/callback": {},
     "/account": {"/account": "alice dora nobody"},
 }
 

@@ -49,7 +49,7 @@ def _compared(version: Thing, beside: Thing) -> str:
     """A version of another image, or one whose name would not part at the dots, by its UUID."""
     key = version_key(version)
     dotted = "..." in key or key.startswith(".") or key.endswith(".")
-    elsewhere = version["image"]["id"] != beside["image"]["id"]
+    elsewhere = version["image"]["slug"] != beside["image"]["slug"]
     return str(version["id"]) if dotted or elsewhere else quote(key, safe="")
 
 
