@@ -5,6 +5,9 @@ import { find } from "./find.js";
 import { keys } from "./keys.js";
 import { sift } from "./sift.js";
 import { use } from "./use.js";
+import { previews } from "./preview.js";
+import { recounts } from "./recount.js";
+import { zones } from "./zone.js";
 
 copyButtons(document);
 forms(document);
@@ -12,3 +15,6 @@ find(document);
 keys(document);
 sift(document);
 use(document);
+previews(document);
+recounts(document);
+zones(document);
