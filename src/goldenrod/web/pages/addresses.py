@@ -13,6 +13,9 @@ HOME = "/"
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
+TOKENS = "/account/tokens"
+GROUPS = "/groups"
+STAFF = "/staff"
 SEARCH = "/search"
 
 
@@ -26,6 +29,26 @@ def version(version: Thing, *rest: str) -> str:
     name = str(version["name"])
     key = str(version["id"]) if "/" in name else quote(name, safe="")
     return image(version["image"], "versions", key, *rest)
+
+
+def token(token: Thing, *rest: str) -> str:
+    """What is below a token, such as the page that revokes it."""
+    return "/".join((TOKENS, str(token["id"]), *rest))
+
+
+def group(group: Thing, *rest: str) -> str:
+    """The page of a group, or what is below it."""
+    return "/".join((GROUPS, str(group["id"]), *rest))
+
+
+def webhook(hook: Thing, *rest: str) -> str:
+    """The page of a webhook, or what is below it."""
+    return "/".join(("/webhooks", str(hook["id"]), *rest))
+
+
+def staff(*parts: object) -> str:
+    """A page of staff's: `staff("users", 7, "disable")`."""
+    return "/".join((STAFF, *map(str, parts)))
 
 
 def compare(one: Thing, other: Thing) -> str:
