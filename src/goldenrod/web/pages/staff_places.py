@@ -139,10 +139,14 @@ def edit_provider(visit: Visit, key: str) -> Page:
             providers.edit_provider(tx, actor, row, patch)
             provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
     except REFUSALS as problem:
-        with look(visit) as (tx, actor):
-            provider = json.loads(providers.get_provider(tx, actor, key))
-        return _provider_form(visit, provider, visit.form, refused(problem))
+        return _provider_again(visit, key, refused(problem))
     return visit.redirect(_providers(provider), done="Saved.")
+
+
+def _provider_again(visit: Visit, key: str, problem: Problem) -> Page:
+    with look(visit) as (tx, actor):
+        provider = json.loads(providers.get_provider(tx, actor, key))
+    return _provider_form(visit, provider, visit.form, problem)
 
 
 def show_end(visit: Visit, key: str) -> Page:
