@@ -50,6 +50,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/finding.py _images images",
         "catalogue/finding.py _withdrawn images",
         "catalogue/finding.py _withdrawn versions",
+        "catalogue/groups.py _maintained image_maintainers",
         "catalogue/images.py _tagged tags",
         "catalogue/kin.py nodes images",
         "catalogue/lineage.py _line versions",

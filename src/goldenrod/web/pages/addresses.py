@@ -14,6 +14,9 @@ HOME = "/"
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
+TOKENS = "/account/tokens"
+GROUPS = "/groups"
+STAFF = "/staff"
 SEARCH = "/search"
 
 TAKEN = ("new",)
@@ -38,6 +41,26 @@ def version_key(version: Thing) -> str:
 def version(version: Thing, *rest: str) -> str:
     """The page of a version (any object with its name, id and image), or one below it."""
     return image(version["image"], "versions", quote(version_key(version), safe=""), *rest)
+
+
+def token(token: Thing, *rest: str) -> str:
+    """What is below a token, such as the page that revokes it."""
+    return "/".join((TOKENS, str(token["id"]), *rest))
+
+
+def group(group: Thing, *rest: str) -> str:
+    """The page of a group, or what is below it."""
+    return "/".join((GROUPS, str(group["id"]), *rest))
+
+
+def webhook(hook: Thing, *rest: str) -> str:
+    """The page of a webhook, or what is below it."""
+    return "/".join(("/webhooks", str(hook["id"]), *rest))
+
+
+def staff(*parts: object) -> str:
+    """A page of staff's: `staff("users", 7, "disable")`."""
+    return "/".join((STAFF, *map(str, parts)))
 
 
 def compare(one: Thing, other: Thing) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 STATIC = Path(str(files("goldenrod.web") / "static"))
 STYLES = ("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit")
+STYLES = ("base", "parts", "tables", "use", "picture", "forms", "home", "account", "admin")
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
