@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from goldenrod.demo.catalogue import load
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.browser.chromium import MISSING, find_chromium, launched, must_be_there
-from tests.browser.visits import Site, look_around
+from tests.browser.visits import Site, furnish, look_around
 from tests.browser.windows import Windows
 from tests.test_server import running
 
@@ -34,7 +33,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("demonstration") / "demo.db"
     made = Database(f"sqlite:///{path}")
     migrate(made)
-    load(made)
+    furnish(made)
     with made.connection() as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     made.close()

@@ -22,19 +22,18 @@ from PIL import Image
 
 from goldenrod.base import config
 from goldenrod.base.clock import Instant
-from goldenrod.demo.catalogue import load
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web.app import build_app
 from tests.browser.chromium import MISSING, find_chromium, launched
-from tests.browser.visits import VISITS, Site, look_around, rows
+from tests.browser.visits import VISITS, Site, furnish, look_around, rows
 from tests.browser.windows import NOBODY, Windows
 
 NOW = Instant("2026-10-08T09:20:00.000000Z")
 FOLDER = Path("screenshots")
 WIDTHS = (1280, 390)
 HEIGHT = 800
-COLOURS = 128
+COLOURS = 256
 """Pages have few colours: a palette makes a picture a quarter as large, and nobody sees it."""
 
 
@@ -54,7 +53,7 @@ def standing_still(path: Path) -> Iterator[Site]:
     db = Database(f"sqlite:///{path}")
     db.now = lambda: NOW
     migrate(db)
-    load(db)
+    furnish(db)
     app = build_app(db, config.load({}))
 
     def bounded(environ: dict[str, Any], start: Any) -> Any:
@@ -82,7 +81,9 @@ def small(png: bytes) -> bytes:
     """The same picture with a palette."""
     out = io.BytesIO()
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        out, "PNG", optimize=True
+    )
     return out.getvalue()
 
 

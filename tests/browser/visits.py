@@ -10,7 +10,12 @@ from typing import Any
 
 import httpx
 
+from goldenrod.base import bodies
+from goldenrod.catalogue import webhooks
 from goldenrod.demo import lifecycle
+from goldenrod.demo.catalogue import _actor as find_actor
+from goldenrod.demo.catalogue import load
+from goldenrod.store.db import Database
 
 Visits = dict[str, dict[str, str]]
 """For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
@@ -102,6 +107,32 @@ VISITS: Visits = {
     "/sign-in/oidc": {},
     "/sign-in/oidc/callback": {},
     "/account": {"/account": "alice dora nobody"},
+    "/account/tokens": {"/account/tokens": "alice charlie"},
+    "/account/tokens/{key}/revoke": {"/account/tokens/1/revoke": "alice"},
+    "/groups": {"/groups": "alice"},
+    "/groups/{key}": {"/groups/{lab}": "alice bob dora"},
+    "/groups/{key}/remove": {"/groups/{lab}/remove": "dora"},
+    "/images/{slug}/webhooks": {
+        "/images/{twin}/webhooks": "alice",
+        "/images/{image}/webhooks": "alice",
+    },
+    "/webhooks/{key}": {"/webhooks/1": "alice"},
+    "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
+    "/staff": {"/staff": "dora charlie"},
+    "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
+    "/staff/users/new": {"/staff/users/new": "dora"},
+    "/staff/users/{key}": {"/staff/users/1": "dora"},
+    "/staff/users/{key}/disable": {"/staff/users/2/disable": "dora"},
+    "/staff/groups": {"/staff/groups": "dora"},
+    "/staff/providers": {"/staff/providers": "dora"},
+    "/staff/providers/new": {"/staff/providers/new": "dora"},
+    "/staff/providers/{key}": {"/staff/providers/1": "dora"},
+    "/staff/providers/{key}/end": {"/staff/providers/1/end": "dora"},
+    "/staff/identities": {"/staff/identities": "dora"},
+    "/staff/identities/{key}": {"/staff/identities/1": "dora"},
+    "/staff/tags": {"/staff/tags": "dora"},
+    "/staff/tags/{key}": {"/staff/tags/1": "dora"},
+    "/staff/webhooks": {"/staff/webhooks": "dora"},
 }
 
 
@@ -119,9 +150,21 @@ class Site:
         return address.format(**self.names)
 
 
+def furnish(db: Database) -> None:
+    """Fill an empty catalogue with the demonstration, and what it leaves out and pages show."""
+    load(db)
+    with db.write() as tx:
+        alice = find_actor(tx, "alice")
+        # Of an image that no test changes: nothing is ever sent.
+        target = "https://hooks.example/goldenrod"
+        hook = bodies.NewWebhook(target=target, image=lifecycle.TWIN)
+        webhooks.create_webhook(tx, alice, hook, None)
+
+
 def look_around(url: str) -> Site:
     """What the names in addresses stand for at this server."""
     names = {"image": lifecycle.IMAGE, "twin": lifecycle.TWIN, "older": lifecycle.OLDER}
+    names["lab"] = "5"  # after the personal groups of the cast
     newest, before, *_ = _versions(url, lifecycle.IMAGE)
     names |= {"version": newest["name"], "version_id": newest["id"], "before": before["name"]}
     names |= {"before_id": before["id"]}
