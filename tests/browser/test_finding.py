@@ -1,5 +1,7 @@
 """Finding, as people do it: with keys alone, by words, by an id that they found running."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.visits import Site
@@ -119,3 +121,24 @@ def test_an_id_of_something_withdrawn_says_so_and_what_to_use(site: Site, window
     offered = known.locator("li", has_text="latest")
     offered.get_by_role("button", name="Copy").click()
     expect(offered.get_by_role("button")).to_have_text("Copied")
+
+
+def test_find_open_copy_the_id(site: Site, windows: Windows) -> None:
+    page = windows(permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/")
+    page.keyboard.type("6.1-x86_64 hvm")
+    expect(page.locator("a[data-result]")).to_have_count(1)
+    page.locator("a[data-result]").click()
+    at(page, site.at("/images/{image}"))
+    box = page.get_by_role("region", name="Use it")
+    box.get_by_label("Provider").select_option("us-east-1")
+    page.wait_for_url("**provider=us-east-1**")
+    shown = box.locator("#use-id")
+    expect(shown).to_have_text(re.compile(r"^ami-[0-9a-f]+$"))
+    # The choice is the address: whoever is sent it sees the same.
+    other = windows()
+    other.goto(page.url)
+    expect(other.locator("#use-id")).to_have_text(shown.inner_text())
+    box.locator(".id").get_by_role("button", name="Copy").click()
+    expect(box.locator(".id").get_by_role("button")).to_have_text("Copied")
+    assert page.evaluate("() => navigator.clipboard.readText()") == shown.inner_text()

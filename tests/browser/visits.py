@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 
 from goldenrod.base import bodies
-from goldenrod.catalogue import webhooks
+from goldenrod.catalogue import people, tokens, webhooks
 from goldenrod.demo import lifecycle
-from goldenrod.demo.catalogue import _actor as find_actor
 from goldenrod.demo.catalogue import load
 from goldenrod.store.db import Database
 
@@ -154,7 +153,7 @@ def furnish(db: Database) -> None:
     """Fill an empty catalogue with the demonstration, and what it leaves out and pages show."""
     load(db)
     with db.write() as tx:
-        alice = find_actor(tx, "alice")
+        alice = tokens.actor_of_user(tx, people.find_user(tx, "alice") or 0, "write")
         # Of an image that no test changes: nothing is ever sent.
         target = "https://hooks.example/goldenrod"
         hook = bodies.NewWebhook(target=target, image=lifecycle.TWIN)
@@ -191,6 +190,6 @@ def _at_home(version: dict[str, Any]) -> str:
 def rows(visits: Visits) -> Iterator[tuple[str, str]]:
     """Each address with each of those who look at it."""
     for addresses in visits.values():
-        for address, people in addresses.items():
-            for who in people.split():
+        for address, visitors in addresses.items():
+            for who in visitors.split():
                 yield address, who
