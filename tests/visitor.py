@@ -145,6 +145,8 @@ class _read(HTMLParser):
         self._open: Form | None = None
         self._area: str | None = None
         self._select: str | None = None
+        self._option = False
+        """The chosen option's words, which follow, are its value."""
         self._silent = False
         self.feed(text)
 
@@ -161,6 +163,7 @@ class _read(HTMLParser):
                 values = self._open.fields.setdefault(self._select, [])
                 if "selected" in given or not values:
                     self._open.fields[self._select] = [given.get("value", "")]
+                    self._option = "value" not in given
             return
         name = given["name"]
         if tag == "input":
@@ -187,6 +190,9 @@ class _read(HTMLParser):
         self._silent = False
 
     def handle_data(self, data: str) -> None:
+        if self._option and self._select and self._open is not None:
+            self._open.fields[self._select] = [data]
+            self._option = False
         if self._area and self._open is not None:
             # A browser drops the line end right after the tag.
             values = self._open.fields[self._area]

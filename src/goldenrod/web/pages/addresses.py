@@ -18,6 +18,7 @@ TOKENS = "/account/tokens"
 GROUPS = "/groups"
 STAFF = "/staff"
 SEARCH = "/search"
+NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
 """Names that an address of a version's cannot hold: something else is there."""

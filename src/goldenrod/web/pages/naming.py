@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from goldenrod.base.errors import NotFound, unknown_reference
-from goldenrod.catalogue import images, versions
+from goldenrod.catalogue import images, using, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
@@ -14,29 +14,15 @@ Thing = dict[str, Any]
 
 def version_text(tx: Tx, actor: Actor, slug: str, key: str) -> str:
     """The JSON of an image's version, by its name or UUID. Raises NotFound."""
-    by_id = paging.is_uuid(key) and _of_image(tx, actor, slug, key)
-    found = by_id or find_named(tx, actor, slug, key)
-    if found is None:
-        raise NotFound()
-    return versions.get_version(tx, actor, str(found["id"]))
+    return versions.get_version(tx, actor, using.find_version(tx, actor, slug, key)["id"])
 
 
-def _of_image(tx: Tx, actor: Actor, slug: str, key: str) -> Thing | None:
+def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> str | None:
+    """The id of an image's version of this name; None where there is none to see."""
     try:
-        version: Thing = json.loads(versions.get_version(tx, actor, key))
+        return str(using.find_version(tx, actor, slug, name)["id"])
     except NotFound:
         return None
-    image = json.loads(images.get_image(tx, actor, slug))
-    return version if version["image"]["id"] == image["id"] else None
-
-
-def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> Thing | None:
-    """An image's version of this name, which is unique in it; None where there is none to see."""
-    if not name.strip() or "\x00" in name:
-        return None
-    asked = {"image_id": [slug], "name": [name], "page_size": ["1"]}
-    page = versions.list_versions(tx, actor, paging.parse(versions.LIST, asked))
-    return json.loads(page.results[0]) if page.results else None
 
 
 def take_version(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, Thing]:
@@ -79,4 +65,4 @@ def meant(tx: Tx, actor: Actor, image: Thing, field: str, given: str) -> str | N
         found = find_named(tx, actor, slug, name)
     if found is None:
         raise unknown_reference(field, given[:80])
-    return str(found["id"])
+    return found
