@@ -161,7 +161,7 @@ def test_it_rests_and_goes_on(visitor: Visitor, hook: str, db: Database, world: 
     assert hooks(db)[0]["active"] is False
     assert "what happens meanwhile is not made up for" in off.words
     # One that is off is not told again either, so that is not offered.
-    assert "Send again" not in off.words
+    assert "/redeliver" not in off.text
     on = visitor.submit(_after_notice(off), f"{hook}/active")
     assert "it is told what happens from now on" in on.words
     assert hooks(db)[0]["active"] is True

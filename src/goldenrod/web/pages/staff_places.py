@@ -3,6 +3,7 @@ kept by staff.
 """
 
 import json
+import re
 from typing import Any
 
 from goldenrod.base import bodies, decode
@@ -32,6 +33,11 @@ PROVIDER_LABELS = {
 IDENTITY_LABELS = {"user": "Username", "provider": "Provider", "key": "Account there"}
 
 Thing = dict[str, Any]
+
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?)? ?(UTC|Z|z|[+-]\d\d:\d\d)?",
+    re.ASCII,
+)
 
 # ── providers ──────────────────────────────────────────────────────────────────────────────
 
@@ -63,8 +69,9 @@ def _provider_form(
     )
 
 
-def _provider_asked(visit: Visit) -> Thing:
-    """What the form says, as a body would."""
+def _provider_asked(visit: Visit, current: Thing | None = None) -> Thing:
+    """What the form says, as a body would. A date that stands there as it was shown stays as it is:
+    shown are its minutes alone."""
     form = visit.form
     asked: Thing = {
         name: form.get(name) for name in ("name", "type", "virtualization", "description")
@@ -73,27 +80,28 @@ def _provider_asked(visit: Visit) -> Thing:
     if form.get("slug").strip():
         asked["slug"] = form.get("slug").strip()
     dates = {name: _instant(form.get(name)) for name in ("start_date", "end_date")}
-    return asked | {name: date for name, date in dates.items() if date or name == "end_date"}
+    for name, date in dates.items():
+        stays = current is not None and form.get(name) == _shown_instant(current[name])
+        if not stays and (date or name == "end_date"):
+            asked[name] = date
+    return asked
 
 
 def _instant(text: str) -> str | None:
-    """What a field of a date says: UTC where it names no zone; None where it is empty."""
-    written = text.strip().removesuffix("UTC").strip().replace(" ", "T", 1)
-    if not written:
-        return None
-    day, has_time, time = written.partition("T")
-    if not has_time:
-        return f"{day}T00:00:00Z"
-    zoned = time[-1:] in "Zz" or "+" in time or "-" in time
-    return f"{day}T{time}" if zoned else f"{day}T{time if time.count(':') > 1 else time + ':00'}Z"
+    """What a field of a date says: UTC where it names no zone, midnight where it names no time; None
+    where it is empty. What it cannot read it leaves as it is, to be refused."""
+    written = text.strip()
+    read = _DATE.fullmatch(written)
+    if read is None:
+        return written or None
+    day, minutes, seconds, zone = read.groups()
+    zone = "Z" if zone in (None, "UTC") else zone
+    return f"{day}T{minutes or '00:00'}{seconds or ':00'}{zone}"
 
 
 def _shown_instant(instant: str | None) -> str:
-    """An instant as a field shows it: whole minutes shortly."""
-    if not instant:
-        return ""
-    whole = instant.endswith(":00.000000Z")
-    return f"{instant[:10]} {instant[11:16]}" if whole else f"{instant[:10]} {instant[11:-1]}"
+    """An instant as a field shows it: to the minute."""
+    return f"{instant[:10]} {instant[11:16]}" if instant else ""
 
 
 def create_provider(visit: Visit) -> Page:
@@ -135,7 +143,8 @@ def edit_provider(visit: Visit, key: str) -> Page:
             row = providers.take_provider(tx, actor, key)
             current = providers.get_provider(tx, actor, key)
             visit.expect(tx, current)
-            patch = decode.convert(_named(_provider_asked(visit)), bodies.ProviderPatch)
+            asked = _named(_provider_asked(visit, json.loads(current)))
+            patch = decode.convert(asked, bodies.ProviderPatch)
             providers.edit_provider(tx, actor, row, patch)
             provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
     except REFUSALS as problem:

@@ -93,6 +93,7 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
         places=[json.loads(one) for one in places.results],
         tokens=[json.loads(one) for one in secrets.results],
         owned=owned,
+        offered=bool(visit.settings.oidc_issuer),
         form=form,
         problem=problem,
         labels=LABELS,

@@ -17,9 +17,9 @@ from goldenrod.web.pages.visit import Page, Visit
 
 LABELS = {"name": "Name", "scope": "Scope", "days": "Expires"}
 SCOPES = [
-    ("read", "read: look at what you may see"),
-    ("write", "write: also change what you may change"),
-    ("admin", "admin: also make and revoke tokens, and staff's rights where you are staff"),
+    ("read", "read: look"),
+    ("write", "write: look and change"),
+    ("admin", "admin: tokens too, and staff's rights"),
 ]
 DAYS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year")]
 DAYS += [("", "never")]
