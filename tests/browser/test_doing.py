@@ -33,7 +33,9 @@ def test_two_edit_at_once_and_neither_loses_a_word(own_site: Site, own_windows: 
     expect(meeting).to_contain_text("His: the disk is larger.")
     expect(his.get_by_role("textbox", name="Change log")).to_have_value("His: the disk is larger.")
     expect(his.get_by_label("DOI")).to_have_value("10.1000/182")
-    his.get_by_role("textbox", name="Change log").fill("Hers: a newer kernel. His: the disk is larger.")
+    his.get_by_role("textbox", name="Change log").fill(
+        "Hers: a newer kernel. His: the disk is larger."
+    )
     his.get_by_role("button", name="Save", exact=True).click()
     expect(done(his).get_by_text("Hers: a newer kernel. His:").first).to_be_visible()
     hers.reload()
