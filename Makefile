@@ -8,21 +8,34 @@ bin := .venv/bin
 installed := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-full fuzz format clean
+.PHONY: help demo test chromium screenshots bench bench-full fuzz format clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
-	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(installed) ## serve the demonstration catalogue on 127.0.0.1:8000 (PORT=8001: there)
 	$(bin)/goldenrod demo --port $(PORT)
 
-test: $(installed) ## check format, style, types and architecture, then run all tests
+test: $(installed) chromium ## check format, style, types and architecture, then run all tests
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/python -m pytest -n 2 --dist worksteal
+
+# Only root on Debian can install it here. Where it is missing, tests in a browser say that they were
+# skipped; with CI=true they fail.
+chromium: ## install the browser for tests, as root on Debian; elsewhere say that it is missing
+	@there() { command -v chromium || command -v chromium-browser || command -v google-chrome; }; \
+	if there >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core; \
+	fi || true; \
+	there >/dev/null || echo "No Chromium here: tests in a browser will be skipped." >&2
+
+screenshots: $(installed) chromium ## draw every page, wide and narrow, light and dark, into screenshots/
+	$(bin)/python -m tests.browser.screenshots
 
 bench: $(installed) ## measure how fast it answers, with 20,000 versions
 	$(bin)/python -m bench

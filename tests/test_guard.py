@@ -59,6 +59,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/finding.py _images images",
         "catalogue/finding.py _withdrawn images",
         "catalogue/finding.py _withdrawn versions",
+        "catalogue/groups.py _maintained image_maintainers",
         "catalogue/images.py _tagged tags",
         "catalogue/kin.py nodes images",
         "catalogue/lineage.py _line versions",
@@ -130,6 +131,7 @@ BARE: dict[str, set[str]] = {
         "rules/deprecating.py _id_of versions",
     },
     "finds out who asks": {
+        "catalogue/oidc_accounts.py _known users",
         "catalogue/payloads.py _active users",
         "catalogue/sessions.py _who users",
         "catalogue/sign_in.py _account groups",

@@ -57,9 +57,11 @@ class Seen:
         return " ".join("".join(_read(self.text).texts).split())
 
     def form(self, action: str) -> Form:
-        """The form with this action. A test fails where there is none, or several."""
-        [found] = [form for form in self.forms if form.action == action]
-        return found
+        """The form with this action; beside one that narrows what is shown, the one that changes
+        something. A test fails where there is none, or several."""
+        found = [form for form in self.forms if form.action == action]
+        [form] = found if len(found) < 2 else [form for form in found if form.method == "post"]
+        return form
 
 
 class Visitor:

@@ -49,6 +49,27 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer(value: str) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not (parts.scheme == "https" or here) or not parts.hostname or "#" in value or "?" in value:
+        raise ValueError("takes an https address such as https://sso.example.org/realms/cloud")
+    return value
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+
+def _scopes(value: str) -> str:
+    words = value.split()
+    if "openid" not in words:
+        raise ValueError("takes scopes with spaces between them, openid among them")
+    return " ".join(words)
+
+
 def _networks(value: str) -> tuple[Network, ...]:
     try:
         return tuple(
@@ -124,6 +145,40 @@ SETTINGS = (
         "whether webhooks may be sent to this machine and to private networks",
     ),
     Setting(
+        "oidc_issuer",
+        "",
+        _issuer,
+        "the OpenID Connect provider that people may sign in with, such as "
+        "https://sso.example.org/realms/cloud. Without it there is none",
+    ),
+    Setting("oidc_client_id", "", _text, "what that provider calls this catalogue"),
+    Setting(
+        "oidc_client_secret",
+        "",
+        _text,
+        "what this catalogue shows that provider; none for a public client, which PKCE protects",
+    ),
+    Setting(
+        "oidc_name",
+        "single sign-on",
+        _text,
+        "what the button to it says after “Continue with”",
+    ),
+    Setting("oidc_scopes", "openid profile", _scopes, "what it is asked to tell of people"),
+    Setting(
+        "oidc_hosts",
+        "",
+        _hosts,
+        "further hosts, comma separated, where that provider may have its tokens and keys; else "
+        "only the issuer's own is asked",
+    ),
+    Setting(
+        "oidc_create",
+        "true",
+        _boolean,
+        "whether whom it vouches for becomes a user here at the first sign-in; else staff link them",
+    ),
+    Setting(
         "url",
         "http://127.0.0.1:8000",
         _public_url,
@@ -145,6 +200,13 @@ class Settings:
     session_days: int
     deliver: bool
     webhooks_private: bool
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_name: str
+    oidc_scopes: str
+    oidc_hosts: tuple[str, ...]
+    oidc_create: bool
     url: str
     token: str
 
@@ -158,7 +220,20 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[setting.name] = setting.read(source.get(setting.variable, setting.default))
         except ValueError as wrong:
             raise SettingError(f"{setting.variable} {wrong}") from None
-    return Settings(**values)
+    settings = Settings(**values)
+    _require_whole(settings)
+    return settings
+
+
+def _require_whole(settings: Settings) -> None:
+    """OpenID Connect needs all of it: the provider sends people back to the public address only."""
+    needed = {
+        "GOLDENROD_OIDC_CLIENT_ID": settings.oidc_client_id,
+        "GOLDENROD_PUBLIC_URL": settings.public_url,
+    }
+    for variable, value in needed.items():
+        if settings.oidc_issuer and not value:
+            raise SettingError(f"{variable} must be set where GOLDENROD_OIDC_ISSUER is")
 
 
 def forget_header_variables() -> None:

@@ -40,8 +40,6 @@ LATELY = 5
 """How many withdrawn releases are told of."""
 MOST_CHOICES = 200
 """Of each kind; who has more types the rest."""
-SAMPLED = 50
-"""Of how many of the newest releases the architectures to choose from are taken."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
 
     Each has, beyond what a summary has: description, tags, owner, versions_count, and `offers`: the
     channel, if one offers something, the version, in how many places it runs and on which
-    architectures. Raises NotFound past the end.
+    architectures; and `found_in`, the newest version with the words that were searched for, where the
+    image has not all of them itself. Raises NotFound past the end.
     """
     key = name_key(words.strip())
     rows = tx.rows(
@@ -123,13 +122,15 @@ def _images(sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
     )
     shown = schema.images.alias("shown")
     return (
-        select(json_text(_shape(shown, sight)).label("json"), picked.c.count)
+        select(
+            json_text(_shape(shown, sight, dict(forms).get("search"))).label("json"), picked.c.count
+        )
         .select_from(picked.join(shown, shown.c.id == picked.c.id))
         .order_by(picked.c.rank, picked.c.released.desc(), picked.c.id.desc())
     )
 
 
-def _shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _shape(image: FromClause, sight: Sight, words: str | None) -> ColumnElement[Any]:
     counted, channel = schema.versions.alias(), schema.channels.alias()
     readable = (
         select(counted.c.n)
@@ -160,11 +161,25 @@ def _shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
             "owner": summaries.user(image.c.owner_id),
             "versions_count": summaries.count_of(readable),
             "channels": json_list(offers, image),
+            "found_in": NULL_JSON if words is None else _found_in(image, sight, words),
             "newest": select(_offer(NULL_JSON, newest, sight))
             .where(newest.c.n == _newest(image, sight, "n"), access.readable(newest, sight))
             .scalar_subquery(),
         }
     )
+
+
+def _found_in(image: FromClause, sight: Sight, words: str) -> ColumnElement[Any]:
+    version = schema.versions.alias()
+    told = json_object(
+        {
+            "version": summaries.version_shape(version, sight),
+            "change_log": version.c.change_log,
+        }
+    )
+    newest = search.newest_in_image(image, sight, words)
+    found = select(told).where(version.c.n == newest, access.readable(version, sight))
+    return found.scalar_subquery()
 
 
 def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any]:
@@ -193,9 +208,8 @@ def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any
 
 
 def choices(tx: Tx, actor: Actor) -> Row:
-    """What this visitor may choose from: `tags`, `owners`, `providers` (each with slug and name), and
-    the `architectures` of the newest releases, by name, at most so many of each; and
-    `providers_count`, of all."""
+    """What this visitor may choose from: `tags`, `owners` and `providers` (each with slug and name), by
+    name, at most so many of each; and `providers_count`, of all."""
     row = tx.first(_choices, actor.sight, **reading.params(tx, actor))
     assert row is not None
     count = row.pop("providers_count")
@@ -234,33 +248,7 @@ def _choices(sight: Sight) -> Any:
         json_text(json_list(tags)).label("tags"),
         json_text(json_list(owners)).label("owners"),
         json_text(json_list(providers)).label("providers"),
-        json_text(json_list(_architectures(sight))).label("architectures"),
         count.scalar_subquery().label("providers_count"),
-    )
-
-
-def _architectures(sight: Sight) -> Any:
-    version, machine, place = (
-        schema.versions.alias(),
-        schema.machines.alias(),
-        schema.providers.alias(),
-    )
-    newest = (
-        select(version.c.n)
-        .where(access.readable(version, sight))
-        .order_by(version.c.start_date.desc(), version.c.id.desc())
-        .limit(SAMPLED)
-        .subquery()
-    )
-    return (
-        select(json_object({"name": machine.c.architecture}))
-        .where(
-            machine.c.version_n == newest.c.n,
-            place.c.id == machine.c.provider_id,
-            launching.listed_in_version(machine, place, sight),
-        )
-        .group_by(machine.c.architecture)
-        .order_by(machine.c.architecture)
     )
 
 

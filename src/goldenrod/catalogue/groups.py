@@ -6,14 +6,14 @@ exactly its user: it cannot be joined, renamed or deleted.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import ColumnElement, FromClause, func, select
 
 from goldenrod.base import decode
 from goldenrod.base.bodies import GroupPatch, NewGroup
 from goldenrod.base.errors import Conflict, Forbidden, field_problem
 from goldenrod.base.words import name_key
 from goldenrod.catalogue.people import require_free_name
-from goldenrod.rules import audit, changes, filters, reading, references, summaries
+from goldenrod.rules import access, audit, changes, filters, reading, references, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.changes import Made
 from goldenrod.rules.removing import require_unused
@@ -71,6 +71,39 @@ def get_group(tx: Tx, actor: Actor, key: str) -> str:
 def take_group(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a group that the actor leads (staff: any). Raises NotFound, Forbidden."""
     return reading.take(tx, actor, schema.groups, key)
+
+
+def take_any_group(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a group that the actor may read, with `may_change`. Raises NotFound."""
+    return reading.take_any(tx, actor, schema.groups, key)
+
+
+def _shared(sight: Sight) -> Any:
+    pairing = schema.version_memberships.alias()
+    mine = pairing.c.group_id == param("group", Key)
+    return select(func.count()).select_from(pairing).where(mine, access.readable(pairing, sight))
+
+
+def _maintained(sight: Sight) -> Any:
+    image, link = schema.images.alias(), schema.image_maintainers
+    mine = select(link.c.image_id).where(link.c.group_id == param("group", Key))
+    conditions = (image.c.id.in_(mine), access.readable(image, sight))
+    return select(func.count()).select_from(image).where(*conditions)
+
+
+def _restricting(sight: Sight) -> Any:
+    channel, link = schema.channels.alias(), schema.channel_groups
+    mine = select(link.c.channel_id).where(link.c.group_id == param("group", Key))
+    conditions = (channel.c.id.in_(mine), access.readable(channel, sight))
+    return select(func.count()).select_from(channel).where(*conditions)
+
+
+def touched(tx: Tx, actor: Actor, row: Row) -> dict[str, int]:
+    """What membership of a group gives, as far as the actor sees it: so many `versions` are shared
+    with it, `images` kept by it, `channels` restricted to it."""
+    given = {**reading.params(tx, actor), "group": row["id"]}
+    counted = {"versions": _shared, "images": _maintained, "channels": _restricting}
+    return {name: int(tx.value(count, actor.sight, **given)) for name, count in counted.items()}
 
 
 def _user_ids(tx: Tx, refs: Any, field: str) -> list[int]:

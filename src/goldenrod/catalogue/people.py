@@ -80,6 +80,11 @@ def find_user(tx: Tx, username: str) -> int | None:
     return row["personal_of"] if row else None
 
 
+def is_taken(tx: Tx, name: str) -> bool:
+    """Whether a user or group has this name."""
+    return tx.first(_named, named=name_key(name)) is not None
+
+
 def require_free_name(tx: Tx, name: str, group_id: int = 0) -> None:
     """Raise Conflict where a user or another group has this name."""
     row = tx.first(_named, named=name_key(name))

@@ -12,7 +12,7 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import Problem, SettingError
+from goldenrod.base.errors import Problem, SettingError, Unavailable
 from goldenrod.catalogue import people
 from goldenrod.cli import tables
 from goldenrod.cli.failures import failure
@@ -22,6 +22,7 @@ from goldenrod.store import migrate as migrations
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
+from goldenrod.web import openid
 
 OTHERS_MAY_READ = 0o004
 
@@ -62,7 +63,9 @@ def _findings() -> Iterator[Finding]:
     except SettingError as wrong:
         yield Finding("goldenrod.E003", f"{wrong}.", "Correct the environment variable.")
         return
-    yield from filter(None, [_readable_by_others(settings), _no_public_url(settings)])
+    yield from filter(
+        None, [_readable_by_others(settings), _no_public_url(settings), _no_oidc(settings)]
+    )
     try:
         if missing := _missing_file(settings):
             yield missing
@@ -139,6 +142,21 @@ def _no_public_url(settings: Settings) -> Finding | None:
         "GOLDENROD_TRUSTED_PROXIES is set, but GOLDENROD_PUBLIC_URL is not.",
         "Set GOLDENROD_PUBLIC_URL to the address that people use.",
     )
+
+
+def _no_oidc(settings: Settings) -> Finding | None:
+    """W004: nobody can sign in with the OpenID Connect provider. Asked at its issuer alone."""
+    provider = openid.provider_of(settings)
+    try:
+        if provider is not None:
+            provider.discover()
+    except Unavailable as away:
+        return Finding(
+            "goldenrod.W004",
+            away.detail,
+            "See that GOLDENROD_OIDC_ISSUER is right, to the last slash, and can be reached from here.",
+        )
+    return None
 
 
 def _no_staff(db: Database) -> Finding | None:

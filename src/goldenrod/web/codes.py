@@ -66,6 +66,17 @@ CODES: dict[str, Code] = {
         "A form did not come from a page of this site, or the browser signed in or out since: reload "
         "the page and send it again.",
     ),
+    "oidc_sign_in_failed": Code(
+        400,
+        "What came back from the OpenID Connect provider does not fit what this browser began, or is "
+        "not signed by it for this catalogue. Sign in anew.",
+    ),
+    "oidc_account_unknown": Code(
+        403,
+        "The OpenID Connect provider vouches for you, but no user here is linked to that account. "
+        "Ask staff.",
+    ),
+    "user_disabled": Code(403, "The user that this account leads to is disabled. Ask staff."),
     # ── what is there ──────────────────────────────────────────────────────────────────────
     "not_found": Code(404, "It does not exist, or you may not see it: the answer is the same."),
     "channel_not_found": Code(
@@ -113,6 +124,9 @@ CODES: dict[str, Code] = {
     "slug_unavailable": Code(409, "The slug is taken, was another's before, or is reserved."),
     "name_taken": Code(409, "A user or group has this name; they share one space of names."),
     "tag_name_taken": Code(409, "Another tag has this name."),
+    "oidc_account_taken": Code(
+        409, "That account at the OpenID Connect provider is linked to a user already."
+    ),
     "identity_taken": Code(409, "The user has this account on this provider already."),
     "group_personal": Code(
         409, "A personal group belongs to its user for good: it cannot be changed or removed."
@@ -146,6 +160,9 @@ CODES: dict[str, Code] = {
     "server_error": Code(500, "A fault of the server's own. It has been logged."),
     "server_busy": Code(503, "Too many bodies are being sent at once. Retry soon."),
     "database_unavailable": Code(503, "The database is away or busy. Retry soon."),
+    "oidc_unavailable": Code(
+        503, "The OpenID Connect provider does not answer, or not as it should. Retry soon."
+    ),
     "unavailable": Code(503, "The server cannot answer now. Retry soon."),
     # ── the operator's commands ────────────────────────────────────────────────────────────
     "thing_unknown": Code(400, "What is asked about is not written as a thing, such as image:7."),

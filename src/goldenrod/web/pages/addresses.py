@@ -14,6 +14,9 @@ HOME = "/"
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
+TOKENS = "/account/tokens"
+GROUPS = "/groups"
+STAFF = "/staff"
 SEARCH = "/search"
 NEW_IMAGE = "/images/new"
 
@@ -22,6 +25,7 @@ TAKEN = ("new",)
 
 
 NEW_IMAGE = "/images/new"
+PREVIEW = "/preview"
 
 
 def image(image: Thing, *rest: str) -> str:
@@ -40,9 +44,24 @@ def version(version: Thing, *rest: str) -> str:
     return image(version["image"], "versions", quote(version_key(version), safe=""), *rest)
 
 
-def channel(image_: Thing, name: str, *rest: str) -> str:
-    """The page of an image's channel, or one below it."""
-    return image(image_, "channels", name, *rest)
+def token(token: Thing, *rest: str) -> str:
+    """What is below a token, such as the page that revokes it."""
+    return "/".join((TOKENS, str(token["id"]), *rest))
+
+
+def group(group: Thing, *rest: str) -> str:
+    """The page of a group, or what is below it."""
+    return "/".join((GROUPS, str(group["id"]), *rest))
+
+
+def webhook(hook: Thing, *rest: str) -> str:
+    """The page of a webhook, or what is below it."""
+    return "/".join(("/webhooks", str(hook["id"]), *rest))
+
+
+def staff(*parts: object) -> str:
+    """A page of staff's: `staff("users", 7, "disable")`."""
+    return "/".join((STAFF, *map(str, parts)))
 
 
 def compare(one: Thing, other: Thing) -> str:
@@ -56,6 +75,11 @@ def _compared(version: Thing, beside: Thing) -> str:
     dotted = "..." in key or key.startswith(".") or key.endswith(".")
     elsewhere = version["image"]["slug"] != beside["image"]["slug"]
     return str(version["id"]) if dotted or elsewhere else quote(key, safe="")
+
+
+def channel(image_: Thing, name: str, *rest: str) -> str:
+    """The page of an image's channel, or one below it."""
+    return image(image_, "channels", name, *rest)
 
 
 def search(**asked: Any) -> str:
@@ -77,6 +101,11 @@ def sign_in(then: str = "") -> str:
     """Where to sign in, to be led on to a page of this site."""
     elsewhere = then != HOME and then.partition("?")[0] != SIGN_IN
     return _with(SIGN_IN, {"next": then if elsewhere else ""})
+
+
+def sign_in_elsewhere(then: str = "") -> str:
+    """Where to sign in with the OpenID Connect provider, to be led on to a page of this site."""
+    return _with(f"{SIGN_IN}/oidc", {"next": "" if then == HOME else then})
 
 
 def _with(path: str, asked: Mapping[str, Any]) -> str:

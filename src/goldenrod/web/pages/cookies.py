@@ -1,7 +1,8 @@
 """The cookies that pages set, and what is signed with their secrets: forms and notices.
 
 `goldenrod_session` holds the secret of a session; `goldenrod_visit` that of a visitor who is about
-to sign in; `goldenrod_notice` what the next page tells. All are HttpOnly, SameSite=Lax and for the
+to sign in; `goldenrod_oidc` what was asked of an OpenID Connect provider, until its answer comes;
+`goldenrod_notice` what the next page tells. All are HttpOnly, SameSite=Lax and for the
 whole host; where the public address is https they are Secure, and their names say so to the browser
 (`__Host-`), so that no other host of the domain can set them.
 """
@@ -19,6 +20,7 @@ import falcon
 from goldenrod.base.config import Settings
 
 SESSION, VISIT, NOTICE = "goldenrod_session", "goldenrod_visit", "goldenrod_notice"
+OIDC = "goldenrod_oidc"
 MOST_NOTICE = 3000
 """A browser keeps 4,096 bytes of a cookie."""
 
@@ -70,22 +72,22 @@ def _signature(secret: str, use: str, content: bytes) -> str:
     return hmac.new(key, use.encode() + b"\0" + content, hashlib.sha256).hexdigest()
 
 
-def seal(secret: str, value: dict[str, Any]) -> str | None:
-    """A value as a cookie's text that only who holds the secret can have written; None where it is
-    too long for a cookie."""
+def seal(secret: str, value: dict[str, Any], use: str = "notice") -> str | None:
+    """A value as a cookie's text that only who holds the secret can have written, for this use; None
+    where it is too long for a cookie."""
     content = json.dumps(value, separators=(",", ":")).encode()
     text = base64.urlsafe_b64encode(content).decode()
-    return f"{text}.{_signature(secret, 'notice', content)}" if len(text) <= MOST_NOTICE else None
+    return f"{text}.{_signature(secret, use, content)}" if len(text) <= MOST_NOTICE else None
 
 
-def unseal(secret: str, text: str) -> dict[str, Any] | None:
-    """The value that was sealed with this secret; None for any other text."""
+def unseal(secret: str, text: str, use: str = "notice") -> dict[str, Any] | None:
+    """The value that was sealed with this secret for this use; None for any other text."""
     written_, _, signature = text.partition(".")
     try:
         content = base64.b64decode(written_, b"-_", validate=True)
     except (ValueError, binascii.Error):
         return None
-    if not hmac.compare_digest(_signature(secret, "notice", content).encode(), signature.encode()):
+    if not hmac.compare_digest(_signature(secret, use, content).encode(), signature.encode()):
         return None
     value = json.loads(content)
     return value if isinstance(value, dict) else None

@@ -9,6 +9,13 @@ REFUSALS = (BadRequest, Conflict, Forbidden, PreconditionFailed)
 """What a door catches to show its form again, with what was typed."""
 
 
+def refused(problem: Problem) -> Problem:
+    """A refusal to be shown beside the form again: not that of a form that is not ours."""
+    if problem.code == "form_refused":
+        raise problem
+    return problem
+
+
 class Form:
     """The fields of a form, each with its values in the order they came."""
 

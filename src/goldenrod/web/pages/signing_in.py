@@ -4,7 +4,13 @@ Failing counts as it does for tokens (`catalogue/sign_in.py`). The session is a 
 the secret that the form was bound to is forgotten, so that nobody can have chosen either before.
 """
 
-from goldenrod.base.errors import BadRequest, TooManyRequests, Unauthorized, field_problem
+from goldenrod.base.errors import (
+    BadRequest,
+    Problem,
+    TooManyRequests,
+    Unauthorized,
+    field_problem,
+)
 from goldenrod.catalogue import sessions
 from goldenrod.catalogue import sign_in as signing
 from goldenrod.web.identify import check_password, client_address
@@ -19,8 +25,15 @@ def show_sign_in(visit: Visit) -> Page:
         then = addresses.checked_next(visit.asked("next"))
     if not visit.anonymous:
         return visit.redirect(then)
+    return show_form(visit, Form.of(next=then))
+
+
+def show_form(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
+    """The form, with what it was refused for, and the other ways to sign in."""
     visit.begin()
-    return visit.page("sign_in.html", form=Form.of(next=then))
+    settings = visit.settings
+    other = settings.oidc_name if settings.oidc_issuer else ""
+    return visit.page("sign_in.html", form=form, problem=problem, other=other)
 
 
 def sign_in(visit: Visit) -> Page:
@@ -31,8 +44,7 @@ def sign_in(visit: Visit) -> Page:
     try:
         _enter(visit)
     except (Unauthorized, TooManyRequests, BadRequest) as problem:
-        visit.begin()
-        return visit.page("sign_in.html", form=visit.form, problem=problem)
+        return show_form(visit, visit.form, problem)
     return visit.redirect(addresses.checked_next(visit.form.get("next")))
 
 

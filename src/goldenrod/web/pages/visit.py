@@ -298,6 +298,22 @@ class Visit(Call):
         self._secret, self.session = None, None
         self.keep(cookies.SESSION, "", 0)
 
+    def promise(self, value: dict[str, Any], seconds: int) -> None:
+        """Have this browser, and no other, bring a value back within so many seconds."""
+        self.begin()
+        assert self._secret is not None
+        sealed = cookies.seal(self._secret, value, "oidc")
+        assert sealed is not None
+        self.keep(cookies.OIDC, sealed, seconds)
+
+    def promised(self) -> dict[str, Any] | None:
+        """What this browser was to bring back, once; None where it does not."""
+        given, secret = self._given(cookies.OIDC), self._secret or self._given(cookies.VISIT)
+        if given is None:
+            return None
+        self.keep(cookies.OIDC, "", 0)
+        return cookies.unseal(secret, given, "oidc") if secret else None
+
     # ── cookies ────────────────────────────────────────────────────────────────────────────
 
     def keep(self, name: str, value: str, seconds: int | None = None) -> None:

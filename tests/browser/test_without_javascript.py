@@ -1,0 +1,38 @@
+"""The same with JavaScript switched off: nothing that is needed is missing."""
+
+from playwright.sync_api import expect
+
+from tests.browser.test_finding import at, results
+from tests.browser.visits import Site
+from tests.browser.windows import Windows
+
+
+def test_finding_goes_by_enter(site: Site, windows: Windows) -> None:
+    page = windows(javascript=False)
+    page.goto("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("gpu")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?q=gpu**")
+    assert len(results(page)) == 1
+    page.get_by_label("Architecture").select_option("x86_64")
+    page.get_by_role("main").get_by_role("button", name="Search").click()
+    page.wait_for_url("**architecture=x86_64**")
+    assert len(results(page)) == 1
+    # A button that could do nothing is not there.
+    page.goto(site.at("/search?q={revoked_identifier}"))
+    expect(page.get_by_text("Its container runtime leaks memory")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+
+
+def test_signing_in_and_out_goes_by_forms(site: Site, windows: Windows) -> None:
+    page = windows(javascript=False)
+    page.goto("/sign-in")
+    page.get_by_label("Username").fill("bob")
+    page.get_by_label("Password").fill("goldenrod")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="bob")).to_be_visible()
+    page.goto("/account")
+    page.locator(".title").get_by_role("button", name="Sign out").click()
+    at(page, "/")
+    expect(page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()

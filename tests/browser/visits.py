@@ -1,0 +1,195 @@
+"""Which addresses are looked at, and as whom: each page of PAGES that is read has its rows here.
+
+An address is written with names in braces, such as {image}; `look_around` asks the server what they
+stand for in its catalogue.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from goldenrod.base import bodies
+from goldenrod.catalogue import people, tokens, webhooks
+from goldenrod.demo import lifecycle
+from goldenrod.demo.catalogue import load
+from goldenrod.store.db import Database
+
+Visits = dict[str, dict[str, str]]
+"""For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
+
+VISITS: Visits = {
+    "/": {"/": "nobody alice", "/?tag=no-such-tag": "nobody"},
+    "/search": {
+        "/search?q=gpu": "nobody",
+        "/search?q={identifier}": "nobody",
+        "/search?q={revoked_identifier}": "nobody",
+        "/search?q=no+such+thing": "nobody",
+        "/search?q=%21": "nobody",
+    },
+    "/search/suggest": {},  # a part of a page: home shows it
+    "/search/versions": {"/search/versions?q=kernel": "nobody"},
+    # These lead on to a search.
+    "/tags/{name}": {},
+    "/providers/{slug}": {},
+    "/images": {"/images": "nobody"},
+    "/images/{slug}": {
+        "/images/{image}": "nobody alice",
+        "/images/{twin}": "nobody",
+        "/images/{older}": "nobody",
+        "/images/research-workbench": "alice bob",
+        "/images/no-such-image": "nobody",
+    },
+    "/images/{slug}/versions": {
+        "/images/{image}/versions": "nobody",
+        "/images/research-workbench/versions": "alice",
+    },
+    "/images/{slug}/lineage": {"/images/{image}/lineage": "nobody alice"},
+    "/images/{slug}/feed.atom": {},  # not a page: programs read it
+    "/images/{slug}/compare": {"/images/{image}/compare": "nobody"},
+    "/images/{slug}/compare/{two}": {
+        "/images/{image}/compare/{before}...{version}": "nobody",
+        "/images/{image}/compare/{before_id}...{revoked_id}": "nobody",
+    },
+    "/images/{slug}/versions/{name}": {
+        "/images/{image}/versions/{version}": "nobody alice",
+        "/images/{older}/versions/{revoked}": "nobody alice",
+        "/images/{twin}/versions/{deprecated}": "nobody",
+        "/images/research-workbench/versions/1.0": "alice",
+        "/images/research-workbench/versions/1.1": "alice bob",
+        "/images/research-workbench/versions/1.2": "alice",
+    },
+    "/images/{slug}/versions/{name}/lineage": {
+        "/images/{older}/versions/{revoked}/lineage": "nobody",
+    },
+    "/images/new": {"/images/new": "alice nobody"},
+    "/images/{slug}/edit": {
+        "/images/{image}/edit": "alice charlie",
+        "/images/research-workbench/edit": "alice",
+    },
+    "/images/{slug}/end": {"/images/{image}/end": "alice"},
+    "/images/{slug}/restore": {"/images/{image}/restore": "alice"},
+    "/images/{slug}/versions/new": {
+        "/images/{image}/versions/new": "alice",
+        "/images/{older}/versions/new?parent={revoked_id}": "alice",
+    },
+    "/images/{slug}/versions/{name}/edit": {
+        "/images/{image}/versions/{version}/edit": "alice charlie",
+        "/images/research-workbench/versions/1.1/edit": "alice",
+    },
+    "/images/{slug}/versions/{name}/end": {"/images/{image}/versions/{version}/end": "alice"},
+    "/images/{slug}/versions/{name}/restore": {
+        "/images/{older}/versions/{revoked}/restore": "alice",
+        "/images/research-workbench/versions/1.0/restore": "alice",
+    },
+    "/images/{slug}/versions/{name}/deprecate": {
+        "/images/{twin}/versions/{deprecated}/deprecate": "alice",
+    },
+    "/images/{slug}/versions/{name}/revoke": {
+        "/images/{image}/versions/{version}/revoke": "alice",
+        "/images/{older}/versions/{revoked}/revoke": "alice",
+    },
+    "/images/{slug}/versions/{name}/share": {
+        "/images/research-workbench/versions/1.1/share": "alice",
+    },
+    "/images/{slug}/versions/{name}/machines": {
+        "/images/research-workbench/versions/1.1/machines": "alice",
+    },
+    "/images/{slug}/channels": {"/images/{image}/channels": "nobody alice"},
+    "/images/{slug}/channels/{name}": {
+        "/images/{image}/channels/stable": "nobody alice",
+        "/images/{image}/channels/latest": "alice",
+    },
+    "/sign-in": {"/sign-in": "nobody"},
+    # These lead to a provider of identities, and back from it.
+    "/sign-in/oidc": {},
+    "/sign-in/oidc/callback": {},
+    "/account": {"/account": "alice dora nobody"},
+    "/account/tokens": {"/account/tokens": "alice charlie"},
+    "/account/tokens/{key}/revoke": {"/account/tokens/1/revoke": "alice"},
+    "/groups": {"/groups": "alice"},
+    "/groups/{key}": {"/groups/{lab}": "alice bob dora"},
+    "/groups/{key}/remove": {"/groups/{lab}/remove": "dora"},
+    "/images/{slug}/webhooks": {
+        "/images/{twin}/webhooks": "alice",
+        "/images/{image}/webhooks": "alice",
+    },
+    "/webhooks/{key}": {"/webhooks/1": "alice"},
+    "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
+    "/staff": {"/staff": "dora charlie"},
+    "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
+    "/staff/users/new": {"/staff/users/new": "dora"},
+    "/staff/users/{key}": {"/staff/users/1": "dora"},
+    "/staff/users/{key}/disable": {"/staff/users/2/disable": "dora"},
+    "/staff/groups": {"/staff/groups": "dora"},
+    "/staff/providers": {"/staff/providers": "dora"},
+    "/staff/providers/new": {"/staff/providers/new": "dora"},
+    "/staff/providers/{key}": {"/staff/providers/1": "dora"},
+    "/staff/providers/{key}/end": {"/staff/providers/1/end": "dora"},
+    "/staff/identities": {"/staff/identities": "dora"},
+    "/staff/identities/{key}": {"/staff/identities/1": "dora"},
+    "/staff/tags": {"/staff/tags": "dora"},
+    "/staff/tags/{key}": {"/staff/tags/1": "dora"},
+    "/staff/webhooks": {"/staff/webhooks": "dora"},
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server on the demonstration, and what is where in it."""
+
+    url: str
+    names: dict[str, str]
+    sessions: dict[str, Any] = field(default_factory=dict)
+    """Cookies of who has signed in."""
+
+    def at(self, address: str) -> str:
+        """An address with the names in it filled in."""
+        return address.format(**self.names)
+
+
+def furnish(db: Database) -> None:
+    """Fill an empty catalogue with the demonstration, and what it leaves out and pages show."""
+    load(db)
+    with db.write() as tx:
+        alice = tokens.actor_of_user(tx, people.find_user(tx, "alice") or 0, "write")
+        # Of an image that no test changes: nothing is ever sent.
+        target = "https://hooks.example/goldenrod"
+        hook = bodies.NewWebhook(target=target, image=lifecycle.TWIN)
+        webhooks.create_webhook(tx, alice, hook, None)
+
+
+def look_around(url: str) -> Site:
+    """What the names in addresses stand for at this server."""
+    names = {"image": lifecycle.IMAGE, "twin": lifecycle.TWIN, "older": lifecycle.OLDER}
+    names["lab"] = "5"  # after the personal groups of the cast
+    newest, before, *_ = _versions(url, lifecycle.IMAGE)
+    names |= {"version": newest["name"], "version_id": newest["id"], "before": before["name"]}
+    names |= {"before_id": before["id"]}
+    names["identifier"] = _at_home(newest)
+    for state, image in (("revoked", lifecycle.OLDER), ("deprecated", lifecycle.TWIN)):
+        found = next(one for one in _versions(url, image) if one["state"] == state)
+        names |= {state: found["name"], f"{state}_id": found["id"]}
+        names[f"{state}_identifier"] = _at_home(found)
+    return Site(url, names)
+
+
+def _versions(url: str, image: str) -> list[dict[str, Any]]:
+    asked = {"image_id": image, "ordering": "-start_date", "page_size": 20}
+    answer = httpx.get(f"{url}/image_versions", params=asked)
+    return list(answer.raise_for_status().json()["results"])
+
+
+def _at_home(version: dict[str, Any]) -> str:
+    """The id of a version's machine at the provider that the demonstration speaks of, else any."""
+    there = {one["provider"]["slug"]: str(one["identifier"]) for one in version["machines"]}
+    return there.get(lifecycle.PROVIDER) or next(iter(there.values()))
+
+
+def rows(visits: Visits) -> Iterator[tuple[str, str]]:
+    """Each address with each of those who look at it."""
+    for addresses in visits.values():
+        for address, visitors in addresses.items():
+            for who in visitors.split():
+                yield address, who
