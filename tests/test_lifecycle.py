@@ -21,6 +21,7 @@ from goldenrod.base.bodies import Running
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue import channels, lineage, lookup, resolving, versions
+from goldenrod.rules import standing
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle import STATES
 from goldenrod.store import bulk, paging, schema
@@ -77,6 +78,7 @@ def set_back(tx: Tx, tables: list[tuple[Any, list[Row]]]) -> None:
     for table, rows in tables:
         if rows and table is not schema.catalogue:
             bulk.load(tx, table, rows)
+    standing.of_all(tx)
 
 
 def play_one(tx: Tx, cast: World, seed: int) -> None:

@@ -12,7 +12,8 @@ closed between that instant and now, either way round, is counted when it is ask
 indexes; `roll` keeps that stretch short. So a count is exact at any reading of the clock.
 
 A reader in groups sees what is public, what the biggest of their groups sees besides, and of what
-the others see the rest, each version once: that is counted one by one.
+the others see the rest, each version once: that is counted one by one, as is all that their groups
+see where it is little.
 """
 
 from collections import Counter
@@ -40,14 +41,14 @@ from goldenrod.base.clock import Instant, later
 from goldenrod.rules.access import NOW, Actor, Predicate, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
-from goldenrod.store.sql import Key, Moment, in_list, param
+from goldenrod.store.sql import Key, Moment, in_list, param, unindexed
 
 ALL = -1
 PUBLIC = 0
 """The scopes that are no group."""
 
 COUNTED_ONE_BY_ONE = 10_000
-"""Up to so many versions, the biggest group's are counted like the others'."""
+"""Up to so many versions, what a reader's groups see is counted one by one, all of it."""
 STRETCH_S = 10
 """Counts of longer ago are brought to now by the next change."""
 
@@ -226,9 +227,7 @@ def readable(tx: Tx, actor: Actor, counted: Kept | None = None) -> int:
     if actor.sight is Sight.ALL:
         return counted.n[ALL]
     between, sign = counted.stretch(tx.now)
-    biggest = max(actor.groups, key=lambda group: counted.n[group], default=0)
-    if counted.n[biggest] <= COUNTED_ONE_BY_ONE:
-        biggest = 0
+    biggest = _biggest(actor, counted.n)
     seen = tx.first(
         _seen,
         actor.sight,
@@ -243,6 +242,15 @@ def readable(tx: Tx, actor: Actor, counted: Kept | None = None) -> int:
     if biggest:
         n += counted.n[biggest] + sign * seen["group"]
     return n
+
+
+def _biggest(actor: Actor, n: Held) -> int:
+    """The group whose counter is worth asking: one that sees most of what the reader's groups see,
+    and that is much; else 0. (To look for a version among another group's takes longer than to
+    count it with them.)"""
+    every = sum(n[group] for group in actor.groups)
+    biggest = max(actor.groups, key=lambda group: n[group], default=0)
+    return biggest if every > COUNTED_ONE_BY_ONE and 2 * n[biggest] > every else 0
 
 
 def _seen(sight: Sight, big: bool) -> Any:
@@ -274,7 +282,7 @@ _BIGGEST = param("biggest", Key)
 
 def _of_biggest() -> ColumnElement[int]:
     opened, closed = (
-        _number(select(_S.c.n).where(~_S.c.kept, turned(_S), _S.c.group_id == _BIGGEST))
+        _number(select(_S.c.n).where(~_S.c.kept, turned(_S), unindexed(_S.c.group_id) == _BIGGEST))
         - _number(select(_V.c.n).where(_V.c.public, turned(_V), _is_there(_of(_V, share))))
         for turned, share in ((_opened, _S.alias()), (_closed, _S.alias()))
     )
@@ -295,7 +303,8 @@ def _rest(big: bool) -> Select[Any]:
         share.c.n == version.c.n, in_list(share.c.group_id, "groups")
     )
     seen = union(
-        select(one.c.n).where(ours, ~one.c.public, or_(one.c.kept, _open(one, NOW))),
+        select(one.c.n).where(ours, ~one.c.public, one.c.kept),
+        select(one.c.n).where(ours, ~one.c.public, ~one.c.kept, _open(one, NOW)),
         # Of what is public its keepers see also what is over,
         select(one.c.n).where(
             ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.AT_THE_END

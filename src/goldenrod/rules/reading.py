@@ -163,7 +163,7 @@ def _rows(
 def _lane_rows(
     listing: Listing, groups: int, shape: Shape, sight: Sight, order: str, op: str | None
 ) -> Any:
-    ways = lanes.ways(sight, groups, listing.column(order))
+    ways = lanes.ways(sight, groups)
     return _built(listing, paging.merged(listing, ways, order, op), shape, sight, order, op)
 
 

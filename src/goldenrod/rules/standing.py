@@ -8,7 +8,7 @@ same transaction; whoever fills a whole catalogue calls `of_all` at its end.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, case, func, insert, literal, select, union_all
+from sqlalchemy import ColumnElement, Integer, case, func, insert, literal, or_, select, union_all
 from sqlalchemy import update as update_of
 
 from goldenrod.base.clock import END_OF_TIME
@@ -68,19 +68,18 @@ def _denormalise(column: str | None) -> Any:
     opens = case((_V.c.start_date > _I.c.start_date, _V.c.start_date), else_=_I.c.start_date)
     ends, image_ends = _end(_V.c.end_date), _end(_I.c.end_date)
     closes = case((ends < image_ends, ends), else_=image_ends)
-    return (
-        update_of(_V)
-        .values(
-            public=_I.c.is_public,
-            owner_id=_I.c.owner_id,
-            created_by_id=_I.c.created_by_id,
-            opens_at=opens,
-            closes_at=closes,
-            ends_at=ends,
-            past=closes <= NOW,
-        )
-        .where(_I.c.id == _V.c.image_id, *_of(column))
-    )
+    stands = {
+        "public": _I.c.is_public,
+        "owner_id": _I.c.owner_id,
+        "created_by_id": _I.c.created_by_id,
+        "opens_at": opens,
+        "closes_at": closes,
+        "ends_at": ends,
+        "past": closes <= NOW,
+    }
+    # What stands as it should is not written again, nor is any index of it.
+    other = or_(*(_V.c[name] != value for name, value in stands.items()))
+    return update_of(_V).values(stands).where(_I.c.id == _V.c.image_id, other, *_of(column))
 
 
 def _forget_shares(column: str | None) -> Any:
@@ -100,7 +99,9 @@ def _write_shares(column: str | None) -> Any:
             _V.c.n,
             _V.c.image_id,
             _V.c.id,
+            _V.c.name_key,
             _V.c.start_date,
+            _V.c.ends_at,
             _V.c.opens_at,
             _V.c.closes_at,
             _V.c.public,

@@ -252,8 +252,13 @@ versions = Table(
     Index("ix_versions_image_id", "image_id", "start_date", "id"),
     Index("ix_versions_user_id", "user_id", "start_date", "id"),
     Index("ix_versions_created_by_id", "created_by_id", "start_date", "id"),
-    # What all may see, in each order of a list.
-    _part("ix_versions_public", "public AND NOT past", "start_date", "id", "opens_at", "closes_at"),
+    # What all may see, in each order of a list. (SQLite looks at the row for a column that it asks
+    # of, though the index is of rows that have it so: where that is to be spared, it is there too.)
+    _part(
+        "ix_versions_public",
+        "public AND NOT past",
+        *("start_date", "id", "opens_at", "closes_at", "public", "past"),
+    ),
     _part("ix_versions_public_name_key", "public AND NOT past", "name_key", "id"),
     _part("ix_versions_public_ends_at", "public AND NOT past", "ends_at", "id"),
     _part("ix_versions_public_past", "public AND past", "closes_at"),
@@ -354,7 +359,9 @@ shares = Table(
     Column("n", Key, _to("versions.n"), primary_key=True),
     Column("image_id", Key, nullable=False),
     Column("id", Id, nullable=False),
+    Column("name_key", Sortable, nullable=False),
     Column("start_date", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
     Column("opens_at", Moment, nullable=False),
     Column("closes_at", Moment, nullable=False),
     Column("public", Boolean, nullable=False),
@@ -366,8 +373,12 @@ shares = Table(
         "ix_shares_start_date",
         *("group_id", "start_date", "id", "n", "kept", "opens_at", "closes_at"),
     ),
+    Index("ix_shares_name_key", "group_id", "name_key", "id"),
+    Index("ix_shares_ends_at", "group_id", "ends_at", "id"),
     # What a group adds to what is public, now and between two instants.
-    _part("ix_shares_hidden", "NOT public", "group_id", "n", "kept", "opens_at", "closes_at"),
+    _part(
+        "ix_shares_hidden", "NOT public", "group_id", "kept", "n", "opens_at", "closes_at", "public"
+    ),
     _part("ix_shares_ending", f"public AND closes_at < {AT_THE_END}", "group_id", "closes_at", "n"),
     _part("ix_shares_shared_opens_at", "NOT kept", "opens_at", "closes_at", "group_id"),
     _part("ix_shares_shared_closes_at", "NOT kept", "closes_at", "opens_at", "group_id"),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from goldenrod.base.clock import END_OF_TIME, now
-from goldenrod.store.sql import Id, Key, Moment, as_numbers
+from goldenrod.store.sql import Id, Key, Moment, Sortable, as_numbers
 
 revision = "0004"
 down_revision = "0003"
@@ -54,7 +54,7 @@ def _widen_versions() -> None:
     op.create_index("ix_versions_ends_at", "versions", ["ends_at", "id"])
     op.create_index("ix_versions_created_by_id", "versions", ["created_by_id", "start_date", "id"])
     shown = "public AND NOT past"
-    columns = ("start_date", "id", "opens_at", "closes_at")
+    columns = ("start_date", "id", "opens_at", "closes_at", "public", "past")
     _part("ix_versions_public", "versions", shown, *columns)
     _part("ix_versions_public_name_key", "versions", shown, "name_key", "id")
     _part("ix_versions_public_ends_at", "versions", shown, "ends_at", "id")
@@ -70,7 +70,9 @@ def _make_shares() -> None:
         sa.Column("n", Key, nullable=False),
         sa.Column("image_id", Key, nullable=False),
         sa.Column("id", Id(), nullable=False),
+        sa.Column("name_key", Sortable, nullable=False),
         sa.Column("start_date", Moment(), nullable=False),
+        sa.Column("ends_at", Moment(), nullable=False),
         sa.Column("opens_at", Moment(), nullable=False),
         sa.Column("closes_at", Moment(), nullable=False),
         sa.Column("public", sa.Boolean(), nullable=False),
@@ -84,9 +86,10 @@ def _make_shares() -> None:
     op.execute(
         """
         INSERT INTO shares
-            (group_id, n, image_id, id, start_date, opens_at, closes_at, public, kept)
-        SELECT way.group_id, v.n, v.image_id, v.id, v.start_date, v.opens_at, v.closes_at,
-            v.public, way.kept = 1
+            (group_id, n, image_id, id, name_key, start_date, ends_at, opens_at, closes_at,
+            public, kept)
+        SELECT way.group_id, v.n, v.image_id, v.id, v.name_key, v.start_date, v.ends_at,
+            v.opens_at, v.closes_at, v.public, way.kept = 1
         FROM (
             SELECT group_id, n, max(kept) AS kept FROM (
                 SELECT g.id AS group_id, v.n, 1 AS kept
@@ -109,7 +112,9 @@ def _make_shares() -> None:
     op.create_index("ix_shares_image_id", "shares", ["group_id", "image_id"])
     listed = ["group_id", "start_date", "id", "n", "kept", "opens_at", "closes_at"]
     op.create_index("ix_shares_start_date", "shares", listed)
-    counted = ("group_id", "n", "kept", "opens_at", "closes_at")
+    op.create_index("ix_shares_name_key", "shares", ["group_id", "name_key", "id"])
+    op.create_index("ix_shares_ends_at", "shares", ["group_id", "ends_at", "id"])
+    counted = ("group_id", "kept", "n", "opens_at", "closes_at", "public")
     ending = f"public AND closes_at < '{END_OF_TIME}'"
     _part("ix_shares_hidden", "shares", "NOT public", *counted)
     _part("ix_shares_ending", "shares", ending, "group_id", "closes_at", "n")
