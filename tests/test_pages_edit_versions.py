@@ -8,7 +8,7 @@ from goldenrod.base import bodies
 from goldenrod.catalogue import publishing, versions
 from goldenrod.store.db import Database
 from tests.client import Door
-from tests.steps import everything, publish
+from tests.steps import everything, made, publish
 from tests.visitor import Seen, Visitor
 from tests.world import World
 
@@ -364,6 +364,27 @@ def test_both_texts_are_shown_where_somebody_saved_first(
     assert alice.submit(met, EDIT, follow=False).status == 303
     version = version_of(door, world.versions["open"])
     assert (version["change_log"], version["min_cpu"], version["min_mem"]) == ("my log", 4, 64)
+
+
+def test_what_is_chosen_is_told_by_name(
+    alice: Visitor, db: Database, door: Door, world: World
+) -> None:
+    body = {"title": "MIT", "type": "SPDX", "text": "MIT"}
+    mit = str(made(door, "/api/v2/licenses", "alice", **body)["id"])
+    page = alice.get(EDIT)
+    key = world.versions["open"]
+    edit_as(db, world, "dora", key, scripts=[world.scripts["setup"]], exclude_from_latest=True)
+    edit_as(db, world, "dora", key, licenses=[])
+    met = alice.submit(page, EDIT, name="mine", exclude_from_latest=["on", ""])
+    assert met.status == 412
+    assert met.form(EDIT).fields["scripts"] == [str(world.scripts["setup"]), ""]
+    assert "They changed licenses, boot scripts, which you had not" in met.words
+    page = alice.get(EDIT)
+    edit_as(db, world, "dora", key, allow_imaging=False, licenses=[world.licenses["apache"]])
+    met = alice.submit(page, EDIT, licenses=[mit, ""], scripts=[""])
+    assert "Licenses Theirs, now Apache 2.0 Yours MIT Take theirs" in met.words
+    assert met.form(EDIT).fields["scripts"] == [""], "what only you changed stays"
+    assert met.form(EDIT).fields["allow_imaging"] == [""]
 
 
 def test_theirs_can_be_taken(met: Seen, alice: Visitor, door: Door, world: World) -> None:
