@@ -1,0 +1,88 @@
+"""The figures as Markdown tables: one for each database and size."""
+
+from statistics import median
+from typing import Any
+
+HEAD = (
+    *("what", "mode", "requests/s", "p50, ms", "p99, ms", "alone p50", "alone p99"),
+    *("÷ constant", "÷ raw driver", "MB", "statements"),
+)
+
+
+def tables(found: dict[str, Any]) -> str:
+    """All tables of a run."""
+    parts = []
+    for database, versions, seed in _catalogues(found):
+        rows = [
+            line
+            for row in found["rows"]
+            if (row["database"], row["versions"], row["seed"]) == (database, versions, seed)
+            for line in _lines(row)
+        ]
+        public = "90 %" if seed == "most" else "0.1 %"
+        parts.append(
+            f"### {database}, {versions:,} versions, {public} public\n\n{table(HEAD, rows)}"
+        )
+    return "\n".join(parts)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    lines.insert(1, "|" + "---|" * len(head))
+    return "\n".join(lines) + "\n"
+
+
+def _catalogues(found: dict[str, Any]) -> list[tuple[str, int, str]]:
+    seen = {(row["database"], row["versions"], row["seed"]): None for row in found["rows"]}
+    return list(seen)
+
+
+def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
+    name = f"{row['case']}, {row['bytes']:,} bytes"
+    return [
+        (
+            name,
+            mode,
+            number(mid(cell["per_second"])),
+            number(mid(cell["p50"])),
+            number(mid(cell["p99"])),
+            number(mid(cell["alone_p50"])),
+            number(mid(cell["alone_p99"])),
+            number(to_constant(row, mode)),
+            number(to_raw(row, mode)),
+            number(cell["memory"]),
+            str(row["statements"]) if mode.startswith("cold") else "",
+        )
+        for mode, cell in row["cells"].items()
+    ]
+
+
+def mid(values: list[float]) -> float | None:
+    """The median; None of nothing."""
+    return median(values) if values else None
+
+
+def to_constant(row: dict[str, Any], mode: str) -> float | None:
+    """Requests a second ÷ those of the constant body, the median of the rounds' ratios."""
+    cell = row["cells"].get(mode)
+    if not cell or row["slow"]:
+        return None
+    return mid([a / b for a, b in zip(cell["per_second"], row["constant"], strict=True)])
+
+
+def to_raw(row: dict[str, Any], mode: str) -> float | None:
+    """The time of a request alone ÷ the raw driver's time for the statements."""
+    cell = row["cells"].get(mode)
+    if not cell or len(cell["alone"]) != len(row["raw"]):
+        return None
+    return mid([a / b for a, b in zip(cell["alone"], row["raw"], strict=True)])
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, as people read them."""
+    if value is None:
+        return ""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
