@@ -16,13 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench import kept, machine, measure, servers
-from bench.cases import Case, chosen
+from bench import importing, kept, machine, measure, servers, starting
+from bench.cases import IMPORT, STARTING, Case, chosen, wanted
 from bench.goals import checklist
 from bench.kept import OUT, say
 from bench.measure import COLD, WARM, Measured, Rounds, Stand
 from bench.plan import Plan
 from bench.tables import tables
+from tests.postgres import Cluster
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -37,6 +38,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], help="rows whose name holds this")
     parser.add_argument("--caches", default=f"{COLD},{WARM}", help="cold,warm")
     parser.add_argument("--no-writes", action="store_true", help="leave the rounds with writes out")
+    parser.add_argument("--amis", type=Path, help="lines to import; else the demonstration's")
     parser.add_argument("--out", type=Path, help="the JSON file; else named after the time")
     found = parser.parse_args(given)
     found.databases = found.databases.split(",")
@@ -45,85 +47,104 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     found.caches = tuple(found.caches.split(","))
     if {*found.caches} - {COLD, WARM}:
         parser.error(f"--caches takes {COLD}, {WARM} or both")
-    found.versions = [int(number.replace("_", "")) for number in found.versions.split(",")]
-    if not chosen(found.only):
+    found.versions = sorted(int(number.replace("_", "")) for number in found.versions.split(","))
+    if not (chosen(found.only) or wanted(IMPORT, found.only) or wanted(STARTING, found.only)):
         parser.error("--only names no row")
     return found
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure what is asked for; everything that was found, for JSON."""
+def run(options: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Measure what is asked for; what is found goes into `found` as it comes, for JSON."""
     rounds = Rounds(options.seconds, options.rounds, options.caches, not options.no_writes)
-    cases = chosen(options.only)
-    found: dict[str, Any] = {
+    found |= {
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "machine": machine.described(),
         "seconds": rounds.seconds,
         "rounds": rounds.rounds,
-        "at_rest": [],
         "rows": [],
+        "imports": [],
+        "starts": [],
     }
-    with servers.constant() as constant:
+    with ExitStack() as stack:
+        constant = stack.enter_context(servers.constant())
         for name in options.databases:
-            with ExitStack() as stack:
-                stands = _stands(stack, name, options.versions, cases, options.caches)
-                found["at_rest"] += measure.at_rest(stands)
-                found["rows"] += _measured(cases, stands, constant, rounds)
-    return found
+            with ExitStack() as inner:
+                cluster = inner.enter_context(kept.cluster()) if name == "postgresql" else None
+                _database(inner, name, cluster, constant, options, rounds, found)
 
 
-def _stands(
-    stack: ExitStack, name: str, versions: list[int], cases: list[Case], caches: tuple[str, ...]
-) -> list[Stand]:
-    """One database's catalogues, served."""
-    plans = [
-        Plan(number, seed)
-        for seed in sorted({case.seed for case in cases}, reverse=True)
-        for number in versions
+def _database(
+    stack: ExitStack,
+    name: str,
+    cluster: Cluster | None,
+    constant: servers.Server,
+    options: argparse.Namespace,
+    rounds: Rounds,
+    found: dict[str, Any],
+) -> None:
+    """All rows of one database."""
+    shown, cases = DATABASES[name], chosen(options.only)
+
+    def filled(plan: Plan) -> kept.Kept:
+        return kept.postgresql(plan, cluster) if cluster else kept.sqlite(plan)
+
+    if wanted(IMPORT, options.only):
+        say(f"{shown}: {IMPORT}")
+        imported = importing.measured(shown, options.amis, rounds.rounds, cluster)
+        found["imports"].append(imported)
+    if wanted(STARTING, options.only):
+        say(f"{shown}: {STARTING}")
+        started = starting.measured(filled(Plan(options.versions[0])).url, rounds.rounds)
+        found["starts"].append({"database": shown, **started})
+    seeds = sorted({case.seed for case in cases}, reverse=True)
+    stands = [
+        stack.enter_context(measure.stand(shown, filled(Plan(number, seed)), rounds.caches))
+        for seed in seeds
+        for number in options.versions
     ]
-    if name == "sqlite":
-        filled = [kept.sqlite(plan) for plan in plans]
-    else:
-        cluster = stack.enter_context(kept.cluster())
-        filled = [kept.postgresql(plan, cluster) for plan in plans]
-    shown = DATABASES[name]
-    return [stack.enter_context(measure.stand(shown, one, caches)) for one in filled]
+    _cases(cases, stands, constant, rounds, found["rows"])
 
 
-def _measured(
-    cases: list[Case], stands: list[Stand], constant: servers.Server, rounds: Rounds
-) -> list[dict[str, Any]]:
-    """The rows of one database, the rounds of all its catalogues in turn."""
-    rows: list[dict[str, Any]] = []
-    each = {
-        case.name: [stand for stand in stands if stand.kept.plan.seed == case.seed]
-        for case in cases
-    }
-    left = sum(measure.lasts(case, rounds) * len(each[case.name]) for case in cases)
+def _cases(
+    cases: list[Case],
+    stands: list[Stand],
+    constant: servers.Server,
+    rounds: Rounds,
+    rows: list[dict[str, Any]],
+) -> None:
+    """The rows of requests: of each, the rounds of all catalogues in turn."""
+    left = sum(
+        measure.lasts(case, rounds) for case in cases for stand in stands if _is_for(case, stand)
+    )
     for place, case in enumerate(cases, 1):
-        say(
-            f"{stands[0].database}, {place} of {len(cases)}: {case.name}; "
-            f"about {left:.0f} s left of this database"
-        )
-        at = [Measured(case, stand, constant, rounds) for stand in each[case.name]]
+        at = [stand for stand in stands if _is_for(case, stand)]
+        where = f"{at[0].database}, {place} of {len(cases)}"
+        say(f"{where}: {case.name}; about {left / 60:.1f} minutes left of this database")
+        measured = [Measured(case, stand, constant, rounds) for stand in at]
         for _ in range(rounds.rounds):
-            for one in at:
+            for one in measured:
                 one.round()
-        rows += [one.record.document() for one in at]
+        rows += [one.record.document() for one in measured]
         left -= measure.lasts(case, rounds) * len(at)
-    return rows
+
+
+def _is_for(case: Case, stand: Stand) -> bool:
+    return case.seed == stand.kept.plan.seed
 
 
 def main(given: list[str] | None = None) -> None:
-    """Measure, print, and keep the figures."""
+    """Measure, print, and keep the figures, also of a run that was broken off."""
     options = arguments(given)
+    path = options.out or OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
     began = time.monotonic()
     say(f"driven by {machine.driver()}")
-    found = run(options)
-    found["took_s"] = round(time.monotonic() - began)
-    OUT.mkdir(exist_ok=True)
-    path = options.out or OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
-    path.write_text(json.dumps(found, indent=1))
+    found: dict[str, Any] = {}
+    try:
+        run(options, found)
+    finally:
+        found["took_s"] = round(time.monotonic() - began)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found, indent=1))
     print(tables(found))
     print(checklist(found))
     say(f"the figures are in {path}; python -m bench.report {path} puts them into the documents")

@@ -22,8 +22,9 @@ Prepare = Callable[[Kept, str], Ask]
 
 @dataclass(frozen=True)
 class Case:
-    """A row: its name, what it asks, on which seed. `alone` cases are also timed one request at a
-    time while others write; at a `texts` case only texts are written, for its answer to stay."""
+    """A row: its name, what it asks, on which seed. `alone` cases are timed one request at a time
+    also with the answer cache, and while others write; at a `texts` case only texts are written,
+    for its answer to stay."""
 
     name: str
     prepare: Prepare
@@ -49,20 +50,22 @@ def _get(address: str, reader: str | None = None) -> Prepare:
 
 
 def _many(kept: Kept, base: str) -> Ask:
-    return Ask(tuple(f"/image_versions/{key}" for key in kept.about["versions"]))
+    keys = kept.about["versions"]
+    return Ask(tuple(f"/image_versions/{key}" for key in keys), note=f"{len(keys):,} of them")
 
 
 def _deep(kept: Kept, base: str) -> Ask:
     """The page at the end of a thousand links, the first page being the first."""
-    address, before = "/image_versions", "/image_versions"
+    address = following = "/image_versions"
+    page = 0
     with httpx.Client(base_url=base, timeout=60) as client:
-        for _ in range(DEEP - 1):
-            following = client.get(address).raise_for_status().json()["next"]
-            if following is None:
-                address = before  # the last page may not be whole
-                break
+        while following and page < DEEP:
             before, address = address, following
-    return Ask((address,))
+            following = client.get(address).raise_for_status().json()["next"]
+            page += 1
+    if following is None:
+        address, page = before, page - 1  # the last page may not be whole
+    return Ask((address,), note=f"page {page:,}")
 
 
 def _unchanged(kept: Kept, base: str) -> Ask:
@@ -106,16 +109,22 @@ CASES = (
     Case("resolve", _get("/resolve/{slug}/stable/{region}")),
     Case("resolve latest", _get("/resolve/{slug}/latest/{region}")),
     Case("lineage", _get("/image_versions/{version}/lineage")),
-    Case(UNCHANGED, _unchanged, texts=True),
+    Case(UNCHANGED, _unchanged, alone=True, texts=True),
     Case(PATCH, _patch, writes=False),
     Case(FEW_PAGE, _get("/image_versions", cast.GUEST), seed="few", alone=True),
     Case(FEW_COUNT, _get("/image_versions?page_size=1", cast.GUEST), seed="few", alone=True),
 )
-IMPORT = "import"
+IMPORT, STARTING = "import", "start-up"
+"""Rows that are no requests (`importing.py`, `starting.py`)."""
 GROWTH = (ONE, PAGE, UNCHANGED)
 """Reads that take no longer in a hundred times as large a catalogue."""
 
 
-def chosen(wanted: list[str]) -> list[Case]:
-    """The cases whose names hold one of these words; all, where none is given."""
-    return [case for case in CASES if not wanted or any(word in case.name for word in wanted)]
+def wanted(name: str, words: list[str]) -> bool:
+    """Whether a row is asked for: its name holds one of the words, or there are none."""
+    return not words or any(word in name for word in words)
+
+
+def chosen(words: list[str]) -> list[Case]:
+    """The cases that are asked for."""
+    return [case for case in CASES if wanted(case.name, words)]

@@ -30,13 +30,14 @@ SLOW_ANSWERS = 3
 @dataclass(frozen=True)
 class Ask:
     """What is asked over and over: one request, or each of `paths` in turn. `%d` in the body counts
-    the requests, so that each changes something."""
+    the requests, so that each changes something; `note` says more of what it is."""
 
     paths: tuple[str, ...]
     method: str = "GET"
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
     status: int = 200
+    note: str = ""
 
 
 class Figures(NamedTuple):

@@ -19,11 +19,9 @@ from typing import Any
 import psycopg
 
 import goldenrod
-from bench import cast, load
-from bench import plan as words
+from bench import about, cast, load
 from bench.plan import Plan
-from bench.rows import Catalogue, version_id
-from goldenrod.base.words import slug
+from bench.rows import Catalogue
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.postgres import Cluster
@@ -36,11 +34,15 @@ _MADE_FROM = (
     *("store/migrations/versions/*.py", "rules/standing.py", "rules/counts.py"),
 )
 
+A_MINUTE = 400_000
+"""About how many versions are made in a minute."""
+TELL_S = 5
+
 SAFE = {
     # As an operator's server: what is acknowledged is on disk; the data in memory.
     **{"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"},
     **{"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"},
-    **{"wal_level": "minimal", "max_wal_senders": 0},
+    **{"wal_level": "minimal", "max_wal_senders": 0, "max_connections": 200},
 }
 """Settings of the measured PostgreSQL."""
 
@@ -67,7 +69,7 @@ def fingerprint(plan: Plan) -> str:
     found = hashlib.blake2b(repr(plan).encode(), digest_size=6)
     ours = [
         Path(__file__).parent / name
-        for name in ("plan.py", "cast.py", "rows.py", "load.py", "kept.py")
+        for name in ("plan.py", "cast.py", "rows.py", "load.py", "about.py")
     ]
     for path in (*ours, *(p for pattern in _MADE_FROM for p in sorted(_PACKAGE.glob(pattern)))):
         found.update(path.read_bytes())
@@ -123,12 +125,16 @@ def _databases(cluster: Cluster) -> list[str]:
 
 
 def _make(url: str, plan: Plan, told: Path) -> None:
-    began = time.monotonic()
+    began = told_at = time.monotonic()
 
     def tell(what: str) -> None:
-        say(f"  {time.monotonic() - began:6.1f} s  {what}")
+        nonlocal told_at
+        if time.monotonic() > told_at + TELL_S:
+            told_at = time.monotonic()
+            say(f"  {told_at - began:.0f} s: {what}")
 
-    say(f"making {told.stem}: {plan.total:,} versions")
+    minutes = plan.total / A_MINUTE
+    say(f"making {told.stem}: {plan.total:,} versions, about {minutes:.1f} minutes")
     db = Database(url, pool=1)
     try:
         migrate(db)
@@ -136,42 +142,9 @@ def _make(url: str, plan: Plan, told: Path) -> None:
         load.fill(db, catalogue.tables(), tell)
     finally:
         db.close()
-    about = {**_about(catalogue), "seconds": round(time.monotonic() - began, 1)}
-    tell("made")
+    known = {**about.of(catalogue), "seconds": round(time.monotonic() - began, 1)}
+    say(f"  made in {known['seconds']} s")
     # Last, and at once: a catalogue without it is not whole.
     with tempfile.NamedTemporaryFile("w", dir=OUT, delete=False) as written:
-        json.dump(about, written)
+        json.dump(known, written)
     Path(written.name).rename(told)
-
-
-def _about(catalogue: Catalogue) -> dict[str, Any]:
-    """What requests name."""
-    plan = catalogue.plan
-    image = 1 if plan.seed == "few" else 11
-    stable = plan.version(catalogue.stable(image))
-    if plan.seed == "few":
-        keys = [plan.key(image, turn) for turn in range(plan.per_image)]
-    else:
-        keys = list(range(1, plan.total, max(1, plan.total // 2000)))
-    seen = [v for v in map(plan.version, keys) if v.public and v.is_current(words.ENDED)]
-    ended, *others = (version_id(v.n, plan) for v in seen if v.n != stable.n)
-    return {
-        "secrets": catalogue.cast.secrets,
-        "version": version_id(stable.n, plan),
-        "versions": others,
-        "ended": ended,
-        "hidden": _shared_by_lab(catalogue),
-        "image": image + 1,
-        "slug": slug(words.image_name(image)),
-        "region": words.REGIONS[stable.n % len(words.REGIONS)],
-        "owner": "owner-1",
-        "words": words.image_name(image),
-        "many": words.MANY,
-    }
-
-
-def _shared_by_lab(catalogue: Catalogue) -> list[str]:
-    """Versions of one image that is not public, shared with a group of the reader's."""
-    image = 5 if catalogue.plan.seed == "few" else 4
-    keys = (catalogue.plan.key(image, turn) for turn in range(catalogue.plan.per_image))
-    return [version_id(n, catalogue.plan) for n in keys]

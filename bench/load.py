@@ -88,7 +88,7 @@ def _fill_sqlite(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
             connection.execute(f'DROP INDEX "{name}"')
         connection.execute("BEGIN")
         for rows in tables:
-            tell(f"rows of {rows.table}")
+            tell(rows.table)
             _insert_sqlite(connection, rows)
         connection.execute("COMMIT")
     tell("what is kept with changes")
@@ -139,7 +139,7 @@ def _fill_postgresql(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
         for name, _ in indexes:
             connection.execute(f'DROP INDEX "{name}"')
         for rows in tables:
-            tell(f"rows of {rows.table}")
+            tell(rows.table)
             _copy(connection, rows)
     tell("what is kept with changes")
     settle(db)

@@ -1,7 +1,7 @@
 """The rounds: each figure beside its yardsticks, in turn, as often as it takes for a median.
 
 For one case a round asks, of each catalogue: the server without its answer cache and the one with it,
-kept busy and one request at a time; the constant body of the same size; the raw driver; then both
+kept busy, and one request at a time; the constant body of the same size; the raw driver; then both
 servers again while another process writes. So whatever slows this machine slows all of them.
 """
 
@@ -67,12 +67,12 @@ class Record:
     versions: int
     seed: str
     case: str
+    note: str
     path: str
     bytes: int
     statements: int
     slow: bool
     constant: list[float] = field(default_factory=list)
-    constant_alone: list[float] = field(default_factory=list)
     raw: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
     cells: dict[str, Cell] = field(default_factory=dict)
@@ -115,6 +115,7 @@ class Measured:
             stand.kept.plan.versions,
             stand.kept.plan.seed,
             case.name,
+            self._ask.note,
             self._ask.paths[0],
             len(body),
             statements.count(runs),
@@ -129,14 +130,13 @@ class Measured:
         """Measure everything once more."""
         record, seconds = self.record, self._rounds.seconds
         for cache in self._stand.servers:
-            self._drive(cache, cache, alone=True)
+            self._drive(cache, cache, alone=self._case.alone or cache == COLD)
             if self._beside and cache == COLD:
                 base = self._stand.servers[cache].base
                 record.beside.append(drive(base, self._beside, seconds, 1).mean)
         path = "/unchanged" if self._ask.status == 304 else f"/{record.bytes}"
         yardstick = Ask((path,))
         record.constant.append(drive(self._constant.base, yardstick, seconds).per_second)
-        record.constant_alone.append(drive(self._constant.base, yardstick, seconds, 1).mean)
         if self._runs:
             record.raw.append(self._stand.raw.milliseconds(self._runs, min(seconds, RAW_SECONDS)))
         if self._rounds.writes and self._case.writes:
@@ -165,27 +165,9 @@ class Measured:
         cell.memory = server.memory()
 
 
-def at_rest(stands: list[Stand]) -> list[dict[str, Any]]:
-    """How soon each server was ready, and what it holds before it is asked for more."""
-    found = []
-    for stand in stands:
-        for cache, server in stand.servers.items():
-            found.append(
-                {
-                    "database": stand.database,
-                    "versions": stand.kept.plan.versions,
-                    "seed": stand.kept.plan.seed,
-                    "cache": cache,
-                    "ready_s": round(server.ready_s, 2),
-                    "memory": server.memory(),
-                }
-            )
-    return found
-
-
 def lasts(case: Case, rounds: Rounds) -> float:
     """About how many seconds a case takes on one catalogue."""
-    each = 2 * len(rounds.caches) + 2.5 + bool(case.beside)
+    each = len(rounds.caches) * (2 if case.alone else 1) + 2.5 + bool(case.beside)
     if rounds.writes and case.writes:
         each += len(rounds.caches) * (2 if case.alone else 1)
     return (each * max(1.0, rounds.seconds) * 1.1 + 0.2) * rounds.rounds + 1

@@ -147,6 +147,12 @@ class Plan:
         """The key of an image's (first) version in a turn."""
         return turn * self.turn + (1 if image == 0 else self.large + image)
 
+    def keys(self, image: int) -> Iterator[int]:
+        """The keys of an image's versions, as they came out."""
+        for turn in range(self.per_image):
+            first = self.key(image, turn)
+            yield from range(first, first + (1 if image else self.large))
+
     def before(self, version: Version) -> int | None:
         """The key of what a version was built on: the release before, or a base image's first."""
         if version.release == 0:

@@ -201,43 +201,49 @@ class Catalogue:
         values = ((n, given[n % len(given)]) for n in range(1, self.plan.total + 1, 3))
         return self._pairs("version_scripts", "script_id", values)
 
-    def shared_with(self, version: Version) -> tuple[int, ...]:
-        """The ids of the groups of a version's membership: of what is not public, an eighth with
-        groups of the reader's."""
+    def shared_with(self, image: int) -> tuple[int, ...]:
+        """The ids of the groups of the membership of an image's versions: of what is not public,
+        an eighth with groups of the reader's."""
         lab, platform, security = (self.cast.groups[name] for name in plan.GROUPS)
-        image = version.image
-        if version.public:
+        few = self.plan.seed == "few"
+        if self.plan.is_public(image):
             return (lab,) if image % 50 == 7 else ()
-        if self.plan.seed == "few":
-            if image == plan.FOR_GUESTS:
-                return (self.cast.groups[plan.FEW_GROUP],)
-            place = image % 40
-        else:
-            place = image // 10 % 40
+        if few and image == plan.FOR_GUESTS:
+            return (self.cast.groups[plan.FEW_GROUP],)
+        place = (image if few else image // 10) % 40
         if place < 5:
             return ((lab,), (lab,), (lab, platform), (platform,), (security,))[place]
         return (self._other(place),) if place < 20 else ()
 
     def _memberships(self) -> Rows:
-        values = ((v.n, group) for v in self.plan.all() for group in self.shared_with(v))
+        values = (
+            (n, group)
+            for image in range(self.plan.images)
+            if (given := self.shared_with(image))
+            for n in self.plan.keys(image)
+            for group in given
+        )
         return self._pairs("version_memberships", "group_id", values)
 
     def _shares(self) -> Rows:
         values = (
             (group, v.n, v.start, v.start, v.closes)
-            for v in self.plan.all()
-            if not v.public
-            for group in self.shared_with(v)
+            for image in range(self.plan.images)
+            if (given := self.shared_with(image)) and not self.plan.is_public(image)
+            for v in map(self.plan.version, self.plan.keys(image))
+            for group in given
         )
         return Rows("shares", "group_id n start_date opens_at closes_at", values)
 
     def _origins(self) -> Iterator[Version]:
         """Versions with a revocation of their own."""
         first = self.plan.per_image - 3
-        for version in self.plan.all():
-            inherited = self.plan.withdrawn_from(version.image, version.release)
-            if version.revoked and (not inherited or version.release == first):
-                yield version
+        for image in range(1, self.plan.images, 2):
+            for n in self.plan.keys(image):
+                version = self.plan.version(n)
+                inherited = self.plan.withdrawn_from(image, version.release)
+                if version.revoked and (not inherited or version.release == first):
+                    yield version
 
     def _revocations(self) -> Rows:
         def row(key: int, version: Version) -> Values:

@@ -39,7 +39,8 @@ def _catalogues(found: dict[str, Any]) -> list[tuple[str, int, str]]:
 
 
 def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
-    name = f"{row['case']}, {row['bytes']:,} bytes"
+    said = [row["case"], row["note"], f"{row['bytes']:,} bytes"]
+    name = ", ".join(filter(None, said))
     return [
         (
             name,
