@@ -18,11 +18,12 @@ from typing import Any
 
 from bench import importing, kept, machine, measure, servers, starting
 from bench.cases import IMPORT, STARTING, Case, chosen, wanted
+from bench.drive import driver
 from bench.goals import checklist
-from bench.kept import OUT, say
+from bench.kept import say
 from bench.measure import COLD, WARM, Measured, Rounds, Stand
 from bench.plan import Plan
-from bench.tables import tables
+from bench.tables import others, tables
 from tests.postgres import Cluster
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace, found: dict[str, Any]) -> None:
     rounds = Rounds(options.seconds, options.rounds, options.caches, not options.no_writes)
     found |= {
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "machine": machine.described(),
+        "machine": machine.described(rounds.seconds),
         "seconds": rounds.seconds,
         "rounds": rounds.rounds,
         "rows": [],
@@ -84,6 +85,8 @@ def _database(
 ) -> None:
     """All rows of one database."""
     shown, cases = DATABASES[name], chosen(options.only)
+    if cluster:
+        found["machine"]["postgresql"] = machine.version_of(cluster)
 
     def filled(plan: Plan) -> kept.Kept:
         return kept.postgresql(plan, cluster) if cluster else kept.sqlite(plan)
@@ -135,9 +138,9 @@ def _is_for(case: Case, stand: Stand) -> bool:
 def main(given: list[str] | None = None) -> None:
     """Measure, print, and keep the figures, also of a run that was broken off."""
     options = arguments(given)
-    path = options.out or OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
+    path = options.out or kept.OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
     began = time.monotonic()
-    say(f"driven by {machine.driver()}")
+    say(f"driven by {driver(options.seconds)}")
     found: dict[str, Any] = {}
     try:
         run(options, found)
@@ -145,8 +148,7 @@ def main(given: list[str] | None = None) -> None:
         found["took_s"] = round(time.monotonic() - began)
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(found, indent=1))
-    print(tables(found))
-    print(checklist(found))
+    print(tables(found), others(found), checklist(found), sep="\n")
     say(f"the figures are in {path}; python -m bench.report {path} puts them into the documents")
 
 

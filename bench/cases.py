@@ -56,7 +56,8 @@ def _many(kept: Kept, base: str) -> Ask:
 
 def _deep(kept: Kept, base: str) -> Ask:
     """The page at the end of a thousand links, the first page being the first."""
-    address = following = "/image_versions"
+    address = "/image_versions"
+    following: str | None = address
     page = 0
     with httpx.Client(base_url=base, timeout=60) as client:
         while following and page < DEEP:
@@ -101,7 +102,7 @@ CASES = (
     Case("list of an image", _get("/image_versions?image_id={image}")),
     Case("list of a creator", _get("/image_versions?created_by={owner}")),
     Case("search, an image's name", _get("/image_versions?search={words}")),
-    Case("search, a word of many", _get("/image_versions?search={many}")),
+    Case("search, a frequent word", _get("/image_versions?search={many}")),
     Case("list of a provider", _get("/image_versions?provider={region}")),
     Case("list by allow_imaging", _get("/image_versions?allow_imaging=false")),
     Case(COUNT, _get("/image_versions?page_size=1"), alone=True),
@@ -116,6 +117,8 @@ CASES = (
 )
 IMPORT, STARTING = "import", "start-up"
 """Rows that are no requests (`importing.py`, `starting.py`)."""
+LINEAR = ("search, a frequent word", "list of a provider", "list by allow_imaging")
+"""Lists whose exact count reads everything that they match."""
 GROWTH = (ONE, PAGE, UNCHANGED)
 """Reads that take no longer in a hundred times as large a catalogue."""
 

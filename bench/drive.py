@@ -10,8 +10,9 @@ import re
 import shutil
 import statistics
 import subprocess
-import threading
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -49,9 +50,15 @@ class Figures(NamedTuple):
     p99: float
 
 
-def driver() -> str:
-    """What drives, in words."""
-    return "wrk" if shutil.which("wrk") else "a client in Python (install wrk for higher figures)"
+def driver(seconds: float) -> str:
+    """What drives rounds of this length, in words."""
+    if _is_wrk(seconds):
+        return "wrk"
+    return "a client in Python, slower than the server (install wrk, take whole seconds)"
+
+
+def _is_wrk(seconds: float) -> bool:
+    return seconds >= 1 and shutil.which("wrk") is not None
 
 
 def drive(base: str, ask: Ask, seconds: float, connections: int = CONNECTIONS) -> Figures:
@@ -59,7 +66,7 @@ def drive(base: str, ask: Ask, seconds: float, connections: int = CONNECTIONS) -
 
     Raises RuntimeError where an answer is an error.
     """
-    once = _wrk if shutil.which("wrk") else _python
+    once = _wrk if _is_wrk(seconds) else _python
     for _ in range(MOST_TRIES):
         began = time.monotonic()
         figures = once(base, ask, seconds, connections)
@@ -106,15 +113,14 @@ def _script(ask: Ask) -> str:
 
 def _wrk(base: str, ask: Ask, seconds: float, connections: int) -> Figures:
     sent = [part for name, value in ask.headers.items() for part in ("-H", f"{name}: {value}")]
-    command = ["wrk", f"-t{WRK_THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
+    command = ["wrk", f"-t{WRK_THREADS}", f"-c{connections}", f"-d{round(seconds)}s"]
     command.append(f"--timeout={TIMEOUT_S}s")
-    result = subprocess.run(
-        [*command, "-s", "/dev/stdin", *sent, base + ask.paths[0]],
-        input=_script(ask),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    # A file, not stdin: wrk reads it again for each of its threads.
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_script(ask))
+        script.flush()
+        command += ["-s", script.name, *sent, base + ask.paths[0]]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"FIGURES (\S+) (\S+) (\S+) (\S+) (\d+)", result.stdout)
     if not found or int(found[5]):
         raise RuntimeError(f"{base}{ask.paths[0]} did not answer well: {result.stdout}")
@@ -148,22 +154,16 @@ class _Client:
 
 
 def _python(base: str, ask: Ask, seconds: float, connections: int) -> Figures:
-    taken: list[float] = []
     until = time.perf_counter() + seconds
-    threads = [
-        threading.Thread(target=lambda: taken.extend(_Client(base, ask).timed(0, until)))
-        for _ in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if not taken:
-        raise RuntimeError(f"{base}{ask.paths[0]} did not answer well")
+    with ThreadPoolExecutor(connections) as threads:
+        asking = [threads.submit(_Client(base, ask).timed, 0, until) for _ in range(connections)]
+        taken = [one for asked in asking for one in asked.result()]
     return _figures(taken, seconds)
 
 
 def _figures(taken: list[float], seconds: float) -> Figures:
+    if not taken:
+        return Figures(0, 0, 0, 0)
     cuts = statistics.quantiles(taken, n=100, method="inclusive") if len(taken) > 1 else taken * 99
     return Figures(
         len(taken) / seconds, statistics.mean(taken) * 1000, cuts[49] * 1000, cuts[98] * 1000

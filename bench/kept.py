@@ -38,7 +38,7 @@ A_MINUTE = 400_000
 """About how many versions are made in a minute."""
 TELL_S = 5
 
-SAFE = {
+SAFE: dict[str, object] = {
     # As an operator's server: what is acknowledged is on disk; the data in memory.
     **{"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"},
     **{"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"},
@@ -115,7 +115,7 @@ def cluster() -> Cluster:
     data = OUT / "postgresql"
     if os.geteuid() == 0 and not all(p.stat().st_mode & 0o001 for p in OUT.parents):
         say("bench/out is closed to PostgreSQL's user: its databases are made anew in each run")
-        return Cluster(**SAFE)
+        return Cluster(None, **SAFE)
     return Cluster(data, **SAFE)
 
 

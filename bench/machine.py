@@ -7,14 +7,15 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import psycopg
+
 from bench.drive import CONNECTIONS, driver
 from bench.servers import THREADS
+from tests.postgres import Cluster
 
-__all__ = ["described", "driver"]
 
-
-def described() -> dict[str, str]:
-    """The machine, the versions of what is measured, and how it is driven."""
+def described(seconds: float) -> dict[str, str]:
+    """The machine, the versions of what is measured, and how it is driven in such rounds."""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
@@ -22,10 +23,17 @@ def described() -> dict[str, str]:
         "python": sys.version.split()[0],
         "sqlite": sqlite3.sqlite_version,
         **{name: version(name) for name in ("granian", "falcon", "psycopg")},
-        "driver": driver(),
+        "driver": driver(seconds),
         "connections": str(CONNECTIONS),
         "threads": str(THREADS),
     }
+
+
+def version_of(cluster: Cluster) -> str:
+    """PostgreSQL's version."""
+    with psycopg.connect(cluster.url("postgres")) as connection:
+        number = connection.info.server_version
+    return f"{number // 10000}.{number % 10000}"
 
 
 def _processor() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import statements
 from bench.cases import Case
-from bench.drive import Ask, drive, one_by_one
+from bench.drive import CONNECTIONS, Ask, Figures, drive, one_by_one
 from bench.kept import Kept
 from bench.servers import Server, serving
 from bench.statements import Raw, Run
@@ -57,6 +57,8 @@ class Cell:
     alone_p99: list[float] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
     memory: float | None = None
+    slow: bool = False
+    """It takes too long for a round: a few answers were timed, one after the other."""
 
 
 @dataclass
@@ -71,7 +73,6 @@ class Record:
     path: str
     bytes: int
     statements: int
-    slow: bool
     constant: list[float] = field(default_factory=list)
     raw: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
@@ -107,9 +108,9 @@ class Measured:
         self._ask = case.prepare(stand.kept, base)
         self._beside = case.beside and case.beside(stand.kept, base)
         runs, body = statements.record(stand.kept.url, self._ask)
-        self._runs: list[Run] = runs if case.writes else statements.durable_commit()
         # Of a change the raw driver makes the least that any is: it cannot make one twice.
-        slow = self._is_slow(base)
+        self._runs: list[Run] = runs if case.writes else statements.durable_commit()
+        self._slow = {cache: self._is_slow(server) for cache, server in stand.servers.items()}
         self.record = Record(
             stand.database,
             stand.kept.plan.versions,
@@ -119,12 +120,12 @@ class Measured:
             self._ask.paths[0],
             len(body),
             statements.count(runs),
-            slow,
         )
 
-    def _is_slow(self, base: str) -> bool:
-        one_by_one(base, self._ask, 1)
-        return one_by_one(base, self._ask, 1).mean * 4 > self._rounds.seconds * 1000
+    def _is_slow(self, server: Server) -> bool:
+        one_by_one(server.base, self._ask, 1)
+        taken = one_by_one(server.base, self._ask, 1).mean / 1000
+        return taken * 2 * CONNECTIONS > self._rounds.seconds
 
     def round(self) -> None:
         """Measure everything once more."""
@@ -150,11 +151,15 @@ class Measured:
 
     def _drive(self, cache: str, mode: str, *, alone: bool) -> None:
         server, cell, seconds = self._stand.servers[cache], self._cell(mode), self._rounds.seconds
-        if self.record.slow:
+        # While others write, a kept answer does not last.
+        cell.slow = any(self._slow.values()) if mode != cache else self._slow[cache]
+        lone: Figures | None = None
+        if cell.slow:
             busy = lone = one_by_one(server.base, self._ask)
         else:
             busy = drive(server.base, self._ask, seconds)
-            lone = drive(server.base, self._ask, seconds, 1) if alone else None
+            if alone:
+                lone = drive(server.base, self._ask, seconds, 1)
         cell.per_second.append(busy.per_second)
         cell.p50.append(busy.p50)
         cell.p99.append(busy.p99)

@@ -74,7 +74,7 @@ def _listening(runs: list[Run]) -> Iterator[None]:
     """Note what connections that are opened in this block run."""
 
     class Cursor(sqlite3.Cursor):
-        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        def execute(self, sql: str, parameters: Any = (), /) -> Any:
             runs.append(Run(sql, parameters))
             return super().execute(sql, parameters)
 

@@ -1,5 +1,6 @@
 """The figures as Markdown tables: one for each database and size."""
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -7,6 +8,9 @@ HEAD = (
     *("what", "mode", "requests/s", "p50, ms", "p99, ms", "alone p50", "alone p99"),
     *("÷ constant", "÷ raw driver", "MB", "statements"),
 )
+
+ENOUGH = 9
+"""Writes a second that count as the ten that are meant."""
 
 
 def tables(found: dict[str, Any]) -> str:
@@ -26,7 +30,24 @@ def tables(found: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def others(found: dict[str, Any]) -> str:
+    """What is no request: importing and starting."""
+    lines = []
+    for row in found["imports"]:
+        words = f"import of {row['machines']:,} machines"
+        memory = f"{number(mid(row['memory']))} at most, {number(row['memory_before'])} before"
+        lines.append((words, row["database"], f"{number(mid(row['per_second']))}/s", memory))
+    for row in found["starts"]:
+        memory = number(mid(row["memory"]))
+        ready, said = f"{number(mid(row['ready_s']))} s", f"{number(mid(row['help_ms']))} ms"
+        lines.append(("the server is ready; at rest", row["database"], ready, memory))
+        lines.append(("`goldenrod --help`", row["database"], said, ""))
+    if not lines:
+        return ""
+    return f"### Importing, starting\n\n{table(('what', 'database', 'measured', 'MB'), lines)}"
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
     lines.insert(1, "|" + "---|" * len(head))
@@ -44,7 +65,7 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
     return [
         (
             name,
-            mode,
+            f"{mode}{_few_writes(cell)}",
             number(mid(cell["per_second"])),
             number(mid(cell["p50"])),
             number(mid(cell["p99"])),
@@ -59,6 +80,12 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
+def _few_writes(cell: dict[str, Any]) -> str:
+    """How many writes a second there were, where it was clearly less than ten."""
+    rate = mid(cell["written"])
+    return "" if rate is None or rate > ENOUGH else f" ({rate:.0f}/s)"
+
+
 def mid(values: list[float]) -> float | None:
     """The median; None of nothing."""
     return median(values) if values else None
@@ -67,7 +94,7 @@ def mid(values: list[float]) -> float | None:
 def to_constant(row: dict[str, Any], mode: str) -> float | None:
     """Requests a second ÷ those of the constant body, the median of the rounds' ratios."""
     cell = row["cells"].get(mode)
-    if not cell or row["slow"]:
+    if not cell or cell["slow"]:
         return None
     return mid([a / b for a, b in zip(cell["per_second"], row["constant"], strict=True)])
 
