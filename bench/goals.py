@@ -72,7 +72,7 @@ def growth(found: Found, case: str, mode: str) -> float | None:
     cells = [row["cells"].get(mode) for row in found.of(case)]
     if len(cells) < 2 or not cells[0] or not cells[-1]:
         return None
-    return mid([b / a for a, b in zip(cells[0]["alone"], cells[-1]["alone"], strict=True)])
+    return mid([b / a for a, b in zip(cells[0]["alone_p50"], cells[-1]["alone_p50"], strict=True)])
 
 
 def _growth(case: str, mode: str) -> Figure:
@@ -84,7 +84,7 @@ def _deep(found: Found) -> float | None:
     cell = rows[-1]["cells"].get(COLD) if rows else None
     if not cell:
         return None
-    return mid([a / b for a, b in zip(cell["alone"], rows[-1]["beside"], strict=True)])
+    return mid([a / b for a, b in zip(cell["alone_p50"], rows[-1]["beside"], strict=True)])
 
 
 def _alone(case: str, mode: str, which: str) -> Figure:

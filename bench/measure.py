@@ -52,7 +52,6 @@ class Cell:
     per_second: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
-    alone: list[float] = field(default_factory=list)
     alone_p50: list[float] = field(default_factory=list)
     alone_p99: list[float] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
@@ -124,7 +123,7 @@ class Measured:
 
     def _is_slow(self, server: Server) -> bool:
         one_by_one(server.base, self._ask, 1)
-        taken = one_by_one(server.base, self._ask, 1).mean / 1000
+        taken = one_by_one(server.base, self._ask, 1).p50 / 1000
         return taken * 2 * CONNECTIONS > self._rounds.seconds
 
     def round(self) -> None:
@@ -134,7 +133,7 @@ class Measured:
             self._drive(cache, cache, alone=self._case.alone or cache == COLD)
             if self._beside and cache == COLD:
                 base = self._stand.servers[cache].base
-                record.beside.append(drive(base, self._beside, seconds, 1).mean)
+                record.beside.append(drive(base, self._beside, seconds, 1).p50)
         path = "/unchanged" if self._ask.status == 304 else f"/{record.bytes}"
         yardstick = Ask((path,))
         record.constant.append(drive(self._constant.base, yardstick, seconds).per_second)
@@ -164,7 +163,6 @@ class Measured:
         cell.p50.append(busy.p50)
         cell.p99.append(busy.p99)
         if lone:
-            cell.alone.append(lone.mean)
             cell.alone_p50.append(lone.p50)
             cell.alone_p99.append(lone.p99)
         cell.memory = server.memory()

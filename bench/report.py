@@ -125,7 +125,7 @@ def _sizes(run: dict[str, Any]) -> str:
         values: dict[str, tuple[float | None, float | None]] = {}
         for database, found in parts.items():
             cells = [row["cells"].get(COLD) for row in found.of(case)]
-            alone = [mid(cell["alone"]) if cell else None for cell in cells]
+            alone = [mid(cell["alone_p50"]) if cell else None for cell in cells]
             if alone:
                 values[database] = alone[0], alone[-1] if len(alone) > 1 else None
         lines.append(svg.Line(case, values))

@@ -5,6 +5,7 @@ and nothing is done with them.
 """
 
 import sqlite3
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,14 +109,16 @@ class Raw:
         self._db = Database(url, pool=1)
 
     def milliseconds(self, runs: list[Run], seconds: float) -> float:
-        """How long the statements of one request take; the mean of as many times as fit."""
+        """How long the statements of one request take; the median of as many times as fit."""
+        taken: list[float] = []
         with self._db.connection() as connection:
             self._once(connection, runs)
-            began, times = time.perf_counter(), 0
-            while times == 0 or time.perf_counter() < began + seconds:
+            until = time.perf_counter() + seconds
+            while not taken or time.perf_counter() < until:
+                began = time.perf_counter()
                 self._once(connection, runs)
-                times += 1
-            return (time.perf_counter() - began) / times * 1000
+                taken.append(time.perf_counter() - began)
+        return statistics.median(taken) * 1000
 
     def _once(self, connection: Any, runs: list[Run]) -> None:
         for run in runs:

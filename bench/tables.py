@@ -102,9 +102,9 @@ def to_constant(row: dict[str, Any], mode: str) -> float | None:
 def to_raw(row: dict[str, Any], mode: str) -> float | None:
     """The time of a request alone ÷ the raw driver's time for the statements."""
     cell = row["cells"].get(mode)
-    if not cell or len(cell["alone"]) != len(row["raw"]):
+    if not cell or len(cell["alone_p50"]) != len(row["raw"]):
         return None
-    return mid([a / b for a, b in zip(cell["alone"], row["raw"], strict=True)])
+    return mid([a / b for a, b in zip(cell["alone_p50"], row["raw"], strict=True)])
 
 
 def number(value: float | None) -> str:
