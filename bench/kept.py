@@ -1,9 +1,9 @@
 """Catalogues to measure on, filled once and kept in `bench/out/` for the next run.
 
-One is known by what it was made from: the plan, the schema and its migrations, what the catalogue
-keeps with changes, and the code that makes the rows. Where any of it changes, it is made anew. A
-catalogue is written to while it is measured (texts change, dates and shares come and go), so its
-figures are not those of its first hour; `make clean` does not take it away, `rm -r bench/out` does.
+One is known by what it was made from: the plan, the schema, what the catalogue keeps with changes,
+and the code that makes the rows. Where any of it changes, it is made anew. It is written to while it
+is measured: texts change, dates and shares come and go. `make clean` leaves it, `rm -r bench/out`
+takes it away.
 """
 
 import hashlib
@@ -17,22 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 import goldenrod
 from bench import about, cast, load
 from bench.plan import Plan
 from bench.rows import Catalogue
+from goldenrod.store import schema
 from goldenrod.store.db import Database
-from goldenrod.store.migrate import migrate
+from goldenrod.store.migrate import HEAD, migrate
 from tests.postgres import Cluster
 
-OUT = Path(__file__).parent / "out"
+HERE = Path(__file__).parent
+OUT = HERE / "out"
 
 _PACKAGE = Path(goldenrod.__file__).parent
-_MADE_FROM = (
-    *("store/schema.py", "store/tables.py", "store/lifecycle.py", "store/sql.py"),
-    *("store/migrations/versions/*.py", "rules/standing.py", "rules/counts.py"),
-)
+_MADE_BY = ("rules/standing.py", "rules/counts.py", "base/words.py", "catalogue/search.py")
 
 A_MINUTE = 400_000
 """About how many versions are made in a minute."""
@@ -66,13 +66,15 @@ class Kept:
 
 def fingerprint(plan: Plan) -> str:
     """What a filled catalogue is known by."""
-    found = hashlib.blake2b(repr(plan).encode(), digest_size=6)
-    ours = [
-        Path(__file__).parent / name
-        for name in ("plan.py", "cast.py", "rows.py", "load.py", "about.py")
-    ]
-    for path in (*ours, *(p for pattern in _MADE_FROM for p in sorted(_PACKAGE.glob(pattern)))):
-        found.update(path.read_bytes())
+    found = hashlib.blake2b(f"{plan!r} {HEAD}".encode(), digest_size=6)
+    for table in schema.metadata.sorted_tables:
+        found.update(str(CreateTable(table)).encode())
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            found.update(str(CreateIndex(index)).encode())
+    ours = ("plan.py", "cast.py", "rows.py", "load.py", "about.py")
+    for path in (*(HERE / name for name in ours), *(_PACKAGE / name for name in _MADE_BY)):
+        if path.exists():
+            found.update(path.read_bytes())
     return found.hexdigest()
 
 

@@ -71,7 +71,7 @@ class Record:
     note: str
     path: str
     bytes: int
-    statements: int
+    statements: dict[str, int]
     constant: list[float] = field(default_factory=list)
     raw: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
@@ -107,6 +107,7 @@ class Measured:
         self._ask = case.prepare(stand.kept, base)
         self._beside = case.beside and case.beside(stand.kept, base)
         runs, body = statements.record(stand.kept.url, self._ask)
+        kept_runs, _ = statements.record(stand.kept.url, self._ask, cache=True)
         # Of a change the raw driver makes the least that any is: it cannot make one twice.
         self._runs: list[Run] = runs if case.writes else statements.durable_commit()
         self._slow = {cache: self._is_slow(server) for cache, server in stand.servers.items()}
@@ -118,7 +119,7 @@ class Measured:
             self._ask.note,
             self._ask.paths[0],
             len(body),
-            statements.count(runs),
+            {COLD: statements.count(runs), WARM: statements.count(kept_runs)},
         )
 
     def _is_slow(self, server: Server) -> bool:

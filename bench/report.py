@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import svg
-from bench.cases import CASES, LINEAR
+from bench.cases import CASES, LINEAR, PATCH
 from bench.goals import DATABASES, Found, checklist
 from bench.measure import COLD, WARM
 from bench.tables import mid, number, others, table, tables, to_constant
@@ -107,7 +107,7 @@ def _linear(run: dict[str, Any]) -> str:
 def _shares(run: dict[str, Any]) -> str:
     parts = {database: Found(run, database) for database in DATABASES}
     lines = []
-    for case in dict.fromkeys(row["case"] for row in run["rows"]):
+    for case in dict.fromkeys(row["case"] for row in run["rows"] if row["case"] != PATCH):
         values = {}
         for database, found in parts.items():
             if rows := found.of(case):
@@ -130,7 +130,9 @@ def _sizes(run: dict[str, Any]) -> str:
                 values[database] = alone[0], alone[-1] if len(alone) > 1 else None
         lines.append(svg.Line(case, values))
     few, many = (f"{size:,} versions" for size in (sizes[0], sizes[-1]))
-    return svg.times("One request alone, without the answer cache", (few, many), lines)
+    return svg.times(
+        "Milliseconds for one request alone, without the answer cache", (few, many), lines
+    )
 
 
 if __name__ == "__main__":

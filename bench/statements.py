@@ -33,15 +33,15 @@ class Run:
     params: Any
 
 
-def record(url: str, ask: Ask) -> tuple[list[Run], bytes]:
-    """What one request has the driver run, nothing being remembered of an earlier one; and what is
-    answered. Raises RuntimeError where the answer is an error, or a statement goes unseen."""
+def record(url: str, ask: Ask, *, cache: bool = False) -> tuple[list[Run], bytes]:
+    """What a request has the driver run that was made before, with the answer cache or without it;
+    and what is answered. Raises RuntimeError where that is an error, or a statement goes unseen."""
     runs: list[Run] = []
     with _listening(runs):
         db = Database(url, pool=1)
         try:
-            settings = config.load({"GOLDENROD_DATABASE_URL": url, CACHE_SETTING: "0"})
-            client = testing.TestClient(build_app(db, settings))
+            settings = {"GOLDENROD_DATABASE_URL": url} | ({} if cache else {CACHE_SETTING: "0"})
+            client = testing.TestClient(build_app(db, config.load(settings)))
             _asked(client, ask)  # statements are composed, a token's use is noted
             runs.clear()
             db.trace = []

@@ -5,9 +5,9 @@ from math import log10
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, GAP, TOP, ROW = 1000, 270, 30, 84, 30
+WIDTH, LEFT, GAP, RIGHT, TOP, ROW = 1000, 270, 40, 30, 84, 30
 INK, FAINT, BARS = "#222", "#d8d8d8", ("#9db7e4", "#3a66b7")
-PANEL = (WIDTH - LEFT - GAP - 20) / 2
+PANEL = (WIDTH - LEFT - GAP - RIGHT) / 2
 
 
 class Line(NamedTuple):
@@ -65,7 +65,7 @@ class _Drawing:
 
     def legend(self, names: tuple[str, str]) -> None:
         for place, name in enumerate(names):
-            x = LEFT + place * 190
+            x = LEFT + place * 220
             self.bar(x, 40, 12, 12, BARS[place])
             self.text(x + 18, 51, name)
 
@@ -106,7 +106,7 @@ def times(title: str, names: tuple[str, str], lines: list[Line]) -> str:
 
         for decade in range(low, high + 1):
             drawing.line(at(10**decade), TOP, at(10**decade), drawing.bottom, FAINT)
-            drawing.text(at(10**decade), drawing.bottom + 18, f"{10**decade:g} ms", anchor="middle")
+            drawing.text(at(10**decade), drawing.bottom + 18, f"{10**decade:g}", anchor="middle")
         for place, line in enumerate(lines):
             y = TOP + place * ROW + ROW / 2
             few, many = line.values.get(database, (None, None))

@@ -74,7 +74,7 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
             number(to_constant(row, mode)),
             number(to_raw(row, mode)),
             number(cell["memory"]),
-            str(row["statements"]) if mode.startswith("cold") else "",
+            str(row["statements"].get(mode, "")),
         )
         for mode, cell in row["cells"].items()
     ]
