@@ -8,11 +8,11 @@ bin := .venv/bin
 installed := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chromium screenshots bench fuzz format clean
+.PHONY: help demo test chromium screenshots bench bench-full bench-pages fuzz format clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
-	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(installed) ## serve the demonstration catalogue on 127.0.0.1:8000 (PORT=8001: there)
 	$(bin)/goldenrod demo --port $(PORT)
@@ -37,8 +37,14 @@ chromium: ## install the browser for tests, as root on Debian; elsewhere say tha
 screenshots: $(installed) chromium ## draw every page, wide and narrow, light and dark, into screenshots/
 	$(bin)/python -m tests.browser.screenshots
 
-bench: $(installed) ## measure how fast it answers
+bench: $(installed) ## measure how fast it answers, with 20,000 versions
 	$(bin)/python -m bench
+
+bench-full: $(installed) ## the same with 20,000 and 2,000,000 versions
+	$(bin)/python -m bench --versions 20000,2000000
+
+bench-pages: $(installed) ## measure each page: on the demonstration and with 200,000 versions
+	$(bin)/python -m bench.pages
 
 fuzz: $(installed) ## look for broken rules with random changes for 10 minutes (MINUTES=60: longer)
 	$(bin)/python -m tests.fuzz $(MINUTES)

@@ -1,120 +1,156 @@
-"""`make bench`: how fast it answers, as a ratio to a constant body of the same size in the same run.
+"""`make bench`: how fast it answers, beside what the machine can do at all, in one run.
 
-Seeds a catalogue on SQLite and on PostgreSQL, starts the real server on it, and asks one version and
-a page of 100, anonymous and signed in: *cold* is the first answer of a fresh server process, in
-milliseconds; the rest is *warm*, under load. Machines are shared and noisy: compare ratios.
+    python -m bench                                       20,000 versions, on both databases
+    python -m bench --only 'one version' --seconds 2      one row
+    python -m bench --versions 20000,2000000              as `make bench-full`
 
-    python -m bench [VERSIONS] [SECONDS]      20,000 versions and 3 seconds a figure, if not said
+The table goes to stdout, progress to stderr, all figures to a JSON file in `bench/out/`.
 """
 
-import os
-import socket
-import subprocess
+import argparse
+import json
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-import httpx
-
-from bench.drive import drive, driver
-from bench.seed import seed
-from goldenrod.store.db import Database
-from goldenrod.store.migrate import migrate
+from bench import importing, kept, machine, measure, servers, starting
+from bench.cases import IMPORT, STARTING, Case, chosen, wanted
+from bench.drive import driver
+from bench.goals import checklist
+from bench.kept import say
+from bench.measure import COLD, WARM, Measured, Rounds, Stand
+from bench.plan import Plan
+from bench.tables import others, tables
 from tests.postgres import Cluster
 
-THREADS = 8
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Goldenrod.")
+    parser.add_argument("--versions", default="20000", help="how many, or several: 20000,2000000")
+    parser.add_argument("--databases", default=",".join(DATABASES), help="sqlite,postgresql")
+    parser.add_argument("--seconds", type=float, default=1, help="how long a figure is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="how many times; the median counts")
+    parser.add_argument("--only", action="append", default=[], help="rows whose name holds this")
+    parser.add_argument("--caches", default=f"{COLD},{WARM}", help="cold,warm")
+    parser.add_argument("--no-writes", action="store_true", help="leave the rounds with writes out")
+    parser.add_argument("--amis", type=Path, help="lines to import; else the demonstration's")
+    parser.add_argument("--out", type=Path, help="the JSON file; else named after the time")
+    found = parser.parse_args(given)
+    found.databases = found.databases.split(",")
+    if unknown := {*found.databases} - DATABASES.keys():
+        parser.error(f"--databases takes {', '.join(DATABASES)}, not {', '.join(unknown)}")
+    found.caches = tuple(found.caches.split(","))
+    if {*found.caches} - {COLD, WARM}:
+        parser.error(f"--caches takes {COLD}, {WARM} or both")
+    found.versions = sorted(int(number.replace("_", "")) for number in found.versions.split(","))
+    if not (chosen(found.only) or wanted(IMPORT, found.only) or wanted(STARTING, found.only)):
+        parser.error("--only names no row")
+    return found
 
 
-@contextmanager
-def running(*command: str, ready: str, **environ: str) -> Iterator[None]:
-    """A server process, from when it answers at `ready` until the block ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env={**os.environ, **environ},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                httpx.get(ready)
-                break
-            except httpx.TransportError:
-                if time.monotonic() > until or process.poll() is not None:
-                    raise
-                time.sleep(0.02)
-        yield
-    finally:
-        process.terminate()
-        process.wait(40)
-
-
-def measure(name: str, url: str, secret: str, constant: str, seconds: float) -> None:
-    """Print the rows of one database."""
-    port = free_port()
-    base = f"http://127.0.0.1:{port}"
-    command = ("goldenrod", "serve", "--port", str(port), "--threads", str(THREADS))
-    with running(*command, ready=f"{base}/api/v2/tags", GOLDENROD_DATABASE_URL=url):
-        signed_in = {"Authorization": f"Token {secret}"}
-        first = httpx.get(f"{base}/image_versions?page_size=1").json()["results"][0]["url"]
-        rows = (
-            ("one version", first, {}),
-            ("one version, signed in", first, signed_in),
-            ("page of 100", "/image_versions", {}),
-            ("page of 100, signed in", "/image_versions", signed_in),
-        )
-        for words, path, headers in rows:
-            begin = time.perf_counter()
-            answer = httpx.get(base + path, headers=headers)
-            cold = (time.perf_counter() - begin) * 1000
-            size = len(answer.raise_for_status().content)
-            ours = drive(base + path, seconds, headers)
-            best = drive(f"{constant}/{size}", seconds)
-            print(
-                f"| {name} | {words} | {size:,} | {cold:.1f} | {ours.per_second:,.0f} | "
-                f"{ours.p50:.2f} | {ours.p99:.2f} | {best.per_second:,.0f} | "
-                f"{ours.per_second / best.per_second:.2f} |",
-                flush=True,
-            )
-
-
-def main(versions: int = 20_000, seconds: float = 3) -> None:
-    """Measure both databases."""
+def run(options: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Measure what is asked for; what is found goes into `found` as it comes, for JSON."""
+    rounds = Rounds(options.seconds, options.rounds, options.caches, not options.no_writes)
+    found |= {
+        "at": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "machine": machine.described(rounds.seconds),
+        "seconds": rounds.seconds,
+        "rounds": rounds.rounds,
+        "rows": [],
+        "imports": [],
+        "starts": [],
+    }
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cluster = stack.enter_context(Cluster())
-        port = free_port()
-        constant = f"http://127.0.0.1:{port}"
-        stack.enter_context(
-            running("bench.constant", str(port), str(THREADS), ready=f"{constant}/1")
-        )
-        hello = drive(f"{constant}/612", seconds)
-        print(f"{versions:,} versions; driven by {driver()}; one worker, {THREADS} threads.")
-        print(f"hello: {hello.per_second:,.0f} requests/s for a constant body of 612 bytes\n")
-        print("| database | what | bytes | cold, ms | warm, 1/s | p50, ms | p99, ms |", end="")
-        print(" constant, 1/s | ratio |\n|---|---|---|---|---|---|---|---|---|")
-        urls = {
-            "SQLite": f"sqlite:///{directory / 'bench.db'}",
-            "PostgreSQL": cluster.create("bench"),
-        }
-        for name, url in urls.items():
-            db = Database(url)
-            migrate(db)
-            secret = seed(db, versions)
-            with db.connection() as connection:
-                connection.execute("ANALYZE")
-            db.close()
-            measure(name, url, secret, constant, seconds)
+        constant = stack.enter_context(servers.constant())
+        for name in options.databases:
+            with ExitStack() as inner:
+                cluster = inner.enter_context(kept.cluster()) if name == "postgresql" else None
+                _database(inner, name, cluster, constant, options, rounds, found)
+
+
+def _database(
+    stack: ExitStack,
+    name: str,
+    cluster: Cluster | None,
+    constant: servers.Server,
+    options: argparse.Namespace,
+    rounds: Rounds,
+    found: dict[str, Any],
+) -> None:
+    """All rows of one database."""
+    shown, cases = DATABASES[name], chosen(options.only)
+    if cluster:
+        found["machine"]["postgresql"] = machine.version_of(cluster)
+
+    def filled(plan: Plan) -> kept.Kept:
+        return kept.postgresql(plan, cluster) if cluster else kept.sqlite(plan)
+
+    if wanted(IMPORT, options.only):
+        say(f"{shown}: {IMPORT}")
+        imported = importing.measured(shown, options.amis, rounds.rounds, cluster)
+        found["imports"].append(imported)
+    if wanted(STARTING, options.only):
+        say(f"{shown}: {STARTING}")
+        started = starting.measured(filled(Plan(options.versions[0])).url, rounds.rounds)
+        found["starts"].append({"database": shown, **started})
+    seeds = sorted({case.seed for case in cases}, reverse=True)
+    stands = [
+        stack.enter_context(measure.stand(shown, filled(Plan(number, seed)), rounds.caches))
+        for seed in seeds
+        for number in options.versions
+    ]
+    _cases(cases, stands, constant, rounds, found["rows"])
+
+
+def _cases(
+    cases: list[Case],
+    stands: list[Stand],
+    constant: servers.Server,
+    rounds: Rounds,
+    rows: list[dict[str, Any]],
+) -> None:
+    """The rows of requests: of each, the rounds of all catalogues in turn."""
+    left = sum(
+        measure.lasts(case, rounds) for case in cases for stand in stands if _is_for(case, stand)
+    )
+    for place, case in enumerate(cases, 1):
+        at = [stand for stand in stands if _is_for(case, stand)]
+        where = f"{at[0].database}, {place} of {len(cases)}"
+        say(f"{where}: {case.name}; about {left / 60:.1f} minutes left of this database")
+        measured = [Measured(case, stand, constant, rounds) for stand in at]
+        for _ in range(rounds.rounds):
+            for one in measured:
+                one.round()
+        rows += [one.record.document() for one in measured]
+        left -= measure.lasts(case, rounds) * len(at)
+
+
+def _is_for(case: Case, stand: Stand) -> bool:
+    return case.seed == stand.kept.plan.seed
+
+
+def main(given: list[str] | None = None) -> None:
+    """Measure, print, and keep the figures, also of a run that was broken off."""
+    options = arguments(given)
+    path = options.out or kept.OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
+    began = time.monotonic()
+    say(f"driven by {driver(options.seconds)}")
+    found: dict[str, Any] = {}
+    try:
+        run(options, found)
+    finally:
+        found["took_s"] = round(time.monotonic() - began)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found, indent=1))
+    print(tables(found), others(found), checklist(found), sep="\n")
+    say(f"the figures are in {path}; python -m bench.report {path} puts them into the documents")
 
 
 if __name__ == "__main__":
-    main(*(int(argument.replace(",", "")) for argument in sys.argv[1:3]))
+    main(sys.argv[1:])

@@ -1,6 +1,10 @@
-"""The yardstick: the same server and framework, answering a constant body of a given size."""
+"""The yardstick: the same server and framework, with as many threads, answering a constant body.
+
+`/612` answers 612 bytes, `/unchanged` 304 without a body.
+"""
 
 import sys
+from functools import lru_cache
 from typing import Any
 
 import falcon
@@ -8,15 +12,26 @@ from granian import Granian
 from granian.constants import Interfaces
 
 
+@lru_cache
+def _body(size: int) -> bytes:
+    return b"x" * size
+
+
 class _Body:
     def on_get(self, req: falcon.Request, resp: falcon.Response, size: int) -> None:
         resp.content_type = "application/json"
-        resp.data = b"x" * size
+        resp.data = _body(size)
+
+
+class _Unchanged:
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.status = 304
 
 
 def load(target: str) -> Any:
     app = falcon.App()
     app.add_route("/{size:int}", _Body())
+    app.add_route("/unchanged", _Unchanged())
     return app
 
 

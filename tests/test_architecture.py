@@ -28,11 +28,11 @@ MAY_TOUCH_THE_ENVIRONMENT = {
 
 
 def text_files(*places: str) -> Iterator[Path]:
-    """All files of text below these folders, without caches."""
+    """All files of text below these folders, without caches and what was measured."""
     for place in places:
         for path in sorted((ROOT / place).rglob("*")):
             parts = path.relative_to(ROOT).parts
-            cached = any(part.startswith(".") or part == "__pycache__" for part in parts)
+            cached = any(part.startswith(".") or part in ("__pycache__", "out") for part in parts)
             if path.is_file() and not cached and path.suffix not in BINARY:
                 yield path
 

@@ -1,0 +1,133 @@
+"""What is measured, row by row: each case says what it asks of a filled catalogue."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx
+
+from bench import cast
+from bench.drive import Ask
+from bench.kept import Kept
+from bench.plan import Seed
+
+DEEP = 1000
+"""The page that is reached by following `next`; of a shorter list, the last whole page."""
+PATCHED = 100
+"""How many versions are changed in turn."""
+
+Prepare = Callable[[Kept, str], Ask]
+"""The request for a catalogue that is served at an address."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row: its name, what it asks, on which seed. `alone` cases are timed one request at a time
+    also with the answer cache, and while others write; at a `texts` case only texts are written,
+    for its answer to stay."""
+
+    name: str
+    prepare: Prepare
+    seed: Seed = "most"
+    alone: bool = False
+    texts: bool = False
+    writes: bool = True
+    beside: Prepare | None = None
+    """Another request, timed in the same rounds."""
+
+
+def _get(address: str, reader: str | None = None) -> Prepare:
+    """GET of an address with what the catalogue knows filled in."""
+
+    def prepare(kept: Kept, base: str) -> Ask:
+        filled = address.format_map(
+            {k: quote(v) if isinstance(v, str) else v for k, v in kept.about.items()}
+        )
+        headers = {"Authorization": f"Token {kept.secret(reader)}"} if reader else {}
+        return Ask((filled,), headers=headers)
+
+    return prepare
+
+
+def _many(kept: Kept, base: str) -> Ask:
+    keys = kept.about["versions"]
+    return Ask(tuple(f"/image_versions/{key}" for key in keys), note=f"{len(keys):,} of them")
+
+
+def _deep(kept: Kept, base: str) -> Ask:
+    """The page at the end of a thousand links, the first page being the first."""
+    address = "/image_versions"
+    following: str | None = address
+    page = 0
+    with httpx.Client(base_url=base, timeout=60) as client:
+        while following and page < DEEP:
+            before, address = address, following
+            following = client.get(address).raise_for_status().json()["next"]
+            page += 1
+    if following is None:
+        address, page = before, page - 1  # the last page may not be whole
+    return Ask((address,), note=f"page {page:,}")
+
+
+def _unchanged(kept: Kept, base: str) -> Ask:
+    tag = httpx.get(f"{base}/image_versions").raise_for_status().headers["ETag"]
+    return Ask(("/image_versions",), headers={"If-None-Match": tag}, status=304)
+
+
+def _patch(kept: Kept, base: str) -> Ask:
+    chosen = kept.about["versions"][:PATCHED]
+    return Ask(
+        tuple(f"/image_versions/{key}" for key in chosen),
+        method="PATCH",
+        headers={
+            "Authorization": f"Token {kept.secret(cast.WRITER)}",
+            "Content-Type": "application/json",
+        },
+        body='{"change_log": "Security updates, the %d. time."}',
+    )
+
+
+ONE, PAGE, SIGNED_IN = "one version", "page of 100", "page of 100, a user in 3 groups"
+DEEP_PAGE, UNCHANGED, PATCH = "page 1,000 deep by next", "304 on a list", "PATCH"
+COUNT, COUNT_SIGNED_IN = "count", "count, a user in 3 groups"
+FEW_PAGE, FEW_COUNT = "page of 100, a reader who sees few", "count, a reader who sees few"
+
+CASES = (
+    Case(ONE, _get("/image_versions/{version}"), alone=True),
+    Case("one of many versions in turn", _many),
+    Case("one version, a user in 3 groups", _get("/image_versions/{version}", cast.READER)),
+    Case(PAGE, _get("/image_versions"), alone=True),
+    Case(SIGNED_IN, _get("/image_versions", cast.READER), alone=True),
+    Case(DEEP_PAGE, _deep, beside=_get("/image_versions")),
+    Case("list of an image", _get("/image_versions?image_id={image}")),
+    Case("list of a creator", _get("/image_versions?created_by={owner}")),
+    Case("search, an image's name", _get("/image_versions?search={words}")),
+    Case("search, a frequent word", _get("/image_versions?search={many}")),
+    Case("list of a provider", _get("/image_versions?provider={region}")),
+    Case("list by allow_imaging", _get("/image_versions?allow_imaging=false")),
+    Case(COUNT, _get("/image_versions?page_size=1"), alone=True),
+    Case(COUNT_SIGNED_IN, _get("/image_versions?page_size=1", cast.READER), alone=True),
+    Case("resolve", _get("/resolve/{slug}/stable/{region}")),
+    Case("resolve latest", _get("/resolve/{slug}/latest/{region}")),
+    Case("lineage", _get("/image_versions/{version}/lineage")),
+    Case(UNCHANGED, _unchanged, alone=True, texts=True),
+    Case(PATCH, _patch, writes=False),
+    Case(FEW_PAGE, _get("/image_versions", cast.GUEST), seed="few", alone=True),
+    Case(FEW_COUNT, _get("/image_versions?page_size=1", cast.GUEST), seed="few", alone=True),
+)
+IMPORT, STARTING = "import", "start-up"
+"""Rows that are no requests (`importing.py`, `starting.py`)."""
+LINEAR = ("search, a frequent word", "list of a provider", "list by allow_imaging")
+"""Lists whose exact count reads everything that they match."""
+GROWTH = (ONE, PAGE, UNCHANGED)
+"""Reads that take no longer in a hundred times as large a catalogue."""
+
+
+def wanted(name: str, words: list[str]) -> bool:
+    """Whether a row is asked for: its name holds one of the words, or there are none."""
+    return not words or any(word in name for word in words)
+
+
+def chosen(words: list[str]) -> list[Case]:
+    """The cases that are asked for."""
+    return [case for case in CASES if wanted(case.name, words)]

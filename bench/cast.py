@@ -1,0 +1,101 @@
+"""Who and what stands in a measured catalogue beside images: few rows, made by the catalogue itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench import plan
+from goldenrod.base import bodies
+from goldenrod.catalogue import attachments, groups, identities, people, providers, tokens
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Database, Tx
+
+READER, GUEST, WRITER = "reader", "guest", "writer"
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Their keys, and the secrets of the tokens that requests are made with."""
+
+    owners: tuple[int, ...]
+    reader: int
+    groups: dict[str, int]
+    others: tuple[int, ...]
+    regions: tuple[int, ...]
+    campus: int
+    identities: dict[int, int]
+    licenses: tuple[int, ...]
+    scripts: tuple[int, ...]
+    secrets: dict[str, str]
+
+
+def build(db: Database, count: int) -> Cast:
+    """Make them in an empty catalogue, with so many owners of images."""
+    with db.write() as tx:
+        owners = tuple(_user(tx, f"owner-{number}") for number in range(count))
+        reader, guest = _user(tx, READER), _user(tx, GUEST)
+        writer = int(
+            people.create_user(tx, CONSOLE, bodies.NewUser(username=WRITER, is_staff=True)).key
+        )
+        secrets = {
+            READER: _token(tx, reader, "read"),
+            GUEST: _token(tx, guest, "read"),
+            WRITER: _token(tx, writer, "admin"),
+        }
+        regions = tuple(_provider(tx, name, public=True) for name in plan.REGIONS)
+        campus = _provider(tx, plan.CAMPUS, public=False)
+        with_identity = (reader, *owners[::5])
+        return Cast(
+            owners,
+            reader,
+            {
+                **{name: _group(tx, name, [READER, "owner-1"]) for name in plan.GROUPS},
+                plan.FEW_GROUP: _group(tx, plan.FEW_GROUP, [GUEST, "owner-2"]),
+            },
+            tuple(
+                _group(tx, f"team-{number}", [owners[number % count], owners[(number + 1) % count]])
+                for number in range(plan.OTHER_GROUPS)
+            ),
+            regions,
+            campus,
+            {user: _identity(tx, user) for user in with_identity},
+            tuple(_license(tx, owners[k % count], k) for k in range(plan.LICENSES)),
+            tuple(_script(tx, owners[k % count], k) for k in range(plan.SCRIPTS)),
+            secrets,
+        )
+
+
+def _user(tx: Tx, name: str) -> int:
+    return int(people.create_user(tx, CONSOLE, bodies.NewUser(username=name)).key)
+
+
+def _token(tx: Tx, user: int, scope: Any) -> str:
+    _, secret = tokens.insert_token(tx, CONSOLE, user, bodies.NewToken(name="bench", scope=scope))
+    return secret
+
+
+def _provider(tx: Tx, name: str, *, public: bool) -> int:
+    kind = "aws" if public else "openstack"
+    body = bodies.NewProvider(name=name, type=kind, virtualization="hvm", public=public)
+    return int(providers.create_provider(tx, CONSOLE, body).key)
+
+
+def _group(tx: Tx, name: str, users: list[Any]) -> int:
+    return int(groups.create_group(tx, CONSOLE, bodies.NewGroup(name=name, users=users)).key)
+
+
+def _identity(tx: Tx, user: int) -> int:
+    body = bodies.NewIdentity(user=user, provider=plan.CAMPUS, key=f"project-{user}")
+    return int(identities.create_identity(tx, CONSOLE, body).key)
+
+
+def _license(tx: Tx, user: int, number: int) -> int:
+    actor = tokens.actor_of_user(tx, user, "write")
+    body = bodies.NewLicense(title=f"License {number}", type="SPDX", text=f"LicenseRef-{number}")
+    return int(attachments.create_license(tx, actor, body).key)
+
+
+def _script(tx: Tx, user: int, number: int) -> int:
+    actor = tokens.actor_of_user(tx, user, "write")
+    text = f"#!/bin/sh\nset -eu\nmount -a\nlogger 'prepared by script {number}'\n"
+    body = bodies.NewScript(title=f"Prepare disks {number}", type="Raw Text", text=text)
+    return int(attachments.create_script(tx, actor, body).key)

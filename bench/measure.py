@@ -1,0 +1,177 @@
+"""The rounds: each figure beside its yardsticks, in turn, as often as it takes for a median.
+
+For one case a round asks, of each catalogue: the server without its answer cache and the one with it,
+kept busy, and one request at a time; the constant body of the same size; the raw driver; then both
+servers again while another process writes. So whatever slows this machine slows all of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench import statements
+from bench.cases import Case
+from bench.drive import CONNECTIONS, Ask, Figures, drive, one_by_one
+from bench.kept import Kept
+from bench.servers import Server, serving
+from bench.statements import Raw, Run
+from bench.writer import Writer
+
+COLD, WARM = "cold", "warm"
+"""Without the answer cache, and with it."""
+WRITING = " + writes"
+RAW_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How much is measured."""
+
+    seconds: float = 1.0
+    rounds: int = 3
+    caches: tuple[str, ...] = (COLD, WARM)
+    writes: bool = True
+
+
+@dataclass
+class Stand:
+    """A filled catalogue with the servers over it, the raw driver, and who writes."""
+
+    database: str
+    kept: Kept
+    servers: dict[str, Server]
+    raw: Raw
+    writers: dict[str, Writer]
+
+
+@dataclass
+class Cell:
+    """One case's figures in one mode, one of each for a round."""
+
+    per_second: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    alone_p50: list[float] = field(default_factory=list)
+    alone_p99: list[float] = field(default_factory=list)
+    written: list[float] = field(default_factory=list)
+    memory: float | None = None
+    slow: bool = False
+    """It takes too long for a round: a few answers were timed, one after the other."""
+
+
+@dataclass
+class Record:
+    """A row: what one case came to on one catalogue. Times are in milliseconds."""
+
+    database: str
+    versions: int
+    seed: str
+    case: str
+    note: str
+    path: str
+    bytes: int
+    statements: dict[str, int]
+    constant: list[float] = field(default_factory=list)
+    raw: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
+    cells: dict[str, Cell] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@contextmanager
+def stand(database: str, kept: Kept, caches: tuple[str, ...]) -> Iterator[Stand]:
+    """Serve a catalogue with each setting of the cache."""
+    with ExitStack() as stack:
+        servers = {
+            cache: stack.enter_context(serving(kept.url, cache=cache == WARM)) for cache in caches
+        }
+        raw = Raw(kept.url)
+        stack.callback(raw.close)
+        # What is measured on one server is written through the other, where there are two.
+        other = {cache: servers[caches[at - 1]] for at, cache in enumerate(caches)}
+        writers = {cache: Writer(server.base, kept) for cache, server in other.items()}
+        for writer in writers.values():
+            stack.callback(writer.close)
+        yield Stand(database, kept, servers, raw, writers)
+
+
+class Measured:
+    """One case on one stand: made ready once, then measured round by round."""
+
+    def __init__(self, case: Case, stand: Stand, constant: Server, rounds: Rounds) -> None:
+        self._case, self._stand, self._constant, self._rounds = case, stand, constant, rounds
+        base = next(iter(stand.servers.values())).base
+        self._ask = case.prepare(stand.kept, base)
+        self._beside = case.beside and case.beside(stand.kept, base)
+        runs, body = statements.record(stand.kept.url, self._ask)
+        kept_runs, _ = statements.record(stand.kept.url, self._ask, cache=True)
+        # Of a change the raw driver makes the least that any is: it cannot make one twice.
+        self._runs: list[Run] = runs if case.writes else statements.durable_commit()
+        self._slow = {cache: self._is_slow(server) for cache, server in stand.servers.items()}
+        self.record = Record(
+            stand.database,
+            stand.kept.plan.versions,
+            stand.kept.plan.seed,
+            case.name,
+            self._ask.note,
+            self._ask.paths[0],
+            len(body),
+            {COLD: statements.count(runs), WARM: statements.count(kept_runs)},
+        )
+
+    def _is_slow(self, server: Server) -> bool:
+        one_by_one(server.base, self._ask)  # statements are composed, answers kept
+        taken = one_by_one(server.base, self._ask).p50 / 1000
+        return taken * 2 * CONNECTIONS > self._rounds.seconds
+
+    def round(self) -> None:
+        """Measure everything once more."""
+        record, seconds = self.record, self._rounds.seconds
+        for cache in self._stand.servers:
+            self._drive(cache, cache, alone=self._case.alone or cache == COLD)
+            if self._beside and cache == COLD:
+                base = self._stand.servers[cache].base
+                record.beside.append(drive(base, self._beside, seconds, 1).p50)
+        path = "/unchanged" if self._ask.status == 304 else f"/{record.bytes}"
+        yardstick = Ask((path,))
+        record.constant.append(drive(self._constant.base, yardstick, seconds).per_second)
+        if self._runs:
+            record.raw.append(self._stand.raw.milliseconds(self._runs, min(seconds, RAW_SECONDS)))
+        if self._rounds.writes and self._case.writes:
+            for cache, writer in self._stand.writers.items():
+                with writer.writing(texts=self._case.texts) as rate:
+                    self._drive(cache, cache + WRITING, alone=self._case.alone)
+                self._cell(cache + WRITING).written += rate
+
+    def _cell(self, mode: str) -> Cell:
+        return self.record.cells.setdefault(mode, Cell())
+
+    def _drive(self, cache: str, mode: str, *, alone: bool) -> None:
+        server, cell, seconds = self._stand.servers[cache], self._cell(mode), self._rounds.seconds
+        # While others write, a kept answer does not last.
+        cell.slow = any(self._slow.values()) if mode != cache else self._slow[cache]
+        lone: Figures | None = None
+        if cell.slow:
+            busy = lone = one_by_one(server.base, self._ask)
+        else:
+            busy = drive(server.base, self._ask, seconds)
+            if alone:
+                lone = drive(server.base, self._ask, seconds, 1)
+        cell.per_second.append(busy.per_second)
+        cell.p50.append(busy.p50)
+        cell.p99.append(busy.p99)
+        if lone:
+            cell.alone_p50.append(lone.p50)
+            cell.alone_p99.append(lone.p99)
+        cell.memory = server.memory()
+
+
+def lasts(case: Case, rounds: Rounds) -> float:
+    """About how many seconds a case takes on one catalogue."""
+    each = len(rounds.caches) * (2 if case.alone else 1) + 2.5 + bool(case.beside)
+    if rounds.writes and case.writes:
+        each += len(rounds.caches) * (2 if case.alone else 1)
+    return (each * max(1.0, rounds.seconds) * 1.1 + 0.2) * rounds.rounds + 1

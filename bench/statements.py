@@ -1,0 +1,136 @@
+"""The raw driver: the statements of one request, seen as they reach it, and run again in a loop.
+
+One process, one thread, one connection, opened as the catalogue opens its own; all rows are fetched,
+and nothing is done with them.
+"""
+
+import sqlite3
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import psycopg
+from falcon import testing
+
+from bench.drive import Ask
+from bench.servers import CACHE_SETTING
+from goldenrod.base import config
+from goldenrod.store.db import Database
+from goldenrod.web.app import build_app
+
+_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A statement with its parameters, as the driver was given them."""
+
+    text: str
+    params: Any
+
+
+def record(url: str, ask: Ask, *, cache: bool = False) -> tuple[list[Run], bytes]:
+    """What a request has the driver run that was made before, with the answer cache or without it;
+    and what is answered. Raises RuntimeError where that is an error, or a statement goes unseen."""
+    runs: list[Run] = []
+    with _listening(runs):
+        db = Database(url, pool=1)
+        try:
+            settings = {"GOLDENROD_DATABASE_URL": url} | ({} if cache else {CACHE_SETTING: "0"})
+            client = testing.TestClient(build_app(db, config.load(settings)))
+            _asked(client, ask)  # statements are composed, a token's use is noted
+            runs.clear()
+            db.trace = []
+            body = _asked(client, ask)
+            unseen = {*db.trace} - {run.text for run in runs}
+        finally:
+            db.close()
+    if unseen:
+        raise RuntimeError(f"these did not pass by the driver's cursor: {unseen}")
+    return [run for run in runs if run.text], body
+
+
+def count(runs: list[Run]) -> int:
+    """How many statements these are, without those that begin and end transactions."""
+    return sum(not run.text.upper().startswith(_CONTROL) for run in runs)
+
+
+def _asked(client: testing.TestClient, ask: Ask) -> bytes:
+    path, _, query = ask.paths[0].partition("?")
+    body = ask.body and ask.body.replace("%d", str(time.time_ns()))
+    answer = client.simulate_request(
+        ask.method, path, query_string=query, headers=ask.headers, body=body
+    )
+    if answer.status_code != ask.status:
+        raise RuntimeError(f"{ask.method} {path} answered {answer.status}: {answer.text[:500]}")
+    return bytes(answer.content)
+
+
+@contextmanager
+def _listening(runs: list[Run]) -> Iterator[None]:
+    """Note what connections that are opened in this block run."""
+
+    class Cursor(sqlite3.Cursor):
+        def execute(self, sql: str, parameters: Any = (), /) -> Any:
+            runs.append(Run(sql, parameters))
+            return super().execute(sql, parameters)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory: Any = Cursor) -> Any:
+            return super().cursor(factory)
+
+        def execute(self, sql: str, parameters: Any = (), /) -> Any:
+            return self.cursor().execute(sql, parameters)
+
+    connect, execute = sqlite3.connect, psycopg.Cursor.execute
+
+    def connected(*args: Any, **more: Any) -> Any:
+        return connect(*args, **{"factory": Connection} | more)
+
+    def executed(self: Any, query: Any, params: Any = None, **more: Any) -> Any:
+        runs.append(Run(query if isinstance(query, str) else "", params))
+        return execute(self, query, params, **more)
+
+    with (
+        patch.object(sqlite3, "connect", connected),
+        patch.object(psycopg.Cursor, "execute", executed),
+    ):
+        yield
+
+
+class Raw:
+    """The loop, over a connection that stays open."""
+
+    def __init__(self, url: str) -> None:
+        self._db = Database(url, pool=1)
+
+    def milliseconds(self, runs: list[Run], seconds: float) -> float:
+        """How long the statements of one request take; the median of as many times as fit."""
+        taken: list[float] = []
+        with self._db.connection() as connection:
+            self._once(connection, runs)
+            until = time.perf_counter() + seconds
+            while not taken or time.perf_counter() < until:
+                began = time.perf_counter()
+                self._once(connection, runs)
+                taken.append(time.perf_counter() - began)
+        return statistics.median(taken) * 1000
+
+    def _once(self, connection: Any, runs: list[Run]) -> None:
+        for run in runs:
+            cursor = connection.execute(run.text, run.params or {})
+            if cursor.description:
+                cursor.fetchall()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def durable_commit() -> list[Run]:
+    """The least that a change can cost: the catalogue's revision, committed to disk."""
+    update = "UPDATE catalogue SET revision = revision + 1"
+    return [Run("BEGIN", None), Run(update, None), Run("COMMIT", None)]
