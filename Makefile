@@ -8,7 +8,7 @@ bin := .venv/bin
 installed := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chromium screenshots bench bench-full fuzz format clean
+.PHONY: help demo test chromium screenshots bench bench-full bench-pages fuzz format clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -42,6 +42,9 @@ bench: $(installed) ## measure how fast it answers, with 20,000 versions
 
 bench-full: $(installed) ## the same with 20,000 and 2,000,000 versions
 	$(bin)/python -m bench --versions 20000,2000000
+
+bench-pages: $(installed) ## measure each page: on the demonstration and with 200,000 versions
+	$(bin)/python -m bench.pages
 
 fuzz: $(installed) ## look for broken rules with random changes for 10 minutes (MINUTES=60: longer)
 	$(bin)/python -m tests.fuzz $(MINUTES)

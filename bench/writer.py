@@ -28,16 +28,17 @@ class Writer:
 
     @contextmanager
     def writing(self, *, texts: bool) -> Iterator[list[float]]:
-        """Write until the block ends; the list has, at its end, the writes a second."""
+        """Write, at least once, until the block ends; the list then has the writes a second."""
         stop, failed, rate = threading.Event(), list[Exception](), list[float]()
 
         def write() -> None:
             began = time.monotonic()
-            done = 0
+            done, ended = 0, False
             try:
-                while not stop.wait(max(0.0, began + done / PER_SECOND - time.monotonic())):
+                while not ended:
                     self._write(texts)
                     done += 1
+                    ended = stop.wait(max(0.0, began + done / PER_SECOND - time.monotonic()))
             except Exception as error:
                 failed.append(error)
             rate.append(done / (time.monotonic() - began))
