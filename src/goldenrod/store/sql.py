@@ -138,6 +138,9 @@ def _value_postgresql(value: ColumnElement[Any], text: str) -> str:
         written = text
     elif isinstance(kind, Boolean | Integer):
         written = f"({text})::text"
+    elif isinstance(kind, NullType):
+        # A function whose type only the database knows.
+        written = f"to_json({text})::text"
     else:
         written = f"to_json(({text})::text)::text"
     return f"coalesce({written}, 'null')"
