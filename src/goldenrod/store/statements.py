@@ -24,7 +24,9 @@ class _Constants:
     some fifty constants and five parameters, and binding costs more than reading."""
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
-        if not bindparam.required and type(bindparam.type) in _WRITTEN:
+        # A bare NULL has no type, which a UNION needs on PostgreSQL.
+        constant = not bindparam.required and bindparam.value is not None
+        if constant and type(bindparam.type) in _WRITTEN:
             kw["literal_binds"] = True
         return super().visit_bindparam(bindparam, *args, **kw)  # type: ignore[misc,no-any-return]
 
