@@ -184,7 +184,8 @@ def short(count: int) -> str:
 
 def first_line(text: str) -> str:
     """The first line of a text that says something, without the marks of Markdown around it."""
-    lines = (line.strip().lstrip("#*->").strip() for line in text.splitlines())
+    bare = text.replace("**", "").replace("`", "")
+    lines = (line.strip().lstrip("#*->").strip() for line in bare.splitlines())
     return next((line for line in lines if line), "")
 
 
