@@ -216,7 +216,11 @@ def _markdown() -> Any:
 
 
 def _lower_headings(state: Any) -> None:
-    """A text's headings stand below the page's own two."""
+    """A text's headings stand below the page's own two, none more than one below the last."""
+    levels = sorted({int(token.tag[1]) for token in state.tokens if token.type == "heading_open"})
+    last = 2
     for token in state.tokens:
+        if token.type == "heading_open":
+            last = min(levels.index(int(token.tag[1])) + 3, last + 1, 6)
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+            token.tag = f"h{last}"
