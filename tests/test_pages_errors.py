@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 import pytest
 
@@ -111,6 +112,37 @@ def test_a_token_signs_nobody_out(visitor: Visitor, world: World) -> None:
     headers = {"Authorization": f"Token {world.secrets['alice']}"}
     page = visitor.ask("POST", "/account/sign-out-everywhere", body="token=", headers=headers)
     assert page.status == 403
+
+
+@pytest.mark.parametrize(
+    ("referer", "leads"),
+    [
+        (
+            "http://falconframework.org/images/x/edit?a=1",
+            "/sign-in?next=%2Fimages%2Fx%2Fedit%3Fa%3D1",
+        ),
+        ("http://evil.example/images/x", "/sign-in"),
+        ("http://[evil", "/sign-in"),
+        (None, "/sign-in"),
+    ],
+)
+def test_who_was_signed_out_is_led_back_to_their_form(
+    visitor: Visitor, referer: str | None, leads: str
+) -> None:
+    headers = {"Referer": referer} if referer else {}
+    page = visitor.ask("POST", "/account/sign-out-everywhere", body="", headers=headers)
+    assert page.status == 401
+    assert leads in page.links
+
+
+def test_no_address_makes_a_link_to_another_site(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in ("//evil.example/x", "///evil.example", "/%2fevil.example"):
+        for link in visitor.client.simulate_get(address, headers={"Accept": ACCEPT}).text.split(
+            '"'
+        ):
+            assert not link.startswith(("//", "http", "\\"))
 
 
 @pytest.fixture
@@ -242,3 +274,13 @@ def test_every_page_has_a_door_and_no_two_are_alike() -> None:
 def test_accept_is_what_browsers_send(door: Door, db: Database, world: World) -> None:
     assert Visitor(db, config.load({})).get("/nowhere").headers["content-type"] == HTML
     assert door.get("/nowhere", headers={"Accept": ACCEPT}).headers["content-type"] == HTML
+
+
+@pytest.mark.parametrize("path", ["/a%20b", "/100%25", "/caf%C3%A9", "/a%2Fb", "/x;y=1,2"])
+def test_signing_in_leads_back_to_the_address_as_it_was(visitor: Visitor, path: str) -> None:
+    page = visitor.get(f"/nowhere{path}")
+    [sign_in, _] = [link for link in page.links if link.startswith("/sign-in")]
+    form = visitor.get(sign_in).form("/sign-in")
+    [then] = form.fields["next"]
+    assert unquote(then) == unquote(f"/nowhere{path}")
+    assert then.isascii()

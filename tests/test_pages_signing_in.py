@@ -218,6 +218,8 @@ def test_a_form_of_another_session_is_refused(visitor: Visitor) -> None:
         ({"Sec-Fetch-Site": "none"}, 303),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[evil"}, 403),
+        ({"Origin": "\u00e9"}, 403),
         ({"Origin": "http://falconframework.org.evil.example"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),

@@ -123,7 +123,7 @@ def _show(resp: falcon.Response, visit: Visit) -> None:
         # Who sees the page, so that it shows them as signed in.
         with suppress(Problem), visit.read():
             pass
-    page = visit.page("error.html", resp.status_code, refusal=problem)
+    page = visit.page("error.html", resp.status_code, refusal=problem, here=visit.back)
     resp.set_headers(dict(page.headers))
     resp.set_header("Vary", "Accept, Cookie, Authorization")
     for cookie in page.cookies:

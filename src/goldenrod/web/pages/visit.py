@@ -31,7 +31,7 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Database, Tx
 from goldenrod.web.call import Answer, Call
 from goldenrod.web.identify import identify, note_use
-from goldenrod.web.pages import cookies, render
+from goldenrod.web.pages import addresses, cookies, render
 from goldenrod.web.pages.forms import Form
 
 HTML = "text/html; charset=utf-8"
@@ -207,8 +207,15 @@ class Visit(Call):
         if self.req.get_header("Sec-Fetch-Site") not in (None, "same-origin", "none"):
             return False
         origin = self.req.get_header("Origin")
+        return origin is None or self._is_ours(origin)
+
+    def _is_ours(self, address: str) -> bool:
+        """The address is one of this site, by the name that the browser or the settings know it by."""
         ours = {self.req.get_header("Host"), urlsplit(self.settings.public_url).netloc}
-        return origin is None or urlsplit(origin).netloc in ours - {None, ""}
+        try:
+            return urlsplit(address).netloc in ours - {None, ""}
+        except ValueError:
+            return False
 
     @property
     def token(self) -> str:
@@ -257,8 +264,17 @@ class Visit(Call):
     @property
     def here(self) -> str:
         """This address, with its query."""
-        query = self.req.query_string
-        return quote(self.req.path, safe="/:@!$&'()*+,;=~-._") + (f"?{query}" if query else "")
+        return _path(quote(self.req.path), self.req.query_string)
+
+    @property
+    def back(self) -> str:
+        """Where to go on after a refusal: here, or the page whose form was sent."""
+        if self.req.method == "GET":
+            return self.here
+        referer = self.req.get_header("Referer") or ""
+        if not self._is_ours(referer):
+            return addresses.HOME
+        return _path(urlsplit(referer).path, urlsplit(referer).query)
 
     def redirect(
         self, to: str, done: str | None = None, more: str = "", undo: Undo | None = None
@@ -306,3 +322,9 @@ class Visit(Call):
     def personal(self) -> bool:
         """Whether what is answered is for this visitor alone."""
         return not self.anonymous or self._secret is not None or bool(self._cookies)
+
+
+def _path(path: str, query: str) -> str:
+    """A path of this site, escaped as it came: one slash at its beginning, whatever was sent."""
+    written = quote(f"/{path.lstrip('/')}", safe="/:@!$&'()*+,;=~-._%")
+    return f"{written}?{query}" if query else written

@@ -21,6 +21,8 @@ export function forms(page) {
   // Coming back by the back button, a form may be sent again.
   addEventListener("pageshow", () => {
     for (const form of page.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-    for (const field of page.querySelectorAll("form[method=get] [name]")) field.disabled = false;
+    for (const form of page.forms) {
+      if (form.method === "get") for (const field of form.elements) field.disabled = false;
+    }
   });
 }
