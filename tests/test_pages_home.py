@@ -98,8 +98,7 @@ def test_a_word_of_a_hidden_versions_log_does_not_find_its_public_image(
     visitor.sign_in("alice")
     page = visitor.get("/search?q=xylophone")
     assert found(page) == ["open-image"]
-    assert "1 image and 1 version" in page.words
-    assert "scheduled" in page.words
+    assert "scheduled 2 The word is xylophone" in page.words
 
 
 # ── order, filters, pages ──────────────────────────────────────────────────────────────────
@@ -188,9 +187,13 @@ def test_versions_that_fit_have_a_page_of_their_own(
                 name=f"n{number}", image=world.images["open"], change_log="tinned zebra\nand more"
             )
             publishing.create_version(tx, alice, body)
+    page = visitor.get("/search?q=more")
+    assert "n59 and more" in page.words, "the newest, and the line of its log that has the word"
     page = visitor.get("/search?q=zebra")
-    assert "1 image and 60 versions" in page.words
+    assert "n59 tinned zebra" in page.words
     assert "/search/versions?q=zebra" in page.links
+    # What the image's own words have needs no version to tell why.
+    assert 'class="in"' not in visitor.get("/search?q=open+image").text
     listed = visitor.get("/search/versions?q=zebra")
     assert listed.text.count("<mark>zebra</mark>") == 50
     [more] = [link for link in listed.links if "cursor=" in link]
@@ -239,6 +242,38 @@ def test_it_says_whether_it_is_good_and_what_to_use_instead(
     home = visitor.get("/").words
     assert "Withdrawn lately revoked open image open-1.0 It leaks keys." in home
     assert "current stable 2.0" in home
+
+
+def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
+    db: Database, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    def revoke(key: str, reason: str, **more: bool) -> None:
+        clock.move(minutes=1)
+        with db.write() as tx:
+            alice = world.actor(tx, "alice")
+            row = versions.take_version(tx, alice, key)
+            body = bodies.Revocation(reason=reason, **more)
+            revocations.revoke(tx, alice, row, body)
+
+    with db.write() as tx:
+        body = bodies.NewVersion(
+            name="2.0", image=world.images["open"], parent=world.versions["open"]
+        )
+        child = publishing.create_version(tx, world.actor(tx, "alice"), body).key
+    revoke(world.versions["closed"], "A secret hole.")
+    revoke(child, "Its own fault.")
+    revoke(world.versions["open"], "From above.", descendants=True)
+    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    assert told.count("revoked open image") == 2
+    assert told.count("2.0") == 1
+    assert "A secret hole." not in told
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = versions.take_version(tx, alice, world.versions["open"])
+        revocations.restore(tx, alice, row, bodies.Restoring())
+    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    assert told.count("revoked open image") == 1
+    assert "From above." not in told
 
 
 def test_a_replacement_is_named_where_it_may_be_seen(
@@ -349,8 +384,8 @@ def test_how_many_statements_finding_takes(db: Database, world: World, visitor: 
         return [statements(address) for address in addresses]
 
     few = all_of_them()
-    # images, choices, versions (count, rows), withdrawn; look-up takes three.
-    assert few == [5, 7, 4, 2]
+    # home: images, choices, versions (count, rows), withdrawn; else: look-up takes three.
+    assert few == [5, 5, 4, 2]
     for number in range(12):
         add(db, world, f"image {number}", number, tags=[f"t{number}"])
     assert all_of_them() == few

@@ -38,10 +38,10 @@ STABLE = "stable"
 """The channel that is shown of an image that has it."""
 LATELY = 5
 """How many withdrawn releases are told of."""
+MOST_REVOCATIONS = 10
+"""By how many at once a release is revoked, at most, where the latest are looked for."""
 MOST_CHOICES = 200
 """Of each kind; who has more types the rest."""
-SAMPLED = 50
-"""Of how many of the newest releases the architectures to choose from are taken."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
 
     Each has, beyond what a summary has: description, tags, owner, versions_count, and `offers`: the
     channel, if one offers something, the version, in how many places it runs and on which
-    architectures. Raises NotFound past the end.
+    architectures; and `found_in`, the newest version with the words that were searched for, where the
+    image has not all of them itself. Raises NotFound past the end.
     """
     key = name_key(words.strip())
     rows = tx.rows(
@@ -123,13 +124,15 @@ def _images(sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
     )
     shown = schema.images.alias("shown")
     return (
-        select(json_text(_shape(shown, sight)).label("json"), picked.c.count)
+        select(
+            json_text(_shape(shown, sight, dict(forms).get("search"))).label("json"), picked.c.count
+        )
         .select_from(picked.join(shown, shown.c.id == picked.c.id))
         .order_by(picked.c.rank, picked.c.released.desc(), picked.c.id.desc())
     )
 
 
-def _shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _shape(image: FromClause, sight: Sight, words: str | None) -> ColumnElement[Any]:
     counted, channel = schema.versions.alias(), schema.channels.alias()
     readable = (
         select(counted.c.n)
@@ -160,11 +163,25 @@ def _shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
             "owner": summaries.user(image.c.owner_id),
             "versions_count": summaries.count_of(readable),
             "channels": json_list(offers, image),
+            "found_in": NULL_JSON if words is None else _found_in(image, sight, words),
             "newest": select(_offer(NULL_JSON, newest, sight))
             .where(newest.c.n == _newest(image, sight, "n"), access.readable(newest, sight))
             .scalar_subquery(),
         }
     )
+
+
+def _found_in(image: FromClause, sight: Sight, words: str) -> ColumnElement[Any]:
+    version = schema.versions.alias()
+    told = json_object(
+        {
+            "version": summaries.version_shape(version, sight),
+            "change_log": version.c.change_log,
+        }
+    )
+    newest = search.newest_in_image(image, sight, words)
+    found = select(told).where(version.c.n == newest, access.readable(version, sight))
+    return found.scalar_subquery()
 
 
 def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any]:
@@ -193,9 +210,8 @@ def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any
 
 
 def choices(tx: Tx, actor: Actor) -> Row:
-    """What this visitor may choose from: `tags`, `owners`, `providers` (each with slug and name), and
-    the `architectures` of the newest releases, by name, at most so many of each; and
-    `providers_count`, of all."""
+    """What this visitor may choose from: `tags`, `owners` and `providers` (each with slug and name), by
+    name, at most so many of each; and `providers_count`, of all."""
     row = tx.first(_choices, actor.sight, **reading.params(tx, actor))
     assert row is not None
     count = row.pop("providers_count")
@@ -209,16 +225,19 @@ def _choices(sight: Sight) -> Any:
         schema.users.alias(),
         schema.providers.alias(),
     )
+    # Found once: who may read an image may read its tags and its owner's name.
+    seen = select(image.c.id, image.c.owner_id).where(access.readable(image, sight)).cte("seen")
+    carried = schema.image_tags.alias()
+    used = select(carried.c.tag_id).where(carried.c.image_id == seen.c.id)
     tags = (
         select(json_object({"name": tag.c.name}))
-        .where(access.readable(tag, sight))
+        .where(tag.c.id.in_(used))
         .order_by(tag.c.name_key)
         .limit(MOST_CHOICES)
     )
-    owned = select(image.c.owner_id).where(access.readable(image, sight))
     owners = (
         select(json_object({"name": user.c.username}))
-        .where(user.c.id.in_(owned))
+        .where(user.c.id.in_(select(seen.c.owner_id)))
         .order_by(user.c.name_key)
         .limit(MOST_CHOICES)
     )
@@ -234,33 +253,7 @@ def _choices(sight: Sight) -> Any:
         json_text(json_list(tags)).label("tags"),
         json_text(json_list(owners)).label("owners"),
         json_text(json_list(providers)).label("providers"),
-        json_text(json_list(_architectures(sight))).label("architectures"),
         count.scalar_subquery().label("providers_count"),
-    )
-
-
-def _architectures(sight: Sight) -> Any:
-    version, machine, place = (
-        schema.versions.alias(),
-        schema.machines.alias(),
-        schema.providers.alias(),
-    )
-    newest = (
-        select(version.c.n)
-        .where(access.readable(version, sight))
-        .order_by(version.c.start_date.desc(), version.c.id.desc())
-        .limit(SAMPLED)
-        .subquery()
-    )
-    return (
-        select(json_object({"name": machine.c.architecture}))
-        .where(
-            machine.c.version_n == newest.c.n,
-            place.c.id == machine.c.provider_id,
-            launching.listed_in_version(machine, place, sight),
-        )
-        .group_by(machine.c.architecture)
-        .order_by(machine.c.architecture)
     )
 
 
@@ -272,35 +265,12 @@ def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
 
 
 def _withdrawn(sight: Sight) -> Any:
-    revoked, deprecated, shown, image = (
-        schema.versions.alias(),
-        schema.versions.alias(),
-        schema.versions.alias("shown"),
-        schema.images.alias(),
-    )
-    reach = schema.reach.alias()
-    since = func.max(reach.c.at)
-    lately = [
-        select(revoked.c.n, since.label("at"))
-        .where(
-            reach.c.at <= NOW,
-            revoked.c.n == reach.c.n,
-            access.open_now(revoked),
-            access.readable(revoked, sight),
-        )
-        .group_by(revoked.c.n)
-        .order_by(since.desc(), revoked.c.n.desc()),
-        select(deprecated.c.n, deprecated.c.deprecated_at.label("at"))
-        .where(
-            lifecycle.deprecated(deprecated),
-            ~lifecycle.revoked(deprecated),
-            access.open_now(deprecated),
-            access.readable(deprecated, sight),
-        )
-        .order_by(deprecated.c.deprecated_at.desc(), deprecated.c.n.desc()),
-    ]
-    parts = [select(part.limit(LATELY).subquery()) for part in lately]
-    picked = parts[0].union_all(parts[1]).subquery("picked")
+    shown, image = schema.versions.alias("shown"), schema.images.alias()
+    parts = [select(part.subquery()) for part in (_revoked(sight), _deprecated(sight))]
+    lately = parts[0].union_all(parts[1]).subquery("lately")
+    at = func.max(lately.c.at).label("at")
+    # Revoked twice, by itself and from above, it is told of once.
+    picked = select(lately.c.n, at).group_by(lately.c.n).subquery("picked")
     told = json_object(
         {
             "version": summaries.version_shape(shown, sight),
@@ -316,5 +286,43 @@ def _withdrawn(sight: Sight) -> Any:
             picked.join(shown, shown.c.n == picked.c.n).join(image, image.c.id == shown.c.image_id)
         )
         .order_by(picked.c.at.desc(), picked.c.n.desc())
+        .limit(LATELY)
+    )
+
+
+def _revoked(sight: Sight) -> Any:
+    """The releases that are revoked, as many as are needed, the latest first."""
+    version, reach, revocation = (
+        schema.versions.alias(),
+        schema.reach.alias(),
+        schema.revocations.alias(),
+    )
+    return (
+        select(version.c.n, revocation.c.at)
+        .where(
+            revocation.c.restored_at.is_(None),
+            revocation.c.at <= NOW,
+            reach.c.revocation_id == revocation.c.id,
+            version.c.n == reach.c.n,
+            access.open_now(version),
+            access.readable(version, sight),
+        )
+        .order_by(revocation.c.at.desc(), version.c.n.desc())
+        .limit(LATELY * MOST_REVOCATIONS)
+    )
+
+
+def _deprecated(sight: Sight) -> Any:
+    """The releases that are deprecated and no more, as many as are needed, the latest first."""
+    version = schema.versions.alias()
+    return (
+        select(version.c.n, version.c.deprecated_at.label("at"))
+        .where(
+            lifecycle.deprecated(version),
+            ~lifecycle.revoked(version),
+            access.open_now(version),
+            access.readable(version, sight),
+        )
+        .order_by(version.c.deprecated_at.desc(), version.c.n.desc())
         .limit(LATELY)
     )

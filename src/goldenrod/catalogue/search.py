@@ -8,7 +8,7 @@ version's own text or in its image's.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, literal_column, or_, select
 
 from goldenrod.base.words import Term, index_tokens, query_terms
 from goldenrod.rules.access import Sight, readable
@@ -101,6 +101,25 @@ def _in_image_or_version(thing: FromClause, sight: Sight, form: str) -> ColumnEl
         begins, _in_version(version, sight, form), readable(version, sight)
     )
     return or_(_in_image(thing, sight, form), thing.c.id.in_(found))
+
+
+def newest_in_image(image: FromClause, sight: Sight, form: str) -> ColumnElement[int]:
+    """The internal key of the image's newest version in which the words of a search were found; null
+    where they are the image's own."""
+    version = schema.versions.alias()
+    # Not the key itself: one image's versions are looked through, not all that have the words.
+    key = version.c.n + literal_column("0")
+    tables = ("version_words", key), ("image_words", version.c.image_id)
+    found = and_(*(_occurs(place, *tables) for place in range(int(form))))
+    newest = (
+        select(version.c.n)
+        .where(version.c.image_id == image.c.id, readable(version, sight), found)
+        .order_by(version.c.start_date.desc(), version.c.id.desc())
+        .limit(1)
+        .correlate(image)
+        .scalar_subquery()
+    )
+    return case((_in_image(image, sight, form), None), else_=newest)
 
 
 def words_of(*texts: str) -> str:

@@ -50,24 +50,19 @@ def search(visit: Visit) -> Page:
     with visit.read() as (tx, actor):
         choices = finding.choices(tx, actor)
         known = _look_up(tx, actor, asked["search"])
-        refusal = None
-        found, matching = finding.Found(0, []), paging.Page(0, [], None, None)
+        found, refusal = finding.Found(0, []), None
         try:
             found = _find(tx, actor, visit, asked, PER_PAGE)
-            if asked["search"]:
-                matching = _versions(tx, actor, NEWEST, asked)
         except BadRequest as problem:
             # An id may well be no words.
             refusal = None if known else problem
     return visit.page(
         "search.html",
         problem=refusal,
-        refusal=refusal,
         **_shown(visit, asked, found),
         choices=choices,
         known=known,
-        matching=[json.loads(one) for one in matching.results],
-        matching_count=matching.count,
+        refusal=refusal,
     )
 
 
@@ -159,6 +154,14 @@ def _neighbour(words: str, query: str | None) -> str | None:
     return addresses.search_versions(q=words, cursor=cursor[0]) if cursor else None
 
 
+def _architectures(found: finding.Found) -> list[dict[str, str]]:
+    """The architectures of what was found: those one may want to narrow it to."""
+    names = {
+        one["name"] for it in found.images if it["offers"] for one in it["offers"]["architectures"]
+    }
+    return [{"name": name} for name in sorted(names)]
+
+
 def _shown(visit: Visit, asked: Asked, found: finding.Found) -> dict[str, Any]:
     """What all of these show: what was asked, and the images."""
     filters = {name: asked[name] for name in FILTERS}
@@ -173,6 +176,7 @@ def _shown(visit: Visit, asked: Asked, found: finding.Found) -> dict[str, Any]:
         "form": Form.of(**filters),
         "count": found.count,
         "images": found.images,
+        "architectures": _architectures(found),
         "previous": addresses.search(**here, page=page - 1) if page > 1 else None,
         "following": addresses.search(**here, page=page + 1) if more else None,
     }

@@ -68,6 +68,7 @@ def _environment() -> Any:
         "first_line": first_line,
         "attributes": attributes,
         "marked": marked,
+        "around": around,
     }
     made.tests["seen"] = is_seen
     made.globals |= {
@@ -98,6 +99,15 @@ def marked(text: str, words: str) -> Any:
         Markup("<mark>{}</mark>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(parts)
     )
+
+
+def around(text: str, words: str) -> str:
+    """The line of a text in which a word of a search stands first, else its first line."""
+    wanted = [word.casefold() for word in words.split()]
+    for line in text.splitlines():
+        if any(word in line.casefold() for word in wanted):
+            return first_line(line)
+    return first_line(text)
 
 
 def attributes(given: dict[str, Any]) -> Any:
