@@ -15,7 +15,8 @@ def show_account(visit: Visit) -> Page:
         mine = groups.list_groups(tx, actor, paging.parse(groups.LIST, {}))
         user = {"user": [actor.username]}
         accounts = identities.list_identities(tx, actor, paging.parse(identities.LIST, user))
-        linked = oidc_accounts.list_accounts(tx, actor, actor.user_id)
+        elsewhere = visit.settings.oidc_issuer
+        linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if elsewhere else []
         browsers = sessions.list_sessions(tx, actor)
     return visit.page(
         "account.html",
