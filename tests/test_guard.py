@@ -47,6 +47,7 @@ BARE: dict[str, set[str]] = {
     },
     "asks of a row that the rule was asked about; who reads that reads these": {
         "catalogue/attachments.py _listing pairing.table",
+        "catalogue/finding.py _choices tags",
         "catalogue/finding.py _images images",
         "catalogue/finding.py _withdrawn images",
         "catalogue/finding.py _withdrawn versions",

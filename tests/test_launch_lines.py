@@ -9,7 +9,8 @@ import pytest
 import yaml as pyyaml
 
 from goldenrod.web.pages import quoting
-from goldenrod.web.pages.launch_lines import Launch, Ready, aws_region, launch_lines
+from goldenrod.web.pages.launch import Launch, Ready, aws_region
+from goldenrod.web.pages.launch_lines import launch_lines
 
 BASE = "https://images.example.org"
 STUBS = ("aws", "openstack", "az", "gcloud", "curl", "goldenrod")

@@ -1,103 +1,24 @@
 """The lineage around an image or a version: what matters of it, as far as the reader sees."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from goldenrod.base.clock import later
 from goldenrod.base.errors import NotFound
-from goldenrod.catalogue import around, kin
-from goldenrod.catalogue.around import Around
-from goldenrod.rules.access import ANONYMOUS, Actor
-from goldenrod.store import bulk, schema
+from goldenrod.catalogue import kin
 from goldenrod.store.db import Database
+from tests.arounds import READERS, Asked, Who, channels, edges, gaps, lanes, names
 from tests.client import Door
 from tests.conftest import Clock
 from tests.lifesteps import API, assign, channel, release, revoke
 from tests.steps import made, publish
 from tests.world import World
 
-Who = str | None
-READERS: tuple[Who, ...] = (None, "charlie", "bob", "alice", "dora")
-
-
-class Asked:
-    """Asks around an image (by its slug's first word) or a version, as one of the cast."""
-
-    def __init__(self, db: Database, world: World, door: Door) -> None:
-        self.db, self.world, self.door = db, world, door
-
-    def __call__(self, key: str, who: Who = None) -> Around:
-        with self.db.read() as tx:
-            actor = self.world.actor(tx, who) if who else ANONYMOUS
-            if len(key) == 36:
-                found = around.lineage_of_version(tx, actor, key)
-            else:
-                found = around.lineage_of_image(tx, actor, f"{key}-image")
-        self.check(found, who)
-        return found
-
-    def check(self, found: Around, who: Who) -> None:
-        """What is shown is what the version's own door says, and holds together."""
-        ids = [node.id for node in found.nodes]
-        assert len(set(ids)) == len(ids) <= around.MOST_NODES
-        assert {node.image for node in found.nodes} <= {lane.id for lane in found.lanes}
-        assert len({lane.id for lane in found.lanes}) == len(found.lanes)
-        levels = [lane.level for lane in found.lanes]
-        assert levels == sorted(levels)
-        assert {lane.id for lane in found.lanes if lane.level == 0} <= {found.image}
-        assert list(found.nodes) == sorted(found.nodes, key=lambda it: (it.start_date, it.id))
-        edges = set(found.edges)
-        assert len(edges) == len(found.edges)
-        for node in found.nodes[:20]:
-            version = self.door.get(f"/image_versions/{node.id}", who).json
-            assert (node.name, node.state) == (version["name"], version["state"])
-            assert (node.start_date, node.end_date) == (version["start_date"], version["end_date"])
-            assert (node.image, node.stale) == (version["image"]["id"], version["stale"])
-            parent = version["parent"] or {}
-            seen = parent.get("image", {}).get("id")
-            assert node.parent_image == seen
-            assert ((parent.get("id"), node.id) in edges) == (
-                seen is not None and parent["id"] in ids
-            )
-            in_force = version["revoked"] and version["revoked"]["at"] <= self.now()
-            assert node.revoked == bool(in_force)
-        for gap in found.gaps:
-            assert gap.count > 0
-            assert {gap.older, gap.newer} - {None} <= set(ids)
-
-    def now(self) -> str:
-        assert self.db.now
-        return str(self.db.now())
-
 
 @pytest.fixture
 def ask(db: Database, world: World, door: Door) -> Asked:
     return Asked(db, world, door)
-
-
-def names(found: Around, image: int | None = None) -> list[str]:
-    return [node.name for node in found.nodes if image in (None, node.image)]
-
-
-def edges(found: Around) -> set[tuple[str, str]]:
-    called = {node.id: node.name for node in found.nodes}
-    return {(called[parent], called[child]) for parent, child in found.edges}
-
-
-def gaps(found: Around) -> list[tuple[int, str | None, str]]:
-    called: dict[str | None, str] = {node.id: node.name for node in found.nodes}
-    return [(gap.count, called.get(gap.older), called[gap.newer]) for gap in found.gaps]
-
-
-def channels(found: Around) -> dict[str, tuple[str, ...]]:
-    return {node.name: node.channels for node in found.nodes if node.channels}
-
-
-def lanes(found: Around) -> list[tuple[str, int]]:
-    return [(lane.slug, lane.level) for lane in found.lanes]
 
 
 def chain(
@@ -252,6 +173,61 @@ def test_hidden_versions_are_not_counted(
     assert gaps(ask("shared", "alice")) == [(13, "shared-1.0", "s14")]
 
 
+def test_what_is_hidden_makes_nothing_else_show(
+    ask: Asked, door: Door, clock: Clock, world: World
+) -> None:
+    """Of shared, v1 … v14 are shared with lab, and what else there is, is alice's alone."""
+    lab = {"membership": ["lab"]}
+    built: dict[str, Any] = {}
+
+    def build(name: str, parent: str | None, image: str = "shared", **more: Any) -> None:
+        clock.move(hours=1)
+        above = built[parent]["id"] if parent else None
+        built[name] = publish(door, name, image=image, parent=above, **more)
+
+    for number in range(1, 15):
+        build(f"v{number}", f"v{number - 1}" if number > 1 else None, **lab)
+        if number == 2:
+            # No fork of v1 for bob: its other child is hidden.
+            build("hidden-child", "v1", membership=[])
+            build("hidden-root", None, membership=[])
+            build("visible-child", "hidden-root", **lab)
+            build("other-child", "hidden-root", **lab)
+    # In open, where bob sees everything: built on a hidden one, and beyond a hidden one.
+    build("on-hidden", "hidden-child", "open")
+    build("near", "v2", "open")
+    build("hidden-far", "near", "closed")
+    build("beyond", "hidden-far", "open")
+    for who, seen in (("bob", False), ("alice", True)):
+        found = ask("shared", who)
+        shown = set(names(found))
+        assert {"near", "v2", "v14"} <= shown
+        for name in ("v1", "hidden-child", "on-hidden", "hidden-far", "beyond"):
+            assert (name in shown) is seen, name
+        if not seen:
+            for name in ("hidden-child", "hidden-root", "hidden-far"):
+                assert built[name]["id"] not in repr(found)
+
+
+def test_the_newest_that_is_hidden_makes_nothing_stale(
+    ask: Asked, door: Door, clock: Clock, world: World
+) -> None:
+    def built(name: str, **more: Any) -> Any:
+        clock.move(hours=1)
+        return publish(door, name, **more)
+
+    def stale(who: Who) -> bool:
+        return {node.name: node.stale for node in ask("open", who).nodes}["child"]
+
+    base = built("s1", image="shared", membership=["lab"])
+    built("child", parent=base["id"])
+    built("s2", image="shared", membership=[])
+    assert (stale("bob"), stale("alice")) == (False, True)
+    built("s3", image="shared", membership=["lab"])
+    built("s4", image="shared", membership=[])
+    assert (stale(None), stale("bob"), stale("alice")) == (False, True, True)
+
+
 def test_restricted_channels_show_to_whom_they_name(ask: Asked, door: Door, world: World) -> None:
     assign(door, world.versions["open"], "inner")
     secret = {"restricted": True, "groups": ["lab"]}
@@ -344,114 +320,3 @@ def test_around_a_version_whose_kin_are_hidden(
     found = ask(built["last-1"]["id"], "charlie")
     assert (names(found), found.edges) == (["last-1"], ())
     assert (found.nodes[0].stale, found.nodes[0].parent_image) == (False, None)
-
-
-# ── bounds ─────────────────────────────────────────────────────────────────────────────────
-
-MANY = 10_000
-
-
-def grow(
-    db: Database,
-    world: World,
-    parent_of: Callable[[int], int | None],
-    image_of: Callable[[int], str],
-) -> None:
-    """Versions 1, 2, … an hour apart, of these images, on those versions (0: open-1.0), as rows."""
-    with db.write() as tx:
-        cursor = tx.sql("SELECT * FROM versions WHERE name = 'open-1.0'")
-        first = dict(zip([it[0] for it in cursor.description], cursor.fetchone(), strict=True))
-        for flag in ("allow_imaging", "public", "exclude_from_latest"):
-            first[flag] = bool(first[flag])
-        batch = [
-            first
-            | {
-                "n": first["n"] + 100 + number,
-                "id": f"10000000-0000-7000-8000-{number:012x}",
-                "name": f"v{number}",
-                "name_key": f"v{number}",
-                "image_id": world.images[image_of(number)],
-                "start_date": later(first["start_date"], minutes=number),
-                "parent_n": first["n"] + (100 + above if above else 0)
-                if (above := parent_of(number)) is not None
-                else None,
-            }
-            for number in range(1, MANY + 1)
-        ]
-        for start in range(0, MANY, bulk.BATCH):
-            bulk.load(tx, schema.versions, batch[start : start + bulk.BATCH])
-        if tx.dialect == "postgresql":
-            tx.sql("ANALYZE versions")
-
-
-def counted(db: Database, who: Actor, image: str, version: str) -> tuple[list[int], list[float]]:
-    """How many statements each of the two takes, and how many seconds."""
-    statements, spent = [], []
-    for call, key in ((around.lineage_of_image, image), (around.lineage_of_version, version)):
-        for _ in range(2):  # the first time, statements are composed
-            db.trace = []
-            with db.read() as tx:
-                begun = time.perf_counter()
-                call(tx, who, key)
-            took = time.perf_counter() - begun
-        statements.append(len(db.trace or []))
-        spent.append(took)
-        db.trace = None
-    return statements, spent
-
-
-SHAPES: dict[str, tuple[Callable[[int], int | None], Callable[[int], str]]] = {
-    "a chain": (lambda number: number - 1, lambda number: "open"),
-    "all on one": (lambda number: 0, lambda number: "open"),
-    "alone": (lambda number: None, lambda number: "open"),
-    "all on one, elsewhere": (lambda number: 0, lambda number: "kept"),
-    "each on the one before, in turns": (
-        lambda number: number - 1,
-        lambda number: ("open", "kept", "shared", "closed")[number % 4],
-    ),
-    "pairs": (
-        lambda number: number - 1 if number % 2 else max(number - 2, 0),
-        lambda number: "kept" if number % 2 else "open",
-    ),
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_ten_thousand(db: Database, ask: Asked, world: World, shape: str) -> None:
-    version = world.versions["open"]
-    with db.read() as tx:
-        readers = [ANONYMOUS, *(world.actor(tx, who) for who in ("charlie", "alice", "dora"))]
-    few = [counted(db, who, "open-image", version)[0] for who in readers]
-    assert few == [[9, 9]] * 4
-    grow(db, world, *SHAPES[shape])
-    for who, before in zip(readers, few, strict=True):
-        statements, spent = counted(db, who, "open-image", version)
-        assert statements == before
-        times = ", ".join(f"{seconds * 1000:.0f} ms" for seconds in spent)
-        print(f"\n{shape}, {db.dialect}, {who.username or 'anonymous'}: {times}")
-    for key in ("open", version, f"10000000-0000-7000-8000-{MANY // 2:012x}"):
-        found = ask(key)
-        assert found.nodes
-        total = sum(gap.count for gap in found.gaps) + len(names(found, found.image))
-        versions = ask.door.get(f"/image_versions?image_id={found.image}").json["count"]
-        if key == "open":
-            assert total == versions
-
-
-def test_three_hundred_are_shown_at_most(ask: Asked, world: World, db: Database) -> None:
-    grow(db, world, *SHAPES["pairs"])
-    found = ask("open", "alice")
-    assert found.truncated
-    assert 240 < len(found.nodes) <= around.MOST_NODES
-    shown = {node.id for node in found.nodes}
-    # Every one in another image is there because of one that is shown.
-    joined = {it for edge in found.edges for it in edge}
-    assert {node.id for node in found.nodes if node.image != found.image} <= joined <= shown
-
-
-def test_images_are_bounded(ask: Asked, door: Door, world: World) -> None:
-    for number in range(around.MOST_IMAGES + 2):
-        made(door, f"{API}/images", "alice", name=f"i{number} image", is_public=True)
-        publish(door, f"child-{number}", image=f"i{number}", parent=world.versions["open"])
-    found = ask("open")
-    assert (len(found.lanes), found.truncated) == (around.MOST_IMAGES, True)

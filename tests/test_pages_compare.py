@@ -8,8 +8,7 @@ import pytest
 from goldenrod.base import bodies
 from goldenrod.catalogue import attachments
 from goldenrod.store.db import Database
-from tests.test_pages_image import HOSTILE, publish
-from tests.test_pages_version import edit, revoke
+from tests.releases import HOSTILE, edit, publish, revoke
 from tests.visitor import Seen, Visitor
 from tests.world import World
 
@@ -50,7 +49,7 @@ def test_a_stranger_sees_what_differs_and_nothing_of_what_is_hidden(
         "2026-06-09 12:00 UTC 6 days ago",
     ]
     assert found["Built on"] == ["none", "2"]
-    assert found["Licenses"] == ["only A: Apache 2.0", "nothing more"]
+    assert "Licenses" not in found, "they were inherited"
     assert found["Providers"] == ["only A: east", "nothing more"]
     assert found["east, x86_64"] == ["open-east", "none"]
     assert "west" not in page.text.replace("newest", "")
@@ -206,3 +205,20 @@ def test_how_many_statements_comparing_takes(
     assert statements(f"{BASE}/open-1.0...4") == 10
     # the other way the path is looked for twice
     assert statements(f"{BASE}/4...open-1.0") == 11
+
+
+def test_of_a_long_path_the_newest_logs_are_shown(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        parent = world.versions["open"]
+        for number in range(60):
+            log = f"log{number:02}"
+            parent = publish(
+                tx, world, f"n{number}", 19 - number / 10, parent=parent, change_log=log
+            )
+    words = visitor.get(f"{BASE}/open-1.0...n59").words
+    assert "60 versions, newest first; the newest 50 are shown" in words
+    assert "log59" in words
+    assert "log10" in words
+    assert "log09" not in words

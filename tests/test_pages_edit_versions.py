@@ -8,7 +8,7 @@ from goldenrod.base import bodies
 from goldenrod.catalogue import publishing, versions
 from goldenrod.store.db import Database
 from tests.client import Door
-from tests.steps import everything, publish
+from tests.steps import everything, made, publish
 from tests.visitor import Seen, Visitor
 from tests.world import World
 
@@ -366,6 +366,27 @@ def test_both_texts_are_shown_where_somebody_saved_first(
     assert (version["change_log"], version["min_cpu"], version["min_mem"]) == ("my log", 4, 64)
 
 
+def test_what_is_chosen_is_told_by_name(
+    alice: Visitor, db: Database, door: Door, world: World
+) -> None:
+    body = {"title": "MIT", "type": "SPDX", "text": "MIT"}
+    mit = str(made(door, "/api/v2/licenses", "alice", **body)["id"])
+    page = alice.get(EDIT)
+    key = world.versions["open"]
+    edit_as(db, world, "dora", key, scripts=[world.scripts["setup"]], exclude_from_latest=True)
+    edit_as(db, world, "dora", key, licenses=[])
+    met = alice.submit(page, EDIT, name="mine", exclude_from_latest=["on", ""])
+    assert met.status == 412
+    assert met.form(EDIT).fields["scripts"] == [str(world.scripts["setup"]), ""]
+    assert "They changed licenses, boot scripts, which you had not" in met.words
+    page = alice.get(EDIT)
+    edit_as(db, world, "dora", key, allow_imaging=False, licenses=[world.licenses["apache"]])
+    met = alice.submit(page, EDIT, licenses=[mit, ""], scripts=[""])
+    assert "Licenses Theirs, now Apache 2.0 Yours MIT Take theirs" in met.words
+    assert met.form(EDIT).fields["scripts"] == [""], "what only you changed stays"
+    assert met.form(EDIT).fields["allow_imaging"] == [""]
+
+
 def test_theirs_can_be_taken(met: Seen, alice: Visitor, door: Door, world: World) -> None:
     page = alice.submit(met, EDIT, button=("do", "take:change_log"))
     assert page.form(EDIT).fields["change_log"] == ["dora's log"]
@@ -420,73 +441,6 @@ def test_restoring_says_what_comes_back(alice: Visitor, db: Database, door: Door
     assert everything(db) == before
     alice.submit(page, f"{OPEN}/restore", follow=False)
     assert version_of(door, key)["end_date"] is None
-
-
-# ── machines ───────────────────────────────────────────────────────────────────────────────
-
-MACHINES = f"{OPEN}/machines"
-
-
-def test_a_machine_is_placed_and_that_undone(alice: Visitor, door: Door) -> None:
-    page = alice.get(MACHINES)
-    assert "2 machines" in page.words
-    done = alice.submit(
-        page,
-        MACHINES,
-        provider="west",
-        identifier="ami-new",
-        architecture="arm64",
-        size_gb="20",
-        checksum="sha",
-    )
-    assert "ami-new is placed." in done.words
-    assert "3 machines" in done.words
-    [machine] = door.all("/api/v2/provider_machines?identifier=ami-new", "alice")
-    assert (machine["provider"]["slug"], machine["size_gb"]) == ("west", 20)
-    undone = alice.ask(
-        "POST",
-        f"{MACHINES}/{machine['id']}/end",
-        body=f"token={done.form(MACHINES).fields['token'][0]}",
-    )
-    assert "ami-new has ended." in undone.words
-
-
-def test_a_machine_is_ended_and_given_back(alice: Visitor, door: Door) -> None:
-    [machine] = door.all("/api/v2/provider_machines?identifier=open-east", "alice")
-    end = f"{MACHINES}/{machine['id']}/end"
-    done = alice.submit(alice.get(MACHINES), end)
-    assert "open-east has ended." in done.words
-    restore = f"{MACHINES}/{machine['id']}/restore"
-    assert [form.action for form in done.forms].count(restore) == 2, "Undo, and its row"
-    token = done.form(MACHINES).fields["token"][0]
-    back = alice.ask("POST", restore, body=f"token={token}")
-    assert "open-east is there again." in back.words
-
-
-def test_what_is_wrong_with_a_machine(alice: Visitor, db: Database) -> None:
-    page = alice.get(MACHINES)
-    before = everything(db)
-    taken = alice.submit(page, MACHINES, provider="east", identifier="open-east")
-    assert (taken.status, 'id="f-identifier-e"' in taken.text) == (409, True)
-    size = alice.submit(page, MACHINES, provider="east", identifier="z", size_gb="big")
-    assert (size.status, size.form(MACHINES).fields["identifier"]) == (400, ["z"])
-    assert everything(db) == before
-
-
-def test_only_places_of_ones_own_are_offered(visitor: Visitor, door: Door) -> None:
-    visitor.sign_in("bob")
-    address = "/images/kept-image/versions/kept-1.0/machines"
-    page = visitor.get(address)
-    assert page.form(address).fields["provider"] == ["west"]
-    refused = visitor.submit(page, address, provider="east", identifier="x")
-    assert (refused.status, 'id="f-provider-e"' in refused.text) == (403, True)
-
-
-def test_a_machine_of_another_version_is_not_there(alice: Visitor, door: Door) -> None:
-    [machine] = door.all("/api/v2/provider_machines?identifier=closed-east", "alice")
-    token = alice.get(MACHINES).form(MACHINES).fields["token"][0]
-    body = f"token={token}"
-    assert alice.ask("POST", f"{MACHINES}/{machine['id']}/end", body=body).status == 404
 
 
 def test_a_version_whose_name_is_new_is_addressed_by_its_id(alice: Visitor, door: Door) -> None:

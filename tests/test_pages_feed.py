@@ -8,8 +8,7 @@ from goldenrod.base import bodies, config
 from goldenrod.catalogue import images
 from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.test_pages_image import HOSTILE, publish
-from tests.test_pages_version import edit, revoke
+from tests.releases import HOSTILE, edit, publish, revoke
 from tests.visitor import Seen, Visitor
 from tests.world import World
 

@@ -244,6 +244,38 @@ def test_it_says_whether_it_is_good_and_what_to_use_instead(
     assert "current stable 2.0" in home
 
 
+def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
+    db: Database, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    def revoke(key: str, reason: str, **more: bool) -> None:
+        clock.move(minutes=1)
+        with db.write() as tx:
+            alice = world.actor(tx, "alice")
+            row = versions.take_version(tx, alice, key)
+            body = bodies.Revocation(reason=reason, **more)
+            revocations.revoke(tx, alice, row, body)
+
+    with db.write() as tx:
+        body = bodies.NewVersion(
+            name="2.0", image=world.images["open"], parent=world.versions["open"]
+        )
+        child = publishing.create_version(tx, world.actor(tx, "alice"), body).key
+    revoke(world.versions["closed"], "A secret hole.")
+    revoke(child, "Its own fault.")
+    revoke(world.versions["open"], "From above.", descendants=True)
+    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    assert told.count("revoked open image") == 2
+    assert told.count("2.0") == 1
+    assert "A secret hole." not in told
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = versions.take_version(tx, alice, world.versions["open"])
+        revocations.restore(tx, alice, row, bodies.Restoring())
+    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    assert told.count("revoked open image") == 1
+    assert "From above." not in told
+
+
 def test_a_replacement_is_named_where_it_may_be_seen(
     db: Database, world: World, visitor: Visitor
 ) -> None:

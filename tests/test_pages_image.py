@@ -2,71 +2,27 @@
 
 import re
 from itertools import product
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from goldenrod.base import bodies, config
-from goldenrod.base.clock import later
 from goldenrod.catalogue import (
     channels,
     identities,
     images,
     promoting,
     providers,
-    publishing,
-    revocations,
-    versions,
 )
 from goldenrod.rules.access import CONSOLE
-from goldenrod.store.db import Database, Tx
+from goldenrod.store.db import Database
 from tests.client import Door
 from tests.conftest import Clock
+from tests.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
 from tests.visitor import Seen, Visitor
 from tests.world import World
 
 OPEN = "/images/open-image"
-HOSTILE = "<script>alert('x')</script>\"&'`{{7777*7}}"
-
-
-def chosen(page: Seen) -> str | None:
-    """The identifier that the box tells."""
-    found = re.search(r'<output id="use-id"[^>]*>([^<]*)</output>', page.text)
-    return found[1] if found else None
-
-
-def part(page: Seen, section: str) -> str:
-    """The text of one section of a page."""
-    found = re.search(rf'<section[^>]*id="{section}".*?</section>', page.text, re.DOTALL)
-    assert found, section
-    return re.sub(r"<[^>]*>", " ", found[0])
-
-
-def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **more: Any) -> str:
-    """A version of the open image; `places` as `provider/architecture`."""
-    machines = [
-        bodies.NestedMachine(
-            provider=place.split("/")[0],
-            identifier=f"{name}@{place}",
-            architecture=place.split("/")[1],
-        )
-        for place in places
-    ]
-    body = bodies.NewVersion(
-        name=name,
-        image=more.pop("image", "open-image"),
-        start_date=later(tx.now, days=-days_ago),
-        machines=machines,
-        **more,
-    )
-    return publishing.create_version(tx, world.actor(tx, "alice"), body).key
-
-
-def promote(tx: Tx, world: World, channel: str, version: str, image: str = "open-image") -> None:
-    alice = world.actor(tx, "alice")
-    row, known = promoting.take_for_assigning(tx, alice, image, channel)
-    promoting.assign(tx, alice, row, known, channel, bodies.Assignment(version=version))
 
 
 # ── who sees it ────────────────────────────────────────────────────────────────────────────
@@ -248,10 +204,7 @@ def test_why_there_is_nothing_to_use(
     page = visitor.get(f"{OPEN}?channel=stable&provider=west&architecture=x86_64")
     assert "stable has no x86_64 machine on west that you may see." in page.words
     with db.write() as tx:
-        alice = world.actor(tx, "alice")
-        row = versions.take_version(tx, alice, offered["2.0"])
-        hole = bodies.Revocation(reason="It leaks.", roll_back_channels=False)
-        revocations.revoke(tx, alice, row, hole)
+        revoke(tx, world, offered["2.0"], "It leaks.", roll_back_channels=False)
     page = visitor.get(f"{OPEN}?channel=stable")
     assert "stable stopped at 2.0, which is revoked: It leaks." in page.words
     assert chosen(page) is None
@@ -259,12 +212,12 @@ def test_why_there_is_nothing_to_use(
 
 
 def test_channels_tell_what_they_offer(offered: dict[str, str], visitor: Visitor) -> None:
-    words = " ".join(part(visitor.get(OPEN), "channels").split())
+    words = words_of(visitor.get(OPEN), "channels")
     assert "stable current 2.0 2 providers, 3 behind, assigned just now" in words
     assert "inner" not in words
     assert words.index("stable") < words.index("candidate") < words.index("latest")
     visitor.sign_in("bob")
-    words = " ".join(part(visitor.get(OPEN), "channels").split())
+    words = words_of(visitor.get(OPEN), "channels")
     assert "inner current 3.0" in words
     assert "only for lab" in words
 
@@ -283,12 +236,8 @@ def test_versions_newest_first_with_what_tells_them_apart(
 ) -> None:
     with db.write() as tx:
         publish(tx, world, "6.0", -2, change_log="# Later\n\nmore")
-        alice = world.actor(tx, "alice")
-        row = versions.take_version(tx, alice, offered["3.0"])
-        revocations.revoke(tx, alice, row, bodies.Revocation(reason="bad"))
-        row = versions.take_version(tx, alice, offered["4.0"])
-        patch = bodies.VersionPatch(deprecation=bodies.Deprecation(reason="old"))
-        publishing.edit_version(tx, alice, row, patch)
+        revoke(tx, world, offered["3.0"], "bad")
+        edit(tx, world, offered["4.0"], deprecation=bodies.Deprecation(reason="old"))
     assert rows(visitor.get(OPEN)) == [
         "current 5.0 0 0 2026-06-14 24 hours ago",
         "deprecated 4.0 candidate 1 1 2026-06-13 2 days ago",
@@ -365,7 +314,7 @@ def test_where_it_runs(offered: dict[str, str], visitor: Visitor) -> None:
     }
     assert (
         "All 2 providers have stable. 5.0 is nowhere yet. north has had none since 2026-06-05."
-        in (" ".join(part(page, "where").split()))
+        in (words_of(page, "where"))
     )
     assert '<th scope="col">' in page.text
     visitor.sign_in("alice")
@@ -376,12 +325,8 @@ def test_troubled_releases_are_tinted(
     offered: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
-        alice = world.actor(tx, "alice")
-        row = versions.take_version(tx, alice, offered["2.0"])
-        revocations.revoke(tx, alice, row, bodies.Revocation(reason="bad"))
-        row = versions.take_version(tx, alice, offered["3.0"])
-        patch = bodies.VersionPatch(deprecation=bodies.Deprecation(reason="old"))
-        publishing.edit_version(tx, alice, row, patch)
+        revoke(tx, world, offered["2.0"], "bad")
+        edit(tx, world, offered["3.0"], deprecation=bodies.Deprecation(reason="old"))
     assert grid(visitor.get(OPEN))["east"] == ["o0", "1", "d1", "r2", "1"]
 
 

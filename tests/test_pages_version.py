@@ -1,16 +1,15 @@
 """The page of a version: its state with the reason, its ids, what came with it, who may use it."""
 
 import re
-from typing import Any
 
 import pytest
 
 from goldenrod.base import bodies, config
 from goldenrod.base.clock import later
-from goldenrod.catalogue import attachments, publishing, revocations, versions
-from goldenrod.store.db import Database, Tx
+from goldenrod.catalogue import attachments
+from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.test_pages_image import HOSTILE, chosen, part, promote, publish
+from tests.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
 from tests.visitor import Seen, Visitor
 from tests.world import World
 
@@ -24,25 +23,9 @@ def facts(page: Seen) -> dict[str, str]:
     return {name: " ".join(re.sub("<[^>]*>", " ", text).split()) for name, text in found}
 
 
-def words(page: Seen, section: str) -> str:
-    return " ".join(part(page, section).split())
-
-
 def banners(page: Seen) -> list[str]:
     found = re.findall(r'<div class="banner [^"]*">(.*?)</div>', page.text, re.DOTALL)
     return [" ".join(re.sub("<[^>]*>", " ", text).split()) for text in found]
-
-
-def edit(tx: Tx, world: World, key: str, **fields: Any) -> None:
-    alice = world.actor(tx, "alice")
-    row = versions.take_version(tx, alice, key)
-    publishing.edit_version(tx, alice, row, bodies.VersionPatch(**fields))
-
-
-def revoke(tx: Tx, world: World, key: str, reason: str, **more: Any) -> None:
-    alice = world.actor(tx, "alice")
-    row = versions.take_version(tx, alice, key)
-    revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, **more))
 
 
 # ── who sees it ────────────────────────────────────────────────────────────────────────────
@@ -59,7 +42,7 @@ def test_a_stranger_sees_a_public_version_as_far_as_they_may(
     assert "<title>open image open-1.0 · Goldenrod</title>" in page.text
     assert chosen(page) == "open-east"
     begin = "You see it" if who else "Everybody sees it"
-    assert words(page, "who") == (
+    assert words_of(page, "who") == (
         f"Who may use it {begin} because its image is public, and both are current."
     )
     for text in ("Manage", "/edit", "revoke", "History", "open-west", ">west<", "Kept by"):
@@ -84,7 +67,7 @@ def test_what_one_may_not_see_is_not_found(
 def test_why_the_one_it_is_shared_with_sees_it(visitor: Visitor) -> None:
     visitor.sign_in("bob")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
-    assert words(page, "who") == (
+    assert words_of(page, "who") == (
         "Who may use it You see it because this account is in a group of its membership, and it and "
         "its image are current. It is shared with lab."
     )
@@ -98,14 +81,16 @@ def test_its_keeper_sees_who_may_use_it_and_what_was_done(
 ) -> None:
     visitor.sign_in("alice")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
-    assert words(page, "who") == "Who may use it Kept by alice Used by lab"
-    assert words(visitor.get(CLOSED), "who") == "Who may use it Kept by alice Used by nobody else"
-    assert words(visitor.get(OPEN), "who").endswith("Used by everybody: its image is public")
+    assert words_of(page, "who") == "Who may use it Kept by alice Used by lab"
+    assert (
+        words_of(visitor.get(CLOSED), "who") == "Who may use it Kept by alice Used by nobody else"
+    )
+    assert words_of(visitor.get(OPEN), "who").endswith("Used by everybody: its image is public")
     kept = visitor.get("/images/kept-image/versions/kept-1.0")
-    assert "Kept by alice, lab" in words(kept, "who")
+    assert "Kept by alice, lab" in words_of(kept, "who")
     with db.write() as tx:
         edit(tx, world, world.versions["shared"], min_cpu=4, change_log="anew", membership=[])
-    told = words(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
+    told = words_of(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
     assert "Edited by alice" in told
     assert "min cpu: none → 4" in told
     assert "membership: lab → none" in told
@@ -179,7 +164,7 @@ def test_names_in_addresses(
     assert visitor.get(f"{link}/lineage", follow=False).status == 200
 
 
-@pytest.mark.parametrize("key", ["open-2", "%00", "..", "x" * 300, "open-1.0%0A"])
+@pytest.mark.parametrize("key", ["open-2", "%00", "%FF%FE", "..", "x" * 300, "open-1.0%0A"])
 def test_what_is_not_there(visitor: Visitor, key: str) -> None:
     assert visitor.get(f"/images/open-image/versions/{key}").status in (400, 404)
 
@@ -225,13 +210,13 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     assert "<h3>Kernel</h3>" in page.text
     assert "<strong>6.1</strong>" in page.text
     assert (
-        words(page, "machines")
+        words_of(page, "machines")
         == "Machines 1 on 1 provider Machines by provider Provider x86_64 east 2.0@east/x86_64 Copy"
     )
-    assert "Apache 2.0 license, SPDX" in words(page, "texts")
+    assert "Apache 2.0 license, SPDX" in words_of(page, "texts")
     assert 'href="https://spdx.org/licenses/Apache-2.0.html"' in page.text
-    assert "setup boot script, Raw Text, on the first deploy" in words(page, "texts")
-    assert "echo ready" in words(page, "texts")
+    assert "setup boot script, Raw Text, on the first deploy" in words_of(page, "texts")
+    assert "echo ready" in words_of(page, "texts")
     assert banners(page) == [
         "Ends 2026-06-24 12:00 UTC in 9 days . From then on nothing offers it."
     ]
@@ -249,19 +234,21 @@ def test_what_it_was_built_on_and_what_from_it(
         for number in range(15):
             publish(tx, world, f"n{number}", 5 - number / 10, parent=world.versions["open"])
     page = visitor.get("/images/open-image/versions/2")
-    assert words(page, "built") == (
+    assert words_of(page, "built") == (
         "Built on, built from this Lineage Built on open-1.0 current 18 behind "
         "Built from this 3 current 16 behind"
     )
     assert facts(page)["Behind"] == "17 newer"
     page = visitor.get("/images/open-image/versions/c3")
-    assert "Built on one that you may not see" in words(page, "built")
+    assert "Built on one that you may not see" in words_of(page, "built")
     assert "closed" not in page.text
-    built = words(visitor.get(OPEN), "built")
+    built = words_of(visitor.get(OPEN), "built")
     assert built.count("Built from this") == 12
     assert "… 4 more" in built
     visitor.sign_in("alice")
-    assert "closed-image c2 current" in words(visitor.get("/images/open-image/versions/2"), "built")
+    assert "closed-image c2 current" in words_of(
+        visitor.get("/images/open-image/versions/2"), "built"
+    )
 
 
 def test_a_deprecated_version_says_what_to_use_instead(
@@ -334,12 +321,12 @@ def test_machines_are_sifted_by_provider(db: Database, world: World, visitor: Vi
     visitor.sign_in("alice")
     address = "/images/open-image/versions/2.0"
     page = visitor.get(address)
-    assert "Machines 3 on 2 providers" in words(page, "machines")
+    assert "Machines 3 on 2 providers" in words_of(page, "machines")
     assert "data-sift" not in page.text, "there are few"
     assert f"{address}?provider=west#use" in page.links
     only = visitor.get(f"{address}?on=EAST")
-    assert "2.0@east/arm64" in words(only, "machines")
-    assert "2.0@west/x86_64" not in words(only, "machines")
+    assert "2.0@east/arm64" in words_of(only, "machines")
+    assert "2.0@west/x86_64" not in words_of(only, "machines")
     assert "data-sift" in only.text
     none = visitor.get(f"{address}?on=<b>")
     assert "None of its 2 providers has <b> in its name." in none.words
@@ -372,7 +359,7 @@ def test_long_scripts_are_not_cut_into_ready_lines(
         publish(tx, world, "2.0", 1, "east/x86_64", scripts=[long])
     page = visitor.get("/images/open-image/versions/2.0")
     assert "cloud-init" not in page.words
-    assert "The whole text, of 30,000 characters" in words(page, "texts")
+    assert "The whole text, of 30,000 characters" in words_of(page, "texts")
     assert f"/api/v2/boot_scripts/{long}" in page.links
     assert "cloud-init" in visitor.get(OPEN).words
 

@@ -38,6 +38,8 @@ STABLE = "stable"
 """The channel that is shown of an image that has it."""
 LATELY = 5
 """How many withdrawn releases are told of."""
+MOST_REVOCATIONS = 10
+"""By how many at once a release is revoked, at most, where the latest are looked for."""
 MOST_CHOICES = 200
 """Of each kind; who has more types the rest."""
 
@@ -223,16 +225,19 @@ def _choices(sight: Sight) -> Any:
         schema.users.alias(),
         schema.providers.alias(),
     )
+    # Found once: who may read an image may read its tags and its owner's name.
+    seen = select(image.c.id, image.c.owner_id).where(access.readable(image, sight)).cte("seen")
+    carried = schema.image_tags.alias()
+    used = select(carried.c.tag_id).where(carried.c.image_id == seen.c.id)
     tags = (
         select(json_object({"name": tag.c.name}))
-        .where(access.readable(tag, sight))
+        .where(tag.c.id.in_(used))
         .order_by(tag.c.name_key)
         .limit(MOST_CHOICES)
     )
-    owned = select(image.c.owner_id).where(access.readable(image, sight))
     owners = (
         select(json_object({"name": user.c.username}))
-        .where(user.c.id.in_(owned))
+        .where(user.c.id.in_(select(seen.c.owner_id)))
         .order_by(user.c.name_key)
         .limit(MOST_CHOICES)
     )
@@ -260,35 +265,12 @@ def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
 
 
 def _withdrawn(sight: Sight) -> Any:
-    revoked, deprecated, shown, image = (
-        schema.versions.alias(),
-        schema.versions.alias(),
-        schema.versions.alias("shown"),
-        schema.images.alias(),
-    )
-    reach = schema.reach.alias()
-    since = func.max(reach.c.at)
-    lately = [
-        select(revoked.c.n, since.label("at"))
-        .where(
-            reach.c.at <= NOW,
-            revoked.c.n == reach.c.n,
-            access.open_now(revoked),
-            access.readable(revoked, sight),
-        )
-        .group_by(revoked.c.n)
-        .order_by(since.desc(), revoked.c.n.desc()),
-        select(deprecated.c.n, deprecated.c.deprecated_at.label("at"))
-        .where(
-            lifecycle.deprecated(deprecated),
-            ~lifecycle.revoked(deprecated),
-            access.open_now(deprecated),
-            access.readable(deprecated, sight),
-        )
-        .order_by(deprecated.c.deprecated_at.desc(), deprecated.c.n.desc()),
-    ]
-    parts = [select(part.limit(LATELY).subquery()) for part in lately]
-    picked = parts[0].union_all(parts[1]).subquery("picked")
+    shown, image = schema.versions.alias("shown"), schema.images.alias()
+    parts = [select(part.subquery()) for part in (_revoked(sight), _deprecated(sight))]
+    lately = parts[0].union_all(parts[1]).subquery("lately")
+    at = func.max(lately.c.at).label("at")
+    # Revoked twice, by itself and from above, it is told of once.
+    picked = select(lately.c.n, at).group_by(lately.c.n).subquery("picked")
     told = json_object(
         {
             "version": summaries.version_shape(shown, sight),
@@ -304,5 +286,43 @@ def _withdrawn(sight: Sight) -> Any:
             picked.join(shown, shown.c.n == picked.c.n).join(image, image.c.id == shown.c.image_id)
         )
         .order_by(picked.c.at.desc(), picked.c.n.desc())
+        .limit(LATELY)
+    )
+
+
+def _revoked(sight: Sight) -> Any:
+    """The releases that are revoked, as many as are needed, the latest first."""
+    version, reach, revocation = (
+        schema.versions.alias(),
+        schema.reach.alias(),
+        schema.revocations.alias(),
+    )
+    return (
+        select(version.c.n, revocation.c.at)
+        .where(
+            revocation.c.restored_at.is_(None),
+            revocation.c.at <= NOW,
+            reach.c.revocation_id == revocation.c.id,
+            version.c.n == reach.c.n,
+            access.open_now(version),
+            access.readable(version, sight),
+        )
+        .order_by(revocation.c.at.desc(), version.c.n.desc())
+        .limit(LATELY * MOST_REVOCATIONS)
+    )
+
+
+def _deprecated(sight: Sight) -> Any:
+    """The releases that are deprecated and no more, as many as are needed, the latest first."""
+    version = schema.versions.alias()
+    return (
+        select(version.c.n, version.c.deprecated_at.label("at"))
+        .where(
+            lifecycle.deprecated(version),
+            ~lifecycle.revoked(version),
+            access.open_now(version),
+            access.readable(version, sight),
+        )
+        .order_by(version.c.deprecated_at.desc(), version.c.n.desc())
         .limit(LATELY)
     )

@@ -53,7 +53,8 @@ def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
     row = None
     if is_uuid(version):
         row = tx.first(_named, actor.sight, "id", True, version=version.lower(), **given)
-    if row is None and form:
+    # PostgreSQL holds no such text, so it is nobody's name.
+    if row is None and form and "\x00" not in version:
         key = reading.key_value(form, image)
         row = tx.first(
             _named, actor.sight, form, False, version=name_key(version), key=key, **given

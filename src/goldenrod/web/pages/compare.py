@@ -13,6 +13,8 @@ from goldenrod.web.pages.visit import Page, Visit
 
 CHOICES = 100
 """How many of the newest versions are offered to choose from."""
+MOST_LOGS = 50
+"""How many change logs on the path are shown, the newest."""
 LABELS = {
     "image": "Image",
     "state": "State",
@@ -79,7 +81,8 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
         lists={LISTS[it]: found[it] for it in LISTS if any(found[it].values())},
         rows=_rows(found["machines"]),
         same=[LABELS[name] for name in LABELS if name not in found["fields"]],
-        logs=logs,
+        logs=logs[:MOST_LOGS],
+        logs_count=len(logs),
         both_logs=None if logs else found["fields"].get("change_log"),
         path=found["path"],
     )

@@ -4,7 +4,7 @@ What only they changed is taken over into the form; where both did, the form kee
 either can be chosen. Nothing is saved before one says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from goldenrod.base.errors import PreconditionFailed, Problem
@@ -13,6 +13,10 @@ from goldenrod.web.pages.forms import Form
 
 TAKE = "take:"
 """What the button that takes theirs of a field says before the field's name."""
+
+
+YES_OR_NO = {"on": "yes", "": "no"}
+"""How a box is told."""
 
 
 class Contested(NamedTuple):
@@ -36,9 +40,15 @@ class Meeting(NamedTuple):
 
 
 def meet(
-    fields: Iterable[Field], form: Form, now: Texts, etag: str, problem: Problem | None
+    fields: Iterable[Field],
+    form: Form,
+    now: Texts,
+    etag: str,
+    problem: Problem | None,
+    words: Mapping[str, Mapping[str, str]],
 ) -> Meeting:
-    """The form to show again, where `now` are the texts of the thing as it is, with its `etag`."""
+    """The form to show again, where `now` are the texts of the thing as it is, with its `etag`.
+    `words` tell, by field, what values mean that are not told as they are."""
     fields = list(fields)
     lost = isinstance(problem, PreconditionFailed)
     contested = set(form.all("contested"))
@@ -57,7 +67,12 @@ def meet(
     if lost:
         again = again.but(etag=etag, seen=marks(now))
     left = [
-        Contested(field.name, field.label, _text(now[field.name]), _text(again.all(field.name)))
+        Contested(
+            field.name,
+            field.label,
+            _text(now[field.name], words.get(field.name, {})),
+            _text(again.all(field.name), words.get(field.name, {})),
+        )
         for field in fields
         if field.name in contested and field.name in now
     ]
@@ -65,5 +80,6 @@ def meet(
     return Meeting(again.but(contested=[one.name for one in left]), left, labels, lost)
 
 
-def _text(values: Iterable[str]) -> str:
-    return "\n".join(values)
+def _text(values: Iterable[str], words: Mapping[str, str]) -> str:
+    told = [words.get(value, value) for value in values if value]
+    return "\n".join(told) or words.get("", "")

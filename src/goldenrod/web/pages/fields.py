@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from goldenrod.base.errors import BadRequest, FieldError, Problem, field_problem
+from goldenrod.base.errors import FieldError, Problem, field_problem
 from goldenrod.rules import idempotency
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import Made
@@ -240,7 +240,7 @@ def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Made]) -> Made
     """Make what a form asks for; the same form sent again answers what the first sending made."""
     key = visit.form.get("key")
     if not key:
-        raise BadRequest("The form came without its key: reload the page.", code="form_incomplete")
+        return create()
     print_ = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
     # A form that was changed before it is sent again is another one.
     key = idempotency.checked(f"{key[:64]} {print_}")

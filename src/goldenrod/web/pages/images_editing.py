@@ -36,6 +36,7 @@ COMMON = (
 NEW = (*COMMON, MAINTAINERS)
 EDITED = (*COMMON[:5], fields.date("start_date", "From", required=True), COMMON[6])
 PEOPLE = (OWNER, MAINTAINERS)
+WORDS = {"is_public": conflict.YES_OR_NO}
 
 
 def show_new(visit: Visit) -> Page:
@@ -111,7 +112,7 @@ def _edit_page(visit: Visit, slug: str, form: Form | None, problem: Problem | No
     now = fields.shown(those, image)
     if form is None:
         form = Form(now).but(etag=reading.etag(json.dumps(now)), seen=fields.marks(now))
-    meeting = conflict.meet(those, form, now, reading.etag(json.dumps(now)), problem)
+    meeting = conflict.meet(those, form, now, reading.etag(json.dumps(now)), problem, WORDS)
     return visit.page(
         "image_form.html",
         image=image,

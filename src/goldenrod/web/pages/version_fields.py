@@ -8,7 +8,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
 from goldenrod.store.paging import Query
-from goldenrod.web.pages import fields, naming
+from goldenrod.web.pages import conflict, fields, naming
 from goldenrod.web.pages.fields import Field
 from goldenrod.web.pages.forms import Form
 
@@ -56,6 +56,8 @@ EDITED = (
 )
 """Whom a version is shared with, and its deprecation, have pages of their own."""
 
+MOST_ROWS = 400
+"""A form has at most 2,000 fields (`visit.MOST_FIELDS`)."""
 ROW = ("provider", "identifier", "architecture", "size_gb")
 
 
@@ -115,13 +117,24 @@ def places(tx: Tx, actor: Actor) -> list[Thing]:
     ]
 
 
+def words(choices: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """How the values of fields that are chosen are told, by the field's name."""
+    accounts = {str(one["id"]): str(one["key"]) for one in choices["identities"]}
+    titles = {
+        name: {str(one["id"]): str(one["title"]) for one in choices[name]}
+        for name in ("licenses", "scripts")
+    }
+    boxes = dict.fromkeys(("allow_imaging", "exclude_from_latest"), conflict.YES_OR_NO)
+    return {**titles, **boxes, "identity": accounts}
+
+
 # ── rows of machines ───────────────────────────────────────────────────────────────────────
 
 
 def rows_of(form: Form) -> int:
     """How many rows for machines a form shows."""
     count = form.get("rows")
-    return min(int(count), 500) if count.isdecimal() and len(count) < 5 else 0
+    return min(int(count), MOST_ROWS) if count.isdecimal() and len(count) < 5 else 0
 
 
 def machines(form: Form) -> list[dict[str, Any]]:

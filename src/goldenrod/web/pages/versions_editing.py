@@ -31,11 +31,12 @@ def _edit_page(
         image = version["image"]
         choices = version_fields.choices(tx, actor, image, version)
         saved_by = _saved_by(tx, actor, version) if problem else ""
+    words = version_fields.words(choices)
     now = fields.shown(version_fields.EDITED, version)
     etag = reading.etag(json.dumps(now))
     if form is None:
         form = Form(now).but(etag=etag, seen=fields.marks(now))
-    meeting = conflict.meet(version_fields.EDITED, form, now, etag, problem)
+    meeting = conflict.meet(version_fields.EDITED, form, now, etag, problem, words)
     refused = problem is not None and problem.code == "parent_revoked"
     return visit.page(
         "version_edit.html",

@@ -1,0 +1,81 @@
+"""The machines of a version in a browser: placing, ending, giving back."""
+
+import pytest
+
+from goldenrod.store.db import Database
+from tests.client import Door
+from tests.steps import everything
+from tests.visitor import Visitor
+
+OPEN = "/images/open-image/versions/open-1.0"
+
+
+@pytest.fixture
+def alice(visitor: Visitor) -> Visitor:
+    visitor.sign_in("alice")
+    return visitor
+
+
+MACHINES = f"{OPEN}/machines"
+
+
+def test_a_machine_is_placed_and_that_undone(alice: Visitor, door: Door) -> None:
+    page = alice.get(MACHINES)
+    assert "2 machines" in page.words
+    done = alice.submit(
+        page,
+        MACHINES,
+        provider="west",
+        identifier="ami-new",
+        architecture="arm64",
+        size_gb="20",
+        checksum="sha",
+    )
+    assert "ami-new is placed." in done.words
+    assert "3 machines" in done.words
+    [machine] = door.all("/api/v2/provider_machines?identifier=ami-new", "alice")
+    assert (machine["provider"]["slug"], machine["size_gb"]) == ("west", 20)
+    undone = alice.ask(
+        "POST",
+        f"{MACHINES}/{machine['id']}/end",
+        body=f"token={done.form(MACHINES).fields['token'][0]}",
+    )
+    assert "ami-new has ended." in undone.words
+
+
+def test_a_machine_is_ended_and_given_back(alice: Visitor, door: Door) -> None:
+    [machine] = door.all("/api/v2/provider_machines?identifier=open-east", "alice")
+    end = f"{MACHINES}/{machine['id']}/end"
+    done = alice.submit(alice.get(MACHINES), end)
+    assert "open-east has ended." in done.words
+    restore = f"{MACHINES}/{machine['id']}/restore"
+    assert [form.action for form in done.forms].count(restore) == 2, "Undo, and its row"
+    token = done.form(MACHINES).fields["token"][0]
+    back = alice.ask("POST", restore, body=f"token={token}")
+    assert "open-east is there again." in back.words
+
+
+def test_what_is_wrong_with_a_machine(alice: Visitor, db: Database) -> None:
+    page = alice.get(MACHINES)
+    before = everything(db)
+    taken = alice.submit(page, MACHINES, provider="east", identifier="open-east")
+    assert (taken.status, 'id="f-identifier-e"' in taken.text) == (409, True)
+    size = alice.submit(page, MACHINES, provider="east", identifier="z", size_gb="big")
+    assert (size.status, size.form(MACHINES).fields["identifier"]) == (400, ["z"])
+    assert everything(db) == before
+
+
+def test_only_places_of_ones_own_are_offered(visitor: Visitor, door: Door) -> None:
+    visitor.sign_in("bob")
+    address = "/images/kept-image/versions/kept-1.0/machines"
+    page = visitor.get(address)
+    assert page.form(address).fields["provider"] == ["west"]
+    refused = visitor.submit(page, address, provider="east", identifier="x")
+    assert (refused.status, 'id="f-provider-e"' in refused.text) == (403, True)
+
+
+def test_a_machine_of_another_version_is_not_there(alice: Visitor, door: Door) -> None:
+    [machine] = door.all("/api/v2/provider_machines?identifier=closed-east", "alice")
+    token = alice.get(MACHINES).form(MACHINES).fields["token"][0]
+    body = f"token={token}"
+    assert alice.ask("POST", f"{MACHINES}/{machine['id']}/end", body=body).status == 404
