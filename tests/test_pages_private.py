@@ -263,6 +263,8 @@ def test_a_page_shows_nobody_what_is_not_theirs(
         page = visitors[actor].get(address, headers=sent(stage, actor), follow=False)
         assert page.status == int(status), (actor, page.words)
         assert not secrets_in(page, actor, address), actor
+        ids = re.findall(r'\sid="([^"]*)"', page.text)
+        assert len(ids) == len({*ids}), "what a label or a link leads to is one thing"
         if page.status == 200 and not address.startswith("/sign-in"):
             kept = "public" if actor == "nobody" else "private"
             assert page.headers["cache-control"] == f"{kept}, no-cache"

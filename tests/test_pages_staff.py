@@ -340,3 +340,33 @@ def test_empty_lists_say_how_to_begin(db: Database) -> None:
         page = visitor.get(f"/staff/{name}")
         assert said in page.words, name
         assert "/staff/providers/new" in page.links or name not in ("providers", "identities")
+
+
+# ── what a page costs ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("address", "statements"),
+    [
+        ("/staff", 13),
+        ("/staff/users", 3),
+        ("/staff/users/1", 9),
+        ("/staff/users/1/disable", 6),
+        ("/staff/groups", 3),
+        ("/staff/providers", 3),
+        ("/staff/identities", 5),
+        ("/staff/tags", 3),
+        ("/staff/webhooks", 3),
+        ("/groups/5", 7),
+        ("/account/tokens", 4),
+    ],
+)
+def test_statements_are_as_many_whatever_is_shown(
+    dora: Visitor, db: Database, address: str, statements: int
+) -> None:
+    dora.get(address)
+    db.trace = []
+    assert dora.get(address).status == 200
+    asked = len(db.trace)
+    db.trace = None
+    assert asked == statements

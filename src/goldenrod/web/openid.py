@@ -12,8 +12,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
@@ -224,11 +224,28 @@ class OpenIdProvider:
 
     # ── asking ─────────────────────────────────────────────────────────────────────────────
 
-    def _one_at_a_time(self) -> "_Asking":
-        return _Asking(self, self._asking)
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Who asks for what is kept; where it failed, nobody waits for it in vain for a while."""
+        with _passed(self._asking):
+            if time.monotonic() < self._rest_until:
+                raise _away(self._why)
+            try:
+                yield
+            except _Silent as silent:
+                self._rest_until = time.monotonic() + REST_S
+                self._why = str(silent)
+                raise _away(self._why) from None
 
-    def _one_of_a_few(self) -> "_Asking":
-        return _Asking(self, self._gate)
+    @contextmanager
+    def _one_of_a_few(self) -> Iterator[None]:
+        """Who redeems a code. Anybody may bring a code that is none: what that is answered keeps
+        nobody else from asking."""
+        with _passed(self._gate):
+            try:
+                yield
+            except _Silent as silent:
+                raise _away(str(silent)) from None
 
     def _ask(self, address: str, sent: tuple[dict[str, str], dict[str, str]] | None = None) -> Any:
         """The JSON that an address of the provider answers; to a form its refusals too."""
@@ -259,27 +276,15 @@ class OpenIdProvider:
         return read
 
 
-class _Asking:
-    """While a provider is asked: what it does not answer is Unavailable, for a little while for
-    all, so that nobody waits for it in vain."""
-
-    def __init__(
-        self, provider: OpenIdProvider, gate: "threading.Lock | threading.BoundedSemaphore"
-    ) -> None:
-        self._provider = provider
-        self._gate = gate
-
-    def __enter__(self) -> None:
-        resting = time.monotonic() < self._provider._rest_until
-        if resting or not self._gate.acquire(timeout=WHOLE_S):
-            raise _away(self._provider._why or "too many sign in at once")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._gate.release()
-        if isinstance(error, _Silent):
-            self._provider._rest_until = time.monotonic() + REST_S
-            self._provider._why = str(error)
-            raise _away(str(error)) from None
+@contextmanager
+def _passed(gate: "threading.Lock | threading.BoundedSemaphore") -> Iterator[None]:
+    """Wait for one's turn. Raises Unavailable where it does not come."""
+    if not gate.acquire(timeout=STEP_S):
+        raise _away("too many sign in at once")
+    try:
+        yield
+    finally:
+        gate.release()
 
 
 def _away(why: str) -> Unavailable:
