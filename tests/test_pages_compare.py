@@ -66,7 +66,8 @@ def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor:
     assert "<em>more</em>" in visitor.get(f"{BASE}/open-1.0...4").text
     beside = visitor.get(f"{BASE}/2b...2").words
     assert "neither was built on the other" in beside
-    assert "A 2b beside B 2 second" in beside
+    assert "<del>beside</del>" in visitor.get(f"{BASE}/2b...2").text
+    assert "<ins>second</ins>" in visitor.get(f"{BASE}/2b...2").text
 
 
 @pytest.mark.parametrize("who", [None, "charlie", "bob"])

@@ -9,6 +9,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages import addresses, canonical, render
+from goldenrod.web.pages.compared_text import Comparison, compared_texts
 from goldenrod.web.pages.visit import Page, Visit
 
 CHOICES = 100
@@ -83,9 +84,13 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
         same=[LABELS[name] for name in LABELS if name not in found["fields"]],
         logs=logs[:MOST_LOGS],
         logs_count=len(logs),
-        both_logs=None if logs else found["fields"].get("change_log"),
+        texts=None if logs else _texts(found["fields"].get("change_log")),
         path=found["path"],
     )
+
+
+def _texts(both: Row | None) -> Comparison | None:
+    return both and compared_texts(both["from"], both["to"])
 
 
 def _started(it: Row) -> str:

@@ -12,7 +12,8 @@ from goldenrod.catalogue import using
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle import LATEST
 from goldenrod.store.db import Row, Tx
-from goldenrod.web.pages.launch_lines import Launch, Ready, aws_region, launch_lines
+from goldenrod.web.pages.launch import Launch, Ready, aws_region
+from goldenrod.web.pages.launch_lines import launch_lines
 from goldenrod.web.pages.visit import Visit
 
 USUAL = "x86_64"
