@@ -188,17 +188,17 @@ def test_deliveries_are_shown_and_sent_again(
             next_at=None,
             last_at=tx.now,
             last_status=503,
-            last_error="The receiver answered 503.",
+            last_error="It answered 503.",
         )
         revision = tx.revision
     page = visitor.get(hook)
-    assert "failed 7 503 The receiver answered 503. just now" in page.words
+    assert "failed 7 It answered 503. just now" in page.words
     assert "No delivery is in this state." in visitor.get(f"{hook}?state=delivered").words
     assert "version.published" in visitor.get(f"{hook}?state=failed").words
     [again] = [form.action for form in page.forms if form.action.endswith("/redeliver")]
     done = visitor.submit(page, again)
     assert "version.published is sent again." in done.words
-    assert "waiting 0 503" in done.words
+    assert "waiting 0 It answered 503." in done.words
     with db.read() as tx:
         assert tx.revision == revision
 

@@ -82,7 +82,6 @@ class OpenIdProvider:
         self._client_id = client_id
         self._client_secret = client_secret
         self._hosts = {urlsplit(issuer).netloc.lower(), *hosts}
-        self._tls = ssl.create_default_context()
         self._asking = threading.Lock()
         self._gate = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._document: dict[str, Any] = {}
@@ -254,7 +253,7 @@ class OpenIdProvider:
         until = time.monotonic() + WHOLE_S
         try:
             with (
-                httpx.Client(verify=self._tls, timeout=STEP_S, trust_env=False) as client,
+                httpx.Client(verify=_tls(), timeout=STEP_S, trust_env=False) as client,
                 client.stream(
                     "POST" if sent else "GET", address, data=form or None, headers=headers
                 ) as answer,
@@ -299,6 +298,11 @@ def _word(given: object) -> str:
         if text.replace("_", "").isalnum():
             return text
     return "no reason given"
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 @cache
