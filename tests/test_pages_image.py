@@ -372,7 +372,7 @@ def test_the_description_is_rendered(db: Database, world: World, visitor: Visito
         images.edit_image(tx, alice, row, bodies.ImagePatch(description=text))
     page = visitor.get(OPEN)
     assert '<p class="lede">One line.</p>' in page.text
-    assert "<h4>Inside</h4>" in page.text
+    assert "<h3>Inside</h3>" in page.text
     assert "<em>kernel</em>" in page.text
     assert "<img src=x" not in page.text
     assert '<meta property="og:description" content="One line.">' in page.text

@@ -101,7 +101,7 @@ def test_markdown_is_rendered_below_the_pages_own_headings() -> None:
     html = rendered(
         "{{ text|markdown }}", text="# A\n\n###### B\n\n**c** `d` ~~e~~\n\n- f\n\n|g|\n|-|\n|h|"
     )
-    for part in ("<h3>A</h3>", "<h6>B</h6>", "<strong>c</strong>", "<code>d</code>", "<li>f</li>"):
+    for part in ("<h3>A</h3>", "<h4>B</h4>", "<strong>c</strong>", "<code>d</code>", "<li>f</li>"):
         assert part in html
     assert "<h1" not in html
     assert "<td>h</td>" in html

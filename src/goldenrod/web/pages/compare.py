@@ -90,7 +90,7 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
 
 
 def _texts(both: Row | None) -> Comparison | None:
-    return both and compared_texts(both["from"], both["to"])
+    return compared_texts(both["from"], both["to"]) if both else None
 
 
 def _started(it: Row) -> str:

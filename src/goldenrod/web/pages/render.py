@@ -184,7 +184,8 @@ def short(count: int) -> str:
 
 def first_line(text: str) -> str:
     """The first line of a text that says something, without the marks of Markdown around it."""
-    lines = (line.strip().lstrip("#*->").strip() for line in text.splitlines())
+    bare = text.replace("**", "").replace("`", "")
+    lines = (line.strip().lstrip("#*->").strip() for line in bare.splitlines())
     return next((line for line in lines if line), "")
 
 
@@ -215,7 +216,11 @@ def _markdown() -> Any:
 
 
 def _lower_headings(state: Any) -> None:
-    """A text's headings stand below the page's own two."""
+    """A text's headings stand below the page's own two, none more than one below the last."""
+    levels = sorted({int(token.tag[1]) for token in state.tokens if token.type == "heading_open"})
+    last = 2
     for token in state.tokens:
+        if token.type == "heading_open":
+            last = min(levels.index(int(token.tag[1])) + 3, last + 1, 6)
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+            token.tag = f"h{last}"

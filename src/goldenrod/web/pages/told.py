@@ -44,7 +44,7 @@ def entries(history: list[Row]) -> list[Entry]:
 def _entry(row: Row) -> Entry:
     made = row["action"] == "version:create"
     changes = tuple(
-        Change(name.replace("_", " "), _words(change["before"]), _words(change["after"]))
+        Change(name.replace("_", " "), _before(change["before"]), _words(change["after"]))
         for name, change in row["changes"].items()
         # Of what is new, what it began with stands on the page.
         if not made and isinstance(change, dict)
@@ -58,6 +58,11 @@ def _entry(row: Row) -> Entry:
             for it in changes
         ),
     )
+
+
+def _before(value: Any) -> str:
+    """What there was; nothing is not told of."""
+    return "" if value is None else _words(value)
 
 
 def _words(value: Any) -> str:
