@@ -34,7 +34,8 @@ FOLDER = Path("screenshots")
 WIDTHS = (1280, 390)
 HEIGHT = 800
 COLOURS = 256
-"""Pages have few colours: a palette makes a picture a quarter as large, and nobody sees it."""
+"""Pages have few colours: a palette of the most frequent ones makes a picture a third as large, and
+nobody sees it."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -79,11 +80,12 @@ def file_name(address: str, who: str, width: int, scheme: str) -> str:
 
 def small(png: bytes) -> bytes:
     """The same picture with a palette."""
-    out = io.BytesIO()
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-        out, "PNG", optimize=True
-    )
+    counted = sorted(picture.getcolors(picture.width * picture.height), reverse=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in counted[:COLOURS] for part in colour])
+    out = io.BytesIO()
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

@@ -24,7 +24,6 @@ TAKEN = ("new",)
 """Names that an address of a version's cannot hold: something else is there."""
 
 
-NEW_IMAGE = "/images/new"
 PREVIEW = "/preview"
 
 

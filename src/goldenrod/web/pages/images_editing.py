@@ -160,14 +160,14 @@ def _still_seen(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
 
 def show_end(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/end: what it would touch."""
-    with visit.trial() as (tx, actor):
+    visit.require_user()
+    with visit.read() as (tx, actor):
         row, image = naming.take_image(tx, actor, slug)
         standing = touched.machines_of_image(tx, actor, row["id"])
         groups = touched.groups_of_image(tx, actor, row["id"])
-        before = moved.offers(tx, actor, image)
         open_ = _open_versions(tx, actor, image)
-        images.end_image(tx, actor, row)
-        moves = moved.differing(before, moved.offers(tx, actor, image))
+        # Of an image that has ended no channel offers anything.
+        moves = moved.differing(moved.offers(tx, actor, image), {})
     return visit.page(
         "image_end.html",
         image=image,

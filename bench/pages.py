@@ -1,0 +1,212 @@
+"""`python -m bench.pages`: how long the server works on each page, and how many statements it takes.
+
+Every page of PAGES that is read is asked for, on the demonstration and on a catalogue of 200,000
+versions (SQLite), as a visitor who may see it: in this process, through the whole application, without
+the network. What is told is processor time, the database's included, median: so a machine that is busy
+with other things tells the same. The table goes to stdout; none may take more than 30 ms.
+
+    python -m bench.pages [--versions 200000] [--times 15] [--only WORD]
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from falcon import testing
+
+from bench import kept
+from bench.cast import WRITER
+from bench.plan import Plan
+from goldenrod.base import bodies, config
+from goldenrod.catalogue import images, people, sessions, tokens, webhooks
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Database, Tx
+from goldenrod.store.migrate import migrate
+from goldenrod.web.app import build_app
+from goldenrod.web.pages import addresses, cookies
+from goldenrod.web.pages.routes import PAGES
+from tests.browser.visits import furnish
+
+MOST_MS = 30
+NOBODY = "nobody"
+OWNER = "owner"
+STAFF = "staff"
+BY_STAFF = ("/staff", "/groups/{key}")
+BY_OWNER = ("/account", "/groups", "/webhooks", "/images/new")
+OF_OWNER = ("edit", "end", "restore", "deprecate", "revoke", "share", "machines", "new", "webhooks")
+QUERIES = {
+    "/search": ("?q=kernel", "?q={identifier}", "?provider={provider}"),
+    "/search/suggest": ("?q=a",),
+    "/search/versions": ("?q=2",),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A catalogue to ask: the application on it, cookies of who asks, and what names stand for."""
+
+    db: Database
+    app: Any
+    cookies: dict[str, str]
+    names: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a page took: its size in bytes, statements, milliseconds."""
+
+    status: int
+    size: int
+    statements: int
+    ms: float
+
+
+def demonstration(directory: Path) -> Place:
+    """The demonstration, fresh."""
+    db = Database(f"sqlite:///{directory / 'demo.db'}")
+    migrate(db)
+    furnish(db)
+    return _place(db, "al2023-ami-ecs-hvm-kernel-6-1-x86-64", "dora")
+
+
+def large(versions: int) -> Place:
+    """A catalogue of so many versions; its largest image has 10,000."""
+    filled = kept.sqlite(Plan(versions))
+    db = Database(filled.url)
+    with db.read() as tx:
+        staff = tokens.actor_of_user(tx, _user(tx, WRITER), "admin")
+        slug = json.loads(images.get_image(tx, staff, "1"))["slug"]
+    return _place(db, slug, WRITER)
+
+
+def _user(tx: Tx, name: str) -> int:
+    found = people.find_user(tx, name)
+    assert found is not None, name
+    return found
+
+
+def _place(db: Database, slug: str, staff: str) -> Place:
+    """Sign in who asks, and find what is asked for."""
+    settings = config.load({})
+    with db.write() as tx:
+        actor = tokens.actor_of_user(tx, _user(tx, staff), "admin")
+        image = json.loads(images.get_image(tx, actor, slug))
+        owner = image["owner"]["username"]
+        secrets = {
+            who: sessions.create_session(tx, _user(tx, name), settings.session_days)
+            for who, name in ((OWNER, owner), (STAFF, staff))
+        }
+        hook = bodies.NewWebhook(target="https://hooks.example/", image=image["id"])
+        webhook, _ = webhooks.create_webhook(tx, _owner(tx, owner), hook, None)
+        token = bodies.NewToken(name="bench", scope="read")
+        token_id, _ = tokens.insert_token(tx, actor, _user(tx, owner), token)
+    app = build_app(db, settings)
+    client = testing.TestClient(app)
+    asked = f"image_id={image['id']}&state=current&ordering=-start_date&page_size=2"
+    newest, before = client.simulate_get(f"/image_versions?{asked}").json["results"]
+    machine = next(iter(newest["machines"]))
+    return Place(
+        db,
+        app,
+        {who: f"{cookies.SESSION}={secret}" for who, secret in secrets.items()},
+        {
+            "slug": slug,
+            "version": addresses.version_key(newest),
+            "two": f"{addresses.version_key(before)}...{addresses.version_key(newest)}",
+            "identifier": machine["identifier"],
+            "provider": machine["provider"]["slug"],
+            "webhook": str(webhook),
+            "token": str(token_id),
+        },
+    )
+
+
+def _owner(tx: Tx, name: str) -> Actor:
+    return tokens.actor_of_user(tx, _user(tx, name), "write")
+
+
+def asked_for() -> list[tuple[str, str]]:
+    """Every page that is read, as an address with names in it, and who asks."""
+    found = []
+    for route in PAGES:
+        if route.method != "GET" or route.path.startswith(("/sign-in/", "/tags/", "/providers/")):
+            continue
+        path = route.path
+        if path.startswith(BY_STAFF):
+            who = STAFF
+        elif path.startswith(BY_OWNER) or path.rpartition("/")[2] in OF_OWNER:
+            who = OWNER
+        else:
+            who = NOBODY
+        path = path.replace("/channels/{name}", "/channels/latest")
+        path = path.replace("{name}", "{version}")
+        path = path.replace("/webhooks/{key}", "/webhooks/{webhook}")
+        path = path.replace("/tokens/{key}", "/tokens/{token}").replace("{key}", "1")
+        for query in QUERIES.get(path, ("",)):
+            found.append((path + query, who))
+        if path in ("/", "/images/{slug}", "/images/{slug}/versions/{version}"):
+            found.append((path, OWNER))
+    return found
+
+
+def measure(place: Place, address: str, who: str, times: int) -> Figure:
+    """Ask for an address so many times."""
+    path, _, query = address.format(**place.names).partition("?")
+    headers = {"Accept": "text/html"}
+    if who != NOBODY:
+        headers["Cookie"] = place.cookies[who]
+    took, told = [], {"status": 0, "size": 0}
+
+    def start(status: str, _: Any, __: Any = None) -> None:
+        told["status"] = int(status.split()[0])
+
+    statements = 0
+    for number in range(times + 2):
+        environ = testing.create_environ(path, query, headers=headers)
+        place.db.trace = [] if number == 1 else None
+        begin = time.thread_time()
+        told["size"] = sum(map(len, place.app(environ, start)))
+        took.append((time.thread_time() - begin) * 1000)
+        if number == 1:
+            statements, place.db.trace = len(place.db.trace or ()), None
+    return Figure(told["status"], told["size"], statements, median(took[2:]))
+
+
+def cell(figure: Figure) -> str:
+    """One catalogue's part of a row."""
+    size = f"{figure.size / 1000:.1f} kB"
+    ms = f"{figure.ms:.1f}"
+    told = f"{ms if figure.ms <= MOST_MS else f'**{ms}**'} | {figure.statements} | {size}"
+    return told if figure.status == 200 else f"{told} ({figure.status})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    parser.add_argument("--versions", type=int, default=200_000)
+    parser.add_argument("--times", type=int, default=15)
+    parser.add_argument("--only", default="", help="addresses that hold this")
+    options = parser.parse_args()
+    slow = []
+    with tempfile.TemporaryDirectory(prefix="goldenrod-pages-") as directory:
+        places = [demonstration(Path(directory)), large(options.versions)]
+        columns = "ms | statements | size"
+        print(f"| page, asked by | demonstration: {columns} | {options.versions:,}: {columns} |")
+        print("|---|--:|--:|--:|--:|--:|--:|")
+        for address, who in asked_for():
+            if options.only not in address:
+                continue
+            figures = [measure(place, address, who, options.times) for place in places]
+            print(f"| `{address}`, {who} | {' | '.join(map(cell, figures))} |", flush=True)
+            slow += [address for figure in figures if figure.ms > MOST_MS]
+    if slow:
+        sys.exit(f"over {MOST_MS} ms: {', '.join(dict.fromkeys(slow))}")
+
+
+if __name__ == "__main__":
+    main()
