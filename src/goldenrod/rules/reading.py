@@ -152,19 +152,31 @@ def _rows(
     forms: tuple[tuple[str, str], ...],
     order: str,
     op: str | None,
+    numbered: bool,
 ) -> Any:
     inner = listing.table.alias("thing")
     conditions = _conditions(listing, seen, inner, sight, forms)
     return _built(
-        listing, paging.picked(listing, conditions, inner, order, op), shape, sight, order, op
+        listing,
+        paging.picked(listing, conditions, inner, order, op, numbered),
+        shape,
+        sight,
+        order,
+        op,
     )
 
 
 def _lane_rows(
-    listing: Listing, groups: int, shape: Shape, sight: Sight, order: str, op: str | None
+    listing: Listing,
+    groups: int,
+    shape: Shape,
+    sight: Sight,
+    order: str,
+    op: str | None,
+    numbered: bool,
 ) -> Any:
-    ways = lanes.ways(sight, groups)
-    return _built(listing, paging.merged(listing, ways, order, op), shape, sight, order, op)
+    chosen = paging.merged(listing, lanes.ways(sight, groups), order, op, numbered)
+    return _built(listing, chosen, shape, sight, order, op)
 
 
 def _built(
@@ -197,7 +209,7 @@ def page(
     given = {**params(tx, actor), **query.params, **more}
     count = int(tx.value(_counted, listing, seen, sight, query.forms, **given))
     place = _place(query, count)
-    shaped = listing, seen, shape, sight, query.forms, query.order, _op(query)
+    shaped = listing, seen, shape, sight, query.forms, query.order, _op(query), query.page > 1
     return _page(query, count, tx.rows(_rows, *shaped, **given, **place))
 
 
@@ -217,7 +229,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     count = counts.readable(tx, actor, counted)
     ways = lanes.params(actor.groups)
     place = _place(query, count)
-    shaped = listing, len(ways), shape, sight, query.order, _op(query)
+    shaped = listing, len(ways), shape, sight, query.order, _op(query), query.page > 1
     given = {**params(tx, actor), **ways, **place}
     return _page(query, count, tx.rows(_lane_rows, *shaped, **given))
 

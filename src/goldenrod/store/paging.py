@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
     union,
@@ -289,13 +290,14 @@ def picked(
     thing: FromClause,
     order: str,
     op: str | None,
+    numbered: bool,
 ) -> Select[Any]:
     """The statement that picks one page's rows: their key, order value and id, in reading order.
 
-    Parameters: `size` (one more than the page), `offset`, and with a cursor `after` and `after_id`.
+    Parameters: `size` (one more than the page); with a cursor `after` and `after_id`; where the
+    page is one by number (`numbered`), `offset`.
     """
-    chosen, by = _first(listing, conditions, thing, order, op)
-    return chosen.order_by(*by).limit(param("size")).offset(param("offset"))
+    return _cut(_first(listing, conditions, thing, order, op), numbered)
 
 
 def merged(
@@ -303,23 +305,34 @@ def merged(
     lanes: Sequence[tuple[FromClause, ColumnElement[bool]]],
     order: str,
     op: str | None,
+    numbered: bool,
 ) -> Select[Any]:
     """The same of several sources, each with its condition, that may have rows in common.
 
-    Each gives its own first rows in the list's order: as many as the page reaches to (`reach`),
-    among which the first of all are. A source of which these are the first of an index costs no
+    Each gives its own first rows in the list's order, as many as the page reaches to (`reach`), and
+    the first of all are among them. A source of which these are the first of an index costs no
     more, however many rows it has.
     """
     if len(lanes) == 1:
         [(rows, shows)] = lanes
-        return picked(listing, [shows], rows, order, op)
-    firsts = []
-    for rows, shows in lanes:
-        chosen, by = _first(listing, [shows], rows, order, op)
-        firsts.append(select(chosen.order_by(*by).limit(param("reach")).subquery()))
-    every = union(*firsts).subquery("lanes")
+        return picked(listing, [shows], rows, order, op, numbered)
+    firsts = (_first(listing, [shows], rows, order, op) for rows, shows in lanes)
+    cut = (first.limit(param("reach")) if numbered else _cut(first, False) for first in firsts)
+    every = union(*(select(first.subquery()) for first in cut)).subquery("lanes")
     by = directed(order, op, every.c.value, every.c.id)
-    return select(every).order_by(*by).limit(param("size")).offset(param("offset"))
+    return _cut(select(every).order_by(*by), numbered)
+
+
+def _cut(ordered: Select[Any], numbered: bool) -> Select[Any]:
+    """The rows of a page. (The order of a subquery that has a limit stands.)
+
+    The limit that is a constant is for PostgreSQL, which plans for a tenth of all rows where it
+    does not know how many: sorts instead of indexes, and joins to whole tables.
+    """
+    most: Any = literal_column(str(MOST_PER_PAGE + 1))
+    if not numbered:
+        return select(ordered.limit(most).subquery()).limit(param("size"))
+    return select(ordered.limit(param("size")).offset(param("offset")).subquery()).limit(most)
 
 
 def _first(
@@ -328,8 +341,8 @@ def _first(
     thing: FromClause,
     order: str,
     op: str | None,
-) -> tuple[Select[Any], list[Any]]:
-    """The key, order value and id of what holds and comes after the cursor; what they sort by."""
+) -> Select[Any]:
+    """The key, order value and id of what holds and comes after the cursor, in reading order."""
     value = listing.order(thing, order.removeprefix("-"))
     if op is not None:
         mark = tuple_(param("after", value.type), param("after_id", thing.c[listing.id].type))
@@ -342,7 +355,7 @@ def _first(
     chosen = select(
         thing.c[key].label("key"), value.label("value"), thing.c[listing.id].label("id")
     )
-    return chosen.where(*conditions), directed(order, op, value, thing.c[listing.id])
+    return chosen.where(*conditions).order_by(*directed(order, op, value, thing.c[listing.id]))
 
 
 def directed(order: str, op: str | None, *columns: ColumnElement[Any]) -> list[Any]:
