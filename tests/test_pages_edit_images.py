@@ -255,7 +255,7 @@ def test_both_texts_are_shown(met: Seen, door: Door) -> None:
     assert form.fields["description"] == ["my words"], "yours stay in the form"
     assert form.fields["name"] == ["my name"]
     assert form.fields["tags"] == ["hers"], "what only they changed is taken over"
-    assert "tags, which you had not" in met.words
+    assert "They changed Tags, which you had not" in met.words
     assert image_of(door)["description"] == "dora's words", "nothing is saved yet"
 
 

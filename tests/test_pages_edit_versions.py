@@ -378,7 +378,7 @@ def test_what_is_chosen_is_told_by_name(
     met = alice.submit(page, EDIT, name="mine", exclude_from_latest=["on", ""])
     assert met.status == 412
     assert met.form(EDIT).fields["scripts"] == [str(world.scripts["setup"]), ""]
-    assert "They changed licenses, boot scripts, which you had not" in met.words
+    assert "They changed Licenses, Boot scripts, which you had not" in met.words
     page = alice.get(EDIT)
     edit_as(db, world, "dora", key, allow_imaging=False, licenses=[world.licenses["apache"]])
     met = alice.submit(page, EDIT, licenses=[mit, ""], scripts=[""])

@@ -39,8 +39,8 @@ MORE = (
     IDENTITY,
     fields.box("allow_imaging", "Others may build on it"),
     fields.box("exclude_from_latest", "latest passes over it"),
-    fields.number("min_cpu", "CPUs, at least"),
-    fields.number("min_mem", "Memory in MiB, at least"),
+    fields.number("min_cpu", "CPUs needed"),
+    fields.number("min_mem", "Memory needed (MiB)"),
     fields.text("doc_object_id", "DOI", optional=True),
 )
 MEMBERSHIP = fields.names("membership", "Shared with")
