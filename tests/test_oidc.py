@@ -125,7 +125,9 @@ def test_a_first_sign_in_makes_a_user_and_the_next_finds_it(
     assert PROMISE not in browser.cookies
     account = browser.get("/account")
     assert "grace" in account.words
+    assert "Single sign-on" in account.words
     assert "grace yours alone" in account.words
+    assert f"Who signs in with one of these is you. 1001 at {provider.issuer}" in account.words
     assert "<span>Staff</span>" not in account.text
 
     before = usernames(db)

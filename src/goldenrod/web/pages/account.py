@@ -2,7 +2,7 @@
 
 import json
 
-from goldenrod.catalogue import groups, identities, sessions
+from goldenrod.catalogue import groups, identities, oidc_accounts, sessions
 from goldenrod.store import paging
 from goldenrod.web.pages import addresses
 from goldenrod.web.pages.visit import Page, Visit
@@ -15,12 +15,15 @@ def show_account(visit: Visit) -> Page:
         mine = groups.list_groups(tx, actor, paging.parse(groups.LIST, {}))
         user = {"user": [actor.username]}
         accounts = identities.list_identities(tx, actor, paging.parse(identities.LIST, user))
+        elsewhere = visit.settings.oidc_issuer
+        linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if elsewhere else []
         browsers = sessions.list_sessions(tx, actor)
     return visit.page(
         "account.html",
         groups=[json.loads(one) for one in mine.results],
         groups_count=mine.count,
         identities=[json.loads(one) for one in accounts.results],
+        linked=linked,
         sessions=browsers,
         this_one=visit.session.uuid if visit.session else None,
     )
