@@ -184,7 +184,10 @@ def test_versions_that_fit_have_a_page_of_their_own(
         alice = world.actor(tx, "alice")
         for number in range(60):
             body = bodies.NewVersion(
-                name=f"n{number}", image=world.images["open"], change_log="tinned zebra\nand more"
+                name=f"n{number}",
+                image=world.images["open"],
+                change_log="tinned zebra\nand more",
+                start_date=later(tx.now, minutes=number - 60),
             )
             publishing.create_version(tx, alice, body)
     page = visitor.get("/search?q=more")
