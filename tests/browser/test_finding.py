@@ -50,7 +50,7 @@ def test_enter_in_the_field_shows_all_that_was_found(site: Site, windows: Window
     page.keyboard.type("gpu")
     page.keyboard.press("Enter")
     at(page, "/search?q=gpu")
-    expect(page.get_by_role("heading", name="Versions")).to_be_visible()
+    expect(page.get_by_role("link", name="All versions that fit gpu")).to_be_visible()
     page.go_back()
     at(page, "/")
 
