@@ -51,7 +51,7 @@ BARE: dict[str, set[str]] = {
     },
     "how many versions a reader sees: a test holds it equal to counting those the rule gives": {
         "rules/counts.py _of_biggest versions",
-        "rules/counts.py _rest versions",
+        "rules/counts.py besides versions",
         "rules/counts.py _seen versions",
     },
     "asks of a row that the rule was asked about; who reads that reads these": {

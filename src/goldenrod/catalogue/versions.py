@@ -7,7 +7,7 @@ Publishing, editing and ending versions is in `publishing.py`, their history in 
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, exists, select
+from sqlalchemy import ColumnElement, FromClause, String, select
 
 from goldenrod.base.errors import NotFound
 from goldenrod.base.words import name_key
@@ -17,7 +17,7 @@ from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
-from goldenrod.store.sql import json_object, json_text, param
+from goldenrod.store.sql import among, json_object, json_text, param
 
 
 def shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
@@ -73,25 +73,21 @@ def _of_parent(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[b
 
 
 def _on_provider(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
-    return filters.listed_machine(version, sight, lambda machine, provider: is_it(provider))
+    return filters.found_by_machine(version, sight, lambda machine, provider: is_it(provider))
 
 
 def _under_license(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
     license, pairing = schema.licenses.alias(), schema.version_licenses.alias()
-    return exists().where(
-        pairing.c.version_n == version.c.n,
-        license.c.id == pairing.c.license_id,
-        is_it(license),
-    )
+    under = select(pairing.c.version_n).where(license.c.id == pairing.c.license_id, is_it(license))
+    return among(version.c.n, under)
 
 
 def _tagged(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
     tag, link = schema.tags.alias(), schema.image_tags.alias()
-    return exists().where(
-        link.c.image_id == version.c.image_id,
-        tag.c.id == link.c.tag_id,
-        tag.c.name_key == param("f_tag", tag.c.name_key.type),
+    carrying = select(link.c.image_id).where(
+        tag.c.id == link.c.tag_id, tag.c.name_key == param("f_tag", tag.c.name_key.type)
     )
+    return among(version.c.image_id, carrying)
 
 
 def _targeted(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
@@ -99,7 +95,7 @@ def _targeted(version: FromClause, sight: Sight, form: str) -> ColumnElement[boo
 
 
 def _of_architecture(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
-    return filters.listed_machine(
+    return filters.found_by_machine(
         version,
         sight,
         lambda machine, provider: machine.c.architecture == param("f_architecture"),
@@ -129,8 +125,11 @@ LIST = Listing(
         "allow_imaging": filters.boolean(lambda version, sight: version.c.allow_imaging),
         "current": filters.boolean(lambda version, sight: access.open_now(version)),
         "launchable": filters.boolean(lifecycle.has_launchable),
-        "state": filters.one_of("state", lifecycle.STATES, lifecycle.state),
-        "revoked": filters.boolean(lambda version, sight: lifecycle.revoked(version)),
+        "state": filters.what_is(lifecycle.STATES, lifecycle.is_in),
+        "revoked": filters.boolean(
+            lambda version, sight: lifecycle.revoked(version),
+            lambda version, sight: lifecycle.found_revoked(version),
+        ),
         "stale": filters.boolean(lifecycle.stale),
         "exclude_from_latest": filters.boolean(
             lambda version, sight: version.c.exclude_from_latest

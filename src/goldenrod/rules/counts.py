@@ -262,7 +262,7 @@ def _seen(sight: Sight, big: bool) -> Any:
     return select(
         public.label("public"),
         (_of_biggest() if big else nothing).label("group"),
-        (_number(_rest(big)) if sight is Sight.OWN else nothing).label("rest"),
+        (_number(besides(big)) if sight is Sight.OWN else nothing).label("rest"),
     )
 
 
@@ -294,7 +294,7 @@ def _of(version: FromClause, share: FromClause) -> Select[Any]:
     return select(share.c.n).where(share.c.group_id == _BIGGEST, share.c.n == version.c.n)
 
 
-def _rest(big: bool) -> Select[Any]:
+def besides(big: bool) -> Select[Any]:
     """What the reader's groups, save the biggest, see and neither everybody nor it does, each
     version once."""
     one, version, share, theirs = _S.alias(), _V.alias(), _S.alias(), _S.alias()

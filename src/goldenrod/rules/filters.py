@@ -6,9 +6,10 @@ Each factory takes the parameter's name; its values are bound as `f_<name>`.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select
+from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
 
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.words import name_key
@@ -16,7 +17,7 @@ from goldenrod.rules import access, launching, reading
 from goldenrod.rules.access import Sight
 from goldenrod.store import schema
 from goldenrod.store.paging import Filter, Wanted
-from goldenrod.store.sql import Moment, Sortable, param
+from goldenrod.store.sql import Moment, Sortable, among, param
 
 Where = Callable[[FromClause, Sight], ColumnElement[bool]]
 
@@ -41,8 +42,8 @@ def by_key(name: str, column: str = "name_key") -> Filter:
     )
 
 
-def boolean(where: Where) -> Filter:
-    """The predicate, or its opposite."""
+def boolean(where: Where, holds: Where | None = None) -> Filter:
+    """The predicate, or its opposite; `holds`: the predicate in a form by which rows are found."""
 
     def read(given: str) -> Wanted:
         form = _BOOLEAN.get(given.lower())
@@ -51,8 +52,9 @@ def boolean(where: Where) -> Filter:
         return Wanted(form, {})
 
     def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
-        holds = where(thing, sight)
-        return holds if form == "true" else ~holds
+        if form == "true":
+            return (holds or where)(thing, sight)
+        return ~where(thing, sight)
 
     return Filter("true or false", read, asked, {"type": "boolean"})
 
@@ -123,18 +125,28 @@ def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> F
 
 def one_of(name: str, values: tuple[str, ...], column: Callable[[FromClause], Any]) -> Filter:
     """An expression equals one of a few words."""
+    asked = _words(values)
+    return Filter(
+        asked.takes,
+        lambda given: Wanted("", {f"f_{name}": asked.read(given).form}),
+        lambda thing, sight, form: column(thing) == param(f"f_{name}", String),
+        asked.schema,
+    )
 
+
+def what_is(values: tuple[str, ...], where: Callable[[FromClause, str], Any]) -> Filter:
+    """What one of a few words says holds: `where(thing, word)`."""
+    return replace(_words(values), where=lambda thing, sight, form: where(thing, form))
+
+
+def _words(values: tuple[str, ...]) -> Filter:
     def read(given: str) -> Wanted:
         if given not in values:
             raise ValueError(f"takes one of {', '.join(values)}.")
-        return Wanted("", {f"f_{name}": given})
+        return Wanted(given, {})
 
-    return Filter(
-        " or ".join(values),
-        read,
-        lambda thing, sight, form: column(thing) == param(f"f_{name}", String),
-        {"type": "string", "enum": list(values)},
-    )
+    takes, told = " or ".join(values), {"type": "string", "enum": list(values)}
+    return Filter(takes, read, lambda thing, sight, form: true(), told)
 
 
 def listed_machine(
@@ -148,3 +160,16 @@ def listed_machine(
         launching.listed_in_version(machine, provider, sight),
         asks(machine, provider),
     )
+
+
+def found_by_machine(
+    thing: FromClause, sight: Sight, asks: Callable[[FromClause, FromClause], Any]
+) -> ColumnElement[bool]:
+    """The same, of versions that are found by their machines."""
+    machine, provider = schema.machines.alias(), schema.providers.alias()
+    placed = select(machine.c.version_n).where(
+        provider.c.id == machine.c.provider_id,
+        launching.listed_in_version(machine, provider, sight),
+        asks(machine, provider),
+    )
+    return among(thing.c.n, placed)

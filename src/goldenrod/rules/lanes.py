@@ -46,13 +46,21 @@ def ways(sight: Sight, groups: int) -> list[Lane]:
     version = schema.versions.alias()
     if sight is Sight.ALL:
         return [Lane(version, true())]
-    opened = and_(unindexed(version.c.opens_at) <= NOW, unindexed(version.c.closes_at) > NOW)
-    public = [Lane(version, and_(version.c.public, ~version.c.past, opened)), _past()]
+    public = [Lane(version, and_(~version.c.past, everybodys(version))), _past()]
     if sight is Sight.PUBLIC:
         return public
     if groups:
         return [*public, *(_shares(f"group_{place}") for place in range(groups))]
     return [*public, _sorted_shares()]
+
+
+def everybodys(version: FromClause) -> Predicate:
+    """The version is public, and open now."""
+    return and_(
+        version.c.public,
+        unindexed(version.c.opens_at) <= NOW,
+        unindexed(version.c.closes_at) > NOW,
+    )
 
 
 _SORTED_BY = ("n", "id", "start_date", "ends_at", "name_key")

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from goldenrod.rules import access, launching
 from goldenrod.rules.access import NOW, Sight
 from goldenrod.store import schema
+from goldenrod.store.sql import among
 
 Predicate = ColumnElement[bool]
 
@@ -42,6 +43,12 @@ def revoked(version: FromClause) -> Predicate:
     """A revocation in force is its own or inherited."""
     reach = schema.reach.alias()
     return exists().where(reach.c.n == version.c.n, reach.c.at <= NOW)
+
+
+def found_revoked(version: FromClause) -> Predicate:
+    """The same, of versions that are found by it: as a rule few are."""
+    reach = schema.reach.alias()
+    return among(version.c.n, select(reach.c.n).where(reach.c.at <= NOW))
 
 
 def stops(version: FromClause) -> Predicate:
@@ -70,6 +77,19 @@ def is_current(version: FromClause) -> Predicate:
     """Its state is current."""
     fresh = or_(version.c.deprecated_at.is_(None), version.c.deprecated_at > NOW)
     return and_(access.open_now(version), fresh, ~revoked(version))
+
+
+def is_in(version: FromClause, word: str) -> Predicate:
+    """Its state is this word of `state`, in a form by which versions are found."""
+    opened = access.open_now(version)
+    holds: dict[str, Predicate] = {
+        "ended": version.c.closes_at <= NOW,
+        "scheduled": and_(version.c.opens_at > NOW, version.c.closes_at > NOW),
+        "revoked": and_(opened, found_revoked(version)),
+        "deprecated": and_(opened, deprecated(version), ~revoked(version)),
+        "current": is_current(version),
+    }
+    return holds[word]
 
 
 def newer(version: FromClause, than: FromClause) -> Predicate:
@@ -210,9 +230,7 @@ def assigned(channel: FromClause) -> ColumnElement[int]:
 def targeted(version: FromClause, sight: Sight, name: ColumnElement[str]) -> Predicate:
     """The version is the target of a channel of this name that the reader may see."""
     channel = schema.channels.alias()
-    return exists().where(
-        channel.c.image_id == version.c.image_id,
-        channel.c.name == name,
-        access.readable(channel, sight),
-        target(channel, sight) == version.c.n,
+    targets = select(target(channel, sight)).where(
+        channel.c.name == name, access.readable(channel, sight)
     )
+    return among(version.c.n, targets)

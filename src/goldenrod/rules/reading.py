@@ -7,10 +7,10 @@ What the reader may not see is NotFound, exactly like what does not exist.
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, func, select
+from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
 
 from goldenrod.base.errors import Forbidden, NotFound
 from goldenrod.rules import access, counts, lanes
@@ -19,7 +19,7 @@ from goldenrod.rules.summaries import Shape
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query, is_uuid, past_the_end
-from goldenrod.store.sql import Id, Key, json_text, param
+from goldenrod.store.sql import Id, Key, among, json_text, param
 
 _INTEGER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
@@ -224,8 +224,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
         return page(tx, actor, shape, query)
     counted = counts.kept(tx, counts.scopes(actor))
     if query.forms:
-        few = counted.n.total() <= FEW
-        return page(tx, actor, shape, query, among_few if few else access.readable)
+        return page(tx, actor, shape, query, _seen(counted.n))
     count = counts.readable(tx, actor, counted)
     ways = lanes.params(actor.groups)
     place = _place(query, count)
@@ -236,11 +235,29 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
 
 FEW = 5_000
 """Up to so many versions, what a reader sees is looked through for what filters hold for."""
+LITTLE = 100_000
+"""Up to so many versions, what a reader's groups see is gathered before versions are looked at."""
+
+
+def _seen(n: Mapping[int, int]) -> Condition:
+    """The rule on versions, in the form that suits a reader of whom these are the counts."""
+    besides = sum(n.values()) - n[counts.PUBLIC]
+    if n[counts.PUBLIC] + besides <= FEW:
+        return among_few
+    return public_or_besides if besides <= LITTLE else access.readable
 
 
 def among_few(version: FromClause, sight: Sight) -> ColumnElement[bool]:
     """The reader, who sees few versions, may read this one."""
-    return version.c.n.in_(lanes.shown(sight))
+    return among(version.c.n, lanes.shown(sight))
+
+
+def public_or_besides(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+    """The reader, whose groups see little that not everybody sees, may read this one."""
+    everybody = lanes.everybodys(version)
+    if sight is Sight.PUBLIC:
+        return everybody
+    return or_(everybody, version.c.n.in_(counts.besides(False)))
 
 
 def _op(query: Query) -> str | None:

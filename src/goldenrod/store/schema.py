@@ -249,9 +249,13 @@ versions = Table(
     Index("ix_versions_start_date", "start_date", "id"),
     Index("ix_versions_name_key", "name_key", "id"),
     Index("ix_versions_ends_at", "ends_at", "id"),
-    Index("ix_versions_image_id", "image_id", "start_date", "id"),
-    Index("ix_versions_user_id", "user_id", "start_date", "id"),
-    Index("ix_versions_created_by_id", "created_by_id", "start_date", "id"),
+    # With what says who sees them: of all versions of somebody's, or of an image, that is asked.
+    *(
+        Index(f"ix_versions_{of}", of, "start_date", "id", "public", "opens_at", "closes_at")
+        for of in ("image_id", "user_id", "created_by_id")
+    ),
+    _part("ix_versions_no_imaging", "NOT allow_imaging", "start_date", "id"),
+    _part("ix_versions_no_latest", "exclude_from_latest", "start_date", "id"),
     # What all may see, in each order of a list. (SQLite looks at the row for a column that it asks
     # of, though the index is of rows that have it so: where that is to be spared, it is there too.)
     _part(
@@ -293,6 +297,7 @@ machines = thing(
     Index("ix_machines_version_n", "version_n", "id"),
     Index("ix_machines_provider_id", "provider_id", "version_n"),
     Index("ix_machines_identifier", "identifier", "provider_id"),
+    Index("ix_machines_architecture", "architecture", "version_n"),
     Index("ix_machines_start_date", "start_date"),
     _given("ix_machines_end_date", "end_date"),
     Index(

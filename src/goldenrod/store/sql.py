@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Integer,
     Select,
@@ -58,7 +59,7 @@ class Id(TypeDecorator[str]):
         return UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
 
 
-_FLAG = re.compile(r"\b(NOT )?(public|past|kept|spread)\b")
+_FLAG = re.compile(r"\b(NOT )?(public|past|kept|allow_imaging|exclude_from_latest)\b")
 
 
 def as_numbers(condition: str) -> str:
@@ -225,6 +226,32 @@ def _in_sqlite(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
 def _in_postgresql(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"{column} = ANY({values})"
+
+
+class among(FunctionElement[Any]):
+    """`column` is one of the values that a query of its own gives: looked for by them, however many
+    rows an order would have to be walked for it."""
+
+    type = NullType()
+    inherit_cache = False
+
+    def __init__(
+        self, column: ColumnElement[Any], values: Select[Any] | CompoundSelect[Any]
+    ) -> None:
+        super().__init__(column, values.scalar_subquery())
+
+
+@compiles(among, "sqlite")
+def _among_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN {values}"
+
+
+@compiles(among, "postgresql")
+def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    # An array is at hand before the plan begins: of a join PostgreSQL thinks that many rows hold.
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY(ARRAY{values})"
 
 
 NULL_JSON: ColumnElement[Any] = literal_column("NULL", JSON())

@@ -34,8 +34,8 @@ def _part(name: str, table: str, which: str, *columns: str) -> None:
 
 def _widen_versions() -> None:
     """Who created a version's image, its own end, and whether it is past."""
-    op.drop_index("ix_versions_owner_id", "versions")
-    op.drop_index("ix_versions_public", "versions")
+    for left in ("owner_id", "public", "image_id", "user_id"):
+        op.drop_index(f"ix_versions_{left}", "versions")
     added: dict[str, Any] = {"created_by_id": Key, "ends_at": Moment(), "past": sa.Boolean()}
     for name, kind in added.items():
         op.add_column("versions", sa.Column(name, kind))
@@ -52,7 +52,12 @@ def _widen_versions() -> None:
         )
     op.create_index("ix_versions_name_key", "versions", ["name_key", "id"])
     op.create_index("ix_versions_ends_at", "versions", ["ends_at", "id"])
-    op.create_index("ix_versions_created_by_id", "versions", ["created_by_id", "start_date", "id"])
+    for of in ("image_id", "user_id", "created_by_id"):
+        listed = [of, "start_date", "id", "public", "opens_at", "closes_at"]
+        op.create_index(f"ix_versions_{of}", "versions", listed)
+    _part("ix_versions_no_imaging", "versions", "NOT allow_imaging", "start_date", "id")
+    _part("ix_versions_no_latest", "versions", "exclude_from_latest", "start_date", "id")
+    op.create_index("ix_machines_architecture", "machines", ["architecture", "version_n"])
     shown = "public AND NOT past"
     columns = ("start_date", "id", "opens_at", "closes_at", "public", "past")
     _part("ix_versions_public", "versions", shown, *columns)
