@@ -53,7 +53,7 @@ def test_a_stranger_sees_what_differs_and_nothing_of_what_is_hidden(
     assert found["Providers"] == ["only A: east", "nothing more"]
     assert found["east, x86_64"] == ["open-east", "none"]
     assert "west" not in page.text.replace("newest", "")
-    assert "The same in both: Image, State, Until, Published by" in page.words
+    assert "The same in both: Image · State · Until · Published by" in page.words
 
 
 def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor: Visitor) -> None:

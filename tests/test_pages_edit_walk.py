@@ -92,7 +92,7 @@ STATEMENTS = {
     f"{IMAGE}/end": 21,
     f"{IMAGE}/versions/new": 13,
     f"{OPEN}/edit": 12,
-    f"{OPEN}/end": 24,
+    f"{OPEN}/end": 29,
     f"{OPEN}/restore": 13,
     f"{OPEN}/deprecate": 22,
     f"{OPEN}/revoke?descendants=on": 24,

@@ -143,7 +143,7 @@ def test_every_table_is_moved_unless_it_is_named(export: bytes) -> None:
     assert [name for name, kept in header["tables"].items() if kept["rows"] == 0] == []
     for name, kept in header["tables"].items():
         assert kept["rows"] == sum(row["table"] == name for row in rows)
-        columns = schema.metadata.tables[name].c.keys() - NOT_MOVED_COLUMNS.get(name, set())
+        columns = {*schema.metadata.tables[name].c.keys()} - NOT_MOVED_COLUMNS.get(name, set())
         assert {"table", *columns} == set(next(row for row in rows if row["table"] == name))
 
 
