@@ -134,11 +134,17 @@ def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) 
         assert (derived(tx), stored(tx)) == kept
 
 
+REPEATED = (
+    *("n", "public", "owner_id", "created_by_id"),
+    *("opens_at", "closes_at", "ends_at", "spent_at"),
+)
+
+
 def derived(tx: Tx) -> list[Any]:
     return [
         [tuple(row.values()) for row in tx.rows(_rows, table, names)]
         for table, names in (
-            ("versions", ("n", "public", "owner_id", "created_by_id", "opens_at", "closes_at")),
+            ("versions", REPEATED),
             ("shares", tuple(schema.shares.c.keys())),
         )
     ]

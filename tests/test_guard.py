@@ -148,6 +148,8 @@ BARE: dict[str, set[str]] = {
         "rules/counts.py _held versions",
         "rules/counts.py _turned versions",
         "rules/revoking.py _below versions",
+        "rules/revoking.py _spend_below versions",
+        "rules/revoking.py _spend_reached versions",
         "rules/standing.py _forget_shares versions",
         "rules/standing.py _ways groups",
         "rules/standing.py _ways image_maintainers",
@@ -168,6 +170,10 @@ BARE: dict[str, set[str]] = {
         "catalogue/resolving.py _offer versions",
         "catalogue/resolving.py _version_of machines",
         "catalogue/using.py _latest_there machines",
+        "rules/offering.py of_version machines",
+    },
+    "the newest of those that its caller asks the rule about": {
+        "rules/lifecycle.py _fresh versions",
     },
     "which channels a change may have touched, of those that the rule gives": {
         "catalogue/revocations.py _targets versions",

@@ -33,6 +33,7 @@ from tests.lifeplay import CHANNELS, STAGE, Play
 from tests.lifestage import PROVIDERS, READERS
 from tests.lifeworld import Reader
 from tests.postgres import Cluster
+from tests.test_counts import derived
 from tests.world import World, build_world
 from tests.worlds import keep_statements
 
@@ -90,6 +91,9 @@ def play_one(tx: Tx, cast: World, seed: int) -> None:
             play.step()
             for name, reader in READERS.items():
                 Look(play, play.actors[name], reader).compare()
+        kept = derived(tx)
+        standing.of_all(tx)
+        assert derived(tx) == kept
     except Exception as error:
         story = "\n".join(play.story)
         raise AssertionError(f"seed {seed}, after:\n{story}") from error

@@ -286,6 +286,7 @@ def _version(it: model.Version) -> Row:
         "opens_at": it.start,
         "closes_at": it.start,
         "ends_at": it.start,
+        "spent_at": it.start,
         "past": True,
     }
 

@@ -54,7 +54,10 @@ NOT_MOVED = frozenset(
 
 NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
     "versions": frozenset(
-        {"public", "owner_id", "created_by_id", "opens_at", "closes_at", "ends_at", "past"}
+        {
+            *("public", "owner_id", "created_by_id"),
+            *("opens_at", "closes_at", "ends_at", "spent_at", "past"),
+        }
     )
 }
 """What rows repeat of others, made anew as well."""

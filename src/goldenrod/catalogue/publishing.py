@@ -39,8 +39,8 @@ from goldenrod.store.sql import Key, Sortable, json_text, param
 PLAIN = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
 """Fields that are taken as they come."""
 
-STANDS_ON = {"name", "image", "membership", "start_date", "end_date"}
-"""Fields that change who sees a version, when, and where in a list."""
+STANDS_ON = {"name", "image", "membership", "start_date", "end_date", "deprecated_at"}
+"""Fields that change who sees a version, when, as what, and where in a list."""
 
 
 def version_name(given: str) -> str:

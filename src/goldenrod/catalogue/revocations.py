@@ -103,7 +103,7 @@ def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
         restored_at=tx.now,
         restored_by_id=actor.user_id or None,
     )
-    tx.delete(schema.reach, revocation_id=revocation["id"])
+    revoking.lift(tx, revocation["id"])
 
 
 def restore(tx: Tx, actor: Actor, row: Row, body: bodies.Restoring) -> Effect:

@@ -11,23 +11,28 @@ from goldenrod.store import schema
 from goldenrod.store.sql import in_list
 
 
-def listed_in_version(machine: FromClause, provider: FromClause, sight: Sight) -> Predicate:
+def listed_in_version(
+    machine: FromClause, provider: FromClause, sight: Sight, version: FromClause | None = None
+) -> Predicate:
     """A machine stands in its version's list: it is current, its provider active and current, and
-    the reader may read it. Asked where the reader may read the version."""
+    the reader may read it. Asked where the reader may read the version. (`version`: where it is at
+    hand; elsewhere it is looked for.)"""
     shown = and_(access.current(machine), access.current(provider), provider.c.active)
     if sight is Sight.ALL:
         return shown
     opened: Predicate = provider.c.public
     if sight is Sight.OWN:
-        version = schema.versions.alias()
         opened = or_(
             opened,
             in_list(provider.c.id, "my_providers"),
-            exists().where(
-                version.c.n == machine.c.version_n, access.keeps_version(version, sight)
-            ),
+            _kept(machine, sight) if version is None else access.keeps_version(version, sight),
         )
     return and_(shown, opened)
+
+
+def _kept(machine: FromClause, sight: Sight) -> Predicate:
+    version = schema.versions.alias()
+    return exists().where(version.c.n == machine.c.version_n, access.keeps_version(version, sight))
 
 
 def launchable(
@@ -35,7 +40,7 @@ def launchable(
 ) -> Predicate:
     """The reader may launch the machine: they read it; it, its version, image and provider are
     current and the provider active. Asked where the reader may read the version."""
-    return and_(listed_in_version(machine, provider, sight), access.open_now(version))
+    return and_(listed_in_version(machine, provider, sight, version), access.open_now(version))
 
 
 def found_running(

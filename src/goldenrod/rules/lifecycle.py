@@ -12,6 +12,9 @@ The instant is the parameter `now`: what would hold at another one is asked by r
 statement with that one.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
     ColumnElement,
     FromClause,
@@ -21,15 +24,17 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
+    union_all,
 )
 
 from goldenrod.rules import access, launching
 from goldenrod.rules.access import NOW, Sight
 from goldenrod.store import schema
-from goldenrod.store.sql import among
+from goldenrod.store.sql import Moment, among, earliest, unindexed
 
 Predicate = ColumnElement[bool]
 
@@ -73,10 +78,27 @@ def state(version: FromClause) -> ColumnElement[str]:
     )
 
 
+def or_never(date: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The instant, or the end of time."""
+    return func.coalesce(date, schema.AT_THE_END, type_=Moment())
+
+
+def spent_at(
+    version: FromClause, closes: ColumnElement[Any], save: ColumnElement[int] | None = None
+) -> ColumnElement[Any]:
+    """From when on a version is not current any more: what it closes at, its deprecation, or what
+    revokes it (save one revocation), whichever comes first. Each of them, once past, stays so."""
+    reach = schema.reach.alias()
+    revokes = select(func.min(reach.c.at)).where(reach.c.n == version.c.n)
+    if save is not None:
+        revokes = revokes.where(reach.c.revocation_id != save)
+    revoked_at: ColumnElement[Any] = revokes.scalar_subquery()
+    return earliest(closes, or_never(version.c.deprecated_at), or_never(revoked_at))
+
+
 def is_current(version: FromClause) -> Predicate:
     """Its state is current."""
-    fresh = or_(version.c.deprecated_at.is_(None), version.c.deprecated_at > NOW)
-    return and_(access.open_now(version), fresh, ~revoked(version))
+    return and_(version.c.opens_at <= NOW, version.c.spent_at > NOW)
 
 
 def is_in(version: FromClause, word: str) -> Predicate:
@@ -94,23 +116,46 @@ def is_in(version: FromClause, word: str) -> Predicate:
 
 def newer(version: FromClause, than: FromClause) -> Predicate:
     """By start_date, then id; never by comparing names."""
+    # As they stand SQLite would look for the start_date only, and walk all that begin with it.
+    mark = tuple_(unindexed(than.c.start_date), unindexed(than.c.id))
     return and_(
         version.c.image_id == than.c.image_id,
-        tuple_(version.c.start_date, version.c.id) > tuple_(than.c.start_date, than.c.id),
+        tuple_(version.c.start_date, version.c.id) > mark,
     )
+
+
+def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
+    """The newest current versions of one image for which it holds, as `n`, `start_date`, `id`.
+
+    Those that nothing will end stand in an index by themselves, and of the rest those that are not
+    spent yet: so what was withdrawn, however much of it, is not walked past. `asks` says of
+    which image.
+    """
+    unspent, ending = schema.versions.alias(), schema.versions.alias()
+    parts = []
+    for version, which in (
+        (unspent, unspent.c.spent_at == schema.AT_THE_END),
+        (ending, ending.c.spent_at < schema.AT_THE_END),
+    ):
+        part = (
+            select(version.c.n, version.c.start_date, version.c.id)
+            .where(asks(version), which, is_current(version))
+            .order_by(version.c.start_date.desc(), version.c.id.desc())
+            .limit(literal_column(str(most)))
+            .correlate_except(version)
+        )
+        parts.append(select(part.subquery()))
+    return union_all(*parts).subquery()
 
 
 def behind(version: FromClause, sight: Sight) -> ColumnElement[int]:
     """How many readable, current versions of its image are newer, counted to a thousand."""
-    other = schema.versions.alias()
-    ahead = (
-        select(other.c.n)
-        .where(newer(other, version), is_current(other), access.readable(other, sight))
-        .limit(MOST_BEHIND)
-        .correlate(version)
-        .subquery()
+    ahead = _fresh(
+        lambda other: and_(newer(other, version), access.readable(other, sight)),
+        MOST_BEHIND,
     )
-    return select(func.count()).select_from(ahead).scalar_subquery()
+    counted = select(func.count()).select_from(ahead).scalar_subquery()
+    return case((counted > MOST_BEHIND, MOST_BEHIND), else_=counted)
 
 
 def parent_behind(version: FromClause, sight: Sight) -> ColumnElement[int]:
@@ -129,15 +174,9 @@ def stale(version: FromClause, sight: Sight) -> Predicate:
     The newest first, and one: of an EXISTS a planner thinks that any row will do, and reads all
     versions to find it.
     """
-    parent, other = schema.versions.alias(), schema.versions.alias()
-    newest = (
-        select(other.c.n)
-        .where(newer(other, parent), is_current(other), access.readable(other, sight))
-        .order_by(other.c.start_date.desc(), other.c.id.desc())
-        .limit(1)
-        .correlate(parent)
-        .scalar_subquery()
-    )
+    parent = schema.versions.alias()
+    ahead = _fresh(lambda other: and_(newer(other, parent), access.readable(other, sight)), 1)
+    newest = select(ahead.c.n).limit(literal_column("1")).scalar_subquery()
     found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, sight))
     return found.scalar_subquery().is_not(None)
 
@@ -159,19 +198,25 @@ def offered_by_latest(version: FromClause, sight: Sight) -> Predicate:
     )
 
 
-def latest(image_id: ColumnElement[int], sight: Sight) -> ColumnElement[int]:
-    """The internal key of an image's `latest` for this reader; null for none."""
-    version = schema.versions.alias()
-    return (
-        select(version.c.n)
-        .where(
+def latest(
+    image_id: ColumnElement[int],
+    sight: Sight,
+    has: Callable[[FromClause, Sight], Predicate] = has_launchable,
+) -> ColumnElement[int]:
+    """The internal key of an image's `latest` for this reader; null for none. `has`: which machine
+    it must have."""
+    first = _fresh(
+        lambda version: and_(
             version.c.image_id == image_id,
             offered_by_latest(version, sight),
-            has_launchable(version, sight),
-        )
-        .order_by(version.c.start_date.desc(), version.c.id.desc())
-        .limit(1)
-        .correlate_except(version)
+            has(version, sight),
+        ),
+        1,
+    )
+    return (
+        select(first.c.n)
+        .order_by(first.c.start_date.desc(), first.c.id.desc())
+        .limit(literal_column("1"))
         .scalar_subquery()
     )
 

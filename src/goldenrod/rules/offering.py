@@ -6,7 +6,7 @@ several alike the newest by start_date, then id.
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, select
 
 from goldenrod.rules import access, launching, lifecycle
 from goldenrod.rules.access import Sight
@@ -17,58 +17,57 @@ Where = Callable[[FromClause], ColumnElement[bool]]
 """Further conditions on a machine."""
 
 
-def _newest(
-    of: Callable[[FromClause], ColumnElement[bool]],
-    provider_id: ColumnElement[int],
-    sight: Sight,
-    where: Where,
-) -> ColumnElement[int]:
-    """The id of the newest machine there of the newest version that `of` holds of; null for none."""
-    version, machine, provider = (
-        schema.versions.alias(),
-        schema.machines.alias(),
-        schema.providers.alias(),
-    )
-    query = select(machine.c.id).where(
-        of(version),
-        machine.c.version_n == version.c.n,
-        machine.c.provider_id == provider_id,
-        provider.c.id == machine.c.provider_id,
-        launching.launchable(machine, version, provider, sight),
-        where(machine),
-    )
-    ordered = query.order_by(
-        version.c.start_date.desc(),
-        version.c.id.desc(),
-        machine.c.start_date.desc(),
-        machine.c.id.desc(),
-    )
-    return ordered.limit(1).correlate_except(version, machine, provider).scalar_subquery()
-
-
 def by_latest(
     image_id: ColumnElement[int], provider_id: ColumnElement[int], sight: Sight, where: Where
 ) -> ColumnElement[int]:
     """The id of the machine that `latest` offers there; null for none."""
-    return _newest(
-        lambda version: and_(
-            version.c.image_id == image_id, lifecycle.offered_by_latest(version, sight)
-        ),
-        provider_id,
-        sight,
-        where,
-    )
+
+    def has_one_there(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+        machine, provider = schema.machines.alias(), schema.providers.alias()
+        there = _there(machine, version, provider, provider_id, sight, where)
+        return exists().where(there).correlate_except(machine, provider)
+
+    newest = lifecycle.latest(image_id, sight, has_one_there)
+    return of_version(newest, provider_id, sight, where)
 
 
 def of_version(
     n: ColumnElement[int], provider_id: ColumnElement[int], sight: Sight, where: Where
 ) -> ColumnElement[int]:
     """The id of the newest machine of one version there; null for none."""
-    return _newest(
-        lambda version: and_(version.c.n == n, access.readable(version, sight)),
-        provider_id,
-        sight,
-        where,
+    version, machine, provider = (
+        schema.versions.alias(),
+        schema.machines.alias(),
+        schema.providers.alias(),
+    )
+    newest = (
+        select(machine.c.id)
+        .where(
+            version.c.n == n,
+            access.readable(version, sight),
+            _there(machine, version, provider, provider_id, sight, where),
+        )
+        .order_by(machine.c.start_date.desc(), machine.c.id.desc())
+        .limit(1)
+    )
+    return newest.correlate_except(version, machine, provider).scalar_subquery()
+
+
+def _there(
+    machine: FromClause,
+    version: FromClause,
+    provider: FromClause,
+    provider_id: ColumnElement[int],
+    sight: Sight,
+    where: Where,
+) -> ColumnElement[bool]:
+    """The machine is the version's, is on that provider, and the reader may launch it."""
+    return and_(
+        machine.c.version_n == version.c.n,
+        machine.c.provider_id == provider_id,
+        provider.c.id == machine.c.provider_id,
+        launching.launchable(machine, version, provider, sight),
+        where(machine),
     )
 
 

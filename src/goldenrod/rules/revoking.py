@@ -2,12 +2,12 @@
 
 A revocation holds at its own version and, if it says `descendants`, at every version below it in the
 lineage as it is now. `store/lifecycle.py: revocation_reach` holds exactly that for the unrestored
-ones; whoever changes the lineage calls `adopt`.
+ones; whoever changes the lineage calls `adopt`. With it goes `spent_at` of versions.
 """
 
 from typing import Any
 
-from sqlalchemy import Integer, and_, exists, insert, literal, or_, select
+from sqlalchemy import Integer, and_, exists, insert, literal, or_, select, update
 
 from goldenrod.base.errors import Conflict
 from goldenrod.rules import lifecycle
@@ -50,6 +50,26 @@ def _spread() -> Any:
 def spread(tx: Tx, n: int, revocation_id: int) -> None:
     """Write where a new revocation of version `n` holds."""
     tx.change(_spread, n=n, revocation=revocation_id)
+    tx.change(_spend_reached, revocation=revocation_id, none=0)
+
+
+def lift(tx: Tx, revocation_id: int) -> None:
+    """A revocation is restored: it holds nowhere any more."""
+    tx.change(_spend_reached, revocation=revocation_id, none=revocation_id)
+    tx.delete(_REACH, revocation_id=revocation_id)
+
+
+def _spend_reached() -> Any:
+    """When the versions that a revocation holds for are spent, by all of theirs save `none`."""
+    reached = select(_REACH.c.n).where(_REACH.c.revocation_id == param("revocation", Key))
+    spent = lifecycle.spent_at(_V, _V.c.closes_at, save=param("none", Key))
+    return update(_V).values(spent_at=spent).where(_V.c.n.in_(reached))
+
+
+def _spend_below() -> Any:
+    tree = _below("n")
+    spent = lifecycle.spent_at(_V, _V.c.closes_at)
+    return update(_V).values(spent_at=spent).where(_V.c.n.in_(select(tree.c.n)))
 
 
 def _leave() -> Any:
@@ -86,11 +106,13 @@ def _inherit() -> Any:
 
 def adopt(tx: Tx, n: int, parent_n: int | None, *, new: bool = False) -> None:
     """A version has a new parent, or none: it and all below it inherit from there, and no longer
-    from where they were (`new`: from nowhere)."""
+    from where they were (`new`: from nowhere; `standing` is still to be set)."""
     if not new:
         tx.change(_leave, n=n)
     if parent_n is not None:
         tx.change(_inherit, n=n, parent=parent_n)
+    if not new:
+        tx.change(_spend_below, n=n)
 
 
 def _in_force() -> Any:

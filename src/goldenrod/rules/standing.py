@@ -1,22 +1,22 @@
 """What a version repeats of its image, so that the rule never joins: kept with every change.
 
-Of versions: `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`, `past`; who
-sees which otherwise than as everybody (`shares`); and how many those are (`counts.py`). Whoever
-changes an image, who maintains it, a version's dates or image, or a membership calls this in the
-same transaction; whoever fills a whole catalogue calls `of_all` at its end.
+Of versions: `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`, `spent_at`,
+`past`; who sees which otherwise than as everybody (`shares`); and how many those are (`counts.py`).
+Whoever changes an image, who maintains it, a version's dates, deprecation, name or image, or a
+membership calls this in the same transaction (`revoking.py` sees to `spent_at` itself); whoever fills
+a whole catalogue calls `of_all` at its end.
 """
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, case, func, insert, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Integer, func, insert, literal, or_, select, union_all
 from sqlalchemy import update as update_of
 
-from goldenrod.base.clock import END_OF_TIME
-from goldenrod.rules import counts
+from goldenrod.rules import counts, lifecycle
 from goldenrod.rules.access import NOW
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.sql import Key, Moment, param
+from goldenrod.store.sql import Key, earliest, latest, param
 
 _V, _I = schema.versions, schema.images
 
@@ -24,7 +24,7 @@ _V, _I = schema.versions, schema.images
 def until_set(user_id: int, start_date: str) -> Row:
     """What a new row of a version holds until it is set: nobody sees it but its user."""
     users = dict.fromkeys(("owner_id", "created_by_id"), user_id)
-    dates = dict.fromkeys(("opens_at", "closes_at", "ends_at"), start_date)
+    dates = dict.fromkeys(("opens_at", "closes_at", "ends_at", "spent_at"), start_date)
     return {"public": False, "past": False, **users, **dates}
 
 
@@ -55,26 +55,22 @@ def _refresh(tx: Tx, column: str, key: int) -> None:
     counts.changed(tx, before, counts.held(tx, column, key))
 
 
-def _end(date: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(date, literal(END_OF_TIME, Moment()), type_=Moment())
-
-
 def _of(column: str | None) -> list[ColumnElement[bool]]:
     """The versions that are set anew: those with the key in this column, or all."""
     return [] if column is None else [_V.c[column] == param("key", Key)]
 
 
 def _denormalise(column: str | None) -> Any:
-    opens = case((_V.c.start_date > _I.c.start_date, _V.c.start_date), else_=_I.c.start_date)
-    ends, image_ends = _end(_V.c.end_date), _end(_I.c.end_date)
-    closes = case((ends < image_ends, ends), else_=image_ends)
+    ends, image_ends = lifecycle.or_never(_V.c.end_date), lifecycle.or_never(_I.c.end_date)
+    closes = earliest(ends, image_ends)
     stands = {
         "public": _I.c.is_public,
         "owner_id": _I.c.owner_id,
         "created_by_id": _I.c.created_by_id,
-        "opens_at": opens,
+        "opens_at": latest(_V.c.start_date, _I.c.start_date),
         "closes_at": closes,
         "ends_at": ends,
+        "spent_at": lifecycle.spent_at(_V, closes),
         "past": closes <= NOW,
     }
     # What stands as it should is not written again, nor is any index of it.

@@ -233,6 +233,8 @@ versions = Table(
     Column("opens_at", Moment, nullable=False),  # the later start_date of version and image
     Column("closes_at", Moment, nullable=False),  # the earlier end_date, else the end of time
     Column("ends_at", Moment, nullable=False),  # its own end_date, else the end of time
+    # From here on it is not current: the earliest of closes_at, its deprecation and what revokes it.
+    Column("spent_at", Moment, nullable=False),
     # closes_at had passed when it was last looked at: lists walk past none that ended long ago.
     # No answer depends on it: what is past and, by a clock set back, not yet over is looked for too.
     Column("past", Boolean, nullable=False),
@@ -254,6 +256,9 @@ versions = Table(
         Index(f"ix_versions_{of}", of, "start_date", "id", "public", "opens_at", "closes_at")
         for of in ("image_id", "user_id", "created_by_id")
     ),
+    # The newest current ones of an image: those that nothing ends, and those that something will.
+    _part("ix_versions_unspent", f"spent_at = {AT_THE_END}", "image_id", "start_date", "id"),
+    _part("ix_versions_spent_at", f"spent_at < {AT_THE_END}", "image_id", "spent_at"),
     _part("ix_versions_no_imaging", "NOT allow_imaging", "start_date", "id"),
     _part("ix_versions_no_latest", "exclude_from_latest", "start_date", "id"),
     # What all may see, in each order of a list. (SQLite looks at the row for a column that it asks

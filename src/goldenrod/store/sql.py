@@ -93,6 +93,34 @@ def _unindexed_postgresql(element: unindexed, compiler: SQLCompiler, **kw: Any) 
     return compiler.process(element.clauses, **kw)
 
 
+class earliest(FunctionElement[Any]):
+    """The least of several values, none of them null."""
+
+    inherit_cache = False
+    names = "min", "least"
+
+    def __init__(self, *values: ColumnElement[Any]) -> None:
+        self.type = values[0].type
+        super().__init__(*values)
+
+
+class latest(earliest):
+    """The greatest of several values, none of them null."""
+
+    inherit_cache = False
+    names = "max", "greatest"
+
+
+@compiles(earliest, "sqlite")
+def _earliest_sqlite(element: earliest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{element.names[0]}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(earliest, "postgresql")
+def _earliest_postgresql(element: earliest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{element.names[1]}({compiler.process(element.clauses, **kw)})"
+
+
 class json_object(FunctionElement[Any]):
     """A JSON object with these members, in this order; nested JSON stays JSON, null stays null."""
 

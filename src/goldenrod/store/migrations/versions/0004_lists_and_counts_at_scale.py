@@ -33,16 +33,25 @@ def _part(name: str, table: str, which: str, *columns: str) -> None:
 
 
 def _widen_versions() -> None:
-    """Who created a version's image, its own end, and whether it is past."""
+    """Who created a version's image, its own end, when it is spent, and whether it is past."""
     for left in ("owner_id", "public", "image_id", "user_id"):
         op.drop_index(f"ix_versions_{left}", "versions")
-    added: dict[str, Any] = {"created_by_id": Key, "ends_at": Moment(), "past": sa.Boolean()}
+    added: dict[str, Any] = {
+        "created_by_id": Key,
+        "ends_at": Moment(),
+        "spent_at": Moment(),
+        "past": sa.Boolean(),
+    }
     for name, kind in added.items():
         op.add_column("versions", sa.Column(name, kind))
+    least = "min" if op.get_bind().dialect.name == "sqlite" else "least"
     op.execute(
         "UPDATE versions SET "
         "created_by_id = (SELECT i.created_by_id FROM images i WHERE i.id = versions.image_id), "
-        f"ends_at = coalesce(end_date, '{END_OF_TIME}'), past = closes_at <= '{now()}'"
+        f"ends_at = coalesce(end_date, '{END_OF_TIME}'), past = closes_at <= '{now()}', "
+        f"spent_at = {least}(closes_at, coalesce(deprecated_at, '{END_OF_TIME}'), coalesce("
+        "(SELECT min(r.at) FROM revocation_reach r WHERE r.n = versions.n), "
+        f"'{END_OF_TIME}'))"
     )
     with op.batch_alter_table("versions", table_kwargs={"sqlite_autoincrement": True}) as table:
         for name, kind in added.items():
@@ -55,6 +64,9 @@ def _widen_versions() -> None:
     for of in ("image_id", "user_id", "created_by_id"):
         listed = [of, "start_date", "id", "public", "opens_at", "closes_at"]
         op.create_index(f"ix_versions_{of}", "versions", listed)
+    unspent, spent = f"spent_at = '{END_OF_TIME}'", f"spent_at < '{END_OF_TIME}'"
+    _part("ix_versions_unspent", "versions", unspent, "image_id", "start_date", "id")
+    _part("ix_versions_spent_at", "versions", spent, "image_id", "spent_at")
     _part("ix_versions_no_imaging", "versions", "NOT allow_imaging", "start_date", "id")
     _part("ix_versions_no_latest", "versions", "exclude_from_latest", "start_date", "id")
     op.create_index("ix_machines_architecture", "machines", ["architecture", "version_n"])
