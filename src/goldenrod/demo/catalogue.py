@@ -58,6 +58,8 @@ class DemoReport:
         """What to paste, for a server at this address."""
         newest = f"{address}/image_versions?image_id={lifecycle.IMAGE}"
         return [
+            f"# in a browser: {address}/ is for people; alice owns the images, bob and charlie do not,",
+            f"# dora is staff: {address}/sign-in takes each with the password {PASSWORD}",
             "# what everybody sees: the newest release of an image, and where it runs",
             f"curl -s '{newest}&ordering=-start_date&page_size=1'",
             "# search, over names, change logs and tags",
