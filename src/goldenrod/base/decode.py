@@ -7,6 +7,7 @@ A body is JSON in UTF-8, at most 32 levels deep, without duplicate keys, NUL or 
 import json
 import re
 import unicodedata
+from collections import Counter
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -65,9 +66,8 @@ def _malformed(detail: str) -> BadRequest:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise _Duplicate(twice[:80].encode("utf-8", "replace").decode())
+        names = Counter(name for name, _ in pairs)
+        raise _Duplicate(names.most_common(1)[0][0][:80].encode("utf-8", "replace").decode())
     return found
 
 
