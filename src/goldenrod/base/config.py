@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from goldenrod.base.errors import SettingError
+from goldenrod.base.numbers import whole_number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -87,9 +88,10 @@ def _boolean(value: str) -> bool:
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(value: str) -> int:
-        if value.isascii() and value.isdigit() and least <= int(value) <= most:
-            return int(value)
-        raise ValueError(f"takes a whole number from {least} to {most}")
+        try:
+            return whole_number(value, least, most)
+        except ValueError:
+            raise ValueError(f"takes a whole number from {least} to {most}") from None
 
     return read
 

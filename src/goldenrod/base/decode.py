@@ -7,24 +7,29 @@ A body is JSON in UTF-8, at most 32 levels deep, without duplicate keys, NUL or 
 import json
 import re
 import unicodedata
+from collections import Counter
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 
 from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, field_problem
+from goldenrod.base.words import MOST_MARKS, MOST_NAME, has_too_many_marks
 
 T = TypeVar("T")
 
 MOST_DEPTH = 32
-MOST_NAME = 256
 MOST_TEXT_BYTES = 64 * 1024
 MOST_ITEMS = 500
+MOST_SEPARATORS = 100_000
+"""Commas and opening brackets of a body: more than any body needs, whatever its texts hold. So a body
+of a megabyte cannot be made of half a million values."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+_AT = " - at `"
+_UNKNOWN = "Object contains unknown field `"
+_MISSING = "Object missing required field `"
 
 
 class _Duplicate(ValueError):
@@ -33,6 +38,8 @@ class _Duplicate(ValueError):
 
 def parse(raw: bytes) -> Any:
     """The JSON value of a body. Raises BadRequest (`body_malformed`)."""
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MOST_SEPARATORS:
+        raise _malformed(f"The body has more than {MOST_SEPARATORS:,} commas and brackets.")
     try:
         value = json.loads(
             raw.decode("utf-8"),
@@ -48,7 +55,7 @@ def parse(raw: bytes) -> Any:
         raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.") from None
     except ValueError as wrong:
         raise _malformed(f"The body is not valid JSON: {wrong}.") from None
-    _check(value, "$", 1)
+    _check(value)
     return value
 
 
@@ -57,11 +64,10 @@ def _malformed(detail: str) -> BadRequest:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _Duplicate(name[:80].encode("utf-8", "replace").decode())
-        found[name] = value
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise _Duplicate(names.most_common(1)[0][0][:80].encode("utf-8", "replace").decode())
     return found
 
 
@@ -75,25 +81,46 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
-def _check(value: Any, path: str, depth: int) -> None:
-    if isinstance(value, str):
-        if _FORBIDDEN.search(value):
+def _check(value: Any) -> None:
+    """Refuse what is nested too deeply or holds control characters.
+
+    The value is walked level by level; where a text is at fault is found out only then.
+    """
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        inner = [item for item in level if isinstance(item, dict | list)]
+        texts = chain(
+            (item for item in level if isinstance(item, str)),
+            chain.from_iterable(item for item in inner if isinstance(item, dict)),
+        )
+        if _FORBIDDEN.search("\n".join(texts)):
             raise field_problem(
-                _short(path),
+                _short("".join(_path_to_fault(value) or ())),
                 "holds a control character; only tabs and line ends are text",
             )
-        return
-    if not isinstance(value, dict | list):
-        return
-    if depth > MOST_DEPTH:
-        raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.")
+        if not inner:
+            return
+        level = list(
+            chain.from_iterable(item.values() if isinstance(item, dict) else item for item in inner)
+        )
+    raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.")
+
+
+def _path_to_fault(value: Any) -> list[str] | None:
+    """The steps to the first text with a control character; None where there is none."""
+    if isinstance(value, str):
+        return [] if _FORBIDDEN.search(value) else None
     if isinstance(value, dict):
+        if any(_FORBIDDEN.search(name) for name in value):
+            return []
         for name, item in value.items():
-            _check(name, path, depth)
-            _check(item, f"{path}.{name}", depth + 1)
-    else:
+            if (path := _path_to_fault(item)) is not None:
+                return [f".{name}", *path]
+    if isinstance(value, list):
         for place, item in enumerate(value):
-            _check(item, f"{path}[{place}]", depth + 1)
+            if (path := _path_to_fault(item)) is not None:
+                return [f"[{place}]", *path]
+    return None
 
 
 def _short(path: str) -> str:
@@ -109,14 +136,16 @@ def convert(value: Any, shape: type[T]) -> T:
 
 
 def _fault(message: str) -> BadRequest:
-    found = _PATH.match(message)
-    what = found["what"] if found else message
-    path = _short(found["path"] or "$") if found else "body"
+    what, at, path = message.rpartition(_AT)
+    if at and path.count("`") == 1:
+        path = _short(path.removesuffix("`"))
+    else:
+        what, path = message, "body"
     prefix = "" if path == "body" else f"{path}."
-    if unknown := _UNKNOWN.search(what):
-        field, detail = prefix + unknown["name"][:80], "is not a field here"
-    elif missing := _MISSING.search(what):
-        field, detail = prefix + missing["name"], "is required"
+    if what.startswith(_UNKNOWN):
+        field, detail = prefix + what[len(_UNKNOWN) : -1][:80], "is not a field here"
+    elif what.startswith(_MISSING):
+        field, detail = prefix + what[len(_MISSING) : -1], "is required"
     else:
         field, detail = path, what[:1].lower() + what[1:]
     return BadRequest(
@@ -133,6 +162,10 @@ def name(field: str, text: str) -> str:
         raise field_problem(field, f"has at most {MOST_NAME} characters")
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in trimmed):
         raise field_problem(field, "is one line, without control characters")
+    if has_too_many_marks(trimmed):
+        raise field_problem(
+            field, f"has more than {MOST_MARKS} combining marks (such as accents) in a row"
+        )
     return trimmed
 
 

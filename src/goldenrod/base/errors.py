@@ -9,8 +9,10 @@
     ├── Conflict          409   against the state of the catalogue; `code` says which
     ├── PreconditionFailed 412  If-Match lost
     ├── TooLarge          413
+    ├── AddressTooLong    414
     ├── UnsupportedMedia  415
     ├── TooManyRequests   429   with Retry-After
+    ├── HeadersTooLarge   431
     └── Unavailable       503   the database is away, or the server is busy; with Retry-After
     SettingError                a setting that makes no sense; the process does not start
 
@@ -138,6 +140,22 @@ class TooLarge(Problem):
     status = 413
     title = "Too large"
     default_code = "body_too_large"
+
+
+class AddressTooLong(Problem):
+    """414: the path or the query string is over the limit."""
+
+    status = 414
+    title = "The address is too long"
+    default_code = "address_too_long"
+
+
+class HeadersTooLarge(Problem):
+    """431: a header is over the limit."""
+
+    status = 431
+    title = "A header is too large"
+    default_code = "header_too_large"
 
 
 class UnsupportedMedia(Problem):

@@ -8,13 +8,23 @@ become their pairs of characters and the last character.
 
 import re
 import unicodedata
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
+MOST_NAME = 256
+"""The characters of a name, whatever it names."""
+MOST_MARKS = 30
+"""Combining marks in a row, as in the Stream-Safe Text Format of Unicode (UAX #15)."""
 MOST_WORDS = 16
 MOST_CHARACTERS = 64
 MOST_TOKEN_BYTES = 500_000
 """Of one text; a tsvector of PostgreSQL holds a megabyte. What lies beyond is not searched."""
 
+_JOINER = "\u034f"
+"""COMBINING GRAPHEME JOINER, a starter without a form of its own: it ends a run of marks."""
+# All marks are among these, and only a run this long may hold more than MOST_MARKS: none decomposes
+# into more than two, and what stands before the run ends with at most three.
+_MANY_MARKS = re.compile(r"(?:[^\w\s!-~]|[\uff9e\uff9f]){14,}")
 _CJK = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
@@ -33,20 +43,84 @@ class Term(NamedTuple):
     prefix: bool
 
 
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
+
+
+def normalized(form: Form, text: str) -> str:
+    """The text in a normalization form of Unicode: the one place where texts are normalised.
+
+    Putting a run of combining marks into its canonical order takes time that grows with the square
+    of the run's length, and nothing else runs meanwhile. So the text is made stream-safe first: a
+    joiner is inserted wherever more than MOST_MARKS marks would follow one another.
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize(form, _MANY_MARKS.sub(_joined, text))
+
+
+def _joined(found: re.Match[str]) -> str:
+    start = found.start()
+    marks = _marks(found.string[start - 1])[1] if start else 0
+    parts = []
+    for character in found[0]:
+        leading, trailing, all_marks = _marks(character)
+        if marks + leading > MOST_MARKS:
+            parts.append(_JOINER)
+            marks = 0
+        parts.append(character)
+        marks = marks + trailing if all_marks else trailing
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _marks(character: str) -> tuple[int, int, bool]:
+    """How many marks a character's decomposition begins and ends with; whether it is marks alone."""
+    is_mark = [unicodedata.combining(part) > 0 for part in unicodedata.normalize("NFKD", character)]
+    if all(is_mark):
+        return len(is_mark), len(is_mark), True
+    return is_mark.index(False), is_mark[::-1].index(False), False
+
+
+def has_too_many_marks(text: str) -> bool:
+    """More than MOST_MARKS combining marks follow one another: no name needs that."""
+    return any(_joined(run) != run[0] for run in _MANY_MARKS.finditer(text))
+
+
+def sought_key(text: str) -> str | None:
+    """The key of a name that is looked for; None for a text that is too long to be one.
+
+    No row of a database equals None, so that a text that is too long names nothing.
+    """
+    text = text.strip()
+    return name_key(text) if len(text) <= MOST_NAME else None
+
+
+def filter_key(text: str) -> str:
+    """The same for a list's filter. Raises ValueError where the text is too long to be a name."""
+    key = sought_key(text)
+    if key is None:
+        raise ValueError(f"takes a name of at most {MOST_NAME} characters.")
+    return key
+
+
 def name_key(text: str) -> str:
     """The key by which names compare: compatible forms made one, and case-folded.
+
+    The text is a name, of at most MOST_NAME characters; `sought_key` takes any.
 
     Folded twice, as Unicode's compatibility caseless matching has it: a few letters fold apart from
     their accents only then.
     """
-    once = unicodedata.normalize("NFD", text).casefold()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", once).casefold())
+    once = normalized("NFD", text).casefold()
+    return normalized("NFKC", normalized("NFKD", once).casefold())
 
 
 def fold(text: str) -> str:
     """Text as search sees it: compatible forms made one, accents removed, case-folded."""
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize(
+    apart = normalized("NFKD", normalized("NFKD", text).casefold())
+    if apart.isascii():
+        return apart
+    return normalized(
         "NFC", "".join(c for c in apart if not unicodedata.category(c).startswith("M"))
     )
 

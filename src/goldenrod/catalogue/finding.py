@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, case, distinct, func, select
 
-from goldenrod.base.words import name_key
+from goldenrod.base.words import sought_key
 from goldenrod.catalogue import images, search
 from goldenrod.rules import access, launching, lifecycle, reading, summaries
 from goldenrod.rules.access import NOW, Actor, Sight
@@ -60,7 +60,7 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
     architectures; and `found_in`, the newest version with the words that were searched for, where the
     image has not all of them itself. Raises NotFound past the end.
     """
-    key = name_key(words.strip())
+    key = sought_key(words) or ""
     rows = tx.rows(
         _images,
         actor.sight,

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, exists, select
 from goldenrod.base import decode
 from goldenrod.base.bodies import ImagePatch, NewImage
 from goldenrod.base.errors import Forbidden
-from goldenrod.base.words import name_key
+from goldenrod.base.words import filter_key, name_key
 from goldenrod.catalogue import channels, search, tags
 from goldenrod.rules import (
     access,
@@ -108,7 +108,7 @@ LIST = Listing(
         "name": filters.by_key("name"),
         "tag": Filter(
             "a tag's name",
-            lambda given: Wanted("", {"f_tag": name_key(given.strip())}),
+            lambda given: Wanted("", {"f_tag": filter_key(given)}),
             _tagged,
         ),
         "owner": filters.username("owner", lambda image: image.c.owner_id),

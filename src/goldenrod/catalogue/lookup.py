@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, selec
 
 from goldenrod.base.bodies import Running
 from goldenrod.base.errors import field_problem, unknown_reference
+from goldenrod.base.numbers import id_or_text
 from goldenrod.rules import access, launching, lifecycle, offering, reading, references, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
@@ -181,7 +182,7 @@ def _provider(running: Running, place: int) -> int | str | None:
     key = references.plain(running.provider)
     if isinstance(key, str) and reading.key_form(schema.providers, key) is None:
         raise unknown_reference(f"identifiers[{place}].provider", key[:80])
-    return int(key) if isinstance(key, str) and key.isdigit() else key
+    return id_or_text(key) if isinstance(key, str) else key
 
 
 def _is_it(row: Row, provider: int | str, by_slug: dict[str, int]) -> bool:

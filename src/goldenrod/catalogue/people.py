@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, select
 from goldenrod.base import decode
 from goldenrod.base.bodies import NewUser, UserPatch
 from goldenrod.base.errors import Conflict
-from goldenrod.base.words import name_key
+from goldenrod.base.words import name_key, sought_key
 from goldenrod.rules import audit, changes, filters, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.changes import Made
@@ -76,7 +76,7 @@ def _named() -> Any:
 
 def find_user(tx: Tx, username: str) -> int | None:
     """The id of the user of this exact name; None for no such user."""
-    row = tx.first(_named, named=name_key(username.strip()))
+    row = tx.first(_named, named=sought_key(username))
     return row["personal_of"] if row else None
 
 

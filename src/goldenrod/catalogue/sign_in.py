@@ -16,7 +16,7 @@ from sqlalchemy import Integer, select, text
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import TooManyRequests, Unauthorized
-from goldenrod.base.words import name_key
+from goldenrod.base.words import sought_key
 from goldenrod.catalogue import people
 from goldenrod.catalogue.people import HASHER
 from goldenrod.store import schema
@@ -40,7 +40,7 @@ def _buckets(username: str, address: str) -> list[tuple[str, int]]:
     def digest(*parts: str) -> str:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
-    account = digest("account", name_key(username.strip()), address)
+    account = digest("account", sought_key(username) or "", address)
     return [(account, MOST_BY_ACCOUNT), (digest("address", address), MOST_BY_ADDRESS)]
 
 
@@ -104,7 +104,7 @@ def _account(held: bool = False) -> Any:
 
 def find_account(tx: Tx, username: str) -> Row | None:
     """The id and password hash of an active user; None for any other name."""
-    return tx.first(_account, named=name_key(username.strip()))
+    return tx.first(_account, named=sought_key(username))
 
 
 def verify(account: Row | None, password: str) -> int:
@@ -125,7 +125,7 @@ def verify(account: Row | None, password: str) -> int:
 def require_unchanged(tx: Tx, username: str, account: Row | None) -> None:
     """Raise Unauthorized where the account was disabled, or its password changed, meanwhile. Until
     the transaction ends nobody changes either: who does signs out what was signed in by then."""
-    if tx.first(_account, True, named=name_key(username.strip())) != account:
+    if tx.first(_account, True, named=sought_key(username)) != account:
         raise _refused()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, func, select
 
 from goldenrod.base.errors import NotFound
-from goldenrod.base.words import name_key
+from goldenrod.base.words import sought_key
 from goldenrod.rules import access, launching, lifecycle, offering, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
@@ -57,7 +57,7 @@ def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
     if row is None and form and "\x00" not in version:
         key = reading.key_value(form, image)
         row = tx.first(
-            _named, actor.sight, form, False, version=name_key(version), key=key, **given
+            _named, actor.sight, form, False, version=sought_key(version), key=key, **given
         )
     if row is None:
         raise NotFound()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, select
 
 from goldenrod.base.errors import NotFound
-from goldenrod.base.words import name_key
+from goldenrod.base.words import filter_key
 from goldenrod.catalogue import search
 from goldenrod.rules import access, filters, lifecycle, reading, summaries
 from goldenrod.rules.access import Actor, Sight
@@ -114,7 +114,7 @@ LIST = Listing(
         "license": filters.refers("license", schema.licenses, _under_license),
         "tag": Filter(
             "a tag's name",
-            lambda given: Wanted("", {"f_tag": name_key(given.strip())}),
+            lambda given: Wanted("", {"f_tag": filter_key(given)}),
             _tagged,
         ),
         "architecture": Filter(

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import typer
 
 from goldenrod.base import config
+from goldenrod.base.numbers import id_or_text
 from goldenrod.cli import tables
 from goldenrod.client import Client, ClientError
 
@@ -117,7 +118,7 @@ def references(names: list[str]) -> list[int | str]:
 
 def reference(name: str) -> int | str:
     """A thing as it was typed: a number is an id, all else a uuid, slug or name."""
-    return int(name) if name.isascii() and name.isdigit() else name
+    return id_or_text(name)
 
 
 def text_of(text: str | None, file: Path | None) -> str | None:

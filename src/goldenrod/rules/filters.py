@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
 
 from goldenrod.base.clock import parse_instant
-from goldenrod.base.words import name_key
+from goldenrod.base.words import filter_key
 from goldenrod.rules import access, launching, reading
 from goldenrod.rules.access import Sight
 from goldenrod.store import schema
@@ -37,7 +37,7 @@ def by_key(name: str, column: str = "name_key") -> Filter:
     """A name equals the text, compared by its key."""
     return Filter(
         "a whole name",
-        lambda given: Wanted("", {f"f_{name}": name_key(given.strip())}),
+        lambda given: Wanted("", {f"f_{name}": filter_key(given)}),
         lambda thing, sight, form: thing.c[column] == param(f"f_{name}", Sortable),
     )
 
@@ -118,7 +118,7 @@ def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> F
 
     return Filter(
         "a username",
-        lambda given: Wanted("", {f"f_{name}": name_key(given.strip())}),
+        lambda given: Wanted("", {f"f_{name}": filter_key(given)}),
         asked,
     )
 

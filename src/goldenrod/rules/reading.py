@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
 
 from goldenrod.base.errors import Forbidden, NotFound
+from goldenrod.base.numbers import whole_number
 from goldenrod.rules import access, counts, lanes
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.summaries import Shape
@@ -41,7 +42,7 @@ def key_form(table: Table, key: str) -> str | None:
 
 def key_value(form: str, key: str) -> Any:
     """The parameter for a key of this form."""
-    return int(key) if form == "id" else key.lower()
+    return whole_number(key) if form == "id" else key.lower()
 
 
 def named(thing: FromClause, table: Table, form: str, name: str = "key") -> ColumnElement[bool]:

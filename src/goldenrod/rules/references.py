@@ -13,7 +13,7 @@ from sqlalchemy import Table, or_, select
 
 from goldenrod.base.bodies import Reference
 from goldenrod.base.errors import unknown_reference
-from goldenrod.base.words import name_key
+from goldenrod.base.words import sought_key
 from goldenrod.rules import access, reading
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
@@ -70,7 +70,7 @@ def group_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] 
     actor may read, or that is in `known` already. Raises BadRequest."""
     value = plain(ref)
     if isinstance(value, str) and not is_uuid(value):
-        found = tx.value(_named, schema.groups, "name_key", named=name_key(value.strip()))
+        found = tx.value(_named, schema.groups, "name_key", named=sought_key(value))
     else:
         column, key = _column_of(value)
         found = _whole(value) and tx.value(
@@ -94,7 +94,7 @@ def user_id(tx: Tx, ref: Given, field: str) -> int:
     """A user by id, uuid or exact username. Raises BadRequest."""
     value = plain(ref)
     if isinstance(value, str) and not is_uuid(value):
-        found = tx.value(_personal, named=name_key(value.strip()))
+        found = tx.value(_personal, named=sought_key(value))
     else:
         column, key = _column_of(value)
         found = _whole(value) and tx.value(_keyed, schema.users, column, keyed=key)

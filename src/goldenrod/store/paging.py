@@ -31,13 +31,16 @@ from sqlalchemy import (
 
 from goldenrod.base.clock import END_OF_TIME, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, NotFound
+from goldenrod.base.numbers import LARGEST, whole_number
 from goldenrod.store.sql import Id, Moment, param
 
 PAGE_SIZE = 100
 MOST_PER_PAGE = 1000
-MOST_DIGITS = 9
-"""A page number of more digits is past the end of any list."""
-LARGEST_KEY = 2**63 - 1
+MOST_PAGE = 10**9 - 1
+"""A page of a larger number is past the end of any list."""
+LARGEST_KEY = LARGEST
+MOST_CURSOR = 4096
+"""Characters of a cursor: it holds one name of at most 256 characters, escaped, and an id."""
 
 
 class Wanted(NamedTuple):
@@ -219,22 +222,20 @@ def _wrong(name: str, detail: str, problem: str = "invalid") -> BadRequest:
 
 
 def _number(text: str, name: str, least: int, most: int) -> int:
-    if (
-        text.isascii()
-        and text.isdigit()
-        and len(text) <= MOST_DIGITS
-        and least <= int(text) <= most
-    ):
-        return int(text)
-    raise _wrong(name, f"takes a whole number from {least} to {most}.")
+    try:
+        return whole_number(text, least, most)
+    except ValueError as wrong:
+        raise _wrong(name, str(wrong)) from None
 
 
 def _page_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise _wrong("page", "takes a whole number from 1.")
-    if len(text.lstrip("0")) > MOST_DIGITS or int(text) == 0:
+    try:
+        number = whole_number(text)
+    except ValueError:
+        raise _wrong("page", "takes a whole number from 1.") from None
+    if not 0 < number <= MOST_PAGE:
         raise past_the_end()
-    return int(text)
+    return number
 
 
 def past_the_end() -> NotFound:
@@ -246,6 +247,8 @@ def _cursor(listing: Listing, order: str, text: str) -> Cursor:
         "cursor",
         "is not one that this list gave: follow next and previous as they are.",
     )
+    if len(text) > MOST_CURSOR:
+        raise wrong
     try:
         read = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
         cursor = Cursor(*read)

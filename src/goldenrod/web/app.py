@@ -12,7 +12,13 @@ from typing import Any
 import falcon
 
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
+from goldenrod.base.errors import (
+    AddressTooLong,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+)
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
@@ -109,9 +115,41 @@ def _on_bug(
     _problem(req, resp, Problem("Something went wrong here. It has been logged."))
 
 
+MOST_PATH, MOST_QUERY, MOST_HEADER = 4_096, 16_384, 8_192
+"""Bytes. An address stands in each link of a page that keeps it, so its length multiplies."""
+REFUSED = "goldenrod.refused"
+"""Where a request's environment holds the refusal of what is too long in it."""
+
+
+class _Limits:
+    """Refuses requests whose address or headers are too long, as every refusal is answered."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        if refused := req.env.get(REFUSED):
+            raise refused
+
+
+def _cut(environ: dict[str, Any]) -> bool:
+    """Take out of a request what is too long in it, and note why it is refused; False where nothing
+    is."""
+    too_long: Problem | None = None
+    for name, most in (("PATH_INFO", MOST_PATH), ("QUERY_STRING", MOST_QUERY)):
+        if len(environ.get(name) or "") > most:
+            part = "path" if name == "PATH_INFO" else "query string"
+            environ[name] = "/" if name == "PATH_INFO" else ""
+            too_long = AddressTooLong(f"The {part} has at most {most:,} bytes.")
+    for name in [name for name in environ if name.startswith(("HTTP_", "CONTENT_"))]:
+        if len(environ[name] or "") > MOST_HEADER:
+            del environ[name]
+            header = name.removeprefix("HTTP_").replace("_", "-").title()[:80]
+            too_long = HeadersTooLarge(f"The header {header} has at most {MOST_HEADER:,} bytes.")
+    environ[REFUSED] = too_long
+    return too_long is not None
+
+
 def build_app(db: Database, settings: Settings) -> Wsgi:
     """The WSGI application over an open, migrated database."""
-    app = falcon.App()
+    app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
     keep = Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
@@ -146,6 +184,8 @@ def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
     """What goes for all answers: those kept, those unchanged, HEAD, the headers that all carry."""
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if _cut(environ):
+            return app(environ, _adding(start_response))
         path = environ["PATH_INFO"]
         if len(path) > 1 and path[-1] == "/":
             return _redirect(environ, start_response)

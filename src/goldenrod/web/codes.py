@@ -151,6 +151,10 @@ CODES: dict[str, Code] = {
     ),
     # ── what the server takes ──────────────────────────────────────────────────────────────
     "body_too_large": Code(413, "A body has at most 1 MiB."),
+    "address_too_long": Code(
+        414, "A path has at most 4,096 bytes, a query string 16,384. POST /lookup takes many ids."
+    ),
+    "header_too_large": Code(431, "A header has at most 8,192 bytes."),
     "media_type_unsupported": Code(
         415,
         "A body is application/json (a PATCH also application/merge-patch+json), in UTF-8, without "

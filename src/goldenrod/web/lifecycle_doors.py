@@ -10,6 +10,7 @@ from msgspec.json import Decoder
 
 from goldenrod.base import bodies, clock
 from goldenrod.base.errors import BadRequest, FieldError
+from goldenrod.base.numbers import whole_number
 from goldenrod.catalogue import (
     channels,
     diff,
@@ -235,6 +236,10 @@ def _revoking(
         return Answer(200, written(shown))
 
 
+MOST_FAR = 99_999_999
+"""Any distance beyond the longest line of versions means the same."""
+
+
 def get_lineage(call: Call, key: str) -> Answer:
     """GET what a version was built on and what was built on it."""
     with call.read() as (tx, actor):
@@ -242,14 +247,11 @@ def get_lineage(call: Call, key: str) -> Answer:
         direction: Any = given.get("direction", "both")
         if direction not in ("ancestors", "descendants", "both"):
             raise _wrong("direction", "takes ancestors, descendants or both.")
-        depth = given.get("depth")
-        if depth is not None and not (
-            depth.isascii() and depth.isdigit() and len(depth) < 9 and int(depth) >= 0
-        ):
-            raise _wrong("depth", "takes a whole number from 0.")
-        found = lineage.get_lineage(
-            tx, actor, key, direction, None if depth is None else int(depth)
-        )
+        try:
+            depth = whole_number(given["depth"], at_most=MOST_FAR) if "depth" in given else None
+        except ValueError as wrong:
+            raise _wrong("depth", str(wrong)) from None
+        found = lineage.get_lineage(tx, actor, key, direction, depth)
     return one(written(found))
 
 

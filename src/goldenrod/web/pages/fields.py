@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldenrod.base.errors import FieldError, Problem, field_problem
+from goldenrod.base.numbers import are_digits, id_or_text
 from goldenrod.rules import idempotency
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import Made
@@ -76,7 +77,7 @@ def whole(field: str, given: str) -> int | None:
     digits = given.strip().replace(",", "").replace("_", "")
     if not digits:
         return None
-    if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) < 18):
+    if not are_digits(digits.removeprefix("-")):
         raise field_problem(field, "is a whole number")
     return int(digits)
 
@@ -143,7 +144,7 @@ def several(name: str, label: str) -> Field:
 
 def reference(given: str) -> int | str:
     """An id as a number, else a uuid or a name."""
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 18 else given
+    return id_or_text(given)
 
 
 # ── what a form says ───────────────────────────────────────────────────────────────────────
@@ -160,7 +161,7 @@ def typed(fields: Iterable[Field], form: Form) -> dict[str, list[str]]:
     for field in fields:
         if form.has(field.name):
             texts = form.all(field.name)
-            ids = all(one.isdigit() for one in texts)
+            ids = all(map(are_digits, texts))
             found[field.name] = (sorted(texts, key=int) if ids else texts) or [""]
     return found
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from goldenrod.base import bodies, decode
 from goldenrod.base.errors import Problem, field_problem
+from goldenrod.base.numbers import are_digits
 from goldenrod.catalogue import groups
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Row, Tx
@@ -70,7 +71,7 @@ def _names(people: list[Any], ids: set[int]) -> str:
 
 def _given_ids(visit: Visit) -> list[int]:
     """The ids that a button of a page sends."""
-    return [int(word) for word in visit.form.words("ids") if word.isascii() and word.isdigit()]
+    return [int(word) for word in visit.form.words("ids") if are_digits(word)]
 
 
 def add_members(visit: Visit, key: str) -> Page:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from goldenrod.base.errors import BadRequest, NotFound
+from goldenrod.base.numbers import are_digits
 from goldenrod.catalogue import finding, lookup, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
@@ -176,7 +177,7 @@ def _shown(visit: Visit, asked: Asked, found: finding.Found) -> dict[str, Any]:
     """What all of these show: what was asked, and the images."""
     filters = {name: asked[name] for name in FILTERS}
     words, number = asked.get("search", ""), visit.asked("page")
-    page = int(number) if number.isascii() and number.isdigit() else 1
+    page = int(number) if are_digits(number) else 1
     here = {"q": words, **filters}
     more = found.count > page * PER_PAGE
     return {

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from goldenrod.base.numbers import are_digits
 from goldenrod.catalogue import attachments, identities, images, providers
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
@@ -134,7 +135,7 @@ def words(choices: dict[str, Any]) -> dict[str, dict[str, str]]:
 def rows_of(form: Form) -> int:
     """How many rows for machines a form shows."""
     count = form.get("rows")
-    return min(int(count), MOST_ROWS) if count.isdecimal() and len(count) < 5 else 0
+    return min(int(count), MOST_ROWS) if are_digits(count) else 0
 
 
 def machines(form: Form) -> list[dict[str, Any]]:

@@ -1,0 +1,31 @@
+"""Whole numbers that come from outside: the one place where their text is read.
+
+A text is a number only if it is ASCII digits, and no more of them than the largest number allowed can
+have: `int` takes time that grows with the square of the digits, refuses more than 4,300 of them, and
+fails on characters such as `²`, which `str.isdigit` accepts. `tests/test_architecture.py` forbids other
+modules to call `isdigit` or its kin.
+"""
+
+LARGEST = 2**63 - 1
+"""The largest whole number that the databases keep."""
+
+
+def whole_number(text: str, at_least: int = 0, at_most: int = LARGEST) -> int:
+    """The whole number that `text` writes. Raises ValueError with what is taken.
+
+    Leading zeros are accepted as long as the text is no longer than 19 characters.
+    """
+    if not are_digits(text) or not at_least <= (number := int(text)) <= at_most:
+        limit = "" if at_most == LARGEST else f" to {at_most}"
+        raise ValueError(f"takes a whole number from {at_least}{limit}.")
+    return number
+
+
+def are_digits(text: str) -> bool:
+    """The text is 1 to 19 ASCII digits, so that `int` takes it, and quickly."""
+    return 0 < len(text) <= 19 and text.isascii() and text.isdigit()
+
+
+def id_or_text(text: str) -> int | str:
+    """An id as a number; what cannot be an id as the text that it is."""
+    return int(text) if are_digits(text) else text
