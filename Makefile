@@ -8,7 +8,7 @@ bin := .venv/bin
 installed := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chromium screenshots bench bench-full bench-pages fuzz format clean
+.PHONY: help demo test test-long chromium screenshots bench bench-full bench-pages fuzz format clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -23,6 +23,9 @@ test: $(installed) chromium ## check format, style, types and architecture, then
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/python -m pytest -n 2 --dist worksteal
+
+test-long: $(installed) ## run the tests that take long: minutes of slow senders, thousands of connections
+	$(bin)/python -m pytest -m long
 
 # Only root on Debian can install it here. Where it is missing, tests in a browser say that they were
 # skipped; with CI=true they fail.

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 
 from goldenrod.base import config
 from goldenrod.base.clock import Instant, later
-from goldenrod.catalogue import people, sign_in
+from goldenrod.catalogue import hashing
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
@@ -25,7 +25,7 @@ from tests.visitor import Visitor
 from tests.world import World, build_world
 
 # What makes passwords safe is that checking one is slow; tests make hundreds.
-people.HASHER = sign_in.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
 NOON = Instant("2026-06-15T12:00:00.000000Z")

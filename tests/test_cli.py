@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from goldenrod.base.clock import later
-from goldenrod.catalogue import people, tokens
+from goldenrod.catalogue import hashing, tokens
 from goldenrod.cli import tables
 from goldenrod.cli.main import COMMANDS, GROUPS, command, main
 from goldenrod.demo import ami_lines
@@ -162,7 +162,7 @@ def test_a_password_comes_from_stdin_and_is_kept_as_a_hash(on: Run, db: Database
     assert on("user", "create", "alice", "--password-stdin", stdin=stdin).code == 0
     assert on("user", "create", "bob").code == 0
     kept = value(db, "SELECT password_hash FROM users WHERE username = 'alice'")
-    assert people.HASHER.verify(kept, "correct horse")
+    assert hashing.HASHER.verify(kept, "correct horse")
     assert value(db, "SELECT password_hash FROM users WHERE username = 'bob'") is None
 
 

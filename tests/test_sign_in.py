@@ -7,8 +7,8 @@ import pytest
 from argon2.exceptions import Argon2Error
 
 from goldenrod.base import config
-from goldenrod.catalogue import sign_in
-from goldenrod.catalogue.people import HASHER
+from goldenrod.catalogue import hashing, sign_in
+from goldenrod.catalogue.hashing import HASHER
 from goldenrod.store.db import Database
 from tests.client import Door, Result, code
 from tests.conftest import Clock
@@ -54,7 +54,7 @@ class Argon2:
 @pytest.fixture
 def argon2(monkeypatch: pytest.MonkeyPatch) -> Argon2:
     listened = Argon2()
-    monkeypatch.setattr(sign_in, "HASHER", listened)
+    monkeypatch.setattr(hashing, "HASHER", listened)
     return listened
 
 

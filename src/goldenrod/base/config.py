@@ -129,6 +129,12 @@ SETTINGS = (
         "how many MiB of answers one process keeps, to give them again while they hold; 0: none",
     ),
     Setting(
+        "body_seconds",
+        "15",
+        _whole(1, 15),
+        "how many seconds the body of a request may take to arrive",
+    ),
+    Setting(
         "session_days",
         "30",
         _whole(1, 365),
@@ -199,6 +205,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     database_pool: int
     cache_mb: int
+    body_seconds: int
     session_days: int
     deliver: bool
     webhooks_private: bool

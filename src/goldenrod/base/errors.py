@@ -6,6 +6,7 @@
     ├── Forbidden         403   seen, but not allowed
     ├── NotFound          404   does not exist, or may not be seen: the same answer
     ├── MethodNotAllowed  405   with Allow
+    ├── TooSlow           408   the body did not arrive in time
     ├── Conflict          409   against the state of the catalogue; `code` says which
     ├── PreconditionFailed 412  If-Match lost
     ├── TooLarge          413
@@ -132,6 +133,14 @@ class PreconditionFailed(Problem):
     status = 412
     title = "It has changed"
     default_code = "precondition_failed"
+
+
+class TooSlow(Problem):
+    """408: the body did not arrive in time."""
+
+    status = 408
+    title = "Too slow"
+    default_code = "body_too_slow"
 
 
 class TooLarge(Problem):

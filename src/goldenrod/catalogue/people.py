@@ -6,13 +6,13 @@ person is sharing with a group, and users and groups share one space of names.
 
 from typing import Any
 
-from argon2 import PasswordHasher
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
 from goldenrod.base.bodies import NewUser, UserPatch
 from goldenrod.base.errors import Conflict
 from goldenrod.base.words import name_key, sought_key
+from goldenrod.catalogue import hashing
 from goldenrod.rules import audit, changes, filters, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.changes import Made
@@ -20,9 +20,6 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Sortable, json_object, param
-
-HASHER = PasswordHasher()
-"""argon2id with the library's recommended costs."""
 
 
 def shape(user: FromClause, sight: Sight) -> ColumnElement[Any]:
@@ -102,7 +99,7 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
         schema.users,
         uuid=changes.new_uuid(),
         name_key=name_key(username),
-        password_hash=body.password and HASHER.hash(body.password),
+        password_hash=body.password and hashing.hashed(body.password),
         start_date=tx.now,
         **values,
     )
@@ -128,7 +125,7 @@ def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
     changed = audit.between(row, after)
     if "password" in given:
         password = given["password"]
-        after["password_hash"] = password and HASHER.hash(password)
+        after["password_hash"] = password and hashing.hashed(password)
         changed["password"] = {"before": None, "after": "changed" if password else "removed"}
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)

@@ -10,15 +10,13 @@ import hashlib
 from functools import cache
 from typing import Any
 
-from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy import Integer, select, text
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import TooManyRequests, Unauthorized
 from goldenrod.base.words import sought_key
-from goldenrod.catalogue import people
-from goldenrod.catalogue.people import HASHER
+from goldenrod.catalogue import hashing
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Moment, Sortable, param
@@ -33,7 +31,7 @@ MOST_BY_ADDRESS = 30
 @cache
 def _nobody() -> str:
     """What the password of an unknown account is compared with."""
-    return people.HASHER.hash("an account that does not exist")
+    return hashing.HASHER.hash("an account that does not exist")
 
 
 def _buckets(username: str, address: str) -> list[tuple[str, int]]:
@@ -110,14 +108,12 @@ def find_account(tx: Tx, username: str) -> Row | None:
 def verify(account: Row | None, password: str) -> int:
     """The user's id, if the password is theirs. Takes the same time for an unknown account.
 
-    Slow on purpose: call it outside of any transaction. Raises Unauthorized.
+    Slow on purpose: call it outside of any transaction, holding one of `hashing.TURNS`. Raises
+    Unauthorized.
     """
     kept = account["password_hash"] if account else None
-    try:
-        HASHER.verify(kept or _nobody(), password)
-    except (Argon2Error, InvalidHashError):
-        kept = None
-    if account is None or kept is None:
+    fits = hashing.fits(kept or _nobody(), password)
+    if account is None or kept is None or not fits:
         raise _refused()
     return int(account["id"])
 

@@ -1,12 +1,11 @@
 """One request, as doors see it: its transaction and actor, its query, its body, its answer.
 
 The order of refusals is kept here: 401 before the body is read, the body's own faults (413, 415,
-400) only when a door asks for it, after 404 and 403. At most 8 threads read bodies at once, 4 of them
-for the anonymous, so that slow uploads leave the rest of the server free.
+400) only when a handler asks for it, after 404 and 403. The body of who may not write at all is not
+read: `receiving.py` takes in the others, so that slow senders leave the rest of the server free.
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ from goldenrod.base.errors import (
     FieldError,
     Problem,
     TooLarge,
-    Unavailable,
     UnsupportedMedia,
     field_problem,
 )
@@ -32,14 +30,11 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Moved, Tx
 from goldenrod.store.watch import Seen
-from goldenrod.web.identify import identify, note_use
+from goldenrod.web.identify import client_address, identify, note_use
 from goldenrod.web.kept import Held, Keep
+from goldenrod.web.receiving import RECEIVER, Sender
 
 S = TypeVar("S", bound=Struct)
-
-MOST_BODY = 1024 * 1024
-_BODIES = threading.BoundedSemaphore(8)
-_ANONYMOUS_BODIES = threading.BoundedSemaphore(4)
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -73,6 +68,7 @@ class Call:
         self._keep = keep
         self._again = False
         self._raw: bytes | Problem | None = None
+        self._withheld = False
 
     @property
     def anonymous(self) -> bool:
@@ -116,12 +112,15 @@ class Call:
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
         """A change, and who asks. The body is read before it begins, so that a slow sender holds
-        nothing up, and refused, where it is wrong, only when a door asks for it. What a token may
-        not change is the door's to refuse, after 404."""
+        nothing up, and refused, where it is wrong, only when a handler asks for it. What a token may
+        not change is the handler's to refuse, after 404: where that is everything, as with a token
+        that only reads, the body is not waited for."""
         with self.read() as (_, actor):
             if actor.kind == "anonymous":
                 actor.require_write()
-        self.read_body()
+        self._withheld = actor.scope == "read"
+        if not self._withheld:
+            self.read_body()
         with self.db.write() as tx:
             self._identify(tx)
             yield tx, self.actor
@@ -150,7 +149,7 @@ class Call:
         note_use(self.db, self.actor)
 
     def read_body(self) -> None:
-        """Take the body in; what is wrong with it is kept for `body()`."""
+        """Take the body in; what is wrong with it is kept for `body()`. Raises TooSlow, Unavailable."""
         if self._raw is None:
             try:
                 self._raw = self._receive()
@@ -158,28 +157,21 @@ class Call:
                 self._raw = wrong
 
     def _receive(self) -> bytes:
-        gates = [_ANONYMOUS_BODIES, _BODIES] if self.anonymous else [_BODIES]
-        passed: list[threading.BoundedSemaphore] = []
-        try:
-            for gate in gates:
-                if not gate.acquire(blocking=False):
-                    raise Unavailable("Too many bodies are being sent at once.", code="server_busy")
-                passed.append(gate)
-            declared = self.req.content_length
-            if declared is not None and declared > MOST_BODY:
-                raise _too_large()
-            raw: bytes = self.req.stream.read(MOST_BODY + 1)
-        except OSError:
-            raise BadRequest("The body did not arrive whole.", code="body_malformed") from None
-        finally:
-            for gate in passed:
-                gate.release()
-        if len(raw) > MOST_BODY:
-            raise _too_large()
-        return raw
+        req = self.req
+        declared = req.content_length
+        if not declared and req.get_header("Transfer-Encoding") is None:
+            return b""
+        sender = Sender(
+            client_address(req, self.settings),
+            req.remote_addr,
+            None if self.anonymous else self.actor.user_id,
+        )
+        return RECEIVER.receive(req.stream, declared, sender, self.settings.body_seconds)
 
     def raw(self) -> bytes:
-        """The body's bytes. Raises TooLarge, UnsupportedMedia."""
+        """The body's bytes. Raises Forbidden, TooLarge, UnsupportedMedia."""
+        if self._withheld:
+            self.actor.require_write()
         self.read_body()
         if isinstance(self._raw, Problem):
             raise self._raw
@@ -298,10 +290,6 @@ COMPUTED = frozenset(
     }
 )
 """Fields that an answer computes: sent back in a PATCH, they are ignored."""
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"A body has at most {MOST_BODY} bytes.")
 
 
 def _same(given: Any, current: Any) -> bool:

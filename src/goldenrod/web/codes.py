@@ -150,6 +150,7 @@ CODES: dict[str, Code] = {
         412, "It has changed since you read it: GET it again, then decide anew."
     ),
     # ── what the server takes ──────────────────────────────────────────────────────────────
+    "body_too_slow": Code(408, "The body did not arrive in time. Send it again, faster."),
     "body_too_large": Code(413, "A body has at most 1 MiB."),
     "address_too_long": Code(
         414, "A path has at most 4,096 bytes, a query string 16,384. POST /lookup takes many ids."
@@ -162,7 +163,9 @@ CODES: dict[str, Code] = {
     ),
     "too_many_requests": Code(429, "Too many failed sign-ins. Wait as Retry-After says."),
     "server_error": Code(500, "A fault of the server's own. It has been logged."),
-    "server_busy": Code(503, "Too many bodies are being sent at once. Retry soon."),
+    "server_busy": Code(
+        503, "Too many bodies are being sent, or passwords checked, at once. Retry soon."
+    ),
     "database_unavailable": Code(503, "The database is away or busy. Retry soon."),
     "oidc_unavailable": Code(
         503, "The OpenID Connect provider does not answer, or not as it should. Retry soon."

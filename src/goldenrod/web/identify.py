@@ -12,7 +12,7 @@ import falcon
 
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Unauthorized, Unavailable
-from goldenrod.catalogue import sign_in, tokens
+from goldenrod.catalogue import hashing, sign_in, tokens
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Database, Row, Tx
 
@@ -47,11 +47,13 @@ def note_use(db: Database, actor: Actor) -> None:
 
 def check_password(db: Database, username: str, password: str, address: str) -> Row:
     """The account that a username and password fit. What fails counts against the account and the
-    address. Raises Unauthorized, TooManyRequests."""
-    with db.note() as tx:
-        sign_in.attempt(tx, username, address)
-        account = sign_in.find_account(tx, username)
-    sign_in.verify(account, password)
+    address; what finds the server busy does not. Raises Unauthorized, TooManyRequests, Unavailable.
+    """
+    with hashing.TURNS.take():
+        with db.note() as tx:
+            sign_in.attempt(tx, username, address)
+            account = sign_in.find_account(tx, username)
+        sign_in.verify(account, password)
     with db.note() as tx:
         sign_in.succeeded(tx, username, address)
     assert account is not None

@@ -36,9 +36,9 @@ _CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _REFUSALS: dict[str, tuple[int, ...]] = {
     "GET": (400, 401, 404, 503),
     # 404: what the same Idempotency-Key made before has gone since.
-    "POST": (400, 401, 403, 404, 409, 413, 415, 503),
-    "PATCH": (400, 401, 403, 404, 409, 412, 413, 415, 503),
-    "PUT": (400, 401, 403, 404, 409, 412, 413, 415, 503),
+    "POST": (400, 401, 403, 404, 408, 409, 413, 415, 503),
+    "PATCH": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
+    "PUT": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
     "DELETE": (400, 401, 403, 404, 409, 412, 503),
 }
 _VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}

@@ -8,6 +8,7 @@ the requests in flight; workers end with the main process however it ends. Logs 
 import ctypes
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -17,7 +18,8 @@ from functools import partial
 from typing import Any, Literal
 
 import structlog
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
@@ -26,10 +28,18 @@ from goldenrod.base.config import Settings
 from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
+from goldenrod.web import receiving
 from goldenrod.web.app import Wsgi, build_app
 
 BLOCKING_THREADS = 32
-"""More than is fastest, so that a few slow uploads leave threads for the rest."""
+"""More than is fastest. Requests that wait for their body have threads of their own beside these."""
+IDLE_S = 10
+"""How long a connection may take to send a request's head, and lie idle between two."""
+BACKLOG = 4096
+"""Connections that wait to be accepted, as far as the kernel lets them (net.core.somaxconn)."""
+MOST_CONNECTIONS = 16_384
+"""Open connections of one process; as many as its file descriptors allow where those are fewer."""
+_OTHER_FILES = 256
 FINISH_S = 30
 """How long requests in flight may take to finish once the server is told to end."""
 LogForm = Literal["plain", "json"]
@@ -71,7 +81,12 @@ def serve(
             port,
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=threads,
+            blocking_threads=threads + receiving.AT_ONCE,
+            backlog=BACKLOG,
+            backpressure=_connections(),
+            # HTTP/1 alone: while it finds out which one is spoken, Granian waits without an end.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_S * 1000),
             workers_kill_timeout=FINISH_S,
             websockets=False,
             log_level=LogLevels.error,
@@ -79,6 +94,17 @@ def serve(
             log_access=log_access,
         )
         server.serve(target_loader=partial(load, settings))
+
+
+def _connections() -> int:
+    """How many connections a process can keep open, after it has raised the limit on its files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_CONNECTIONS + _OTHER_FILES
+    files = files if most == resource.RLIM_INFINITY else min(files, most)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    return max(files - _OTHER_FILES, files // 2)
 
 
 def load(settings: Settings, target: str) -> Wsgi:

@@ -19,9 +19,9 @@ def create_token(call: Call) -> Answer:
     """POST /tokens: 201 with the token, its secret among it."""
     with call.read() as (_, actor):
         pass
-    call.read_body()
     if actor.kind != "anonymous":
         actor.require_admin_scope()
+    call.read_body()
     body = call.body(NewToken)
     call.no_arguments()
     given = (body.username is not UNSET, body.password is not UNSET)

@@ -183,8 +183,8 @@ class Visit(Call):
     def check_form(self) -> None:
         """Raise Forbidden unless the form was sent from a page of this site by this browser."""
         secret = self._secret or self._given(cookies.VISIT)
-        token = self.form.get("token")
-        if not (self._from_here() and secret and cookies.fits(secret, token)):
+        # The form is read last: who has no session, nor a page of this site, sends it for nothing.
+        if not (self._from_here() and secret and cookies.fits(secret, self.form.get("token"))):
             raise Forbidden(
                 "This form did not come from a page of this site as you are signed in now. Go back, "
                 "reload the page, and send it again. Nothing was changed.",
