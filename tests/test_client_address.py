@@ -10,7 +10,7 @@ from goldenrod.catalogue import sign_in
 from goldenrod.store.db import Database
 from goldenrod.web.identify import client_address
 from tests.client import Door, code
-from tests.test_sign_in import Argon2, argon2, ask  # noqa: F401
+from tests.test_sign_in import Argon2, ask
 from tests.world import World
 
 PROXY = "10.0.0.1"
@@ -114,9 +114,11 @@ def test_empty_entries_of_the_header_are_no_entries() -> None:
 
 
 def test_no_spelling_evades_the_limit_on_signing_in(
-    db: Database, world: World, argon2: Argon2
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    argon2 = Argon2()
     argon2.remembers = True
+    monkeypatch.setattr(sign_in, "HASHER", argon2)
     door = Door(db, SETTINGS, world)
 
     def sign_in_from(forwarded: str, password: str) -> int:
