@@ -53,9 +53,9 @@ def check(
         tables.show_json([finding._asdict() for finding in found])
     else:
         for finding in found:
-            print(tables.printable(f"{finding.id}: {finding.what}\n    {finding.hint}"))
+            tables.say(f"{finding.id}: {finding.what}\n    {finding.hint}")
         if not found:
-            print("All is well.")
+            tables.say("All is well.")
     raise typer.Exit(1 if any(finding.is_error for finding in found) else 0)
 
 
@@ -193,4 +193,4 @@ def migrate() -> None:
         reach(db)
         changed = migrations.migrate(db)
     state = "are now" if changed else "were already"
-    print(f"The tables {state} at {migrations.HEAD}.")
+    tables.say(f"The tables {state} at {migrations.HEAD}.")
