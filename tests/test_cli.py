@@ -287,8 +287,8 @@ def test_check_finds_what_is_wrong_one_after_the_other(run: Run, file: Path) -> 
     run("user", "disable", "dora")
     assert ids(run("check", "--json")) == ["W001", "W003"]
     told = run("check")
-    assert "goldenrod.W001: Everybody on this machine may read" in told.out
-    assert "    chmod o-rwx" in told.out
+    assert "goldenrod.W001: Others on this machine may open" in told.out
+    assert "    chmod 600 " in told.out
 
 
 def test_check_sees_tables_of_another_version(run: Run, file: Path) -> None:

@@ -241,6 +241,14 @@ def test_variables_of_the_environment_do_not_arrive_as_headers(fresh: str, log: 
         assert httpx.get(f"{server.url}/image_versions", headers=wrong).status_code == 401
 
 
+def test_answers_do_not_say_what_serves_them(fresh: str, log: Path) -> None:
+    with running(fresh, log) as server:
+        for path in ("/", "/api/v2/images", "/nowhere", "/images/"):
+            answer = httpx.get(f"{server.url}{path}")
+            assert not answer.headers.get("server"), path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+
+
 def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log: Path) -> None:
     with running(fresh, log, "--access-log", "--log", "json") as server:
         headers = {"Authorization": "Token hidden"}

@@ -26,7 +26,7 @@ MOST_SEPARATORS = 100_000
 """Commas and opening brackets of a body: more than any body needs, whatever its texts hold. So a body
 of a megabyte cannot be made of half a million values."""
 
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _AT = " - at `"
 _UNKNOWN = "Object contains unknown field `"
 _MISSING = "Object missing required field `"

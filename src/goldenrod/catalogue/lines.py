@@ -19,6 +19,7 @@ from sqlalchemy.types import String, TypeEngine
 
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.errors import BadRequest, FieldError
+from goldenrod.base.printing import printable_json
 from goldenrod.store import schema
 from goldenrod.store.db import Row
 from goldenrod.store.migrate import HEAD
@@ -111,7 +112,11 @@ def write_header(tables: dict[str, Kept]) -> bytes:
 def write_row(table: Table, row: Row) -> bytes:
     """The line of a row."""
     kept = {column.name: row[column.name] for column in moved_columns(table)}
-    return msgspec.json.encode({"table": str(table.name), **kept}) + b"\n"
+    line = msgspec.json.encode({"table": str(table.name), **kept})
+    if not line.isascii() or b"\x7f" in line:
+        # An export may be written to a terminal.
+        line = printable_json(line.decode()).encode()
+    return line + b"\n"
 
 
 def read_header(line: bytes) -> Header:

@@ -2,8 +2,8 @@
 
 An unknown account costs the same time as a wrong password and gets the same answer. Failures are
 counted by (account, address) together and by address, in windows of a quarter of an hour, in the
-database, so that every process counts the same. Somebody else's failures never lock an account's
-owner out elsewhere.
+database, so that every process counts the same. An IPv6 address counts by its /64 network, of which
+a client may use any host. Somebody else's failures never lock an account's owner out elsewhere.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from sqlalchemy import Integer, select, text
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import TooManyRequests, Unauthorized
+from goldenrod.base.network import limit_key
 from goldenrod.base.words import sought_key
 from goldenrod.catalogue import hashing
 from goldenrod.store import schema
@@ -38,8 +39,9 @@ def _buckets(username: str, address: str) -> list[tuple[str, int]]:
     def digest(*parts: str) -> str:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
-    account = digest("account", sought_key(username) or "", address)
-    return [(account, MOST_BY_ACCOUNT), (digest("address", address), MOST_BY_ADDRESS)]
+    place = limit_key(address)
+    account = digest("account", sought_key(username) or "", place)
+    return [(account, MOST_BY_ACCOUNT), (digest("address", place), MOST_BY_ADDRESS)]
 
 
 def _count() -> Any:

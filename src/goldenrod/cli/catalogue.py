@@ -93,4 +93,4 @@ def backup(
     """
     with opened() as db:
         keeping.backup(db, file)
-    print(f"The database is copied to {file}.")
+    tables.say(f"The database is copied to {file}.")

@@ -114,7 +114,7 @@ def delete_channel(image: str = IMAGE, name: str = NAME) -> None:
     """Hide a channel until it is assigned again; its history stays."""
     with remote.asked() as server:
         server.delete(_address(image, name))
-    print(tables.printable(f"{image} {name} is hidden."))
+    tables.say(f"{image} {name} is hidden.")
 
 
 def channel_history(

@@ -4,6 +4,7 @@ An `E` stops or breaks the server and makes `check` end with 1; a `W` is worth a
 answers a `Finding` or None; those that need the database run once it answers.
 """
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,8 @@ from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.web import openid
 
-OTHERS_MAY_READ = 0o004
+FOR_OTHERS = 0o077
+"""The bits of a file's mode that are for anybody but its owner."""
 
 
 class Finding(NamedTuple):
@@ -51,9 +53,9 @@ def check(
         tables.show_json([finding._asdict() for finding in found])
     else:
         for finding in found:
-            print(tables.printable(f"{finding.id}: {finding.what}\n    {finding.hint}"))
+            tables.say(f"{finding.id}: {finding.what}\n    {finding.hint}")
         if not found:
-            print("All is well.")
+            tables.say("All is well.")
     raise typer.Exit(1 if any(finding.is_error for finding in found) else 0)
 
 
@@ -64,7 +66,7 @@ def _findings() -> Iterator[Finding]:
         yield Finding("goldenrod.E003", f"{wrong}.", "Correct the environment variable.")
         return
     yield from filter(
-        None, [_readable_by_others(settings), _no_public_url(settings), _no_oidc(settings)]
+        None, [_open_to_others(settings), _no_public_url(settings), _no_oidc(settings)]
     )
     try:
         if missing := _missing_file(settings):
@@ -117,20 +119,30 @@ def _other_tables(db: Database) -> Finding | None:
     )
 
 
-def _readable_by_others(settings: Settings) -> Finding | None:
-    """W001: password hashes are in that file."""
+def _open_to_others(settings: Settings) -> Finding | None:
+    """W001: password hashes and sessions are in those files."""
     try:
         file = _sqlite_file(settings)
-        exposed = file is not None and bool(file.stat().st_mode & OTHERS_MAY_READ)
-    except (OSError, SettingError):
+    except SettingError:
         return None  # E001 says so
+    if file is None:
+        return None
+    places = (Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm"))
+    exposed = [str(place) for place in places if _is_open_to_others(place)]
     if not exposed:
         return None
     return Finding(
         "goldenrod.W001",
-        f"Everybody on this machine may read {file}.",
-        f"chmod o-rwx {file}*",
+        f"Others on this machine may open {' and '.join(exposed)}.",
+        f"chmod 600 {shlex.join(exposed)}",
     )
+
+
+def _is_open_to_others(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & FOR_OTHERS)
+    except OSError:
+        return False
 
 
 def _no_public_url(settings: Settings) -> Finding | None:
@@ -181,4 +193,4 @@ def migrate() -> None:
         reach(db)
         changed = migrations.migrate(db)
     state = "are now" if changed else "were already"
-    print(f"The tables {state} at {migrations.HEAD}.")
+    tables.say(f"The tables {state} at {migrations.HEAD}.")

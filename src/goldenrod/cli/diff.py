@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from goldenrod.base.printing import printable
 from goldenrod.cli import remote, tables
 from goldenrod.client import ClientError
 
@@ -71,7 +72,7 @@ def _lines(found: dict[str, Any]) -> Iterator[Line]:
             yield from _marked(CAME, "+", tables.cell(thing))
     for log in logs:
         yield HEAD, f"change log of {tables.cell(log['version'])}"
-        yield from _marked(PLAIN, " ", tables.printable(log["change_log"]))
+        yield from _marked(PLAIN, " ", printable(log["change_log"]))
 
 
 def _marked(style: str, mark: str, text: str) -> Iterator[Line]:
@@ -82,7 +83,7 @@ def _marked(style: str, mark: str, text: str) -> Iterator[Line]:
 def _print(lines: Iterator[Line]) -> None:
     if not sys.stdout.isatty():
         for _, text in lines:
-            print(text)
+            tables.say(text)
         return
     from rich.console import Console
     from rich.text import Text

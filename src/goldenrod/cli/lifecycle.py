@@ -42,7 +42,7 @@ def deprecate(
         remote.show_one(changed, as_json)
     else:
         for sentence in warnings(changed) or [f"{tables.cell(changed)} is not deprecated."]:
-            print(sentence)
+            tables.say(sentence)
 
 
 def revoke(

@@ -5,13 +5,17 @@ needs nothing of the rest. Whatever is refused ends in one sentence on stderr an
 `failures.py` gives it.
 """
 
+import logging
 import sys
+import traceback
 from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from goldenrod.base.printing import PrintableFormatter
 
 COMMANDS = {
     "serve": ("Serve the catalogue over HTTP.", "serve:serve"),
@@ -164,16 +168,28 @@ def _group(root: TyperGroup, name: str) -> TyperGroup:
     return found
 
 
+def _show_fault(kind: type[BaseException], fault: BaseException, trace: object) -> None:
+    """Print the trace of a fault of ours, whose message may hold what others wrote."""
+    from goldenrod.cli import tables
+
+    tables.note("".join(traceback.format_exception(fault)).rstrip("\n"))
+
+
 def main() -> NoReturn:
     """Run the command that the arguments name, and end with its exit code."""
+    if logging.lastResort is not None:
+        # What is logged where nothing configured logging, as `serve` does.
+        logging.lastResort.setFormatter(PrintableFormatter())
     try:
         command().main(prog_name="goldenrod")
     except Exception as error:
+        from goldenrod.cli import tables
         from goldenrod.cli.failures import failure
 
         expected = failure(error)
         if expected is None:
+            sys.excepthook = _show_fault
             raise
-        print(f"goldenrod: {expected.sentence}", file=sys.stderr)
+        tables.note(f"goldenrod: {expected.sentence}")
         sys.exit(expected.exit_code)
     sys.exit(0)

@@ -147,4 +147,4 @@ def _say(thing: Thing, sentence: str, as_json: bool) -> None:
     if as_json:
         tables.show_json(thing)
     else:
-        print(sentence)
+        tables.say(sentence)

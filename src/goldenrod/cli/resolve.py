@@ -53,7 +53,7 @@ def resolve(
     marks = {name: found[name] for name in ("deprecation", "revoked")}
     for sentence in warnings(found["version"] | marks):
         tables.note(sentence)
-    print(tables.printable(found["machine"]["identifier"]))
+    tables.say(found["machine"]["identifier"])
 
 
 def _exit_code(refused: ClientError) -> int:

@@ -91,7 +91,7 @@ def _serve_demo(file: Path, port: int) -> None:
             loaded.append(load(db, progress))
 
     def announce(address: str) -> None:
-        print("\n".join([f"Goldenrod serves {address}", "", *loaded[0].lines(address)]), flush=True)
+        tables.say("\n".join([f"Goldenrod serves {address}", "", *loaded[0].lines(address)]))
 
     settings = replace(config.load(), database_url=f"sqlite:///{quote(str(file.resolve()))}")
     server.serve(settings, THIS_MACHINE, port, prepare=fill, announce=announce)

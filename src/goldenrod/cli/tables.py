@@ -1,8 +1,9 @@
 """What commands print: tables for people, JSON for programs, progress for the patient.
 
 Results go to stdout, all else to stderr. On a terminal a table is drawn; into a pipe or file it is
-lines of tab-separated columns under their names, nothing cut off. What others wrote into the
-catalogue reaches a terminal without its control characters.
+lines of tab-separated columns under their names, nothing cut off. All that commands print goes
+through here (a test holds that), so that what others wrote, or a server answered, reaches a terminal
+without its control characters.
 """
 
 import json
@@ -11,20 +12,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from goldenrod.base.printing import printable, printable_json
+
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
 
 
 def show_json(value: Any) -> None:
     """Print a value as JSON for programs."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(printable_json(json.dumps(value, ensure_ascii=False, indent=2)))
+
+
+def say(sentence: str) -> None:
+    """Print a result in words."""
+    print(printable(sentence), flush=True)
 
 
 def show_table(columns: Columns, rows: Rows) -> None:
     """Print rows under their columns' names."""
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
-            print("\t".join(cell(value).replace("\t", " ").replace("\n", " ") for value in row))
+            say("\t".join(cell(value).replace("\t", " ").replace("\n", " ") for value in row))
         return
     from rich.console import Console
     from rich.table import Table
@@ -44,7 +52,7 @@ def show_fields(fields: Iterable[tuple[str, Any]]) -> None:
     filled = [(name, text) for name, text in filled if text]
     width = max((len(name) for name, _ in filled), default=0)
     for name, text in filled:
-        print(f"{name:{width}}  {text}".replace("\n", f"\n{'':{width}}  "))
+        say(f"{name:{width}}  {text}".replace("\n", f"\n{'':{width}}  "))
 
 
 def cell(value: Any) -> str:
@@ -73,15 +81,6 @@ def _called(thing: dict[str, Any]) -> str:
             return "; ".join(filter(None, (at, reason, other and _called(other))))
     known = ("slug", "name", "username", "title", "id")
     return str(next((thing[name] for name in known if name in thing), ""))
-
-
-def printable(text: str) -> str:
-    """The text with control characters replaced, tabs and line ends kept."""
-    return "".join(c if c in "\t\n" or not _is_control(c) else "\ufffd" for c in text)
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
 
 
 def note(sentence: str) -> None:

@@ -51,7 +51,7 @@ def create_token(
         body = {"name": name, "scope": scope.value, "expires": _expiry(expires, tx.now)}
         new = decode.convert(body, bodies.NewToken)
         token_id, secret = tokens.insert_token(tx, CONSOLE, owner["id"], new)
-    print(secret)
+    tables.say(secret)
     tables.note(f"Token {token_id} of {owner['username']}, scope {scope.value}.")
 
 
@@ -85,4 +85,4 @@ def revoke_token(
     with opened() as db, db.write() as tx:
         row = tokens.take_token(tx, CONSOLE, token)
         tokens.revoke_token(tx, CONSOLE, row)
-    print(f"Token {row['id']} is revoked.")
+    tables.say(f"Token {row['id']} is revoked.")

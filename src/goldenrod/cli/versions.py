@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from goldenrod.cli import remote
+from goldenrod.cli import remote, tables
 from goldenrod.cli.remote import Body
 
 LISTS = ("licenses", "scripts", "membership")
@@ -208,7 +208,7 @@ def end_version(version: str = VERSION) -> None:
     """
     with remote.asked() as server:
         server.delete(remote.version_address(server, version))
-    print(f"{version} has ended.")
+    tables.say(f"{version} has ended.")
 
 
 def _machine(text: str, architecture: str | None) -> Body:

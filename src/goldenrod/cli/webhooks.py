@@ -45,7 +45,7 @@ def deliver(once: bool = ONCE) -> None:
         if once:
             alone = deliverer.once()
             counts = deliverer.counts
-            print(
+            tables.say(
                 f"{counts['delivered']} delivered, {counts['failed']} attempts failed, "
                 f"{counts['dropped']} dropped."
             )
@@ -113,4 +113,4 @@ def redeliver(
     """
     with opened() as db, db.note() as tx:
         webhooks.redeliver(tx, CONSOLE, webhook, delivery)
-    print(f"Delivery {delivery} of webhook {webhook} waits to be sent.")
+    tables.say(f"Delivery {delivery} of webhook {webhook} waits to be sent.")

@@ -51,7 +51,7 @@ def why(
         tables.show_json({"user": user, "thing": thing, "granted": granted, "ways": found})
     else:
         verdict = f"may see {thing}:" if granted else f"may not see {thing}: nothing grants it."
-        print(tables.printable(f"{user} {verdict}"))
+        tables.say(f"{user} {verdict}")
         tables.show_table(("clause", "grants"), ways)
         if remark:
             tables.note(remark)

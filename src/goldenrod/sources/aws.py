@@ -33,7 +33,7 @@ MOST_LINE_BYTES = 1024 * 1024
 """A longer line is skipped without being read into memory."""
 
 _MOST_DESCRIPTION = 16 * 1024
-_TEXT = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
+_TEXT = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*\Z"
 _GZIP_MAGIC = b"\x1f\x8b"
 
 

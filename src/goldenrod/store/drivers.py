@@ -3,11 +3,12 @@
 Connections are pooled, never a thread's own: idle threads end, and would leave files open.
 """
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,9 @@ BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
+
+OWNER_ONLY = 0o600
+"""The mode of files that hold password hashes: read and written by their owner alone."""
 
 _AWAY = {
     sqlite3.SQLITE_BUSY,
@@ -92,6 +96,7 @@ class _Sqlite:
             self._places.release()
 
     def _open(self) -> sqlite3.Connection:
+        make_private(self._file)
         connection = sqlite3.connect(
             self._path,
             isolation_level=None,
@@ -129,6 +134,21 @@ class _Sqlite:
                 connection.close()
                 self._free[place] = None
         watch.closed(self._file)
+
+
+def make_private(path: str) -> None:
+    """Create the database file, if there is none yet, so that only its owner may read it, whatever
+    the umask. SQLite gives its `-wal` and `-shm` files the mode of the database file.
+
+    A file that exists is never opened here: closing it would drop SQLite's locks on it. Where the
+    file cannot be created, SQLite says why.
+    """
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+        try:
+            os.fchmod(file, OWNER_ONLY)
+        finally:
+            os.close(file)
 
 
 def use_wal(connection: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ from goldenrod.base.errors import (
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
+from goldenrod.web.headers import SharedHeaders
 from goldenrod.web.kept import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
 from goldenrod.web.pages.serving import add_pages
 from goldenrod.web.reference import add_reference
@@ -172,36 +173,40 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
         Call(req, db, settings, keep).answer(door, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app, keep)
+    return _wrapped(app, keep, SharedHeaders(settings).with_shared)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_VARY = ("Vary", "Authorization, Accept")
-_SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
 
 
-def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
+def _wrapped(app: Wsgi, keep: Keep | None, with_shared: Callable[[Headers], Headers]) -> Wsgi:
     """What goes for all answers: those kept, those unchanged, HEAD, the headers that all carry."""
+
+    def adding(start_response: Callable[..., Any]) -> Callable[..., Any]:
+        def start(status: str, headers: Headers, *rest: Any) -> Any:
+            return start_response(status, with_shared(headers), *rest)
+
+        return start
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if _cut(environ):
             return app(environ, _adding(start_response))
         path = environ["PATH_INFO"]
         if len(path) > 1 and path[-1] == "/":
-            return _redirect(environ, start_response)
+            return _redirect(environ, adding(start_response))
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
             if method not in _METHODS:
                 # One that no address takes, so that it is answered 405 with what this one does.
                 environ["REQUEST_METHOD"] = "TRACE"
-            return app(environ, _adding(start_response))
+            return app(environ, adding(start_response))
         environ["REQUEST_METHOD"] = "GET"
         key = key_of(environ)
         kept = keep.find(key) if keep else None
         if kept is None:
             answered: list[Any] = []
             body = app(environ, lambda *given: answered.extend(given))
-            status, headers = answered[0], _with_shared(answered[1])
+            status, headers = answered[0], with_shared(answered[1])
             etag = next((value for name, value in headers if name == "etag"), None)
             if etag is None or not status.startswith("200"):
                 start_response(status, headers)
@@ -216,19 +221,6 @@ def _wrapped(app: Wsgi, keep: Keep | None) -> Wsgi:
         return [kept.body] if method == "GET" else []
 
     return wsgi
-
-
-def _adding(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    def start(status: str, headers: Headers, *rest: Any) -> Any:
-        return start_response(status, _with_shared(headers), *rest)
-
-    return start
-
-
-def _with_shared(headers: Headers) -> Headers:
-    """With the headers that all answers carry; a page says itself what it varies by."""
-    vary = () if any(name == "vary" for name, _ in headers) else (_VARY,)
-    return [*headers, *vary, *_SAFE]
 
 
 def _without(body: Any) -> Iterable[bytes]:
@@ -252,7 +244,6 @@ def _redirect(environ: dict[str, Any], start_response: Callable[..., Any]) -> It
             ("Content-Type", "text/plain"),
             ("Content-Length", "0"),
             ("Cache-Control", "no-store"),
-            _VARY,
         ],
     )
     return []

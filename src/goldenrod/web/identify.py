@@ -4,14 +4,14 @@ A header that is not one valid token (wrong, expired, revoked, another scheme, e
 everywhere, never treated as anonymous. No header is the anonymous.
 """
 
-import ipaddress
 import re
 from contextlib import suppress
 
 import falcon
 
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import Unauthorized, Unavailable
+from goldenrod.base.errors import BadRequest, Unauthorized, Unavailable
+from goldenrod.base.network import Address, parse_address
 from goldenrod.catalogue import hashing, sign_in, tokens
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Database, Row, Tx
@@ -61,22 +61,26 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
 
 
 def client_address(req: falcon.Request, settings: Settings) -> str:
-    """The address a request came from; X-Forwarded-For counts only behind a trusted proxy.
+    """The address a request came from, in its canonical form (`base/network.py`).
 
-    Read from the right: the first address that is no trusted proxy is the client's.
+    X-Forwarded-For counts only behind a trusted proxy. It is read from the right: the first address
+    that is no trusted proxy is the client's. Raises BadRequest where a trusted proxy sent something
+    that is no address: a client of unknown address would be subject to no limit of its own.
     """
-    address = req.remote_addr
-    forwarded = [part.strip() for part in (req.get_header("X-Forwarded-For") or "").split(",")]
-    while forwarded and forwarded[-1] and _trusted(address, settings):
-        address = forwarded.pop()
-    return address[:64]
+    address = parse_address(req.remote_addr)
+    header = req.get_header("X-Forwarded-For") or ""
+    forwarded = [entry for part in header.split(",") if (entry := part.strip())]
+    while forwarded and address is not None and _trusted(address, settings):
+        entry = forwarded.pop()
+        address = parse_address(entry)
+        if address is None:
+            raise BadRequest(
+                f"X-Forwarded-For holds {entry[:80]!r}, which is not an IP address. The proxy in "
+                "front of this server must be set to send the client's address.",
+                code="request_invalid",
+            )
+    return str(address or req.remote_addr[:64])
 
 
-def _trusted(address: str, settings: Settings) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    # A socket of both families shows an IPv4 peer as ::ffff:10.0.0.1.
-    plain = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(plain in network for network in settings.trusted_proxies)
+def _trusted(address: Address, settings: Settings) -> bool:
+    return any(address in network for network in settings.trusted_proxies)

@@ -55,7 +55,7 @@ class _Served:
         media_type: str,
         ask: Callable[[falcon.Request], Call],
         *,
-        policy: str = "default-src 'none'",
+        policy: str | None = None,
     ) -> None:
         self._content = cache(content)
         self._media_type = media_type
@@ -66,7 +66,8 @@ class _Served:
         call = self._ask(req)
         call.answer(self._door, {})
         content = self._content()
-        resp.set_header("Content-Security-Policy", self._policy)
+        if self._policy:
+            resp.set_header("Content-Security-Policy", self._policy)
         kept_by = "public" if call.anonymous else "private"
         resp.set_header("Cache-Control", f"{kept_by}, no-cache")
         resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()

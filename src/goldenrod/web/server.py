@@ -6,6 +6,7 @@ the requests in flight; workers end with the main process however it ends. Logs 
 """
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import resource
@@ -25,6 +26,7 @@ from granian.server.mp import MPServer
 
 from goldenrod.base import config
 from goldenrod.base.config import Settings
+from goldenrod.base.printing import escaped, printable
 from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
@@ -199,6 +201,18 @@ def _listen_at(host: str, port: int) -> tuple[str, int, socket.socket]:
     return str(place[0]), int(kept.getsockname()[1]), kept
 
 
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes records without control characters, whatever a request named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _on_one_line(logger: Any, name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The record's texts each on one line: a line end in a path must not begin another record."""
+    return {key: escaped(it) if isinstance(it, str) else it for key, it in event.items()}
+
+
 def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
     """How a log record is written: a line for people, or a JSON object a line."""
     first: list[Any] = [
@@ -211,12 +225,13 @@ def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
         else [
+            _on_one_line,
             structlog.dev.ConsoleRenderer(
                 colors=False, exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
         ]
     )
-    return structlog.stdlib.ProcessorFormatter(
+    return _Formatter(
         foreign_pre_chain=first,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )

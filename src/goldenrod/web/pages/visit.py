@@ -181,7 +181,14 @@ class Visit(Call):
         )
 
     def check_form(self) -> None:
-        """Raise Forbidden unless the form was sent from a page of this site by this browser."""
+        """Raise Forbidden unless the form was sent from a page of this site by this browser. A token
+        sends no forms: its scope says what it may change through the API, a form knows no scopes."""
+        if self.req.get_header("Authorization") is not None:
+            raise Forbidden(
+                "Forms are for browsers that are signed in. With a token, make this change through the "
+                "API. Nothing was changed.",
+                code="form_refused",
+            )
         secret = self._secret or self._given(cookies.VISIT)
         # The form is read last: who has no session, nor a page of this site, sends it for nothing.
         if not (self._from_here() and secret and cookies.fits(secret, self.form.get("token"))):
