@@ -13,6 +13,7 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import NewUser, UserPatch
 from goldenrod.base.errors import Conflict
 from goldenrod.base.words import name_key
+from goldenrod.catalogue import passwords
 from goldenrod.rules import audit, changes, filters, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.changes import Made
@@ -96,13 +97,15 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
     """Make a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     username = decode.name("username", body.username)
+    if body.password is not None:
+        passwords.require_good(username, body.password)
     require_free_name(tx, username)
     values = {"username": username, "is_staff": body.is_staff, "active": body.active}
     user_id = tx.insert(
         schema.users,
         uuid=changes.new_uuid(),
         name_key=name_key(username),
-        password_hash=body.password and HASHER.hash(body.password),
+        password_hash=None if body.password is None else HASHER.hash(body.password),
         start_date=tx.now,
         **values,
     )
@@ -124,12 +127,17 @@ def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
     user's browsers out."""
     given = changes.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
+    if given.get("password") is not None:
+        passwords.require_good(row["username"], given["password"])
     tx.check_match()
     changed = audit.between(row, after)
     if "password" in given:
         password = given["password"]
-        after["password_hash"] = password and HASHER.hash(password)
-        changed["password"] = {"before": None, "after": "changed" if password else "removed"}
+        after["password_hash"] = None if password is None else HASHER.hash(password)
+        changed["password"] = {
+            "before": None,
+            "after": "removed" if password is None else "changed",
+        }
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)
         if "password" in changed or after.get("active") is False:
