@@ -20,7 +20,7 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import NewToken
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Forbidden, field_problem
-from goldenrod.rules import audit, changes, filters, reading, summaries
+from goldenrod.rules import audit, changes, filters, reading, security_log, summaries
 from goldenrod.rules.access import NOW, Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -230,6 +230,8 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
     )
     made = audit.made({**values, "user": user_id})
     audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
+    shown = {"token": token_id, "user": user_id, "scope": body.scope, "expires": expires}
+    security_log.record(tx, "token:create", actor, **shown)
     return token_id, secret
 
 
@@ -241,3 +243,4 @@ def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
     tx.update(schema.tokens, {"id": row["id"]}, revoked_at=tx.now)
     revoked = {"revoked_at": {"before": None, "after": tx.now}}
     audit.record(tx, actor, "token:revoke", schema.tokens, row["id"], revoked)
+    security_log.record(tx, "token:revoke", actor, token=row["id"], user=row["user_id"])

@@ -12,13 +12,14 @@ from typing import Any
 import falcon
 
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import MethodNotAllowed, NotFound, Problem
+from goldenrod.base.errors import Forbidden, MethodNotAllowed, NotFound, Problem
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
 from goldenrod.web.kept import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
 from goldenrod.web.pages.serving import add_pages
 from goldenrod.web.reference import add_reference
+from goldenrod.web.refusals import note_refusal
 
 log = logging.getLogger("goldenrod")
 
@@ -41,7 +42,11 @@ def _responder(
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         call = Call(req, db, settings, keep)
-        answer = call.answer(route.door, path)
+        try:
+            answer = call.answer(route.door, path)
+        except Forbidden as problem:
+            note_refusal(call, API + route.path, problem)
+            raise
         _send(req, resp, answer, call.anonymous)
         if route.kept and answer.status == 200:
             req.env[HELD] = call.hold()

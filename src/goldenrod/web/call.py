@@ -32,7 +32,7 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Moved, Tx
 from goldenrod.store.watch import Seen
-from goldenrod.web.identify import identify, note_use
+from goldenrod.web.identify import client_address, identify, note_use
 from goldenrod.web.kept import Held, Keep
 
 S = TypeVar("S", bound=Struct)
@@ -79,6 +79,11 @@ class Call:
         """Whether nobody in particular asks, as far as is known yet."""
         return self.actor.kind == "anonymous"
 
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        return client_address(self.req, self.settings)
+
     def answer(self, door: Callable[..., A], path: Mapping[str, str]) -> A:
         """What a door answers: begun anew, in a transaction, where the catalogue was changed while
         it looked without one. So doors read before they write."""
@@ -123,6 +128,7 @@ class Call:
                 actor.require_write()
         self.read_body()
         with self.db.write() as tx:
+            tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
 
@@ -133,6 +139,7 @@ class Call:
             if actor.kind == "anonymous":
                 actor.require_write()
         with self.db.note() as tx:
+            tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
 
