@@ -111,7 +111,7 @@ def test_ones_own_are_listed_and_ended(db: Database, world: World, clock: Clock)
         sessions.end_session(tx, alice, older.upper())
     assert [speaks_for(db, secret) for secret in (first, second, bobs)] == [None, "alice", "bob"]
     with db.note() as tx:
-        assert sessions.end_all_sessions(tx, world.users["alice"]) == 1
+        assert sessions.end_all_sessions(tx, alice) == 1
     assert [speaks_for(db, secret) for secret in (second, bobs)] == [None, "bob"]
 
 

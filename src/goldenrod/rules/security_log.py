@@ -12,6 +12,7 @@ counted in one row. Each event is one line of the log as well, a repeated one at
 import hashlib
 import json
 import logging
+import os
 from typing import Any
 
 from sqlalchemy import Integer, String, Text, text
@@ -128,8 +129,7 @@ def _write_line(shown: Row) -> None:
 
 def _operator() -> str:
     """Who is at the console: the operating system's user."""
-    import os
-    import pwd
+    import pwd  # there is none on Windows
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name
