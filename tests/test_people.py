@@ -1,7 +1,12 @@
 """Users: staff make and disable them, nobody is erased, and each has a group of their own name."""
 
+import subprocess
+import sys
 from typing import Any
 
+import pytest
+
+from goldenrod.catalogue import passwords
 from tests.client import Door, code
 from tests.world import CAST, World
 
@@ -133,3 +138,41 @@ def test_bodies_are_checked(door: Door) -> None:
         {"name": "x"},
     ):
         assert code(door.post(USERS, "dora", body)) == "400 field_invalid", body
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("short-one", "at least 10 characters"),
+        ("", "at least 10 characters"),
+        ("x" * 1025, "at most 1,024 characters"),
+        ("Margarethe", "must not be the username"),
+        ("margaretheMARGARETHE", "must not be the username"),
+        ("PASSWORD123", "one of the commonest"),
+        ("1q2w3e4r5t", "one of the commonest"),
+    ],
+)
+def test_bad_passwords_are_refused_in_words_wherever_one_is_set(
+    door: Door, password: str, said: str
+) -> None:
+    body = {"username": "margarethe", "password": password}
+    refused = door.post("/api/v2/users", "dora", body)
+    assert (code(refused), refused.json["errors"][0]["field"]) == ("400 field_invalid", "password")
+    assert said in refused.json["detail"]
+    user = new_user(door, username="margarethe", password="a fine one, mine")
+    refused = door.patch(user["url"], "dora", {"password": password, "is_staff": True})
+    assert (code(refused), said in refused.json["detail"]) == ("400 field_invalid", True)
+    # Nothing was changed.
+    assert door.get(user["url"], "dora").json["is_staff"] is False
+    fits = {"username": "margarethe", "password": "a fine one, mine"}
+    assert door.post("/api/v2/tokens", None, fits).status_code == 201
+
+
+def test_the_commonest_passwords_are_known_and_read_only_when_needed() -> None:
+    assert "password123" in passwords._common()
+    assert len(passwords._common()) > 1000
+    loaded = "import sys, goldenrod.web.server; print('zxcvbn' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -111,7 +111,7 @@ def test_ones_own_are_listed_and_ended(db: Database, world: World, clock: Clock)
         sessions.end_session(tx, alice, older.upper())
     assert [speaks_for(db, secret) for secret in (first, second, bobs)] == [None, "alice", "bob"]
     with db.note() as tx:
-        assert sessions.end_all_sessions(tx, world.users["alice"]) == 1
+        assert sessions.end_all_sessions(tx, alice) == 1
     assert [speaks_for(db, secret) for secret in (second, bobs)] == [None, "bob"]
 
 
@@ -179,3 +179,21 @@ def test_how_long_one_lasts_is_a_setting(db: Database, world: World, clock: Cloc
     clock.move(hours=1)
     assert visitor.get("/account").status == 401
     assert "goldenrod_session" not in visitor.cookies
+
+
+def test_the_account_page_says_which_browser_signed_in_from_where(
+    visitor: Visitor, db: Database
+) -> None:
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    given = {"username": "alice", "password": "alice-secret"}
+    before = revision(db)
+    visitor.submit(
+        visitor.get("/sign-in"), "/sign-in", headers={"User-Agent": firefox}, follow=False, **given
+    )
+    assert revision(db) == before
+    page = visitor.get("/account")
+    assert "Firefox on Linux 127.0.0.1" in page.words
+    # A session that was begun before this was kept still shows.
+    with db.note() as tx:
+        tx.sql("UPDATE sessions SET browser = NULL, address = NULL")
+    assert "Unknown unknown" in visitor.get("/account").words

@@ -1,6 +1,10 @@
 """Tokens: a secret shown once, and scopes that only narrow, at every door."""
 
 import hashlib
+import re
+import string
+import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -342,3 +346,45 @@ def test_no_idempotency_key_where_a_secret_is_answered(door: Door, token: Any) -
     past = {"expires": "2020-01-01T00:00:00Z"}
     wrong = door.post(TOKENS, token("alice", "admin"), past, headers=sent)
     assert code(wrong) == "400 field_invalid"
+
+
+# ── what a secret looks like ───────────────────────────────────────────────────────────────
+
+
+def documented_pattern() -> re.Pattern[str]:
+    page = (Path(__file__).parent.parent / "docs" / "access.md").read_text("utf-8")
+    [pattern] = re.findall(r"^```regex\n(.+)\n```$", page, re.MULTILINE)
+    return re.compile(pattern)
+
+
+def test_secrets_match_the_documented_pattern_and_have_their_checksum(token: Any) -> None:
+    pattern = documented_pattern()
+    made = [tokens.new_secret() for _ in range(500)] + [token("alice", "read")]
+    for secret in made:
+        assert pattern.findall(f'export TOKEN="{secret}";') == [secret]
+        assert tokens.may_be_token(secret)
+        left = zlib.crc32(secret[3:39].encode())
+        digits = string.digits + string.ascii_uppercase + string.ascii_lowercase
+        assert left == sum(digits.index(c) * 62**n for n, c in enumerate(reversed(secret[39:])))
+
+
+def test_a_mistyped_secret_costs_no_statement(door: Door, db: Database, token: Any) -> None:
+    secret = token("alice", "read")
+    place = "x" if secret[10] != "x" else "y"
+    for wrong in (f"{secret[:10]}{place}{secret[11:]}", secret[:-1], f"{secret}xx", "x"):
+        db.trace = []
+        assert code(door.get("/api/v2/images", wrong)) == "401 token_invalid"
+        assert db.trace == []
+    # One that fits its checksum is looked for.
+    db.trace = []
+    assert code(door.get("/api/v2/images", tokens.new_secret())) == "401 token_invalid"
+    assert len(db.trace) == 1
+
+
+def test_tokens_without_a_checksum_keep_working(door: Door, db: Database, world: World) -> None:
+    before = "gr_" + "aB3-_" * 8 + "xyz"
+    with db.write() as tx:
+        [row] = tx.rows(kept)[:1]
+        digest = hashlib.sha256(before.encode()).hexdigest()
+        tx.update(schema.tokens, {"id": row["id"]}, sha256=digest)
+    assert door.get("/api/v2/images", before).status_code == 200

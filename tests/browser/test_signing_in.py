@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from goldenrod.demo.catalogue import PASSWORD
 from tests.browser.test_finding import at
 from tests.browser.visits import Site
 from tests.browser.windows import Windows
@@ -22,7 +23,7 @@ def test_a_wrong_password_is_told_and_the_right_one_leads_back(
     # What was typed is there still, the password is not, and it is where one goes on.
     expect(page.get_by_label("Username")).to_have_value("bob")
     expect(page.get_by_label("Password")).to_have_value("")
-    page.get_by_label("Password").fill("goldenrod")
+    page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     at(page, "/account")
     expect(page.get_by_role("heading", level=1)).to_contain_text("bob")
@@ -33,7 +34,7 @@ def test_signing_out_ends_it_here_and_not_elsewhere(site: Site, windows: Windows
     page = windows()
     page.goto("/sign-in")
     page.get_by_label("Username").fill("charlie")
-    page.get_by_label("Password").fill("goldenrod")
+    page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="charlie")).to_be_visible()
     page.goto("/account")

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from goldenrod.demo.catalogue import PASSWORD
 from tests.browser.test_finding import at, results
 from tests.browser.visits import Site
 from tests.browser.windows import Windows
@@ -29,7 +30,7 @@ def test_signing_in_and_out_goes_by_forms(site: Site, windows: Windows) -> None:
     page = windows(javascript=False)
     page.goto("/sign-in")
     page.get_by_label("Username").fill("bob")
-    page.get_by_label("Password").fill("goldenrod")
+    page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="bob")).to_be_visible()
     page.goto("/account")

@@ -373,6 +373,21 @@ class Token(Struct):
     revoked_at: Moment | None
 
 
+class SecurityEvent(Struct):
+    """A sign-in, a failure, a refusal, a token or an export; `count` times since `at`. `user` is null
+    for nobody known and for the console."""
+
+    sequence: int
+    at: Moment
+    last_at: Moment
+    kind: str
+    user: UserSummary | None
+    via: str
+    address: str | None
+    detail: dict[str, Any]
+    count: int
+
+
 class NewTokenAnswer(Struct):
     """A new token, with its secret, shown this once."""
 

@@ -30,6 +30,14 @@ Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Label = Annotated[str, Meta(max_length=256)]
 Words = Annotated[str, Meta(max_length=65536)]
 Tags = Annotated[list[str | Reference], Meta(max_length=500)]
+Password = Annotated[
+    str,
+    Meta(
+        description="not the username, and none of the commonest passwords",
+        # Held in `catalogue/passwords.py`, which says in words what is wrong.
+        extra_json_schema={"minLength": 10, "maxLength": 1024},
+    ),
+]
 Size = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Cpus = Annotated[int, Meta(ge=0, le=4096)]
 When = Annotated[
@@ -237,7 +245,7 @@ class NewUser(Struct, forbid_unknown_fields=True, kw_only=True):
     """POST /users; without a password the user signs in with tokens only."""
 
     username: Name
-    password: Annotated[str, Meta(min_length=8, max_length=1024)] | None = None
+    password: Password | None = None
     is_staff: bool = False
     active: bool = True
 
@@ -247,7 +255,7 @@ class UserPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 
     is_staff: bool | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    password: Annotated[str, Meta(min_length=8, max_length=1024)] | None | UnsetType = UNSET
+    password: Password | None | UnsetType = UNSET
 
 
 class NewIdentity(Struct, forbid_unknown_fields=True, kw_only=True):

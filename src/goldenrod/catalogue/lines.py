@@ -41,6 +41,8 @@ NOT_MOVED = frozenset(
         "sign_in_failures",
         # Browsers sign in again.
         "sessions",
+        # What happened at this one installation, with people's addresses.
+        "security_events",
         # Who delivers now, and up to when: this one installation's.
         "deliverer",
         # Who sees what and how much of it: made anew from what versions and images say.

@@ -12,7 +12,7 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import NewUser, UserPatch
 from goldenrod.base.errors import Conflict
 from goldenrod.base.words import name_key, sought_key
-from goldenrod.catalogue import hashing
+from goldenrod.catalogue import hashing, passwords
 from goldenrod.rules import audit, changes, filters, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.rules.changes import Made
@@ -93,13 +93,15 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
     """Make a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     username = decode.name("username", body.username)
+    if body.password is not None:
+        passwords.require_good(username, body.password)
     require_free_name(tx, username)
     values = {"username": username, "is_staff": body.is_staff, "active": body.active}
     user_id = tx.insert(
         schema.users,
         uuid=changes.new_uuid(),
         name_key=name_key(username),
-        password_hash=body.password and hashing.hashed(body.password),
+        password_hash=None if body.password is None else hashing.hashed(body.password),
         start_date=tx.now,
         **values,
     )
@@ -121,12 +123,17 @@ def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
     user's browsers out."""
     given = changes.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
+    if given.get("password") is not None:
+        passwords.require_good(row["username"], given["password"])
     tx.check_match()
     changed = audit.between(row, after)
     if "password" in given:
         password = given["password"]
-        after["password_hash"] = password and hashing.hashed(password)
-        changed["password"] = {"before": None, "after": "changed" if password else "removed"}
+        after["password_hash"] = None if password is None else hashing.hashed(password)
+        changed["password"] = {
+            "before": None,
+            "after": "removed" if password is None else "changed",
+        }
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)
         if "password" in changed or after.get("active") is False:

@@ -15,7 +15,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue import tokens
-from goldenrod.rules import changes
+from goldenrod.rules import changes, security_log
 from goldenrod.rules.access import NOW, Actor
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -34,9 +34,9 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def create_session(tx: Tx, user_id: int, days: int) -> str:
-    """Make a session of so many days for a user who has just signed in; its secret, which is kept
-    nowhere. Sessions that are over are forgotten."""
+def create_session(tx: Tx, user_id: int, days: int, browser: str | None = None) -> str:
+    """Make a session of so many days for a user who has just signed in with `browser`; its secret,
+    which is kept nowhere. Sessions that are over are forgotten."""
     tx.change(_over, now=tx.now)
     secret = secrets.token_urlsafe(32)
     tx.insert(
@@ -47,6 +47,8 @@ def create_session(tx: Tx, user_id: int, days: int) -> str:
         created=tx.now,
         last_seen=tokens.hour_of(tx.now),
         expires=clock.later(tx.now, days=days),
+        browser=browser,
+        address=tx.address,
     )
     return secret
 
@@ -84,7 +86,14 @@ def note_use(tx: Tx, session: Session) -> None:
 def _own() -> Any:
     session = schema.sessions
     return (
-        select(session.c.uuid, session.c.created, session.c.last_seen, session.c.expires)
+        select(
+            session.c.uuid,
+            session.c.created,
+            session.c.last_seen,
+            session.c.expires,
+            session.c.browser,
+            session.c.address,
+        )
         .where(session.c.user_id == param("me", Key), session.c.expires > NOW)
         .order_by(session.c.created.desc(), session.c.id.desc())
     )
@@ -100,8 +109,11 @@ def end_session(tx: Tx, actor: Actor, uuid: str) -> None:
     key = uuid.lower()
     if not is_uuid(uuid) or not tx.delete(schema.sessions, uuid=key, user_id=actor.user_id):
         raise NotFound()
+    security_log.record(tx, "session:end", actor, sessions=1)
 
 
-def end_all_sessions(tx: Tx, user_id: int) -> int:
-    """Sign a user out everywhere; how many browsers that was."""
-    return tx.delete(schema.sessions, user_id=user_id)
+def end_all_sessions(tx: Tx, actor: Actor) -> int:
+    """Sign the actor out everywhere; how many browsers that was."""
+    ended = tx.delete(schema.sessions, user_id=actor.user_id)
+    security_log.record(tx, "session:end", actor, sessions=ended)
+    return ended

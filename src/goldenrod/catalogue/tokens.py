@@ -1,12 +1,17 @@
 """Tokens: how programs, and people through them, say who they are.
 
-The secret is shown once; only its SHA-256 is kept. A token narrows: its scope says what of its user's
-rights it carries, and it makes no token with a scope it lacks or a later expiry.
+The secret is shown once; only its SHA-256 is kept. It ends with a checksum, so that scanners for
+leaked secrets know it from other texts, and so that a mistyped one costs no statement. A token
+narrows: its scope says what of its user's rights it carries, and it makes no token with a scope it
+lacks or a later expiry.
 """
 
 import hashlib
 import json
+import re
 import secrets
+import string
+import zlib
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, select
@@ -15,7 +20,7 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import NewToken
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Forbidden, field_problem
-from goldenrod.rules import audit, changes, filters, reading, summaries
+from goldenrod.rules import audit, changes, filters, reading, security_log, summaries
 from goldenrod.rules.access import NOW, Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -25,6 +30,13 @@ from goldenrod.store.sql import Key, json_list, json_object, json_text, param
 SCOPES = ("read", "write", "admin")
 """Each holds the ones before."""
 _PREFIX = "gr_"
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_RANDOM = 36
+_CHECKSUM = 6
+_FORM = re.compile(r"gr_[0-9A-Za-z]{42}", re.ASCII)
+"""`docs/access.md` has it for secret scanners."""
+_EARLIER_FORM = re.compile(r"gr_[0-9A-Za-z_-]{43}", re.ASCII)
+"""Of tokens without a checksum, which were made before there was one."""
 
 
 def shape(token: FromClause, sight: Sight) -> ColumnElement[Any]:
@@ -71,6 +83,29 @@ def take_token(tx: Tx, actor: Actor, key: str) -> Row:
     row = reading.take(tx, actor, schema.tokens, key)
     actor.require_admin_scope()
     return row
+
+
+def new_secret() -> str:
+    """`gr_`, 36 random characters (214 bits), and the checksum of these."""
+    chosen = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return f"{_PREFIX}{chosen}{_checksum(chosen)}"
+
+
+def _checksum(text: str) -> str:
+    """The CRC-32 of a text in base 62, as six characters."""
+    left, digits = zlib.crc32(text.encode("ascii")), ""
+    for _ in range(_CHECKSUM):
+        left, digit = divmod(left, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits
+
+
+def may_be_token(secret: str) -> bool:
+    """The text has the form of a token's secret, and its checksum where it must have one."""
+    if _FORM.fullmatch(secret):
+        text = secret.removeprefix(_PREFIX)
+        return _checksum(text[:_RANDOM]) == text[_RANDOM:]
+    return _EARLIER_FORM.fullmatch(secret) is not None
 
 
 def _digest(secret: str) -> str:
@@ -121,6 +156,8 @@ def _who(by: str) -> Any:
 
 def find_actor(tx: Tx, secret: str) -> tuple[Actor, Instant | None] | None:
     """Who a valid token speaks for, with when it was last used; None for any other secret."""
+    if not may_be_token(secret):
+        return None
     row = tx.first(_who, "token", sha256=_digest(secret), now=tx.now)
     if row is None:
         return None
@@ -181,7 +218,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
         )
     if expires is not None and expires <= tx.now:
         raise field_problem("expires", "must be to come")
-    secret = _PREFIX + secrets.token_urlsafe(32)
+    secret = new_secret()
     values = {"name": body.name.strip(), "scope": body.scope, "expires": expires}
     token_id = tx.insert(
         schema.tokens,
@@ -193,6 +230,8 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
     )
     made = audit.made({**values, "user": user_id})
     audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
+    shown = {"token": token_id, "user": user_id, "scope": body.scope, "expires": expires}
+    security_log.record(tx, "token:create", actor, **shown)
     return token_id, secret
 
 
@@ -204,3 +243,4 @@ def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
     tx.update(schema.tokens, {"id": row["id"]}, revoked_at=tx.now)
     revoked = {"revoked_at": {"before": None, "after": tx.now}}
     audit.record(tx, actor, "token:revoke", schema.tokens, row["id"], revoked)
+    security_log.record(tx, "token:revoke", actor, token=row["id"], user=row["user_id"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import typer
 
-from goldenrod.catalogue import keeping, transfer
+from goldenrod.catalogue import keeping, security_events, transfer
 from goldenrod.catalogue.importing import OWNER
 from goldenrod.cli import tables
 from goldenrod.cli.opened import opened
@@ -75,6 +75,7 @@ def export(
     A file takes its name once it is complete, and is readable by its owner alone.
     """
     with opened() as db, tables.progress("rows") as progress:
+        security_events.note_export(db, credentials=credentials)
         if file is None or str(file) == "-":
             out = sys.stdout.buffer
             done = transfer.export_catalogue(db, out, credentials=credentials, progress=progress)
@@ -92,5 +93,6 @@ def backup(
     The copy is the catalogue as it is at one moment; others go on reading and writing.
     """
     with opened() as db:
+        security_events.note_backup(db)
         keeping.backup(db, file)
     tables.say(f"The database is copied to {file}.")

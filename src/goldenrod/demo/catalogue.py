@@ -5,7 +5,7 @@ bob     is in the group lab, and has an account on the private cloud campus
 charlie is a stranger: signed in, in no group but his own
 dora    is staff
 
-Their password is `goldenrod`: the demonstration listens on this machine only.
+Their password is `golden-images`: the demonstration listens on this machine only.
 """
 
 import json
@@ -35,7 +35,7 @@ from goldenrod.sources import aws
 from goldenrod.sources.reconcile import Report, import_found
 from goldenrod.store.db import Database, Tx
 
-PASSWORD = "goldenrod"  # noqa: S105 - of a catalogue that is shown, not kept
+PASSWORD = "golden-images"  # noqa: S105 - of a catalogue that is shown, not kept
 CAST = ("alice", "bob", "charlie", "dora")
 _SCRIPT = """#!/bin/sh
 # Mounts the lab's shared data when an instance starts.

@@ -37,7 +37,8 @@ class Tx:
 
     `build` arguments are module-level functions that compose a statement from `shape`; parameters
     are given by name. `api` is where the addresses of things begin; `undone` has a change rolled
-    back at its end: a dry run.
+    back at its end: a dry run. `address` is that of the client that a change is made for, where there
+    is one.
     """
 
     __slots__ = (
@@ -45,7 +46,9 @@ class Tx:
         "_etag",
         "_if_match",
         "_trace",
+        "address",
         "api",
+        "committed",
         "dialect",
         "now",
         "revision",
@@ -62,6 +65,8 @@ class Tx:
         self.revision = revision
         self.statements = 0
         self.undone = False
+        self.address: str | None = None
+        self.committed: list[Callable[[], object]] = []
         self._if_match: str | None = None
         self._etag: str | None = None
 
@@ -115,6 +120,10 @@ class Tx:
         if self._trace is not None:
             self._trace.append(text)
         return self._connection.execute(text, params or {})
+
+    def after(self, call: Callable[[], object]) -> None:
+        """Call this once the change is committed; never, where it is not."""
+        self.committed.append(call)
 
     def expect(self, if_match: str | None, etag: str | None) -> None:
         """Take note of the request's If-Match and of the ETag that the reader's GET answers now;
@@ -231,12 +240,16 @@ class Database:
             yield tx
             if tx.undone:
                 raise _Undone
+        if not tx.undone:
+            _call(tx.committed)
 
     @contextmanager
     def note(self) -> Iterator[Tx]:
         """A change that no reader of the catalogue sees, outside its revision."""
         with self._transaction(write=True) as connection:
-            yield self._tx(connection)
+            tx = self._tx(connection)
+            yield tx
+        _call(tx.committed)
 
     def _tx(self, connection: Any) -> Tx:
         revision, now = self._driver.time(connection)
@@ -269,6 +282,11 @@ class Database:
         if self._watch is not None:
             self._watch.close()
         self._driver.close()
+
+
+def _call(calls: list[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
 
 
 def _unavailable() -> Unavailable:

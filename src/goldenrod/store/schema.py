@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from goldenrod.base.clock import END_OF_TIME
-from goldenrod.store.accounts import oidc_accounts, sessions
+from goldenrod.store.accounts import oidc_accounts, security_events, sessions
 from goldenrod.store.lifecycle import (
     assignments,
     channel_groups,
@@ -480,6 +480,7 @@ __all__ = [
     "oidc_accounts",
     "reach",
     "revocations",
+    "security_events",
     "sessions",
     "webhooks",
 ]

@@ -14,6 +14,7 @@ import falcon
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     AddressTooLong,
+    Forbidden,
     HeadersTooLarge,
     MethodNotAllowed,
     NotFound,
@@ -26,6 +27,7 @@ from goldenrod.web.headers import SharedHeaders
 from goldenrod.web.kept import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
 from goldenrod.web.pages.serving import add_pages
 from goldenrod.web.reference import add_reference
+from goldenrod.web.refusals import note_refusal
 
 log = logging.getLogger("goldenrod")
 
@@ -48,7 +50,11 @@ def _responder(
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         call = Call(req, db, settings, keep)
-        answer = call.answer(route.door, path)
+        try:
+            answer = call.answer(route.door, path)
+        except Forbidden as problem:
+            note_refusal(call, API + route.path, problem)
+            raise
         _send(req, resp, answer, call.anonymous)
         if route.kept and answer.status == 200:
             req.env[HELD] = call.hold()

@@ -75,6 +75,11 @@ class Call:
         """Whether nobody in particular asks, as far as is known yet."""
         return self.actor.kind == "anonymous"
 
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        return client_address(self.req, self.settings)
+
     def answer(self, door: Callable[..., A], path: Mapping[str, str]) -> A:
         """What a door answers: begun anew, in a transaction, where the catalogue was changed while
         it looked without one. So doors read before they write."""
@@ -122,6 +127,7 @@ class Call:
         if not self._withheld:
             self.read_body()
         with self.db.write() as tx:
+            tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
 
@@ -132,6 +138,7 @@ class Call:
             if actor.kind == "anonymous":
                 actor.require_write()
         with self.db.note() as tx:
+            tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
 

@@ -10,9 +10,16 @@ from contextlib import suppress
 import falcon
 
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import BadRequest, Unauthorized, Unavailable
+from goldenrod.base.errors import (
+    BadRequest,
+    Problem,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from goldenrod.base.network import Address, parse_address
-from goldenrod.catalogue import hashing, sign_in, tokens
+from goldenrod.catalogue import hashing, people, sign_in, tokens
+from goldenrod.rules import security_log
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Database, Row, Tx
 
@@ -49,15 +56,33 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
     """The account that a username and password fit. What fails counts against the account and the
     address; what finds the server busy does not. Raises Unauthorized, TooManyRequests, Unavailable.
     """
-    with hashing.TURNS.take():
-        with db.note() as tx:
-            sign_in.attempt(tx, username, address)
-            account = sign_in.find_account(tx, username)
-        sign_in.verify(account, password)
+    try:
+        with hashing.TURNS.take():
+            with db.note() as tx:
+                sign_in.attempt(tx, username, address)
+                account = sign_in.find_account(tx, username)
+            sign_in.verify(account, password)
+    except (Unauthorized, TooManyRequests) as problem:
+        _note_failure(db, username, address, problem)
+        raise
+    assert account is not None
     with db.note() as tx:
         sign_in.succeeded(tx, username, address)
-    assert account is not None
+        tx.address = address
+        security_log.record(tx, "sign_in:success", user_id=account["id"], by="password")
     return account
+
+
+def _note_failure(db: Database, username: str, address: str, problem: Problem) -> None:
+    """Record a sign-in that failed. A name that is nobody's is not kept: it may be a password that
+    was typed into the wrong field."""
+    limited = isinstance(problem, TooManyRequests)
+    with suppress(Unavailable), db.note() as tx:
+        tx.address = address
+        user_id = people.find_user(tx, username)
+        detail = {"by": "password"} | ({} if user_id else {"reason": "unknown user"})
+        kind = "sign_in:limited" if limited else "sign_in:failure"
+        security_log.record(tx, kind, user_id=user_id, alike=("password",), **detail)
 
 
 def client_address(req: falcon.Request, settings: Settings) -> str:

@@ -219,6 +219,7 @@ def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(("kind", "user_id", "via", "address", "detail", "count")),
     ]
     # Plain traces: the rich ones show local variables, and secrets with them.
     last: list[Any] = (

@@ -45,6 +45,7 @@ def _signed_in(call: Call, body: NewToken) -> Answer:
     account = check_password(call.db, username, password, address)
     user_id = account["id"]
     with call.db.write() as tx:
+        tx.address = address
         sign_in.require_unchanged(tx, username, account)
         actor = tokens.actor_of_user(tx, user_id, "admin")
         token_id, secret = tokens.insert_token(tx, actor, user_id, body)

@@ -42,6 +42,6 @@ def end_session(visit: Visit, uuid: str) -> Page:
 def sign_out_everywhere(visit: Visit) -> Page:
     """POST /account/sign-out-everywhere: all of the visitor's browsers, this one too."""
     with visit.note() as (tx, actor):
-        sessions.end_all_sessions(tx, actor.user_id)
+        sessions.end_all_sessions(tx, actor)
     visit.leave()
     return visit.redirect(addresses.HOME)

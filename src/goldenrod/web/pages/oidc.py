@@ -9,11 +9,13 @@ subject (`catalogue/oidc_accounts.py`), whatever their name.
 import hmac
 import re
 import secrets
+from contextlib import suppress
 from typing import Any
 
 from goldenrod.base.clock import later
 from goldenrod.base.errors import BadRequest, Forbidden, NotFound, Unavailable
-from goldenrod.catalogue import oidc_accounts, sessions
+from goldenrod.catalogue import oidc_accounts
+from goldenrod.rules import security_log
 from goldenrod.web import openid
 from goldenrod.web.openid import OpenIdProvider, Person
 from goldenrod.web.pages import addresses
@@ -57,8 +59,17 @@ def come_back(visit: Visit) -> Page:
         person = _person(visit, provider, promised)
         _enter(visit, person)
     except (BadRequest, Forbidden, Unavailable) as problem:
+        if isinstance(problem, BadRequest):
+            _note_failure(visit, problem)
         return show_form(visit, Form.of(next=then), problem)
     return visit.redirect(then)
+
+
+def _note_failure(visit: Visit, problem: BadRequest) -> None:
+    """Record a sign-in that came back wrong; one that is refused (403) is recorded as a refusal."""
+    with suppress(Unavailable), visit.db.note() as tx:
+        tx.address = visit.address
+        security_log.record(tx, "sign_in:failure", alike=("oidc",), by="oidc", code=problem.code)
 
 
 def _provider(visit: Visit) -> OpenIdProvider:
@@ -96,17 +107,18 @@ def _person(visit: Visit, provider: OpenIdProvider, promised: dict[str, Any] | N
 
 def _enter(visit: Visit, person: Person) -> None:
     """Sign in the user that the account is; make one where it is nobody's. Raises Forbidden."""
-    days = visit.settings.session_days
     with visit.db.note() as tx:
+        tx.address = visit.address
         user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
         if user_id is not None:
-            visit.enter(sessions.create_session(tx, user_id, days))
+            visit.begin_session(tx, user_id, "oidc")
             return
     if not visit.settings.oidc_create:
         raise Forbidden(_unknown(person), code="oidc_account_unknown")
     with visit.db.write() as tx:
+        tx.address = visit.address
         user_id = oidc_accounts.create_user(tx, *person)
-        visit.enter(sessions.create_session(tx, user_id, days))
+        visit.begin_session(tx, user_id, "oidc")
 
 
 def _unknown(person: Person) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 import falcon
 
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import NotFound, Problem
+from goldenrod.base.errors import Forbidden, NotFound, Problem
 from goldenrod.store.db import Database, Moved
 from goldenrod.web.kept import HELD, Keep
 from goldenrod.web.pages import assets
 from goldenrod.web.pages.routes import PAGES, Route
 from goldenrod.web.pages.visit import Page, Visit
+from goldenrod.web.refusals import note_refusal
 
 ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
 
@@ -60,7 +61,13 @@ def _responder(
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         visit = req.context.visit = Visit(req, db, settings, keep)
-        page = visit.answer(route.door, path)
+        try:
+            page = visit.answer(route.door, path)
+        except Forbidden as problem:
+            note_refusal(visit, route.path, problem)
+            raise
+        if isinstance(visit.problem, Forbidden):
+            note_refusal(visit, route.path, visit.problem)
         _send(req, resp, page, visit)
         if page.status == 200 and not visit.personal and (held := visit.hold()):
             until = min(held.until, held.since + MOST_KEPT_US)

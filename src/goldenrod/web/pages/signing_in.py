@@ -56,10 +56,11 @@ def _enter(visit: Visit) -> None:
     address = client_address(visit.req, visit.settings)
     account = check_password(visit.db, username, password, address)
     with visit.db.note() as tx:
+        tx.address = address
         signing.require_unchanged(tx, username, account)
         if visit.session:
             sessions.end_session(tx, visit.actor, visit.session.uuid)
-        visit.enter(sessions.create_session(tx, account["id"], visit.settings.session_days))
+        visit.begin_session(tx, account["id"], "password")
 
 
 def sign_out(visit: Visit) -> Page:
@@ -69,6 +70,7 @@ def sign_out(visit: Visit) -> Page:
     if visit.session is not None:
         visit.check_form()
         with visit.db.note() as tx:
+            tx.address = visit.address
             sessions.end_session(tx, actor, visit.session.uuid)
     visit.leave()
     return visit.redirect(addresses.HOME)

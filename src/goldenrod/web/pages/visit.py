@@ -26,7 +26,7 @@ from goldenrod.base.errors import (
     UnsupportedMedia,
 )
 from goldenrod.catalogue import sessions, tokens
-from goldenrod.rules import reading
+from goldenrod.rules import reading, security_log
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Database, Tx
 from goldenrod.web.call import Answer, Call
@@ -34,6 +34,7 @@ from goldenrod.web.identify import identify
 from goldenrod.web.kept import Keep
 from goldenrod.web.pages import addresses, cookies, render
 from goldenrod.web.pages.forms import Form
+from goldenrod.web.user_agent import browser_name
 
 HTML = "text/html; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
@@ -74,6 +75,8 @@ class Visit(Call):
         self._secret: str | None = None
         self._form: Form | None = None
         self._cookies: dict[str, str] = {}
+        self.problem: Problem | None = None
+        """What the page that is answered says is wrong."""
 
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
@@ -82,6 +85,7 @@ class Visit(Call):
         self.require_user()
         self.check_form()
         with self.db.write() as tx:
+            tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
 
@@ -91,6 +95,7 @@ class Visit(Call):
         self.require_user()
         self.check_form()
         with self.db.note() as tx:
+            tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
 
@@ -236,6 +241,7 @@ class Visit(Call):
         """A page made of a template; with a `problem`, such as what a form was refused for, the
         status and headers are the problem's. Besides `context` the template knows `me` (the actor),
         `signed_in`, `token`, `notice`, `problem`, `now`, `here` (this address with its query)."""
+        self.problem = problem
         status = problem.status if problem else status
         body = self._render(template, context | {"problem": problem, "notice": self._notice()})
         etag = reading.etag(body) if status == 200 else None
@@ -299,6 +305,13 @@ class Visit(Call):
         self._secret = secret
         self.keep(cookies.SESSION, secret, self.settings.session_days * 86_400)
         self.keep(cookies.VISIT, "", 0)
+
+    def begin_session(self, tx: Tx, user_id: int, by: str) -> None:
+        """Sign a user in with this browser, as the session's list will show it."""
+        browser = browser_name(self.req.get_header("User-Agent"))
+        self.enter(sessions.create_session(tx, user_id, self.settings.session_days, browser))
+        if by != "password":
+            security_log.record(tx, "sign_in:success", user_id=user_id, by=by)
 
     def leave(self) -> None:
         """Have the browser forget its session."""
