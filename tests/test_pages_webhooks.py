@@ -44,7 +44,8 @@ def happen(db: Database, world: World, count: int = 1) -> None:
             body = bodies.NewVersion(name=f"new {number}", image="open-image")
             publishing.create_version(tx, alice, body)
     with db.note() as tx:
-        outbox.gather(tx)
+        while outbox.spread(tx):
+            pass
 
 
 def test_the_anonymous_are_led_to_signing_in(visitor: Visitor, hook: str) -> None:

@@ -82,7 +82,7 @@ def _goes_on(tx: Tx, world: World, newest: str) -> None:
     row = versions.take_version(tx, alice, newest)
     revocation = bodies.Revocation(reason="a hole: ¡läuft!", descendants=True)
     revocations.revoke(tx, alice, row, revocation)
-    outbox.gather(tx)
+    assert outbox.spread(tx)
 
 
 def exported(db: Database, **options: Any) -> bytes:

@@ -96,6 +96,14 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _ports(value: str) -> frozenset[int]:
+    read = _whole(1, 65535)
+    try:
+        return frozenset(read(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("takes port numbers, comma separated: 25,587") from None
+
+
 SETTINGS = (
     Setting(
         "database_url",
@@ -151,6 +159,13 @@ SETTINGS = (
         "false",
         _boolean,
         "whether webhooks may be sent to this machine and to private networks",
+    ),
+    Setting(
+        "webhooks_ports",
+        "",
+        _ports,
+        "further ports, comma separated, that webhooks may be sent to; else only 80, 443 and those "
+        "from 1024 on",
     ),
     Setting(
         "oidc_issuer",
@@ -209,6 +224,7 @@ class Settings:
     session_days: int
     deliver: bool
     webhooks_private: bool
+    webhooks_ports: frozenset[int]
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str

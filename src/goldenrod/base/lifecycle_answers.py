@@ -303,12 +303,13 @@ class EventTold(Struct):
 
 
 class Delivery(Struct):
-    """One event for one webhook; its uuid is the header webhook-id."""
+    """One event for one webhook; its uuid is the header webhook-id. One about something that the
+    reader may not read shows as dropped, without event."""
 
     id: int
     uuid: Uuid
     url: str
-    event: EventTold
+    event: EventTold | None
     state: Literal["waiting", "delivered", "failed", "dropped"]
     attempts: int
     next_at: Moment | None

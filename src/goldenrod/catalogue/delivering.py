@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from secrets import token_hex
 
 from goldenrod.base.errors import Unavailable
@@ -25,21 +25,40 @@ LEASE_S = 60.0
 """Longer than one sending can take, name servers included."""
 IDLE_S = 1.0
 TROUBLE_S = 10.0
-THREADS = 4
+PLACES = 3
 """To so many receivers it sends at once, to each one thing after the other."""
-TURN_S = 20.0
+PLACES_OF_A_MAKER = 2
+"""So many of these places one maker's webhooks take at most."""
+SLOW_PLACES = 1
+"""Receivers that were slow or failed lately have places of their own, and only these."""
+THREADS = PLACES + SLOW_PLACES
+CONNECTIONS = THREADS + 1
+"""So many connections to the database it needs at most: one for each place, and its own."""
+SLOW_S = 1.0
+"""A receiver that takes longer to answer is slow, and its turn over."""
+TURN_S = 3.0
 """So long it sends to one receiver before others have their turn."""
+PAUSE_S = 0.005
+"""Between two steps of many, so that others come to write."""
 TIDY_S = 3600.0
 
 FAULT = "A fault of the catalogue's own; its operator finds it in the log."
 
 
 class Deliverer:
-    """Sends what is due; `private` allows receivers on this machine and in private networks."""
+    """Sends what is due; `private` allows receivers on this machine and in private networks, `ports`
+    further ports. It opens up to `CONNECTIONS` connections of `db` at once."""
 
-    def __init__(self, db: Database, *, private: bool, lease_s: float = LEASE_S) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        private: bool,
+        ports: frozenset[int] = frozenset(),
+        lease_s: float = LEASE_S,
+    ) -> None:
         self._db = db
-        self._sender = Sender(private=private)
+        self._sender = Sender(private=private, ports=ports)
         self._lease_s = lease_s
         self._me = token_hex(16)
         self._renewing = threading.Lock()
@@ -75,8 +94,8 @@ class Deliverer:
         return worked is not None
 
     def round(self) -> bool | None:
-        """Do what there is to do now, a turn for each receiver; whether there was anything. None
-        where another process delivers."""
+        """Do what there is to do now; whether there was anything. None where another process
+        delivers."""
         with self._db.read() as tx:
             tidy = time.monotonic() >= self._tidy_at and outbox.any_old(tx)
             if not (tidy or outbox.anything(tx)):
@@ -84,18 +103,68 @@ class Deliverer:
         if not self._hold():
             return None
         try:
-            with self._db.note() as tx:
-                outbox.gather(tx)
-            with self._db.read() as tx:
-                hooks = outbox.due_hooks(tx, THREADS)
-            if hooks:
-                with ThreadPoolExecutor(len(hooks), "webhooks") as threads:
-                    list(threads.map(self._serve, hooks))
+            self._gather()
+            with ThreadPoolExecutor(THREADS, "webhooks") as threads:
+                self._serve_all(threads)
             if tidy:
                 self._tidy()
         finally:
             self._let_go()
         return True
+
+    def _gather(self) -> None:
+        """Make deliveries of all that happened, in short transactions."""
+        with self._db.read() as tx:
+            came = outbox.dates_came(tx)
+        if came:
+            with self._db.note() as tx:
+                outbox.note_instants(tx)
+        more = True
+        while more and self._hold() and not self._stop.is_set():
+            with self._db.note() as tx:
+                more = outbox.spread(tx)
+            if more:
+                self._stop.wait(PAUSE_S)
+
+    def _serve_all(self, threads: ThreadPoolExecutor) -> None:
+        """Fill each place as it comes free, until nothing is due; who waits for a receiver keeps
+        nobody else from a place."""
+        busy: dict[Future[None], Row] = {}
+        gathered = time.monotonic()
+        while True:
+            if self._hold() and not self._stop.is_set():
+                if time.monotonic() - gathered >= IDLE_S:
+                    self._gather()
+                    gathered = time.monotonic()
+                for hook in self._chosen(list(busy.values())):
+                    busy[threads.submit(self._serve, hook["id"])] = hook
+            if not busy:
+                return
+            for served in wait(busy, timeout=IDLE_S, return_when=FIRST_COMPLETED).done:
+                del busy[served]
+                served.result()
+
+    def _chosen(self, busy: list[Row]) -> list[Row]:
+        """The hooks to be served next to those that are: makers have the fewest places they can,
+        and who was served last is last."""
+        if len(busy) == THREADS:
+            return []
+        with self._db.read() as tx:
+            due = outbox.due_hooks(tx, 2 * THREADS)
+        taken = {hook["id"] for hook in busy}
+        due = [hook for hook in due if hook["id"] not in taken]
+        slow_free = SLOW_PLACES - sum(hook["slow"] for hook in busy)
+        chosen = [hook for hook in due if hook["slow"]][:slow_free]
+        prompt = [hook for hook in due if not hook["slow"]]
+        places = Counter(hook["created_by_id"] for hook in busy if not hook["slow"])
+        while prompt and places.total() < PLACES:
+            hook = min(prompt, key=lambda hook: places[hook["created_by_id"]])  # the first of them
+            if places[hook["created_by_id"]] == PLACES_OF_A_MAKER:
+                break
+            places[hook["created_by_id"]] += 1
+            prompt.remove(hook)
+            chosen.append(hook)
+        return chosen
 
     def _hold(self) -> bool:
         """Be who delivers: taken anew well before it runs out."""
@@ -115,11 +184,16 @@ class Deliverer:
 
     def _tidy(self) -> None:
         self._tidy_at = time.monotonic() + TIDY_S
-        with self._db.note() as tx:
-            outbox.forget(tx)
+        more = True
+        while more and self._hold() and not self._stop.is_set():
+            with self._db.note() as tx:
+                more = outbox.forget(tx)
+            self._stop.wait(PAUSE_S)
 
     def _serve(self, hook_id: int) -> None:
-        """Send what is due to one receiver, until it fails or its turn is over."""
+        """Send what is due to one receiver, until it fails, is slow, or its turn is over."""
+        with self._db.note() as tx:
+            outbox.begin_turn(tx, hook_id)
         ends = time.monotonic() + TURN_S
         while time.monotonic() < ends and not self._stop.is_set():
             if not (self._hold() and self._send_next(hook_id)):
@@ -143,17 +217,18 @@ class Deliverer:
                 outbox.drop(tx, due)
             self._count("dropped")
             return True
+        began = time.monotonic()
         outcome = self._sent(due, body) if body else Outcome(None, FAULT)
+        slow = time.monotonic() - began > SLOW_S
         if outbox.gone(outcome):
             # Everybody may see that it is no longer active: a change of the catalogue.
             with self._db.write() as tx:
-                outbox.settle(tx, due, outcome)
-                outbox.switch_off(tx, hook_id)
+                outbox.switch_off(tx, due, outcome)
         else:
             with self._db.note() as tx:
-                outbox.settle(tx, due, outcome)
+                outbox.settle(tx, due, outcome, slow=slow)
         self._count("delivered" if outcome.delivered else "failed")
-        return outcome.delivered
+        return outcome.delivered and not slow
 
     def _sent(self, due: Row, body: bytes) -> Outcome:
         return self._sender.send(due["target"], due["uuid"], due["secret"], body)

@@ -15,14 +15,14 @@ summaries through the rule, in their present state; what its maker may no longer
 import json
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, or_, select
 
 from goldenrod.catalogue import tokens
 from goldenrod.rules import access, reading, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.sql import Key, json_object, json_text, param
+from goldenrod.store.sql import Key, json_integer, json_object, json_text, param
 
 
 def build(tx: Tx, due: Row) -> bytes | None:
@@ -68,6 +68,40 @@ def _data(tx: Tx, actor: Actor, due: Row) -> Any:
         keeps = tx.value(_kept, actor.sight, **given) is not None
         data["fields"] = about["fields"] if keeps else None
     return data
+
+
+def readable(event: FromClause, sight: Sight) -> ColumnElement[bool]:
+    """The reader may read what an event is about: they would get its payload."""
+    version, machine = schema.versions.alias(), schema.machines.alias()
+    channel, image = schema.channels.alias(), schema.images.alias()
+    of_version = exists(
+        select(version.c.n)
+        .where(version.c.n == event.c.version_n, access.readable(version, sight))
+        .correlate(event)
+    )
+    of_machine = exists(
+        select(machine.c.id)
+        .where(
+            machine.c.id == json_integer(event.c.about, "machine"),
+            access.readable(machine, sight),
+        )
+        .correlate(event)
+    )
+    gone = and_(channel.c.hidden, access.keeps_image(image, sight))
+    of_channel = exists(
+        select(channel.c.id)
+        .select_from(channel.join(image, image.c.id == channel.c.image_id))
+        .where(
+            channel.c.id == json_integer(event.c.about, "channel"),
+            or_(access.readable(channel, sight), gone),
+        )
+        .correlate(event)
+    )
+    return case(
+        (event.c.type.startswith("channel."), of_channel),
+        (event.c.type.startswith("machine."), of_machine),
+        else_=of_version,
+    )
 
 
 def _version(sight: Sight, what: str) -> Any:

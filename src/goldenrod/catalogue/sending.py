@@ -10,7 +10,6 @@ used, and of the answer only the status counts. Signed as the Standard Webhooks 
 import base64
 import hashlib
 import hmac
-import ipaddress
 import re
 import secrets
 import socket
@@ -23,6 +22,7 @@ import httpcore
 import httpx
 
 from goldenrod import __version__
+from goldenrod.catalogue.special_addresses import is_metadata, is_public
 
 STEP_S = 10.0
 """The longest wait to connect, or for the next part of an answer."""
@@ -34,22 +34,9 @@ SECRET_PREFIX = "whsec_"  # noqa: S105
 SECRET_BYTES = 32
 
 _HOST = re.compile(rb"[A-Za-z0-9._:-]{1,253}")
-_NOT_SENT_TO = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            "100.64.0.0/10",  # carrier-grade NAT
-            "::ffff:0:0/96",  # IPv4, mapped
-            "::ffff:0:0:0/96",  # IPv4, translated
-            "64:ff9b::/96",  # NAT64
-            "64:ff9b:1::/48",
-            "2001::/32",  # Teredo
-            "2002::/16",  # 6to4
-            "fec0::/10",  # site-local
-        ),
-    )
-)
-"""Ranges that lead elsewhere, beside those that the standard library knows."""
+_PORTS = frozenset({80, 443})
+_FIRST_FREE_PORT = 1024
+_PORT_REFUSED = "must use port 80, 443, or one from 1024 on"
 
 
 class TargetRefused(Exception):
@@ -65,7 +52,9 @@ def parsed(target: str) -> httpx.URL:
         raise ValueError("is no address") from None
     if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host):
         raise ValueError("takes an address such as https://hooks.example.org/goldenrod")
-    if re.search(r"\s", target) or (port is not None and not 0 < port < 65536):
+    if re.search(r"[\s\\\x00-\x1f\x7f-\x9f]", target) or (
+        port is not None and not 0 < port < 65536
+    ):
         raise ValueError("is no address")
     if url.userinfo:
         raise ValueError("must not carry credentials: payloads are signed instead")
@@ -74,28 +63,31 @@ def parsed(target: str) -> httpx.URL:
     return url
 
 
-def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet."""
-    parsed_address = ipaddress.ip_address(address.partition("%")[0])
-    if not parsed_address.is_global or "%" in address:
-        return False
-    if parsed_address.is_multicast or parsed_address.is_reserved:
-        return False
-    return not any(parsed_address in network for network in _NOT_SENT_TO)
+def require_port(url: httpx.URL, ports: frozenset[int]) -> None:
+    """Raise ValueError for a port that belongs to other services, unless it is among `ports`."""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if port < _FIRST_FREE_PORT and port not in _PORTS | ports:
+        raise ValueError(_PORT_REFUSED)
 
 
 def vetted(host: str, port: int, *, private: bool) -> list[str]:
     """The addresses of a host, all of which may be sent to. Raises TargetRefused, OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if any(map(is_metadata, addresses)):
+        raise TargetRefused
     if not private and not all(map(is_public, addresses)):
         raise TargetRefused
     return addresses
 
 
-def require_reachable(target: str, *, private: bool) -> None:
-    """Raise TargetRefused where the target could not be sent to now. It asks the name servers."""
+def require_reachable(target: str, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
+    """Raise TargetRefused where the target could not be sent to now. It asks the name servers.
+
+    Raises ValueError for a port that is not allowed; `ports` are the further ones that are.
+    """
     url = parsed(target)
+    require_port(url, ports)
     try:
         vetted(url.raw_host.decode(), url.port or 443, private=private)
     except (OSError, UnicodeError):
@@ -127,16 +119,20 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """Sends to receivers; `private` allows those of this machine and of private networks."""
+    """Sends to receivers; `private` allows those of this machine and of private networks, `ports`
+    further ports."""
 
-    def __init__(self, *, private: bool) -> None:
+    def __init__(self, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
         self._private = private
+        self._ports = ports
         self._tls = ssl.create_default_context()
 
     def send(self, target: str, message_id: str, secret: str, body: bytes) -> Outcome:
         """POST a payload, signed; it never raises for what its receiver does."""
         try:
-            status = self._post(parsed(target), message_id, secret, body)
+            url = parsed(target)
+            require_port(url, self._ports)
+            status = self._post(url, message_id, secret, body)
         except TargetRefused:
             return Outcome(None, "The target leads to an address that webhooks are not sent to.")
         except httpcore.TimeoutException:

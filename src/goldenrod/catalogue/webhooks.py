@@ -10,7 +10,20 @@ import json
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, FromClause, String, cast, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from goldenrod.base.answers import EventType
 from goldenrod.base.bodies import NewWebhook, WebhookPatch
@@ -22,14 +35,18 @@ from goldenrod.base.errors import (
     NotFound,
     field_problem,
 )
-from goldenrod.catalogue import outbox, sending
+from goldenrod.catalogue import outbox, payloads, sending
 from goldenrod.rules import audit, changes, events, filters, reading, references, summaries
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query
-from goldenrod.store.sql import Key, as_json, json_object, json_text, param
+from goldenrod.store.sql import NULL_JSON, Key, as_json, json_object, json_text, param
 
+MOST_PER_IMAGE = 20
+"""So many webhooks an image has at most, and so many are for all images."""
+MOST_PER_MAKER = 50
+"""So many webhooks one user has at most."""
 STATES = ("waiting", "delivered", "failed", "dropped")
 
 
@@ -92,12 +109,14 @@ def take_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
     return row
 
 
-def refusal_of(target: str | UnsetType, *, private: bool) -> BadRequest | None:
+def refusal_of(
+    target: str | UnsetType, *, private: bool, ports: frozenset[int]
+) -> BadRequest | None:
     """The refusal that a target gets, if any. It asks the name servers: not in a transaction."""
     if isinstance(target, UnsetType):
         return None
     try:
-        sending.require_reachable(target, private=private)
+        sending.require_reachable(target, private=private, ports=ports)
     except ValueError as wrong:
         return field_problem("target", str(wrong))
     except sending.TargetRefused:
@@ -127,7 +146,8 @@ def create_webhook(
 ) -> tuple[int, str]:
     """Make a webhook: its id, and its secret. `refusal` is what `refusal_of` its target gave.
 
-    Raises BadRequest, Forbidden (not the actor's image; all images: staff only).
+    Raises BadRequest, Forbidden (not the actor's image; all images: staff only), Conflict
+    (`webhook_limit_reached`).
     """
     actor.require_write()
     image_id = None
@@ -140,6 +160,7 @@ def create_webhook(
         image_id = image["id"]
     if refusal:
         raise refusal
+    _require_room(tx, actor, image_id)
     values = {"image_id": image_id, "target": body.target, "active": body.active}
     kinds = _kinds(body.events)
     secret = sending.new_secret()
@@ -156,6 +177,25 @@ def create_webhook(
     made = audit.made({**values, "events": kinds})
     audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, made)
     return hook_id, secret
+
+
+def _count(column: str, of_all: bool) -> Any:
+    value = schema.webhooks.c[column]
+    those = value.is_(None) if of_all else value == param("it", Key)
+    return select(func.count()).select_from(schema.webhooks).where(those)
+
+
+def _require_room(tx: Tx, actor: Actor, image_id: int | None) -> None:
+    """Raise Conflict where the image, or the maker, has as many webhooks as they may have."""
+    if tx.value(_count, "image_id", image_id is None, it=image_id) >= MOST_PER_IMAGE:
+        said = f"There are {MOST_PER_IMAGE} webhooks for all images, the most there may be."
+        if image_id is not None:
+            said = f"This image has {MOST_PER_IMAGE} webhooks, the most that an image may have."
+    elif tx.value(_count, "created_by_id", False, it=actor.user_id) >= MOST_PER_MAKER:
+        said = f"You have {MOST_PER_MAKER} webhooks, the most that a user may have."
+    else:
+        return
+    raise Conflict(f"{said} Remove one first.", code="webhook_limit_reached")
 
 
 def edit_webhook(
@@ -181,9 +221,10 @@ def edit_webhook(
     if "active" in changed:
         if after["active"]:
             after["start_date"] = tx.now
-        else:
-            outbox.give_up(tx, row["id"])
     tx.update(schema.webhooks, {"id": row["id"]}, **after)
+    if "active" in changed and not after["active"]:
+        # After the webhook's own row: deliveries that are being made meanwhile are given up too.
+        outbox.give_up(tx, row["id"])
     if "events" in changed:
         changed["events"] = {side: json.loads(text) for side, text in changed["events"].items()}
     audit.record(tx, actor, "webhook:edit", schema.webhooks, row["id"], changed)
@@ -200,16 +241,53 @@ def remove_webhook(tx: Tx, actor: Actor, row: Row) -> None:
 # ── its deliveries ─────────────────────────────────────────────────────────────────────────
 
 
-def delivery_shape(delivery: FromClause, sight: Sight) -> ColumnElement[Any]:
-    """A delivery as JSON. Its uuid is the `webhook-id` that its receiver gets."""
+def _hidden(delivery: FromClause, sight: Sight) -> ColumnElement[bool]:
+    """The reader may not read what the delivery is about."""
     event = schema.events.alias()
-    told = json_object({"uuid": event.c.uuid, "type": event.c.type, "at": event.c.at})
+    known = select(event.c.sequence).where(
+        event.c.sequence == delivery.c.event_sequence, payloads.readable(event, sight)
+    )
+    return ~exists(known.correlate(delivery))
+
+
+def delivery_shape(delivery: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A delivery as JSON. Its uuid is the `webhook-id` that its receiver gets.
+
+    Of one about something that the reader may not read, all that shows is that it was dropped,
+    whatever became of it.
+    """
+    shown = _whole_delivery(delivery)
+    return case((_hidden(delivery, sight), _only_dropped(delivery)), else_=shown)
+
+
+def _address(delivery: FromClause) -> ColumnElement[str]:
     hook = summaries.url("webhooks", delivery.c.webhook_id)
+    return hook.concat("/deliveries/").concat(cast(delivery.c.id, String))
+
+
+def _only_dropped(delivery: FromClause) -> ColumnElement[Any]:
+    nothing = dict.fromkeys(("next_at", "last_at", "last_status", "last_error"), NULL_JSON)
     return json_object(
         {
             "id": delivery.c.id,
             "uuid": delivery.c.uuid,
-            "url": hook.concat("/deliveries/").concat(cast(delivery.c.id, String)),
+            "url": _address(delivery),
+            "event": NULL_JSON,
+            "state": literal("dropped", String),
+            "attempts": literal(0, Integer),
+            **nothing,
+        }
+    )
+
+
+def _whole_delivery(delivery: FromClause) -> ColumnElement[Any]:
+    event = schema.events.alias()
+    told = json_object({"uuid": event.c.uuid, "type": event.c.type, "at": event.c.at})
+    return json_object(
+        {
+            "id": delivery.c.id,
+            "uuid": delivery.c.uuid,
+            "url": _address(delivery),
             "event": select(told)
             .where(event.c.sequence == delivery.c.event_sequence)
             .scalar_subquery(),
@@ -223,17 +301,23 @@ def delivery_shape(delivery: FromClause, sight: Sight) -> ColumnElement[Any]:
     )
 
 
-def _event_type(delivery: FromClause) -> ColumnElement[str]:
+def _of_type(delivery: FromClause, sight: Sight, given: Any) -> ColumnElement[bool]:
     event = schema.events.alias()
     kind = select(event.c.type).where(event.c.sequence == delivery.c.event_sequence)
-    return kind.scalar_subquery()
+    return and_(kind.scalar_subquery() == given, ~_hidden(delivery, sight))
+
+
+def _in_state(delivery: FromClause, sight: Sight, given: Any) -> ColumnElement[bool]:
+    """As the delivery's JSON says it to this reader."""
+    hidden = _hidden(delivery, sight)
+    return or_(and_(delivery.c.state == given, ~hidden), and_(given == "dropped", hidden))
 
 
 DELIVERIES = Listing(
     schema.deliveries,
     {
-        "name": filters.one_of("name", events.TYPES, _event_type),
-        "state": filters.one_of("state", STATES, lambda delivery: delivery.c.state),
+        "name": filters.word("name", events.TYPES, _of_type),
+        "state": filters.word("state", STATES, _in_state),
     },
     ("id",),
     default="id",
@@ -251,18 +335,19 @@ def list_deliveries(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
     return reading.page(tx, actor, delivery_shape, query, _of_hook, webhook=hook["id"])
 
 
-def _delivery(form: str) -> Any:
+def _delivery(sight: Sight, form: str) -> Any:
     delivery = schema.deliveries.alias()
-    shown = json_text(delivery_shape(delivery, Sight.OWN)).label("json")
+    shown = json_text(delivery_shape(delivery, sight)).label("json")
     return select(delivery.c.id, shown).where(
-        _of_hook(delivery, Sight.OWN), reading.named(delivery, schema.deliveries, form)
+        _of_hook(delivery, sight), reading.named(delivery, schema.deliveries, form)
     )
 
 
-def _find(tx: Tx, hook: Row, key: str) -> Row:
+def _find(tx: Tx, actor: Actor, hook: Row, key: str) -> Row:
     form = reading.key_form(schema.deliveries, key)
+    given = {**reading.params(tx, actor), "webhook": hook["id"]}
     found = form and tx.first(
-        _delivery, form, key=reading.key_value(form, key), webhook=hook["id"], api=tx.api
+        _delivery, actor.sight, form, key=reading.key_value(form, key), **given
     )
     if not found:
         raise NotFound()
@@ -272,7 +357,7 @@ def _find(tx: Tx, hook: Row, key: str) -> Row:
 def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> str:
     """One delivery of a webhook as JSON. Raises NotFound."""
     hook = reading.take_any(tx, actor, schema.webhooks, key)
-    return str(_find(tx, hook, delivery)["json"])
+    return str(_find(tx, actor, hook, delivery)["json"])
 
 
 def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
@@ -281,7 +366,7 @@ def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
     Raises NotFound, Forbidden, Conflict (`webhook_inactive`).
     """
     hook = take_webhook(tx, actor, key)
-    delivery_id = _find(tx, hook, delivery)["id"]
+    delivery_id = _find(tx, actor, hook, delivery)["id"]
     if not hook["active"]:
         raise Conflict(
             "The webhook is switched off: nothing is sent to it. Set active to true first.",

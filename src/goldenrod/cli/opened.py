@@ -26,9 +26,10 @@ Thing = dict[str, Any]
 
 
 @contextmanager
-def opened() -> Iterator[Database]:
-    """The database that the settings name, its tables as this version needs them."""
-    with unmigrated(config.load()) as db:
+def opened(pool: int = 2) -> Iterator[Database]:
+    """The database that the settings name, its tables as this version needs them; `pool` is how
+    many connections it opens at most."""
+    with unmigrated(config.load(), pool) as db:
         prepare(db)
         yield db
 
@@ -51,11 +52,11 @@ def reach(db: Database) -> None:
 
 
 @contextmanager
-def unmigrated(settings: config.Settings) -> Iterator[Database]:
+def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
     """The database that the settings name, as it is."""
     # The pool retries on its own and says so each time; the error that follows says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    db = Database(settings.database_url, public_url=settings.public_url, pool=2)
+    db = Database(settings.database_url, public_url=settings.public_url, pool=pool)
     try:
         yield db
     finally:

@@ -12,7 +12,7 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.catalogue import webhooks
-from goldenrod.catalogue.delivering import Deliverer
+from goldenrod.catalogue.delivering import CONNECTIONS, Deliverer
 from goldenrod.cli import tables
 from goldenrod.cli.opened import every, opened
 from goldenrod.rules.access import CONSOLE
@@ -40,8 +40,9 @@ def deliver(once: bool = ONCE) -> None:
     The server does so by itself, unless GOLDENROD_DELIVER is false. One process at a time delivers;
     others wait for their turn.
     """
-    with opened() as db:
-        deliverer = Deliverer(db, private=config.load().webhooks_private)
+    settings = config.load()
+    with opened(CONNECTIONS) as db:
+        deliverer = Deliverer(db, private=settings.webhooks_private, ports=settings.webhooks_ports)
         if once:
             alone = deliverer.once()
             counts = deliverer.counts

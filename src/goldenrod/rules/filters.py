@@ -125,11 +125,21 @@ def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> F
 
 def one_of(name: str, values: tuple[str, ...], column: Callable[[FromClause], Any]) -> Filter:
     """An expression equals one of a few words."""
+    return word(name, values, lambda thing, sight, given: column(thing) == given)
+
+
+def word(
+    name: str,
+    values: tuple[str, ...],
+    where: Callable[[FromClause, Sight, Any], ColumnElement[bool]],
+) -> Filter:
+    """One of a few words, of which `where(thing, sight, word)` holds, as far as the reader may
+    know."""
     asked = _words(values)
     return Filter(
         asked.takes,
         lambda given: Wanted("", {f"f_{name}": asked.read(given).form}),
-        lambda thing, sight, form: column(thing) == param(f"f_{name}", String),
+        lambda thing, sight, form: where(thing, sight, param(f"f_{name}", String)),
         asked.schema,
     )
 

@@ -123,6 +123,10 @@ webhooks = thing(
     Column("as_staff", Boolean, nullable=False),
     # It is told what happens from here on: when it was made, or last switched on.
     Column("start_date", Moment, nullable=False),
+    # When its last turn began, and until when its receiver counts as slow: by these the deliverer
+    # orders webhooks and their makers.
+    Column("served_at", Moment),
+    Column("slow_until", Moment),
 )
 
 # What happened, written with the change; ids only: a payload is built when it is sent, as its
@@ -166,6 +170,13 @@ deliveries = thing(
     CheckConstraint("state IN ('waiting', 'delivered', 'failed', 'dropped')", name="state"),
     Index("ix_deliveries_next_at", "next_at"),
     Index("ix_deliveries_webhook_id", "webhook_id", "id"),
+    Index(
+        "ix_deliveries_waiting",
+        "webhook_id",
+        "next_at",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
 )
 
 # The deliverer: up to which instant it has told what instants bring, and who delivers now.

@@ -212,6 +212,27 @@ def _json_postgresql(element: as_json, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(element.clauses, **kw)
 
 
+class json_integer(FunctionElement[Any]):
+    """The whole number that a column of text, a JSON object, has under a name; NULL for none."""
+
+    type = BigInteger()
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.name = name
+        super().__init__(column)
+
+
+@compiles(json_integer, "sqlite")
+def _integer_sqlite(element: json_integer, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_extract({compiler.process(element.clauses, **kw)}, '$.{element.name}')"
+
+
+@compiles(json_integer, "postgresql")
+def _integer_postgresql(element: json_integer, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(({compiler.process(element.clauses, **kw)})::json ->> '{element.name}')::bigint"
+
+
 class json_text(FunctionElement[Any]):
     """JSON as the text that it is: the bytes are what is answered."""
 

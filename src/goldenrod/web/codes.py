@@ -111,6 +111,9 @@ CODES: dict[str, Code] = {
         409, "The channel stopped at a revoked version; version and revoked say which and why."
     ),
     "webhook_inactive": Code(409, "The webhook is switched off: nothing is sent to it."),
+    "webhook_limit_reached": Code(
+        409, "The image, or its maker, has as many webhooks as there may be. Remove one first."
+    ),
     "channel_computed": Code(409, "latest is computed: it cannot be assigned, edited or deleted."),
     "channel_requirement_unmet": Code(
         409, "The version lacks what the channel requires; missing lists it. Or override."

@@ -27,7 +27,7 @@ from granian.server.mp import MPServer
 from goldenrod.base import config
 from goldenrod.base.config import Settings
 from goldenrod.base.printing import escaped, printable
-from goldenrod.catalogue.delivering import Deliverer
+from goldenrod.catalogue.delivering import CONNECTIONS, Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web import receiving
@@ -117,14 +117,15 @@ def load(settings: Settings, target: str) -> Wsgi:
     )
     app = build_app(db, settings)
     if settings.deliver:
-        _deliver(db, settings)
+        _deliver(settings)
     return app
 
 
-def _deliver(db: Database, settings: Settings) -> None:
-    """Tell webhooks what happened, in the background; it ends with the worker, wherever it is: what
-    was not delivered then is delivered later."""
-    deliverer = Deliverer(db, private=settings.webhooks_private)
+def _deliver(settings: Settings) -> None:
+    """Notify webhooks in the background, over connections of its own: requests keep all of theirs.
+    It ends with the worker, wherever it is: what was not delivered then is delivered later."""
+    db = Database(settings.database_url, public_url=settings.public_url, pool=CONNECTIONS)
+    deliverer = Deliverer(db, private=settings.webhooks_private, ports=settings.webhooks_ports)
     stop = threading.Event()
     threading.Thread(target=deliverer.run, args=(stop,), name="webhooks", daemon=True).start()
 

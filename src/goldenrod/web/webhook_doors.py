@@ -28,7 +28,10 @@ def _refusal(call: Call, shape: type[Struct], changing: str | None = None) -> Ba
         return None
     if changing is not None and body.target == json.loads(changing)["target"]:
         return None
-    return webhooks.refusal_of(body.target, private=call.settings.webhooks_private)
+    settings = call.settings
+    return webhooks.refusal_of(
+        body.target, private=settings.webhooks_private, ports=settings.webhooks_ports
+    )
 
 
 def create_webhook(call: Call) -> Answer:

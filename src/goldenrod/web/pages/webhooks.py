@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from goldenrod.base import bodies, decode
-from goldenrod.base.errors import Forbidden, Problem, field_problem
+from goldenrod.base.errors import BadRequest, Forbidden, Problem, field_problem
 from goldenrod.catalogue import images, webhooks
 from goldenrod.rules import events, reading
 from goldenrod.rules.access import Actor
@@ -99,7 +99,7 @@ def _create(visit: Visit, slug: str | None) -> Page:
     try:
         asked = {**_asked(visit), "image": image and image["id"]}
         body = decode.convert(asked, bodies.NewWebhook)
-        refusal = webhooks.refusal_of(body.target, private=visit.settings.webhooks_private)
+        refusal = _refusal_of(visit, body.target)
         with visit.change() as (tx, actor):
             _image(tx, actor, slug)
             hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
@@ -107,6 +107,13 @@ def _create(visit: Visit, slug: str | None) -> Page:
     except REFUSALS as problem:
         return _list(visit, slug, visit.form, refused(problem))
     return visit.page("webhook_made.html", 201, hook=hook, secret=secret)
+
+
+def _refusal_of(visit: Visit, target: Any) -> BadRequest | None:
+    settings = visit.settings
+    return webhooks.refusal_of(
+        target, private=settings.webhooks_private, ports=settings.webhooks_ports
+    )
 
 
 def _asked(visit: Visit) -> dict[str, Any]:
@@ -171,8 +178,7 @@ def edit_webhook(visit: Visit, key: str) -> Page:
     try:
         patch = decode.convert(_asked(visit), bodies.WebhookPatch)
         moved = patch.target != before["target"]
-        private = visit.settings.webhooks_private
-        refusal = webhooks.refusal_of(patch.target, private=private) if moved else None
+        refusal = _refusal_of(visit, patch.target) if moved else None
         with visit.change() as (tx, actor):
             row = webhooks.take_for_editing(tx, actor, key)
             visit.expect(tx, webhooks.get_webhook(tx, actor, key))
@@ -233,4 +239,5 @@ def redeliver(visit: Visit, key: str, delivery: str) -> Page:
             hook = json.loads(webhooks.get_webhook(tx, actor, key))
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))
-    return visit.redirect(addresses.webhook(hook), done=f"{told['type']} is sent again.")
+    what = told["type"] if told else "What you may not see"
+    return visit.redirect(addresses.webhook(hook), done=f"{what} is sent again.")
