@@ -203,7 +203,20 @@ def revoked_reason(version: FromClause, sight: Sight) -> Json:
     return _revocation(version, sight)[1]
 
 
-def _revocation(version: FromClause, sight: Sight) -> tuple[Json, Json]:
+def stopping(version: FromClause, sight: Sight) -> Json:
+    """The revocation that makes channels stop at a version, in the form of `revoked`: of several
+    the nearest one in force that says `roll_back_channels: false`."""
+    return _revocation(version, sight, stops=True)[0]
+
+
+def stopping_reason(version: FromClause, sight: Sight) -> Json:
+    """The reason of the revocation that makes channels stop at a version; null where the reader may
+    not read its origin."""
+    return _revocation(version, sight, stops=True)[1]
+
+
+def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tuple[Json, Json]:
+    """A revocation of the version and its reason; `stops`: of those that channels stop at only."""
     reach, revocation, origin = (
         schema.reach.alias(),
         schema.revocations.alias(),
@@ -228,6 +241,8 @@ def _revocation(version: FromClause, sight: Sight) -> tuple[Json, Json]:
 
     def first(column: Json) -> Json:
         query = select(column).select_from(tables).where(reach.c.n == version.c.n)
+        if stops:
+            query = query.where(lifecycle.stops_at(reach))
         return query.order_by(reach.c.at > NOW, reach.c.depth).limit(1).scalar_subquery()
 
     return as_json(first(shown)), first(reason)
