@@ -49,6 +49,28 @@ def seen_or_id(shape: Shape, thing: FromClause, sight: Sight) -> Json:
     return case((access.readable(thing, sight), shape(thing, sight)), else_=only_id(thing.c.id))
 
 
+def seen_columns(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]:
+    """A provider's id as `provider_id`, and `provider` (its slug), `provider_name` and
+    `provider_type`, each null for one that the reader may not read."""
+    seen = access.readable(provider, sight)
+    return [
+        provider.c.id.label("provider_id"),
+        case((seen, provider.c.slug), else_=None).label("provider"),
+        case((seen, provider.c.name), else_=None).label("provider_name"),
+        case((seen, provider.c.type), else_=None).label("provider_type"),
+    ]
+
+
+def by_seen_slug(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]:
+    """The order of providers by slug; those that the reader may not read come last, by id."""
+    seen = access.readable(provider, sight)
+    return [
+        case((seen, 0), else_=1),
+        case((seen, provider.c.slug), else_=literal("", String)),
+        provider.c.id,
+    ]
+
+
 def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], sight: Sight) -> Json:
     """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
     thing = table.alias()
