@@ -10,14 +10,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldenrod.base import config
+from goldenrod.base import bodies, config
+from goldenrod.catalogue import machines, promoting, providers, publishing
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Database
 from goldenrod.web.pages.routes import PAGES
+from tests.client import Door
 from tests.conftest import BACKENDS
 from tests.doors import ACTORS
 from tests.stage import Stage, set_stage
 from tests.test_access import who
 from tests.test_doors import SECRET, filled
 from tests.visitor import Seen, Visitor
+from tests.world import World
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"
@@ -302,3 +307,83 @@ def test_nothing_is_done_without_the_forms_token(
             assert not secrets_in(page, actor, path), actor
             with stage.db.read() as tx:
                 assert tx.revision == before
+
+
+# ── providers that an editor may not read ──────────────────────────────────────────────────
+
+
+@pytest.fixture
+def hidden_places(db: Database, world: World) -> Database:
+    """bob edits kept, which runs on two providers where he has no account: neither is public."""
+    with db.write() as tx:
+        for name in ("zz-secret-a", "zz-secret-b"):
+            body = bodies.NewProvider(name=f"Place {name}", slug=name, type="aws", public=False)
+            providers.create_provider(tx, CONSOLE, body)
+        dora = world.actor(tx, "dora")
+        for name in ("zz-secret-a", "zz-secret-b"):
+            machine = bodies.NewMachine(
+                version=world.versions["kept"],
+                provider=name,
+                identifier=f"on-{name[-1]}",
+                architecture="x86_64",
+            )
+            machines.create_machine(tx, dora, machine)
+        newer = bodies.NewVersion(
+            name="kept-2.0",
+            image="kept-image",
+            machines=[bodies.NestedMachine(provider="zz-secret-a", identifier="newer-on-a")],
+        )
+        world.versions["kept-2.0"] = publishing.create_version(tx, dora, newer).key
+        row, channel = promoting.take_for_assigning(tx, dora, "kept-image", "stable")
+        body = bodies.Assignment(version=world.versions["kept-2.0"])
+        promoting.assign(tx, dora, row, channel, "stable", body)
+    return db
+
+
+def test_an_editor_is_not_told_providers_that_they_may_not_read(
+    hidden_places: Database, door: Door, visitor: Visitor, world: World
+) -> None:
+    visitor.sign_in("bob")
+    images, of_one, of_newer = (
+        "/images/kept-image",
+        "/images/kept-image/versions/kept-1.0",
+        "/images/kept-image/versions/kept-2.0",
+    )
+    for address in (
+        images,
+        f"{images}?channel=stable",
+        f"{images}?channel=stable&provider=zz-secret-a",
+        f"{images}?channel=latest&provider=zz-secret-a&architecture=x86_64",
+        of_one,
+        f"{of_one}?provider=zz-secret-a",
+        f"{of_one}?on=zz-secret",
+        of_newer,
+        f"{of_one}/machines",
+        f"{of_one}/edit",
+        f"{images}/channels/stable",
+        f"{images}/compare/kept-1.0...kept-2.0",
+    ):
+        page = visitor.get(address)
+        assert page.status == 200, address
+        # What the visitor asked for stands in the page as they typed it, known or not.
+        typed = page.text
+        if "zz-secret" in address:
+            other = visitor.get(address.replace("zz-secret", "zz-absent"))
+            typed = typed.replace("zz-secret", "zz-absent")
+            assert typed == other.text, address
+        assert "zz-secret" not in typed, address
+    page = visitor.get(of_one)
+    assert page.text.count("hidden provider") == 2
+    assert "on-a" in page.text
+    assert "on-b" in page.text
+    assert "provider=&" not in page.text
+    assert "provider=None" not in page.text
+    assert "This version has no machine" in visitor.get(of_newer).words
+    assert "hidden provider" in visitor.get(images).words
+    shown = door.get(f"/image_versions/{world.versions['kept']}", "bob").json["machines"]
+    assert sum(machine["provider"].keys() == {"id"} for machine in shown) == 2
+    # Staff read them.
+    staff = Visitor(hidden_places, config.load({}))
+    staff.sign_in("dora")
+    assert "zz-secret-a" in staff.get(of_one).text
+    assert "hidden provider" not in staff.get(of_one).text

@@ -323,7 +323,7 @@ class Requirements(Struct, forbid_unknown_fields=True, kw_only=True):
     the version first came to that other channel."""
 
     providers: Refs = []
-    channel: str | None = None
+    channel: str | None | UnsetType = UNSET
     days: Annotated[int, Meta(ge=0, le=3650)] | None = None
 
 

@@ -55,7 +55,7 @@ def _stopped(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
     shown = json_object(
         {
             "version": summaries.version_shape(version, sight),
-            "reason": summaries.revoked_reason(version, sight),
+            "reason": summaries.stopping_reason(version, sight),
         }
     )
     return (
@@ -94,7 +94,7 @@ def _requires(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
     shown = json_object(
         {
             "providers": json_list(needed, channel),
-            "channel": channel.c.requires_channel,
+            "channel": _required_channel(channel, sight),
             "days": channel.c.requires_days,
         }
     )
@@ -105,6 +105,18 @@ def _requires(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
         | exists().where(any_.c.channel_id == channel.c.id)
     )
     return case((asked, shown), else_=NULL_JSON)
+
+
+def _required_channel(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """The name of the other channel that a version must have been in; null for who may not see
+    that channel."""
+    other = schema.channels.alias()
+    query = select(other.c.name).where(
+        other.c.image_id == channel.c.image_id,
+        other.c.name == channel.c.requires_channel,
+        access.readable(other, sight),
+    )
+    return query.correlate_except(other).scalar_subquery()
 
 
 LIST = Listing(

@@ -4,6 +4,7 @@ Staff make them; their leaders, who are members, add and remove members. A perso
 exactly its user: it cannot be joined, renamed or deleted.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, func, select
@@ -106,9 +107,10 @@ def touched(tx: Tx, actor: Actor, row: Row) -> dict[str, int]:
     return {name: int(tx.value(count, actor.sight, **given)) for name, count in counted.items()}
 
 
-def _user_ids(tx: Tx, refs: Any, field: str) -> list[int]:
+def _user_ids(tx: Tx, actor: Actor, refs: Any, field: str, known: Iterable[int] = ()) -> list[int]:
     return references.all_of(
-        refs, lambda ref, place: references.user_id(tx, ref, f"{field}[{place}]")
+        refs,
+        lambda ref, place: references.user_id(tx, actor, ref, f"{field}[{place}]", known),
     )
 
 
@@ -116,8 +118,8 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Made:
     """Make a group. Raises BadRequest, Forbidden, Conflict (`name_taken`)."""
     actor.require_staff()
     name = decode.name("name", body.name)
-    leaders = _user_ids(tx, body.leaders, "leaders")
-    users = sorted({*_user_ids(tx, body.users, "users"), *leaders})
+    leaders = _user_ids(tx, actor, body.leaders, "leaders")
+    users = sorted({*_user_ids(tx, actor, body.users, "users"), *leaders})
     require_free_name(tx, name)
     group_id = tx.insert(
         schema.groups,
@@ -167,9 +169,9 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     if "name" in given:
         after["name"] = decode.name("name", given["name"])
     if "leaders" in given:
-        after["leaders"] = _user_ids(tx, given["leaders"], "leaders")
+        after["leaders"] = _user_ids(tx, actor, given["leaders"], "leaders", held)
     if "users" in given:
-        after["users"] = _user_ids(tx, given["users"], "users")
+        after["users"] = _user_ids(tx, actor, given["users"], "users", held)
         if set(after["leaders"]) - set(after["users"]):
             raise field_problem("users", "must hold the leaders: leaders are members")
     else:

@@ -87,7 +87,7 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Made:
     """Give a user an account on a provider. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     values = {
-        "user_id": references.user_id(tx, body.user, "user"),
+        "user_id": references.user_id(tx, actor, body.user, "user"),
         "provider_id": references.read(tx, actor, schema.providers, body.provider, "provider")[
             "id"
         ],

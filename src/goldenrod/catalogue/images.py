@@ -237,7 +237,9 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             tx, actor, given["maintainers"], lists_before["maintainers"]
         )
     if "owner" in given and references.plain(given["owner"]) != row["owner_id"]:
-        after["owner_id"] = references.user_id(tx, given["owner"], "owner")
+        after["owner_id"] = references.user_id(
+            tx, actor, given["owner"], "owner", [row["owner_id"]]
+        )
     if "tags" in given:
         lists_before["tags"] = tags.on(tx, row["id"])
         tag_names = tags.checked(tx, actor, given["tags"])

@@ -65,9 +65,16 @@ NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
 }
 """What rows repeat of others, made anew as well."""
 
-CREDENTIAL_TABLES = frozenset({"tokens", "webhooks", "deliveries"})
+CREDENTIAL_TABLES = frozenset({"tokens", "webhooks", "deliveries", "oidc_accounts"})
 CREDENTIAL_COLUMNS: Mapping[str, frozenset[str]] = {"users": frozenset({"password_hash"})}
 """What an export without credentials leaves out: all rows of a table; columns, written as null."""
+
+PLAIN_AUDIT: Mapping[str, frozenset[str]] = {
+    "users": frozenset({"username", "is_staff", "active"}),
+    **{name: frozenset() for name in (*CREDENTIAL_TABLES, "sessions")},
+}
+"""Of audit entries about these tables, an export without credentials keeps the changes of these
+fields only: the others may tell a webhook's target, an account elsewhere or an address."""
 
 
 class Kept(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -119,6 +126,15 @@ def write_row(table: Table, row: Row) -> bytes:
         # An export may be written to a terminal.
         line = printable_json(line.decode()).encode()
     return line + b"\n"
+
+
+def without_credentials(table: Table, row: Row) -> Row:
+    """A row as an export without credentials has it."""
+    if table is schema.audit and row["subject"] in PLAIN_AUDIT:
+        plain = PLAIN_AUDIT[row["subject"]]
+        kept = {name: it for name, it in json.loads(row["changes"]).items() if name in plain}
+        return row | {"changes": json.dumps(kept, ensure_ascii=False, separators=(",", ":"))}
+    return row | dict.fromkeys(CREDENTIAL_COLUMNS.get(table.name, ()))
 
 
 def read_header(line: bytes) -> Header:

@@ -208,8 +208,7 @@ def _cells(sight: Sight) -> Any:
     return (
         select(
             version.c.id.label("version"),
-            place.c.slug.label("slug"),
-            place.c.name.label("name"),
+            *summaries.seen_columns(place, sight),
             func.count(distinct(machine.c.architecture)).label("architectures"),
         )
         .where(
@@ -219,13 +218,13 @@ def _cells(sight: Sight) -> Any:
             place.c.id == machine.c.provider_id,
             launching.listed_in_version(machine, place, sight),
         )
-        .group_by(version.c.id, place.c.id, place.c.slug, place.c.name)
-        .order_by(place.c.slug, version.c.id)
+        .group_by(version.c.id, place.c.id)
+        .order_by(*summaries.by_seen_slug(place, sight), version.c.id)
         .limit(MOST_CELLS)
     )
 
 
 def list_cells(tx: Tx, actor: Actor, ids: list[str]) -> list[Row]:
-    """Where these versions run: version, the provider's slug and name, and on how many
-    architectures; by provider."""
+    """Where these versions run, by provider: version, provider_id, provider (its slug) and
+    provider_name, null where the reader may not read it, and on how many architectures."""
     return tx.rows(_cells, actor.sight, ids=ids, **reading.params(tx, actor))

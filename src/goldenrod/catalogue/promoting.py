@@ -214,7 +214,7 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
         )
     if "requires" in given:
         asked: Requirements = given["requires"] or Requirements()
-        after["requires_channel"], after["requires_days"] = _other_channel(tx, row, asked)
+        after["requires_channel"], after["requires_days"] = _other_channel(tx, actor, row, asked)
         wanted["providers"] = references.all_of(
             asked.providers, lambda ref, place: _provider(tx, actor, ref, place, held["providers"])
         )
@@ -238,8 +238,13 @@ def _provider(tx: Tx, actor: Actor, ref: Any, place: int, known: list[int]) -> i
     return int(references.read(tx, actor, schema.providers, ref, field)["id"])
 
 
-def _other_channel(tx: Tx, row: Row, asked: Requirements) -> tuple[str | None, int | None]:
-    if asked.channel is None:
+def _other_channel(
+    tx: Tx, actor: Actor, row: Row, asked: Requirements
+) -> tuple[str | None, int | None]:
+    """The other channel and the days that are asked for. Raises BadRequest."""
+    if asked.channel is None and _keeps_unnamed(tx, actor, row, asked):
+        return row["requires_channel"], asked.days
+    if not isinstance(asked.channel, str):
         if asked.days is not None:
             raise field_problem("requires.days", "goes with requires.channel")
         return None, None
@@ -252,6 +257,15 @@ def _other_channel(tx: Tx, row: Row, asked: Requirements) -> tuple[str | None, i
                 "requires.channel", "is not a channel of this image", code="reference_unknown"
             )
     return asked.channel, asked.days
+
+
+def _keeps_unnamed(tx: Tx, actor: Actor, row: Row, asked: Requirements) -> bool:
+    """The actor sends back the null that is shown for a required channel that they may not see, and
+    does not take its days away: it stays required."""
+    named = row["requires_channel"]
+    if named is None or channels.find_channel(tx, actor, row["image_id"], named) is not None:
+        return False
+    return asked.days is not None or row["requires_days"] is None
 
 
 def _ids(table: FromClause, column: str) -> Any:

@@ -159,7 +159,7 @@ def _chosen(
 
 def _offered(tx: Tx, actor: Actor, channel: Row, given: Row, *, allow_revoked: bool) -> int | None:
     """The version that a named channel offers. Raises Conflict (`version_revoked`) where it
-    stopped at one that the reader may read."""
+    stopped at one that the reader may read: it tells the revocation that stops the channel."""
     stopped = tx.value(_target, "stopped", actor.sight, channel=channel["id"], **given)
     if stopped is None:
         return tx.value(_target, "target", actor.sight, channel=channel["id"], **given)  # type: ignore[no-any-return]
@@ -180,7 +180,7 @@ def _told(sight: Sight) -> Any:
     version = schema.versions.alias()
     return select(
         json_text(summaries.version_shape(version, sight)).label("version"),
-        json_text(summaries.revoked(version, sight)).label("revoked"),
+        json_text(summaries.stopping(version, sight)).label("revoked"),
     ).where(version.c.n == param("n", Key), access.readable(version, sight))
 
 

@@ -18,7 +18,6 @@ from sqlalchemy import Table, select
 from goldenrod.base.errors import Conflict
 from goldenrod.catalogue import search
 from goldenrod.catalogue.lines import (
-    CREDENTIAL_COLUMNS,
     CREDENTIAL_TABLES,
     Header,
     Kept,
@@ -26,6 +25,7 @@ from goldenrod.catalogue.lines import (
     moved_tables,
     read_header,
     read_row,
+    without_credentials,
     write_header,
     write_row,
 )
@@ -61,7 +61,8 @@ def export_catalogue(
 ) -> int:
     """Write the whole catalogue; how many rows.
 
-    Without `credentials`, password hashes and tokens are left out: nobody can sign in from it.
+    Without `credentials`, nobody can sign in from it and nothing is sent from it: password hashes,
+    tokens, accounts elsewhere and webhooks are left out, in audit entries too.
     """
     left = frozenset() if credentials else CREDENTIAL_TABLES
     done = 0
@@ -72,9 +73,8 @@ def export_catalogue(
         for table in moved_tables():
             if table.name in left:
                 continue
-            blank = {} if credentials else dict.fromkeys(CREDENTIAL_COLUMNS.get(table.name, ()))
             for row in bulk.rows(tx, table):
-                out.write(write_row(table, row | blank))
+                out.write(write_row(table, row if credentials else without_credentials(table, row)))
                 done += 1
                 if progress and (done % bulk.BATCH == 0 or done == total):
                     progress(done, total)

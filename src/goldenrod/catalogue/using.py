@@ -81,9 +81,7 @@ def _machines(sight: Sight) -> Any:
             machine.c.checksum,
             machine.c.start_date,
             machine.c.end_date,
-            place.c.slug.label("provider"),
-            place.c.name.label("provider_name"),
-            place.c.type.label("provider_type"),
+            *summaries.seen_columns(place, sight),
         )
         .where(
             version.c.id == param("version", Id),
@@ -93,7 +91,7 @@ def _machines(sight: Sight) -> Any:
             launching.listed_in_version(machine, place, sight),
         )
         .order_by(
-            place.c.slug,
+            *summaries.by_seen_slug(place, sight),
             machine.c.architecture,
             machine.c.start_date.desc(),
             machine.c.id.desc(),
@@ -103,7 +101,8 @@ def _machines(sight: Sight) -> Any:
 
 def list_machines(tx: Tx, actor: Actor, version: str) -> list[Row]:
     """The machines that stand in a version's list, by provider and architecture; of several alike
-    the one that is offered first."""
+    the one that is offered first. `provider`, `provider_name` and `provider_type` are null where the
+    reader, who may change the version, may not read its provider."""
     return tx.rows(_machines, actor.sight, version=version, **reading.params(tx, actor))
 
 

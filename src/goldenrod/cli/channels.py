@@ -183,7 +183,7 @@ def _requires(asked: dict[str, Any] | None) -> str:
     needs = []
     if asked["providers"]:
         needs.append(f"a machine on {tables.cell(asked['providers'])}")
-    if asked["channel"]:
+    if asked["channel"] or asked["days"] is not None or not asked["providers"]:
         days = f", {asked['days']} days ago" if asked["days"] else ""
-        needs.append(f"to have been in {asked['channel']}{days}")
+        needs.append(f"to have been in {asked['channel'] or 'a hidden channel'}{days}")
     return "; ".join(needs)

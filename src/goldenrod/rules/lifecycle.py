@@ -59,7 +59,12 @@ def found_revoked(version: FromClause) -> Predicate:
 def stops(version: FromClause) -> Predicate:
     """A revocation in force, its own or inherited, holds channels at it instead of rolling back."""
     reach = schema.reach.alias()
-    return exists().where(reach.c.n == version.c.n, reach.c.at <= NOW, ~reach.c.roll_back_channels)
+    return exists().where(reach.c.n == version.c.n, stops_at(reach))
+
+
+def stops_at(reach: FromClause) -> Predicate:
+    """The revocation is in force and holds channels at the versions that it reaches."""
+    return and_(reach.c.at <= NOW, ~reach.c.roll_back_channels)
 
 
 def deprecated(version: FromClause) -> Predicate:

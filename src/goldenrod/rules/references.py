@@ -54,15 +54,23 @@ def _named(table: Table, column: str) -> Any:
     return select(table.c.id).where(table.c[column] == param("named", Sortable))
 
 
-def _keyed(table: Table, column: str) -> Any:
-    return select(table.c.id).where(table.c[column] == param("keyed", table.c[column].type))
+def _keyed(table: Table, column: str, sight: Sight) -> Any:
+    """The id of a group or user by its id or uuid, which the actor may read or knows already."""
+    thing = table.alias()
+    found = thing.c[column] == param("keyed", thing.c[column].type)
+    nameable = or_(access.readable(thing, sight), in_list(thing.c.id, "known"))
+    return select(thing.c.id).where(found, nameable)
 
 
-def _group_by(column: str, sight: Sight) -> Any:
-    group = schema.groups.alias()
-    found = group.c[column] == param("keyed", group.c[column].type)
-    nameable = or_(access.readable(group, sight), in_list(group.c.id, "known"))
-    return select(group.c.id).where(found, nameable)
+def _by_key(
+    tx: Tx, actor: Actor, table: Table, value: int | str, known: Iterable[int]
+) -> int | None:
+    if not _whole(value):
+        return None
+    column, key = ("uuid", value.lower()) if isinstance(value, str) else ("id", value)
+    given = reading.params(tx, actor)
+    found = tx.value(_keyed, table, column, actor.sight, keyed=key, known=list(known), **given)
+    return found and int(found)
 
 
 def group_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] = ()) -> int:
@@ -72,35 +80,44 @@ def group_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] 
     if isinstance(value, str) and not is_uuid(value):
         found = tx.value(_named, schema.groups, "name_key", named=sought_key(value))
     else:
-        column, key = _column_of(value)
-        found = _whole(value) and tx.value(
-            _group_by,
-            column,
-            actor.sight,
-            keyed=key,
-            known=list(known),
-            **reading.params(tx, actor),
-        )
+        found = _by_key(tx, actor, schema.groups, value, known)
     if not found:
         raise unknown_reference(field, _shown(value))
     return int(found)
 
 
-def _column_of(value: int | str) -> tuple[str, int | str]:
-    return ("uuid", value.lower()) if isinstance(value, str) else ("id", value)
-
-
-def user_id(tx: Tx, ref: Given, field: str) -> int:
-    """A user by id, uuid or exact username. Raises BadRequest."""
+def user_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] = ()) -> int:
+    """A user by exact username, or by the id or uuid of one whom the actor may read, or who is in
+    `known` already: otherwise an id would tell whose it is. Raises BadRequest."""
     value = plain(ref)
     if isinstance(value, str) and not is_uuid(value):
         found = tx.value(_personal, named=sought_key(value))
     else:
-        column, key = _column_of(value)
-        found = _whole(value) and tx.value(_keyed, schema.users, column, keyed=key)
+        found = _by_key(tx, actor, schema.users, value, known) or _shown_user(tx, ref)
     if not found:
         raise unknown_reference(field, _shown(value))
     return int(found)
+
+
+def _shown_user(tx: Tx, ref: Given) -> int | None:
+    """The user of an object as a GET gave it: its username, where every id in it is theirs."""
+    if not isinstance(ref, Reference) or not isinstance(ref.username, str):
+        return None
+    row = tx.first(_personal_with_uuid, named=name_key(ref.username.strip()))
+    if row is None or ref.id not in (UNSET, row["id"]):
+        return None
+    if isinstance(ref.uuid, str) and ref.uuid.lower() != row["uuid"]:
+        return None
+    return int(row["id"])
+
+
+def _personal_with_uuid() -> Any:
+    user, group = schema.users, schema.groups
+    return (
+        select(user.c.id, user.c.uuid)
+        .select_from(user.join(group, group.c.personal_of == user.c.id))
+        .where(group.c.name_key == param("named", Sortable))
+    )
 
 
 def _personal() -> Any:

@@ -49,6 +49,28 @@ def seen_or_id(shape: Shape, thing: FromClause, sight: Sight) -> Json:
     return case((access.readable(thing, sight), shape(thing, sight)), else_=only_id(thing.c.id))
 
 
+def seen_columns(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]:
+    """A provider's id as `provider_id`, and `provider` (its slug), `provider_name` and
+    `provider_type`, each null for one that the reader may not read."""
+    seen = access.readable(provider, sight)
+    return [
+        provider.c.id.label("provider_id"),
+        case((seen, provider.c.slug), else_=None).label("provider"),
+        case((seen, provider.c.name), else_=None).label("provider_name"),
+        case((seen, provider.c.type), else_=None).label("provider_type"),
+    ]
+
+
+def by_seen_slug(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]:
+    """The order of providers by slug; those that the reader may not read come last, by id."""
+    seen = access.readable(provider, sight)
+    return [
+        case((seen, 0), else_=1),
+        case((seen, provider.c.slug), else_=literal("", String)),
+        provider.c.id,
+    ]
+
+
 def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], sight: Sight) -> Json:
     """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
     thing = table.alias()
@@ -203,7 +225,20 @@ def revoked_reason(version: FromClause, sight: Sight) -> Json:
     return _revocation(version, sight)[1]
 
 
-def _revocation(version: FromClause, sight: Sight) -> tuple[Json, Json]:
+def stopping(version: FromClause, sight: Sight) -> Json:
+    """The revocation that makes channels stop at a version, in the form of `revoked`: of several
+    the nearest one in force that says `roll_back_channels: false`."""
+    return _revocation(version, sight, stops=True)[0]
+
+
+def stopping_reason(version: FromClause, sight: Sight) -> Json:
+    """The reason of the revocation that makes channels stop at a version; null where the reader may
+    not read its origin."""
+    return _revocation(version, sight, stops=True)[1]
+
+
+def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tuple[Json, Json]:
+    """A revocation of the version and its reason; `stops`: of those that channels stop at only."""
     reach, revocation, origin = (
         schema.reach.alias(),
         schema.revocations.alias(),
@@ -228,6 +263,8 @@ def _revocation(version: FromClause, sight: Sight) -> tuple[Json, Json]:
 
     def first(column: Json) -> Json:
         query = select(column).select_from(tables).where(reach.c.n == version.c.n)
+        if stops:
+            query = query.where(lifecycle.stops_at(reach))
         return query.order_by(reach.c.at > NOW, reach.c.depth).limit(1).scalar_subquery()
 
     return as_json(first(shown)), first(reason)

@@ -316,5 +316,6 @@ def _configured(form: Form) -> dict[str, Any]:
     return {
         "restricted": any(form.all("restricted")),
         "groups": fields.split(form.get("groups")),
-        "requires": asked if asked["providers"] or asked["channel"] or asked["days"] else None,
+        # Nothing asked for is no requirement; a required channel that is hidden now stays.
+        "requires": asked,
     }

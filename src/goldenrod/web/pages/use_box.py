@@ -56,10 +56,10 @@ def of_image(
         channel = next(iter(offering or channels), None)
     name = asked or (channel["name"] if channel else "")
     target = channel and channel["target"]
-    machines = using.list_machines(tx, actor, target["id"]) if target else []
+    machines = _shown(using.list_machines(tx, actor, target["id"])) if target else []
     places = {row["provider"]: row["provider_name"] for row in machines}
     if name == LATEST:
-        places |= {row["slug"]: row["name"] for row in cells}
+        places |= {row["provider"]: row["provider_name"] for row in _shown(cells)}
     box = _chosen(visit, machines, places, [it["name"] for it in channels], name)
     if box.machine is None and name == LATEST and channel and box.architecture:
         target, machines = _older(tx, actor, image, box)
@@ -72,11 +72,17 @@ def of_image(
 
 def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Row]) -> Box:
     """The box of one version."""
+    machines = _shown(machines)
     places = {row["provider"]: row["provider_name"] for row in machines}
     box = _chosen(visit, machines, places, [], "")
     if box.machine is None:
         return replace(box, said=_reason(box, None))
     return _with_lines(visit, box, version["image"]["slug"], version, scripts)
+
+
+def _shown(rows: list[Row]) -> list[Row]:
+    """Those on providers that the visitor may read: of the others there is nothing to choose."""
+    return [row for row in rows if row["provider"] is not None]
 
 
 def _chosen(
@@ -107,7 +113,7 @@ def _is(machine: Row, provider: str, architecture: str) -> bool:
 def _older(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | None, list[Row]]:
     """The older version that `latest` offers where the newest has no such machine."""
     found = using.find_latest_there(tx, actor, image["id"], box.provider, box.architecture)
-    return found, using.list_machines(tx, actor, found["id"]) if found else []
+    return found, _shown(using.list_machines(tx, actor, found["id"])) if found else []
 
 
 def _reason(box: Box, channel: Row | None) -> str:

@@ -8,7 +8,7 @@ from goldenrod.rules import why
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
-from goldenrod.web.pages import addresses, canonical, told, use_box
+from goldenrod.web.pages import addresses, canonical, told, use_box, where
 from goldenrod.web.pages.visit import Page, Visit
 
 MOST_TOLD = 20
@@ -21,8 +21,8 @@ class Place:
     """The machines of a version on one provider, by architecture."""
 
     slug: str
+    """Empty for a provider that the visitor may not read."""
     name: str
-    type: str
     machines: dict[str, list[Row]]
 
 
@@ -76,10 +76,11 @@ def _history(tx: Tx, actor: Actor, row: Row) -> tuple[int, list[told.Entry]]:
 
 
 def _places(machines: list[Row]) -> list[Place]:
-    found: dict[str, Place] = {}
+    found: dict[int, Place] = {}
     for row in machines:
         place = found.setdefault(
-            row["provider"], Place(row["provider"], row["provider_name"], row["provider_type"], {})
+            row["provider_id"],
+            Place(row["provider"] or "", row["provider_name"] or where.HIDDEN, {}),
         )
         place.machines.setdefault(row["architecture"], []).append(row)
     return list(found.values())

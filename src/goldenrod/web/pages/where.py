@@ -13,6 +13,8 @@ from goldenrod.web.pages.render import plural
 MOST_ROWS = 40
 LONG = 3
 """So many releases without a machine are told of."""
+HIDDEN = "hidden provider"
+"""What stands for a provider that the visitor, who may change the version, may not read."""
 BAD = {"deprecated": "d", "revoked": "r"}
 
 
@@ -31,6 +33,7 @@ class Place:
     """A provider: one row."""
 
     slug: str
+    """Empty for a provider that the visitor may not read."""
     name: str
     cells: tuple[Cell, ...]
     lacks: bool
@@ -55,17 +58,17 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     """The grid of these releases; None where none of them runs anywhere."""
     if not cells:
         return None
-    counts: dict[str, dict[str, int]] = {}
-    names: dict[str, str] = {}
+    counts: dict[int, dict[str, int]] = {}
+    names: dict[int, tuple[str, str]] = {}
     for row in cells:
-        names[row["slug"]] = row["name"]
-        counts.setdefault(row["slug"], {})[row["version"]] = row["architectures"]
+        names[row["provider_id"]] = row["provider"] or "", row["provider_name"] or HIDDEN
+        counts.setdefault(row["provider_id"], {})[row["version"]] = row["architectures"]
     most = {it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases}
     same = prefix([it["name"] for it in releases])
     columns = [{**it, "short": it["name"][len(same) :]} for it in releases]
     few = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(counts)
-    places = [_place(slug, names[slug], releases, counts[slug], most, few) for slug in counts]
-    places.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), it.slug))
+    places = [_place(*names[key], releases, counts[key], most, few) for key in counts]
+    places.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
     return Grid(
         columns,
         places[:MOST_ROWS],
@@ -97,7 +100,7 @@ def _place(
 
 
 def _finding(
-    columns: list[Row], places: list[Place], channels: list[Row], counts: dict[str, dict[str, int]]
+    columns: list[Row], places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]
 ) -> str:
     parts = [
         _of_channel(places, channels, counts),
@@ -107,7 +110,7 @@ def _finding(
     return " ".join(part for part in parts if part)
 
 
-def _of_channel(places: list[Place], channels: list[Row], counts: dict[str, dict[str, int]]) -> str:
+def _of_channel(places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]) -> str:
     """On how many providers the first channel's release is."""
     named = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
     if named is None or not any(named["target"]["id"] in there for there in counts.values()):
@@ -124,30 +127,44 @@ def _of_newest(columns: list[Row], places: list[Place]) -> str:
     at = next((at for at, it in enumerate(columns) if it["state"] == "current"), None)
     if at is None:
         return ""
-    have = [it.name for it in places if it.cells[at].count]
-    lack = [it.name for it in places if not it.cells[at].count]
+    have = [it for it in places if it.cells[at].count]
+    lack = [it for it in places if not it.cells[at].count]
     name = columns[at]["short"]
     if not have:
         return f"{name} is nowhere yet."
     if not lack:
         return f"All have the newest, {name}." if len(have) > 1 else ""
     if len(lack) > 2 and len(have) <= 2:
-        return f"{name} is only in {' and '.join(have)} so far."
+        return f"{name} is only in {_names(have)} so far."
     if len(lack) <= 2:
-        return f"{' and '.join(lack)} {'lacks' if len(lack) == 1 else 'lack'} {name}."
+        return f"{_begin(_names(lack))} {'lacks' if len(lack) == 1 else 'lack'} {name}."
     return f"{plural(len(lack), 'provider')} lack {name}."
 
 
 def _long(columns: list[Row], places: list[Place]) -> str:
     """Who has had no release for long."""
-    behind: dict[int, list[str]] = {}
+    behind: dict[int, list[Place]] = {}
     for place in places:
         first = next(at for at, cell in enumerate(place.cells) if cell.count)
         if first >= LONG:
-            behind.setdefault(first, []).append(place.name)
+            behind.setdefault(first, []).append(place)
     told = []
-    for first, names in sorted(behind.items(), reverse=True)[:2]:
-        who = " and ".join(names) if len(names) <= 2 else plural(len(names), "provider")
-        has = "has" if len(names) == 1 else "have"
+    for first, those in sorted(behind.items(), reverse=True, key=lambda it: it[0])[:2]:
+        who = _begin(_names(those)) if len(those) <= 2 else plural(len(those), "provider")
+        has = "has" if len(those) == 1 else "have"
         told.append(f"{who} {has} had none since {columns[first]['start_date'][:10]}.")
     return " ".join(told)
+
+
+def _names(places: list[Place]) -> str:
+    """The names of providers as a list in a sentence; those that are hidden are counted."""
+    named = [it.name for it in places if it.slug]
+    hidden = len(places) - len(named)
+    if hidden:
+        named.append(f"a {HIDDEN}" if hidden == 1 else plural(hidden, HIDDEN))
+    return " and ".join(named)
+
+
+def _begin(names: str) -> str:
+    """Names at the beginning of a sentence; a provider's own name is written as it is."""
+    return f"A{names[1:]}" if names.startswith(f"a {HIDDEN}") else names
