@@ -134,3 +134,49 @@ def test_every_way_to_the_environment_is_seen(source: str) -> None:
 def test_other_uses_of_the_names_are_let_be() -> None:
     source = "import os\nfrom os import path\ndef app(environ): return environ['PATH'], os.getpid()"
     assert not touches_environment(ast.parse(source))
+
+
+OUTSIDE_TEXT = {
+    # How numbers are told from other texts, and how texts are normalised: each has one place, which
+    # measures them first.
+    "isdigit": "base/numbers.py",
+    "isdecimal": "base/numbers.py",
+    "isnumeric": "base/numbers.py",
+    "normalize": "base/words.py",
+    "is_normalized": "base/words.py",
+}
+
+
+def test_numbers_and_marks_of_outside_texts_are_read_in_one_place() -> None:
+    found = [
+        f"{path}:{node.lineno}: {node.attr}"
+        for path, module in modules().items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Attribute)
+        and node.attr in OUTSIDE_TEXT
+        and path != OUTSIDE_TEXT[node.attr]
+    ]
+    assert not found
+
+
+# Where `int` reads a text that something else has checked: the module and how often.
+MAY_READ_NUMBERS = re.compile(r"\bint\((?:text|given|word|number|count|one|value|key|depth)\)")
+CHECKS_FIRST = {
+    # A fraction of JSON without a fractional part.
+    "base/decode.py",
+    "base/numbers.py",
+    "web/pages/groups.py",
+    "web/pages/home.py",
+    "web/pages/version_fields.py",
+    "web/pages/fields.py",
+    # An id that stands among those of the thing already.
+    "rules/attaching.py",
+    "catalogue/promoting.py",
+}
+
+
+def test_int_reads_texts_only_where_they_were_checked() -> None:
+    found = {
+        path for path in modules() if MAY_READ_NUMBERS.search((PACKAGE / path).read_text("utf-8"))
+    }
+    assert found <= CHECKS_FIRST, found - CHECKS_FIRST
