@@ -218,9 +218,8 @@ def edit_webhook(
     changed = audit.between(row, after)
     if not changed:
         return
-    if "active" in changed:
-        if after["active"]:
-            after["start_date"] = tx.now
+    if "active" in changed and after["active"]:
+        after["start_date"] = tx.now
     tx.update(schema.webhooks, {"id": row["id"]}, **after)
     if "active" in changed and not after["active"]:
         # After the webhook's own row: deliveries that are being made meanwhile are given up too.

@@ -103,7 +103,7 @@ def _shown_user(tx: Tx, ref: Given) -> int | None:
     """The user of an object as a GET gave it: its username, where every id in it is theirs."""
     if not isinstance(ref, Reference) or not isinstance(ref.username, str):
         return None
-    row = tx.first(_personal_with_uuid, named=name_key(ref.username.strip()))
+    row = tx.first(_personal_with_uuid, named=sought_key(ref.username))
     if row is None or ref.id not in (UNSET, row["id"]):
         return None
     if isinstance(ref.uuid, str) and ref.uuid.lower() != row["uuid"]:

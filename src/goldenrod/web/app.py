@@ -196,7 +196,7 @@ def _wrapped(app: Wsgi, keep: Keep | None, with_shared: Callable[[Headers], Head
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if _cut(environ):
-            return app(environ, _adding(start_response))
+            return app(environ, adding(start_response))
         path = environ["PATH_INFO"]
         if len(path) > 1 and path[-1] == "/":
             return _redirect(environ, adding(start_response))
