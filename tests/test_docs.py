@@ -27,7 +27,7 @@ from goldenrod.sources import aws
 from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
 from goldenrod.store import paging
-from goldenrod.web import call
+from goldenrod.web import receiving
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.codes import CODES
 from tests.test_server import environment, running
@@ -280,7 +280,7 @@ def test_every_field_of_a_body_is_told() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     limits = {
-        "a body": [call.MOST_BODY // 2**20, decode.MOST_DEPTH],
+        "a body": [receiving.MOST_BODY // 2**20, decode.MOST_DEPTH],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
         "a list in a body": [decode.MOST_ITEMS],
