@@ -7,6 +7,7 @@ everywhere, never treated as anonymous. No header is the anonymous.
 import ipaddress
 import re
 from contextlib import suppress
+from typing import Any
 
 import falcon
 
@@ -72,7 +73,9 @@ def _note_failure(db: Database, username: str, address: str, problem: Problem) -
     with suppress(Unavailable), db.note() as tx:
         tx.address = address
         user_id = people.find_user(tx, username)
-        detail = {"by": "password"} | ({} if user_id else {"reason": "unknown user"})
+        detail: dict[str, Any] = {"by": "password"}
+        if user_id is None:
+            detail["reason"] = "unknown user"
         kind = "sign_in:limited" if limited else "sign_in:failure"
         security_log.record(tx, kind, user_id=user_id, alike=("password",), **detail)
 
