@@ -254,10 +254,10 @@ def test_every_filter_of_a_list_is_told(route: Route) -> None:
     assert told == {name: takes.takes for name, takes in listing.filters.items()}
     assert all(cells[2] for cells in first_cells(section).values())
     sentence = section.strip().split("\n\n")[0]
-    orders = re.findall(r"`(\w+)`", sentence.replace(address, ""))
+    orders = re.findall(r"`(-?\w+)`", sentence.replace(address, ""))
     assert orders == [
         listing.default,
-        *(name for name in listing.orders if name != listing.default),
+        *(name for name in listing.orders if name != listing.default.removeprefix("-")),
     ]
 
 

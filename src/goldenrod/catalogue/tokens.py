@@ -230,13 +230,15 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
     )
     made = audit.made({**values, "user": user_id})
     audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
-    shown: dict[str, Any] = {
-        "token": token_id,
-        "user": user_id,
-        "scope": body.scope,
-        "expires": expires,
-    }
-    security_log.record(tx, "token:create", actor, **shown)
+    security_log.record(
+        tx,
+        "token:create",
+        actor,
+        token=token_id,
+        user=user_id,
+        scope=body.scope,
+        expires=expires,
+    )
     return token_id, secret
 
 

@@ -82,7 +82,7 @@ def _note_failure(db: Database, username: str, address: str, problem: Problem) -
         tx.address = address
         user_id = people.find_user(tx, username)
         detail: dict[str, Any] = {"by": "password"}
-        if not user_id:
+        if user_id is None:
             detail["reason"] = "unknown user"
         kind = "sign_in:limited" if limited else "sign_in:failure"
         security_log.record(tx, kind, user_id=user_id, alike=("password",), **detail)
