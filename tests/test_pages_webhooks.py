@@ -273,5 +273,5 @@ def test_private_targets_are_the_operators_to_allow(db: Database, world: World) 
     settings = replace(config.load({}), webhooks_private=True)
     visitor = Visitor(db, settings)
     visitor.sign_in("alice")
-    made = visitor.submit(visitor.get(OPEN), OPEN, target="http://127.0.0.1:1/hook")
+    made = visitor.submit(visitor.get(OPEN), OPEN, target="http://127.0.0.1:1024/hook")
     assert made.status == 201

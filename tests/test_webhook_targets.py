@@ -14,7 +14,7 @@ from tests.client import Door, code
 from tests.receiver import Receiver
 from tests.world import World
 
-SPECIAL = [
+SPECIAL = (
     "0.1.2.3",
     "10.1.2.3",
     "100.64.0.1",
@@ -78,8 +78,8 @@ SPECIAL = [
     "4000::1",
     "1::1",
     "fe80::1%eth0",
-]
-PUBLIC = [
+)
+PUBLIC = (
     "1.1.1.1",
     "9.255.255.255",
     "11.0.0.1",
@@ -100,7 +100,7 @@ PUBLIC = [
     "2606:4700:4700::1111",
     "2620:4f:8001::1",
     "3ffe::1",
-]
+)
 
 
 @pytest.mark.parametrize("address", SPECIAL)

@@ -95,7 +95,7 @@ def note_instants(tx: Tx) -> None:
 
 
 def _unspread() -> Any:
-    return select(*_E.c).where(~_E.c.spread).order_by(_E.c.sequence).limit(STEP)
+    return select(*_E.c).where(~_E.c.spread).order_by(_E.c.sequence).limit(param("most", Key))
 
 
 def _hooks() -> Any:
@@ -119,7 +119,7 @@ def spread(tx: Tx) -> bool:
     It needs no lock of those who change the catalogue. Events become visible in their order, and a
     hook before what happens after it was made.
     """
-    happened = tx.rows(_unspread)
+    happened = tx.rows(_unspread, most=STEP)
     if not happened:
         return False
     images = sorted({event["image_id"] for event in happened})
@@ -168,7 +168,7 @@ def _overflow() -> Any:
         .where(_D.c.state == "waiting", in_list(_D.c.webhook_id, "hooks"))
         .subquery()
     )
-    old = select(waiting.c.id).where(waiting.c.place > MOST_WAITING)
+    old = select(waiting.c.id).where(waiting.c.place > param("most", Key))
     return (
         _D.update()
         .where(_D.c.id.in_(old))
@@ -178,7 +178,7 @@ def _overflow() -> Any:
 
 def _drop_overflow(tx: Tx, hooks: set[int]) -> None:
     if hooks:
-        tx.change(_overflow, hooks=sorted(hooks), now=tx.now)
+        tx.change(_overflow, hooks=sorted(hooks), most=MOST_WAITING, now=tx.now)
 
 
 # ── what is due ────────────────────────────────────────────────────────────────────────────
@@ -362,7 +362,7 @@ def _old_deliveries() -> Any:
         select(_D.c.id)
         .select_from(_D.join(_E, _E.c.sequence == _D.c.event_sequence))
         .where(_D.c.state != "waiting", _E.c.at < param("since", Moment))
-        .limit(STEP)
+        .limit(param("most", Key))
     )
     return _D.delete().where(_D.c.id.in_(old))
 
@@ -372,7 +372,7 @@ def _old_events() -> Any:
     old = (
         select(_E.c.sequence)
         .where(_E.c.at < param("since", Moment), _E.c.spread == true(), ~waited)
-        .limit(STEP)
+        .limit(param("most", Key))
     )
     return _E.delete().where(_E.c.sequence.in_(old))
 
@@ -381,5 +381,5 @@ def forget(tx: Tx) -> bool:
     """Delete what was settled and happened more than a month ago, at most `STEP` deliveries and as
     many events; whether there may be more to delete."""
     since = _kept_since(tx)
-    deliveries = tx.change(_old_deliveries, since=since)
-    return max(deliveries, tx.change(_old_events, since=since)) == STEP
+    deliveries = tx.change(_old_deliveries, since=since, most=STEP)
+    return max(deliveries, tx.change(_old_events, since=since, most=STEP)) == STEP

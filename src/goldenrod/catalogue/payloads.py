@@ -15,7 +15,7 @@ summaries through the rule, in their present state; what its maker may no longer
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from goldenrod.catalogue import tokens
 from goldenrod.rules import access, reading, summaries
@@ -70,38 +70,33 @@ def _data(tx: Tx, actor: Actor, due: Row) -> Any:
     return data
 
 
-def readable(event: FromClause, sight: Sight) -> ColumnElement[bool]:
-    """The reader may read what an event is about: they would get its payload."""
+def readable(sequence: ColumnElement[int], sight: Sight) -> ColumnElement[bool]:
+    """The reader may read what the event of this sequence is about: they would get its payload."""
+    # Side by side and not within one another: SQLite's parser takes statements so deep only.
+    event = schema.events.alias()
     version, machine = schema.versions.alias(), schema.machines.alias()
     channel, image = schema.channels.alias(), schema.images.alias()
-    of_version = exists(
-        select(version.c.n)
-        .where(version.c.n == event.c.version_n, access.readable(version, sight))
-        .correlate(event)
+    of_version = select(event.c.sequence).where(
+        event.c.type.startswith("version."),
+        version.c.n == event.c.version_n,
+        access.readable(version, sight),
     )
-    of_machine = exists(
-        select(machine.c.id)
-        .where(
-            machine.c.id == json_integer(event.c.about, "machine"),
-            access.readable(machine, sight),
-        )
-        .correlate(event)
+    of_machine = select(event.c.sequence).where(
+        event.c.type.startswith("machine."),
+        machine.c.id == json_integer(event.c.about, "machine"),
+        access.readable(machine, sight),
     )
-    gone = and_(channel.c.hidden, access.keeps_image(image, sight))
-    of_channel = exists(
-        select(channel.c.id)
-        .select_from(channel.join(image, image.c.id == channel.c.image_id))
-        .where(
-            channel.c.id == json_integer(event.c.about, "channel"),
-            or_(access.readable(channel, sight), gone),
-        )
-        .correlate(event)
+    of_channel = select(event.c.sequence).where(
+        event.c.type.startswith("channel."),
+        channel.c.id == json_integer(event.c.about, "channel"),
+        image.c.id == channel.c.image_id,
+        or_(
+            access.readable(channel, sight),
+            and_(channel.c.hidden, access.keeps_image(image, sight)),
+        ),
     )
-    return case(
-        (event.c.type.startswith("channel."), of_channel),
-        (event.c.type.startswith("machine."), of_machine),
-        else_=of_version,
-    )
+    of = (of_version, of_machine, of_channel)
+    return or_(*(sequence.in_(those.where(event.c.sequence == sequence)) for those in of))
 
 
 def _version(sight: Sight, what: str) -> Any:
