@@ -25,7 +25,7 @@ from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.call import Answer, Call
 from goldenrod.web.headers import SharedHeaders
 from goldenrod.web.kept import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
-from goldenrod.web.pages.serving import add_pages
+from goldenrod.web.pages.serving import KnownQuery, add_pages
 from goldenrod.web.reference import add_reference
 from goldenrod.web.refusals import note_refusal
 
@@ -161,7 +161,7 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
     app.resp_options.secure_cookies_by_default = True
     keep = Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
     refusals = {Exception: _on_bug, falcon.HTTPError: _on_http_error, Problem: _on_problem}
-    add_pages(app, db, settings, keep, refusals)
+    known_query = add_pages(app, db, settings, keep, refusals)
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         for path in route.paths(API):
@@ -179,13 +179,18 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
         Call(req, db, settings, keep).answer(door, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app, keep, SharedHeaders(settings).with_shared)
+    return _wrapped(app, keep, SharedHeaders(settings).with_shared, known_query)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def _wrapped(app: Wsgi, keep: Keep | None, with_shared: Callable[[Headers], Headers]) -> Wsgi:
+def _wrapped(
+    app: Wsgi,
+    keep: Keep | None,
+    with_shared: Callable[[Headers], Headers],
+    known_query: KnownQuery,
+) -> Wsgi:
     """What goes for all answers: those kept, those unchanged, HEAD, the headers that all carry."""
 
     def adding(start_response: Callable[..., Any]) -> Callable[..., Any]:
@@ -207,6 +212,8 @@ def _wrapped(app: Wsgi, keep: Keep | None, with_shared: Callable[[Headers], Head
                 environ["REQUEST_METHOD"] = "TRACE"
             return app(environ, adding(start_response))
         environ["REQUEST_METHOD"] = "GET"
+        if environ["QUERY_STRING"]:
+            environ["QUERY_STRING"] = known_query(path, environ["QUERY_STRING"])
         key = key_of(environ)
         kept = keep.find(key) if keep else None
         if kept is None:

@@ -4,6 +4,7 @@ An answer holds for one revision of the catalogue, from when it was made until t
 which anything takes effect that an answer may depend on: a start, an end, a deprecation, a
 revocation, a token's expiry. A reader with a token is asked anew each hour, so that its use is noted.
 Keys are all of a request that an answer depends on: address, query, credentials, what it accepts.
+Names that a page does not take are left out of its query before (`pages/serving.py: known_query`).
 The oldest go where the bytes kept would become more than was allowed.
 """
 

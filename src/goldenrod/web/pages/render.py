@@ -1,8 +1,8 @@
 """Templates: how a page is made of what a noun answered, and how its facts are written.
 
 Jinja2 with escaping everywhere; a name that a template does not know is an error, never nothing.
-Markdown that people wrote is rendered without HTML of its own and sanitised besides. Loaded when the
-first page is asked for, so that commands start fast.
+Loaded when the first page is asked for, so that commands start fast. Markdown that people wrote is
+rendered by `markdown_text.py`.
 """
 
 import re
@@ -15,8 +15,9 @@ from typing import Any
 from goldenrod import __version__
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.web.pages import addresses, assets
+from goldenrod.web.pages import addresses, assets, markdown_text
 from goldenrod.web.pages.forms import Form, wrong_fields
+from goldenrod.web.pages.markdown_text import markdown
 
 TEMPLATES = Path(str(files("goldenrod.web") / "templates"))
 
@@ -33,15 +34,18 @@ _SPANS = (
 """Up to so many of a unit, in seconds, are counted in it; beyond, in the next; at last in years."""
 _YEAR = 31_557_600
 
-_TAGS = {
-    *("p", "br", "hr", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
-    *("h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
-}
+MOST_MARKED = 16
+"""How many words of a search are marked in what it found."""
+MOST_SEARCHED = 4_000
+"""In how many characters of a text its first line is looked for."""
+LONGEST_LINE = 500
+"""How many characters of a text's first line are shown."""
 
 
 def render(template: str, context: dict[str, Any]) -> str:
     """A template's text with this context; its `now` is what instants are told from."""
     _NOW.set(context["now"])
+    markdown_text.start_page()
     return str(_environment().get_template(template).render(context))
 
 
@@ -87,11 +91,17 @@ def _markup(text: str, *escaped: str) -> Any:
     return Markup(text).format(*escaped)  # noqa: S704 - the text is ours, what it shows is escaped
 
 
+def _searched(words: str) -> list[str]:
+    """The words of a search that are looked for in what is shown: so many different ones, the
+    longest first."""
+    return sorted(set(words.split()[:MOST_MARKED]), key=len, reverse=True)
+
+
 def marked(text: str, words: str) -> Any:
     """A text with the words of a search marked where they stand in it."""
     from markupsafe import Markup, escape
 
-    wanted = "|".join(re.escape(word) for word in sorted(words.split(), key=len, reverse=True))
+    wanted = "|".join(re.escape(word) for word in _searched(words))
     if not wanted:
         return escape(text)
     parts = re.split(f"({wanted})", text, flags=re.IGNORECASE)
@@ -103,9 +113,12 @@ def marked(text: str, words: str) -> Any:
 
 def around(text: str, words: str) -> str:
     """The line of a text in which a word of a search stands first, else its first line."""
-    wanted = [word.casefold() for word in words.split()]
-    for line in text.splitlines():
-        if any(word in line.casefold() for word in wanted):
+    wanted = [word.casefold() for word in _searched(words)]
+    folded = text.casefold()
+    wanted = [word for word in wanted if word in folded]
+    for line in text.splitlines() if wanted else ():
+        folded = line.casefold()
+        if any(word in folded for word in wanted):
             return first_line(line)
     return first_line(text)
 
@@ -184,43 +197,8 @@ def short(count: int) -> str:
 
 def first_line(text: str) -> str:
     """The first line of a text that says something, without the marks of Markdown around it."""
-    bare = text.replace("**", "").replace("`", "")
+    # Where so much says nothing, what comes after it is no first line.
+    bare = text[:MOST_SEARCHED].replace("**", "").replace("`", "")
     lines = (line.strip().lstrip("#*->").strip() for line in bare.splitlines())
-    return next((line for line in lines if line), "")
-
-
-def markdown(text: str) -> Any:
-    """What people wrote, as HTML: no HTML of their own, no pictures, links that lead on unreferred."""
-    import nh3
-    from markupsafe import Markup
-
-    html = _markdown().render(text)
-    clean = nh3.clean(
-        html,
-        tags=_TAGS,
-        attributes={"a": {"href", "title"}, "ol": {"start"}},
-        url_schemes={"http", "https", "mailto"},
-        link_rel="nofollow noopener noreferrer",
-    )
-    return Markup(clean)  # noqa: S704 - sanitised a line above
-
-
-@cache
-def _markdown() -> Any:
-    from markdown_it import MarkdownIt
-
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.disable("image")
-    made.core.ruler.push("headings", _lower_headings)
-    return made
-
-
-def _lower_headings(state: Any) -> None:
-    """A text's headings stand below the page's own two, none more than one below the last."""
-    levels = sorted({int(token.tag[1]) for token in state.tokens if token.type == "heading_open"})
-    last = 2
-    for token in state.tokens:
-        if token.type == "heading_open":
-            last = min(levels.index(int(token.tag[1])) + 3, last + 1, 6)
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{last}"
+    found = next((line for line in lines if line), "")
+    return found if len(found) <= LONGEST_LINE else f"{found[:LONGEST_LINE]}…"

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote_plus
 
 import falcon
+from falcon.routing import CompiledRouter
 
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Forbidden, NotFound, Problem
@@ -19,6 +21,8 @@ from goldenrod.web.refusals import note_refusal
 
 ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
 
+KnownQuery = Callable[[str, str], str]
+
 log = logging.getLogger("goldenrod")
 
 KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
@@ -30,16 +34,54 @@ def add_pages(
     settings: Settings,
     keep: Keep | None,
     handlers: Mapping[type[Exception], ErrorHandler],
-) -> None:
-    """Put the pages into the application; `handlers` are what answers errors to programs."""
+) -> KnownQuery:
+    """Put the pages into the application; `handlers` are what answers errors to programs. Returns what
+    gives the part of a query that the page of a path takes."""
+    router = CompiledRouter()
     by_path: dict[str, list[Route]] = {}
     for route in PAGES:
         by_path.setdefault(route.path, []).append(route)
     for path, routes in by_path.items():
         app.add_route(path, _Resource(routes, db, settings, keep))
+        takes = [route.takes for route in routes if route.method == "GET"]
+        router.add_route(path, _Takes(*takes))
     app.add_route("/static/{edition}/{name}", _Assets())
     for kind, handler in handlers.items():
         app.add_error_handler(kind, _shown(handler, db, settings))
+
+    def known(path: str, query: str) -> str:
+        found = router.find(path)
+        takes = found[0] if found else None
+        return known_query(query, takes.names) if isinstance(takes, _Takes) else query
+
+    return known
+
+
+class _Takes:
+    """The names that the query of a page may have, as the router finds them."""
+
+    def __init__(self, names: tuple[str, ...] | None = None) -> None:
+        self.names = names
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, **path: str) -> None:
+        """What the router asks of a resource; never called."""
+        raise NotFound()
+
+
+def known_query(query: str, takes: tuple[str, ...] | None) -> str:
+    """The part of a query that a page takes: of each name that it knows the first, in its own order.
+
+    Other names, such as those that links in mails are tracked by, change nothing in an answer: with
+    them left out, they make no new entries in the cache either.
+    """
+    if takes is None:
+        return query
+    first: dict[str, str] = {}
+    for part in query.split("&"):
+        name = unquote_plus(part.partition("=")[0])
+        if name in takes:
+            first.setdefault(name, part)
+    return "&".join(first[name] for name in takes if name in first)
 
 
 class _Resource:
