@@ -47,7 +47,7 @@ bench-pages: $(installed) ## measure each page: on the demonstration and with 20
 	$(bin)/python -m bench.pages
 
 fuzz: $(installed) ## look for broken rules with random changes for 10 minutes (MINUTES=60: longer)
-	$(bin)/python -m tests.fuzz $(MINUTES)
+	$(bin)/python -m tests.support.fuzzing $(MINUTES)
 
 format: $(installed) ## format the code and repair what ruff can
 	$(bin)/ruff check --fix

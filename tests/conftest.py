@@ -19,10 +19,10 @@ from goldenrod.catalogue import people, sign_in
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.client import Door
-from tests.postgres import Cluster
-from tests.visitor import Visitor
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.postgres import Cluster
+from tests.support.visitor import Visitor
 
 # What makes passwords safe is that checking one is slow; tests make hundreds.
 people.HASHER = sign_in.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -154,7 +154,7 @@ def db(request: pytest.FixtureRequest, backend: str, clock: Clock) -> Iterator[D
 
 @pytest.fixture
 def world(db: Database) -> World:
-    """The cast and their things (`world.py`)."""
+    """The cast and their things (`support/cast.py`)."""
     return build_world(db)
 
 

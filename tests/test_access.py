@@ -4,7 +4,7 @@ For each actor, a list holds exactly the things that the table gives them, with 
 answers each of them as the list does, and the others with the very bytes that a thing that does not
 exist gets. Filters, what shows inside of things, and time and changes passing have tables of their
 own; channels, lineage and look-up have `test_access_lifecycle.py`. The cast's things are told in
-`world.py` and `stage.py`.
+`support/cast.py` and `support/access_catalogue.py`.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ import pytest
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.rules import access, why
-from tests.client import Door, code
 from tests.conftest import BACKENDS, Clock
-from tests.stage import NAMES, Stage, set_stage
-from tests.world import World
+from tests.support.access_catalogue import NAMES, Stage, set_stage
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 ACTORS = ("nobody", "alice", "bob", "charlie", "dora", "lesser")
 ALL = " ".join(ACTORS)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.client import code
 from tests.conftest import BACKENDS
-from tests.stage import Stage, set_stage
+from tests.support.access_catalogue import Stage, set_stage
+from tests.support.client import code
 from tests.test_access import (
     ACTORS,
     ALL,

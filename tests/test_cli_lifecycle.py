@@ -15,10 +15,10 @@ from goldenrod.base.clock import later
 from goldenrod.client import Client
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
+from tests.support.cast import build_world
 from tests.test_cli import Ended, Run, runner
 from tests.test_cli_remote import UNREACHED, Served
 from tests.test_server import GOLDENROD, WAIT_S, environment, running
-from tests.world import build_world
 
 NUMBERS = count(1)
 

@@ -9,9 +9,9 @@ import pytest
 
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
+from tests.support.cast import IMAGES, World, build_world
 from tests.test_cli import Ended, Run, runner
 from tests.test_server import Running, running
-from tests.world import IMAGES, World, build_world
 
 UNREACHED = "http://127.0.0.1:1"
 

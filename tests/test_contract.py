@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import Door
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
 
 CONTRACT = Path(__file__).parent / "image_versions.apib"
 

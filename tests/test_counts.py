@@ -21,11 +21,11 @@ from goldenrod.rules import access, counts, lanes, reading, standing
 from goldenrod.rules.access import ANONYMOUS, Actor, Sight
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Database, Tx
-from tests import drawn
 from tests.conftest import Clock
-from tests.model import INSTANTS, NOW
-from tests.world import CAST, World
-from tests.worlds import actor_of, keep_statements, loaded
+from tests.support.cast import CAST, World
+from tests.support.visibility import random_worlds as drawn
+from tests.support.visibility.loading import actor_of, keep_statements, loaded
+from tests.support.visibility.model import INSTANTS, NOW
 
 ORDERS = [sign + key for key in ("start_date", "end_date", "name") for sign in ("", "-")]
 

@@ -22,12 +22,12 @@ from goldenrod.catalogue import (
 from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.hooks import OPEN, edit, edit_image, hooked, log_of, publish
-from tests.receiver import Receiver
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
 from tests.test_server import GOLDENROD, environment, linux_only, running, within
-from tests.world import World, build_world
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Every route, asked by every actor: which status, what it must show, and what it must never show.
 
-`doors.py` and `lifedoors.py` have rows for each route; one without a row fails. `SECRET` says once
-for all who may ever read a text: it is looked for in the body and headers of every answer, refusals
-too, whatever was asked. Changes are undone as soon as they are answered, so that each is asked of
-the same things.
+`support/access_requests/` has rows for each route; one without a row fails. `SECRET` says once for all
+who may ever read a text: it is looked for in the body and headers of every answer, refusals too,
+whatever was asked. Changes are undone as soon as they are answered, so that each is asked of the same
+things.
 """
 
 import re
@@ -16,11 +16,11 @@ import pytest
 from goldenrod.store.db import Database, Tx
 from goldenrod.web.api import ROUTES
 from goldenrod.web.app import API
-from tests.client import Result, code
 from tests.conftest import BACKENDS
-from tests.doors import ACTORS, ROUTES_ASKED, Ask
-from tests.lifedoors import LIFECYCLE_ASKED
-from tests.stage import Stage, set_stage
+from tests.support.access_catalogue import Stage, set_stage
+from tests.support.access_requests.lifecycle import LIFECYCLE_ASKED
+from tests.support.access_requests.resources import ACTORS, ROUTES_ASKED, Ask
+from tests.support.client import Result, code
 from tests.test_access import ALL, BY_IMAGE, KEEPER, LAB, NOWHERE, Sees, who
 
 SECRET: Sees = {

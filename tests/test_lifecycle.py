@@ -27,15 +27,15 @@ from goldenrod.rules.lifecycle import STATES
 from goldenrod.store import bulk, paging, schema
 from goldenrod.store.db import Database, Row, Tx
 from goldenrod.store.migrate import migrate
-from tests import lifemodel as model
 from tests.conftest import NOON
-from tests.lifeplay import CHANNELS, STAGE, Play
-from tests.lifestage import PROVIDERS, READERS
-from tests.lifeworld import Reader
-from tests.postgres import Cluster
+from tests.support.cast import World, build_world
+from tests.support.lifecycle import model
+from tests.support.lifecycle.random_changes import CHANNELS, STAGE, Play
+from tests.support.lifecycle.records import Reader
+from tests.support.lifecycle.start import PROVIDERS, READERS
+from tests.support.postgres import Cluster
+from tests.support.visibility.loading import keep_statements
 from tests.test_counts import derived
-from tests.world import World, build_world
-from tests.worlds import keep_statements
 
 ASKED = os.environ.get("GOLDENROD_SEQUENCES")
 SEQUENCES = {"sqlite": 30, "postgresql": 10}

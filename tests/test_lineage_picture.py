@@ -20,7 +20,17 @@ from goldenrod.web.pages.lineage_lines import CLEAR, Lines, lines
 from goldenrod.web.pages.lineage_list import lineage_list
 from goldenrod.web.pages.lineage_picture import lineage_picture
 from goldenrod.web.pages.lineage_places import NEAREST, WIDTH, Places, places
-from tests.lineages import OWN, SIZES, TODAY, around, chained, lane, node, of_size, releases
+from tests.support.lineage.graphs import (
+    OWN,
+    SIZES,
+    TODAY,
+    around,
+    chained,
+    lane,
+    node,
+    of_size,
+    releases,
+)
 
 STYLE = Path(pages.__file__).parents[1] / "static" / "styles" / "picture.css"
 Element = ElementTree.Element

@@ -7,10 +7,10 @@ import pytest
 from goldenrod.base import bodies
 from goldenrod.catalogue import publishing, versions
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.steps import everything, made, publish
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.actions import everything, made, publish
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.visitor import Seen, Visitor
 
 NEW = "/images/open-image/versions/new"
 OPEN = "/images/open-image/versions/open-1.0"

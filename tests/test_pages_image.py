@@ -16,11 +16,11 @@ from goldenrod.catalogue import (
 )
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.page_releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
+from tests.support.visitor import Seen, Visitor
 
 OPEN = "/images/open-image"
 

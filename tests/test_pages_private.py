@@ -13,11 +13,11 @@ import pytest
 from goldenrod.base import config
 from goldenrod.web.pages.routes import PAGES
 from tests.conftest import BACKENDS
-from tests.doors import ACTORS
-from tests.stage import Stage, set_stage
+from tests.support.access_catalogue import Stage, set_stage
+from tests.support.access_requests.resources import ACTORS
+from tests.support.visitor import Seen, Visitor
 from tests.test_access import who
 from tests.test_doors import SECRET, filled
-from tests.visitor import Seen, Visitor
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"

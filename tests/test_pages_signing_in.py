@@ -8,9 +8,9 @@ from goldenrod.base import config
 from goldenrod.catalogue.sign_in import MOST_BY_ACCOUNT
 from goldenrod.store.db import Database
 from tests.conftest import Clock
+from tests.support.cast import World
+from tests.support.visitor import Seen, Visitor
 from tests.test_sign_in import Argon2, argon2
-from tests.visitor import Seen, Visitor
-from tests.world import World
 
 __all__ = ["argon2"]
 

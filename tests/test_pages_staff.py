@@ -17,9 +17,9 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.web.pages.routes import PAGES
-from tests.client import Door
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.visitor import Seen, Visitor
 
 ISSUER = "https://sso.example.org"
 

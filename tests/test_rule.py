@@ -1,8 +1,9 @@
 """The rule in SQL against the rule in plain Python: hundreds of worlds, every reader, every noun.
 
-For each world that `drawn.py` draws, each reader's lists (the real statements, as the doors ask for
-them) hold exactly what the model says, with the exact count, and so does what shows inside what they
-read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000` draws that many new ones.
+For each world that `support/visibility/random_worlds.py` draws, each reader's lists (the real
+statements, as the doors ask for them) hold exactly what the model says, with the exact count, and so
+does what shows inside what they read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000`
+draws that many new ones.
 """
 
 import json
@@ -32,9 +33,10 @@ from goldenrod.rules.access import GUARDED, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.paging import Listing, Page, Query
-from tests import drawn, model
-from tests.model import NOW, Reader, World
-from tests.worlds import actor_of, keep_statements, loaded, paired, version_id
+from tests.support.visibility import model
+from tests.support.visibility import random_worlds as drawn
+from tests.support.visibility.loading import actor_of, keep_statements, loaded, paired, version_id
+from tests.support.visibility.model import NOW, Reader, World
 
 ASKED = os.environ.get("GOLDENROD_WORLDS")
 SUITE = settings(

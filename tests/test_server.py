@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from goldenrod.store.db import Database
-from tests.postgres import Cluster
-from tests.world import build_world
+from tests.support.cast import build_world
+from tests.support.postgres import Cluster
 
 WAIT_S = 60  # far beyond the usual second, for a machine that is busy with other tests
 GOLDENROD = (sys.executable, "-m", "goldenrod")

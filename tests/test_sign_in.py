@@ -10,9 +10,9 @@ from goldenrod.base import config
 from goldenrod.catalogue import sign_in
 from goldenrod.catalogue.people import HASHER
 from goldenrod.store.db import Database
-from tests.client import Door, Result, code
 from tests.conftest import Clock
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
 
 TOKENS = "/api/v2/tokens"
 BY_ACCOUNT, BY_ADDRESS = sign_in.MOST_BY_ACCOUNT, sign_in.MOST_BY_ADDRESS

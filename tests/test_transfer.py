@@ -29,8 +29,8 @@ from goldenrod.rules import changes
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Tx
-from tests.client import Door
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door
 
 New = Callable[[str], Database]
 Values = dict[str, Any]

@@ -1,5 +1,5 @@
-"""The cast's world (`world.py`) set further, for the tests of who sees what: one per database and
-test module, only read, so that thousands of questions share it.
+"""The cast's world (`cast.py`) with much more in it, for the tests of who sees what: one per database
+and test module, only read, so that thousands of questions share it.
 
 Added to it are erin, who leads the group ops (nobody of the cast is in it), and:
 
@@ -53,9 +53,9 @@ from goldenrod.catalogue import (
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.migrate import migrate
-from tests.client import Door
 from tests.conftest import Clock
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door
 
 _NUMBERS = count(1)
 

@@ -18,8 +18,8 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.attaching import Pairing
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Row, Tx
-from tests import model
-from tests.model import LONG_AGO, World
+from tests.support.visibility import model
+from tests.support.visibility.model import LONG_AGO, World
 
 
 @contextmanager

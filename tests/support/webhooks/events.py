@@ -11,8 +11,8 @@ from goldenrod.catalogue import (
 from goldenrod.rules import reading
 from goldenrod.store import schema
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
 
 OPEN = config.load({"GOLDENROD_WEBHOOKS_PRIVATE": "true"})
 

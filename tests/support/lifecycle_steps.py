@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.client import Door, Result
-from tests.steps import publish
+from tests.support.actions import publish
+from tests.support.client import Door, Result
 
 API = "/api/v2"
 BAD = {"reason": "leaks a key"}

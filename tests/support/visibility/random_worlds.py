@@ -9,7 +9,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from tests.model import (
+from tests.support.visibility.model import (
     ANONYMOUS,
     INSTANTS,
     LONG_AGO,

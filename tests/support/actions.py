@@ -5,7 +5,7 @@ from typing import Any
 
 from goldenrod.store import schema
 from goldenrod.store.db import Database
-from tests.client import Door
+from tests.support.client import Door
 
 ELSEWHERE = {"catalogue", "tokens"}
 """Counts every change tried, and notes when a token was used last: neither is a reader's to see."""

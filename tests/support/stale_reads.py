@@ -1,4 +1,5 @@
-"""The long run: `python -m tests.stale READS` reads while another process writes and time moves on.
+"""The long run: `python -m tests.support.stale_reads READS` reads while another process writes and
+time moves on.
 
 The writer publishes numbered change logs, each told once its commit has returned, and versions whose
 start is a moment to come. The reader notes what was told and what the time is, asks, and compares:
@@ -21,9 +22,9 @@ from goldenrod.base import bodies, clock, config
 from goldenrod.catalogue import publishing, versions
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.client import Door
-from tests.postgres import Cluster
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.postgres import Cluster
 
 READERS = 4
 PAUSES_S = (0.0, 0.001, 0.02)

@@ -27,9 +27,9 @@ from goldenrod.base import config
 from goldenrod.store.db import Database
 from goldenrod.web.api import ROUTES
 from goldenrod.web.app import API
-from tests.client import Door
-from tests.stage import CHANNELS, set_further, target
-from tests.world import World, build_world
+from tests.support.access_catalogue import CHANNELS, set_further, target
+from tests.support.cast import World, build_world
+from tests.support.client import Door
 
 ACTORS = (None, "alice", "dora")
 """The anonymous, an ordinary user with the scope write, a staff user with the scope admin."""

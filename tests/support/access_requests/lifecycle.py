@@ -1,9 +1,9 @@
-"""What `test_doors.py` asks of the lifecycle's routes and of webhooks: as `doors.py` of the others."""
+"""What `test_doors.py` asks of the lifecycle's routes and of webhooks."""
 
 from typing import Any
 
-from tests.doors import READ, Ask, changes
-from tests.stage import target
+from tests.support.access_catalogue import target
+from tests.support.access_requests.resources import READ, Ask, changes
 
 KEEPERS = "404 404 404 200 200 404"
 LABS = "404 404 200 200 200 404"

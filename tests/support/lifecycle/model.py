@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.lifeworld import (
+from tests.support.lifecycle.records import (
     Channel,
     Machine,
     Reader,

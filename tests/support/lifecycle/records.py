@@ -1,4 +1,4 @@
-"""The records of the lifecycle's model (`lifemodel.py`), and who sees them: plain Python."""
+"""The records of the lifecycle's model (`model.py`), and who sees them: plain Python."""
 
 from dataclasses import dataclass, field
 from typing import Any

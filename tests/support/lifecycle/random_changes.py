@@ -1,8 +1,8 @@
-"""Random sequences of changes, made alike to the catalogue and to the model (`lifemodel.py`).
+"""Random sequences of changes, made alike to the catalogue and to the model (`model.py`).
 
-A play begins with the cast's things (`world.py`). Each step moves the clock or makes one change as
-one of those who may make it; the model says beforehand whether it is refused, and with which code.
-The nouns' own functions are called, as the doors call them.
+A play begins with the cast's things (`support/cast.py`). Each step moves the clock or makes one
+change as one of those who may make it; the model says beforehand whether it is refused, and with
+which code. The nouns' own functions are called, as the doors call them.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,10 +27,10 @@ from goldenrod.catalogue import (
 )
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Tx
-from tests import lifemodel as model
-from tests.lifestage import LAB, PROVIDERS, READERS, machines_of, opening
-from tests.lifeworld import Channel, Machine, Revocation, Version
-from tests.world import World
+from tests.support.cast import World
+from tests.support.lifecycle import model
+from tests.support.lifecycle.records import Channel, Machine, Revocation, Version
+from tests.support.lifecycle.start import LAB, PROVIDERS, READERS, machines_of, opening
 
 CHANNELS = ("stable", "stable", "candidate")
 GROUPS = (frozenset[str](), LAB, LAB, frozenset({"charlie"}), LAB | {"charlie"})

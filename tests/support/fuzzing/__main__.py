@@ -1,4 +1,4 @@
-"""The long run: `python -m tests.fuzz MINUTES` fuzzes the application on both databases.
+"""The long run: `python -m tests.support.fuzzing MINUTES` fuzzes the application on both databases.
 
 Round after round, each on a fresh catalogue with a seed of its own, as each actor in turn. It prints
 what it sent and what it found, and exits with 1 where it found anything; a failure's line names the
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.fuzzing import ACTORS, Outcome, furnished, fuzz
-from tests.postgres import Cluster
+from tests.support.fuzzing.schemathesis_runs import ACTORS, Outcome, furnished, fuzz
+from tests.support.postgres import Cluster
 
 ROUND_SECONDS = 90
 EXAMPLES = 20
@@ -66,7 +66,7 @@ def main() -> int:
     try:
         minutes = float(sys.argv[1])
     except (IndexError, ValueError):
-        print("usage: python -m tests.fuzz MINUTES", file=sys.stderr)
+        print("usage: python -m tests.support.fuzzing MINUTES", file=sys.stderr)
         return 2
     found = run(minutes)
     print(

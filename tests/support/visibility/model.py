@@ -5,8 +5,8 @@ records, as literally and as slowly as possible. It shares nothing with the cata
 written form of instants (27 characters, so that they compare as strings), and must stay so: a
 model that reads the code it judges cannot find it wrong.
 
-`drawn.py` draws worlds and readers to ask it about. What time does to channels and revocations has a
-model of its own, `lifemodel.py`.
+`random_worlds.py` draws worlds and readers to ask it about. What time does to channels and revocations
+has a model of its own, `support/lifecycle/model.py`.
 """
 
 from dataclasses import dataclass, field

@@ -1,11 +1,11 @@
-"""Where random sequences of the lifecycle begin: the cast's things (`world.py`) as the model has them,
-and who looks at them."""
+"""Where random sequences of the lifecycle begin: the cast's things (`support/cast.py`) as the model has
+them, and who looks at them."""
 
 from goldenrod.base.clock import later
 from goldenrod.store.db import Tx
-from tests.lifeworld import Image, Machine, Provider, Reader, Version
-from tests.lifeworld import World as Model
-from tests.world import World
+from tests.support.cast import World
+from tests.support.lifecycle.records import Image, Machine, Provider, Reader, Version
+from tests.support.lifecycle.records import World as Model
 
 LAB = frozenset({"lab"})
 READERS: dict[str | None, Reader] = {
@@ -31,7 +31,7 @@ def machines_of(tx: Tx, key: str) -> list[Machine]:
 
 
 def opening(tx: Tx, cast: World) -> Model:
-    """The cast's things as the model has them: see `world.py`."""
+    """The cast's things as the model has them: see `support/cast.py`."""
     now = tx.now
     w = Model(now)
     w.providers = {name: Provider(name, name == "east", now) for name in PROVIDERS}

@@ -4,8 +4,8 @@ from goldenrod.catalogue import around
 from goldenrod.catalogue.around import Around
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
 
 Who = str | None
 READERS: tuple[Who, ...] = (None, "charlie", "bob", "alice", "dora")

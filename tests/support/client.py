@@ -8,7 +8,7 @@ from falcon import testing
 from goldenrod.base.config import Settings
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
-from tests.world import World
+from tests.support.cast import World
 
 Result = testing.Result
 
