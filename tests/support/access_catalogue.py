@@ -20,12 +20,9 @@ open's channels and versions, and nothing is sent.
 `lesser` is dora with a token of the scope write.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +49,10 @@ from goldenrod.catalogue import (
 )
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.migrate import migrate
 from tests.conftest import Clock
 from tests.support.cast import World, build_world
+from tests.support.catalogues import Catalogues
 from tests.support.client import Door
-
-_NUMBERS = count(1)
 
 
 @dataclass
@@ -114,22 +109,23 @@ NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
 @contextmanager
 def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -> Iterator[Stage]:
     """A stage on the database that the fixture's parameter names, opened as `kind`."""
+    catalogues: Catalogues = request.getfixturevalue("catalogues")
     if request.param == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("stage")
-        shutil.copy(request.getfixturevalue("template"), folder / "stage.db")
-        url = f"sqlite:///{folder / 'stage.db'}"
+        url, world = catalogues.sqlite_file(build_stage, folder / "stage.db")
     else:
-        cluster = request.getfixturevalue("cluster")
-        url = cluster.create(f"stage_{os.getpid()}_{next(_NUMBERS)}")
+        url, world = catalogues.postgresql_database(build_stage)
     clock = Clock()
-    made = Database(url, now=clock)
-    migrate(made)
-    world = build_world(made)
-    set_further(made, world)
-    made.close()
     db = kind(url, now=clock)
     yield Stage(db, clock, world, Door(db, config.load({}), world))
     db.close()
+
+
+def build_stage(db: Database) -> World:
+    """The cast's world, and what this module's text says."""
+    world = build_world(db)
+    set_further(db, world)
+    return world
 
 
 def set_further(db: Database, world: World) -> None:

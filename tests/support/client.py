@@ -7,7 +7,7 @@ from falcon import testing
 
 from goldenrod.base.config import Settings
 from goldenrod.store.db import Database
-from goldenrod.web.app import build_app
+from tests.support.app import app_over
 from tests.support.cast import World
 
 Result = testing.Result
@@ -17,7 +17,7 @@ class Door:
     """Sends requests as `who`: a name of the cast, a token's secret, or None for the anonymous."""
 
     def __init__(self, db: Database, settings: Settings, world: World) -> None:
-        self.client = testing.TestClient(build_app(db, settings))
+        self.client = testing.TestClient(app_over(db, settings))
         self.world = world
 
     def ask(

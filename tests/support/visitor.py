@@ -16,7 +16,7 @@ from falcon import testing
 
 from goldenrod.base.config import Settings
 from goldenrod.store.db import Database
-from goldenrod.web.app import build_app
+from tests.support.app import app_over
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -68,7 +68,7 @@ class Visitor:
     """One browser."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
-        self.client = testing.TestClient(build_app(db, settings))
+        self.client = testing.TestClient(app_over(db, settings))
         self.cookies: dict[str, str] = {}
         self.public_url = settings.public_url
 
