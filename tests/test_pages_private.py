@@ -1,8 +1,8 @@
 """Every page, asked by everybody: which status, and that it never shows what is not theirs to see.
 
-A page without a row here fails. `SECRET` of `test_doors.py` says of each text who may ever see it;
-here it is looked for as a word, in headers too. Pages that change something are asked by everybody
-without the token that their forms carry: nothing happens, and the answer tells nothing.
+A page without a row here fails. `SECRET` (`support/access_requests/secrets.py`) says of each text who
+may ever see it; here it is looked for as a word, in headers too. Pages that change something are asked
+by everybody without the token that their forms carry: nothing happens, and the answer tells nothing.
 """
 
 import re
@@ -14,10 +14,9 @@ from goldenrod.base import config
 from goldenrod.web.pages.routes import PAGES
 from tests.conftest import BACKENDS
 from tests.support.access_catalogue import Stage, set_stage
-from tests.support.access_requests.resources import ACTORS
+from tests.support.access_requests.secrets import SECRET, filled
+from tests.support.access_requests.who_sees import ACTORS, who
 from tests.support.visitor import Seen, Visitor
-from tests.test_access import who
-from tests.test_doors import SECRET, filled
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"
@@ -31,7 +30,7 @@ KEPT = "404 404 404 200 200 404"
 STAFF = "404 404 404 404 200 404"
 
 # For each page that is read: addresses, and the status that each of ACTORS gets. `{users/alice}` is
-# the id of a thing, as `test_doors.py` calls it.
+# the id of a thing, as `filled` puts it in.
 ASKED: dict[str, dict[str, str]] = {
     "/": {
         "/": ALL,

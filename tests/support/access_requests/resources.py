@@ -8,9 +8,7 @@ of the lifecycle are in `lifecycle.py`.
 from dataclasses import dataclass
 from typing import Any
 
-from tests.test_access import BY_IMAGE
-
-ACTORS = ("nobody", "charlie", "bob", "alice", "dora", "lesser")
+from tests.support.access_requests.who_sees import BY_IMAGE
 
 
 @dataclass(frozen=True)
