@@ -4,6 +4,7 @@
 asks for `world`, on one with the cast in it. Times are moved with `clock`, on both.
 """
 
+import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -25,6 +26,14 @@ from tests.support.visitor import Visitor
 people.HASHER = sign_in.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end: the collector of garbage need not look at it again and
+    again. It costs a fifth of the processor time of all tests otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 class Clock:

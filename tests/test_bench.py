@@ -19,6 +19,8 @@ from goldenrod.base import clock, config
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
 
+pytestmark = pytest.mark.long
+
 VERSIONS = 300
 ROWS = ("304 on a list", "PATCH")
 

@@ -108,10 +108,15 @@ def check_stored(tx: Tx) -> None:
     assert stored(tx) == anew | {counts.ALL: tx.value(_all)}
 
 
+def few_of(seeds: int) -> list[Any]:
+    """Two seeds in each run, the others in the long one."""
+    return [pytest.param(n, marks=[pytest.mark.long] * (n >= 2)) for n in range(seeds)]
+
+
 # Worlds as they stand, at any reading of the clock
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", few_of(12))
 def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -> None:
     r = Random(seed)
     world = drawn.build_world(r, r.randint(2, 4), r.randint(1, 3), 1, r.randint(1, 3), 6)
@@ -253,7 +258,7 @@ class Play:
             yield self.world.actor(tx, name)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", few_of(4))
 def test_counts_stay_exact_whatever_changes(
     db: Database, world: World, clock: Clock, seed: int
 ) -> None:

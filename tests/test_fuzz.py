@@ -8,6 +8,8 @@ import pytest
 from goldenrod.store.db import Database
 from tests.support.fuzzing.schemathesis_runs import Outcome, furnished, fuzz
 
+pytestmark = pytest.mark.long
+
 SEED = 20260615
 
 

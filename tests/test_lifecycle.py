@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from goldenrod.base.bodies import Running
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Problem
@@ -38,7 +40,9 @@ from tests.support.visibility.loading import keep_statements
 from tests.test_counts import derived
 
 ASKED = os.environ.get("GOLDENROD_SEQUENCES")
-SEQUENCES = {"sqlite": 30, "postgresql": 10}
+FEW = {"sqlite": 8, "postgresql": 2}
+MANY = {"sqlite": 30, "postgresql": 10}
+"""Sequences in each run, and in the long one."""
 STEPS = 20
 SEARCHED = (schema.image_words, schema.version_words)
 
@@ -46,7 +50,12 @@ Shown = dict[str, Any]
 
 
 def test_every_step_is_as_the_model_says(db: Database) -> None:
-    play_all(db, range(int(ASKED or SEQUENCES[db.dialect])))
+    play_all(db, range(FEW[db.dialect]))
+
+
+@pytest.mark.long
+def test_it_is_so_in_many_sequences(db: Database) -> None:
+    play_all(db, range(FEW[db.dialect], int(ASKED or MANY[db.dialect])))
 
 
 def play_all(db: Database, seeds: range, told: Any = None) -> int:

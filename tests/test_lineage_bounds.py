@@ -90,6 +90,7 @@ SHAPES: dict[str, tuple[Callable[[int], int | None], Callable[[int], str]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ten_thousand(db: Database, ask: Asked, world: World, shape: str) -> None:
     version = world.versions["open"]

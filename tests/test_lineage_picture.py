@@ -283,9 +283,26 @@ def lineages(draw: st.DrawFn) -> Around:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def so_many(examples: int) -> settings:
+    return settings(
+        max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
+@so_many(20)
 @given(lineages())
 def test_anything_holds_together(shown: Around) -> None:
+    holds_together(shown)
+
+
+@pytest.mark.long
+@so_many(150)
+@given(lineages())
+def test_a_lot_of_anything_holds_together(shown: Around) -> None:
+    holds_together(shown)
+
+
+def holds_together(shown: Around) -> None:
     empty = {it.id for it in shown.lanes} - {it.image for it in shown.nodes}
     if not empty:
         check(shown)

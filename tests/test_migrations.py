@@ -239,6 +239,7 @@ db.close()
 """
 
 
+@pytest.mark.long
 def test_processes_that_start_at_once_all_succeed(url: str) -> None:
     starts = [
         subprocess.Popen(

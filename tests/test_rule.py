@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from goldenrod.catalogue import (
@@ -39,21 +40,38 @@ from tests.support.visibility.loading import actor_of, keep_statements, loaded, 
 from tests.support.visibility.model import NOW, Reader, World
 
 ASKED = os.environ.get("GOLDENROD_WORLDS")
-SUITE = settings(
-    max_examples=int(ASKED or 300),
-    derandomize=ASKED is None,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+
+
+def suite(worlds: int) -> settings:
+    """So many worlds, the same in each run."""
+    return settings(
+        max_examples=int(ASKED or worlds),
+        derandomize=ASKED is None,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
 
 ListPage = Callable[[Tx, Actor, Query], Page]
 Shown = dict[Any, dict[str, Any]]
 
 
-@SUITE
+@suite(50)
 @given(world=drawn.worlds())
 def test_every_reader_is_shown_what_the_model_says(db: Database, world: World) -> None:
+    compare(db, world)
+
+
+@pytest.mark.long
+@suite(300)
+@given(world=drawn.worlds())
+def test_it_is_so_in_many_worlds(db: Database, world: World) -> None:
+    compare(db, world)
+
+
+def compare(db: Database, world: World) -> None:
+    """What each reader of a world is shown, and what the model says."""
     db.now = lambda: NOW  # type: ignore[assignment,return-value]
     keep_statements(db)
     with loaded(db, world) as tx:

@@ -138,6 +138,7 @@ def test_it_makes_its_tables_and_answers_once_it_says_so(fresh: str, log: Path) 
         assert server.log() == ""
 
 
+@pytest.mark.long
 def test_two_that_start_at_once_on_a_fresh_database_both_answer(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -157,6 +158,7 @@ def test_two_that_start_at_once_on_a_fresh_database_both_answer(
     assert codes == [0, 0]
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None:
     with running(fresh, log) as server:
         second = subprocess.run(
@@ -176,6 +178,7 @@ def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None
         assert httpx.get(f"{server.url}/image_versions").status_code == 200
 
 
+@pytest.mark.long
 def test_a_port_is_free_again_as_soon_as_its_server_has_ended(fresh: str, log: Path) -> None:
     with running(fresh, log) as server:
         httpx.get(f"{server.url}/image_versions")
@@ -188,6 +191,7 @@ def test_a_port_is_free_again_as_soon_as_its_server_has_ended(fresh: str, log: P
     again.process.stdout.close()
 
 
+@pytest.mark.long
 @linux_only
 def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> None:
     with running(fresh, log, "--workers", "2") as server:
@@ -199,12 +203,14 @@ def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> Non
             httpx.get(f"{server.url}/image_versions")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_told_to(fresh: str, log: Path, how: signal.Signals) -> None:
     with running(fresh, log) as server:
         assert server.end(how) == 0
 
 
+@pytest.mark.long
 def test_requests_in_flight_are_finished(
     log: Path, new_database: Callable[[str], Database]
 ) -> None:
@@ -241,6 +247,7 @@ def test_variables_of_the_environment_do_not_arrive_as_headers(fresh: str, log: 
         assert httpx.get(f"{server.url}/image_versions", headers=wrong).status_code == 401
 
 
+@pytest.mark.long
 def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log: Path) -> None:
     with running(fresh, log, "--access-log", "--log", "json") as server:
         headers = {"Authorization": "Token hidden"}
@@ -251,6 +258,7 @@ def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log
         assert "hidden" not in server.log()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "said", "code"),
     [
@@ -275,6 +283,7 @@ def test_an_address_that_cannot_be_served_is_said(
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.long
 def test_the_demonstration_has_its_own_database_and_leaves_nothing(
     fresh: str, log: Path, tmp_path: Path
 ) -> None:

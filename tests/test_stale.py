@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from goldenrod.store.db import Database
 from tests.support.stale_reads import check
+
+pytestmark = pytest.mark.long
 
 READS = 1_600
 

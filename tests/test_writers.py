@@ -17,6 +17,8 @@ from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.client import Door, Result
 
+pytestmark = pytest.mark.long
+
 ROUNDS = 8
 INCREMENTS = 10
 PATIENCE_S = 60

@@ -1,5 +1,6 @@
 """The same with JavaScript switched off: nothing that is needed is missing."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_finding import at, results
@@ -25,6 +26,7 @@ def test_finding_goes_by_enter(site: Site, windows: Windows) -> None:
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_signing_in_and_out_goes_by_forms(site: Site, windows: Windows) -> None:
     page = windows(javascript=False)
     page.goto("/sign-in")
