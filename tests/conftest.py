@@ -19,8 +19,9 @@ from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.catalogues import NOON, Catalogues, nothing
 from tests.support.client import Door
-from tests.support.postgres import Cluster
-from tests.support.visitor import Visitor
+from tests.support.listened_argon2 import Argon2
+from tests.support.pages.visitor import Visitor
+from tests.support.processes.postgres import Cluster
 
 # What makes passwords safe is that checking one is slow; tests make hundreds.
 people.HASHER = sign_in.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -33,7 +34,7 @@ def pytest_collection_finish() -> None:
     again. It costs a fifth of the processor time of all tests otherwise."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(100_000, 10, 1_000)
 
 
 class Clock:
@@ -152,3 +153,18 @@ def visitor(db: Database, world: World) -> Visitor:
     """A browser at the cast's catalogue: `visitor.sign_in("alice")`. No page is kept, so that what
     each does can be counted."""
     return Visitor(db, config.load({"GOLDENROD_CACHE_MB": "0"}))
+
+
+@pytest.fixture
+def dora(visitor: Visitor) -> Visitor:
+    """A browser in which dora, who is staff, is signed in."""
+    visitor.sign_in("dora")
+    return visitor
+
+
+@pytest.fixture
+def argon2(monkeypatch: pytest.MonkeyPatch) -> Argon2:
+    """The hashing of passwords, which signing in uses, listened to."""
+    listened = Argon2()
+    monkeypatch.setattr(sign_in, "HASHER", listened)
+    return listened

@@ -9,7 +9,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import CAST, IMAGES, World, build_world
-from tests.test_cli import Run, runner
+from tests.support.processes.command_line import Run, runner
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from goldenrod.store import paging, schema
 from goldenrod.store.db import Database, Tx
 from tests.conftest import Clock
 from tests.support.cast import CAST, World
+from tests.support.denormalised import derived
 from tests.support.visibility import random_worlds as drawn
 from tests.support.visibility.loading import actor_of, keep_statements, loaded
 from tests.support.visibility.model import INSTANTS, NOW
@@ -137,27 +138,6 @@ def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) 
         kept = derived(tx), stored(tx)
         standing.of_all(tx)
         assert (derived(tx), stored(tx)) == kept
-
-
-REPEATED = (
-    *("n", "public", "owner_id", "created_by_id"),
-    *("opens_at", "closes_at", "ends_at", "spent_at"),
-)
-
-
-def derived(tx: Tx) -> list[Any]:
-    return [
-        [tuple(row.values()) for row in tx.rows(_rows, table, names)]
-        for table, names in (
-            ("versions", REPEATED),
-            ("shares", tuple(schema.shares.c.keys())),
-        )
-    ]
-
-
-def _rows(table: str, names: tuple[str, ...]) -> Any:
-    columns = [schema.metadata.tables[table].c[name] for name in names]
-    return select(*columns).order_by(*columns)
 
 
 # Worlds that change

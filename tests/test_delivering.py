@@ -25,9 +25,9 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World, build_world
 from tests.support.client import Door
+from tests.support.processes.server import GOLDENROD, environment, linux_only, running, within
 from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
-from tests.test_server import GOLDENROD, environment, linux_only, running, within
 
 
 @pytest.fixture

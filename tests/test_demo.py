@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_server import WAIT_S, environment, running
+from tests.support.processes.server import WAIT_S, environment, running
 
 
 @pytest.mark.long

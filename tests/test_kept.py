@@ -15,7 +15,7 @@ from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import Door, code
-from tests.support.visitor import Visitor
+from tests.support.pages.visitor import Visitor
 
 VERSIONS = "/image_versions"
 

@@ -31,13 +31,13 @@ from goldenrod.store.db import Database, Row, Tx
 from goldenrod.store.migrate import migrate
 from tests.conftest import NOON
 from tests.support.cast import World, build_world
+from tests.support.denormalised import derived
 from tests.support.lifecycle import model
 from tests.support.lifecycle.random_changes import CHANNELS, STAGE, Play
 from tests.support.lifecycle.records import Reader
 from tests.support.lifecycle.start import PROVIDERS, READERS
-from tests.support.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 from tests.support.visibility.loading import keep_statements
-from tests.test_counts import derived
 
 ASKED = os.environ.get("GOLDENROD_SEQUENCES")
 FEW = {"sqlite": 8, "postgresql": 2}

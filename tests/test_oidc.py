@@ -24,10 +24,10 @@ from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.web import openid
 from tests.conftest import NOON
-from tests.support import oidc_provider
 from tests.support.cast import World
-from tests.support.oidc_provider import BEGINNING, CLIENT, SECRET, Provider
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
+from tests.support.processes import oidc_provider
+from tests.support.processes.oidc_provider import BEGINNING, CLIENT, SECRET, Provider
 
 BEGIN = "/sign-in/oidc"
 BACK = "/sign-in/oidc/callback"

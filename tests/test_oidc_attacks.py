@@ -14,8 +14,8 @@ from goldenrod.store.db import Database
 from goldenrod.web import openid
 from goldenrod.web.pages import cookies
 from tests.conftest import NOON, Clock
-from tests.support.oidc_provider import CLIENT, Provider
-from tests.support.visitor import Visitor
+from tests.support.pages.visitor import Visitor
+from tests.support.processes.oidc_provider import CLIENT, Provider
 from tests.test_oidc import (
     PROMISE,
     back,

@@ -9,7 +9,7 @@ from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
 from tests.support.client import Door
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 LIST = "/images/open-image/channels"
 STABLE = f"{LIST}/stable"

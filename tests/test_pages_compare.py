@@ -9,8 +9,8 @@ from goldenrod.base import bodies
 from goldenrod.catalogue import attachments
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.page_releases import HOSTILE, edit, publish, revoke
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.releases import HOSTILE, edit, publish, revoke
+from tests.support.pages.visitor import Seen, Visitor
 
 BASE = "/images/open-image/compare"
 

@@ -11,7 +11,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
 from tests.support.client import Door
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 EDIT = "/images/open-image/edit"
 

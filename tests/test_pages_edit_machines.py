@@ -5,7 +5,7 @@ import pytest
 from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.client import Door
-from tests.support.visitor import Visitor
+from tests.support.pages.visitor import Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
 

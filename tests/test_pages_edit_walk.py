@@ -7,7 +7,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import Door
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 IMAGE = "/images/open-image"
 OPEN = f"{IMAGE}/versions/open-1.0"

@@ -14,7 +14,7 @@ from goldenrod.web.pages import home as home_pages
 from goldenrod.web.pages.routes import PAGES
 from tests.support.cast import World
 from tests.support.client import Door, code
-from tests.support.visitor import ACCEPT, Visitor
+from tests.support.pages.visitor import ACCEPT, Visitor
 
 HTML = "text/html; charset=utf-8"
 PROBLEM = "application/problem+json"

@@ -11,7 +11,7 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 
 @pytest.fixture

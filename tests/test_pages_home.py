@@ -10,7 +10,7 @@ from goldenrod.catalogue import images, promoting, publishing, revocations, vers
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 RESULT = re.compile(r'<a data-result href="/images/([a-z0-9-]+)"')
 

@@ -19,8 +19,8 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import Door
-from tests.support.page_releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
+from tests.support.pages.visitor import Seen, Visitor
 
 OPEN = "/images/open-image"
 

@@ -16,7 +16,7 @@ from tests.conftest import BACKENDS
 from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.secrets import SECRET, filled
 from tests.support.access_requests.who_sees import ACTORS, who
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"

@@ -10,10 +10,7 @@ from goldenrod.catalogue import identities, providers, publishing, versions
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.visitor import Visitor
-from tests.test_pages_staff import dora, undone
-
-__all__ = ["dora"]
+from tests.support.pages.visitor import Visitor, undone
 
 
 def provider(db: Database, name: str) -> dict[str, Any]:

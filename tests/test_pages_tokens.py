@@ -13,7 +13,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import Door
-from tests.support.visitor import Seen, Visitor
+from tests.support.pages.visitor import Seen, Visitor
 
 TOKENS = "/account/tokens"
 SECRET = re.compile(r"gr_[A-Za-z0-9_-]{43}")

@@ -14,7 +14,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import Door, code
-from tests.support.visitor import Visitor
+from tests.support.pages.visitor import Visitor
 
 DAYS = 30
 

@@ -23,7 +23,7 @@ from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import migrate
 from tests.support.cast import World, build_world
 from tests.support.client import Door, code
-from tests.support.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 DAY_ONE = Instant("2026-01-01T00:00:00.000000Z")
 

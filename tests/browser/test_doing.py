@@ -5,9 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_finding import at
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at
 
 
 def done(page: Page) -> Page:

@@ -3,23 +3,12 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at, results
 
 FIELD = "Search images, versions and ids"
-
-
-def results(page: Page) -> list[str]:
-    """Where the results lead, in their order."""
-    found = page.locator("a[data-result]")
-    return [str(found.nth(number).get_attribute("href")) for number in range(found.count())]
-
-
-def at(page: Page, path: str) -> None:
-    """Wait until the window shows this address."""
-    page.wait_for_url(lambda url: url.split("://")[1].partition("/")[2] == path.removeprefix("/"))
 
 
 def test_home_answers_while_one_types(site: Site, windows: Windows) -> None:

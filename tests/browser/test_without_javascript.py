@@ -3,9 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_finding import at, results
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at, results
 
 
 def test_finding_goes_by_enter(site: Site, windows: Windows) -> None:

@@ -38,3 +38,10 @@ def publish(door: Door, name: str, *, who: str = "alice", image: str = "open", *
 def ids(results: Iterable[Any]) -> list[Any]:
     """The ids of a list's results, in their order."""
     return [result["id"] for result in results]
+
+
+def version_of(door: Door, key: str, who: str = "alice") -> Any:
+    """A version as its GET answers it."""
+    answer = door.get(f"/image_versions/{key}", who)
+    assert answer.status_code == 200, answer.text
+    return answer.json

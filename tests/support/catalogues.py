@@ -18,7 +18,7 @@ from goldenrod.base.clock import Instant
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.support.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 NOON = Instant("2026-06-15T12:00:00.000000Z")
 """When the catalogues were filled."""

@@ -24,7 +24,7 @@ from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.support.cast import World, build_world
 from tests.support.client import Door
-from tests.support.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 READERS = 4
 PAUSES_S = (0.0, 0.001, 0.02)

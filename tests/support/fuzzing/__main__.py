@@ -15,7 +15,7 @@ from pathlib import Path
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.support.fuzzing.schemathesis_runs import ACTORS, Outcome, furnished, fuzz
-from tests.support.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 ROUND_SECONDS = 90
 EXAMPLES = 20

@@ -11,8 +11,8 @@ A cluster takes a second to start, a database made from a template much less: ea
 pytest-xdist has its own cluster. On Linux the server ends with the thread that started it, even
 where that is killed (only the directory stays then), so start it in the main thread.
 
-    python -m tests.support.postgres    starts one, prints the URL of an empty database in it, and
-                                        stops on SIGINT or SIGTERM
+`python -m tests.support.processes.postgres` starts one, prints the URL of an empty database in it, and
+stops on SIGINT or SIGTERM.
 """
 
 import ctypes

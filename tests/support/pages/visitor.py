@@ -134,6 +134,14 @@ class Visitor:
         return done
 
 
+def undone(visitor: Visitor, page: Seen) -> Seen:
+    """Press Undo."""
+    start = page.text.index('class="banner done"')
+    text = page.text[start : page.text.index("</form>", start) + len("</form>")]
+    only = Seen(page.address, page.status, page.headers, text)
+    return visitor.submit(only, only.forms[0].action)
+
+
 class _read(HTMLParser):
     """The forms, links and texts of a page."""
 

@@ -8,7 +8,7 @@ from goldenrod.base.clock import later
 from goldenrod.catalogue import promoting, publishing, revocations, versions
 from goldenrod.store.db import Tx
 from tests.support.cast import World
-from tests.support.visitor import Seen
+from tests.support.pages.visitor import Seen
 
 HOSTILE = "<script>alert('x')</script>\"&'`{{7777*7}}"
 """What a name may hold; a page that shows it unescaped, or as a template, shows so."""

@@ -217,8 +217,8 @@ class Provider:
 def running() -> Iterator[Provider]:
     """A provider, until the block ends."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.oidc_provider"],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-m", "tests.support.processes.oidc_provider"],
+        cwd=Path(__file__).parents[3],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
