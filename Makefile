@@ -6,9 +6,11 @@ MINUTES ?= 10
 
 bin := .venv/bin
 installed := .venv/.installed
+# Tests start servers and commands, which would each compile everything again without their caches.
+pytest := env -u PYTHONDONTWRITEBYTECODE $(bin)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chromium screenshots bench bench-full bench-pages fuzz format clean
+.PHONY: help demo test test-long programs screenshots bench bench-full bench-pages fuzz format clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -17,27 +19,31 @@ help: ## list these targets
 demo: $(installed) ## serve the demonstration catalogue on 127.0.0.1:8000 (PORT=8001: there)
 	$(bin)/goldenrod demo --port $(PORT)
 
-test: $(installed) chromium ## check format, style, types and architecture, then run all tests
+test: $(installed) programs ## check format, style, types and architecture, then run the tests
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
-	$(bin)/python -m pytest -n 2 --dist worksteal
+	$(pytest)
 
-test-long: $(installed) ## run the tests that take long: minutes of slow senders, thousands of connections
-	$(bin)/python -m pytest -m long
+test-long: $(installed) programs ## run the tests that take long: many random worlds, fuzzing, browsers
+	$(pytest) -m long
 
-# Only root on Debian can install it here. Where it is missing, tests in a browser say that they were
-# skipped; with CI=true they fail.
-chromium: ## install the browser for tests, as root on Debian; elsewhere say that it is missing
-	@there() { command -v chromium || command -v chromium-browser || command -v google-chrome; }; \
-	if there >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core; \
+# Only root on Debian can install them here. Where one is missing, its tests say that they were skipped;
+# with CI=true they fail.
+programs: ## install Chromium, wrk, nginx and packer for tests, as root on Debian; elsewhere say so
+	@missing() { \
+		command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium; \
+		for one in wrk nginx packer; do command -v $$one || echo $$one; done; \
+	}; \
+	list=$$(missing | grep -v / | tr '\n' ' '); \
+	if [ -n "$$list" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$list fonts-dejavu-core; \
 	fi || true; \
-	there >/dev/null || echo "No Chromium here: tests in a browser will be skipped." >&2
+	list=$$(missing | grep -v / | tr '\n' ' '); \
+	test -z "$$list" || echo "Not here: $$list- the tests that need them will be skipped." >&2
 
-screenshots: $(installed) chromium ## draw every page, wide and narrow, light and dark, into screenshots/
+screenshots: $(installed) programs ## draw every page, wide and narrow, light and dark, into screenshots/
 	$(bin)/python -m tests.browser.screenshots
 
 bench: $(installed) ## measure how fast it answers, with 20,000 versions
@@ -50,7 +56,7 @@ bench-pages: $(installed) ## measure each page: on the demonstration and with 20
 	$(bin)/python -m bench.pages
 
 fuzz: $(installed) ## look for broken rules with random changes for 10 minutes (MINUTES=60: longer)
-	$(bin)/python -m tests.fuzz $(MINUTES)
+	$(bin)/python -m tests.support.fuzzing $(MINUTES)
 
 format: $(installed) ## format the code and repair what ruff can
 	$(bin)/ruff check --fix

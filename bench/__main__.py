@@ -24,7 +24,7 @@ from bench.kept import say
 from bench.measure import COLD, WARM, Measured, Rounds, Stand
 from bench.plan import Plan
 from bench.tables import others, tables
-from tests.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 

@@ -21,7 +21,7 @@ from goldenrod.sources import aws
 from goldenrod.sources.reconcile import import_found
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 
 def taken_in(url: str, file: str | None) -> dict[str, Any]:

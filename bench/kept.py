@@ -26,7 +26,7 @@ from bench.rows import Catalogue
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import HEAD, migrate
-from tests.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"

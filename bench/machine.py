@@ -11,7 +11,7 @@ import psycopg
 
 from bench.drive import CONNECTIONS, driver
 from bench.servers import THREADS
-from tests.postgres import Cluster
+from tests.support.processes.postgres import Cluster
 
 
 def described(seconds: float) -> dict[str, str]:

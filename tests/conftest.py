@@ -1,11 +1,10 @@
 """Fixtures: both databases, a clock that tests move, the app as a client, and the cast.
 
-`db` runs a test once on SQLite and once on a real PostgreSQL, each time on an empty, migrated
-catalogue. Times are moved with `clock`, on both.
+`db` runs a test once on SQLite and once on a real PostgreSQL: on an empty catalogue or, where the test
+asks for `world`, on one with the cast in it. Times are moved with `clock`, on both.
 """
 
-import os
-import shutil
+import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -16,19 +15,26 @@ from argon2 import PasswordHasher
 from goldenrod.base import config
 from goldenrod.base.clock import Instant, later
 from goldenrod.catalogue import hashing
-from goldenrod.store import schema
 from goldenrod.store.db import Database
-from goldenrod.store.migrate import migrate
-from tests.client import Door
-from tests.postgres import Cluster
-from tests.visitor import Visitor
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.catalogues import NOON, Catalogues, nothing
+from tests.support.client import Door
+from tests.support.listened_argon2 import Argon2
+from tests.support.pages.visitor import Visitor
+from tests.support.processes.postgres import Cluster
 
 # What makes passwords safe is that checking one is slow; tests make hundreds.
 hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
-NOON = Instant("2026-06-15T12:00:00.000000Z")
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end: the collector of garbage need not look at it again and
+    again. It costs a fifth of the processor time of all tests otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 1_000)
 
 
 class Clock:
@@ -59,40 +65,14 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty SQLite catalogue to copy."""
-    path = tmp_path_factory.mktemp("template") / "empty.db"
-    made = Database(f"sqlite:///{path}")
-    migrate(made)
-    with made.connection() as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def catalogues(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Catalogues]:
+    """Filled catalogues of this process, for tests to copy."""
+    folder = tmp_path_factory.mktemp("catalogues")
+    made = Catalogues(folder, lambda: request.getfixturevalue("cluster"))
+    yield made
     made.close()
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgresql(cluster: Cluster) -> Iterator[Database]:
-    """One migrated PostgreSQL catalogue for the tests of this process; emptied before each."""
-    cluster.create("shared")
-    shared = Database(cluster.url("shared"))
-    migrate(shared)
-    yield shared
-    shared.close()
-
-
-def empty(db: Database) -> None:
-    """Delete all rows and begin all ids anew: faster than TRUNCATE on tables this small."""
-    with db.connection() as connection:
-        connection.execute("BEGIN")
-        connection.execute("UPDATE versions SET parent_n = NULL WHERE parent_n IS NOT NULL")
-        for table in reversed(schema.metadata.sorted_tables):
-            if table.name != "catalogue":
-                connection.execute(f"DELETE FROM {table.name}")
-                for column in table.primary_key:
-                    if column.autoincrement is True:
-                        sequence = f"{table.name}_{column.name}_seq"
-                        connection.execute(f"ALTER SEQUENCE {sequence} RESTART")
-        connection.execute("COMMIT")
 
 
 @pytest.fixture(params=BACKENDS)
@@ -102,9 +82,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def new_database(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
-) -> Iterator[Callable[[str], Database]]:
+def new_database(tmp_path: Path, catalogues: Catalogues) -> Iterator[Callable[[str], Database]]:
     """Makes fresh, migrated catalogues on "sqlite" or "postgresql", on the machine's clock."""
     opened: list[Database] = []
     numbers = count(1)
@@ -112,23 +90,16 @@ def new_database(
     def make(backend: str) -> Database:
         if backend == "sqlite":
             path = tmp_path / f"catalogue-{next(numbers)}.db"
-            shutil.copy(request.getfixturevalue("template"), path)
-            made = Database(f"sqlite:///{path}")
+            url, _ = catalogues.sqlite_file(nothing, path)
         else:
-            cluster: Cluster = request.getfixturevalue("cluster")
-            name = f"fresh_{os.getpid()}_{next(_DATABASES)}"
-            cluster.create(name)
-            made = Database(cluster.url(name))
-            migrate(made)
+            url, _ = catalogues.postgresql_database(nothing)
+        made = Database(url)
         opened.append(made)
         return made
 
     yield make
     for made in opened:
         made.close()
-
-
-_DATABASES = count(1)
 
 
 @pytest.fixture
@@ -139,23 +110,36 @@ def sqlite_db(new_database: Callable[[str], Database], clock: Clock) -> Database
 
 
 @pytest.fixture
-def db(request: pytest.FixtureRequest, backend: str, clock: Clock) -> Iterator[Database]:
-    """An empty catalogue on each database, whose time is `clock`."""
+def _catalogue(
+    request: pytest.FixtureRequest, backend: str, clock: Clock, catalogues: Catalogues
+) -> Iterator[tuple[Database, World | None]]:
+    """A catalogue on each database: with the cast where the test asks for `world`, else empty."""
+    fill = build_world if "world" in request.fixturenames else nothing
     if backend == "sqlite":
-        yield request.getfixturevalue("sqlite_db")
+        path: Path = request.getfixturevalue("tmp_path") / "catalogue.db"
+        url, world = catalogues.sqlite_file(fill, path)
+        made = Database(url, now=clock)
+        yield made, world
+        made.close()
         return
-    shared: Database = request.getfixturevalue("postgresql")
-    empty(shared)
+    shared, world = catalogues.postgresql_shared(fill)
     shared.now = clock
-    yield shared
+    yield shared, world
     shared.now = None
     shared.trace = None
 
 
 @pytest.fixture
-def world(db: Database) -> World:
-    """The cast and their things (`world.py`)."""
-    return build_world(db)
+def db(_catalogue: tuple[Database, World | None]) -> Database:
+    """A catalogue on each database, whose time is `clock`; empty without `world`."""
+    return _catalogue[0]
+
+
+@pytest.fixture
+def world(_catalogue: tuple[Database, World | None]) -> World:
+    """The cast and their things (`support/cast.py`)."""
+    db, made = _catalogue
+    return made or build_world(db)
 
 
 @pytest.fixture
@@ -169,3 +153,18 @@ def visitor(db: Database, world: World) -> Visitor:
     """A browser at the cast's catalogue: `visitor.sign_in("alice")`. No page is kept, so that what
     each does can be counted."""
     return Visitor(db, config.load({"GOLDENROD_CACHE_MB": "0"}))
+
+
+@pytest.fixture
+def dora(visitor: Visitor) -> Visitor:
+    """A browser in which dora, who is staff, is signed in."""
+    visitor.sign_in("dora")
+    return visitor
+
+
+@pytest.fixture
+def argon2(monkeypatch: pytest.MonkeyPatch) -> Argon2:
+    """The hashing of passwords, which signing in uses, listened to."""
+    listened = Argon2()
+    monkeypatch.setattr(hashing, "HASHER", listened)
+    return listened

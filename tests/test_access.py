@@ -4,7 +4,7 @@ For each actor, a list holds exactly the things that the table gives them, with 
 answers each of them as the list does, and the others with the very bytes that a thing that does not
 exist gets. Filters, what shows inside of things, and time and changes passing have tables of their
 own; channels, lineage and look-up have `test_access_lifecycle.py`. The cast's things are told in
-`world.py` and `stage.py`.
+`support/cast.py` and `support/access_catalogue.py`.
 """
 
 from collections.abc import Iterator
@@ -13,83 +13,24 @@ import pytest
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.rules import access, why
-from tests.client import Door, code
 from tests.conftest import BACKENDS, Clock
-from tests.stage import NAMES, Stage, set_stage
-from tests.world import World
-
-ACTORS = ("nobody", "alice", "bob", "charlie", "dora", "lesser")
-ALL = " ".join(ACTORS)
-KEEPER = "alice dora"
-LAB = "alice bob dora"
-
-Sees = dict[str, str]
-"""A thing, and who sees it."""
-
-BY_IMAGE: Sees = {
-    "open": ALL,
-    "closed": KEEPER,
-    "shared": LAB,
-    "kept": LAB,
-    "ended": KEEPER,
-    "scheduled": KEEPER,
-}
-BY_VERSION: Sees = {f"{image}-1.0": who for image, who in BY_IMAGE.items()} | {"open-1.1": ALL}
-
-MATRIX: dict[str, Sees] = {
-    "image_versions": BY_VERSION,
-    "images": BY_IMAGE,
-    "provider_machines": {
-        **{f"{image}-east": who for image, who in BY_IMAGE.items()},
-        **{f"{image}-west": who for image, who in BY_IMAGE.items()},
-        "open-west": LAB,
-        "open-old": KEEPER,
-        "open-south": KEEPER,
-        "open-north": KEEPER,
-    },
-    "providers": {"east": ALL, "west": LAB, "south": "dora", "north": "dora"},
-    "licenses": {"Apache 2.0": ALL},
-    "boot_scripts": {"setup": KEEPER, "welcome": ALL, "joined": LAB},
-    "tags": {f"{image}-tag": who for image, who in BY_IMAGE.items()},
-    "groups": {
-        "lab": LAB,
-        "ops": "dora",
-        "alice": "alice dora",
-        "bob": "bob dora",
-        "charlie": "charlie dora",
-        "dora": "dora lesser",
-        "erin": "dora",
-    },
-    "users": {
-        "alice": "alice dora",
-        "bob": "bob dora",
-        "charlie": "charlie dora",
-        "dora": "dora lesser",
-        "erin": "dora",
-    },
-    "identities": {
-        "alice@east": "alice dora",
-        "alice@west": "alice dora",
-        "bob@west": "bob dora",
-    },
-    "tokens": {
-        "alice's test": "alice dora",
-        "bob's test": "bob dora",
-        "charlie's test": "charlie dora",
-        "dora's test": "dora lesser",
-        "dora's lesser": "dora lesser",
-    },
-    "image_version_licenses": {
-        f"{version}: Apache 2.0": who for version, who in BY_VERSION.items()
-    },
-    "image_version_memberships": {"shared-1.0: lab": LAB, "shared-1.0: ops": KEEPER},
-    "image_version_boot_scripts": {
-        "closed-1.0: setup": KEEPER,
-        "open-1.0: welcome": ALL,
-        "shared-1.0: joined": LAB,
-    },
-    "webhooks": {"alice's": "alice dora", "bob's": "bob dora", "dora's": "dora lesser"},
-}
+from tests.support.access_catalogue import NAMES, Stage, set_stage
+from tests.support.access_requests.who_sees import (
+    ACTORS,
+    ALL,
+    BY_IMAGE,
+    BY_VERSION,
+    KEEPER,
+    LAB,
+    MATRIX,
+    NOWHERE,
+    Sees,
+    named,
+    seen_by,
+    who,
+)
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 # What a list holds with a filter: of what the filter finds, what the actor sees of it.
 FILTERED: dict[str, Sees] = {
@@ -186,14 +127,6 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield made
 
 
-def who(actor: str) -> str | None:
-    return None if actor == "nobody" else actor
-
-
-def seen_by(actor: str, sees: Sees) -> set[str]:
-    return {thing for thing, those in sees.items() if actor in those.split()}
-
-
 def test_every_guarded_table_is_in_the_matrix() -> None:
     asked = {why.RESOURCES[resource].name for resource in MATRIX}
     # Maintainers show on their image; channels have a table in test_access_lifecycle.py.
@@ -205,96 +138,102 @@ def test_the_matrix_names_everything_there_is(stage: Stage, resource: str) -> No
     assert stage.ids[resource].keys() == MATRIX[resource].keys()
 
 
-@pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.parametrize("resource", MATRIX)
-def test_list_count_and_get_agree(stage: Stage, resource: str, actor: str) -> None:
-    expected = seen_by(actor, MATRIX[resource])
-    stage.door.get("/api/v2/licenses", who(actor))  # the first use of a token in an hour is noted
-    page = stage.door.get(f"/api/v2/{resource}?page_size=1000", who(actor)).json
-    shown = {NAMES[resource](it): it for it in page["results"]}
-    assert shown.keys() == expected
-    assert page["count"] == len(page["results"]) == len(expected)
-    absent = stage.door.get(f"/api/v2/{resource}/{NOWHERE}", who(actor))
-    assert code(absent) == "404 not_found"
-    for name, key in stage.ids[resource].items():
-        one = stage.door.get(f"/api/v2/{resource}/{key}", who(actor))
-        if name in expected:
-            # A single version is shown how far behind it is as well.
-            counted = {"behind", "parent_behind"} if resource == "image_versions" else set()
-            assert one.json.keys() - shown[name].keys() == counted
-            assert {field: one.json[field] for field in shown[name]} == shown[name]
-            assert stage.door.get(one.json["url"], who(actor)).content == one.content
-        else:
-            assert (one.status_code, one.content) == (404, absent.content), name
+def test_list_count_and_get_agree(stage: Stage, resource: str) -> None:
+    for actor in ACTORS:
+        with named(actor):
+            expected = seen_by(actor, MATRIX[resource])
+            # The first use of a token in an hour is noted.
+            stage.door.get("/api/v2/licenses", who(actor))
+            page = stage.door.get(f"/api/v2/{resource}?page_size=1000", who(actor)).json
+            shown = {NAMES[resource](it): it for it in page["results"]}
+            assert shown.keys() == expected
+            assert page["count"] == len(page["results"]) == len(expected)
+            absent = stage.door.get(f"/api/v2/{resource}/{NOWHERE}", who(actor))
+            assert code(absent) == "404 not_found"
+            for name, key in stage.ids[resource].items():
+                one = stage.door.get(f"/api/v2/{resource}/{key}", who(actor))
+                if name in expected:
+                    # A single version is shown how far behind it is as well.
+                    counted = {"behind", "parent_behind"} if resource == "image_versions" else set()
+                    assert one.json.keys() - shown[name].keys() == counted
+                    assert {field: one.json[field] for field in shown[name]} == shown[name]
+                    assert stage.door.get(one.json["url"], who(actor)).content == one.content
+                else:
+                    assert (one.status_code, one.content) == (404, absent.content), name
 
 
-NOWHERE = "00000000-0000-7000-8000-000000000000"
+def test_a_slug_leads_to_what_is_seen(stage: Stage) -> None:
+    for actor in ACTORS:
+        with named(actor):
+            for resource, slugs in (
+                ("images", {f"{name}-image": those for name, those in BY_IMAGE.items()}),
+                ("providers", MATRIX["providers"]),
+            ):
+                for slug, those in slugs.items():
+                    answer = stage.door.get(f"/api/v2/{resource}/{slug}", who(actor))
+                    assert answer.status_code == (200 if actor in those.split() else 404), slug
 
 
-@pytest.mark.parametrize("actor", ACTORS)
-def test_a_slug_leads_to_what_is_seen(stage: Stage, actor: str) -> None:
-    for resource, slugs in (
-        ("images", {f"{name}-image": those for name, those in BY_IMAGE.items()}),
-        ("providers", MATRIX["providers"]),
-    ):
-        for slug, those in slugs.items():
-            answer = stage.door.get(f"/api/v2/{resource}/{slug}", who(actor))
-            assert answer.status_code == (200 if actor in those.split() else 404), slug
-
-
-@pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.parametrize("asked", FILTERED)
-def test_a_filter_finds_what_is_shown(stage: Stage, asked: str, actor: str) -> None:
-    resource, _, query = asked.partition("?")
-    for ids in stage.ids.values():
-        for name, key in ids.items():
-            query = query.replace(f"{{{name}}}", key)
-    page = stage.door.get(f"/api/v2/{resource}?{query}", who(actor)).json
-    found = {NAMES[resource](it) for it in page["results"]}
-    assert found == seen_by(actor, FILTERED[asked])
-    assert page["count"] == len(found)
-    if not found:
-        assert page == {"count": 0, "next": None, "previous": None, "results": []}
+def test_a_filter_finds_what_is_shown(stage: Stage, asked: str) -> None:
+    for actor in ACTORS:
+        with named(actor):
+            resource, _, query = asked.partition("?")
+            for ids in stage.ids.values():
+                for name, key in ids.items():
+                    query = query.replace(f"{{{name}}}", key)
+            page = stage.door.get(f"/api/v2/{resource}?{query}", who(actor)).json
+            found = {NAMES[resource](it) for it in page["results"]}
+            assert found == seen_by(actor, FILTERED[asked])
+            assert page["count"] == len(found)
+            if not found:
+                assert page == {"count": 0, "next": None, "previous": None, "results": []}
 
 
-@pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.parametrize("order", ["start_date", "end_date", "name"])
-def test_an_order_shows_the_same(stage: Stage, order: str, actor: str) -> None:
-    names = [it["name"] for it in stage.door.all(f"/image_versions?ordering={order}", who(actor))]
-    assert set(names) == seen_by(actor, BY_VERSION)
-    paged = f"/image_versions?ordering=-{order}&page_size=1"
-    backward = [it["name"] for it in stage.door.all(paged, who(actor))]
-    assert backward == names[::-1]
+def test_an_order_shows_the_same(stage: Stage, order: str) -> None:
+    for actor in ACTORS:
+        with named(actor):
+            names = [
+                it["name"] for it in stage.door.all(f"/image_versions?ordering={order}", who(actor))
+            ]
+            assert set(names) == seen_by(actor, BY_VERSION)
+            paged = f"/image_versions?ordering=-{order}&page_size=1"
+            backward = [it["name"] for it in stage.door.all(paged, who(actor))]
+            assert backward == names[::-1]
 
 
-@pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.parametrize(("resource", "name", "field"), INSIDE)
 def test_what_is_not_read_shows_its_id_alone(
-    stage: Stage, resource: str, name: str, field: str, actor: str
+    stage: Stage, resource: str, name: str, field: str
 ) -> None:
-    answer = stage.door.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
-    if actor not in MATRIX[resource][name].split():
-        assert answer.status_code == 404
-    elif actor in INSIDE[resource, name, field].split():
-        assert answer.json[field].keys() > {"id", "url"}
-    else:
-        assert answer.json[field].keys() == {"id"}
+    for actor in ACTORS:
+        with named(actor):
+            answer = stage.door.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
+            if actor not in MATRIX[resource][name].split():
+                assert answer.status_code == 404
+            elif actor in INSIDE[resource, name, field].split():
+                assert answer.json[field].keys() > {"id", "url"}
+            else:
+                assert answer.json[field].keys() == {"id"}
 
 
-@pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.parametrize(("resource", "name", "field"), LISTED)
 def test_a_list_inside_holds_what_is_shown(
-    stage: Stage, resource: str, name: str, field: str, actor: str
+    stage: Stage, resource: str, name: str, field: str
 ) -> None:
-    answer = stage.door.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
-    if actor not in MATRIX[resource][name].split():
-        assert answer.status_code == 404
-        return
-    held = answer.json[field]
-    names = {it.get("name") or it.get("identifier") or it.get("title") for it in held}
-    assert names == seen_by(actor, LISTED[resource, name, field])
-    if field == "versions":
-        assert answer.json["versions_count"] == len(held)
+    for actor in ACTORS:
+        with named(actor):
+            answer = stage.door.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
+            if actor not in MATRIX[resource][name].split():
+                assert answer.status_code == 404
+                continue
+            held = answer.json[field]
+            names = {it.get("name") or it.get("identifier") or it.get("title") for it in held}
+            assert names == seen_by(actor, LISTED[resource, name, field])
+            if field == "versions":
+                assert answer.json["versions_count"] == len(held)
 
 
 def names_seen(door: Door, resource: str, actor: str) -> set[str]:

@@ -11,9 +11,9 @@ import pytest
 from falcon import testing
 
 from goldenrod.store.db import Database
-from tests.client import Door, Result, code
-from tests.steps import everything
-from tests.world import World
+from tests.support.actions import everything
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
 
 MIB = 1024 * 1024
 VERSIONS = "/image_versions"

@@ -1,7 +1,6 @@
 """The measurements still run, from an empty database to the documents, on a small catalogue."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,9 @@ from bench.servers import Server, constant, serving
 from goldenrod.base import clock, config
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
+from tests.support.processes.programs import program
+
+pytestmark = pytest.mark.long
 
 VERSIONS = 300
 ROWS = ("304 on a list", "PATCH")
@@ -100,8 +102,8 @@ def test_an_answer_that_is_an_error_is_no_figure() -> None:
             drive(server.base, Ask(("/1",), method="PATCH", body="%d"), 0.1, 2)
 
 
-@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
 def test_wrk_drives_what_is_asked() -> None:
+    program("wrk")
     with constant() as server:
         assert drive(server.base, Ask(("/1", "/2")), 1).per_second > 100
         with pytest.raises(RuntimeError, match="did not answer well"):

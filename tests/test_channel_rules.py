@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.lifesteps import (
+from tests.support.actions import everything, made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import (
     API,
     assign,
     channel,
@@ -16,8 +18,6 @@ from tests.lifesteps import (
     revoke,
     target,
 )
-from tests.steps import everything, made, publish
-from tests.world import World
 
 # ── restricted ─────────────────────────────────────────────────────────────────────────────
 

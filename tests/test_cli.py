@@ -5,14 +5,11 @@ Commands run in this process, as `main()` does. Those that ask a server: `test_c
 """
 
 import gzip
-import io
-import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -23,43 +20,7 @@ from goldenrod.cli.main import COMMANDS, GROUPS, command, main
 from goldenrod.demo import ami_lines
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import HEAD
-
-
-class Ended(NamedTuple):
-    """What a command printed and ended with."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    def rows(self) -> list[list[str]]:
-        """The lines of a table, without its columns' names."""
-        return [line.split("\t") for line in self.out.splitlines()[1:]]
-
-
-Run = Callable[..., Ended]
-
-
-def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `goldenrod` with these arguments, `stdin`, and settings in capitals."""
-
-    def running(*arguments: str, stdin: str = "", **settings: str) -> Ended:
-        for name, value in settings.items():
-            monkeypatch.setenv(f"GOLDENROD_{name}", value)
-        monkeypatch.setattr(sys, "argv", ["goldenrod", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        return Ended(code if isinstance(code, int) else 0, said.out, said.err)
-
-    return running
+from tests.support.processes.command_line import Ended, Run, runner
 
 
 @pytest.fixture

@@ -13,25 +13,23 @@ import pytest
 from goldenrod.base import clock
 from goldenrod.base.clock import later
 from goldenrod.client import Client
-from goldenrod.store.db import Database
-from goldenrod.store.migrate import migrate
-from tests.test_cli import Ended, Run, runner
-from tests.test_cli_remote import UNREACHED, Served
-from tests.test_server import GOLDENROD, WAIT_S, environment, running
-from tests.world import build_world
+from tests.support.processes.command_line import (
+    UNREACHED,
+    Ended,
+    Run,
+    Served,
+    runner,
+    serving_the_cast,
+)
+from tests.support.processes.server import GOLDENROD, WAIT_S, environment
 
 NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    directory = tmp_path_factory.mktemp("served")
-    db = Database(f"sqlite:///{directory / 'served.db'}")
-    migrate(db)
-    world = build_world(db)
-    db.close()
-    with running(db.url, directory / "stderr") as server:
-        yield Served(server, world)
+    with serving_the_cast(tmp_path_factory.mktemp("served")) as served:
+        yield served
 
 
 @pytest.fixture

@@ -3,35 +3,25 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from goldenrod.store.db import Database
-from goldenrod.store.migrate import migrate
-from tests.test_cli import Ended, Run, runner
-from tests.test_server import Running, running
-from tests.world import IMAGES, World, build_world
-
-UNREACHED = "http://127.0.0.1:1"
-
-
-class Served(NamedTuple):
-    """A server over the cast's things."""
-
-    server: Running
-    world: World
+from tests.support.cast import IMAGES
+from tests.support.processes.command_line import (
+    UNREACHED,
+    Ended,
+    Run,
+    Served,
+    runner,
+    serving_the_cast,
+)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    directory = tmp_path_factory.mktemp("served")
-    db = Database(f"sqlite:///{directory / 'served.db'}")
-    migrate(db)
-    world = build_world(db)
-    db.close()
-    with running(db.url, directory / "stderr") as server:
-        yield Served(server, world)
+    with serving_the_cast(tmp_path_factory.mktemp("served")) as served:
+        yield served
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.test_cli import Run, runner
-from tests.world import CAST, IMAGES, World, build_world
+from tests.support.cast import CAST, IMAGES, World, build_world
+from tests.support.processes.command_line import Run, runner
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from goldenrod.base.network import limit_key, parse_address
 from goldenrod.catalogue import sign_in
 from goldenrod.store.db import Database
 from goldenrod.web.identify import client_address
-from tests.client import Door, code
-from tests.test_sign_in import Argon2, ask
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.listened_argon2 import Argon2
+from tests.test_sign_in import ask
 
 PROXY = "10.0.0.1"
 SETTINGS = config.load({"GOLDENROD_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8"})

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.steps import everything, publish
-from tests.world import World
+from tests.support.actions import everything, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 VERSIONS = "/image_versions"
 STRONG = re.compile(r'"[0-9a-f]{32}"')

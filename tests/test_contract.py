@@ -1,30 +1,12 @@
 """The contract, literally: its two JSON bodies against what the server answers."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.client import Door
-from tests.world import World
-
-CONTRACT = Path(__file__).parent / "image_versions.apib"
-
-
-def contract_bodies() -> list[dict[str, Any]]:
-    """The JSON bodies of the contract's two models: one version, and the collection."""
-    found = []
-    for part in CONTRACT.read_text().split("+ Body\n")[1:]:
-        depth, text = 0, ""
-        for character in part[part.index("{") :]:
-            text += character
-            depth += (character == "{") - (character == "}")
-            if depth == 0:
-                break
-        found.append(json.loads(text))
-    version, _edit, collection = found
-    return [version, collection]
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.contract import contract_bodies
 
 
 @pytest.fixture

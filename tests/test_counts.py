@@ -21,11 +21,12 @@ from goldenrod.rules import access, counts, lanes, reading, standing
 from goldenrod.rules.access import ANONYMOUS, Actor, Sight
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Database, Tx
-from tests import drawn
 from tests.conftest import Clock
-from tests.model import INSTANTS, NOW
-from tests.world import CAST, World
-from tests.worlds import actor_of, keep_statements, loaded
+from tests.support.cast import CAST, World
+from tests.support.denormalised import derived
+from tests.support.visibility import random_worlds as drawn
+from tests.support.visibility.loading import actor_of, keep_statements, loaded
+from tests.support.visibility.model import INSTANTS, NOW
 
 ORDERS = [sign + key for key in ("start_date", "end_date", "name") for sign in ("", "-")]
 
@@ -108,10 +109,15 @@ def check_stored(tx: Tx) -> None:
     assert stored(tx) == anew | {counts.ALL: tx.value(_all)}
 
 
+def few_of(seeds: int) -> list[Any]:
+    """Two seeds in each run, the others in the long one."""
+    return [pytest.param(n, marks=[pytest.mark.long] * (n >= 2)) for n in range(seeds)]
+
+
 # Worlds as they stand, at any reading of the clock
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", few_of(12))
 def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -> None:
     r = Random(seed)
     world = drawn.build_world(r, r.randint(2, 4), r.randint(1, 3), 1, r.randint(1, 3), 6)
@@ -132,27 +138,6 @@ def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) 
         kept = derived(tx), stored(tx)
         standing.of_all(tx)
         assert (derived(tx), stored(tx)) == kept
-
-
-REPEATED = (
-    *("n", "public", "owner_id", "created_by_id"),
-    *("opens_at", "closes_at", "ends_at", "spent_at"),
-)
-
-
-def derived(tx: Tx) -> list[Any]:
-    return [
-        [tuple(row.values()) for row in tx.rows(_rows, table, names)]
-        for table, names in (
-            ("versions", REPEATED),
-            ("shares", tuple(schema.shares.c.keys())),
-        )
-    ]
-
-
-def _rows(table: str, names: tuple[str, ...]) -> Any:
-    columns = [schema.metadata.tables[table].c[name] for name in names]
-    return select(*columns).order_by(*columns)
 
 
 # Worlds that change
@@ -253,7 +238,7 @@ class Play:
             yield self.world.actor(tx, name)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", few_of(4))
 def test_counts_stay_exact_whatever_changes(
     db: Database, world: World, clock: Clock, seed: int
 ) -> None:

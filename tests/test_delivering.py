@@ -22,12 +22,12 @@ from goldenrod.catalogue import (
 from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.hooks import OPEN, edit, edit_image, hooked, log_of, publish
-from tests.receiver import Receiver
-from tests.test_server import GOLDENROD, environment, linux_only, running, within
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.processes.server import GOLDENROD, environment, linux_only, running, within
+from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.fixture
@@ -241,6 +241,7 @@ def real(backend: str, new_database: Callable[[str], Database]) -> Database:
     return new_database(backend)
 
 
+@pytest.mark.long
 def test_killed_between_commit_and_delivery_nothing_is_lost(
     real: Database, receiver: Receiver
 ) -> None:
@@ -315,6 +316,7 @@ def test_one_holds_the_others_wait_and_a_lease_runs_out(
         assert not outbox.take(tx, "a third", 30)
 
 
+@pytest.mark.long
 @linux_only
 def test_the_server_delivers_in_the_background_and_ends_with_it(
     new_database: Callable[[str], Database], receiver: Receiver, tmp_path: Any
@@ -369,6 +371,7 @@ def test_what_was_settled_a_month_ago_is_forgotten(
 # ── the command line ───────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long
 def test_commands(real: Database, receiver: Receiver) -> None:
     world = build_world(real)
     door = Door(real, OPEN, world)

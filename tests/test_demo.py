@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.test_server import WAIT_S, environment, running
+import pytest
+
+from tests.support.processes.server import WAIT_S, environment, running
 
 
+@pytest.mark.long
 def test_the_demonstration_goes_as_its_output_suggests(tmp_path: Path) -> None:
     with running("sqlite://", tmp_path / "stderr", command="demo") as server:
         assert server.process.stdout is not None

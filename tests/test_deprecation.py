@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.lifesteps import named, release, revoke
-from tests.steps import everything, publish
-from tests.world import World
+from tests.support.actions import everything, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import named, release, revoke
 
 NOON = "2026-06-15T12:00:00.000000Z"
 

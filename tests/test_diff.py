@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tests.client import Door, code
-from tests.lifesteps import API, named, revoke
-from tests.steps import made, publish
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import API, named, revoke
 
 
 def diff(door: Door, version: Any, who: str | None = "alice", against: Any = None) -> Any:

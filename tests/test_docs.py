@@ -30,7 +30,7 @@ from goldenrod.store import paging
 from goldenrod.web import receiving
 from goldenrod.web.api import ROUTES, Route
 from goldenrod.web.codes import CODES
-from tests.test_server import environment, running
+from tests.support.processes.server import environment, running
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

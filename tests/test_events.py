@@ -16,11 +16,20 @@ from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.rules import reading
 from goldenrod.store import schema
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.hooks import OPEN, edit, edit_image, hooked, log_of, publish, restore, revoke
-from tests.receiver import Receiver
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.webhooks.events import (
+    OPEN,
+    edit,
+    edit_image,
+    hooked,
+    log_of,
+    publish,
+    restore,
+    revoke,
+)
+from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.fixture

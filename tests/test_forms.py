@@ -21,10 +21,11 @@ from goldenrod.web.app import API
 from goldenrod.web.pages import cookies
 from goldenrod.web.pages.routes import PAGES
 from tests.conftest import BACKENDS
-from tests.stage import Stage, set_stage
-from tests.test_doors import EVERY_ASKED, filled
+from tests.support.access_catalogue import Stage, set_stage
+from tests.support.access_requests.every_route import EVERY_ASKED
+from tests.support.access_requests.secrets import filled
+from tests.support.pages.visitor import Seen, Visitor
 from tests.test_doors import address as address_of
-from tests.visitor import Seen, Visitor
 
 FORMS = tuple(route.path for route in PAGES if route.method == "POST")
 SCOPES = ("read", "write", "admin")

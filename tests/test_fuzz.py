@@ -1,12 +1,14 @@
 """A seeded slice of the fuzzing: the same requests every time, few enough for every run.
 
-`python -m tests.fuzz MINUTES` is the long run, on both databases, with ever new seeds.
+`python -m tests.support.fuzzing MINUTES` is the long run, on both databases, with ever new seeds.
 """
 
 import pytest
 
 from goldenrod.store.db import Database
-from tests.fuzzing import Outcome, furnished, fuzz
+from tests.support.fuzzing.schemathesis_runs import Outcome, furnished, fuzz
+
+pytestmark = pytest.mark.long
 
 SEED = 20260615
 

@@ -22,7 +22,7 @@ from goldenrod.rules.access import ANONYMOUS, CONSOLE, Actor, Sight
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Build, Database, statement
 from goldenrod.store.paging import Filter
-from tests.test_rule import LISTS
+from tests.support.every_list import LISTS
 
 PACKAGE = Path(access.__file__).parent.parent
 TABLES = schema.metadata.tables.keys()

@@ -17,9 +17,9 @@ from goldenrod.web.pages.routes import PAGES
 from goldenrod.web.pages.visit import POLICY as PAGES_POLICY
 from goldenrod.web.reference import ASSETS
 from goldenrod.web.reference import POLICY as REFERENCE_POLICY
-from tests.client import Result
-from tests.visitor import ACCEPT
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Result
+from tests.support.pages.visitor import ACCEPT
 
 SAME_ON_ALL = {
     "x-content-type-options": "nosniff",

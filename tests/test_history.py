@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.client import Door, code
 from tests.conftest import NOON, Clock
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from goldenrod.base.clock import Instant, later
 from goldenrod.rules import horizon
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import NOON, Clock
-from tests.steps import made, publish
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door
 
 VERSIONS = "/api/v2/image_versions"
 

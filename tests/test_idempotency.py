@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.client import Door, Result, code
 from tests.conftest import Clock
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
 
 IMAGES = "/api/v2/images"
 

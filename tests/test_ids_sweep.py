@@ -19,11 +19,12 @@ from goldenrod.web.api import ROUTES
 from goldenrod.web.app import API
 from goldenrod.web.pages.routes import PAGES
 from tests.conftest import BACKENDS
-from tests.doors import ACTORS
-from tests.stage import CHANNELS, Stage, set_stage
-from tests.test_access import NOWHERE, who
-from tests.test_doors import EVERY_ASKED, Rehearsal, filled
-from tests.visitor import Visitor
+from tests.support.access_catalogue import CHANNELS, Stage, set_stage
+from tests.support.access_requests.every_route import EVERY_ASKED
+from tests.support.access_requests.rehearsal import Rehearsal
+from tests.support.access_requests.secrets import filled
+from tests.support.access_requests.who_sees import ACTORS, NOWHERE, who
+from tests.support.pages.visitor import Visitor
 
 NONE = {"id": "999999999", "uuid": NOWHERE, "slug": "no-such-thing"}
 """For each form of a key, one that nothing has."""

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.steps import everything, ids, made, publish
-from tests.world import World
+from tests.support.actions import everything, ids, made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 IMAGES = "/api/v2/images"
 

@@ -18,7 +18,7 @@ from goldenrod.catalogue.transfer import export_catalogue
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.world import build_world
+from tests.support.cast import build_world
 
 New = Callable[[str], Database]
 

@@ -11,11 +11,11 @@ from goldenrod.base.clock import later
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
 from goldenrod.web.kept import Held, Keep, Kept
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.steps import made, publish
-from tests.visitor import Visitor
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.pages.visitor import Visitor
 
 VERSIONS = "/image_versions"
 

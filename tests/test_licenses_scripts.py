@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import Door, code
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 LICENSES = "/api/v2/licenses"
 SCRIPTS = "/api/v2/boot_scripts"

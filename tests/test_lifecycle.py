@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from goldenrod.base.bodies import Running
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Problem
@@ -27,18 +29,20 @@ from goldenrod.rules.lifecycle import STATES
 from goldenrod.store import bulk, paging, schema
 from goldenrod.store.db import Database, Row, Tx
 from goldenrod.store.migrate import migrate
-from tests import lifemodel as model
 from tests.conftest import NOON
-from tests.lifeplay import CHANNELS, STAGE, Play
-from tests.lifestage import PROVIDERS, READERS
-from tests.lifeworld import Reader
-from tests.postgres import Cluster
-from tests.test_counts import derived
-from tests.world import World, build_world
-from tests.worlds import keep_statements
+from tests.support.cast import World, build_world
+from tests.support.denormalised import derived
+from tests.support.lifecycle import model
+from tests.support.lifecycle.random_changes import CHANNELS, STAGE, Play
+from tests.support.lifecycle.records import Reader
+from tests.support.lifecycle.start import PROVIDERS, READERS
+from tests.support.processes.postgres import Cluster
+from tests.support.visibility.loading import keep_statements
 
 ASKED = os.environ.get("GOLDENROD_SEQUENCES")
-SEQUENCES = {"sqlite": 30, "postgresql": 10}
+FEW = {"sqlite": 8, "postgresql": 2}
+MANY = {"sqlite": 30, "postgresql": 10}
+"""Sequences in each run, and in the long one."""
 STEPS = 20
 SEARCHED = (schema.image_words, schema.version_words)
 
@@ -46,7 +50,12 @@ Shown = dict[str, Any]
 
 
 def test_every_step_is_as_the_model_says(db: Database) -> None:
-    play_all(db, range(int(ASKED or SEQUENCES[db.dialect])))
+    play_all(db, range(FEW[db.dialect]))
+
+
+@pytest.mark.long
+def test_it_is_so_in_many_sequences(db: Database) -> None:
+    play_all(db, range(FEW[db.dialect], int(ASKED or MANY[db.dialect])))
 
 
 def play_all(db: Database, seeds: range, told: Any = None) -> int:

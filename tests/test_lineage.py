@@ -10,10 +10,10 @@ from goldenrod.catalogue import lineage
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
-from tests.client import Door, code
-from tests.lifesteps import API, release, revoke
-from tests.steps import publish
-from tests.world import World
+from tests.support.actions import publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import API, release, revoke
 
 Found = tuple[list[str], set[tuple[str, str]]]
 

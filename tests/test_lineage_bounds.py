@@ -10,11 +10,11 @@ from goldenrod.catalogue import around
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
-from tests.arounds import Asked, names
-from tests.client import Door
-from tests.lifesteps import API
-from tests.steps import made, publish
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.lifecycle_steps import API
+from tests.support.lineage.reading import Asked, names
 
 
 @pytest.fixture
@@ -90,6 +90,7 @@ SHAPES: dict[str, tuple[Callable[[int], int | None], Callable[[int], str]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ten_thousand(db: Database, ask: Asked, world: World, shape: str) -> None:
     version = world.versions["open"]

@@ -8,7 +8,17 @@ from goldenrod.catalogue.around import Gap
 from goldenrod.web.pages.lineage_list import lineage_list
 from goldenrod.web.pages.lineage_picture import lineage_picture
 from goldenrod.web.pages.lineage_words import cells, prefix, shorten
-from tests.lineages import OWN, SIZES, TODAY, around, chained, lane, node, of_size, releases
+from tests.support.lineage.graphs import (
+    OWN,
+    SIZES,
+    TODAY,
+    around,
+    chained,
+    lane,
+    node,
+    of_size,
+    releases,
+)
 
 # ── words ──────────────────────────────────────────────────────────────────────────────────
 

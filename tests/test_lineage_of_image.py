@@ -8,12 +8,12 @@ from goldenrod.base.clock import later
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue import kin
 from goldenrod.store.db import Database
-from tests.arounds import READERS, Asked, Who, channels, edges, gaps, lanes, names
-from tests.client import Door
 from tests.conftest import Clock
-from tests.lifesteps import API, assign, channel, release, revoke
-from tests.steps import made, publish
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.lifecycle_steps import API, assign, channel, release, revoke
+from tests.support.lineage.reading import READERS, Asked, Who, channels, edges, gaps, lanes, names
 
 
 @pytest.fixture

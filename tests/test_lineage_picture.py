@@ -20,7 +20,17 @@ from goldenrod.web.pages.lineage_lines import CLEAR, Lines, lines
 from goldenrod.web.pages.lineage_list import lineage_list
 from goldenrod.web.pages.lineage_picture import lineage_picture
 from goldenrod.web.pages.lineage_places import NEAREST, WIDTH, Places, places
-from tests.lineages import OWN, SIZES, TODAY, around, chained, lane, node, of_size, releases
+from tests.support.lineage.graphs import (
+    OWN,
+    SIZES,
+    TODAY,
+    around,
+    chained,
+    lane,
+    node,
+    of_size,
+    releases,
+)
 
 STYLE = Path(pages.__file__).parents[1] / "static" / "styles" / "picture.css"
 Element = ElementTree.Element
@@ -273,9 +283,26 @@ def lineages(draw: st.DrawFn) -> Around:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def so_many(examples: int) -> settings:
+    return settings(
+        max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
+@so_many(20)
 @given(lineages())
 def test_anything_holds_together(shown: Around) -> None:
+    holds_together(shown)
+
+
+@pytest.mark.long
+@so_many(150)
+@given(lineages())
+def test_a_lot_of_anything_holds_together(shown: Around) -> None:
+    holds_together(shown)
+
+
+def holds_together(shown: Around) -> None:
     empty = {it.id for it in shown.lanes} - {it.image for it in shown.nodes}
     if not empty:
         check(shown)

@@ -12,10 +12,10 @@ import pytest
 from goldenrod.base import config
 from goldenrod.base.words import name_key
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.steps import ids, made, publish
-from tests.world import World
+from tests.support.actions import ids, made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 VERSIONS = "/image_versions"
 FAR = "9999-12-31T23:59:59.999999Z"

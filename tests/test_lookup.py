@@ -9,11 +9,11 @@ from goldenrod.catalogue import lookup
 from goldenrod.demo.catalogue import load
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.lifesteps import API, assign, look_up, named, release, revoke
-from tests.steps import everything, made, publish
-from tests.world import World
+from tests.support.actions import everything, made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import API, assign, look_up, named, release, revoke
 
 
 def one(door: Door, identifier: str, who: str | None = None) -> Any:

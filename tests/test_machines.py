@@ -3,10 +3,10 @@
 from typing import Any
 
 from goldenrod.store.db import Database
-from tests.client import Door, Result, code
 from tests.conftest import Clock
-from tests.steps import everything, ids, publish
-from tests.world import World
+from tests.support.actions import everything, ids, publish
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
 
 MACHINES = "/api/v2/provider_machines"
 

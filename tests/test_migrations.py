@@ -25,7 +25,7 @@ from goldenrod.store import migrate as migrations
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import HEAD, is_current, migrate, stored_revision
-from tests.world import build_world
+from tests.support.cast import build_world
 
 VERSIONS = Path(migrations.__file__).parent / "migrations" / "versions"
 NewUrl = Callable[[str], str]
@@ -239,6 +239,7 @@ db.close()
 """
 
 
+@pytest.mark.long
 def test_processes_that_start_at_once_all_succeed(url: str) -> None:
     starts = [
         subprocess.Popen(

@@ -5,8 +5,9 @@ from random import Random
 import pytest
 from hypothesis import given
 
-from tests import drawn, model
-from tests.model import (
+from tests.support.visibility import model
+from tests.support.visibility import random_worlds as drawn
+from tests.support.visibility.model import (
     ANONYMOUS,
     FAR_OFF,
     INSTANTS,

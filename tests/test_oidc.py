@@ -23,11 +23,11 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.web import openid
-from tests import oidc_provider
 from tests.conftest import NOON
-from tests.oidc_provider import BEGINNING, CLIENT, SECRET, Provider
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen, Visitor
+from tests.support.processes import oidc_provider
+from tests.support.processes.oidc_provider import BEGINNING, CLIENT, SECRET, Provider
 
 BEGIN = "/sign-in/oidc"
 BACK = "/sign-in/oidc/callback"

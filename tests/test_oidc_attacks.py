@@ -14,7 +14,8 @@ from goldenrod.store.db import Database
 from goldenrod.web import openid
 from goldenrod.web.pages import cookies
 from tests.conftest import NOON, Clock
-from tests.oidc_provider import CLIENT, Provider
+from tests.support.pages.visitor import Visitor
+from tests.support.processes.oidc_provider import CLIENT, Provider
 from tests.test_oidc import (
     PROMISE,
     back,
@@ -27,7 +28,6 @@ from tests.test_oidc import (
     usernames,
     walk,
 )
-from tests.visitor import Visitor
 
 __all__ = ["browser", "provider", "running", "settings"]
 

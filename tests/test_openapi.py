@@ -21,7 +21,7 @@ from goldenrod.web.app import API, build_app
 from goldenrod.web.codes import CODES
 from goldenrod.web.openapi import document, operation_id
 from goldenrod.web.reference import ASSETS
-from tests.test_contract import contract_bodies
+from tests.support.contract import contract_bodies
 
 DOCUMENT = document("/", API)
 SOURCE = Path(goldenrod.__file__).parent

@@ -18,7 +18,7 @@ from goldenrod.base.words import (
     normalized,
     sought_key,
 )
-from tests.client import Door, code
+from tests.support.client import Door, code
 
 API = "/api/v2"
 MARKS = "\u0301\u0316\u0315\u0344\u0f73\uff9e\u3099"

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.steps import everything, publish
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.actions import everything, publish
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 LIST = "/images/open-image/channels"
 STABLE = f"{LIST}/stable"

@@ -8,9 +8,9 @@ import pytest
 from goldenrod.base import bodies
 from goldenrod.catalogue import attachments
 from goldenrod.store.db import Database
-from tests.releases import HOSTILE, edit, publish, revoke
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.releases import HOSTILE, edit, publish, revoke
+from tests.support.pages.visitor import Seen, Visitor
 
 BASE = "/images/open-image/compare"
 

@@ -8,10 +8,10 @@ import pytest
 from goldenrod.base import bodies
 from goldenrod.catalogue import images
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.steps import everything
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.actions import everything
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 EDIT = "/images/open-image/edit"
 

@@ -3,9 +3,9 @@
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.steps import everything
-from tests.visitor import Visitor
+from tests.support.actions import everything
+from tests.support.client import Door
+from tests.support.pages.visitor import Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
 

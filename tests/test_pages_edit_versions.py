@@ -7,20 +7,14 @@ import pytest
 from goldenrod.base import bodies
 from goldenrod.catalogue import publishing, versions
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.steps import everything, made, publish
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.actions import everything, made, publish, version_of
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 NEW = "/images/open-image/versions/new"
 OPEN = "/images/open-image/versions/open-1.0"
 PAGES = ("edit", "end", "restore", "machines")
-
-
-def version_of(door: Door, key: str, who: str = "alice") -> Any:
-    answer = door.get(f"/image_versions/{key}", who)
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 def named(door: Door, image: str, name: str) -> Any:

@@ -4,10 +4,10 @@ many statements each takes."""
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.steps import publish
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.actions import publish
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 IMAGE = "/images/open-image"
 OPEN = f"{IMAGE}/versions/open-1.0"

@@ -12,9 +12,9 @@ from goldenrod.store.db import Database
 from goldenrod.web.pages import assets
 from goldenrod.web.pages import home as home_pages
 from goldenrod.web.pages.routes import PAGES
-from tests.client import Door, code
-from tests.visitor import ACCEPT, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.pages.visitor import ACCEPT, Visitor
 
 HTML = "text/html; charset=utf-8"
 PROBLEM = "application/problem+json"

@@ -8,9 +8,9 @@ from goldenrod.base import bodies, config
 from goldenrod.catalogue import images
 from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.releases import HOSTILE, edit, publish, revoke
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.releases import HOSTILE, edit, publish, revoke
+from tests.support.pages.visitor import Seen, Visitor
 
 FEED = "/images/open-image/feed.atom"
 ATOM = "{http://www.w3.org/2005/Atom}"

@@ -10,8 +10,8 @@ from goldenrod.catalogue import groups, images
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 from goldenrod.store.db import Database
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen, Visitor
 
 
 @pytest.fixture

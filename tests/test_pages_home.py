@@ -9,8 +9,8 @@ from goldenrod.base.clock import later
 from goldenrod.catalogue import images, promoting, publishing, revocations, versions
 from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen, Visitor
 
 RESULT = re.compile(r'<a data-result href="/images/([a-z0-9-]+)"')
 

@@ -16,11 +16,11 @@ from goldenrod.catalogue import (
 )
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
+from tests.support.pages.visitor import Seen, Visitor
 
 OPEN = "/images/open-image"
 

@@ -1,8 +1,8 @@
 """Every page, asked by everybody: which status, and that it never shows what is not theirs to see.
 
-A page without a row here fails. `SECRET` of `test_doors.py` says of each text who may ever see it;
-here it is looked for as a word, in headers too. Pages that change something are asked by everybody
-without the token that their forms carry: nothing happens, and the answer tells nothing.
+A page without a row here fails. `SECRET` (`support/access_requests/secrets.py`) says of each text who
+may ever see it; here it is looked for as a word, in headers too. Pages that change something are asked
+by everybody without the token that their forms carry: nothing happens, and the answer tells nothing.
 """
 
 import re
@@ -15,14 +15,13 @@ from goldenrod.catalogue import machines, promoting, providers, publishing
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from goldenrod.web.pages.routes import PAGES
-from tests.client import Door
 from tests.conftest import BACKENDS
-from tests.doors import ACTORS
-from tests.stage import Stage, set_stage
-from tests.test_access import who
-from tests.test_doors import SECRET, filled
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.access_catalogue import Stage, set_stage
+from tests.support.access_requests.secrets import SECRET, filled
+from tests.support.access_requests.who_sees import ACTORS, who
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"
@@ -36,7 +35,7 @@ KEPT = "404 404 404 200 200 404"
 STAFF = "404 404 404 404 200 404"
 
 # For each page that is read: addresses, and the status that each of ACTORS gets. `{users/alice}` is
-# the id of a thing, as `test_doors.py` calls it.
+# the id of a thing, as `filled` puts it in.
 ASKED: dict[str, dict[str, str]] = {
     "/": {
         "/": ALL,

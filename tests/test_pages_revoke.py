@@ -5,12 +5,11 @@ import pytest
 from goldenrod.base import bodies
 from goldenrod.catalogue import promoting, revocations, versions
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.steps import everything, publish
-from tests.test_pages_edit_versions import version_of
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.actions import everything, publish, version_of
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
 REVOKE, RESTORE, DEPRECATE, SHARE = (

@@ -8,11 +8,9 @@ from goldenrod.base import config
 from goldenrod.catalogue.sign_in import MOST_BY_ACCOUNT
 from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.test_sign_in import Argon2, argon2
-from tests.visitor import Seen, Visitor
-from tests.world import World
-
-__all__ = ["argon2"]
+from tests.support.cast import World
+from tests.support.listened_argon2 import Argon2
+from tests.support.pages.visitor import Seen, Visitor
 
 FORM = "/sign-in"
 

@@ -17,17 +17,11 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.web.pages.routes import PAGES
-from tests.client import Door
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Visitor, undone
 
 ISSUER = "https://sso.example.org"
-
-
-@pytest.fixture
-def dora(visitor: Visitor) -> Visitor:
-    visitor.sign_in("dora")
-    return visitor
 
 
 def user(db: Database, name: str) -> dict[str, Any]:
@@ -35,14 +29,6 @@ def user(db: Database, name: str) -> dict[str, Any]:
         key = people.find_user(tx, name)
         found: dict[str, Any] = json.loads(people.get_user(tx, CONSOLE, str(key)))
     return found
-
-
-def undone(visitor: Visitor, page: Seen) -> Seen:
-    """Press Undo."""
-    start = page.text.index('class="banner done"')
-    text = page.text[start : page.text.index("</form>", start) + len("</form>")]
-    only = Seen(page.address, page.status, page.headers, text)
-    return visitor.submit(only, only.forms[0].action)
 
 
 # ── for whom they are there ────────────────────────────────────────────────────────────────

@@ -9,11 +9,8 @@ from goldenrod.base import bodies
 from goldenrod.catalogue import identities, providers, publishing, versions
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.test_pages_staff import dora, undone
-from tests.visitor import Visitor
-from tests.world import World
-
-__all__ = ["dora"]
+from tests.support.cast import World
+from tests.support.pages.visitor import Visitor, undone
 
 
 def provider(db: Database, name: str) -> dict[str, Any]:

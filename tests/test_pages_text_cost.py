@@ -10,9 +10,9 @@ from goldenrod.web.pages import markdown_text, render
 from goldenrod.web.pages.compared_text import compared_texts
 from goldenrod.web.pages.routes import PAGES
 from goldenrod.web.pages.serving import known_query
-from tests.releases import publish
-from tests.visitor import Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.releases import publish
+from tests.support.pages.visitor import Visitor
 
 MOST = 65_536
 BOUND_S = 0.3

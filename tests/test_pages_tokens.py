@@ -10,10 +10,10 @@ from goldenrod.base import bodies
 from goldenrod.catalogue import tokens
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door
 from tests.conftest import Clock
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
 
 TOKENS = "/account/tokens"
 SECRET = re.compile(r"gr_[A-Za-z0-9_-]{43}")

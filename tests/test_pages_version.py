@@ -9,9 +9,9 @@ from goldenrod.base.clock import later
 from goldenrod.catalogue import attachments
 from goldenrod.store.db import Database
 from tests.conftest import Clock
-from tests.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
+from tests.support.pages.visitor import Seen, Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
 CLOSED = "/images/closed-image/versions/closed-1.0"

@@ -13,8 +13,8 @@ from goldenrod.rules import events
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Database
-from tests.visitor import Seen, Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen, Visitor
 
 OPEN = "/images/open-image/webhooks"
 TARGET = "https://93.184.216.34/hook"

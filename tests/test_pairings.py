@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import Door, code
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 
 @dataclass(frozen=True)

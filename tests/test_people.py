@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from goldenrod.catalogue import passwords
-from tests.client import Door, code
-from tests.world import CAST, World
+from tests.support.cast import CAST, World
+from tests.support.client import Door, code
 
 USERS = "/api/v2/users"
 GROUPS = "/api/v2/groups"

@@ -3,10 +3,10 @@
 from typing import Any
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.steps import everything, ids, made, publish
-from tests.world import World
+from tests.support.actions import everything, ids, made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 
 def machine(identifier: str, **more: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from goldenrod.sources import aws
 from goldenrod.sources.found import Found, FoundMachine, Skipped
 from goldenrod.sources.reconcile import import_found
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
 
 
 def release(version: str, day: int, *identifiers: str, image: str = "base", **more: Any) -> Found:

@@ -1,7 +1,7 @@
 """What a request costs grows no faster than its length, whatever text stands wherever.
 
-Each place that takes a text (`hostile.py`) is sent each hostile shape at n, 2n and 4n bytes, in
-process. `pytest -m long -s tests/test_request_cost.py` tries all pairs and prints their number, the
+Each place that takes a text (`support/hostile_texts.py`) is sent each hostile shape at n, 2n and 4n
+bytes, in process. `pytest -m long -s tests/test_request_cost.py` tries all pairs and prints their number, the
 worst ratio and the worst cost; otherwise a part of them is tried, chosen by a fixed seed.
 """
 
@@ -21,10 +21,10 @@ from goldenrod.base import config
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
 from goldenrod.web.pages.routes import PAGES
-from tests import hostile
-from tests.hostile import Input
-from tests.visitor import Visitor
-from tests.world import World
+from tests.support import hostile_texts
+from tests.support.cast import World
+from tests.support.hostile_texts import Input
+from tests.support.pages.visitor import Visitor
 
 MOST_RATIO = 6
 FLOOR_S = 0.020
@@ -68,7 +68,7 @@ class Sender:
         self.visitor = Visitor(db, settings)
         self.visitor.sign_in("dora")
         self.real = _real(world)
-        self.asked = hostile.Asked(patch)
+        self.asked = hostile_texts.Asked(patch)
         self.forms: dict[tuple[str, str], dict[str, list[str]]] = {}
 
     def address(self, path: str, but: str = "", text: str = "") -> str:
@@ -121,8 +121,8 @@ class Sender:
             return text.encode()
         body: Any = {}
         if place.route and place.route.takes:
-            body = hostile.least(place.route.takes, self.real)
-        return hostile.to_json(hostile.with_text(body, place.steps, text))
+            body = hostile_texts.least(place.route.takes, self.real)
+        return hostile_texts.to_json(hostile_texts.with_text(body, place.steps, text))
 
     def inputs_of_pages(self) -> list[Input]:
         """The places of pages, and the forms that their pages show."""
@@ -199,7 +199,7 @@ def sender(db: Database, world: World, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def all_inputs(sender: Sender) -> list[Input]:
-    found = [*hostile.of_api(), *hostile.of_headers(), *sender.inputs_of_pages()]
+    found = [*hostile_texts.of_api(), *hostile_texts.of_headers(), *sender.inputs_of_pages()]
     return list(dict.fromkeys(found))
 
 
@@ -289,4 +289,4 @@ def test_every_header_that_is_read_is_tried() -> None:
     read = set(re.findall(r'get_header\(\s*"([\w-]+)"', source))
     raw = re.findall(r'"HTTP_([A-Z_]+)"', source)
     read |= {name.replace("_", "-").title() for name in raw}
-    assert read <= set(hostile.HEADERS)
+    assert read <= set(hostile_texts.HEADERS)

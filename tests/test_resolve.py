@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.lifesteps import API, assign, channel, named, release, restore, revoke
-from tests.steps import made, publish
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import API, assign, channel, named, release, restore, revoke
 
 STABLE = "/resolve/open-image/stable/east"
 LATEST = "/resolve/open-image/latest/east"

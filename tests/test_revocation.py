@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.lifesteps import (
+from tests.support.actions import everything, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import (
     API,
     BAD,
     assign,
@@ -21,8 +23,6 @@ from tests.lifesteps import (
     state,
     target,
 )
-from tests.steps import everything, publish
-from tests.world import World
 
 MISSING = "00000000-0000-7000-8000-000000000000"
 

@@ -3,8 +3,10 @@
 from goldenrod.base import bodies, config
 from goldenrod.catalogue import publishing
 from goldenrod.store.db import Database
-from tests.client import Door, code
-from tests.lifesteps import (
+from tests.support.actions import everything
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.lifecycle_steps import (
     API,
     BAD,
     assign,
@@ -16,8 +18,6 @@ from tests.lifesteps import (
     state,
     target,
 )
-from tests.steps import everything
-from tests.world import World
 
 # ── what is told ───────────────────────────────────────────────────────────────────────────
 

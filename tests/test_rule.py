@@ -1,8 +1,9 @@
 """The rule in SQL against the rule in plain Python: hundreds of worlds, every reader, every noun.
 
-For each world that `drawn.py` draws, each reader's lists (the real statements, as the doors ask for
-them) hold exactly what the model says, with the exact count, and so does what shows inside what they
-read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000` draws that many new ones.
+For each world that `support/visibility/random_worlds.py` draws, each reader's lists (the real
+statements, as the doors ask for them) hold exactly what the model says, with the exact count, and so
+does what shows inside what they read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000`
+draws that many new ones.
 """
 
 import json
@@ -10,48 +11,54 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from goldenrod.catalogue import (
-    attachments,
-    channels,
-    groups,
-    identities,
-    images,
-    machines,
     pairings,
-    people,
-    providers,
-    tags,
-    tokens,
-    versions,
-    webhooks,
 )
-from goldenrod.rules import reading
 from goldenrod.rules.access import GUARDED, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.paging import Listing, Page, Query
-from tests import drawn, model
-from tests.model import NOW, Reader, World
-from tests.worlds import actor_of, keep_statements, loaded, paired, version_id
+from goldenrod.store.paging import Listing, Query
+from tests.support.every_list import LISTS
+from tests.support.visibility import model
+from tests.support.visibility import random_worlds as drawn
+from tests.support.visibility.loading import actor_of, keep_statements, loaded, paired, version_id
+from tests.support.visibility.model import NOW, Reader, World
 
 ASKED = os.environ.get("GOLDENROD_WORLDS")
-SUITE = settings(
-    max_examples=int(ASKED or 300),
-    derandomize=ASKED is None,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
-ListPage = Callable[[Tx, Actor, Query], Page]
+
+def suite(worlds: int) -> settings:
+    """So many worlds, the same in each run."""
+    return settings(
+        max_examples=int(ASKED or worlds),
+        derandomize=ASKED is None,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
 Shown = dict[Any, dict[str, Any]]
 
 
-@SUITE
+@suite(50)
 @given(world=drawn.worlds())
 def test_every_reader_is_shown_what_the_model_says(db: Database, world: World) -> None:
+    compare(db, world)
+
+
+@pytest.mark.long
+@suite(300)
+@given(world=drawn.worlds())
+def test_it_is_so_in_many_worlds(db: Database, world: World) -> None:
+    compare(db, world)
+
+
+def compare(db: Database, world: World) -> None:
+    """What each reader of a world is shown, and what the model says."""
     db.now = lambda: NOW  # type: ignore[assignment,return-value]
     keep_statements(db)
     with loaded(db, world) as tx:
@@ -105,31 +112,6 @@ def whole_or_id(summary: dict[str, Any] | None) -> bool:
         return False
     assert (set(summary) == {"id"}) == ("url" not in summary)
     return "url" in summary
-
-
-def all_channels(tx: Tx, actor: Actor, query: Query) -> Page:
-    """The channels of all images: their doors list one image's, and ask for the image first."""
-    return reading.page(tx, actor, channels.shape, query)
-
-
-LISTS: dict[str, tuple[ListPage, Listing]] = {
-    "versions": (versions.list_versions, versions.LIST),
-    "images": (images.list_images, images.LIST),
-    "machines": (machines.list_machines, machines.LIST),
-    "providers": (providers.list_providers, providers.LIST),
-    "licenses": (attachments.list_licenses, attachments.LICENSES),
-    "boot_scripts": (attachments.list_scripts, attachments.SCRIPTS),
-    "tags": (tags.list_tags, tags.LIST),
-    "groups": (groups.list_groups, groups.LIST),
-    "users": (people.list_users, people.LIST),
-    "identities": (identities.list_identities, identities.LIST),
-    "tokens": (tokens.list_tokens, tokens.LIST),
-    "version_licenses": (pairings.LICENSES.list_pairings, pairings.LICENSES.listing),
-    "version_memberships": (pairings.MEMBERSHIPS.list_pairings, pairings.MEMBERSHIPS.listing),
-    "version_scripts": (pairings.SCRIPTS.list_pairings, pairings.SCRIPTS.listing),
-    "channels": (all_channels, channels.LIST),
-    "webhooks": (webhooks.list_webhooks, webhooks.LIST),
-}
 
 
 class Expect:

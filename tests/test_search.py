@@ -3,9 +3,9 @@
 from typing import Any
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
-from tests.steps import made, publish
-from tests.world import World
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 # Image: name, description, tags, and its versions with their change logs.
 CATALOGUE: list[tuple[str, str, list[str], dict[str, str]]] = [

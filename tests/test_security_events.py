@@ -13,10 +13,10 @@ from goldenrod.rules import security_log
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from goldenrod.web.server import log_formatter
-from tests.client import Door, Result, code
 from tests.conftest import Clock
-from tests.visitor import Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
+from tests.support.pages.visitor import Visitor
 
 EVENTS = "/api/v2/security_events"
 TOKENS = "/api/v2/tokens"

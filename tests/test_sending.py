@@ -12,10 +12,10 @@ from goldenrod.base import config
 from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.catalogue.sending import Sender
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.hooks import hooked, log_of, publish
-from tests.receiver import Receiver
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.webhooks.events import hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.fixture

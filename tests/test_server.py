@@ -1,98 +1,31 @@
-"""The server as a process: how it starts, that it ends, and what it leaves behind: nothing.
-
-`running` starts one for other tests too; it listens at a free port of this machine.
-"""
+"""The server as a process: how it starts, that it ends, and what it leaves behind: nothing."""
 
 import json
 import os
-import re
-import select
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 from goldenrod.store.db import Database
-from tests.postgres import Cluster
-from tests.world import build_world
-
-WAIT_S = 60  # far beyond the usual second, for a machine that is busy with other tests
-GOLDENROD = (sys.executable, "-m", "goldenrod")
-
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
-
-
-class Running:
-    """A server that answers: its process, its address, and what it has written to stderr."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
-        self.process = process
-        self.url = url
-        self._log = log
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to end; its exit code."""
-        self.process.send_signal(how)
-        return self.process.wait(WAIT_S)
-
-
-def environment(url: str, **more: str) -> dict[str, str]:
-    """The test's environment without settings of Goldenrod's, save these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")}
-    return kept | {"GOLDENROD_DATABASE_URL": url} | more
-
-
-def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str) -> Running:
-    """Start a server's process, which need not be ready yet: see `ready`."""
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [*GOLDENROD, command, "--port", "0", *options],
-            env=environment(url, **env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            bufsize=1,
-        )
-    return Running(process, "", log)
-
-
-def ready(server: Running) -> Running:
-    """The server once it has said where it answers."""
-    assert server.process.stdout is not None
-    readable, _, _ = select.select([server.process.stdout], [], [], WAIT_S)
-    line = server.process.stdout.readline() if readable else ""
-    found = re.fullmatch(r"Goldenrod serves (http://\S+)\n", line)
-    assert found, f"{line!r}; stderr: {server.log()}"
-    server.url = found[1]
-    return server
-
-
-@contextmanager
-def running(url: str, log: Path, *options: str, **more: str) -> Iterator[Running]:
-    """A server over the database at `url` that answers, until the block ends."""
-    server = begin(url, log, *options, **more)
-    try:
-        yield ready(server)
-    finally:
-        if server.process.poll() is None:
-            server.end()
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+from tests.support.cast import build_world
+from tests.support.processes.postgres import Cluster
+from tests.support.processes.server import (
+    GOLDENROD,
+    WAIT_S,
+    alive,
+    begin,
+    children,
+    environment,
+    linux_only,
+    ready,
+    running,
+    within,
+)
 
 
 @pytest.fixture
@@ -106,30 +39,6 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "stderr"
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    """A process runs; one that has ended and waits for its parent does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def test_it_makes_its_tables_and_answers_once_it_says_so(fresh: str, log: Path) -> None:
     with running(fresh, log) as server:
         answer = httpx.get(f"{server.url}/image_versions")
@@ -138,6 +47,7 @@ def test_it_makes_its_tables_and_answers_once_it_says_so(fresh: str, log: Path) 
         assert server.log() == ""
 
 
+@pytest.mark.long
 def test_two_that_start_at_once_on_a_fresh_database_both_answer(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -157,6 +67,7 @@ def test_two_that_start_at_once_on_a_fresh_database_both_answer(
     assert codes == [0, 0]
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None:
     with running(fresh, log) as server:
         second = subprocess.run(
@@ -176,6 +87,7 @@ def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None
         assert httpx.get(f"{server.url}/image_versions").status_code == 200
 
 
+@pytest.mark.long
 def test_a_port_is_free_again_as_soon_as_its_server_has_ended(fresh: str, log: Path) -> None:
     with running(fresh, log) as server:
         httpx.get(f"{server.url}/image_versions")
@@ -188,6 +100,7 @@ def test_a_port_is_free_again_as_soon_as_its_server_has_ended(fresh: str, log: P
     again.process.stdout.close()
 
 
+@pytest.mark.long
 @linux_only
 def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> None:
     with running(fresh, log, "--workers", "2") as server:
@@ -199,12 +112,14 @@ def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> Non
             httpx.get(f"{server.url}/image_versions")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_told_to(fresh: str, log: Path, how: signal.Signals) -> None:
     with running(fresh, log) as server:
         assert server.end(how) == 0
 
 
+@pytest.mark.long
 def test_requests_in_flight_are_finished(
     log: Path, new_database: Callable[[str], Database]
 ) -> None:
@@ -249,6 +164,7 @@ def test_answers_do_not_say_what_serves_them(fresh: str, log: Path) -> None:
             assert answer.headers["x-content-type-options"] == "nosniff", path
 
 
+@pytest.mark.long
 def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log: Path) -> None:
     with running(fresh, log, "--access-log", "--log", "json") as server:
         headers = {"Authorization": "Token hidden"}
@@ -259,6 +175,7 @@ def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log
         assert "hidden" not in server.log()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "said", "code"),
     [
@@ -283,6 +200,7 @@ def test_an_address_that_cannot_be_served_is_said(
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.long
 def test_the_demonstration_has_its_own_database_and_leaves_nothing(
     fresh: str, log: Path, tmp_path: Path
 ) -> None:

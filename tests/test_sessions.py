@@ -11,10 +11,10 @@ from goldenrod.catalogue import people, sessions, tokens
 from goldenrod.catalogue.transfer import export_catalogue
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.visitor import Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.pages.visitor import Visitor
 
 DAYS = 30
 

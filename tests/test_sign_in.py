@@ -1,18 +1,16 @@
 """Signing in with a password: one answer for all that does not fit, and limits on failing."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from argon2.exceptions import Argon2Error
 
 from goldenrod.base import config
-from goldenrod.catalogue import hashing, sign_in
-from goldenrod.catalogue.hashing import HASHER
+from goldenrod.catalogue import sign_in
 from goldenrod.store.db import Database
-from tests.client import Door, Result, code
 from tests.conftest import Clock
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
+from tests.support.listened_argon2 import Argon2
 
 TOKENS = "/api/v2/tokens"
 BY_ACCOUNT, BY_ADDRESS = sign_in.MOST_BY_ACCOUNT, sign_in.MOST_BY_ADDRESS
@@ -25,40 +23,6 @@ def ask(
     return door.client.simulate_post(
         TOKENS, json={"username": username, "password": password}, remote_addr=address, **more
     )
-
-
-class Argon2:
-    """The real one, listened to: `verified` has the hashes that passwords were held against,
-    `meanwhile` is called each time, and with `remembers` the same question costs once."""
-
-    def __init__(self) -> None:
-        self.verified: list[str] = []
-        self.meanwhile: Callable[[], Any] = lambda: None
-        self.remembers = False
-        self._answers: dict[tuple[str, str], Exception | None] = {}
-
-    def hash(self, password: str) -> str:
-        return HASHER.hash(password)
-
-    def verify(self, kept: str, password: str) -> bool:
-        self.verified.append(kept)
-        self.meanwhile()
-        asked = kept, password
-        if not self.remembers or asked not in self._answers:
-            try:
-                self._answers[asked] = None if HASHER.verify(kept, password) else AssertionError()
-            except Argon2Error as wrong:
-                self._answers[asked] = wrong
-        if failed := self._answers[asked]:
-            raise failed
-        return True
-
-
-@pytest.fixture
-def argon2(monkeypatch: pytest.MonkeyPatch) -> Argon2:
-    listened = Argon2()
-    monkeypatch.setattr(hashing, "HASHER", listened)
-    return listened
 
 
 @pytest.fixture

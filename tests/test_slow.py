@@ -19,11 +19,15 @@ import pytest
 from goldenrod.base.errors import Unavailable
 from goldenrod.catalogue.hashing import Turns
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.test_server import Running, linux_only, log, running
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.processes.server import Running, linux_only, running
 
-__all__ = ["log"]
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "server.log"
+
 
 LOOKUP = "/api/v2/lookup"
 ASKED = {"identifiers": [{"identifier": "ami-0"}]}

@@ -1,9 +1,13 @@
-"""Nothing stale is answered, whoever writes and whatever the time: a slice of `tests/stale.py`."""
+"""Nothing stale is answered, whoever writes and whatever the time (`support/stale_reads.py`)."""
 
 from collections.abc import Callable
 
+import pytest
+
 from goldenrod.store.db import Database
-from tests.stale import check
+from tests.support.stale_reads import check
+
+pytestmark = pytest.mark.long
 
 READS = 1_600
 

@@ -21,9 +21,9 @@ from goldenrod.store import paging, schema
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import migrate
-from tests.client import Door, code
-from tests.postgres import Cluster
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door, code
+from tests.support.processes.postgres import Cluster
 
 DAY_ONE = Instant("2026-01-01T00:00:00.000000Z")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.client import Door, code
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 TAGS = "/api/v2/tags"
 

@@ -15,9 +15,9 @@ from goldenrod.catalogue import tokens
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import schema
 from goldenrod.store.db import Database
-from tests.client import Door, Result, code
 from tests.conftest import NOON, Clock
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, Result, code
 
 TOKENS = "/api/v2/tokens"
 

@@ -13,11 +13,11 @@ from goldenrod.catalogue.lines import CREDENTIAL_TABLES
 from goldenrod.catalogue.transfer import export_catalogue, import_catalogue
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.releases import promote, revoke
-from tests.steps import everything, made, publish
-from tests.world import World
+from tests.support.actions import everything, made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.pages.releases import promote, revoke
 
 OPEN = "/api/v2/images/open-image/channels"
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +28,9 @@ from goldenrod.rules import changes
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Tx
-from tests.client import Door
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.catalogues import Catalogues, nothing
+from tests.support.client import Door
 
 New = Callable[[str], Database]
 Values = dict[str, Any]
@@ -96,11 +96,10 @@ def taken_in(db: Database, export: bytes) -> int:
 
 
 @pytest.fixture(scope="module")
-def export(template: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def export(catalogues: Catalogues, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A populated catalogue as lines."""
     path = tmp_path_factory.mktemp("export") / "catalogue.db"
-    path.write_bytes(template.read_bytes())
-    made = Database(f"sqlite:///{path}")
+    made = Database(catalogues.sqlite_file(nothing, path)[0])
     populate(made)
     lines = exported(made)
     made.close()

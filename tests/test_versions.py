@@ -3,10 +3,10 @@
 import pytest
 
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.steps import everything, publish
-from tests.world import World
+from tests.support.actions import everything, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
 
 AN_UNKNOWN_ID = "0190a0b0-0000-7000-8000-000000000000"
 

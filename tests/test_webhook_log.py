@@ -7,11 +7,11 @@ import pytest
 
 from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.store.db import Database
-from tests.client import Door
-from tests.hooks import OPEN, edit_image, hooked, log_of, publish
-from tests.receiver import Receiver
-from tests.visitor import Visitor
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Visitor
+from tests.support.webhooks.events import OPEN, edit_image, hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.mark.parametrize("when", ["queued", "delivered"])

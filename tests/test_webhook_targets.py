@@ -10,9 +10,9 @@ from goldenrod.base.errors import SettingError
 from goldenrod.catalogue import sending, special_addresses
 from goldenrod.catalogue.sending import Sender
 from goldenrod.store.db import Database
-from tests.client import Door, code
-from tests.receiver import Receiver
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.webhooks.receiver import Receiver
 
 SPECIAL = (
     "0.1.2.3",

@@ -11,12 +11,12 @@ from goldenrod.catalogue.delivering import Deliverer
 from goldenrod.rules import changes
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.hooks import OPEN, hooked, log_of, publish
-from tests.receiver import Receiver
-from tests.test_server import within
-from tests.world import World
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.processes.server import within
+from tests.support.webhooks.events import OPEN, hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
 
 
 def insert(tx: Tx, world: World, who: str, image: str | None, target: str, **more: Any) -> int:

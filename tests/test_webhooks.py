@@ -12,9 +12,9 @@ from goldenrod.catalogue import outbox, sending, tokens
 from goldenrod.rules import events
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
-from tests.client import Door, code
 from tests.conftest import Clock
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door, code
 
 HOOKS = "/api/v2/webhooks"
 TARGET = "https://93.184.216.34/hook"

@@ -14,8 +14,10 @@ import pytest
 from goldenrod.base import config
 from goldenrod.catalogue import sign_in
 from goldenrod.store.db import Database
-from tests.client import Door, Result
-from tests.world import World, build_world
+from tests.support.cast import World, build_world
+from tests.support.client import Door, Result
+
+pytestmark = pytest.mark.long
 
 ROUNDS = 8
 INCREMENTS = 10

@@ -4,7 +4,6 @@ Playwright's own downloads are never used. Chromium itself talks to nobody: no u
 synchronisation, and no name but this machine's resolves.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "no Chromium here: `make chromium` as root on Debian, or install it in another way"
+MISSING = "no Chromium here: `make programs` as root on Debian, or install it in another way"
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -29,11 +28,6 @@ WAIT_MS = 15_000
 def find_chromium() -> str | None:
     """The path of the system's Chromium; None where there is none."""
     return next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def must_be_there() -> bool:
-    """Whether its absence is a failure: where a pipeline tests what is about to be released."""
-    return os.environ.get("CI", "").lower() == "true"
 
 
 @contextmanager

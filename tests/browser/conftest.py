@@ -10,20 +10,16 @@ from playwright.sync_api import Browser
 
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from tests.browser.chromium import MISSING, find_chromium, launched, must_be_there
+from tests.browser.chromium import NAMES, launched
 from tests.browser.visits import Site, furnish, look_around
 from tests.browser.windows import Windows
-from tests.test_server import running
+from tests.support.processes.programs import program
+from tests.support.processes.server import running
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    if path is None:
-        if must_be_there():
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
-    with launched(path) as started:
+    with launched(program(*NAMES)) as started:
         yield started
 
 

@@ -2,11 +2,11 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_finding import at
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at
 
 
 def done(page: Page) -> Page:
@@ -42,6 +42,7 @@ def test_two_edit_at_once_and_neither_loses_a_word(own_site: Site, own_windows: 
     expect(hers.get_by_text("Hers: a newer kernel. His:").first).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_version_is_promoted_and_that_is_undone(own_site: Site, own_windows: Windows) -> None:
     page = own_windows("alice")
     image = own_site.at("/images/{image}")
@@ -60,6 +61,7 @@ def test_a_version_is_promoted_and_that_is_undone(own_site: Site, own_windows: W
     expect(stable).not_to_contain_text(own_site.names["version"])
 
 
+@pytest.mark.long
 def test_revoking_shows_first_what_it_touches(own_site: Site, own_windows: Windows) -> None:
     page = own_windows("alice")
     page.goto(own_site.at("/images/{image}/versions/{version}"))
@@ -88,6 +90,7 @@ def test_revoking_shows_first_what_it_touches(own_site: Site, own_windows: Windo
     expect(anyone.get_by_text("It leaks keys.")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_the_keyboard_alone_finds_and_edits(own_site: Site, own_windows: Windows) -> None:
     page = own_windows("alice")
     page.goto("/")
@@ -129,6 +132,7 @@ def tab_to(page: Page, wanted: object) -> None:
     raise AssertionError("Tab never came to it")
 
 
+@pytest.mark.long
 def test_a_token_is_shown_once(own_site: Site, own_windows: Windows) -> None:
     page = own_windows("bob")
     page.goto("/account/tokens")
@@ -146,6 +150,7 @@ def test_a_token_is_shown_once(own_site: Site, own_windows: Windows) -> None:
     assert text not in page.content()
 
 
+@pytest.mark.long
 def test_editing_works_without_javascript(own_site: Site, own_windows: Windows) -> None:
     page = own_windows("alice", javascript=False)
     page.goto("/images/research-workbench/edit")

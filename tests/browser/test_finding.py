@@ -2,23 +2,13 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import expect
 
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at, results
 
 FIELD = "Search images, versions and ids"
-
-
-def results(page: Page) -> list[str]:
-    """Where the results lead, in their order."""
-    found = page.locator("a[data-result]")
-    return [str(found.nth(number).get_attribute("href")) for number in range(found.count())]
-
-
-def at(page: Page, path: str) -> None:
-    """Wait until the window shows this address."""
-    page.wait_for_url(lambda url: url.split("://")[1].partition("/")[2] == path.removeprefix("/"))
 
 
 def test_home_answers_while_one_types(site: Site, windows: Windows) -> None:
@@ -44,6 +34,7 @@ def test_home_answers_while_one_types(site: Site, windows: Windows) -> None:
     assert results(page) == all_of_them
 
 
+@pytest.mark.long
 def test_enter_in_the_field_shows_all_that_was_found(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto("/")
@@ -55,6 +46,7 @@ def test_enter_in_the_field_shows_all_that_was_found(site: Site, windows: Window
     at(page, "/")
 
 
+@pytest.mark.long
 def test_words_that_nothing_fits_are_told(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto("/")
@@ -63,6 +55,7 @@ def test_words_that_nothing_fits_are_told(site: Site, windows: Windows) -> None:
     expect(page.locator("#res")).to_contain_text("No image fits zebra.")
 
 
+@pytest.mark.long
 def test_a_filter_is_applied_when_it_is_chosen(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto("/")
@@ -72,6 +65,7 @@ def test_a_filter_is_applied_when_it_is_chosen(site: Site, windows: Windows) -> 
     expect(page.get_by_label("Architecture")).to_have_value("arm64")
 
 
+@pytest.mark.long
 def test_slash_leads_to_the_field_from_any_page(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto("/sign-in")
@@ -98,6 +92,7 @@ def test_slash_leads_to_the_field_from_any_page(site: Site, windows: Windows) ->
     expect(page.get_by_label("Username")).to_have_value("a/b")
 
 
+@pytest.mark.long
 def test_an_id_that_is_pasted_leads_to_its_version(site: Site, windows: Windows) -> None:
     page = windows(permissions=["clipboard-read", "clipboard-write"])
     page.goto("/")
@@ -112,6 +107,7 @@ def test_an_id_that_is_pasted_leads_to_its_version(site: Site, windows: Windows)
     at(page, site.at("/images/{image}/versions/{version}"))
 
 
+@pytest.mark.long
 def test_an_id_of_something_withdrawn_says_so_and_what_to_use(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto(site.at("/search?q={revoked_identifier}"))

@@ -38,7 +38,14 @@ def test_every_page_that_is_read_is_looked_at() -> None:
     assert VISITS.keys() == {route.path for route in PAGES if route.method == "GET"}
 
 
-@pytest.mark.parametrize(("address", "who"), [*rows(VISITS)])
+ALWAYS = {("/", "nobody"), ("/images/{image}", "alice"), ("/images/{image}/edit", "alice")}
+"""Looked at in each run; the others in the long one."""
+
+
+@pytest.mark.parametrize(
+    ("address", "who"),
+    [pytest.param(*row, marks=[pytest.mark.long] * (row not in ALWAYS)) for row in rows(VISITS)],
+)
 def test_a_page_is_fit_for_everybody(site: Site, windows: Windows, address: str, who: str) -> None:
     page = windows(who)
     page.goto(site.at(address), wait_until="load")

@@ -16,6 +16,8 @@ import pytest
 from goldenrod.demo.catalogue import PASSWORD
 from tests.browser.visits import Site
 
+pytestmark = pytest.mark.long
+
 MOST = 400
 """So many addresses are followed at most, each page of a kind before more of the same."""
 PER_KIND = 4

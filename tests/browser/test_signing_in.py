@@ -1,11 +1,11 @@
 """Signing in and out, as a person at a keyboard does it."""
 
+import pytest
 from playwright.sync_api import expect
 
 from goldenrod.demo.catalogue import PASSWORD
-from tests.browser.test_finding import at
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at
 
 
 def test_a_wrong_password_is_told_and_the_right_one_leads_back(
@@ -29,6 +29,7 @@ def test_a_wrong_password_is_told_and_the_right_one_leads_back(
     expect(page.get_by_role("heading", level=1)).to_contain_text("bob")
 
 
+@pytest.mark.long
 def test_signing_out_ends_it_here_and_not_elsewhere(site: Site, windows: Windows) -> None:
     elsewhere = windows("charlie")
     page = windows()

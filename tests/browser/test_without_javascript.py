@@ -1,11 +1,11 @@
 """The same with JavaScript switched off: nothing that is needed is missing."""
 
+import pytest
 from playwright.sync_api import expect
 
 from goldenrod.demo.catalogue import PASSWORD
-from tests.browser.test_finding import at, results
 from tests.browser.visits import Site
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, at, results
 
 
 def test_finding_goes_by_enter(site: Site, windows: Windows) -> None:
@@ -26,6 +26,7 @@ def test_finding_goes_by_enter(site: Site, windows: Windows) -> None:
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_signing_in_and_out_goes_by_forms(site: Site, windows: Windows) -> None:
     page = windows(javascript=False)
     page.goto("/sign-in")

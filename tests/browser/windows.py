@@ -112,3 +112,14 @@ def sign_in(page: Page, user: str, password: str = PASSWORD) -> None:
 def layout_shift(page: Page) -> float:
     """How far parts of the page jumped by themselves, as browsers measure it."""
     return float(page.evaluate("() => new Promise(r => requestAnimationFrame(() => r(shifted)))"))
+
+
+def results(page: Page) -> list[str]:
+    """Where the results lead, in their order."""
+    found = page.locator("a[data-result]")
+    return [str(found.nth(number).get_attribute("href")) for number in range(found.count())]
+
+
+def at(page: Page, path: str) -> None:
+    """Wait until the window shows this address."""
+    page.wait_for_url(lambda url: url.split("://")[1].partition("/")[2] == path.removeprefix("/"))

@@ -156,10 +156,19 @@ def _cut(environ: dict[str, Any]) -> bool:
 
 def build_app(db: Database, settings: Settings) -> Wsgi:
     """The WSGI application over an open, migrated database."""
+    return assemble(db, settings, cache_for(db, settings))
+
+
+def cache_for(db: Database, settings: Settings) -> Keep | None:
+    """An empty cache of answers, of the size that is set; None where there is to be none."""
+    return Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
+
+
+def assemble(db: Database, settings: Settings, keep: Keep | None) -> Wsgi:
+    """The application from its database and its cache."""
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
-    keep = Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
     refusals = {Exception: _on_bug, falcon.HTTPError: _on_http_error, Problem: _on_problem}
     known_query = add_pages(app, db, settings, keep, refusals)
     by_path: dict[str, list[Route]] = {}

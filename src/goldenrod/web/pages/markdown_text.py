@@ -156,7 +156,7 @@ def _parser() -> Any:
     made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     made.disable("image")
     made.core.ruler.push("headings", _lower_headings)
-    ends = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    ends: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     made.block.ruler.at("table", _small(table), {"alt": ["paragraph", "reference"]})
     made.block.ruler.at("blockquote", _shallow(blockquote), ends)
     made.block.ruler.at("list", _shallow(list_block), {"alt": ends["alt"][:3]})

@@ -1,0 +1,245 @@
+"""The cast's world (`cast.py`) with much more in it, for the tests of who sees what: one per database
+and test module, only read, so that thousands of questions share it.
+
+Added to it are erin, who leads the group ops (nobody of the cast is in it), and:
+
+east       is there for 40 days
+open       is maintained by ops too; its 1.0 has machines besides: `open-old`, which has ended,
+           `open-south` on a provider that is inactive, `open-north` on one that has ended; it
+           needs the script `welcome`. Its 1.1 was built on closed-1.0, with an identity on west
+kept       its 1.0 needed the script `setup` for a moment
+shared     its version is shared with ops too, and needs the script `joined`
+
+Channels besides each image's `latest`: of open `stable`, and `inner`, restricted to lab and ops, both
+with its 1.0; of closed `closed-line`; of shared `shared-line` with its 1.0. closed-1.0 is revoked
+with all below it, and takes the place of open-1.1, which is deprecated.
+
+alice has a webhook for open, bob one for kept, dora one for all; the first was told of what became of
+open's channels and versions, and nothing is sent.
+
+`lesser` is dora with a token of the scope write.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldenrod.base import bodies, config
+from goldenrod.base.clock import later
+from goldenrod.catalogue import (
+    attachments,
+    channels,
+    groups,
+    images,
+    machines,
+    outbox,
+    pairings,
+    people,
+    promoting,
+    providers,
+    publishing,
+    revocations,
+    tokens,
+    versions,
+    webhooks,
+)
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Database, Tx
+from tests.conftest import Clock
+from tests.support.cast import World, build_world
+from tests.support.catalogues import Catalogues
+from tests.support.client import Door
+
+
+@dataclass
+class Stage:
+    """An open catalogue with everything in it, its clock, and the app to ask."""
+
+    db: Database
+    clock: Clock
+    world: World
+    door: Door
+
+    def id_of(self, resource: str, name: str) -> str:
+        """The id of a thing by the name that the tests call it."""
+        return self.ids[resource][name]
+
+    def __post_init__(self) -> None:
+        # As dora, staff: what she is not shown, nobody is.
+        self.ids: dict[str, dict[str, str]] = {
+            resource: {
+                name_of(it): str(it["id"]) for it in self.door.all(f"/api/v2/{resource}", "dora")
+            }
+            for resource, name_of in NAMES.items()
+        }
+        # One delivery of each webhook, called as its hook is.
+        self.ids["deliveries"] = {}
+        for name, key in self.ids["webhooks"].items():
+            sent = self.door.all(f"/api/v2/webhooks/{key}/deliveries", "dora")
+            if sent:
+                self.ids["deliveries"][name] = str(sent[0]["id"])
+
+
+NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "image_versions": lambda it: it["name"],
+    "images": lambda it: it["slug"].removesuffix("-image"),
+    "provider_machines": lambda it: it["identifier"],
+    "providers": lambda it: it["name"],
+    "licenses": lambda it: it["title"],
+    "boot_scripts": lambda it: it["title"],
+    "tags": lambda it: it["name"],
+    "groups": lambda it: it["name"],
+    "users": lambda it: it["username"],
+    "identities": lambda it: it["key"],
+    "tokens": lambda it: f"{it['user']['username']}'s {it['name']}",
+    "image_version_licenses": lambda it: f"{it['image_version']['name']}: {it['license']['title']}",
+    "image_version_memberships": lambda it: f"{it['image_version']['name']}: {it['group']['name']}",
+    "image_version_boot_scripts": lambda it: (
+        f"{it['image_version']['name']}: {it['boot_script']['title']}"
+    ),
+    "webhooks": lambda it: f"{it['created_by']['username']}'s",
+}
+"""What the tests call each thing of a resource; no two alike."""
+
+
+@contextmanager
+def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -> Iterator[Stage]:
+    """A stage on the database that the fixture's parameter names, opened as `kind`."""
+    catalogues: Catalogues = request.getfixturevalue("catalogues")
+    if request.param == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("stage")
+        url, world = catalogues.sqlite_file(build_stage, folder / "stage.db")
+    else:
+        url, world = catalogues.postgresql_database(build_stage)
+    clock = Clock()
+    db = kind(url, now=clock)
+    yield Stage(db, clock, world, Door(db, config.load({}), world))
+    db.close()
+
+
+def build_stage(db: Database) -> World:
+    """The cast's world, and what this module's text says."""
+    world = build_world(db)
+    set_further(db, world)
+    return world
+
+
+def set_further(db: Database, world: World) -> None:
+    """Add what this module's text says."""
+    with db.write() as tx:
+        people.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
+        groups.create_group(tx, CONSOLE, bodies.NewGroup(name="ops", leaders=["erin"]))
+        south = bodies.NewProvider(name="south", public=True, active=False)
+        providers.create_provider(tx, CONSOLE, south)
+        east = providers.take_provider(tx, CONSOLE, "east")
+        long_ago = bodies.ProviderPatch(start_date=later(tx.now, days=-40))
+        providers.edit_provider(tx, CONSOLE, east, long_ago)
+        ended = later(tx.now, days=-1)
+        north = bodies.NewProvider(
+            name="north", public=True, start_date=later(tx.now, days=-2), end_date=ended
+        )
+        providers.create_provider(tx, CONSOLE, north)
+        write = bodies.NewToken(name="lesser", scope="write")
+        _, world.secrets["lesser"] = tokens.insert_token(tx, CONSOLE, world.users["dora"], write)
+    with db.write() as tx:
+        _hooks(tx, world)
+        _alice_goes_on(tx, world)
+        _dora_places_machines(tx, world)
+        _alice_promotes_and_revokes(tx, world)
+    with db.note() as tx:
+        outbox.gather(tx)
+
+
+def _alice_goes_on(tx: Tx, world: World) -> None:
+    alice = world.actor(tx, "alice")
+    image = images.take_image(tx, alice, "open-image")
+    images.edit_image(tx, alice, image, bodies.ImagePatch(maintainers=["ops"]))
+    made = publishing.create_version(
+        tx,
+        alice,
+        bodies.NewVersion(
+            name="open-1.1",
+            image="open-image",
+            parent=world.versions["closed"],
+            identity=world.identities["alice@west"],
+            scripts=[],
+        ),
+    )
+    world.versions["open-1.1"] = made.key
+    for title, version in (("welcome", "open"), ("joined", "shared")):
+        script = bodies.NewScript(title=title, type="Raw Text", text=f"#!/bin/sh\n: {title}\n")
+        world.scripts[title] = int(attachments.create_script(tx, alice, script).key)
+        attached = bodies.NewVersionScript(
+            image_version=world.versions[version], boot_script=world.scripts[title]
+        )
+        pairings.SCRIPTS.attach(tx, alice, attached)
+    # Its history names a script that bob, who keeps it, may not read any more.
+    kept = bodies.NewVersionScript(
+        image_version=world.versions["kept"], boot_script=world.scripts["setup"]
+    )
+    briefly = pairings.SCRIPTS.attach(tx, alice, kept).key
+    pairings.SCRIPTS.detach(tx, alice, pairings.SCRIPTS.take_pairing(tx, alice, briefly))
+    with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
+    pairings.MEMBERSHIPS.attach(tx, alice, with_ops)
+
+
+def _dora_places_machines(tx: Tx, world: World) -> None:
+    dora = world.actor(tx, "dora")
+    for identifier, provider, days in (
+        ("open-old", "east", -5),
+        ("open-south", "south", None),
+        ("open-north", "north", None),
+    ):
+        body = bodies.NewMachine(
+            version=world.versions["open"],
+            provider=provider,
+            identifier=identifier,
+            start_date=later(tx.now, days=-10),
+            end_date=None if days is None else later(tx.now, days=days),
+        )
+        machines.create_machine(tx, dora, body)
+
+
+HOOKED = {"alice": "open-image", "bob": "kept-image", "dora": None}
+"""Whose webhooks there are, and the images of which they are told."""
+
+
+def target(who: str) -> str:
+    """Where somebody's webhook leads."""
+    return f"https://93.184.216.34/{who}s-hook"
+
+
+def _hooks(tx: Tx, world: World) -> None:
+    for who, image in HOOKED.items():
+        hook = bodies.NewWebhook(target=target(who), image=image)
+        webhooks.create_webhook(tx, world.actor(tx, who), hook, None)
+
+
+CHANNELS = {
+    "stable": "open",
+    "inner": "open",
+    "closed-line": "closed",
+    "shared-line": "shared",
+}
+"""The channels, and what each is of: an image, and its version 1.0."""
+
+
+def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:
+    alice = world.actor(tx, "alice")
+    for name, image in CHANNELS.items():
+        row, channel = promoting.take_for_assigning(tx, alice, f"{image}-image", name)
+        body = bodies.Assignment(version=world.versions[image], reason=f"{name} it is")
+        promoting.assign(tx, alice, row, channel, name, body)
+    inner = channels.take_channel(tx, alice, "open-image", "inner")
+    patch = bodies.ChannelPatch(restricted=True, groups=["lab", "ops"])
+    promoting.edit_channel(tx, alice, inner, patch)
+    replaced = bodies.Deprecation(reason="1.1 is old", replacement=world.versions["closed"])
+    row = versions.take_version(tx, alice, world.versions["open-1.1"])
+    publishing.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=replaced))
+    row = versions.take_version(tx, alice, world.versions["closed"])
+    hole = bodies.Revocation(reason="hole in closed", descendants=True)
+    revocations.revoke(tx, alice, row, hole)

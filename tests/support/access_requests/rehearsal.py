@@ -1,0 +1,34 @@
+"""A database on which every change is answered and then undone: each is asked of the same things."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from goldenrod.store.db import Database, Tx
+
+
+class Rehearsal(Database):
+    """A catalogue in which a change is made and answered, and then undone."""
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        with _undone(super().write()) as tx:
+            yield tx
+
+    @contextmanager
+    def note(self) -> Iterator[Tx]:
+        with _undone(super().note()) as tx:
+            yield tx
+
+
+@contextmanager
+def _undone(change: AbstractContextManager[Tx]) -> Iterator[Tx]:
+    try:
+        with change as tx:
+            yield tx
+            raise Undone
+    except Undone:
+        pass
+
+
+class Undone(Exception):
+    """Raised to leave a transaction without its changes."""

@@ -1,0 +1,47 @@
+"""What many tests do: publish a version or make an image, and look at all that is stored."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from goldenrod.store import schema
+from goldenrod.store.db import Database
+from tests.support.client import Door
+
+ELSEWHERE = {"catalogue", "tokens"}
+"""Counts every change tried, and notes when a token was used last: neither is a reader's to see."""
+
+
+def everything(db: Database) -> dict[str, list[str]]:
+    """All rows of all tables: equal before and after what must change nothing."""
+    with db.connection() as connection:
+        return {
+            table.name: sorted(
+                map(repr, connection.execute(f"SELECT * FROM {table.name}").fetchall())
+            )
+            for table in schema.metadata.sorted_tables
+            if table.name not in ELSEWHERE
+        }
+
+
+def made(door: Door, address: str, who: str, **body: Any) -> Any:
+    """What a POST made."""
+    answer = door.post(address, who, body)
+    assert answer.status_code == 201, answer.text
+    return answer.json
+
+
+def publish(door: Door, name: str, *, who: str = "alice", image: str = "open", **more: Any) -> Any:
+    """A new version, of the image of that slug's first word."""
+    return made(door, "/image_versions", who, name=name, image=f"{image}-image", **more)
+
+
+def ids(results: Iterable[Any]) -> list[Any]:
+    """The ids of a list's results, in their order."""
+    return [result["id"] for result in results]
+
+
+def version_of(door: Door, key: str, who: str = "alice") -> Any:
+    """A version as its GET answers it."""
+    answer = door.get(f"/image_versions/{key}", who)
+    assert answer.status_code == 200, answer.text
+    return answer.json

@@ -1,0 +1,49 @@
+"""The application, built once per process for each settings, over the database of each request.
+
+Building the routes takes 40 ms, far longer than most requests. So there is one application for all
+tests of a process: what stands for its database and its cache passes everything on to those of the
+client that asks. Each client has a cache of its own, as each server process has.
+"""
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, cast
+
+from goldenrod.base.config import Settings
+from goldenrod.store.db import Database
+from goldenrod.web.app import Wsgi, assemble, cache_for
+from goldenrod.web.kept import Keep
+
+
+class _Current:
+    """Stands for whatever object the variable holds."""
+
+    def __init__(self, variable: ContextVar[Any]) -> None:
+        self._variable = variable
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._variable.get(), name)
+
+
+_database: ContextVar[Database] = ContextVar("database")
+_cache: ContextVar[Keep | None] = ContextVar("cache")
+
+
+@cache
+def _shared(settings: Settings) -> Wsgi:
+    kept = cast(Keep, _Current(_cache)) if settings.cache_mb else None
+    return assemble(cast(Database, _Current(_database)), settings, kept)
+
+
+def app_over(db: Database, settings: Settings) -> Wsgi:
+    """The application over this database, with an empty cache."""
+    app, kept = _shared(settings), cache_for(db, settings)
+
+    def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        # Not reset afterwards: each request sets its own before anything reads them.
+        _database.set(db)
+        _cache.set(kept)
+        return app(environ, start_response)
+
+    return wsgi

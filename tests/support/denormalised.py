@@ -1,0 +1,29 @@
+"""What versions repeat of their images, as it is stored."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from goldenrod.store import schema
+from goldenrod.store.db import Tx
+
+REPEATED = (
+    *("n", "public", "owner_id", "created_by_id"),
+    *("opens_at", "closes_at", "ends_at", "spent_at"),
+)
+
+
+def derived(tx: Tx) -> list[Any]:
+    """All of it: equal before and after it is set anew."""
+    return [
+        [tuple(row.values()) for row in tx.rows(_rows, table, names)]
+        for table, names in (
+            ("versions", REPEATED),
+            ("shares", tuple(schema.shares.c.keys())),
+        )
+    ]
+
+
+def _rows(table: str, names: tuple[str, ...]) -> Any:
+    columns = [schema.metadata.tables[table].c[name] for name in names]
+    return select(*columns).order_by(*columns)

@@ -1,0 +1,100 @@
+"""What tests of the lifecycle do: assign, revoke, restore, resolve, look up."""
+
+from typing import Any
+
+from tests.support.actions import publish
+from tests.support.client import Door, Result
+
+API = "/api/v2"
+BAD = {"reason": "leaks a key"}
+
+
+def channel(name: str = "stable", image: str = "open") -> str:
+    """The address of a channel, of the image of that slug's first word."""
+    return f"{API}/images/{image}-image/channels/{name}"
+
+
+def assign(
+    door: Door,
+    version: Any,
+    name: str = "stable",
+    *,
+    image: str = "open",
+    who: str | None = "alice",
+    headers: dict[str, str] | None = None,
+    **more: Any,
+) -> Result:
+    """Point a channel at a version (its answer, its id, or None)."""
+    key = version["id"] if isinstance(version, dict) else version
+    body = {"version": key, **more}
+    return door.ask("PUT", channel(name, image), who, body, headers=headers)
+
+
+def release(door: Door, name: str, *, image: str = "open", on: Any = ("east",), **more: Any) -> Any:
+    """A new version with an x86_64 machine `{name}-{provider}` on each of these providers."""
+    machines = [
+        {"provider": place, "identifier": f"{name}-{place}", "architecture": "x86_64"}
+        for place in on
+    ]
+    return publish(door, name, image=image, machines=machines, **more)
+
+
+def revoke(door: Door, version: Any, who: str | None = "alice", **more: Any) -> Result:
+    """Revoke a version: its answer or its id."""
+    key = version["id"] if isinstance(version, dict) else version
+    return door.post(f"/image_versions/{key}/revoke", who, BAD | more)
+
+
+def restore(door: Door, version: Any, who: str | None = "alice", **more: Any) -> Result:
+    key = version["id"] if isinstance(version, dict) else version
+    return door.post(f"/image_versions/{key}/restore", who, more)
+
+
+def named(version: Any) -> Any:
+    """The name of what may be a version's summary."""
+    return version and version.get("name", version)
+
+
+def target(door: Door, name: str = "stable", who: str | None = None, image: str = "open") -> Any:
+    """The name of a channel's target."""
+    return named(door.get(channel(name, image), who).json["target"])
+
+
+def history(door: Door, name: str = "stable", image: str = "open", who: str = "alice") -> Any:
+    """What a channel was assigned: names, the oldest first."""
+    entries = door.all(f"{channel(name, image)}/history", who)
+    return [named(entry["version"]) for entry in entries]
+
+
+def look_up(door: Door, *identifiers: Any, who: str | None = None) -> list[Any]:
+    """The results of one look-up."""
+    answer = door.post("/lookup", who, {"identifiers": list(identifiers)})
+    assert answer.status_code == 200, answer.text
+    results: list[Any] = answer.json["results"]
+    return results
+
+
+def state(door: Door, version: Any, who: str | None = "alice") -> str:
+    key = version["id"] if isinstance(version, dict) else version
+    return str(door.get(f"/image_versions/{key}", who).json["state"])
+
+
+def shown(door: Door, version: Any, who: str | None = "alice") -> Any:
+    """The revocation that a version shows."""
+    key = version["id"] if isinstance(version, dict) else version
+    return door.get(f"/image_versions/{key}", who).json["revoked"]
+
+
+def changes(answer: Any) -> list[tuple[str, str, str]]:
+    found = [(it["version"]["name"], it["before"], it["after"]) for it in answer["versions"]]
+    assert answer["versions_count"] == len(found)
+    return sorted(found)
+
+
+def moves(answer: Any) -> list[tuple[str, str, Any, Any]]:
+    found = [
+        (it["image"]["slug"], it["channel"], named(it["before"]), named(it["after"]))
+        for it in answer["channels"]
+    ]
+    assert answer["channels_count"] == len(found)
+    return found

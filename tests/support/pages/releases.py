@@ -1,0 +1,65 @@
+"""Releases of the cast's images as tests of pages make them, and how their pages are read."""
+
+import re
+from typing import Any
+
+from goldenrod.base import bodies
+from goldenrod.base.clock import later
+from goldenrod.catalogue import promoting, publishing, revocations, versions
+from goldenrod.store.db import Tx
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen
+
+HOSTILE = "<script>alert('x')</script>\"&'`{{7777*7}}"
+"""What a name may hold; a page that shows it unescaped, or as a template, shows so."""
+
+
+def chosen(page: Seen) -> str | None:
+    """The identifier that the Use it box tells."""
+    found = re.search(r'<output id="use-id"[^>]*>([^<]*)</output>', page.text)
+    return found[1] if found else None
+
+
+def words_of(page: Seen, section: str) -> str:
+    """The words of one section of a page."""
+    found = re.search(rf'<section[^>]*id="{section}".*?</section>', page.text, re.DOTALL)
+    assert found, section
+    return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split())
+
+
+def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **more: Any) -> str:
+    """A version of the open image, its id; `places` as `provider/architecture`."""
+    machines = [
+        bodies.NestedMachine(
+            provider=place.split("/")[0],
+            identifier=f"{name}@{place}",
+            architecture=place.split("/")[1],
+        )
+        for place in places
+    ]
+    body = bodies.NewVersion(
+        name=name,
+        image=more.pop("image", "open-image"),
+        start_date=later(tx.now, days=-days_ago),
+        machines=machines,
+        **more,
+    )
+    return publishing.create_version(tx, world.actor(tx, "alice"), body).key
+
+
+def promote(tx: Tx, world: World, channel: str, version: str, image: str = "open-image") -> None:
+    alice = world.actor(tx, "alice")
+    row, known = promoting.take_for_assigning(tx, alice, image, channel)
+    promoting.assign(tx, alice, row, known, channel, bodies.Assignment(version=version))
+
+
+def edit(tx: Tx, world: World, key: str, **fields: Any) -> None:
+    alice = world.actor(tx, "alice")
+    row = versions.take_version(tx, alice, key)
+    publishing.edit_version(tx, alice, row, bodies.VersionPatch(**fields))
+
+
+def revoke(tx: Tx, world: World, key: str, reason: str, **more: Any) -> None:
+    alice = world.actor(tx, "alice")
+    row = versions.take_version(tx, alice, key)
+    revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, **more))

@@ -1,0 +1,209 @@
+"""A browser, as far as pages without JavaScript need one: it keeps cookies, follows redirects, and
+submits forms as they stand in the page, their token among the fields.
+
+    visitor.sign_in("alice")
+    page = visitor.get("/account")
+    page = visitor.submit(page, "/sign-out")            the form with this action
+    page = visitor.submit(page, "/x", name="new")       what is filled in
+"""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from falcon import testing
+
+from goldenrod.base.config import Settings
+from goldenrod.store.db import Database
+from tests.support.app import app_over
+
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@dataclass
+class Form:
+    """A form of a page: where it goes, and its fields as they stand there."""
+
+    action: str
+    method: str
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+    """Name and value of each button."""
+
+
+@dataclass
+class Seen:
+    """A page as it was answered."""
+
+    address: str
+    status: int
+    headers: dict[str, str]
+    text: str
+    cookies: dict[str, Any] = field(default_factory=dict)
+    """What it set, by name."""
+
+    @property
+    def forms(self) -> list[Form]:
+        return _read(self.text).forms
+
+    @property
+    def links(self) -> list[str]:
+        return _read(self.text).links
+
+    @property
+    def words(self) -> str:
+        """What a reader sees: the text without tags, spaces made one."""
+        return " ".join("".join(_read(self.text).texts).split())
+
+    def form(self, action: str) -> Form:
+        """The form with this action; beside one that narrows what is shown, the one that changes
+        something. A test fails where there is none, or several."""
+        found = [form for form in self.forms if form.action == action]
+        [form] = found if len(found) < 2 else [form for form in found if form.method == "post"]
+        return form
+
+
+class Visitor:
+    """One browser."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.client = testing.TestClient(app_over(db, settings))
+        self.cookies: dict[str, str] = {}
+        self.public_url = settings.public_url
+
+    def ask(
+        self,
+        method: str,
+        address: str,
+        *,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        follow: bool = True,
+    ) -> Seen:
+        """Ask for an address of the site, and for where it leads."""
+        parts = urlsplit(address)
+        sent = {"Accept": ACCEPT, **(headers or {})}
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if body is not None:
+            sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        result = self.client.simulate_request(
+            method, parts.path, query_string=parts.query, headers=sent, body=body
+        )
+        for name, cookie in result.cookies.items():
+            if cookie.max_age == 0:
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = cookie.value
+        if follow and result.status_code == 303:
+            return self.ask("GET", result.headers["location"])
+        headers = dict(result.headers)
+        return Seen(address, result.status_code, headers, result.text, dict(result.cookies))
+
+    def get(self, address: str, **more: Any) -> Seen:
+        return self.ask("GET", address, **more)
+
+    def submit(
+        self,
+        page: Seen,
+        action: str,
+        *,
+        button: tuple[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        follow: bool = True,
+        **filled: str | list[str] | None,
+    ) -> Seen:
+        """Send the form with this action; None leaves a field out."""
+        form = page.form(action)
+        fields: dict[str, list[str]] = dict(form.fields)
+        for name, value in filled.items():
+            fields[name] = [] if value is None else [value] if isinstance(value, str) else value
+        if button:
+            fields[button[0]] = [button[1]]
+        body = urlencode(fields, doseq=True)
+        if form.method == "get":
+            return self.get(f"{action}?{body}", follow=follow)
+        return self.ask("POST", action, body=body, headers=headers, follow=follow)
+
+    def sign_in(self, name: str, password: str | None = None) -> Seen:
+        """Sign in as one of the cast."""
+        page = self.get("/sign-in")
+        done = self.submit(page, "/sign-in", username=name, password=password or f"{name}-secret")
+        assert done.status == 200, done.text
+        return done
+
+
+def undone(visitor: Visitor, page: Seen) -> Seen:
+    """Press Undo."""
+    start = page.text.index('class="banner done"')
+    text = page.text[start : page.text.index("</form>", start) + len("</form>")]
+    only = Seen(page.address, page.status, page.headers, text)
+    return visitor.submit(only, only.forms[0].action)
+
+
+class _read(HTMLParser):
+    """The forms, links and texts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.links: list[str] = []
+        self.texts: list[str] = []
+        self._open: Form | None = None
+        self._area: str | None = None
+        self._select: str | None = None
+        self._option = False
+        """The chosen option's words, which follow, are its value."""
+        self._silent = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag == "form":
+            self._open = Form(given.get("action", ""), given.get("method", "get").lower())
+            self.forms.append(self._open)
+        self._silent = tag in ("script", "style")
+        if self._open is None or not given.get("name"):
+            if tag == "option" and self._open is not None and self._select:
+                values = self._open.fields.setdefault(self._select, [])
+                if "selected" in given or not values:
+                    self._open.fields[self._select] = [given.get("value", "")]
+                    self._option = "value" not in given
+            return
+        name = given["name"]
+        if tag == "input":
+            kind = given.get("type", "text")
+            if kind in ("checkbox", "radio") and "checked" not in given:
+                return
+            value = given.get("value", "on" if kind in ("checkbox", "radio") else "")
+            self._open.fields.setdefault(name, []).append(value)
+        elif tag == "textarea":
+            self._area = name
+            self._open.fields.setdefault(name, []).append("")
+        elif tag == "select":
+            self._select = name
+        elif tag == "button":
+            self._open.buttons.append((name, given.get("value", "")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = None
+        elif tag == "textarea":
+            self._area = None
+        elif tag == "select":
+            self._select = None
+        self._silent = False
+
+    def handle_data(self, data: str) -> None:
+        if self._option and self._select and self._open is not None:
+            self._open.fields[self._select] = [data]
+            self._option = False
+        if self._area and self._open is not None:
+            # A browser drops the line end right after the tag.
+            values = self._open.fields[self._area]
+            values[-1] += data.removeprefix("\n") if not values[-1] else data
+        if not self._silent:
+            self.texts.append(f" {data}")

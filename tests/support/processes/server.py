@@ -1,0 +1,109 @@
+"""`goldenrod serve` as a process of its own, at a free port of this machine."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+WAIT_S = 60  # far beyond the usual second, for a machine that is busy with other tests
+GOLDENROD = (sys.executable, "-m", "goldenrod")
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+
+class Running:
+    """A server that answers: its process, its address, and what it has written to stderr."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self._log = log
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to end; its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(WAIT_S)
+
+
+def environment(url: str, **more: str) -> dict[str, str]:
+    """The test's environment without settings of Goldenrod's, save these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")}
+    return kept | {"GOLDENROD_DATABASE_URL": url} | more
+
+
+def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str) -> Running:
+    """Start a server's process, which need not be ready yet: see `ready`."""
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*GOLDENROD, command, "--port", "0", *options],
+            env=environment(url, **env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            bufsize=1,
+        )
+    return Running(process, "", log)
+
+
+def ready(server: Running) -> Running:
+    """The server once it has said where it answers."""
+    assert server.process.stdout is not None
+    readable, _, _ = select.select([server.process.stdout], [], [], WAIT_S)
+    line = server.process.stdout.readline() if readable else ""
+    found = re.fullmatch(r"Goldenrod serves (http://\S+)\n", line)
+    assert found, f"{line!r}; stderr: {server.log()}"
+    server.url = found[1]
+    return server
+
+
+@contextmanager
+def running(url: str, log: Path, *options: str, **more: str) -> Iterator[Running]:
+    """A server over the database at `url` that answers, until the block ends."""
+    server = begin(url, log, *options, **more)
+    try:
+        yield ready(server)
+    finally:
+        if server.process.poll() is None:
+            server.end()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """A process runs; one that has ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

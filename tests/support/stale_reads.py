@@ -1,0 +1,155 @@
+"""The long run: `python -m tests.support.stale_reads READS` reads while another process writes and
+time moves on.
+
+The writer publishes numbered change logs, each told once its commit has returned, and versions whose
+start is a moment to come. The reader notes what was told and what the time is, asks, and compares:
+an answer must reflect all that was told before it was asked for, and every instant that had come.
+It exits with 1 where an answer was stale.
+"""
+
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from goldenrod.base import bodies, clock, config
+from goldenrod.catalogue import publishing, versions
+from goldenrod.store.db import Database
+from goldenrod.store.migrate import migrate
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.processes.postgres import Cluster
+
+READERS = 4
+PAUSES_S = (0.0, 0.001, 0.02)
+"""Between two writes, in turns: none, about as long as a read, long enough to be answered often."""
+SOON_MS = 30
+
+
+class Told(NamedTuple):
+    """What the writer has told: the number of its last change, and the last start that it made to
+    come, in microseconds since 1970."""
+
+    number: "Synchronized[int]"
+    start: "Synchronized[int]"
+
+
+def write(url: str, world: World, told: Told, stop: Any) -> None:
+    """Change what is read until told to stop."""
+    db = Database(url, pool=1)
+    number = 0
+    while not stop.wait(PAUSES_S[number // 50 % len(PAUSES_S)]):
+        number += 1
+        starts = None
+        with db.write() as tx:
+            alice = world.actor(tx, "alice")
+            row = versions.take_version(tx, alice, world.versions["open"])
+            patch = bodies.VersionPatch(change_log=str(number))
+            publishing.edit_version(tx, alice, row, patch)
+            if number % 10 == 0:
+                starts = clock.later(tx.now, milliseconds=SOON_MS)
+                body = bodies.NewVersion(
+                    name=f"starts {starts}", image=world.images["open"], start_date=starts
+                )
+                publishing.create_version(tx, alice, body)
+        told.number.value = number
+        if starts:
+            told.start.value = clock.to_micros(starts)
+    db.close()
+
+
+@contextmanager
+def writing(url: str, world: World) -> Iterator[Told]:
+    """Another process that writes until the block ends."""
+    context = multiprocessing.get_context("spawn")
+    told = Told(context.Value("q", 0), context.Value("q", 0))
+    stop = context.Event()
+    process = context.Process(target=write, args=(url, world, told, stop), daemon=True)
+    process.start()
+    try:
+        while not told.start.value:
+            assert process.is_alive()
+            time.sleep(0.01)
+        yield told
+    finally:
+        stop.set()
+        process.join(30)
+        assert process.exitcode == 0
+
+
+class Reader(threading.Thread):
+    """Reads one version, and the starts of the newest, so many times; `stale` is what was wrong."""
+
+    def __init__(self, door: Door, world: World, told: Told, reads: int) -> None:
+        super().__init__()
+        self.door, self.told, self.reads = door, told, reads
+        self.one = f"/image_versions/{world.versions['open']}"
+        self.newest = "/image_versions?ordering=-start_date&page_size=20&image_id=open-image"
+        self.seen: set[int] = set()
+        self.stale: list[str] = []
+
+    def run(self) -> None:
+        for read in range(self.reads):
+            (self.read_newest if read % 2 else self.read_one)((None, "charlie")[read // 2 % 2])
+
+    def read_one(self, who: str | None) -> None:
+        told = self.told.number.value
+        number = int(self.door.get(self.one, who).json["change_log"])
+        self.seen.add(number)
+        if number < told:
+            self.stale.append(f"change {told} was told, {number} answered")
+
+    def read_newest(self, who: str | None) -> None:
+        due, then = self.told.start.value, clock.micros()
+        shown = {
+            clock.to_micros(version["start_date"])
+            for version in self.door.get(self.newest, who).json["results"]
+        }
+        if due <= then and due not in shown and due > min(shown):
+            self.stale.append(f"what started {then - due} us before is not shown")
+        if max(shown) > clock.micros():
+            self.stale.append("what has not started yet is shown")
+
+
+def check(db: Database, reads: int) -> tuple[int, list[str]]:
+    """Read so often; how many changes were seen, and what was stale."""
+    world = build_world(db)
+    door = Door(db, config.load({}), world)
+    with writing(db.url, world) as told:
+        readers = [Reader(door, world, told, reads // READERS) for _ in range(READERS)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    seen = set[int]().union(*(reader.seen for reader in readers))
+    return len(seen), [line for reader in readers for line in reader.stale]
+
+
+def main(reads: int = 100_000) -> int:
+    """Check both databases."""
+    wrong = 0
+    with tempfile.TemporaryDirectory() as directory, Cluster() as cluster:
+        urls = {
+            "SQLite": f"sqlite:///{Path(directory) / 'stale.db'}",
+            "PostgreSQL": cluster.create("stale"),
+        }
+        for name, url in urls.items():
+            db = Database(url)
+            migrate(db)
+            changes, stale = check(db, reads)
+            db.close()
+            print(f"{name}: {reads:,} reads, {changes:,} changes seen, {len(stale)} stale answers")
+            for line in stale[:20]:
+                print(f"  {line}")
+            wrong += len(stale)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(argument.replace(",", "")) for argument in sys.argv[1:2])))

@@ -1,0 +1,63 @@
+"""Webhooks and what they are told of, as tests make them."""
+
+from typing import Any
+
+from goldenrod.base import bodies, config
+from goldenrod.catalogue import (
+    images,
+    publishing,
+    revocations,
+)
+from goldenrod.rules import reading
+from goldenrod.store import schema
+from goldenrod.store.db import Database
+from tests.support.cast import World
+from tests.support.client import Door
+
+OPEN = config.load({"GOLDENROD_WEBHOOKS_PRIVATE": "true"})
+
+
+def hooked(door: Door, to: str, who: str = "alice", image: str | None = "open", **more: Any) -> Any:
+    body = {"target": to, "image": image and door.world.images[image], **more}
+    answer = door.post("/api/v2/webhooks", who, body)
+    assert answer.status_code == 201, answer.text
+    return answer.json
+
+
+def publish(db: Database, world: World, name: str, image: str = "open", **more: Any) -> str:
+    with db.write() as tx:
+        body = bodies.NewVersion(name=name, image=world.images[image], **more)
+        return publishing.create_version(tx, world.actor(tx, "alice"), body).key
+
+
+def edit(db: Database, world: World, key: str, **patch: Any) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = reading.take(tx, alice, schema.versions, key)
+        publishing.edit_version(tx, alice, row, bodies.VersionPatch(**patch))
+
+
+def edit_image(db: Database, world: World, image: str, **patch: Any) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = images.take_image(tx, alice, str(world.images[image]))
+        images.edit_image(tx, alice, row, bodies.ImagePatch(**patch))
+
+
+def revoke(db: Database, world: World, key: str, **more: Any) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = reading.take(tx, alice, schema.versions, key)
+        revocations.revoke(tx, alice, row, bodies.Revocation(reason="bad", **more))
+
+
+def restore(db: Database, world: World, key: str) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = reading.take(tx, alice, schema.versions, key)
+        revocations.restore(tx, alice, row, bodies.Restoring())
+
+
+def log_of(door: Door, hook: Any) -> list[Any]:
+    """The hook's deliveries, the oldest first."""
+    return door.all(f"{hook['url']}/deliveries", "dora")
