@@ -169,9 +169,10 @@ def test_rows_stand_by_primary_key_and_after_what_they_refer_to(export: bytes) -
 
 
 def test_text_keys_are_ordered_by_their_bytes_whatever_the_databases_language(
-    postgresql: Database,
+    new_database: New,
 ) -> None:
     # The statements are read, because the tests' PostgreSQL knows no language to sort by.
+    postgresql = new_database("postgresql")
     postgresql.trace = trace = []
     try:
         exported(postgresql)
