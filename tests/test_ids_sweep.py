@@ -199,7 +199,7 @@ def _references(stage: Stage, actor: str) -> None:
                 if field == "owner":
                     method, path, body = "PATCH", f"{API}/images/open-image", {field: value}
                 answer = stage.door.ask(method, path, who(actor), body)
-                echoed = answer.text.replace(f"no {key} here", "no KEY here")
+                echoed = answer.text.replace(f"no {value!r} here", "no KEY here")
                 texts.append((answer.status_code, echoed))
             assert texts[0] == texts[1], (actor, field, keys)
 
