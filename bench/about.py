@@ -4,7 +4,7 @@ from typing import Any
 
 from bench import plan
 from bench.rows import Catalogue, version_id
-from goldenrod.base.words import slug
+from goldenrod.base.text import slug
 
 
 def of(catalogue: Catalogue) -> dict[str, Any]:

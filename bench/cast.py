@@ -5,7 +5,9 @@ from typing import Any
 
 from bench import plan
 from goldenrod.base import bodies
-from goldenrod.catalogue import attachments, groups, identities, people, providers, tokens
+from goldenrod.catalogue.accounts import groups, identities, tokens
+from goldenrod.catalogue.accounts import users as people
+from goldenrod.catalogue.versions import licenses_scripts, providers
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database, Tx
 
@@ -91,11 +93,11 @@ def _identity(tx: Tx, user: int) -> int:
 def _license(tx: Tx, user: int, number: int) -> int:
     actor = tokens.actor_of_user(tx, user, "write")
     body = bodies.NewLicense(title=f"License {number}", type="SPDX", text=f"LicenseRef-{number}")
-    return int(attachments.create_license(tx, actor, body).key)
+    return int(licenses_scripts.create_license(tx, actor, body).key)
 
 
 def _script(tx: Tx, user: int, number: int) -> int:
     actor = tokens.actor_of_user(tx, user, "write")
     text = f"#!/bin/sh\nset -eu\nmount -a\nlogger 'prepared by script {number}'\n"
     body = bodies.NewScript(title=f"Prepare disks {number}", type="Raw Text", text=text)
-    return int(attachments.create_script(tx, actor, body).key)
+    return int(licenses_scripts.create_script(tx, actor, body).key)

@@ -32,7 +32,12 @@ HERE = Path(__file__).parent
 OUT = HERE / "out"
 
 _PACKAGE = Path(goldenrod.__file__).parent
-_MADE_BY = ("rules/standing.py", "rules/counts.py", "base/words.py", "catalogue/search.py")
+_MADE_BY = (
+    "rules/visibility/denormalised.py",
+    "rules/visibility/stored_counts.py",
+    "base/text.py",
+    "catalogue/search.py",
+)
 
 A_MINUTE = 400_000
 """About how many versions are made in a minute."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, Table
 
 from bench.rows import Rows, Values
-from goldenrod.rules import standing
+from goldenrod.rules.visibility import denormalised
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
 from goldenrod.store.sql import Id, Moment
@@ -33,7 +33,7 @@ def fill(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
 def settle(db: Database) -> None:
     """Have the catalogue set what it keeps beside versions for speed, where it can set all of it at
     once; what `rows.py` wrote is enough for a catalogue that cannot."""
-    of_all = getattr(standing, "of_all", None)
+    of_all = getattr(denormalised, "of_all", None)
     if of_all is not None:
         with db.write() as tx:
             of_all(tx)

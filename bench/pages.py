@@ -24,12 +24,14 @@ from bench import kept
 from bench.cast import WRITER
 from bench.plan import Plan
 from goldenrod.base import bodies, config
-from goldenrod.catalogue import images, people, sessions, tokens, webhooks
+from goldenrod.catalogue.accounts import sessions, tokens, users
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.migrate import migrate
 from goldenrod.web.app import build_app
-from goldenrod.web.pages import addresses, cookies
+from goldenrod.web.pages.kit import cookies, urls
 from goldenrod.web.pages.routes import PAGES
 from tests.browser.visits import furnish
 
@@ -86,7 +88,7 @@ def large(versions: int) -> Place:
 
 
 def _user(tx: Tx, name: str) -> int:
-    found = people.find_user(tx, name)
+    found = users.find_user(tx, name)
     assert found is not None, name
     return found
 
@@ -117,8 +119,8 @@ def _place(db: Database, slug: str, staff: str) -> Place:
         {who: f"{cookies.SESSION}={secret}" for who, secret in secrets.items()},
         {
             "slug": slug,
-            "version": addresses.version_key(newest),
-            "two": f"{addresses.version_key(before)}...{addresses.version_key(newest)}",
+            "version": urls.version_key(newest),
+            "two": f"{urls.version_key(before)}...{urls.version_key(newest)}",
             "identifier": machine["identifier"],
             "provider": machine["provider"]["slug"],
             "webhook": str(webhook),

@@ -15,7 +15,7 @@ from bench.cast import Cast
 from bench.plan import Plan, Version
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.base.words import index_tokens, name_key, slug
+from goldenrod.base.text import index_tokens, name_key, slug
 from goldenrod.catalogue.search import words_of
 
 Values = tuple[Any, ...]

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 
 from goldenrod.base import config
 from goldenrod.base.clock import Instant, later
-from goldenrod.catalogue import hashing
+from goldenrod.catalogue.accounts import password_hashing
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.catalogues import NOON, Catalogues, nothing
@@ -24,7 +24,7 @@ from tests.support.pages.visitor import Visitor
 from tests.support.processes.postgres import Cluster
 
 # What makes passwords safe is that checking one is slow; tests make hundreds.
-hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+password_hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -166,5 +166,5 @@ def dora(visitor: Visitor) -> Visitor:
 def argon2(monkeypatch: pytest.MonkeyPatch) -> Argon2:
     """The hashing of passwords, which signing in uses, listened to."""
     listened = Argon2()
-    monkeypatch.setattr(hashing, "HASHER", listened)
+    monkeypatch.setattr(password_hashing, "HASHER", listened)
     return listened

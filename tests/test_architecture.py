@@ -142,8 +142,8 @@ OUTSIDE_TEXT = {
     "isdigit": "base/numbers.py",
     "isdecimal": "base/numbers.py",
     "isnumeric": "base/numbers.py",
-    "normalize": "base/words.py",
-    "is_normalized": "base/words.py",
+    "normalize": "base/text.py",
+    "is_normalized": "base/text.py",
 }
 
 
@@ -165,13 +165,13 @@ CHECKS_FIRST = {
     # A fraction of JSON without a fractional part.
     "base/decode.py",
     "base/numbers.py",
-    "web/pages/groups.py",
-    "web/pages/home.py",
-    "web/pages/version_fields.py",
-    "web/pages/fields.py",
+    "web/pages/account/groups.py",
+    "web/pages/images/home.py",
+    "web/pages/versions/version_fields.py",
+    "web/pages/kit/fields.py",
     # An id that stands among those of the thing already.
-    "rules/attaching.py",
-    "catalogue/promoting.py",
+    "rules/changes/version_lists.py",
+    "catalogue/channels/assign.py",
 }
 
 

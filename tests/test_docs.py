@@ -18,18 +18,22 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
-from goldenrod.base import decode, errors, words
+from goldenrod.base import decode, errors
+from goldenrod.base import text as words
 from goldenrod.base.config import SETTINGS
-from goldenrod.catalogue import images, lineage, lookup, sign_in
+from goldenrod.catalogue.accounts import password_sign_in
+from goldenrod.catalogue.channels import lookup
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.cli.main import COMMANDS, GROUPS, command
-from goldenrod.rules import idempotency
+from goldenrod.rules.changes import idempotency
 from goldenrod.sources import aws
 from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
 from goldenrod.store import paging
-from goldenrod.web import receiving
-from goldenrod.web.api import ROUTES, Route
-from goldenrod.web.codes import CODES
+from goldenrod.web import request_body
+from goldenrod.web.api.routes import ROUTES, Route
+from goldenrod.web.docs.error_codes import CODES
 from tests.support.processes.server import environment, running
 
 ROOT = Path(__file__).parent.parent
@@ -280,7 +284,7 @@ def test_every_field_of_a_body_is_told() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     limits = {
-        "a body": [receiving.MOST_BODY // 2**20, decode.MOST_DEPTH],
+        "a body": [request_body.MOST_BODY // 2**20, decode.MOST_DEPTH],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
         "a list in a body": [decode.MOST_ITEMS],
@@ -290,8 +294,8 @@ def test_limits_are_those_of_the_code() -> None:
         "versions in a lineage": [lineage.MOST_NODES],
         "versions shown inside an image": [images.NEWEST],
         "failed sign-ins in a quarter of an hour": [
-            sign_in.MOST_BY_ACCOUNT,
-            sign_in.MOST_BY_ADDRESS,
+            password_sign_in.MOST_BY_ACCOUNT,
+            password_sign_in.MOST_BY_ADDRESS,
         ],
         "an Idempotency-Key is kept for": [idempotency.KEPT_HOURS],
         "waiting for SQLite's other writer": [store.BUSY_TIMEOUT_MS // 1000],

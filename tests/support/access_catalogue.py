@@ -30,23 +30,19 @@ import pytest
 
 from goldenrod.base import bodies, config
 from goldenrod.base.clock import later
-from goldenrod.catalogue import (
+from goldenrod.catalogue.accounts import groups, tokens, users
+from goldenrod.catalogue.channels import assign, channels
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import (
     attachments,
-    channels,
-    groups,
-    images,
+    licenses_scripts,
     machines,
-    outbox,
-    pairings,
-    people,
-    promoting,
     providers,
-    publishing,
+    publish,
     revocations,
-    tokens,
     versions,
-    webhooks,
 )
+from goldenrod.catalogue.webhooks import outbox, webhooks
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database, Tx
 from tests.conftest import Clock
@@ -131,7 +127,7 @@ def build_stage(db: Database) -> World:
 def set_further(db: Database, world: World) -> None:
     """Add what this module's text says."""
     with db.write() as tx:
-        people.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
+        users.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
         groups.create_group(tx, CONSOLE, bodies.NewGroup(name="ops", leaders=["erin"]))
         south = bodies.NewProvider(name="south", public=True, active=False)
         providers.create_provider(tx, CONSOLE, south)
@@ -158,7 +154,7 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     image = images.take_image(tx, alice, "open-image")
     images.edit_image(tx, alice, image, bodies.ImagePatch(maintainers=["ops"]))
-    made = publishing.create_version(
+    made = publish.create_version(
         tx,
         alice,
         bodies.NewVersion(
@@ -172,19 +168,19 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
     world.versions["open-1.1"] = made.key
     for title, version in (("welcome", "open"), ("joined", "shared")):
         script = bodies.NewScript(title=title, type="Raw Text", text=f"#!/bin/sh\n: {title}\n")
-        world.scripts[title] = int(attachments.create_script(tx, alice, script).key)
+        world.scripts[title] = int(licenses_scripts.create_script(tx, alice, script).key)
         attached = bodies.NewVersionScript(
             image_version=world.versions[version], boot_script=world.scripts[title]
         )
-        pairings.SCRIPTS.attach(tx, alice, attached)
+        attachments.SCRIPTS.attach(tx, alice, attached)
     # Its history names a script that bob, who keeps it, may not read any more.
     kept = bodies.NewVersionScript(
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )
-    briefly = pairings.SCRIPTS.attach(tx, alice, kept).key
-    pairings.SCRIPTS.detach(tx, alice, pairings.SCRIPTS.take_pairing(tx, alice, briefly))
+    briefly = attachments.SCRIPTS.attach(tx, alice, kept).key
+    attachments.SCRIPTS.detach(tx, alice, attachments.SCRIPTS.take_pairing(tx, alice, briefly))
     with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
-    pairings.MEMBERSHIPS.attach(tx, alice, with_ops)
+    attachments.MEMBERSHIPS.attach(tx, alice, with_ops)
 
 
 def _dora_places_machines(tx: Tx, world: World) -> None:
@@ -231,15 +227,15 @@ CHANNELS = {
 def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     for name, image in CHANNELS.items():
-        row, channel = promoting.take_for_assigning(tx, alice, f"{image}-image", name)
+        row, channel = assign.take_for_assigning(tx, alice, f"{image}-image", name)
         body = bodies.Assignment(version=world.versions[image], reason=f"{name} it is")
-        promoting.assign(tx, alice, row, channel, name, body)
+        assign.assign(tx, alice, row, channel, name, body)
     inner = channels.take_channel(tx, alice, "open-image", "inner")
     patch = bodies.ChannelPatch(restricted=True, groups=["lab", "ops"])
-    promoting.edit_channel(tx, alice, inner, patch)
+    assign.edit_channel(tx, alice, inner, patch)
     replaced = bodies.Deprecation(reason="1.1 is old", replacement=world.versions["closed"])
     row = versions.take_version(tx, alice, world.versions["open-1.1"])
-    publishing.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=replaced))
+    publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=replaced))
     row = versions.take_version(tx, alice, world.versions["closed"])
     hole = bodies.Revocation(reason="hole in closed", descendants=True)
     revocations.revoke(tx, alice, row, hole)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from goldenrod.base.config import Settings
 from goldenrod.store.db import Database
 from goldenrod.web.app import Wsgi, assemble, cache_for
-from goldenrod.web.kept import Keep
+from goldenrod.web.response_cache import Keep
 
 
 class _Current:

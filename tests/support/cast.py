@@ -21,16 +21,10 @@ from typing import Any
 
 from goldenrod.base import bodies
 from goldenrod.base.clock import later
-from goldenrod.catalogue import (
-    attachments,
-    groups,
-    identities,
-    images,
-    people,
-    providers,
-    publishing,
-    tokens,
-)
+from goldenrod.catalogue.accounts import groups, identities, tokens
+from goldenrod.catalogue.accounts import users as people
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import licenses_scripts, providers, publish
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.store.db import Database, Tx
 
@@ -85,9 +79,9 @@ def build_world(db: Database) -> World:
 def _alices_things(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     script = bodies.NewScript(title="setup", type="Raw Text", text="#!/bin/sh\necho ready\n")
-    world.scripts["setup"] = int(attachments.create_script(tx, alice, script).key)
+    world.scripts["setup"] = int(licenses_scripts.create_script(tx, alice, script).key)
     license = bodies.NewLicense(title="Apache 2.0", type="SPDX", text="Apache-2.0")
-    world.licenses["apache"] = int(attachments.create_license(tx, alice, license).key)
+    world.licenses["apache"] = int(licenses_scripts.create_license(tx, alice, license).key)
     for name in IMAGES:
         dates: dict[str, Any] = {"start_date": later(tx.now, days=-30)}
         if name == "ended":
@@ -119,4 +113,4 @@ def _alices_things(tx: Tx, world: World) -> None:
                 for where in ("east", "west")
             ],
         )
-        world.versions[name] = publishing.create_version(tx, alice, version).key
+        world.versions[name] = publish.create_version(tx, alice, version).key

@@ -2,22 +2,18 @@
 
 from collections.abc import Callable
 
-from goldenrod.catalogue import (
+from goldenrod.catalogue.accounts import groups, identities, tokens, users
+from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.images import images, tags
+from goldenrod.catalogue.versions import (
     attachments,
-    channels,
-    groups,
-    identities,
-    images,
+    licenses_scripts,
     machines,
-    pairings,
-    people,
     providers,
-    tags,
-    tokens,
     versions,
-    webhooks,
 )
-from goldenrod.rules import reading
+from goldenrod.catalogue.webhooks import webhooks
+from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
 from goldenrod.store.paging import Listing, Page, Query
@@ -27,7 +23,7 @@ ListPage = Callable[[Tx, Actor, Query], Page]
 
 def all_channels(tx: Tx, actor: Actor, query: Query) -> Page:
     """The channels of all images: their doors list one image's, and ask for the image first."""
-    return reading.page(tx, actor, channels.shape, query)
+    return resources.page(tx, actor, channels.shape, query)
 
 
 LISTS: dict[str, tuple[ListPage, Listing]] = {
@@ -35,16 +31,16 @@ LISTS: dict[str, tuple[ListPage, Listing]] = {
     "images": (images.list_images, images.LIST),
     "machines": (machines.list_machines, machines.LIST),
     "providers": (providers.list_providers, providers.LIST),
-    "licenses": (attachments.list_licenses, attachments.LICENSES),
-    "boot_scripts": (attachments.list_scripts, attachments.SCRIPTS),
+    "licenses": (licenses_scripts.list_licenses, licenses_scripts.LICENSES),
+    "boot_scripts": (licenses_scripts.list_scripts, licenses_scripts.SCRIPTS),
     "tags": (tags.list_tags, tags.LIST),
     "groups": (groups.list_groups, groups.LIST),
-    "users": (people.list_users, people.LIST),
+    "users": (users.list_users, users.LIST),
     "identities": (identities.list_identities, identities.LIST),
     "tokens": (tokens.list_tokens, tokens.LIST),
-    "version_licenses": (pairings.LICENSES.list_pairings, pairings.LICENSES.listing),
-    "version_memberships": (pairings.MEMBERSHIPS.list_pairings, pairings.MEMBERSHIPS.listing),
-    "version_scripts": (pairings.SCRIPTS.list_pairings, pairings.SCRIPTS.listing),
+    "version_licenses": (attachments.LICENSES.list_pairings, attachments.LICENSES.listing),
+    "version_memberships": (attachments.MEMBERSHIPS.list_pairings, attachments.MEMBERSHIPS.listing),
+    "version_scripts": (attachments.SCRIPTS.list_pairings, attachments.SCRIPTS.listing),
     "channels": (all_channels, channels.LIST),
     "webhooks": (webhooks.list_webhooks, webhooks.LIST),
 }

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from goldenrod.web.api import ROUTES, Route
-from goldenrod.web.pages.forms import Form
-from goldenrod.web.pages.visit import Visit
+from goldenrod.web.api.routes import ROUTES, Route
+from goldenrod.web.pages.kit.forms import Form
+from goldenrod.web.pages.kit.visit import Visit
 
 
 def _repeated(unit: str, start: str = "", end: str = "") -> Callable[[int], str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from argon2.exceptions import Argon2Error
 
-from goldenrod.catalogue.hashing import HASHER
+from goldenrod.catalogue.accounts.password_hashing import HASHER
 
 
 class Argon2:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from goldenrod.base import bodies, clock, config
-from goldenrod.catalogue import publishing, versions
+from goldenrod.catalogue.versions import publish, versions
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.support.cast import World, build_world
@@ -51,13 +51,13 @@ def write(url: str, world: World, told: Told, stop: Any) -> None:
             alice = world.actor(tx, "alice")
             row = versions.take_version(tx, alice, world.versions["open"])
             patch = bodies.VersionPatch(change_log=str(number))
-            publishing.edit_version(tx, alice, row, patch)
+            publish.edit_version(tx, alice, row, patch)
             if number % 10 == 0:
                 starts = clock.later(tx.now, milliseconds=SOON_MS)
                 body = bodies.NewVersion(
                     name=f"starts {starts}", image=world.images["open"], start_date=starts
                 )
-                publishing.create_version(tx, alice, body)
+                publish.create_version(tx, alice, body)
         told.number.value = number
         if starts:
             told.start.value = clock.to_micros(starts)

@@ -34,7 +34,7 @@ Password = Annotated[
     str,
     Meta(
         description="not the username, and none of the commonest passwords",
-        # Held in `catalogue/passwords.py`, which says in words what is wrong.
+        # Held in `catalogue/accounts/password_rules.py`, which says in words what is wrong.
         extra_json_schema={"minLength": 10, "maxLength": 1024},
     ),
 ]

@@ -15,7 +15,7 @@ import msgspec
 
 from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, field_problem
-from goldenrod.base.words import MOST_MARKS, MOST_NAME, has_too_many_marks
+from goldenrod.base.text import MOST_MARKS, MOST_NAME, has_too_many_marks
 
 T = TypeVar("T")
 

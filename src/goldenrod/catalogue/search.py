@@ -2,7 +2,7 @@
 
 An image's words (name, description, tags) and a version's own (name, change log) are indexed apart,
 so renaming an image rewrites one row. Text is tokenised once, in Python (`words.py`); the tables are
-in `store/words.py`. Each word of a search must occur, the last also as the beginning of one, in the
+in `store/search_index.py`. Each word of a search must occur, the last also as the beginning of one, in the
 version's own text or in its image's.
 """
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, literal_column, or_, select
 
-from goldenrod.base.words import Term, index_tokens, query_terms
+from goldenrod.base.text import Term, index_tokens, query_terms
 from goldenrod.rules.access import Sight, readable
-from goldenrod.store import schema, words
+from goldenrod.store import schema, search_index
 from goldenrod.store.db import Tx
 from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Key, param
@@ -29,12 +29,12 @@ def index_image(tx: Tx, image_id: int) -> None:
     assert row is not None
     tags = [tag["name"] for tag in tx.rows(_image_tags, image=image_id)]
     tokens = index_tokens(NEXT.join((row["name"], row["description"], *tags)))
-    words.put(tx, "image_words", image_id, tokens)
+    search_index.put(tx, "image_words", image_id, tokens)
 
 
 def index_version(tx: Tx, n: int, name: str, change_log: str) -> None:
     """Write a version's own search words anew."""
-    words.put(tx, "version_words", n, index_tokens(f"{name}{NEXT}{change_log}"))
+    search_index.put(tx, "version_words", n, index_tokens(f"{name}{NEXT}{change_log}"))
 
 
 def _image_text() -> Any:
@@ -77,7 +77,7 @@ def _alternatives(term: Term) -> tuple[list[str], list[str]]:
 def _occurs(place: int, *tables: tuple[str, ColumnElement[int]]) -> ColumnElement[bool]:
     return or_(
         *(
-            words.has_word(table, key, f"f_exact_{place}", f"f_prefix_{place}")
+            search_index.has_word(table, key, f"f_exact_{place}", f"f_prefix_{place}")
             for table, key in tables
         )
     )
@@ -130,7 +130,7 @@ def words_of(*texts: str) -> str:
 def _in_words(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
     return and_(
         *(
-            words.holds_word(thing.c.words, f"f_exact_{place}", f"f_prefix_{place}")
+            search_index.holds_word(thing.c.words, f"f_exact_{place}", f"f_prefix_{place}")
             for place in range(int(form))
         )
     )

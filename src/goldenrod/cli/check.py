@@ -14,16 +14,16 @@ import typer
 from goldenrod.base import config
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Problem, SettingError, Unavailable
-from goldenrod.catalogue import people
-from goldenrod.cli import tables
+from goldenrod.catalogue.accounts import users
+from goldenrod.cli import output
 from goldenrod.cli.failures import failure
-from goldenrod.cli.opened import reach, unmigrated
+from goldenrod.cli.open_database import reach, unmigrated
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import migrate as migrations
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
-from goldenrod.web import openid
+from goldenrod.web import oidc_client
 
 FOR_OTHERS = 0o077
 """The bits of a file's mode that are for anybody but its owner."""
@@ -50,12 +50,12 @@ def check(
     """
     found = list(_findings())
     if as_json:
-        tables.show_json([finding._asdict() for finding in found])
+        output.show_json([finding._asdict() for finding in found])
     else:
         for finding in found:
-            tables.say(f"{finding.id}: {finding.what}\n    {finding.hint}")
+            output.say(f"{finding.id}: {finding.what}\n    {finding.hint}")
         if not found:
-            tables.say("All is well.")
+            output.say("All is well.")
     raise typer.Exit(1 if any(finding.is_error for finding in found) else 0)
 
 
@@ -158,7 +158,7 @@ def _no_public_url(settings: Settings) -> Finding | None:
 
 def _no_oidc(settings: Settings) -> Finding | None:
     """W004: nobody can sign in with the OpenID Connect provider. Asked at its issuer alone."""
-    provider = openid.provider_of(settings)
+    provider = oidc_client.provider_of(settings)
     try:
         if provider is not None:
             provider.discover()
@@ -175,7 +175,7 @@ def _no_staff(db: Database) -> Finding | None:
     """W003: nobody can keep providers, users and identities through the API."""
     asked = {"is_staff": ["true"], "active": ["true"], "page_size": ["1"]}
     with db.read() as tx:
-        if people.list_users(tx, CONSOLE, paging.parse(people.LIST, asked)).count:
+        if users.list_users(tx, CONSOLE, paging.parse(users.LIST, asked)).count:
             return None
     return Finding(
         "goldenrod.W003",
@@ -193,4 +193,4 @@ def migrate() -> None:
         reach(db)
         changed = migrations.migrate(db)
     state = "are now" if changed else "were already"
-    tables.say(f"The tables {state} at {migrations.HEAD}.")
+    output.say(f"The tables {state} at {migrations.HEAD}.")

@@ -22,70 +22,94 @@ COMMANDS = {
     "demo": ("Serve a catalogue of real machine images to try things on.", "serve:demo"),
     "migrate": ("Bring the database's tables to what this version needs.", "check:migrate"),
     "check": ("Look for what is wrong with the settings and the database.", "check:check"),
-    "user create": ("Add a user.", "people:create_user"),
-    "user list": ("List the users.", "people:list_users"),
-    "user disable": ("Disable a user: their tokens stop at once.", "people:disable_user"),
-    "group create": ("Add a group.", "people:create_group"),
-    "group add": ("Put users into a group.", "people:add_to_group"),
-    "group remove": ("Take users out of a group.", "people:remove_from_group"),
-    "token create": ("Make a token for a user and print its secret.", "tokens:create_token"),
-    "token list": ("List tokens, without their secrets.", "tokens:list_tokens"),
-    "token revoke": ("Revoke a token: it stops at once, for good.", "tokens:revoke_token"),
-    "import aws": ("Take in Amazon's machine images from a file.", "catalogue:import_aws"),
-    "import catalogue": ("Take in a catalogue that was exported.", "catalogue:import_catalogue"),
-    "export": ("Write the whole catalogue as lines of JSON.", "catalogue:export"),
-    "backup": ("Copy the SQLite database while it is in use.", "catalogue:backup"),
+    "user create": ("Add a user.", "accounts.users:create_user"),
+    "user list": ("List the users.", "accounts.users:list_users"),
+    "user disable": ("Disable a user: their tokens stop at once.", "accounts.users:disable_user"),
+    "group create": ("Add a group.", "accounts.users:create_group"),
+    "group add": ("Put users into a group.", "accounts.users:add_to_group"),
+    "group remove": ("Take users out of a group.", "accounts.users:remove_from_group"),
+    "token create": (
+        "Make a token for a user and print its secret.",
+        "accounts.tokens:create_token",
+    ),
+    "token list": ("List tokens, without their secrets.", "accounts.tokens:list_tokens"),
+    "token revoke": ("Revoke a token: it stops at once, for good.", "accounts.tokens:revoke_token"),
+    "import aws": (
+        "Take in Amazon's machine images from a file.",
+        "transfer.export_import:import_aws",
+    ),
+    "import catalogue": (
+        "Take in a catalogue that was exported.",
+        "transfer.export_import:import_catalogue",
+    ),
+    "export": ("Write the whole catalogue as lines of JSON.", "transfer.export_import:export"),
+    "backup": ("Copy the SQLite database while it is in use.", "transfer.export_import:backup"),
     "why": ("Say why a user may see a thing, or that they may not.", "why:why"),
-    "webhooks list": ("List webhooks, without their secrets.", "webhooks:list_webhooks"),
-    "webhooks deliver": ("Tell webhooks what happened, until told to end.", "webhooks:deliver"),
+    "webhooks list": ("List webhooks, without their secrets.", "webhooks.webhooks:list_webhooks"),
+    "webhooks deliver": (
+        "Tell webhooks what happened, until told to end.",
+        "webhooks.webhooks:deliver",
+    ),
     "webhooks deliveries": (
         "List what was and will be sent to a webhook.",
-        "webhooks:list_deliveries",
+        "webhooks.webhooks:list_deliveries",
     ),
-    "webhooks redeliver": ("Send a delivery again: anew, under the same id.", "webhooks:redeliver"),
-    "image list": ("List images.", "images:list_images"),
-    "image show": ("Show one image.", "images:show_image"),
-    "image create": ("Make an image.", "images:create_image"),
-    "image edit": ("Change an image: what is not named stays.", "images:edit_image"),
-    "version list": ("List image versions.", "versions:list_versions"),
-    "version show": ("Show one image version.", "versions:show_version"),
-    "version create": ("Publish an image version.", "versions:create_version"),
-    "version edit": ("Change an image version: what is not named stays.", "versions:edit_version"),
-    "version end": ("End an image version now; nothing is erased.", "versions:end_version"),
-    "channel list": ("List an image's channels and what they offer.", "channels:list_channels"),
-    "channel show": ("Show one channel.", "channels:show_channel"),
-    "channel set": ("Assign a version to a channel, or none.", "channels:set_channel"),
+    "webhooks redeliver": (
+        "Send a delivery again: anew, under the same id.",
+        "webhooks.webhooks:redeliver",
+    ),
+    "image list": ("List images.", "images.images:list_images"),
+    "image show": ("Show one image.", "images.images:show_image"),
+    "image create": ("Make an image.", "images.images:create_image"),
+    "image edit": ("Change an image: what is not named stays.", "images.images:edit_image"),
+    "version list": ("List image versions.", "versions.versions:list_versions"),
+    "version show": ("Show one image version.", "versions.versions:show_version"),
+    "version create": ("Publish an image version.", "versions.versions:create_version"),
+    "version edit": (
+        "Change an image version: what is not named stays.",
+        "versions.versions:edit_version",
+    ),
+    "version end": (
+        "End an image version now; nothing is erased.",
+        "versions.versions:end_version",
+    ),
+    "channel list": (
+        "List an image's channels and what they offer.",
+        "channels.channels:list_channels",
+    ),
+    "channel show": ("Show one channel.", "channels.channels:show_channel"),
+    "channel set": ("Assign a version to a channel, or none.", "channels.channels:set_channel"),
     "channel edit": (
         "Say who sees a channel and what it requires: what is not named stays.",
-        "channels:edit_channel",
+        "channels.channels:edit_channel",
     ),
     "channel delete": (
         "Hide a channel until it is assigned again; its history stays.",
-        "channels:delete_channel",
+        "channels.channels:delete_channel",
     ),
     "channel history": (
         "List what a channel was assigned, when, by whom and why.",
-        "channels:channel_history",
+        "channels.channels:channel_history",
     ),
     "resolve": (
         "Print the id of the machine that a channel offers on a provider.",
-        "resolve:resolve",
+        "channels.resolve:resolve",
     ),
     "whatis": (
         "Say what running machine images are, how far behind, and what to use instead.",
-        "whatis:whatis",
+        "channels.lookup:whatis",
     ),
     "deprecate": (
         "Advise against an image version, and say what replaces it.",
-        "lifecycle:deprecate",
+        "versions.withdraw:deprecate",
     ),
-    "revoke": ("Take an image version out of circulation.", "lifecycle:revoke"),
-    "restore": ("Lift an image version's own revocation.", "lifecycle:restore"),
+    "revoke": ("Take an image version out of circulation.", "versions.withdraw:revoke"),
+    "restore": ("Lift an image version's own revocation.", "versions.withdraw:restore"),
     "lineage": (
         "Show what an image version was built on, and what was built on it.",
-        "lineage:lineage",
+        "versions.lineage:lineage",
     ),
-    "diff": ("Show what changed from one image version to another.", "diff:diff"),
+    "diff": ("Show what changed from one image version to another.", "versions.diff:diff"),
 }
 
 GROUPS = {
@@ -170,9 +194,9 @@ def _group(root: TyperGroup, name: str) -> TyperGroup:
 
 def _show_fault(kind: type[BaseException], fault: BaseException, trace: object) -> None:
     """Print the trace of a fault of ours, whose message may hold what others wrote."""
-    from goldenrod.cli import tables
+    from goldenrod.cli import output
 
-    tables.note("".join(traceback.format_exception(fault)).rstrip("\n"))
+    output.note("".join(traceback.format_exception(fault)).rstrip("\n"))
 
 
 def main() -> NoReturn:
@@ -183,13 +207,13 @@ def main() -> NoReturn:
     try:
         command().main(prog_name="goldenrod")
     except Exception as error:
-        from goldenrod.cli import tables
+        from goldenrod.cli import output
         from goldenrod.cli.failures import failure
 
         expected = failure(error)
         if expected is None:
             sys.excepthook = _show_fault
             raise
-        tables.note(f"goldenrod: {expected.sentence}")
+        output.note(f"goldenrod: {expected.sentence}")
         sys.exit(expected.exit_code)
     sys.exit(0)

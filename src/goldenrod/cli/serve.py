@@ -10,8 +10,8 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.base.errors import Conflict
-from goldenrod.cli import tables
-from goldenrod.cli.opened import prepare
+from goldenrod.cli import output
+from goldenrod.cli.open_database import prepare
 from goldenrod.demo.catalogue import DemoReport, load
 from goldenrod.store.db import Database
 from goldenrod.web import server
@@ -87,11 +87,11 @@ def _serve_demo(file: Path, port: int) -> None:
 
     def fill(db: Database) -> None:
         prepare(db)
-        with tables.progress("Loading the demonstration") as progress:
+        with output.progress("Loading the demonstration") as progress:
             loaded.append(load(db, progress))
 
     def announce(address: str) -> None:
-        tables.say("\n".join([f"Goldenrod serves {address}", "", *loaded[0].lines(address)]))
+        output.say("\n".join([f"Goldenrod serves {address}", "", *loaded[0].lines(address)]))
 
     settings = replace(config.load(), database_url=f"sqlite:///{quote(str(file.resolve()))}")
     server.serve(settings, THIS_MACHINE, port, prepare=fill, announce=announce)

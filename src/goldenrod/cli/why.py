@@ -4,9 +4,9 @@ from enum import StrEnum
 
 import typer
 
-from goldenrod.catalogue import people, tokens
-from goldenrod.cli import tables
-from goldenrod.cli.opened import named, opened
+from goldenrod.catalogue.accounts import tokens, users
+from goldenrod.cli import output
+from goldenrod.cli.open_database import named, opened
 from goldenrod.rules import why as rule
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Tx
@@ -48,19 +48,19 @@ def why(
     granted = any(way.grants for way in ways)
     if as_json:
         found = [way._asdict() for way in ways]
-        tables.show_json({"user": user, "thing": thing, "granted": granted, "ways": found})
+        output.show_json({"user": user, "thing": thing, "granted": granted, "ways": found})
     else:
         verdict = f"may see {thing}:" if granted else f"may not see {thing}: nothing grants it."
-        tables.say(f"{user} {verdict}")
-        tables.show_table(("clause", "grants"), ways)
+        output.say(f"{user} {verdict}")
+        output.show_table(("clause", "grants"), ways)
         if remark:
-            tables.note(remark)
+            output.note(remark)
     raise typer.Exit(0 if granted else MAY_NOT_SEE)
 
 
 def _actor(tx: Tx, username: str, scope: Scope) -> tuple[Actor, str]:
     """The user as they ask with a token of this scope, and what else is to be said about them."""
-    user = named(tx, people.list_users, people.LIST, "user", username=username)
+    user = named(tx, users.list_users, users.LIST, "user", username=username)
     if not user["active"]:
         return ANONYMOUS, f"{username} is disabled."
     remark = ""

@@ -19,16 +19,9 @@ from typing import Any
 
 from goldenrod.base import bodies
 from goldenrod.base.clock import later
-from goldenrod.catalogue import (
-    attachments,
-    groups,
-    identities,
-    images,
-    people,
-    providers,
-    publishing,
-    tokens,
-)
+from goldenrod.catalogue.accounts import groups, identities, tokens, users
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import licenses_scripts, providers, publish
 from goldenrod.demo import ami_lines, lifecycle
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.sources import aws
@@ -123,7 +116,7 @@ def _cast(tx: Tx) -> dict[str, str]:
     secrets = {}
     for name in CAST:
         body = bodies.NewUser(username=name, password=PASSWORD, is_staff=name == "dora")
-        user_id = int(people.create_user(tx, CONSOLE, body).key)
+        user_id = int(users.create_user(tx, CONSOLE, body).key)
         scope: Any = "admin" if name == "dora" else "write"
         token = bodies.NewToken(name="demo", scope=scope)
         _, secrets[name] = tokens.insert_token(tx, CONSOLE, user_id, token)
@@ -148,9 +141,9 @@ def _things(tx: Tx) -> str:
     """What alice keeps beside the real images: private, shared, scheduled and ended versions."""
     alice = _actor(tx, "alice")
     license = bodies.NewLicense(title="Apache License 2.0", type="SPDX", text="Apache-2.0")
-    apache = attachments.create_license(tx, alice, license).key
+    apache = licenses_scripts.create_license(tx, alice, license).key
     script = bodies.NewScript(title="Mount shared data", type="Raw Text", text=_SCRIPT)
-    mount = attachments.create_script(tx, alice, script).key
+    mount = licenses_scripts.create_script(tx, alice, script).key
     workbench = images.create_image(
         tx,
         alice,
@@ -190,12 +183,12 @@ def _things(tx: Tx) -> str:
                 )
             ],
         )
-        parent = publishing.create_version(tx, alice, body).key
+        parent = publish.create_version(tx, alice, body).key
         made = parent if name == "1.1" else made
     return made
 
 
 def _actor(tx: Tx, name: str) -> Actor:
-    user_id = people.find_user(tx, name)
+    user_id = users.find_user(tx, name)
     assert user_id is not None
     return tokens.actor_of_user(tx, user_id, "write")

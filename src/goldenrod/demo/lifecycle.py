@@ -9,7 +9,8 @@ import json
 from typing import Any, NamedTuple
 
 from goldenrod.base import bodies
-from goldenrod.catalogue import promoting, publishing, revocations, versions
+from goldenrod.catalogue.channels import assign
+from goldenrod.catalogue.versions import publish, revocations, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
@@ -41,7 +42,7 @@ def load(tx: Tx, alice: Actor) -> Made:
         reason="It stops tasks slowly; mended since.", replacement=better["id"]
     )
     row = versions.take_version(tx, alice, old["id"])
-    publishing.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=deprecation))
+    publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=deprecation))
 
     bad = _releases(tx, alice, OLDER)[1]
     reason = "Its container runtime leaks memory under load."
@@ -72,6 +73,6 @@ def _there(version: dict[str, Any]) -> str:
 
 
 def _assign(tx: Tx, alice: Actor, name: str, version: dict[str, Any], reason: str) -> None:
-    image, channel = promoting.take_for_assigning(tx, alice, IMAGE, name)
+    image, channel = assign.take_for_assigning(tx, alice, IMAGE, name)
     body = bodies.Assignment(version=version["id"], reason=reason)
-    promoting.assign(tx, alice, image, channel, name, body)
+    assign.assign(tx, alice, image, channel, name, body)

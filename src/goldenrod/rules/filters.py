@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
 
 from goldenrod.base.clock import parse_instant
-from goldenrod.base.words import filter_key
-from goldenrod.rules import access, launching, reading
+from goldenrod.base.text import filter_key
+from goldenrod.rules import access, resources
 from goldenrod.rules.access import Sight
+from goldenrod.rules.lifecycle import machine_access
 from goldenrod.store import schema
 from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Moment, Sortable, among, param
@@ -88,18 +89,18 @@ def refers(
 ) -> Filter:
     """A thing of `table`, named by id, uuid or slug. `where(thing, sight, is_it)` asks with
     `is_it(alias)`: that alias is the one, and the reader may read it."""
-    slugs = table.name in reading.SLUGS
+    slugs = table.name in resources.SLUGS
     takes = "a uuid" if table is schema.versions else "an id or uuid" + (" or slug" * slugs)
 
     def read(given: str) -> Wanted:
-        form = reading.key_form(table, given)
+        form = resources.key_form(table, given)
         if form is None:
             raise ValueError(f"takes {takes}.")
-        return Wanted(form, {f"f_{name}": reading.key_value(form, given)})
+        return Wanted(form, {f"f_{name}": resources.key_value(form, given)})
 
     def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
         def is_it(alias: FromClause) -> ColumnElement[bool]:
-            named = reading.named(alias, table, form, f"f_{name}")
+            named = resources.named(alias, table, form, f"f_{name}")
             return named & access.readable(alias, sight)
 
         found: ColumnElement[bool] = where(thing, sight, is_it)
@@ -167,7 +168,7 @@ def listed_machine(
     return exists().where(
         machine.c.version_n == thing.c.n,
         provider.c.id == machine.c.provider_id,
-        launching.listed_in_version(machine, provider, sight),
+        machine_access.listed_in_version(machine, provider, sight),
         asks(machine, provider),
     )
 
@@ -179,7 +180,7 @@ def found_by_machine(
     machine, provider = schema.machines.alias(), schema.providers.alias()
     placed = select(machine.c.version_n).where(
         provider.c.id == machine.c.provider_id,
-        launching.listed_in_version(machine, provider, sight),
+        machine_access.listed_in_version(machine, provider, sight),
         asks(machine, provider),
     )
     return among(thing.c.n, placed)

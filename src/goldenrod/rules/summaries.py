@@ -20,8 +20,9 @@ from sqlalchemy import (
     select,
 )
 
-from goldenrod.rules import access, launching, lifecycle
+from goldenrod.rules import access
 from goldenrod.rules.access import NOW, Sight
+from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.store import schema
 from goldenrod.store.sql import NULL_JSON, as_json, in_list, json_list, json_object, param
 
@@ -101,7 +102,7 @@ def version_shape(version: FromClause, sight: Sight) -> Json:
             "id": version.c.id,
             "url": url("image_versions", version.c.id),
             "name": version.c.name,
-            "state": lifecycle.state(version),
+            "state": states.state(version),
             "start_date": version.c.start_date,
             "end_date": version.c.end_date,
             # Whoever may read a version may read its image.
@@ -264,7 +265,7 @@ def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tu
     def first(column: Json) -> Json:
         query = select(column).select_from(tables).where(reach.c.n == version.c.n)
         if stops:
-            query = query.where(lifecycle.stops_at(reach))
+            query = query.where(states.stops_at(reach))
         return query.order_by(reach.c.at > NOW, reach.c.depth).limit(1).scalar_subquery()
 
     return as_json(first(shown)), first(reason)
@@ -290,7 +291,7 @@ def machines(version: FromClause, sight: Sight) -> Json:
         .select_from(machine.join(place, place.c.id == machine.c.provider_id))
         .where(
             machine.c.version_n == version.c.n,
-            launching.listed_in_version(machine, place, sight),
+            machine_access.listed_in_version(machine, place, sight),
         )
         .order_by(machine.c.id)
     )

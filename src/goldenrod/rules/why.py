@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Table, select
 
 from goldenrod.base.errors import BadRequest, NotFound
-from goldenrod.rules import access, reading
+from goldenrod.rules import access, resources
 from goldenrod.rules.access import Actor, Sight
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
@@ -67,14 +67,14 @@ def explain(tx: Tx, actor: Actor, thing: str) -> list[Way]:
     Raises BadRequest where it is no name of a thing, NotFound where there is no such row.
     """
     table, key = _table_and_key(thing)
-    form = reading.key_form(table, key)
+    form = resources.key_form(table, key)
     row = form and tx.first(
         _ways,
         table,
         actor.sight,
         form,
-        key=reading.key_value(form, key),
-        **reading.params(tx, actor),
+        key=resources.key_value(form, key),
+        **resources.params(tx, actor),
     )
     if not row:
         raise NotFound(f"There is no {thing!r}, for nobody.")
@@ -91,7 +91,7 @@ def _ways(table: Table, sight: Sight, form: str) -> Any:
         clause.holds.label(f"way_{place}")
         for place, clause in enumerate(access.clauses(thing, sight))
     ]
-    return select(*asked).select_from(thing).where(reading.named(thing, table, form))
+    return select(*asked).select_from(thing).where(resources.named(thing, table, form))
 
 
 def _table_and_key(thing: str) -> tuple[Table, str]:

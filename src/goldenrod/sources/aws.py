@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 
 from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.base.decode import MOST_ITEMS
-from goldenrod.base.words import MOST_NAME
+from goldenrod.base.text import MOST_NAME
 from goldenrod.sources.found import Found, FoundMachine, Skipped
 
 MOST_LINE_BYTES = 1024 * 1024

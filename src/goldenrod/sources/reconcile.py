@@ -14,8 +14,8 @@ from typing import BinaryIO
 import msgspec
 
 from goldenrod.base.errors import Problem
-from goldenrod.catalogue import importing
-from goldenrod.catalogue.importing import OWNER, Target
+from goldenrod.catalogue.transfer import source_import
+from goldenrod.catalogue.transfer.source_import import OWNER, Target
 from goldenrod.sources.found import Found, Skipped
 from goldenrod.store.db import Database
 
@@ -69,7 +69,7 @@ def import_found(
     """
     report = Report()
     with db.write() as tx:
-        actor = importing.source_actor(tx, owner)
+        actor = source_import.source_actor(tx, owner)
     with tempfile.TemporaryFile() as spool:
         by_image = _put_aside(found, spool, report)
         total = sum(put.machines for releases in by_image.values() for put in releases)

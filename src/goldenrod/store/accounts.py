@@ -23,7 +23,7 @@ sessions = thing(
     Column("address", String(64)),
 )
 
-# What `rules/security_log.py` records, outside the catalogue's revision.
+# What `rules/changes/security_log.py` records, outside the catalogue's revision.
 security_events = Table(
     "security_events",
     metadata,

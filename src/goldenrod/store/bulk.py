@@ -2,7 +2,7 @@
 
 Rows come one after the other in the order of their primary key (text by its bytes), never all held
 at once; they go in by the batch, and a refused one is found and named. Next ids are what the
-database would give next, ids used and deleted again included. `catalogue/transfer.py` reads and
+database would give next, ids used and deleted again included. `catalogue/transfer/export_import.py` reads and
 writes the file.
 """
 

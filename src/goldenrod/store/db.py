@@ -21,8 +21,8 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import PreconditionFailed, Unavailable
 from goldenrod.store.drivers import driver_of
+from goldenrod.store.revision import Seen, Watch
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
-from goldenrod.store.watch import Seen, Watch
 
 __all__ = ["Build", "Database", "Moved", "Row", "Tx", "statement"]
 

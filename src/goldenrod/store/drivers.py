@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
-from goldenrod.store import watch
-from goldenrod.store.watch import Watch
+from goldenrod.store import revision as watch
+from goldenrod.store.revision import Watch
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""

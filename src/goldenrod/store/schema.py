@@ -5,7 +5,7 @@ Everything with an integer `id` has a `uuid` beside it; an image version's publi
 needs for "who may read it" stands on the version itself (`public`, `owner_id`, `opens_at`,
 `closes_at`; `shares` for its groups), written in the transaction that changes its image, so that
 reading never joins to find out; how many versions each way of seeing shows is kept as well
-(`scope_counts`). `rules/standing.py` and `rules/counts.py` write these. The migrations in
+(`scope_counts`). `rules/visibility/denormalised.py` and `rules/visibility/stored_counts.py` write these. The migrations in
 `migrations/` build the same tables; a test compares the two.
 """
 
@@ -396,7 +396,7 @@ shares = Table(
 )
 
 # How many versions each way of seeing showed at catalogue.counted_at: to staff, to everybody, and
-# to each group besides what everybody sees (`rules/counts.py`).
+# to each group besides what everybody sees (`rules/visibility/stored_counts.py`).
 scope_counts = Table(
     "scope_counts",
     metadata,

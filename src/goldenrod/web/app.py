@@ -21,13 +21,13 @@ from goldenrod.base.errors import (
     Problem,
 )
 from goldenrod.store.db import Database
-from goldenrod.web.api import ROUTES, Route
-from goldenrod.web.call import Answer, Call
-from goldenrod.web.headers import SharedHeaders
-from goldenrod.web.kept import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
+from goldenrod.web.api.routes import ROUTES, Route
+from goldenrod.web.docs.reference import add_reference
 from goldenrod.web.pages.serving import KnownQuery, add_pages
-from goldenrod.web.reference import add_reference
-from goldenrod.web.refusals import note_refusal
+from goldenrod.web.refusal_log import note_refusal
+from goldenrod.web.request import Answer, Call
+from goldenrod.web.response_cache import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
+from goldenrod.web.security_headers import SharedHeaders
 
 log = logging.getLogger("goldenrod")
 

@@ -27,10 +27,10 @@ from granian.server.mp import MPServer
 from goldenrod.base import config
 from goldenrod.base.config import Settings
 from goldenrod.base.printing import escaped, printable
-from goldenrod.catalogue.delivering import CONNECTIONS, Deliverer
+from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from goldenrod.web import receiving
+from goldenrod.web import request_body
 from goldenrod.web.app import Wsgi, build_app
 
 BLOCKING_THREADS = 32
@@ -83,7 +83,7 @@ def serve(
             port,
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=threads + receiving.AT_ONCE,
+            blocking_threads=threads + request_body.AT_ONCE,
             backlog=BACKLOG,
             backpressure=_connections(),
             # HTTP/1 alone: while it finds out which one is spoken, Granian waits without an end.

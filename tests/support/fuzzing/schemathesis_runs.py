@@ -25,7 +25,7 @@ from schemathesis.engine.recorder import ScenarioRecorder
 
 from goldenrod.base import config
 from goldenrod.store.db import Database
-from goldenrod.web.api import ROUTES
+from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.app import API
 from tests.support.access_catalogue import CHANNELS, set_further, target
 from tests.support.cast import World, build_world

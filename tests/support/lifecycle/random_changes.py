@@ -15,16 +15,11 @@ from msgspec import UNSET
 from goldenrod.base import bodies
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Problem
-from goldenrod.catalogue import (
-    channels,
-    images,
-    machines,
-    promoting,
-    providers,
-    publishing,
-    revocations,
-    versions,
-)
+from goldenrod.catalogue.channels import assign as promoting
+from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import machines, providers, revocations, versions
+from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Tx
 from tests.support.cast import World

@@ -1,11 +1,11 @@
-"""Lineages to be drawn: as `catalogue/around.py` would find them, of sizes that are asked for."""
+"""Lineages to be drawn: as `catalogue/versions/lineage/graph.py` would find them, of sizes that are asked for."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
 from goldenrod.base.clock import Instant
-from goldenrod.catalogue.around import Around, Gap, Lane, Node
+from goldenrod.catalogue.versions.lineage.graph import Around, Gap, Lane, Node
 
 OWN = 1
 SIZES = (2, 5, 13, 34, 60, 78, 150, 300)

@@ -1,7 +1,7 @@
 """Asking for the lineage around an image or a version, and reading what is found."""
 
-from goldenrod.catalogue import around
-from goldenrod.catalogue.around import Around
+from goldenrod.catalogue.versions.lineage import graph
+from goldenrod.catalogue.versions.lineage.graph import Around
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
 from tests.support.cast import World
@@ -21,16 +21,16 @@ class Asked:
         with self.db.read() as tx:
             actor = self.world.actor(tx, who) if who else ANONYMOUS
             if len(key) == 36:
-                found = around.lineage_of_version(tx, actor, key)
+                found = graph.lineage_of_version(tx, actor, key)
             else:
-                found = around.lineage_of_image(tx, actor, f"{key}-image")
+                found = graph.lineage_of_image(tx, actor, f"{key}-image")
         self.check(found, who)
         return found
 
     def check(self, found: Around, who: Who) -> None:
         """What is shown is what the version's own door says, and holds together."""
         ids = [node.id for node in found.nodes]
-        assert len(set(ids)) == len(ids) <= around.MOST_NODES
+        assert len(set(ids)) == len(ids) <= graph.MOST_NODES
         assert {node.image for node in found.nodes} <= {lane.id for lane in found.lanes}
         assert len({lane.id for lane in found.lanes}) == len(found.lanes)
         levels = [lane.level for lane in found.lanes]

@@ -5,7 +5,9 @@ from typing import Any
 
 from goldenrod.base import bodies
 from goldenrod.base.clock import later
-from goldenrod.catalogue import promoting, publishing, revocations, versions
+from goldenrod.catalogue.channels import assign
+from goldenrod.catalogue.versions import publish as publishing
+from goldenrod.catalogue.versions import revocations, versions
 from goldenrod.store.db import Tx
 from tests.support.cast import World
 from tests.support.pages.visitor import Seen
@@ -49,8 +51,8 @@ def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **mo
 
 def promote(tx: Tx, world: World, channel: str, version: str, image: str = "open-image") -> None:
     alice = world.actor(tx, "alice")
-    row, known = promoting.take_for_assigning(tx, alice, image, channel)
-    promoting.assign(tx, alice, row, known, channel, bodies.Assignment(version=version))
+    row, known = assign.take_for_assigning(tx, alice, image, channel)
+    assign.assign(tx, alice, row, known, channel, bodies.Assignment(version=version))
 
 
 def edit(tx: Tx, world: World, key: str, **fields: Any) -> None:

@@ -3,7 +3,7 @@
 A world lives in one transaction, so that hundreds of them pass through one database. Ids stay what
 they are in the model; the id of version 7 is `version_id(7)`, the name of channel 7 `channel7`.
 What versions repeat of their image, and where revocations hold, is filled in by the catalogue
-itself (`rules/standing.py`, `rules/revoking.py`).
+itself (`rules/visibility/denormalised.py`, `rules/lifecycle/revocation_reach.py`).
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from goldenrod.catalogue import tokens
-from goldenrod.rules import attaching, revoking, standing
+from goldenrod.catalogue.accounts import tokens
 from goldenrod.rules.access import ANONYMOUS, Actor
-from goldenrod.rules.attaching import Pairing
+from goldenrod.rules.changes import version_lists
+from goldenrod.rules.changes.version_lists import Pairing
+from goldenrod.rules.lifecycle import revocation_reach
+from goldenrod.rules.visibility import denormalised
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Row, Tx
 from tests.support.visibility import model
@@ -29,10 +31,10 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
         for table, rows in _tables(world):
             if rows:
                 bulk.load(tx, table, rows)
-        standing.of_all(tx)
+        denormalised.of_all(tx)
         for version in world.versions.values():
             if version.revoked:
-                revoking.spread(tx, version.id, version.id)
+                revocation_reach.spread(tx, version.id, version.id)
         yield tx
         # Not rolled back: with that psycopg forgets all its prepared statements.
         tx.sql("UPDATE versions SET parent_n = NULL, replacement_n = NULL")
@@ -101,7 +103,7 @@ def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
     )
     yield schema.versions, [_version(it) for it in world.versions.values()]
     yield schema.machines, [_machine(world, it) for it in world.machines.values()]
-    for pairing in attaching.PAIRINGS:
+    for pairing in version_lists.PAIRINGS:
         yield (
             pairing.table,
             [

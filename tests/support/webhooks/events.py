@@ -3,12 +3,10 @@
 from typing import Any
 
 from goldenrod.base import bodies, config
-from goldenrod.catalogue import (
-    images,
-    publishing,
-    revocations,
-)
-from goldenrod.rules import reading
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import publish as publishing
+from goldenrod.catalogue.versions import revocations
+from goldenrod.rules import resources
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.support.cast import World
@@ -33,7 +31,7 @@ def publish(db: Database, world: World, name: str, image: str = "open", **more: 
 def edit(db: Database, world: World, key: str, **patch: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = reading.take(tx, alice, schema.versions, key)
+        row = resources.take(tx, alice, schema.versions, key)
         publishing.edit_version(tx, alice, row, bodies.VersionPatch(**patch))
 
 
@@ -47,14 +45,14 @@ def edit_image(db: Database, world: World, image: str, **patch: Any) -> None:
 def revoke(db: Database, world: World, key: str, **more: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = reading.take(tx, alice, schema.versions, key)
+        row = resources.take(tx, alice, schema.versions, key)
         revocations.revoke(tx, alice, row, bodies.Revocation(reason="bad", **more))
 
 
 def restore(db: Database, world: World, key: str) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = reading.take(tx, alice, schema.versions, key)
+        row = resources.take(tx, alice, schema.versions, key)
         revocations.restore(tx, alice, row, bodies.Restoring())
 
 

@@ -13,11 +13,11 @@ from falcon.routing import CompiledRouter
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Forbidden, NotFound, Problem
 from goldenrod.store.db import Database, Moved
-from goldenrod.web.kept import HELD, Keep
-from goldenrod.web.pages import assets
+from goldenrod.web.pages.kit import assets
+from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.routes import PAGES, Route
-from goldenrod.web.pages.visit import Page, Visit
-from goldenrod.web.refusals import note_refusal
+from goldenrod.web.refusal_log import note_refusal
+from goldenrod.web.response_cache import HELD, Keep
 
 ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
 
@@ -180,7 +180,7 @@ def _show(resp: falcon.Response, visit: Visit) -> None:
         # Who sees the page, so that it shows them as signed in.
         with suppress(Problem, Moved), visit.read():
             pass
-    page = visit.page("error.html", resp.status_code, refusal=problem, here=visit.back)
+    page = visit.page("kit/error.html", resp.status_code, refusal=problem, here=visit.back)
     resp.set_headers(dict(page.headers))
     resp.set_header("Vary", "Accept, Cookie, Authorization")
     for cookie in page.cookies:

@@ -167,7 +167,7 @@ def _count() -> None:
 
 
 def _index_instants() -> None:
-    """What `rules/horizon.py` asks: the next instant of each column that is compared with now."""
+    """What `rules/cache_expiry.py` asks: the next instant of each column that is compared with now."""
     op.create_index("ix_providers_start_date", "providers", ["start_date"])
     for table, column in (("images", "end_date"), ("providers", "end_date"), ("tokens", "expires")):
         given = sa.text(f"{column} IS NOT NULL")

@@ -1,0 +1,1 @@
+"""Users, groups, identities, tokens and sessions."""

@@ -1,0 +1,218 @@
+"""Groups: whom versions are shared with and who maintains images.
+
+Staff make them; their leaders, who are members, add and remove members. A personal group holds
+exactly its user: it cannot be joined, renamed or deleted.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, func, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import GroupPatch, NewGroup
+from goldenrod.base.errors import Conflict, Forbidden, field_problem
+from goldenrod.base.text import name_key
+from goldenrod.catalogue.accounts.users import require_free_name
+from goldenrod.rules import access, filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, mutations, references
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.removal import require_unused
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, json_list, json_object, param
+
+
+def shape(group: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A group as JSON: its members see each other."""
+    return json_object(
+        {
+            "id": group.c.id,
+            "uuid": group.c.uuid,
+            "url": summaries.url("groups", group.c.id),
+            "name": group.c.name,
+            "users": _members(group, leaders=False),
+            "leaders": _members(group, leaders=True),
+            "personal": group.c.personal_of.is_not(None),
+            "start_date": group.c.start_date,
+        }
+    )
+
+
+def _members(group: FromClause, *, leaders: bool) -> ColumnElement[Any]:
+    member = schema.group_users.alias()
+    query = select(summaries.user(member.c.user_id)).where(member.c.group_id == group.c.id)
+    if leaders:
+        query = query.where(member.c.leader)
+    return json_list(query.order_by(member.c.user_id), group)
+
+
+LIST = Listing(
+    schema.groups,
+    {
+        "name": filters.by_key("name"),
+        "personal": filters.boolean(lambda group, sight: group.c.personal_of.is_not(None)),
+    },
+    ("start_date", "name"),
+    {"name": "name_key"},
+)
+
+
+def list_groups(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the groups that the actor is in (staff: all)."""
+    return resources.page(tx, actor, shape, query)
+
+
+def get_group(tx: Tx, actor: Actor, key: str) -> str:
+    """One group as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.groups, shape, key)
+
+
+def take_group(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a group that the actor leads (staff: any). Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.groups, key)
+
+
+def take_any_group(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a group that the actor may read, with `may_change`. Raises NotFound."""
+    return resources.take_any(tx, actor, schema.groups, key)
+
+
+def _shared(sight: Sight) -> Any:
+    pairing = schema.version_memberships.alias()
+    mine = pairing.c.group_id == param("group", Key)
+    return select(func.count()).select_from(pairing).where(mine, access.readable(pairing, sight))
+
+
+def _maintained(sight: Sight) -> Any:
+    image, link = schema.images.alias(), schema.image_maintainers
+    mine = select(link.c.image_id).where(link.c.group_id == param("group", Key))
+    conditions = (image.c.id.in_(mine), access.readable(image, sight))
+    return select(func.count()).select_from(image).where(*conditions)
+
+
+def _restricting(sight: Sight) -> Any:
+    channel, link = schema.channels.alias(), schema.channel_groups
+    mine = select(link.c.channel_id).where(link.c.group_id == param("group", Key))
+    conditions = (channel.c.id.in_(mine), access.readable(channel, sight))
+    return select(func.count()).select_from(channel).where(*conditions)
+
+
+def touched(tx: Tx, actor: Actor, row: Row) -> dict[str, int]:
+    """What membership of a group gives, as far as the actor sees it: so many `versions` are shared
+    with it, `images` kept by it, `channels` restricted to it."""
+    given = {**resources.params(tx, actor), "group": row["id"]}
+    counted = {"versions": _shared, "images": _maintained, "channels": _restricting}
+    return {name: int(tx.value(count, actor.sight, **given)) for name, count in counted.items()}
+
+
+def _user_ids(tx: Tx, actor: Actor, refs: Any, field: str, known: Iterable[int] = ()) -> list[int]:
+    return references.all_of(
+        refs,
+        lambda ref, place: references.user_id(tx, actor, ref, f"{field}[{place}]", known),
+    )
+
+
+def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Made:
+    """Make a group. Raises BadRequest, Forbidden, Conflict (`name_taken`)."""
+    actor.require_staff()
+    name = decode.name("name", body.name)
+    leaders = _user_ids(tx, actor, body.leaders, "leaders")
+    users = sorted({*_user_ids(tx, actor, body.users, "users"), *leaders})
+    require_free_name(tx, name)
+    group_id = tx.insert(
+        schema.groups,
+        uuid=mutations.new_uuid(),
+        name=name,
+        name_key=name_key(name),
+        personal_of=None,
+        start_date=tx.now,
+    )
+    _set_members(tx, group_id, {}, users, leaders)
+    made = audit.made({"name": name, "users": users, "leaders": leaders})
+    audit.record(tx, actor, "group:create", schema.groups, group_id, made)
+    return Made(str(group_id))
+
+
+def _rows() -> Any:
+    member = schema.group_users
+    return select(member.c.user_id, member.c.leader).where(member.c.group_id == param("group", Key))
+
+
+def _set_members(
+    tx: Tx, group_id: int, before: dict[int, bool], users: list[int], leaders: list[int]
+) -> None:
+    for gone in before.keys() - set(users):
+        tx.delete(schema.group_users, group_id=group_id, user_id=gone)
+    for user in users:
+        leader = user in leaders
+        if user not in before:
+            tx.insert(schema.group_users, group_id=group_id, user_id=user, leader=leader)
+        elif before[user] != leader:
+            tx.update(schema.group_users, {"group_id": group_id, "user_id": user}, leader=leader)
+
+
+def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
+    """Change what the patch gives: members by leaders, name and leaders by staff.
+
+    Raises BadRequest, Forbidden, PreconditionFailed, Conflict (`name_taken`, `group_personal`).
+    """
+    given = mutations.given(patch)
+    held = {member["user_id"]: member["leader"] for member in tx.rows(_rows, group=row["id"])}
+    before: Row = {
+        "name": row["name"],
+        "users": sorted(held),
+        "leaders": sorted(user for user, leader in held.items() if leader),
+    }
+    after = dict(before)
+    if "name" in given:
+        after["name"] = decode.name("name", given["name"])
+    if "leaders" in given:
+        after["leaders"] = _user_ids(tx, actor, given["leaders"], "leaders", held)
+    if "users" in given:
+        after["users"] = _user_ids(tx, actor, given["users"], "users", held)
+        if set(after["leaders"]) - set(after["users"]):
+            raise field_problem("users", "must hold the leaders: leaders are members")
+    else:
+        after["users"] = sorted({*after["users"], *after["leaders"]})
+    changed = audit.between(before, after)
+    if {"name", "leaders"} & changed.keys() and not actor.rules_all:
+        raise Forbidden("Leaders change members; staff the rest.", code="staff_required")
+    tx.check_match()
+    if not changed:
+        return
+    _require_common(row)
+    require_free_name(tx, after["name"], row["id"])
+    tx.update(
+        schema.groups, {"id": row["id"]}, name=after["name"], name_key=name_key(after["name"])
+    )
+    _set_members(tx, row["id"], held, after["users"], after["leaders"])
+    audit.record(tx, actor, "group:edit", schema.groups, row["id"], changed)
+
+
+def _require_common(row: Row) -> None:
+    if row["personal_of"] is not None:
+        raise Conflict(
+            "A personal group holds exactly its user: it cannot be joined, renamed or deleted.",
+            code="group_personal",
+        )
+
+
+def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
+    """Remove a group that nothing refers to. Raises Forbidden, Conflict (`group_in_use`)."""
+    actor.require_staff()
+    tx.check_match()
+    _require_common(row)
+    require_unused(
+        tx,
+        row["id"],
+        "group",
+        (schema.version_memberships, "group_id"),
+        (schema.image_maintainers, "group_id"),
+        (schema.channel_groups, "group_id"),
+    )
+    tx.delete(schema.groups, id=row["id"])
+    removed = {"name": {"before": row["name"], "after": None}}
+    audit.record(tx, actor, "group:remove", schema.groups, row["id"], removed)

@@ -1,0 +1,123 @@
+"""Identities: a user's account on a provider. One gives access to the provider; staff keep them."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import IdentityPatch, NewIdentity
+from goldenrod.base.errors import Conflict
+from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, mutations, references
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.removal import require_unused
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, json_object, param
+
+
+def shape(identity: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """An identity as JSON."""
+    return json_object(
+        {
+            "id": identity.c.id,
+            "uuid": identity.c.uuid,
+            "url": summaries.url("identities", identity.c.id),
+            "user": summaries.user(identity.c.user_id),
+            "provider": summaries.provider(identity.c.provider_id, sight),
+            "key": identity.c.key,
+            "start_date": identity.c.start_date,
+        }
+    )
+
+
+def _on_provider(identity: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    provider = schema.providers.alias()
+    found = select(provider.c.id).where(is_it(provider)).scalar_subquery()
+    return identity.c.provider_id == found
+
+
+LIST = Listing(
+    schema.identities,
+    {
+        "user": filters.username("user", lambda identity: identity.c.user_id),
+        "username": filters.username("username", lambda identity: identity.c.user_id),
+        "provider": filters.refers("provider", schema.providers, _on_provider),
+        "name": filters.text("name", "key", "a key, whole"),
+    },
+    ("start_date", "name"),
+    {"name": "key"},
+)
+
+
+def list_identities(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the actor's identities (staff: all)."""
+    return resources.page(tx, actor, shape, query)
+
+
+def get_identity(tx: Tx, actor: Actor, key: str) -> str:
+    """One identity as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.identities, shape, key)
+
+
+def take_identity(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of an identity that the actor (staff) may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.identities, key)
+
+
+def _same() -> Any:
+    identity = schema.identities
+    return select(identity.c.id).where(
+        identity.c.user_id == param("user", Key),
+        identity.c.provider_id == param("provider", Key),
+        identity.c.key == param("named"),
+    )
+
+
+def _require_new(tx: Tx, values: Row, identity_id: int = 0) -> None:
+    found = tx.value(
+        _same, user=values["user_id"], provider=values["provider_id"], named=values["key"]
+    )
+    if found not in (None, identity_id):
+        raise Conflict("This user has this key on this provider already.", code="identity_taken")
+
+
+def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Made:
+    """Give a user an account on a provider. Raises BadRequest, Forbidden, Conflict."""
+    actor.require_staff()
+    values = {
+        "user_id": references.user_id(tx, actor, body.user, "user"),
+        "provider_id": references.read(tx, actor, schema.providers, body.provider, "provider")[
+            "id"
+        ],
+        "key": decode.name("key", body.key),
+    }
+    _require_new(tx, values)
+    identity_id = tx.insert(
+        schema.identities, uuid=mutations.new_uuid(), start_date=tx.now, **values
+    )
+    made = audit.made(values)
+    audit.record(tx, actor, "identity:create", schema.identities, identity_id, made)
+    return Made(str(identity_id))
+
+
+def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
+    """Change the key. Raises BadRequest, PreconditionFailed, Conflict (`identity_taken`)."""
+    after = {f: decode.name(f, value) for f, value in mutations.given(patch).items()}
+    tx.check_match()
+    _require_new(tx, {**row, **after}, row["id"])
+    changed = audit.between(row, after)
+    if changed:
+        tx.update(schema.identities, {"id": row["id"]}, **after)
+        audit.record(tx, actor, "identity:edit", schema.identities, row["id"], changed)
+
+
+def remove_identity(tx: Tx, actor: Actor, row: Row) -> None:
+    """Remove an identity that no version names. Raises Conflict (`identity_in_use`)."""
+    tx.check_match()
+    require_unused(tx, row["id"], "identity", (schema.versions, "identity_id"))
+    tx.delete(schema.identities, id=row["id"])
+    removed = {f: {"before": row[f], "after": None} for f in ("user_id", "provider_id", "key")}
+    audit.record(tx, actor, "identity:remove", schema.identities, row["id"], removed)

@@ -1,0 +1,131 @@
+"""Signing in with a password, and the limits on failing at it.
+
+An unknown account costs the same time as a wrong password and gets the same answer. Failures are
+counted by (account, address) together and by address, in windows of a quarter of an hour, in the
+database, so that every process counts the same. An IPv6 address counts by its /64 network, of which
+a client may use any host. Somebody else's failures never lock an account's owner out elsewhere.
+"""
+
+import hashlib
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Integer, select, text
+
+from goldenrod.base import clock
+from goldenrod.base.clock import Instant
+from goldenrod.base.errors import TooManyRequests, Unauthorized
+from goldenrod.base.network import limit_key
+from goldenrod.base.text import sought_key
+from goldenrod.catalogue.accounts import password_hashing
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.sql import Moment, Sortable, param
+
+WINDOW_MINUTES = 15
+MOST_BY_ACCOUNT = 5
+"""Failures of one account from one address in a window."""
+MOST_BY_ADDRESS = 30
+"""Failures of one address, whatever the account."""
+
+
+@cache
+def _nobody() -> str:
+    """What the password of an unknown account is compared with."""
+    return password_hashing.HASHER.hash("an account that does not exist")
+
+
+def _buckets(username: str, address: str) -> list[tuple[str, int]]:
+    def digest(*parts: str) -> str:
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+    place = limit_key(address)
+    account = digest("account", sought_key(username) or "", place)
+    return [(account, MOST_BY_ACCOUNT), (digest("address", place), MOST_BY_ADDRESS)]
+
+
+def _count() -> Any:
+    # One statement, the same on both databases, so that of many at once each counts.
+    counted = text(
+        "INSERT INTO sign_in_failures (bucket, since, failures) VALUES (:bucket, :since, 1) "
+        "ON CONFLICT (bucket) DO UPDATE SET failures = sign_in_failures.failures + 1 "
+        "RETURNING since, failures"
+    )
+    return counted.bindparams(param("since", Moment)).columns(since=Moment, failures=Integer)
+
+
+def _take_off() -> Any:
+    table = schema.sign_in_failures
+    fewer = table.update().values(failures=table.c.failures - 1)
+    return fewer.where(table.c.bucket == param("bucket"), table.c.failures > 0)
+
+
+def _old() -> Any:
+    table = schema.sign_in_failures
+    return table.delete().where(table.c.since <= param("until", Moment))
+
+
+def attempt(tx: Tx, username: str, address: str) -> None:
+    """Count an attempt as failed until `succeeded` says otherwise, so that many at once cannot slip
+    through together. Raises TooManyRequests."""
+    tx.change(_old, until=clock.later(tx.now, minutes=-WINDOW_MINUTES))
+    for bucket, most in _buckets(username, address):
+        row = tx.first(_count, bucket=bucket, since=tx.now)
+        assert row is not None
+        if row["failures"] > most:
+            wait = _seconds_left(tx.now, row["since"])
+            raise TooManyRequests(
+                f"Too many failed sign-ins. Try again in {wait} seconds.",
+                headers={"Retry-After": str(wait)},
+            )
+
+
+def _seconds_left(now: Instant, since: Instant) -> int:
+    over = clock.to_datetime(since).timestamp() + WINDOW_MINUTES * 60
+    return max(1, round(over - clock.to_datetime(now).timestamp()))
+
+
+def succeeded(tx: Tx, username: str, address: str) -> None:
+    """Forget the account's failures from this address, and take this attempt off the address's."""
+    (account, _), (anywhere, _) = _buckets(username, address)
+    tx.delete(schema.sign_in_failures, bucket=account)
+    tx.change(_take_off, bucket=anywhere)
+
+
+def _account(held: bool = False) -> Any:
+    user, group = schema.users.alias(), schema.groups.alias()
+    found = (
+        select(user.c.id, user.c.password_hash)
+        .select_from(user.join(group, group.c.personal_of == user.c.id))
+        .where(group.c.name_key == param("named", Sortable), user.c.active)
+    )
+    return found.with_for_update(read=True, of=user) if held else found
+
+
+def find_account(tx: Tx, username: str) -> Row | None:
+    """The id and password hash of an active user; None for any other name."""
+    return tx.first(_account, named=sought_key(username))
+
+
+def verify(account: Row | None, password: str) -> int:
+    """The user's id, if the password is theirs. Takes the same time for an unknown account.
+
+    Slow on purpose: call it outside of any transaction, holding one of `hashing.TURNS`. Raises
+    Unauthorized.
+    """
+    kept = account["password_hash"] if account else None
+    fits = password_hashing.fits(kept or _nobody(), password)
+    if account is None or kept is None or not fits:
+        raise _refused()
+    return int(account["id"])
+
+
+def require_unchanged(tx: Tx, username: str, account: Row | None) -> None:
+    """Raise Unauthorized where the account was disabled, or its password changed, meanwhile. Until
+    the transaction ends nobody changes either: who does signs out what was signed in by then."""
+    if tx.first(_account, True, named=sought_key(username)) != account:
+        raise _refused()
+
+
+def _refused() -> Unauthorized:
+    return Unauthorized("This username and password do not fit.", code="sign_in_failed")

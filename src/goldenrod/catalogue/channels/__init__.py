@@ -1,0 +1,1 @@
+"""Channels, assigning versions to them, resolving and look-up."""

@@ -1,0 +1,197 @@
+"""Look-up: from the ids that somebody found running to what they are, and what to use instead.
+
+Every match that the reader may know of: they keep its version, or could read it at the last instant
+at which it, its version, image and provider were all current. Of what has ended only image, version
+name, state and what is offered now is told. What they may not see is unknown, exactly like an id that
+nobody ever catalogued. A thousand ids are as many statements as one.
+"""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, select
+
+from goldenrod.base.bodies import Running
+from goldenrod.base.errors import field_problem, unknown_reference
+from goldenrod.base.numbers import id_or_text
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import references
+from goldenrod.rules.lifecycle import machine_access, machine_choice, states
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import is_uuid
+from goldenrod.store.sql import NULL_JSON, in_list, json_list, json_object, json_text
+
+MOST_IDENTIFIERS = 1000
+MOST_CHARACTERS = 256
+
+
+def _match(
+    machine: FromClause, version: FromClause, image: FromClause, provider: FromClause, sight: Sight
+) -> ColumnElement[Any]:
+    state = states.state(version)
+    whole = json_object(
+        {
+            "image": summaries.image_shape(image, sight),
+            "owner": summaries.user(image.c.owner_id),
+            "version": summaries.version_shape(version, sight),
+            "machine": summaries.machine_shape(machine, sight),
+            "state": state,
+            "reason": case(
+                (state == "revoked", summaries.revoked_reason(version, sight)),
+                (state == "deprecated", version.c.deprecation_reason),
+                else_=None,
+            ),
+            "replacement": summaries.version_of(version.c.replacement_n, sight),
+            "behind": states.behind(version, sight),
+        }
+    )
+    remembered = json_object(
+        {
+            "image": json_object({"id": image.c.id, "slug": image.c.slug, "name": image.c.name}),
+            "owner": NULL_JSON,
+            "version": json_object({"id": version.c.id, "name": version.c.name, "state": state}),
+            "machine": NULL_JSON,
+            "state": state,
+            "reason": NULL_JSON,
+            "replacement": NULL_JSON,
+            "behind": NULL_JSON,
+        }
+    )
+    present = and_(access.open_now(version), access.current(machine), access.current(provider))
+    return case((or_(present, access.keeps_version(version, sight)), whole), else_=remembered)
+
+
+def _offers(sight: Sight) -> Any:
+    """What is offered instead of each of these machines. A statement of its own: inside a match it
+    would be nested deeper than SQLite's parser goes."""
+    machine, version = schema.machines.alias(), schema.versions.alias()
+    return (
+        select(machine.c.id, json_text(_offered(machine, version, sight)).label("json"))
+        .select_from(machine.join(version, version.c.n == machine.c.version_n))
+        .where(in_list(machine.c.id, "machines"))
+    )
+
+
+def _offered(machine: FromClause, version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """For each channel that the reader may see, the machine it offers on the same provider, of the
+    same architecture."""
+    channel, other, its = (
+        schema.channels.alias(),
+        schema.machines.alias(),
+        schema.versions.alias(),
+    )
+
+    def alike(candidate: FromClause) -> ColumnElement[bool]:
+        same: ColumnElement[bool] = candidate.c.architecture == machine.c.architecture
+        return same
+
+    there = machine_choice.by_channel(channel, machine.c.provider_id, sight, alike)
+    shown = json_object(
+        {
+            "channel": channel.c.name,
+            "version": summaries.version_shape(its, sight),
+            "machine": summaries.machine_shape(other, sight),
+        }
+    )
+    query = (
+        select(shown)
+        .select_from(channel)
+        .where(
+            channel.c.image_id == version.c.image_id,
+            access.readable(channel, sight),
+            other.c.id == there,
+            its.c.n == other.c.version_n,
+        )
+        .order_by(channel.c.name)
+    )
+    return json_list(query, machine, version)
+
+
+def _matches(sight: Sight) -> Any:
+    machine, version, image, provider = (
+        schema.machines.alias("machine"),
+        schema.versions.alias("version"),
+        schema.images.alias("image"),
+        schema.providers.alias("provider"),
+    )
+    return (
+        select(
+            machine.c.id,
+            machine.c.identifier,
+            machine.c.provider_id,
+            provider.c.uuid,
+            access.readable(provider, sight).label("seen"),
+            json_text(_match(machine, version, image, provider, sight)).label("json"),
+        )
+        .select_from(
+            machine.join(version, version.c.n == machine.c.version_n)
+            .join(image, image.c.id == machine.c.image_id)
+            .join(provider, provider.c.id == machine.c.provider_id)
+        )
+        .where(
+            in_list(machine.c.identifier, "identifiers", String()),
+            machine_access.found_running(machine, version, provider, sight),
+        )
+        .order_by(machine.c.identifier, machine.c.id)
+    )
+
+
+def _slugs() -> Any:
+    slugs = schema.provider_slugs
+    return select(slugs.c.slug, slugs.c.provider_id).where(in_list(slugs.c.slug, "slugs", String()))
+
+
+def look_up(tx: Tx, actor: Actor, asked: list[str | Running]) -> dict[str, Any]:
+    """What each of these ids is; the same one asked twice is answered once. Raises BadRequest."""
+    wanted: dict[tuple[str, int | str | None], None] = {}
+    for place, one in enumerate(asked):
+        running = one if isinstance(one, Running) else Running(identifier=one)
+        if len(running.identifier) > MOST_CHARACTERS:
+            raise field_problem(
+                f"identifiers[{place}]", f"has at most {MOST_CHARACTERS} characters"
+            )
+        wanted[running.identifier.strip(), _provider(running, place)] = None
+    slugs = [key for _, key in wanted if isinstance(key, str) and not is_uuid(key)]
+    by_slug = {row["slug"]: row["provider_id"] for row in tx.rows(_slugs, slugs=slugs)}
+    given = resources.params(tx, actor)
+    identifiers = sorted({identifier for identifier, _ in wanted})
+    rows = tx.rows(_matches, actor.sight, identifiers=identifiers, **given)
+    machines = [row["id"] for row in rows]
+    offers = {
+        row["id"]: json.loads(row["json"])
+        for row in tx.rows(_offers, actor.sight, machines=machines, **given)
+    }
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["identifier"]].append(row)
+    results = []
+    for identifier, provider in wanted:
+        matches = [
+            json.loads(row["json"]) | {"offered": offers[row["id"]]}
+            for row in found[identifier]
+            if provider is None or _is_it(row, provider, by_slug)
+        ]
+        results.append({"identifier": identifier, "known": bool(matches), "matches": matches})
+    return {"results": results}
+
+
+def _provider(running: Running, place: int) -> int | str | None:
+    if running.provider is None:
+        return None
+    key = references.plain(running.provider)
+    if isinstance(key, str) and resources.key_form(schema.providers, key) is None:
+        raise unknown_reference(f"identifiers[{place}].provider", key[:80])
+    return id_or_text(key) if isinstance(key, str) else key
+
+
+def _is_it(row: Row, provider: int | str, by_slug: dict[str, int]) -> bool:
+    if not row["seen"]:
+        return False
+    if isinstance(provider, int):
+        return bool(row["provider_id"] == provider)
+    if is_uuid(provider):
+        return bool(row["uuid"] == provider.lower())
+    return bool(by_slug.get(provider) == row["provider_id"])

@@ -1,0 +1,1 @@
+"""Images, their tags, and finding them."""

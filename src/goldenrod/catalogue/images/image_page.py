@@ -1,0 +1,232 @@
+"""An image at one look: its head, what its channels offer, its releases, and where the newest run.
+
+What a page about an image shows beyond what the API answers of each thing: facts of many versions
+beside one another, each in as many statements whatever their number. Everything starts at the rule.
+"""
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, distinct, func, select
+
+from goldenrod.base.errors import NotFound
+from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.versions import versions
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.lifecycle import machine_access, states
+from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Query
+from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_text, param
+
+BEGINNING = 400
+"""How many characters of a change log are read to show its first line."""
+MOST_CELLS = 4000
+"""How many places in which the newest releases run are looked at."""
+
+
+# ── the image ──────────────────────────────────────────────────────────────────────────────
+
+
+def _head(sight: Sight, form: str) -> Any:
+    image = schema.images.alias("thing")
+    counted = schema.versions.alias()
+    readable = (
+        select(counted.c.n)
+        .where(counted.c.image_id == image.c.id, access.readable(counted, sight))
+        .correlate(image)
+    )
+    shown = json_object(
+        {
+            "id": image.c.id,
+            "uuid": image.c.uuid,
+            "url": summaries.url("images", image.c.id),
+            "name": image.c.name,
+            "slug": image.c.slug,
+            "description": image.c.description,
+            "is_public": image.c.is_public,
+            "tags": summaries.tags(image),
+            "owner": summaries.user(image.c.owner_id),
+            "maintainers": summaries.maintainers(image, sight),
+            "start_date": image.c.start_date,
+            "end_date": image.c.end_date,
+            "versions_count": summaries.count_of(readable),
+            "may_change": access.changeable(image, sight),
+        }
+    )
+    return select(json_text(shown)).where(
+        resources.named(image, schema.images, form), access.readable(image, sight)
+    )
+
+
+def get_head(tx: Tx, actor: Actor, key: str) -> Row:
+    """An image as `images.get_image` tells it, without the list of its versions, and whether the
+    reader may change it (`may_change`). Raises NotFound."""
+    form = resources.key_form(schema.images, key)
+    given = resources.params(tx, actor)
+    text = form and tx.value(_head, actor.sight, form, key=resources.key_value(form, key), **given)
+    if not text:
+        raise NotFound()
+    head: Row = json.loads(text)
+    return head | {"may_change": bool(head["may_change"])}
+
+
+# ── its channels ───────────────────────────────────────────────────────────────────────────
+
+
+def _since(channel: FromClause, target: ColumnElement[int]) -> ColumnElement[Any]:
+    """When the channel was last assigned what it offers."""
+    entry = schema.assignments.alias()
+    found = select(func.max(entry.c.at)).where(
+        entry.c.channel_id == channel.c.id, entry.c.version_n == target
+    )
+    return found.correlate(channel).scalar_subquery()
+
+
+def _offer(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """What is told of a channel's target beyond its summary."""
+    version = schema.versions.alias()
+    target = states.target(channel, sight)
+    shown = json_object(
+        {
+            "behind": states.behind(version, sight),
+            "providers_count": providers_count(version, sight),
+            "deprecation": summaries.deprecation(version, sight),
+            "since": _since(channel, target),
+        }
+    )
+    query = select(shown).where(version.c.n == target, access.readable(version, sight))
+    return query.correlate(channel).scalar_subquery()
+
+
+def _channels(sight: Sight) -> Any:
+    channel = schema.channels.alias("thing")
+    shown = json_object(
+        {"channel": channels.shape(channel, sight), "offer": as_json(_offer(channel, sight))}
+    )
+    return (
+        select(json_text(shown).label("json"))
+        .where(channel.c.image_id == param("image", Key), access.readable(channel, sight))
+        .order_by(channel.c.name)
+    )
+
+
+def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
+    """The channels of an image that the reader sees, `stable` first and `latest` last, as the API
+    tells them, each with `offer`, of its target: behind, providers_count, deprecation, since."""
+    rows = tx.rows(_channels, actor.sight, image=image_id, **resources.params(tx, actor))
+    read = [json.loads(row["json"]) for row in rows]
+    found = [{**one["channel"], "offer": one["offer"]} for one in read]
+    return sorted(found, key=lambda it: (it["name"] == LATEST, it["name"] != "stable", it["name"]))
+
+
+# ── its releases ───────────────────────────────────────────────────────────────────────────
+
+
+def providers_count(version: FromClause, sight: Sight) -> ColumnElement[int]:
+    """On how many providers the reader is shown a machine of the version."""
+    machine, place = schema.machines.alias(), schema.providers.alias()
+    query = select(func.count(distinct(machine.c.provider_id))).where(
+        machine.c.version_n == version.c.n,
+        place.c.id == machine.c.provider_id,
+        machine_access.listed_in_version(machine, place, sight),
+    )
+    return query.correlate(version).scalar_subquery()
+
+
+def _release(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    image = schema.images.alias()
+    short = json_object({"id": image.c.id, "slug": image.c.slug})
+    return json_object(
+        {
+            "id": version.c.id,
+            "url": summaries.url("image_versions", version.c.id),
+            "name": version.c.name,
+            "state": states.state(version),
+            "start_date": version.c.start_date,
+            # Whoever may read a version may read its image.
+            "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
+            "log": func.substr(version.c.change_log, 1, BEGINNING),
+            "providers_count": providers_count(version, sight),
+            "stale": states.stale(version, sight),
+        }
+    )
+
+
+def _behind(sight: Sight) -> Any:
+    version = schema.versions.alias()
+    return select(states.behind(version, sight)).where(
+        version.c.id == param("id", Id), access.readable(version, sight)
+    )
+
+
+def list_releases(
+    tx: Tx, actor: Actor, query: Query
+) -> tuple[int, list[Row], str | None, str | None]:
+    """A page of an image's versions, newest first: how many there are, these, each with how many
+    current ones are newer (`behind`), and the queries of the next and previous page.
+
+    The query is one of `versions.LIST` that leaves no version between two others out.
+    """
+    assert query.listing is versions.LIST and query.order == "-start_date"
+    page = resources.page(tx, actor, _release, query)
+    found: list[Row] = [json.loads(text) for text in page.results]
+    if found:
+        given = resources.params(tx, actor)
+        ahead = int(tx.value(_behind, actor.sight, id=found[0]["id"], **given))
+        for row in found:
+            row["behind"] = min(ahead, states.MOST_BEHIND)
+            ahead += row["state"] == "current"
+    return page.count, found, page.next, page.previous
+
+
+def _short(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    return json_object(
+        {
+            "id": version.c.id,
+            "name": version.c.name,
+            "state": states.state(version),
+            "start_date": version.c.start_date,
+        }
+    )
+
+
+def list_names(tx: Tx, actor: Actor, query: Query) -> list[Row]:
+    """A page of versions to choose from: id, name, state, start_date."""
+    return [json.loads(text) for text in resources.page(tx, actor, _short, query).results]
+
+
+# ── where they run ─────────────────────────────────────────────────────────────────────────
+
+
+def _cells(sight: Sight) -> Any:
+    version, machine, place = (
+        schema.versions.alias(),
+        schema.machines.alias(),
+        schema.providers.alias(),
+    )
+    return (
+        select(
+            version.c.id.label("version"),
+            *summaries.seen_columns(place, sight),
+            func.count(distinct(machine.c.architecture)).label("architectures"),
+        )
+        .where(
+            in_list(version.c.id, "ids", Id()),
+            access.readable(version, sight),
+            machine.c.version_n == version.c.n,
+            place.c.id == machine.c.provider_id,
+            machine_access.listed_in_version(machine, place, sight),
+        )
+        .group_by(version.c.id, place.c.id)
+        .order_by(*summaries.by_seen_slug(place, sight), version.c.id)
+        .limit(MOST_CELLS)
+    )
+
+
+def list_cells(tx: Tx, actor: Actor, ids: list[str]) -> list[Row]:
+    """Where these versions run, by provider: version, provider_id, provider (its slug) and
+    provider_name, null where the reader may not read it, and on how many architectures."""
+    return tx.rows(_cells, actor.sight, ids=ids, **resources.params(tx, actor))

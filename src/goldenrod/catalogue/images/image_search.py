@@ -1,0 +1,330 @@
+"""Finding: which images a person may want, with what helps to choose: what each offers now, where it
+runs, and what became of releases lately.
+
+Everything starts at the rule, so that a visitor finds, counts and is offered to choose from what they
+may read, and nothing else. Images come by exact name, then by how a name begins, then the newest
+release first.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, case, distinct, func, select
+
+from goldenrod.base.text import sought_key
+from goldenrod.catalogue import search
+from goldenrod.catalogue.images import images
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import NOW, Actor, Sight
+from goldenrod.rules.lifecycle import machine_access, states
+from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Query, past_the_end
+from goldenrod.store.sql import NULL_JSON, Sortable, json_list, json_object, json_text, param
+
+FIND = Listing(
+    schema.images,
+    {
+        **{
+            name: images.LIST.filters[name] for name in ("tag", "owner", "provider", "architecture")
+        },
+        "search": search.IMAGES_AND_VERSIONS,
+    },
+    ("start_date",),
+)
+"""What images are looked for by."""
+
+STABLE = "stable"
+"""The channel that is shown of an image that has it."""
+LATELY = 5
+"""How many withdrawn releases are told of."""
+MOST_REVOCATIONS = 10
+"""By how many at once a release is revoked, at most, where the latest are looked for."""
+MOST_CHOICES = 200
+"""Of each kind; who has more types the rest."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of images: how many there are in all, and these."""
+
+    count: int
+    images: list[Row]
+
+
+def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
+    """A page of the images that the query leaves; `words` are what a name is compared with.
+
+    Each has, beyond what a summary has: description, tags, owner, versions_count, and `offers`: the
+    channel, if one offers something, the version, in how many places it runs and on which
+    architectures; and `found_in`, the newest version with the words that were searched for, where the
+    image has not all of them itself. Raises NotFound past the end.
+    """
+    key = sought_key(words) or ""
+    rows = tx.rows(
+        _images,
+        actor.sight,
+        query.forms,
+        named=key,
+        length=len(key),
+        size=query.size,
+        offset=(query.page - 1) * query.size,
+        **query.params,
+        **resources.params(tx, actor),
+    )
+    if not rows and query.page > 1:
+        raise past_the_end()
+    found = [json.loads(row["json"]) for row in rows]
+    for image in found:
+        image["offers"] = _offered(image.pop("channels"), image.pop("newest"))
+    return Found(rows[0]["count"] if rows else 0, found)
+
+
+def _offered(channels: list[Row], newest: Row | None) -> Row | None:
+    """What to show of an image: what stable offers, else another channel, else latest, else its
+    newest release, whatever became of it."""
+    ranked = sorted(channels, key=lambda c: (c["channel"] == LATEST, c["channel"] != STABLE))
+    return ranked[0] if ranked else newest
+
+
+def _newest(image: FromClause, sight: Sight, column: str) -> ColumnElement[Any]:
+    """A column of the image's newest release that the reader may read."""
+    version = schema.versions.alias()
+    return (
+        select(version.c[column])
+        .where(version.c.image_id == image.c.id, access.readable(version, sight))
+        .order_by(version.c.start_date.desc(), version.c.id.desc())
+        .limit(1)
+        .correlate(image)
+        .scalar_subquery()
+    )
+
+
+def _images(sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
+    image = schema.images.alias("thing")
+    named = param("named", Sortable)
+    begins = func.substr(image.c.name_key, 1, param("length")) == named
+    asked = [FIND.filters[name].where(image, sight, form) for name, form in forms]
+    order = (
+        case((image.c.name_key == named, 0), (begins, 1), else_=2),
+        func.coalesce(_newest(image, sight, "start_date"), image.c.start_date),
+    )
+    picked = (
+        select(
+            image.c.id,
+            order[0].label("rank"),
+            order[1].label("released"),
+            func.count().over().label("count"),
+        )
+        .where(access.readable(image, sight), *asked)
+        .order_by(order[0], order[1].desc(), image.c.id.desc())
+        .limit(param("size"))
+        .offset(param("offset"))
+        .subquery("picked")
+    )
+    shown = schema.images.alias("shown")
+    return (
+        select(
+            json_text(_shape(shown, sight, dict(forms).get("search"))).label("json"), picked.c.count
+        )
+        .select_from(picked.join(shown, shown.c.id == picked.c.id))
+        .order_by(picked.c.rank, picked.c.released.desc(), picked.c.id.desc())
+    )
+
+
+def _shape(image: FromClause, sight: Sight, words: str | None) -> ColumnElement[Any]:
+    counted, channel = schema.versions.alias(), schema.channels.alias()
+    readable = (
+        select(counted.c.n)
+        .where(counted.c.image_id == image.c.id, access.readable(counted, sight))
+        .correlate(image)
+    )
+    target = schema.versions.alias()
+    offers = (
+        select(_offer(channel.c.name, target, sight))
+        .select_from(channel)
+        .where(
+            channel.c.image_id == image.c.id,
+            access.readable(channel, sight),
+            target.c.n == states.target(channel, sight),
+            access.readable(target, sight),
+        )
+        .order_by(channel.c.name)
+    )
+    newest = schema.versions.alias()
+    return json_object(
+        {
+            "id": image.c.id,
+            "slug": image.c.slug,
+            "name": image.c.name,
+            "description": image.c.description,
+            "is_public": image.c.is_public,
+            "tags": summaries.tags(image),
+            "owner": summaries.user(image.c.owner_id),
+            "versions_count": summaries.count_of(readable),
+            "channels": json_list(offers, image),
+            "found_in": NULL_JSON if words is None else _found_in(image, sight, words),
+            "newest": select(_offer(NULL_JSON, newest, sight))
+            .where(newest.c.n == _newest(image, sight, "n"), access.readable(newest, sight))
+            .scalar_subquery(),
+        }
+    )
+
+
+def _found_in(image: FromClause, sight: Sight, words: str) -> ColumnElement[Any]:
+    version = schema.versions.alias()
+    told = json_object(
+        {
+            "version": summaries.version_shape(version, sight),
+            "change_log": version.c.change_log,
+        }
+    )
+    newest = search.newest_in_image(image, sight, words)
+    found = select(told).where(version.c.n == newest, access.readable(version, sight))
+    return found.scalar_subquery()
+
+
+def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A version that an image offers, through a channel or not, and where it runs."""
+    machine, place = schema.machines.alias(), schema.providers.alias()
+    listed = (
+        machine.c.version_n == version.c.n,
+        place.c.id == machine.c.provider_id,
+        machine_access.listed_in_version(machine, place, sight),
+    )
+    architectures = (
+        select(json_object({"name": machine.c.architecture}))
+        .where(*listed)
+        .group_by(machine.c.architecture)
+        .order_by(machine.c.architecture)
+    )
+    providers = select(func.count(distinct(machine.c.provider_id))).where(*listed)
+    return json_object(
+        {
+            "channel": channel,
+            "version": summaries.version_shape(version, sight),
+            "providers_count": providers.correlate(version).scalar_subquery(),
+            "architectures": json_list(architectures, version),
+        }
+    )
+
+
+def choices(tx: Tx, actor: Actor) -> Row:
+    """What this visitor may choose from: `tags`, `owners` and `providers` (each with slug and name), by
+    name, at most so many of each; and `providers_count`, of all."""
+    row = tx.first(_choices, actor.sight, **resources.params(tx, actor))
+    assert row is not None
+    count = row.pop("providers_count")
+    return {name: json.loads(value) for name, value in row.items()} | {"providers_count": count}
+
+
+def _choices(sight: Sight) -> Any:
+    tag, image, user, provider = (
+        schema.tags.alias(),
+        schema.images.alias(),
+        schema.users.alias(),
+        schema.providers.alias(),
+    )
+    # Found once: who may read an image may read its tags and its owner's name.
+    seen = select(image.c.id, image.c.owner_id).where(access.readable(image, sight)).cte("seen")
+    carried = schema.image_tags.alias()
+    used = select(carried.c.tag_id).where(carried.c.image_id == seen.c.id)
+    tags = (
+        select(json_object({"name": tag.c.name}))
+        .where(tag.c.id.in_(used))
+        .order_by(tag.c.name_key)
+        .limit(MOST_CHOICES)
+    )
+    owners = (
+        select(json_object({"name": user.c.username}))
+        .where(user.c.id.in_(select(seen.c.owner_id)))
+        .order_by(user.c.name_key)
+        .limit(MOST_CHOICES)
+    )
+    providers = (
+        select(json_object({"slug": provider.c.slug, "name": provider.c.name}))
+        .where(access.readable(provider, sight))
+        .order_by(provider.c.name_key, provider.c.id)
+        .limit(MOST_CHOICES)
+    )
+    counted = schema.providers.alias()
+    count = select(func.count()).select_from(counted).where(access.readable(counted, sight))
+    return select(
+        json_text(json_list(tags)).label("tags"),
+        json_text(json_list(owners)).label("owners"),
+        json_text(json_list(providers)).label("providers"),
+        count.scalar_subquery().label("providers_count"),
+    )
+
+
+def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
+    """The releases that were revoked or deprecated last, the latest first: each a version's summary
+    with its image's name, `deprecation` and `revoked`."""
+    rows = tx.rows(_withdrawn, actor.sight, **resources.params(tx, actor))
+    return [json.loads(row["json"]) for row in rows]
+
+
+def _withdrawn(sight: Sight) -> Any:
+    shown, image = schema.versions.alias("shown"), schema.images.alias()
+    parts = [select(part.subquery()) for part in (_revoked(sight), _deprecated(sight))]
+    lately = parts[0].union_all(parts[1]).subquery("lately")
+    at = func.max(lately.c.at).label("at")
+    # Revoked twice, by itself and from above, it is told of once.
+    picked = select(lately.c.n, at).group_by(lately.c.n).subquery("picked")
+    told = json_object(
+        {
+            "version": summaries.version_shape(shown, sight),
+            "image_name": image.c.name,
+            "at": picked.c.at,
+            "revoked": summaries.revoked(shown, sight),
+            "deprecation": summaries.deprecation(shown, sight),
+        }
+    )
+    return (
+        select(json_text(told).label("json"))
+        .select_from(
+            picked.join(shown, shown.c.n == picked.c.n).join(image, image.c.id == shown.c.image_id)
+        )
+        .order_by(picked.c.at.desc(), picked.c.n.desc())
+        .limit(LATELY)
+    )
+
+
+def _revoked(sight: Sight) -> Any:
+    """The releases that are revoked, as many as are needed, the latest first."""
+    version, reach, revocation = (
+        schema.versions.alias(),
+        schema.reach.alias(),
+        schema.revocations.alias(),
+    )
+    return (
+        select(version.c.n, revocation.c.at)
+        .where(
+            revocation.c.restored_at.is_(None),
+            revocation.c.at <= NOW,
+            reach.c.revocation_id == revocation.c.id,
+            version.c.n == reach.c.n,
+            access.open_now(version),
+            access.readable(version, sight),
+        )
+        .order_by(revocation.c.at.desc(), version.c.n.desc())
+        .limit(LATELY * MOST_REVOCATIONS)
+    )
+
+
+def _deprecated(sight: Sight) -> Any:
+    """The releases that are deprecated and no more, as many as are needed, the latest first."""
+    version = schema.versions.alias()
+    return (
+        select(version.c.n, version.c.deprecated_at.label("at"))
+        .where(
+            states.deprecated(version),
+            ~states.revoked(version),
+            access.open_now(version),
+            access.readable(version, sight),
+        )
+        .order_by(version.c.deprecated_at.desc(), version.c.n.desc())
+        .limit(LATELY)
+    )

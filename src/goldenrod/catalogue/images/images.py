@@ -1,0 +1,284 @@
+"""Images: what versions are versions of. Who owns and maintains them, and whether all may see them.
+
+`is_public` decides whether its versions are public. Its owner (at first who made it) and the users of
+its maintainers are its keepers. A slug, made from the name, leads to it for good, renamed or not.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, exists, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import ImagePatch, NewImage
+from goldenrod.base.errors import Forbidden
+from goldenrod.base.text import filter_key, name_key
+from goldenrod.catalogue import search
+from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.images import tags
+from goldenrod.rules import access, filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, events, mutations, references
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.visibility import denormalised
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
+from goldenrod.store.sql import Key, json_list, json_object, param
+
+NEWEST = 100
+"""How many of its newest readable versions an image lists."""
+
+
+def shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """An image as JSON."""
+    version, counted = schema.versions.alias(), schema.versions.alias()
+    newest = (
+        select(summaries.version_shape(version, sight))
+        .where(version.c.image_id == image.c.id, access.readable(version, sight))
+        .order_by(version.c.start_date.desc(), version.c.id.desc())
+        .limit(NEWEST)
+    )
+    readable = (
+        select(counted.c.n)
+        .where(counted.c.image_id == image.c.id, access.readable(counted, sight))
+        .correlate(image)
+    )
+    return json_object(
+        {
+            "id": image.c.id,
+            "uuid": image.c.uuid,
+            "url": summaries.url("images", image.c.id),
+            "name": image.c.name,
+            "slug": image.c.slug,
+            "description": image.c.description,
+            "is_public": image.c.is_public,
+            "tags": summaries.tags(image),
+            "owner": summaries.user(image.c.owner_id),
+            "maintainers": summaries.maintainers(image, sight),
+            "created_by": summaries.user(image.c.created_by_id),
+            "start_date": image.c.start_date,
+            "end_date": image.c.end_date,
+            "versions": json_list(newest, image),
+            "versions_count": summaries.count_of(readable),
+            "versions_url": summaries.versions_url(image),
+        }
+    )
+
+
+def _of_version(image: FromClause, sight: Sight, asks: Any) -> ColumnElement[bool]:
+    """A version of the image that the reader may read shows a machine of which `asks` holds."""
+    version = schema.versions.alias()
+    return exists().where(
+        version.c.image_id == image.c.id,
+        access.readable(version, sight),
+        filters.listed_machine(version, sight, asks),
+    )
+
+
+def _on_provider(image: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    return _of_version(image, sight, lambda machine, provider: is_it(provider))
+
+
+def _of_architecture(image: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return _of_version(
+        image,
+        sight,
+        lambda machine, provider: machine.c.architecture == param("f_architecture"),
+    )
+
+
+def _tagged(image: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    tag, link = schema.tags.alias(), schema.image_tags.alias()
+    return exists().where(
+        link.c.image_id == image.c.id,
+        tag.c.id == link.c.tag_id,
+        tag.c.name_key == param("f_tag", tag.c.name_key.type),
+    )
+
+
+LIST = Listing(
+    schema.images,
+    {
+        "name": filters.by_key("name"),
+        "tag": Filter(
+            "a tag's name",
+            lambda given: Wanted("", {"f_tag": filter_key(given)}),
+            _tagged,
+        ),
+        "owner": filters.username("owner", lambda image: image.c.owner_id),
+        "created_by": filters.username("created_by", lambda image: image.c.created_by_id),
+        "provider": filters.refers("provider", schema.providers, _on_provider),
+        "architecture": Filter(
+            "an architecture, such as x86_64",
+            lambda given: Wanted("", {"f_architecture": given}),
+            _of_architecture,
+        ),
+        "is_public": filters.boolean(lambda image, sight: image.c.is_public),
+        "current": filters.boolean(lambda image, sight: access.current(image)),
+        "search": search.IMAGES,
+    },
+    ("start_date", "end_date", "name"),
+    {"name": "name_key"},
+)
+
+
+def list_images(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the images that the actor may read."""
+    return resources.page(tx, actor, shape, query)
+
+
+def get_image(tx: Tx, actor: Actor, key: str) -> str:
+    """One image as JSON, by id, uuid or slug. Raises NotFound."""
+    return resources.get(tx, actor, schema.images, shape, key)
+
+
+def take_image(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of an image that the actor may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.images, key)
+
+
+def create_image(tx: Tx, actor: Actor, body: NewImage) -> Made:
+    """Make an image, owned by the actor. Raises BadRequest, Conflict."""
+    actor.require_write()
+    name = decode.name("name", body.name)
+    description = decode.text("description", body.description)
+    asked = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
+    start_date, end_date = (
+        mutations.start(tx, body.start_date),
+        mutations.end(body.end_date),
+    )
+    mutations.in_order(start_date, end_date)
+    groups = _groups(tx, actor, body.maintainers)
+    tag_names = tags.checked(tx, actor, body.tags)
+    values = {
+        "name": name,
+        "slug": mutations.free_slug(tx, schema.images, asked)
+        if asked
+        else mutations.made_slug(tx, schema.images, name),
+        "description": description,
+        "is_public": body.is_public,
+        "start_date": start_date,
+        "end_date": end_date,
+    }
+    image_id = insert_image(tx, actor, values)
+    tagged = tags.set_on(tx, actor, image_id, tag_names)
+    _set_maintainers(tx, image_id, groups)
+    search.index_image(tx, image_id)
+    made = audit.made({**values, "tags": tagged, "maintainers": groups})
+    audit.record(tx, actor, "image:create", schema.images, image_id, made)
+    return Made(str(image_id))
+
+
+def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
+    """Write a checked image, owned by the actor, and its slug; its id."""
+    image_id = tx.insert(
+        schema.images,
+        uuid=mutations.new_uuid(),
+        name_key=name_key(values["name"]),
+        owner_id=actor.user_id,
+        created_by_id=actor.user_id,
+        **values,
+    )
+    mutations.keep_slug(tx, schema.images, image_id, values["slug"])
+    channels.make_latest(tx, image_id)
+    return image_id
+
+
+def _groups(tx: Tx, actor: Actor, refs: Any, known: list[int] | None = None) -> list[int]:
+    return references.all_of(
+        refs,
+        lambda ref, place: references.group_id(
+            tx, actor, ref, f"maintainers[{place}]", known or ()
+        ),
+    )
+
+
+def _maintainer_ids() -> Any:
+    link = schema.image_maintainers
+    return select(link.c.group_id).where(link.c.image_id == param("image", Key))
+
+
+def _set_maintainers(tx: Tx, image_id: int, groups: list[int]) -> None:
+    tx.delete(schema.image_maintainers, image_id=image_id)
+    for group in groups:
+        tx.insert(schema.image_maintainers, image_id=image_id, group_id=group)
+
+
+def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
+    """Change what the patch gives. `row` comes from `take_image`.
+
+    Raises BadRequest, Forbidden (owner and maintainers are the owner's and staff's to change),
+    PreconditionFailed, Conflict (`slug_unavailable`).
+    """
+    given = mutations.given(patch)
+    after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
+    if "name" in given:
+        after["name"] = decode.name("name", given["name"])
+        after["name_key"] = name_key(after["name"])
+    if "description" in given:
+        after["description"] = decode.text("description", given["description"])
+    if "is_public" in given:
+        after["is_public"] = given["is_public"]
+    if "slug" in given and given["slug"] != row["slug"]:
+        after["slug"] = mutations.checked_slug(given["slug"])
+    lists_before: Row = {}
+    lists_after: Row = {}
+    if "maintainers" in given:
+        lists_before["maintainers"] = sorted(
+            held["group_id"] for held in tx.rows(_maintainer_ids, image=row["id"])
+        )
+        lists_after["maintainers"] = _groups(
+            tx, actor, given["maintainers"], lists_before["maintainers"]
+        )
+    if "owner" in given and references.plain(given["owner"]) != row["owner_id"]:
+        after["owner_id"] = references.user_id(
+            tx, actor, given["owner"], "owner", [row["owner_id"]]
+        )
+    if "tags" in given:
+        lists_before["tags"] = tags.on(tx, row["id"])
+        tag_names = tags.checked(tx, actor, given["tags"])
+    after = {field: value for field, value in after.items() if value != row[field]}
+    if (
+        not actor.rules_all
+        and row["owner_id"] != actor.user_id
+        and (
+            "owner_id" in after or lists_before.get("maintainers") != lists_after.get("maintainers")
+        )
+    ):
+        raise Forbidden(
+            "Only its owner, or staff, may change an image's owner and maintainers.",
+            code="owner_required",
+        )
+    tx.check_match()
+    if "slug" in after:
+        mutations.free_slug(tx, schema.images, after["slug"], row["id"])
+        mutations.keep_slug(tx, schema.images, row["id"], after["slug"])
+    if after:
+        tx.update(schema.images, {"id": row["id"]}, **after)
+    if "tags" in given:
+        lists_after["tags"] = tags.set_on(tx, actor, row["id"], tag_names)
+    if "maintainers" in lists_after:
+        _set_maintainers(tx, row["id"], lists_after["maintainers"])
+    changed = audit.between(row, {k: v for k, v in after.items() if k != "name_key"})
+    changed |= audit.between(lists_before, lists_after)
+    if changed:
+        if {"name", "description", "tags"} & changed.keys():
+            search.index_image(tx, row["id"])
+        if {"is_public", "owner_id", "maintainers", "start_date", "end_date"} & changed.keys():
+            dates = events.dates_of_image(tx, row["id"])
+            denormalised.of_image(tx, row["id"])
+            events.image_edited(tx, row["id"], dates)
+        audit.record(tx, actor, "image:edit", schema.images, row["id"], changed)
+
+
+def end_image(tx: Tx, actor: Actor, row: Row) -> None:
+    """Withdraw an image, and with it its versions: its end_date is now."""
+    tx.check_match()
+    if mutations.has_ended(tx, row):
+        return
+    tx.update(schema.images, {"id": row["id"]}, end_date=tx.now)
+    dates = events.dates_of_image(tx, row["id"])
+    denormalised.of_image(tx, row["id"])
+    events.image_edited(tx, row["id"], dates)
+    changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
+    audit.record(tx, actor, "image:end", schema.images, row["id"], changed)

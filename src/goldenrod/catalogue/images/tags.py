@@ -1,0 +1,160 @@
+"""Tags: words that images carry. Made on first use, given by name; staff describe and rename them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, exists, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import Reference, TagPatch
+from goldenrod.base.errors import Conflict
+from goldenrod.base.text import name_key
+from goldenrod.catalogue import search
+from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, mutations, references
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, Sortable, json_object, param
+
+
+def shape(tag: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A tag as JSON."""
+    return json_object(
+        {
+            "id": tag.c.id,
+            "uuid": tag.c.uuid,
+            "url": summaries.url("tags", tag.c.id),
+            "name": tag.c.name,
+            "description": tag.c.description,
+            "start_date": tag.c.start_date,
+        }
+    )
+
+
+LIST = Listing(
+    schema.tags,
+    {"name": filters.by_key("name"), "search": search.WORDS},
+    ("name", "start_date"),
+    {"name": "name_key"},
+    default="name",
+)
+
+
+def list_tags(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the tags that the actor may read."""
+    return resources.page(tx, actor, shape, query)
+
+
+def get_tag(tx: Tx, actor: Actor, key: str) -> str:
+    """One tag as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.tags, shape, key)
+
+
+def take_tag(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a tag that the actor (staff) may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.tags, key)
+
+
+def checked(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> list[str]:
+    """The names that a body gives, each once by its key; an object names a tag by its id.
+
+    Raises BadRequest.
+    """
+    names: dict[str, str] = {}
+    for place, ref in enumerate(given):
+        field = f"tags[{place}]"
+        if isinstance(ref, str):
+            name = decode.name(field, ref)
+        else:
+            name = references.read(tx, actor, schema.tags, ref, field)["name"]
+        names.setdefault(name_key(name), name)
+    return list(names.values())
+
+
+def _by_key() -> Any:
+    return select(schema.tags.c.id).where(schema.tags.c.name_key == param("key", Sortable))
+
+
+def _on() -> Any:
+    link = schema.image_tags
+    return select(link.c.tag_id).where(link.c.image_id == param("image", Key))
+
+
+def on(tx: Tx, image_id: int) -> list[int]:
+    """The ids of an image's tags, in order."""
+    return sorted(row["tag_id"] for row in tx.rows(_on, image=image_id))
+
+
+def set_on(tx: Tx, actor: Actor, image_id: int, names: list[str]) -> list[int]:
+    """Make an image carry exactly these tags, new ones made; their ids, in order."""
+    wanted = sorted(_find_or_make(tx, actor, name) for name in names)
+    before = on(tx, image_id)
+    for gone in set(before) - set(wanted):
+        tx.delete(schema.image_tags, image_id=image_id, tag_id=gone)
+    for new in sorted(set(wanted) - set(before)):
+        tx.insert(schema.image_tags, image_id=image_id, tag_id=new)
+    return wanted
+
+
+def _find_or_make(tx: Tx, actor: Actor, name: str) -> int:
+    found = tx.value(_by_key, key=name_key(name))
+    if found is not None:
+        return int(found)
+    values = {"name": name, "description": ""}
+    tag_id = tx.insert(
+        schema.tags,
+        uuid=mutations.new_uuid(),
+        name_key=name_key(name),
+        start_date=tx.now,
+        words=search.words_of(name),
+        **values,
+    )
+    audit.record(tx, actor, "tag:create", schema.tags, tag_id, audit.made(values))
+    return tag_id
+
+
+def _carriers() -> Any:
+    link = schema.image_tags
+    return select(link.c.image_id).where(link.c.tag_id == param("tag", Key))
+
+
+def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
+    """Rename or describe a tag. Raises BadRequest, PreconditionFailed, Conflict (`tag_name_taken`)."""
+    given = mutations.given(patch)
+    after: Row = {}
+    if "name" in given:
+        after["name"] = decode.name("name", given["name"])
+    if "description" in given:
+        after["description"] = decode.text("description", given["description"])
+    tx.check_match()
+    changed = audit.between(row, after)
+    if "name" in changed:
+        after["name_key"] = name_key(after["name"])
+        if tx.value(_by_key, key=after["name_key"]) not in (None, row["id"]):
+            raise Conflict(f"There is a tag {after['name']!r} already.", code="tag_name_taken")
+    if not changed:
+        return
+    then = {**row, **after}
+    words = search.words_of(then["name"], then["description"])
+    tx.update(schema.tags, {"id": row["id"]}, words=words, **after)
+    if "name" in changed:
+        for image in tx.rows(_carriers, tag=row["id"]):
+            search.index_image(tx, image["image_id"])
+    audit.record(tx, actor, "tag:edit", schema.tags, row["id"], changed)
+
+
+def _carried() -> Any:
+    link = schema.image_tags
+    return select(exists().where(link.c.tag_id == param("tag", Key)))
+
+
+def remove_tag(tx: Tx, actor: Actor, row: Row) -> None:
+    """Remove a tag that no image carries. Raises Conflict (`tag_in_use`)."""
+    tx.check_match()
+    if tx.value(_carried, tag=row["id"]):
+        raise Conflict("An image carries this tag.", code="tag_in_use")
+    tx.delete(schema.tags, id=row["id"])
+    removed = {"name": {"before": row["name"], "after": None}}
+    audit.record(tx, actor, "tag:remove", schema.tags, row["id"], removed)

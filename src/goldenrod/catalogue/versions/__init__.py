@@ -1,0 +1,1 @@
+"""Image versions: publishing, machines, providers, licenses, scripts, revocation, history."""

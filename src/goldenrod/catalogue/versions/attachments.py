@@ -1,0 +1,144 @@
+"""Pairings: a version and one license, group or boot script, as resources of their own.
+
+Attaching and detaching here is the same change as a PATCH of the version's list, and is told in the
+version's history. Attaching twice answers the pairing that is there.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, FromClause, exists, select
+
+from goldenrod.base.errors import Forbidden
+from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, events, references, version_lists
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.version_lists import Pairing
+from goldenrod.rules.summaries import Shape
+from goldenrod.rules.visibility import denormalised
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Filter, Listing, Page, Query
+from goldenrod.store.sql import Key, json_object, param
+
+
+@dataclass(frozen=True, eq=False)
+class Noun:
+    """The functions of one pairing resource; `member` is its field beside `image_version`."""
+
+    pairing: Pairing
+    resource: str
+    member: str
+    shape: Shape
+    listing: Listing
+
+    def list_pairings(self, tx: Tx, actor: Actor, query: Query) -> Page:
+        """A page of the pairings that the actor may read."""
+        return resources.page(tx, actor, self.shape, query)
+
+    def get_pairing(self, tx: Tx, actor: Actor, key: str) -> str:
+        """One pairing as JSON. Raises NotFound."""
+        return resources.get(tx, actor, self.pairing.table, self.shape, key)
+
+    def take_pairing(self, tx: Tx, actor: Actor, key: str) -> Row:
+        """The row of a pairing that the actor may detach. Raises NotFound, Forbidden."""
+        return resources.take(tx, actor, self.pairing.table, key)
+
+    def attach(self, tx: Tx, actor: Actor, body: Struct) -> Made:
+        """Attach a thing to a version. Raises BadRequest, Forbidden."""
+        actor.require_write()
+        ref = getattr(body, "image_version")  # noqa: B009 - three body types share these fields
+        version = references.read(tx, actor, schema.versions, ref, "image_version")
+        if not version["may_change"]:
+            raise Forbidden("You may read this version, but not change it.")
+        n, pairing = version["n"], self.pairing
+        held = version_lists.ids(tx, pairing, n)
+        thing = getattr(body, self.member)
+        [wanted] = version_lists.resolve(tx, actor, pairing, [thing], held, self.member)
+        if wanted in held:
+            return Made(str(tx.value(_pair, pairing, n=n, thing=wanted)), new=False)
+        pairing_id = version_lists.attach(tx, pairing, n, wanted)
+        self._tell(tx, actor, n, held)
+        return Made(str(pairing_id))
+
+    def detach(self, tx: Tx, actor: Actor, row: Row) -> None:
+        """Detach a thing from its version."""
+        tx.check_match()
+        held = version_lists.ids(tx, self.pairing, row["version_n"])
+        tx.delete(self.pairing.table, id=row["id"])
+        self._tell(tx, actor, row["version_n"], held)
+
+    def _tell(self, tx: Tx, actor: Actor, n: int, before: list[int]) -> None:
+        after = version_lists.ids(tx, self.pairing, n)
+        denormalised.of_version(tx, n)
+        changed = {self.pairing.field: {"before": before, "after": after}}
+        audit.record(tx, actor, "version:edit", schema.versions, n, changed)
+        events.edited(tx, n, changed)
+
+
+def _pair(pairing: Pairing) -> Any:
+    link = pairing.table
+    return select(link.c.id).where(
+        link.c.version_n == param("n", Key), link.c[pairing.column] == param("thing", Key)
+    )
+
+
+def _noun(pairing: Pairing, resource: str, member: str, summary: Shape, key: str) -> Noun:
+    def shape(link: FromClause, sight: Sight) -> ColumnElement[Any]:
+        thing = pairing.other.alias()
+        # Whoever may read a pairing may read its version, and is shown its other side.
+        shown = select(summary(thing, Sight.ALL)).where(thing.c.id == link.c[pairing.column])
+        return json_object(
+            {
+                "id": link.c.id,
+                "uuid": link.c.uuid,
+                "url": summaries.url(resource, link.c.id),
+                "image_version": summaries.version_of(link.c.version_n, Sight.ALL),
+                member: shown.scalar_subquery(),
+            }
+        )
+
+    def of_version(link: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+        version = schema.versions.alias()
+        return link.c.version_n == select(version.c.n).where(is_it(version)).scalar_subquery()
+
+    def named(link: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+        thing = pairing.other.alias()
+        by_name = filters.by_key("name", key).where(thing, sight, form)
+        return exists().where(thing.c.id == link.c[pairing.column], by_name)
+
+    listing = Listing(
+        pairing.table,
+        {
+            "version_id": filters.refers("version_id", schema.versions, of_version),
+            "name": Filter("a whole name", filters.by_key("name", key).read, named),
+        },
+        ("id",),
+        default="id",
+    )
+    return Noun(pairing, resource, member, shape, listing)
+
+
+LICENSES = _noun(
+    version_lists.LICENSES,
+    "image_version_licenses",
+    "license",
+    summaries.license_shape,
+    "title_key",
+)
+MEMBERSHIPS = _noun(
+    version_lists.MEMBERSHIP,
+    "image_version_memberships",
+    "group",
+    summaries.group_shape,
+    "name_key",
+)
+SCRIPTS = _noun(
+    version_lists.SCRIPTS,
+    "image_version_boot_scripts",
+    "boot_script",
+    summaries.script_shape,
+    "title_key",
+)

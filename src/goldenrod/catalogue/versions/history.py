@@ -1,0 +1,133 @@
+"""A version's history: who changed what and when, shown to whoever may change the version.
+
+Entries keep things as ids; when they are read, names are filled in through the rule, so the history
+names nothing that its reader may not see.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, and_, select
+
+from goldenrod.base.errors import Forbidden, Unauthorized
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.summaries import Shape
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
+from goldenrod.store.sql import Id, Key, in_list, json_object, json_text, param
+
+
+def shape(entry: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """An entry as JSON; its changes still as ids."""
+    return json_object(
+        {
+            "sequence": entry.c.sequence,
+            "at": entry.c.at,
+            "by": summaries.user(entry.c.user_id),
+            "action": entry.c.action,
+            "changes": entry.c.changes,
+        }
+    )
+
+
+LIST = Listing(
+    schema.audit,
+    {
+        "name": Filter(
+            "an action, such as version:edit",
+            lambda given: Wanted("", {"f_name": given}),
+            lambda entry, sight, form: entry.c.action == param("f_name"),
+        )
+    },
+    ("sequence",),
+    default="sequence",
+    id="sequence",
+)
+
+
+def _about(entry: FromClause, sight: Sight) -> ColumnElement[bool]:
+    return and_(
+        entry.c.subject == schema.versions.name, entry.c.subject_id == param("subject", Key)
+    )
+
+
+def list_history(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
+    """A page of a version's history. Raises NotFound, and Unauthorized or Forbidden for who may
+    read the version, but not change it."""
+    version = resources.take_any(tx, actor, schema.versions, key)
+    if not version["may_change"]:
+        if actor.kind == "anonymous":
+            raise Unauthorized("A version's history is its keepers': sign in as one.")
+        raise Forbidden("A version's history is shown to whoever may change it.")
+    page = resources.page(tx, actor, shape, query, _about, subject=version["n"])
+    entries = [json.loads(text) for text in page.results]
+    for entry in entries:
+        entry["changes"] = json.loads(entry["changes"])
+    _fill_in(tx, actor, entries)
+    texts = [json.dumps(e, ensure_ascii=False, separators=(",", ":")) for e in entries]
+    return Page(page.count, texts, page.next, page.previous)
+
+
+class _Things:
+    """How one field of the changes names things: their table and the shape to show."""
+
+    def __init__(self, table: Table, summary: Shape) -> None:
+        self.table = table
+        self.summary = summary
+
+
+_FIELDS = {
+    "parent": _Things(schema.versions, summaries.version_shape),
+    "replacement": _Things(schema.versions, summaries.version_shape),
+    "image": _Things(schema.images, summaries.image_shape),
+    "licenses": _Things(schema.licenses, summaries.license_shape),
+    "scripts": _Things(schema.boot_scripts, summaries.script_shape),
+    "membership": _Things(schema.groups, summaries.group_shape),
+    "identity": _Things(schema.identities, summaries.identity_shape),
+}
+
+
+def _named(table: Table, summary: Shape, sight: Sight) -> Any:
+    thing = table.alias()
+    kind = Id() if table is schema.versions else Key
+    return select(json_text(summary(thing, sight)).label("json")).where(
+        in_list(thing.c.id, "ids", kind), access.readable(thing, sight)
+    )
+
+
+def _fill_in(tx: Tx, actor: Actor, entries: list[Row]) -> None:
+    """Replace the ids in the changes by summaries, or by `{"id"}` of what the actor may not read."""
+    for field, things in _FIELDS.items():
+        told = [e["changes"][field] for e in entries if field in e["changes"]]
+        ids = {key for change in told for side in change.values() for key in _listed(side)}
+        if not ids:
+            continue
+        rows = tx.rows(
+            _named,
+            things.table,
+            things.summary,
+            actor.sight,
+            ids=sorted(ids),
+            **resources.params(tx, actor),
+        )
+        found = {thing["id"]: thing for thing in (json.loads(row["json"]) for row in rows)}
+
+        def show(key: Any, found: Row = found) -> Any:
+            return found.get(key, {"id": key})
+
+        for change in told:
+            change["before"] = _shown(change["before"], show)
+            change["after"] = _shown(change["after"], show)
+
+
+def _listed(side: Any) -> Iterable[Any]:
+    return side if isinstance(side, list) else [] if side is None else [side]
+
+
+def _shown(side: Any, show: Callable[[Any], Any]) -> Any:
+    if isinstance(side, list):
+        return [show(key) for key in side]
+    return None if side is None else show(side)

@@ -1,0 +1,239 @@
+"""Licenses and boot scripts: texts that versions need, made by any user and attached to versions.
+
+Everybody can read every license; a script is read by its creator and by whoever may read a version
+that uses it. Text and type are fixed once a version uses them: a changed text is a new one.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import ColumnElement, FromClause, Table, exists, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import LicensePatch, NewLicense, NewScript, ScriptPatch
+from goldenrod.base.errors import Conflict, field_problem
+from goldenrod.base.text import name_key
+from goldenrod.catalogue import search
+from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, mutations, version_lists
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.removal import require_unused
+from goldenrod.rules.changes.version_lists import Pairing
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, json_object, param
+
+_SPDX = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*", re.ASCII)
+
+
+def license_shape(license: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A license as JSON."""
+    return json_object(_members("licenses", license))
+
+
+def script_shape(script: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A boot script as JSON."""
+    return json_object(
+        _members(
+            "boot_scripts",
+            script,
+            run_every_deploy=script.c.run_every_deploy,
+            wait_for_deploy=script.c.wait_for_deploy,
+        )
+    )
+
+
+def _members(resource: str, thing: FromClause, **more: Any) -> Mapping[str, Any]:
+    return {
+        "id": thing.c.id,
+        "uuid": thing.c.uuid,
+        "url": summaries.url(resource, thing.c.id),
+        "title": thing.c.title,
+        "type": thing.c.type,
+        "text": thing.c.text,
+        **more,
+        "created_by": summaries.user(thing.c.created_by_id),
+        "start_date": thing.c.start_date,
+    }
+
+
+def _listing(pairing: Pairing, types: tuple[str, ...]) -> Listing:
+    def of_version(thing: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+        link, version = pairing.table.alias(), schema.versions.alias()
+        return exists().where(
+            link.c[pairing.column] == thing.c.id,
+            version.c.n == link.c.version_n,
+            is_it(version),
+        )
+
+    return Listing(
+        pairing.other,
+        {
+            "name": filters.by_key("name", "title_key"),
+            "type": filters.one_of("type", types, lambda thing: thing.c.type),
+            "created_by": filters.username("created_by", lambda thing: thing.c.created_by_id),
+            "version_id": filters.refers("version_id", schema.versions, of_version),
+            "search": search.WORDS,
+        },
+        ("start_date", "name"),
+        {"name": "title_key"},
+    )
+
+
+LICENSES = _listing(version_lists.LICENSES, ("Full Text", "URL", "SPDX"))
+SCRIPTS = _listing(version_lists.SCRIPTS, ("Raw Text", "URL"))
+
+
+def list_licenses(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the licenses: everybody can read all."""
+    return resources.page(tx, actor, license_shape, query)
+
+
+def list_scripts(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the boot scripts that the actor may read."""
+    return resources.page(tx, actor, script_shape, query)
+
+
+def get_license(tx: Tx, actor: Actor, key: str) -> str:
+    """One license as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.licenses, license_shape, key)
+
+
+def get_script(tx: Tx, actor: Actor, key: str) -> str:
+    """One boot script as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.boot_scripts, script_shape, key)
+
+
+def take_license(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a license that the actor may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.licenses, key)
+
+
+def take_script(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a boot script that the actor may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.boot_scripts, key)
+
+
+def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Made:
+    """Make a license. Raises BadRequest."""
+    actor.require_write()
+    return _create(tx, actor, schema.licenses, "license", _text_values(body))
+
+
+def create_script(tx: Tx, actor: Actor, body: NewScript) -> Made:
+    """Make a boot script. Raises BadRequest."""
+    actor.require_write()
+    values = _text_values(body)
+    values["run_every_deploy"] = body.run_every_deploy
+    values["wait_for_deploy"] = body.wait_for_deploy
+    return _create(tx, actor, schema.boot_scripts, "script", values)
+
+
+def _text_values(body: NewLicense | NewScript) -> Row:
+    values = {
+        "title": decode.name("title", body.title),
+        "type": body.type,
+        "text": decode.text("text", body.text),
+    }
+    _check_text(values)
+    return values
+
+
+def _check_text(values: Row) -> None:
+    """Raise BadRequest where the text is not what the type says."""
+    if not values["text"].strip():
+        raise field_problem("text", "must not be empty")
+    if values["type"] == "URL" and not is_web_address(values["text"]):
+        raise field_problem("text", "is an http or https address where the type is URL")
+    if values["type"] == "SPDX" and not _SPDX.fullmatch(values["text"]):
+        raise field_problem(
+            "text", "is an SPDX identifier such as Apache-2.0 where the type is SPDX"
+        )
+
+
+def is_web_address(text: str) -> bool:
+    """An http or https address with a host, without spaces."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and not any(character.isspace() for character in text)
+    )
+
+
+def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Made:
+    thing_id = tx.insert(
+        table,
+        uuid=mutations.new_uuid(),
+        title_key=name_key(values["title"]),
+        created_by_id=actor.user_id,
+        start_date=tx.now,
+        words=search.words_of(values["title"], values["text"]),
+        **values,
+    )
+    audit.record(tx, actor, f"{noun}:create", table, thing_id, audit.made(values))
+    return Made(str(thing_id))
+
+
+def edit_license(tx: Tx, actor: Actor, row: Row, patch: LicensePatch) -> None:
+    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    _edit(tx, actor, version_lists.LICENSES, "license", row, mutations.given(patch))
+
+
+def edit_script(tx: Tx, actor: Actor, row: Row, patch: ScriptPatch) -> None:
+    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    _edit(tx, actor, version_lists.SCRIPTS, "script", row, mutations.given(patch))
+
+
+def _used(pairing: Pairing) -> Any:
+    link = pairing.table
+    return select(exists().where(link.c[pairing.column] == param("id", Key)))
+
+
+def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Row) -> None:
+    after = dict(given)
+    if "title" in after:
+        after["title"] = decode.name("title", after["title"])
+    if "text" in after:
+        after["text"] = decode.text("text", after["text"])
+    then = {**row, **after}
+    changed = audit.between(row, after)
+    if {"type", "text"} & changed.keys():
+        _check_text(then)
+    tx.check_match()
+    if {"type", "text"} & changed.keys() and tx.value(_used, pairing, id=row["id"]):
+        raise Conflict(
+            f"A version uses this {noun}: its text and type are fixed. A changed text is a new one.",
+            code=f"{noun}_in_use",
+        )
+    if not changed:
+        return
+    after["title_key"] = name_key(then["title"])
+    after["words"] = search.words_of(then["title"], then["text"])
+    tx.update(pairing.other, {"id": row["id"]}, **after)
+    audit.record(tx, actor, f"{noun}:edit", pairing.other, row["id"], changed)
+
+
+def remove_license(tx: Tx, actor: Actor, row: Row) -> None:
+    """Remove a license that no version uses. Raises Conflict (`license_in_use`)."""
+    _remove(tx, actor, version_lists.LICENSES, "license", row)
+
+
+def remove_script(tx: Tx, actor: Actor, row: Row) -> None:
+    """Remove a boot script that no version uses. Raises Conflict (`script_in_use`)."""
+    _remove(tx, actor, version_lists.SCRIPTS, "script", row)
+
+
+def _remove(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row) -> None:
+    tx.check_match()
+    require_unused(tx, row["id"], noun, (pairing.table, pairing.column))
+    tx.delete(pairing.other, id=row["id"])
+    removed = {"title": {"before": row["title"], "after": None}}
+    audit.record(tx, actor, f"{noun}:remove", pairing.other, row["id"], removed)

@@ -1,0 +1,1 @@
+"""What a version was built on, and what was built on it."""

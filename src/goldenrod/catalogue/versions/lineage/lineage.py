@@ -1,0 +1,128 @@
+"""Lineage: what a version was built on, and what was built on it, as far as the reader sees.
+
+One recursive statement, right for long chains and wide fans; it goes on only through versions that
+the reader may read.
+"""
+
+import json
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Integer, literal, select
+
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.lifecycle import states
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.sql import Key, json_object, json_text, param
+
+Direction = Literal["ancestors", "descendants", "both"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+MOST_NODES = 10_000
+MOST_DEPTH = 99_999_999
+
+
+def _line(sight: Sight, *, up: bool) -> Any:
+    """The versions above or below the root, with their distance from it."""
+    root = schema.versions.alias()
+    line = (
+        select(root.c.n, root.c.parent_n, literal(0, Integer).label("far"))
+        .where(root.c.n == param("root", Key))
+        .cte("above" if up else "below", recursive=True)
+    )
+    version = schema.versions.alias()
+    step = version.c.n == line.c.parent_n if up else version.c.parent_n == line.c.n
+    return line.union_all(
+        select(version.c.n, version.c.parent_n, (line.c.far + 1).label("far")).where(
+            step, line.c.far < param("depth", Integer), access.readable(version, sight)
+        )
+    )
+
+
+def _nodes(direction: Direction, sight: Sight) -> Any:
+    version = schema.versions.alias()
+    lines = [_line(sight, up=up) for up in (True, False) if direction in _WANTS[up]]
+    both = [select(line.c.n, line.c.far) for line in lines]
+    # The root stands in both lines; UNION takes it once.
+    found = (both[0].union(*both[1:]) if len(both) > 1 else both[0]).subquery()
+    node = json_object(
+        {
+            "id": version.c.id,
+            "url": summaries.url("image_versions", version.c.id),
+            "name": version.c.name,
+            "state": states.state(version),
+            "start_date": version.c.start_date,
+            "end_date": version.c.end_date,
+            "image": summaries.image(version.c.image_id, Sight.ALL),
+            "revoked": summaries.revoked(version, sight),
+            "stale": states.stale(version, sight),
+        }
+    )
+    return (
+        select(version.c.n, version.c.id, version.c.parent_n, json_text(node).label("json"))
+        .select_from(found.join(version, version.c.n == found.c.n))
+        .order_by(found.c.far, version.c.start_date, version.c.id)
+        .limit(MOST_NODES + 1)
+    )
+
+
+_WANTS = {True: ("ancestors", "both"), False: ("descendants", "both")}
+
+
+def get_lineage(
+    tx: Tx, actor: Actor, key: str, direction: Direction = "both", depth: int | None = None
+) -> dict[str, Any]:
+    """A version's lineage: nodes, nearest first, and edges. Raises NotFound."""
+    root = resources.take_any(tx, actor, schema.versions, key)
+    rows = tx.rows(
+        _nodes,
+        direction,
+        actor.sight,
+        root=root["n"],
+        depth=MOST_DEPTH if depth is None else depth,
+        **resources.params(tx, actor),
+    )
+    shown = rows[:MOST_NODES]
+    ids = {row["n"]: row["id"] for row in shown}
+    return {
+        "root": root["id"],
+        "direction": direction,
+        "depth": depth,
+        "truncated": len(rows) > MOST_NODES,
+        "nodes": [json.loads(row["json"]) for row in shown],
+        "edges": [
+            {"parent": ids[row["parent_n"]], "child": row["id"]}
+            for row in shown
+            if row["parent_n"] in ids
+        ],
+    }
+
+
+def _path(sight: Sight) -> Any:
+    """The line from `root` up to its ancestor `end`, readable all the way; oldest first."""
+    line = _line(sight, up=True)
+    version, goal = schema.versions.alias(), line.alias()
+    far = select(goal.c.far).where(goal.c.n == param("end", Key)).scalar_subquery()
+    return (
+        select(
+            version.c.id,
+            version.c.change_log,
+            json_text(summaries.version_shape(version, sight)).label("json"),
+        )
+        .select_from(line.join(version, version.c.n == line.c.n))
+        .where(line.c.far <= far)
+        .order_by(line.c.far.desc())
+    )
+
+
+def path(tx: Tx, actor: Actor, older: Row, newer: Row) -> list[Row]:
+    """The versions from an ancestor down to its descendant, both included, oldest first: id,
+    change_log, json. Empty where it is none, or the reader may not read all between."""
+    return tx.rows(
+        _path,
+        actor.sight,
+        root=newer["n"],
+        end=older["n"],
+        depth=MOST_DEPTH,
+        **resources.params(tx, actor),
+    )

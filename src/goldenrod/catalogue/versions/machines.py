@@ -1,0 +1,239 @@
+"""Machines: one copy of a version on one provider, under its identifier there (`ami-…`, a UUID).
+
+(provider, identifier) is unique within an image among machines without an end_date; other images may
+name the same. Publishing one that has ended on the same version restores it.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, select
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import MachinePatch, NestedMachine, NewMachine
+from goldenrod.base.errors import Conflict, Forbidden
+from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, events, mutations, references
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import Key, json_object, param
+
+
+def shape(machine: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A machine as JSON."""
+    return json_object(
+        {
+            "id": machine.c.id,
+            "uuid": machine.c.uuid,
+            "url": summaries.url("provider_machines", machine.c.id),
+            # Whoever may read a machine may read its version and its image.
+            "version": summaries.version_of(machine.c.version_n, Sight.ALL),
+            "image": summaries.image(machine.c.image_id, Sight.ALL),
+            "provider": summaries.provider(machine.c.provider_id, sight),
+            "identifier": machine.c.identifier,
+            "size_gb": machine.c.size_gb,
+            "architecture": machine.c.architecture,
+            "checksum": machine.c.checksum,
+            "created_by": summaries.user(machine.c.created_by_id),
+            "start_date": machine.c.start_date,
+            "end_date": machine.c.end_date,
+        }
+    )
+
+
+def _of_version(machine: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    version = schema.versions.alias()
+    return machine.c.version_n == select(version.c.n).where(is_it(version)).scalar_subquery()
+
+
+def _on_provider(machine: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    provider = schema.providers.alias()
+    return machine.c.provider_id == select(provider.c.id).where(is_it(provider)).scalar_subquery()
+
+
+LIST = Listing(
+    schema.machines,
+    {
+        "version_id": filters.refers("version_id", schema.versions, _of_version),
+        "provider": filters.refers("provider", schema.providers, _on_provider),
+        "identifier": filters.text("identifier", "identifier", "an identifier, whole"),
+        "name": filters.text("name", "identifier", "an identifier, whole"),
+        "architecture": filters.text("architecture", "architecture", "such as x86_64"),
+    },
+    ("start_date", "end_date", "name"),
+    {"name": "identifier"},
+)
+
+
+def list_machines(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the machines that the actor may read."""
+    return resources.page(tx, actor, shape, query)
+
+
+def get_machine(tx: Tx, actor: Actor, key: str) -> str:
+    """One machine as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.machines, shape, key)
+
+
+def take_machine(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a machine that the actor may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.machines, key)
+
+
+def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
+    """The columns of a new machine. Raises BadRequest, Forbidden (no identity on its provider)."""
+    provider = references.read(tx, actor, schema.providers, given.provider, f"{field}provider")
+    if not (actor.rules_all or provider["id"] in actor.providers):
+        raise Forbidden(
+            "Placing a machine needs an identity of yours on its provider.",
+            code="identity_required",
+        )
+    values = {
+        "provider_id": provider["id"],
+        "identifier": decode.name(f"{field}identifier", given.identifier),
+        "architecture": given.architecture.strip(),
+        "size_gb": given.size_gb,
+        "checksum": given.checksum.strip(),
+        "start_date": mutations.start(tx, given.start_date, field),
+        "end_date": mutations.end(given.end_date, field),
+    }
+    mutations.in_order(values["start_date"], values["end_date"], field)
+    return values
+
+
+def _offered() -> Any:
+    machine = schema.machines
+    return select(*machine.c).where(
+        machine.c.image_id == param("image", Key),
+        machine.c.provider_id == param("provider", Key),
+        machine.c.identifier == param("identifier"),
+        machine.c.end_date.is_(None),
+    )
+
+
+def _ended_here() -> Any:
+    machine = schema.machines
+    return (
+        select(*machine.c)
+        .where(
+            machine.c.version_n == param("n", Key),
+            machine.c.provider_id == param("provider", Key),
+            machine.c.identifier == param("identifier"),
+            machine.c.end_date <= param("now", machine.c.end_date.type),
+        )
+        .order_by(machine.c.id.desc())
+    )
+
+
+def require_free(tx: Tx, image_id: int, values: Row, machine_id: int = 0) -> None:
+    """Raise Conflict where another machine of the image has this provider and identifier."""
+    taken = tx.first(
+        _offered,
+        image=image_id,
+        provider=values["provider_id"],
+        identifier=values["identifier"],
+    )
+    if values["end_date"] is None and taken and taken["id"] != machine_id:
+        raise Conflict(
+            f"A machine of this image has the identifier {values['identifier']!r} on this "
+            "provider already.",
+            code="machine_taken",
+        )
+
+
+def _crowded() -> Any:
+    mine, other = schema.machines.alias("mine"), schema.machines.alias("other")
+    return select(mine.c.identifier).where(
+        mine.c.version_n == param("n", Key),
+        mine.c.end_date.is_(None),
+        other.c.image_id == param("image", Key),
+        other.c.end_date.is_(None),
+        other.c.provider_id == mine.c.provider_id,
+        other.c.identifier == mine.c.identifier,
+    )
+
+
+def require_room(tx: Tx, n: int, image_id: int) -> None:
+    """Raise Conflict where a version's machines would meet their like in another image."""
+    identifier = tx.value(_crowded, n=n, image=image_id)
+    if identifier is not None:
+        raise Conflict(
+            f"That image has a machine with the identifier {identifier!r} already.",
+            code="machine_taken",
+        )
+
+
+def insert_machine(tx: Tx, actor: Actor, n: int, image_id: int, values: Row) -> int:
+    """Write a checked machine of a version; its id. `events.placed` comes after.
+
+    Raises Conflict (`machine_taken`).
+    """
+    require_free(tx, image_id, values)
+    machine_id = tx.insert(
+        schema.machines,
+        uuid=mutations.new_uuid(),
+        version_n=n,
+        image_id=image_id,
+        created_by_id=actor.user_id,
+        **values,
+    )
+    made = audit.made({"version": n, **values})
+    audit.record(tx, actor, "machine:create", schema.machines, machine_id, made)
+    return machine_id
+
+
+def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Made:
+    """Place a version on a provider; one that has ended there is restored.
+
+    Raises BadRequest, Forbidden, Conflict (`machine_taken`).
+    """
+    actor.require_write()
+    version = references.read(tx, actor, schema.versions, body.version, "version")
+    if not version["may_change"]:
+        raise Forbidden("You may read this version, but not add machines to it.")
+    values = checked(tx, actor, body)
+    ended = tx.first(
+        _ended_here,
+        n=version["n"],
+        provider=values["provider_id"],
+        identifier=values["identifier"],
+        now=tx.now,
+    )
+    if not ended:
+        machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
+        events.placed(tx, version["image_id"], [machine_id])
+        return Made(str(machine_id))
+    require_free(tx, version["image_id"], values, ended["id"])
+    _update(tx, actor, ended, values, "machine:restore")
+    return Made(str(ended["id"]), new=False)
+
+
+def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: str) -> None:
+    changed = audit.between(row, after)
+    if changed:
+        tx.update(schema.machines, {"id": row["id"]}, **after)
+        audit.record(tx, actor, action, schema.machines, row["id"], changed)
+        events.machine_changed(tx, row, {**row, **after})
+
+
+def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
+    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    given = mutations.given(patch)
+    after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
+    if "identifier" in given:
+        after["identifier"] = decode.name("identifier", given["identifier"])
+    if "size_gb" in given:
+        after["size_gb"] = given["size_gb"]
+    after |= {f: given[f].strip() for f in ("architecture", "checksum") if f in given}
+    tx.check_match()
+    require_free(tx, row["image_id"], {**row, **after}, row["id"])
+    _update(tx, actor, row, after, "machine:edit")
+
+
+def end_machine(tx: Tx, actor: Actor, row: Row) -> None:
+    """Take a machine away: its end_date is now. One that has ended stays as it is."""
+    tx.check_match()
+    if not mutations.has_ended(tx, row):
+        _update(tx, actor, row, {"end_date": tx.now}, "machine:end")

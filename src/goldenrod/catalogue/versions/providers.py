@@ -1,0 +1,145 @@
+"""Providers: the places where machines live. A cloud, or one region of it; staff keep them."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause
+
+from goldenrod.base import decode
+from goldenrod.base.bodies import NewProvider, ProviderPatch
+from goldenrod.base.text import name_key
+from goldenrod.catalogue import search
+from goldenrod.rules import access, filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, mutations
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.sql import json_object
+
+_LABELS = ("type", "virtualization")
+
+
+def shape(provider: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A provider as JSON."""
+    return json_object(
+        {
+            "id": provider.c.id,
+            "uuid": provider.c.uuid,
+            "url": summaries.url("providers", provider.c.id),
+            "name": provider.c.name,
+            "slug": provider.c.slug,
+            "description": provider.c.description,
+            "type": provider.c.type,
+            "virtualization": provider.c.virtualization,
+            "public": provider.c.public,
+            "active": provider.c.active,
+            "start_date": provider.c.start_date,
+            "end_date": provider.c.end_date,
+        }
+    )
+
+
+LIST = Listing(
+    schema.providers,
+    {
+        "name": filters.by_key("name"),
+        "type": filters.text("type", "type", "such as aws or openstack"),
+        "public": filters.boolean(lambda provider, sight: provider.c.public),
+        "active": filters.boolean(lambda provider, sight: provider.c.active),
+        "current": filters.boolean(lambda provider, sight: access.current(provider)),
+        "search": search.WORDS,
+    },
+    ("start_date", "end_date", "name"),
+    {"name": "name_key"},
+)
+
+
+def list_providers(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the providers that the actor may read."""
+    return resources.page(tx, actor, shape, query)
+
+
+def get_provider(tx: Tx, actor: Actor, key: str) -> str:
+    """One provider as JSON, by id, uuid or slug. Raises NotFound."""
+    return resources.get(tx, actor, schema.providers, shape, key)
+
+
+def take_provider(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a provider that the actor (staff) may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.providers, key)
+
+
+def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Made:
+    """Make a provider. Raises BadRequest, Forbidden, Conflict (`slug_unavailable`)."""
+    actor.require_staff()
+    name = decode.name("name", body.name)
+    asked = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
+    values = {
+        "name": name,
+        "description": decode.text("description", body.description),
+        "type": body.type.strip(),
+        "virtualization": body.virtualization.strip(),
+        "public": body.public,
+        "active": body.active,
+        "start_date": mutations.start(tx, body.start_date),
+        "end_date": mutations.end(body.end_date),
+    }
+    mutations.in_order(str(values["start_date"]), mutations.end(body.end_date))
+    values["slug"] = (
+        mutations.free_slug(tx, schema.providers, asked)
+        if asked
+        else mutations.made_slug(tx, schema.providers, name)
+    )
+    return Made(str(insert_provider(tx, actor, values)))
+
+
+def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
+    """Write a checked provider and its slug; its id."""
+    provider_id = tx.insert(
+        schema.providers,
+        uuid=mutations.new_uuid(),
+        name_key=name_key(values["name"]),
+        words=search.words_of(values["name"], values["description"]),
+        **values,
+    )
+    mutations.keep_slug(tx, schema.providers, provider_id, values["slug"])
+    made = audit.made(values)
+    audit.record(tx, actor, "provider:create", schema.providers, provider_id, made)
+    return provider_id
+
+
+def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
+    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    given = mutations.given(patch)
+    after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
+    if "name" in given:
+        after["name"] = decode.name("name", given["name"])
+    if "description" in given:
+        after["description"] = decode.text("description", given["description"])
+    after |= {field: given[field].strip() for field in _LABELS if field in given}
+    after |= {field: given[field] for field in ("public", "active") if field in given}
+    if "slug" in given and given["slug"] != row["slug"]:
+        after["slug"] = mutations.checked_slug(given["slug"])
+    tx.check_match()
+    changed = audit.between(row, after)
+    if not changed:
+        return
+    if "slug" in changed:
+        mutations.free_slug(tx, schema.providers, after["slug"], row["id"])
+        mutations.keep_slug(tx, schema.providers, row["id"], after["slug"])
+    then = {**row, **after}
+    after["name_key"] = name_key(then["name"])
+    after["words"] = search.words_of(then["name"], then["description"])
+    tx.update(schema.providers, {"id": row["id"]}, **after)
+    audit.record(tx, actor, "provider:edit", schema.providers, row["id"], changed)
+
+
+def end_provider(tx: Tx, actor: Actor, row: Row) -> None:
+    """End a provider: what stands there is no longer offered. An ended one stays as it is."""
+    tx.check_match()
+    if mutations.has_ended(tx, row):
+        return
+    tx.update(schema.providers, {"id": row["id"]}, end_date=tx.now)
+    changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
+    audit.record(tx, actor, "provider:end", schema.providers, row["id"], changed)

@@ -1,0 +1,263 @@
+"""Revoking and restoring: taking a bad version, and everything built from it, out of circulation.
+
+A revocation is a record of its own, in force from `at` until it is restored; with `descendants` it
+holds below its origin too. Both answer which versions' states and which channels' targets change at
+the instant it takes effect, as far as the reader sees; a dry run answers the same, changing nothing.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, exists, select
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.clock import Instant, later
+from goldenrod.base.errors import Conflict, field_problem
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.changes import audit, events, mutations
+from goldenrod.rules.lifecycle import deprecation, revocation_reach
+from goldenrod.rules.lifecycle import states as lifecycle
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.sql import Id, Key, in_list, json_text, param
+
+MOST_SHOWN = 500
+LATE_MINUTES = 5
+"""An instant up to this far past is taken as now."""
+
+
+class Effect(NamedTuple):
+    """What changes: versions as [id, before, after], channels as [image id, name, before, after];
+    the first 500 of each, and how many."""
+
+    at: Instant
+    versions: list[list[str]]
+    versions_count: int
+    channels: list[list[Any]]
+    channels_count: int
+
+
+def _own() -> Any:
+    revocation = schema.revocations
+    return select(*revocation.c).where(
+        revocation.c.version_n == param("n", Key), revocation.c.restored_at.is_(None)
+    )
+
+
+def revoke(tx: Tx, actor: Actor, row: Row, body: bodies.Revocation) -> Effect:
+    """Revoke a version. Raises BadRequest, PreconditionFailed, Conflict
+    (`version_already_revoked`)."""
+    reason = deprecation.reason("reason", body.reason)
+    at = tx.now if body.at is None else decode.instant("at", body.at)
+    if at < later(tx.now, minutes=-LATE_MINUTES):
+        raise field_problem("at", "is more than five minutes past")
+    at = max(at, tx.now)
+    tx.check_match()
+    before = tx.first(_own, n=row["n"])
+    if before and before["at"] <= tx.now:
+        raise Conflict(
+            "This version is revoked already: restore it first.", code="version_already_revoked"
+        )
+    subtree = [r["n"] for r in tx.rows(revocation_reach.subtree, n=row["n"])]
+    if not (body.descendants or (before and before["descendants"])):
+        subtree = [row["n"]]
+    was = _standing(tx, actor, subtree, at)
+    if before:
+        _lift(tx, actor, before)
+    values = {
+        "version_n": row["n"],
+        "at": at,
+        "reason": reason,
+        "descendants": body.descendants,
+        "roll_back_channels": body.roll_back_channels,
+    }
+    revocation_id = tx.insert(
+        schema.revocations,
+        uuid=mutations.new_uuid(),
+        by_id=actor.user_id or None,
+        made_at=tx.now,
+        restored_at=None,
+        restored_by_id=None,
+        **values,
+    )
+    revocation_reach.spread(tx, row["n"], revocation_id)
+    made = audit.made({name: value for name, value in values.items() if name != "version_n"})
+    audit.record(tx, actor, "version:revoke", schema.versions, row["n"], made)
+    if at <= tx.now:
+        events.revoked(tx, revocation_id, at)
+    return _effect(tx, actor, at, was, _standing(tx, actor, subtree, at))
+
+
+def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
+    tx.update(
+        schema.revocations,
+        {"id": revocation["id"]},
+        restored_at=tx.now,
+        restored_by_id=actor.user_id or None,
+    )
+    revocation_reach.lift(tx, revocation["id"])
+
+
+def restore(tx: Tx, actor: Actor, row: Row, body: bodies.Restoring) -> Effect:
+    """Lift a version's own revocation and nothing else. Raises Conflict (`version_not_revoked`)."""
+    tx.check_match()
+    own = tx.first(_own, n=row["n"])
+    if own is None:
+        raise _not_revoked(tx, actor, row)
+    at = Instant(max(own["at"], tx.now))
+    subtree = [r["n"] for r in tx.rows(revocation_reach.subtree, n=row["n"])]
+    if not own["descendants"]:
+        subtree = [row["n"]]
+    was = _standing(tx, actor, subtree, at)
+    events.restored(tx, own)
+    _lift(tx, actor, own)
+    told = {"revoked": {"before": own["reason"], "after": None}}
+    audit.record(tx, actor, "version:restore", schema.versions, row["n"], told)
+    return _effect(tx, actor, at, was, _standing(tx, actor, subtree, at))
+
+
+def _not_revoked(tx: Tx, actor: Actor, row: Row) -> Conflict:
+    shown = tx.value(_origin_of, actor.sight, n=row["n"], **resources.params(tx, actor))
+    origin = shown and json.loads(shown)["inherited_from"]
+    if origin and "name" in origin:
+        return Conflict(
+            f"The revocation comes from {origin['name']}, a version this one is built on: restore "
+            "that.",
+            code="version_not_revoked",
+            extra={"inherited_from": origin},
+        )
+    return Conflict("This version has no revocation of its own.", code="version_not_revoked")
+
+
+def _origin_of(sight: Sight) -> Any:
+    version = schema.versions.alias()
+    return select(json_text(summaries.revoked(version, sight))).where(
+        version.c.n == param("n", Key), access.readable(version, sight)
+    )
+
+
+class _Standing(NamedTuple):
+    """States of versions by id, and targets (version ids) of channels by (image id, name)."""
+
+    states: dict[str, str]
+    targets: dict[tuple[int, str], str | None]
+
+
+def _states(sight: Sight) -> Any:
+    version = schema.versions.alias()
+    return select(version.c.id, lifecycle.state(version).label("state")).where(
+        in_list(version.c.n, "versions"), access.readable(version, sight)
+    )
+
+
+def _targets(sight: Sight) -> Any:
+    channel, version, touched = (
+        schema.channels.alias(),
+        schema.versions.alias(),
+        schema.versions.alias(),
+    )
+    target: ColumnElement[int] = lifecycle.target(channel, sight)
+    shown = (
+        select(version.c.id)
+        .where(version.c.n == target, access.readable(version, sight))
+        .scalar_subquery()
+    )
+    return select(channel.c.image_id, channel.c.name, shown.label("target")).where(
+        access.readable(channel, sight),
+        exists().where(touched.c.image_id == channel.c.image_id, in_list(touched.c.n, "versions")),
+    )
+
+
+def _standing(tx: Tx, actor: Actor, versions: list[int], at: str) -> _Standing:
+    """How things stand at an instant, as the reader would see them then."""
+    given = {**resources.params(tx, actor), "now": at, "versions": versions}
+    states = {row["id"]: row["state"] for row in tx.rows(_states, actor.sight, **given)}
+    targets = {
+        (row["image_id"], row["name"]): row["target"]
+        for row in tx.rows(_targets, actor.sight, **given)
+    }
+    return _Standing(states, targets)
+
+
+def _readable_now(sight: Sight) -> Any:
+    version = schema.versions.alias()
+    return select(version.c.id).where(
+        in_list(version.c.id, "ids", Id()), access.readable(version, sight)
+    )
+
+
+def _effect(tx: Tx, actor: Actor, at: Instant, was: _Standing, now: _Standing) -> Effect:
+    """What differs between two standings, as far as the reader sees it already."""
+    ids = {*was.states, *now.states, *was.targets.values(), *now.targets.values()} - {None}
+    given = {**resources.params(tx, actor), "ids": sorted(str(key) for key in ids)}
+    seen = {row["id"] for row in tx.rows(_readable_now, actor.sight, **given)}
+    versions = [
+        [key, was.states[key], state]
+        for key, state in sorted(now.states.items())
+        if key in seen and was.states.get(key, state) != state
+    ]
+    channels = []
+    for place in sorted(was.targets.keys() | now.targets.keys()):
+        before, after = (_seen(side.targets.get(place), seen) for side in (was, now))
+        if before != after:
+            channels.append([*place, before, after])
+    return Effect(at, versions[:MOST_SHOWN], len(versions), channels[:MOST_SHOWN], len(channels))
+
+
+def _seen(key: str | None, seen: set[str]) -> str | None:
+    return key if key in seen else None
+
+
+def _versions_by_id(sight: Sight) -> Any:
+    version = schema.versions.alias()
+    return select(
+        version.c.id, json_text(summaries.version_shape(version, sight)).label("json")
+    ).where(in_list(version.c.id, "ids", Id()), access.readable(version, sight))
+
+
+def _images_by_id(sight: Sight) -> Any:
+    image = schema.images.alias()
+    return select(image.c.id, json_text(summaries.image_shape(image, sight)).label("json")).where(
+        in_list(image.c.id, "ids"), access.readable(image, sight)
+    )
+
+
+def shown(tx: Tx, actor: Actor, effect: Effect, *, dry_run: bool) -> dict[str, Any]:
+    """An effect as it is answered: its versions and images as the reader may see them now."""
+    ids = {key for key, _, _ in effect.versions}
+    ids |= {key for channel in effect.channels for key in channel[2:] if key}
+    given = resources.params(tx, actor)
+    versions = {
+        row["id"]: json.loads(row["json"])
+        for row in tx.rows(_versions_by_id, actor.sight, ids=sorted(ids), **given)
+    }
+    images = {
+        row["id"]: json.loads(row["json"])
+        for row in tx.rows(
+            _images_by_id,
+            actor.sight,
+            ids=sorted({channel[0] for channel in effect.channels}),
+            **given,
+        )
+    }
+    return {
+        "dry_run": dry_run,
+        "at": effect.at,
+        "versions_count": effect.versions_count,
+        "versions": [
+            {"version": versions[key], "before": before, "after": after}
+            for key, before, after in effect.versions
+            if key in versions
+        ],
+        "channels_count": effect.channels_count,
+        "channels": [
+            {
+                "image": images.get(image, {"id": image}),
+                "channel": name,
+                "before": before and versions.get(before),
+                "after": after and versions.get(after),
+            }
+            for image, name, before, after in effect.channels
+        ],
+    }

@@ -1,0 +1,251 @@
+"""Using a version: its machines, the texts that come with it, what was built on it, who points at it.
+
+What a version's page shows beyond `versions.get_version`. Each is asked for a version that the reader
+may read, and starts at the rule all the same.
+"""
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, String, func, select
+
+from goldenrod.base.errors import NotFound
+from goldenrod.base.text import sought_key
+from goldenrod.rules import access, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.lifecycle import machine_access, machine_choice, states
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import is_uuid
+from goldenrod.store.sql import Id, Key, json_list, json_object, json_text, param
+
+MOST_BUILT = 12
+"""How many of the versions that were built on one are listed beside it."""
+MOST_TEXT = 20_000
+"""Of how many characters a license or script is read in place."""
+
+
+# ── which version ──────────────────────────────────────────────────────────────────────────
+
+
+def _named(sight: Sight, form: str, by_id: bool) -> Any:
+    version, image = schema.versions.alias("thing"), schema.images.alias("image")
+    if by_id:
+        wanted: Any = version.c.id == param("version", Id)
+    else:
+        wanted = version.c.name_key == param("version", version.c.name_key.type)
+        wanted = wanted & resources.named(image, schema.images, form)
+    return select(
+        version.c.n,
+        version.c.id,
+        version.c.name,
+        version.c.image_id,
+        image.c.slug,
+        image.c.name.label("image_name"),
+        access.changeable(version, sight).label("may_change"),
+    ).where(image.c.id == version.c.image_id, wanted, access.readable(version, sight))
+
+
+def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
+    """The version that an address names: by its name in its image, or by its UUID, whichever image
+    is named; n, id, name, image_id, slug, image_name, may_change. Raises NotFound."""
+    given = resources.params(tx, actor)
+    form = resources.key_form(schema.images, image)
+    row = None
+    if is_uuid(version):
+        row = tx.first(_named, actor.sight, "id", True, version=version.lower(), **given)
+    # PostgreSQL holds no such text, so it is nobody's name.
+    if row is None and form and "\x00" not in version:
+        key = resources.key_value(form, image)
+        row = tx.first(
+            _named, actor.sight, form, False, version=sought_key(version), key=key, **given
+        )
+    if row is None:
+        raise NotFound()
+    return row | {"may_change": bool(row["may_change"])}
+
+
+# ── its machines ───────────────────────────────────────────────────────────────────────────
+
+
+def _machines(sight: Sight) -> Any:
+    version, machine, place = (
+        schema.versions.alias(),
+        schema.machines.alias(),
+        schema.providers.alias(),
+    )
+    return (
+        select(
+            machine.c.identifier,
+            machine.c.architecture,
+            machine.c.size_gb,
+            machine.c.checksum,
+            machine.c.start_date,
+            machine.c.end_date,
+            *summaries.seen_columns(place, sight),
+        )
+        .where(
+            version.c.id == param("version", Id),
+            access.readable(version, sight),
+            machine.c.version_n == version.c.n,
+            place.c.id == machine.c.provider_id,
+            machine_access.listed_in_version(machine, place, sight),
+        )
+        .order_by(
+            *summaries.by_seen_slug(place, sight),
+            machine.c.architecture,
+            machine.c.start_date.desc(),
+            machine.c.id.desc(),
+        )
+    )
+
+
+def list_machines(tx: Tx, actor: Actor, version: str) -> list[Row]:
+    """The machines that stand in a version's list, by provider and architecture; of several alike
+    the one that is offered first. `provider`, `provider_name` and `provider_type` are null where the
+    reader, who may change the version, may not read its provider."""
+    return tx.rows(_machines, actor.sight, version=version, **resources.params(tx, actor))
+
+
+def _latest_there(sight: Sight) -> Any:
+    """The version whose machine `latest` offers on a provider, of one architecture."""
+    place, machine, version = (
+        schema.providers.alias(),
+        schema.machines.alias(),
+        schema.versions.alias(),
+    )
+    found = machine_choice.by_latest(
+        param("image", Key),
+        place.c.id,
+        sight,
+        lambda it: it.c.architecture == param("architecture", String),
+    )
+    return (
+        select(json_text(summaries.version_shape(version, sight)))
+        .select_from(place)
+        .where(
+            place.c.slug == param("provider", String),
+            access.readable(place, sight),
+            machine.c.id == found,
+            version.c.n == machine.c.version_n,
+            access.readable(version, sight),
+        )
+    )
+
+
+def find_latest_there(
+    tx: Tx, actor: Actor, image_id: int, provider: str, architecture: str
+) -> Row | None:
+    """The newest version that `latest` offers on a provider (its slug), of one architecture; None
+    where there is none."""
+    text = tx.value(
+        _latest_there,
+        actor.sight,
+        image=image_id,
+        provider=provider,
+        architecture=architecture,
+        **resources.params(tx, actor),
+    )
+    return json.loads(text) if text else None
+
+
+# ── what comes with it ─────────────────────────────────────────────────────────────────────
+
+
+def _text(thing: FromClause, resource: str) -> dict[str, ColumnElement[Any]]:
+    return {
+        "url": summaries.url(resource, thing.c.id),
+        "title": thing.c.title,
+        "type": thing.c.type,
+        "text": func.substr(thing.c.text, 1, MOST_TEXT),
+        "length": func.length(thing.c.text),
+    }
+
+
+def _texts(sight: Sight) -> Any:
+    version = schema.versions.alias()
+    license, licensed = schema.licenses.alias(), schema.version_licenses.alias()
+    script, used = schema.boot_scripts.alias(), schema.version_scripts.alias()
+    licenses = (
+        select(json_object(_text(license, "licenses")))
+        .select_from(licensed.join(license, license.c.id == licensed.c.license_id))
+        .where(licensed.c.version_n == version.c.n, access.readable(license, sight))
+        .order_by(license.c.id)
+    )
+    when = {
+        "run_every_deploy": script.c.run_every_deploy,
+        "wait_for_deploy": script.c.wait_for_deploy,
+    }
+    scripts = (
+        select(json_object(_text(script, "boot_scripts") | when))
+        .select_from(used.join(script, script.c.id == used.c.script_id))
+        .where(used.c.version_n == version.c.n, access.readable(script, sight))
+        .order_by(script.c.id)
+    )
+    shown = json_object(
+        {"licenses": json_list(licenses, version), "scripts": json_list(scripts, version)}
+    )
+    return select(json_text(shown)).where(
+        version.c.id == param("version", Id), access.readable(version, sight)
+    )
+
+
+def get_texts(tx: Tx, actor: Actor, version: str) -> Row:
+    """The `licenses` and `scripts` of a version with their texts, up to so many characters of each,
+    and how long they are. Raises NotFound."""
+    text = tx.value(_texts, actor.sight, version=version, **resources.params(tx, actor))
+    if not text:
+        raise NotFound()
+    found: Row = json.loads(text)
+    return found
+
+
+# ── what is around it ──────────────────────────────────────────────────────────────────────
+
+
+def _built(sight: Sight) -> Any:
+    picked_from, shown = schema.versions.alias(), schema.versions.alias("shown")
+    picked = (
+        select(picked_from.c.n, func.count().over().label("count"))
+        .where(picked_from.c.parent_n == param("n", Key), access.readable(picked_from, sight))
+        .order_by(picked_from.c.start_date.desc(), picked_from.c.id.desc())
+        .limit(MOST_BUILT)
+        .subquery("picked")
+    )
+    told = json_object(
+        {
+            "version": summaries.version_shape(shown, sight),
+            "behind": states.behind(shown, sight),
+        }
+    )
+    return (
+        select(json_text(told).label("json"), picked.c.count)
+        .select_from(picked.join(shown, shown.c.n == picked.c.n))
+        .order_by(shown.c.start_date.desc(), shown.c.id.desc())
+    )
+
+
+def list_built(tx: Tx, actor: Actor, n: int) -> tuple[int, list[Row]]:
+    """How many readable versions were built on one, and the newest of them, each `version` with how
+    far `behind` it is."""
+    rows = tx.rows(_built, actor.sight, n=n, **resources.params(tx, actor))
+    return (rows[0]["count"] if rows else 0), [json.loads(row["json"]) for row in rows]
+
+
+def _pointing(sight: Sight) -> Any:
+    channel = schema.channels.alias()
+    return (
+        select(channel.c.name, channel.c.restricted)
+        .where(
+            channel.c.image_id == param("image", Key),
+            access.readable(channel, sight),
+            states.target(channel, sight) == param("n", Key),
+        )
+        .order_by(channel.c.name)
+    )
+
+
+def list_pointing(tx: Tx, actor: Actor, image_id: int, n: int) -> list[str]:
+    """The channels that the reader sees whose target a version is, by name."""
+    rows = tx.rows(_pointing, actor.sight, image=image_id, n=n, **resources.params(tx, actor))
+    return [row["name"] for row in rows]

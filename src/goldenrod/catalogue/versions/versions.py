@@ -1,0 +1,184 @@
+"""Image versions: the heart of the catalogue. What one is, and how versions are read.
+
+A version is one release of an image: what changed, what it was built on, on which providers it
+stands, what it needs and who may use it. Its id is a UUID; its name is unique in its image for good.
+Publishing, editing and ending versions is in `publishing.py`, their history in `history.py`.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, String, select
+
+from goldenrod.base.errors import NotFound
+from goldenrod.base.text import filter_key
+from goldenrod.catalogue import search
+from goldenrod.rules import access, filters, resources, summaries
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.lifecycle import states
+from goldenrod.store import schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
+from goldenrod.store.sql import among, json_object, json_text, param
+
+
+def shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A version as JSON, in a list: the contract's fields in the contract's order, then ours."""
+    return json_object(_members(version, sight))
+
+
+def single_shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+    """A version as JSON, alone: with how far behind it and its parent are."""
+    counts = {
+        "behind": states.behind(version, sight),
+        "parent_behind": states.parent_behind(version, sight),
+    }
+    return json_object(_members(version, sight) | counts)
+
+
+def _members(version: FromClause, sight: Sight) -> dict[str, ColumnElement[Any]]:
+    return {
+        "id": version.c.id,
+        "parent": summaries.version_of(version.c.parent_n, sight),
+        "name": version.c.name,
+        "change_log": version.c.change_log,
+        "image": summaries.image(version.c.image_id, Sight.ALL),
+        "machines": summaries.machines(version, sight),
+        "allow_imaging": version.c.allow_imaging,
+        "licenses": summaries.licenses(version),
+        "membership": summaries.membership(version, sight),
+        "scripts": summaries.scripts(version),
+        "user": summaries.user(version.c.user_id),
+        "identity": summaries.identity(version.c.identity_id, sight),
+        "start_date": version.c.start_date,
+        "end_date": version.c.end_date,
+        "url": summaries.url("image_versions", version.c.id),
+        "doc_object_id": version.c.doc_object_id,
+        "min_cpu": version.c.min_cpu,
+        "min_mem": version.c.min_mem,
+        "state": states.state(version),
+        "deprecation": summaries.deprecation(version, sight),
+        "revoked": summaries.revoked(version, sight),
+        "exclude_from_latest": version.c.exclude_from_latest,
+        "stale": states.stale(version, sight),
+    }
+
+
+def _of_image(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    image = schema.images.alias()
+    return version.c.image_id == select(image.c.id).where(is_it(image)).scalar_subquery()
+
+
+def _of_parent(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    parent = schema.versions.alias()
+    return version.c.parent_n == select(parent.c.n).where(is_it(parent)).scalar_subquery()
+
+
+def _on_provider(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    return filters.found_by_machine(version, sight, lambda machine, provider: is_it(provider))
+
+
+def _under_license(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    license, pairing = schema.licenses.alias(), schema.version_licenses.alias()
+    under = select(pairing.c.version_n).where(license.c.id == pairing.c.license_id, is_it(license))
+    return among(version.c.n, under)
+
+
+def _tagged(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    tag, link = schema.tags.alias(), schema.image_tags.alias()
+    carrying = select(link.c.image_id).where(
+        tag.c.id == link.c.tag_id, tag.c.name_key == param("f_tag", tag.c.name_key.type)
+    )
+    return among(version.c.image_id, carrying)
+
+
+def _targeted(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return states.targeted(version, sight, param("f_channel", String))
+
+
+def _of_architecture(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    return filters.found_by_machine(
+        version,
+        sight,
+        lambda machine, provider: machine.c.architecture == param("f_architecture"),
+    )
+
+
+LIST = Listing(
+    schema.versions,
+    {
+        "image_id": filters.refers("image_id", schema.images, _of_image, narrow=True),
+        "user": filters.username("user", lambda version: version.c.user_id),
+        "created_by": filters.username("created_by", lambda version: version.c.created_by_id),
+        "name": filters.by_key("name"),
+        "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
+        "provider": filters.refers("provider", schema.providers, _on_provider),
+        "license": filters.refers("license", schema.licenses, _under_license),
+        "tag": Filter(
+            "a tag's name",
+            lambda given: Wanted("", {"f_tag": filter_key(given)}),
+            _tagged,
+        ),
+        "architecture": Filter(
+            "an architecture, such as x86_64",
+            lambda given: Wanted("", {"f_architecture": given}),
+            _of_architecture,
+        ),
+        "allow_imaging": filters.boolean(lambda version, sight: version.c.allow_imaging),
+        "current": filters.boolean(lambda version, sight: access.open_now(version)),
+        "launchable": filters.boolean(states.has_launchable),
+        "state": filters.what_is(states.STATES, states.is_in),
+        "revoked": filters.boolean(
+            lambda version, sight: states.revoked(version),
+            lambda version, sight: states.found_revoked(version),
+        ),
+        "stale": filters.boolean(states.stale),
+        "exclude_from_latest": filters.boolean(
+            lambda version, sight: version.c.exclude_from_latest
+        ),
+        "channel": Filter(
+            "a channel's name", lambda given: Wanted("", {"f_channel": given}), _targeted
+        ),
+        "start_date__gte": filters.since("start_date__gte", "start_date"),
+        "start_date__lt": filters.since("start_date__lt", "start_date", before=True),
+        "search": search.VERSIONS,
+    },
+    ("start_date", "end_date", "name"),
+    {"name": "name_key", "end_date": "ends_at"},
+)
+
+
+def list_versions(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the versions that the actor may read."""
+    return resources.page_of_versions(tx, actor, shape, query)
+
+
+def get_version(tx: Tx, actor: Actor, key: str) -> str:
+    """One version as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.versions, single_shape, key)
+
+
+def _with_latest(sight: Sight, form: str) -> Any:
+    version, newest = schema.versions.alias("thing"), schema.versions.alias()
+    latest = (
+        select(summaries.url("image_versions", newest.c.id))
+        .where(newest.c.n == states.latest(version.c.image_id, sight))
+        .scalar_subquery()
+    )
+    return select(
+        json_text(single_shape(version, sight)).label("json"), latest.label("latest")
+    ).where(resources.named(version, schema.versions, form), access.readable(version, sight))
+
+
+def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
+    """One version as JSON, and the address of its image's `latest`. Raises NotFound."""
+    form = resources.key_form(schema.versions, key)
+    given = resources.params(tx, actor)
+    row = form and tx.first(_with_latest, actor.sight, form, key=key.lower(), **given)
+    if not row:
+        raise NotFound()
+    return row["json"], row["latest"]
+
+
+def take_version(tx: Tx, actor: Actor, key: str) -> Row:
+    """The row of a version that the actor may change. Raises NotFound, Forbidden."""
+    return resources.take(tx, actor, schema.versions, key)

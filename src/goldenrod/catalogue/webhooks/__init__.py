@@ -1,0 +1,1 @@
+"""Webhooks: events become deliveries, and deliveries are sent."""

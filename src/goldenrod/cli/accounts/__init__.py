@@ -1,0 +1,1 @@
+"""Commands for users, groups and tokens."""

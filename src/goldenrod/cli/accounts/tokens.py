@@ -1,0 +1,88 @@
+"""Tokens from the console: the first one of a new catalogue is made here."""
+
+import re
+from enum import StrEnum
+
+import typer
+
+from goldenrod.base import bodies, clock, decode
+from goldenrod.base.clock import Instant
+from goldenrod.base.errors import Conflict
+from goldenrod.catalogue.accounts import tokens, users
+from goldenrod.cli import output
+from goldenrod.cli.open_database import every, named, opened
+from goldenrod.rules.access import CONSOLE
+
+JSON = typer.Option(False, "--json", help="Print JSON for programs.")
+_SPAN = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Scope(StrEnum):
+    """What a token may do; each holds the ones before."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+SCOPE = typer.Option(
+    Scope.WRITE,
+    help="read: GET only; write: also change things; admin: also staff's rights, and tokens.",
+)
+
+
+def create_token(
+    user: str = typer.Argument(metavar="USER", help="The username of whom it speaks for."),
+    scope: Scope = SCOPE,
+    expires: str = typer.Option(
+        "", help="When it ends: a span such as 12h, 90d, 52w, or an instant with a zone."
+    ),
+    name: str = typer.Option("", help="What it is for."),
+) -> None:
+    """Make a token for a user and print its secret.
+
+    The secret alone goes to stdout, this once: only its hash is kept.
+    """
+    with opened() as db, db.write() as tx:
+        owner = named(tx, users.list_users, users.LIST, "user", username=user)
+        if not owner["active"]:
+            raise Conflict(f"{owner['username']} is disabled: their tokens do nothing.")
+        body = {"name": name, "scope": scope.value, "expires": _expiry(expires, tx.now)}
+        new = decode.convert(body, bodies.NewToken)
+        token_id, secret = tokens.insert_token(tx, CONSOLE, owner["id"], new)
+    output.say(secret)
+    output.note(f"Token {token_id} of {owner['username']}, scope {scope.value}.")
+
+
+def _expiry(text: str, now: Instant) -> str | None:
+    if span := _SPAN.fullmatch(text):
+        return clock.later(now, **{_UNITS[span["unit"]]: int(span["number"])})
+    return text or None
+
+
+def list_tokens(
+    user: str = typer.Option("", help="Only those of this user."),
+    as_json: bool = JSON,
+) -> None:
+    """List tokens, without their secrets."""
+    with opened() as db, db.read() as tx:
+        if user:
+            named(tx, users.list_users, users.LIST, "user", username=user)
+        asked = {"user": user} if user else {}
+        found = list(every(tx, tokens.list_tokens, tokens.LIST, **asked))
+    if as_json:
+        output.show_json(found)
+        return
+    columns = ("id", "user", "name", "scope", "created", "expires", "last_used", "revoked_at")
+    output.show_table(columns, ([token[name] for name in columns] for token in found))
+
+
+def revoke_token(
+    token: str = typer.Argument(metavar="TOKEN", help="Its id or uuid, as `token list` shows it."),
+) -> None:
+    """Revoke a token: it stops at once, for good."""
+    with opened() as db, db.write() as tx:
+        row = tokens.take_token(tx, CONSOLE, token)
+        tokens.revoke_token(tx, CONSOLE, row)
+    output.say(f"Token {row['id']} is revoked.")

@@ -1,0 +1,151 @@
+"""Users and groups from the console."""
+
+import json
+import sys
+
+import typer
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import BadRequest, NotFound
+from goldenrod.catalogue.accounts import groups
+from goldenrod.catalogue.accounts import users as people
+from goldenrod.cli import output
+from goldenrod.cli.open_database import Thing, every, named, opened
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Tx
+
+JSON = typer.Option(False, "--json", help="Print JSON for programs.")
+USER = typer.Argument(metavar="NAME", help="The username.")
+GROUP = typer.Argument(metavar="GROUP", help="The group's name.")
+USERS = typer.Argument(metavar="USER...", help="Their usernames.")
+
+MEMBERS = typer.Option([], "--user", help="A username in it; may be repeated.")
+LEADERS = typer.Option(
+    [], "--leader", help="A username who adds and removes members; may be repeated."
+)
+
+
+def create_user(
+    name: str = USER,
+    staff: bool = typer.Option(False, "--staff", help="Staff see and change everything."),
+    password_stdin: bool = typer.Option(
+        False,
+        "--password-stdin",
+        help="Read a password from the first line of stdin; without one the user has tokens only.",
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Add a user."""
+    body = {"username": name, "is_staff": staff}
+    if password_stdin:
+        body["password"] = _password()
+    with opened() as db, db.write() as tx:
+        made = people.create_user(tx, CONSOLE, decode.convert(body, bodies.NewUser))
+        user = json.loads(people.get_user(tx, CONSOLE, made.key))
+    _say(user, f"User {user['username']} is added.", as_json)
+
+
+def _password() -> str:
+    try:
+        password = sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise BadRequest("The password on stdin is not UTF-8.") from None
+    if not password:
+        raise BadRequest("There is no password on stdin.")
+    return password
+
+
+def list_users(as_json: bool = JSON) -> None:
+    """List the users."""
+    with opened() as db, db.read() as tx:
+        users = list(every(tx, people.list_users, people.LIST))
+    if as_json:
+        output.show_json(users)
+        return
+    columns = ("id", "username", "is_staff", "active", "start_date")
+    output.show_table(columns, ([user[name] for name in columns] for user in users))
+
+
+def disable_user(name: str = USER, as_json: bool = JSON) -> None:
+    """Disable a user: their tokens stop at once."""
+    with opened() as db, db.write() as tx:
+        user = named(tx, people.list_users, people.LIST, "user", username=name)
+        people.disable_user(tx, CONSOLE, people.take_user(tx, CONSOLE, str(user["id"])))
+        user = json.loads(people.get_user(tx, CONSOLE, str(user["id"])))
+    _say(user, f"User {user['username']} is disabled.", as_json)
+
+
+def create_group(
+    name: str = GROUP,
+    users: list[str] = MEMBERS,
+    leaders: list[str] = LEADERS,
+    as_json: bool = JSON,
+) -> None:
+    """Add a group."""
+    body = {"name": name, "users": users, "leaders": leaders}
+    with opened() as db, db.write() as tx:
+        made = groups.create_group(tx, CONSOLE, decode.convert(body, bodies.NewGroup))
+        group = json.loads(groups.get_group(tx, CONSOLE, made.key))
+    _say(group, f"Group {group['name']} is added.", as_json)
+
+
+def add_to_group(
+    group: str = GROUP,
+    users: list[str] = USERS,
+    leader: bool = typer.Option(False, "--leader", help="Make them leaders of the group."),
+    as_json: bool = JSON,
+) -> None:
+    """Put users into a group."""
+    with opened() as db, db.write() as tx:
+        ids = {_user_id(tx, name) for name in users}
+        before = _group(tx, group)
+        after = _edited(tx, before, _ids(before["users"]) | ids, ids if leader else set())
+    _say(after, f"In {after['name']} now: {_members(after)}.", as_json)
+
+
+def remove_from_group(
+    group: str = GROUP,
+    users: list[str] = USERS,
+    as_json: bool = JSON,
+) -> None:
+    """Take users out of a group."""
+    with opened() as db, db.write() as tx:
+        before = _group(tx, group)
+        ids = {_user_id(tx, name) for name in users}
+        if ids - _ids(before["users"]):
+            strangers = [name for name in users if _user_id(tx, name) not in _ids(before["users"])]
+            raise NotFound(f"{', '.join(strangers)}: not in {before['name']}.")
+        after = _edited(tx, before, _ids(before["users"]) - ids, set())
+    _say(after, f"In {after['name']} now: {_members(after)}.", as_json)
+
+
+def _group(tx: Tx, name: str) -> Thing:
+    return named(tx, groups.list_groups, groups.LIST, "group", name=name)
+
+
+def _user_id(tx: Tx, username: str) -> int:
+    return int(named(tx, people.list_users, people.LIST, "user", username=username)["id"])
+
+
+def _ids(users: list[Thing]) -> set[int]:
+    return {user["id"] for user in users}
+
+
+def _edited(tx: Tx, group: Thing, users: set[int], new_leaders: set[int]) -> Thing:
+    """The group with exactly these users in it; leaders who left lead no more."""
+    leaders = (_ids(group["leaders"]) | new_leaders) & users
+    patch = bodies.GroupPatch(users=[*sorted(users)], leaders=[*sorted(leaders)])
+    key = str(group["id"])
+    groups.edit_group(tx, CONSOLE, groups.take_group(tx, CONSOLE, key), patch)
+    return dict(json.loads(groups.get_group(tx, CONSOLE, key)))
+
+
+def _members(group: Thing) -> str:
+    return ", ".join(user["username"] for user in group["users"]) or "nobody"
+
+
+def _say(thing: Thing, sentence: str, as_json: bool) -> None:
+    if as_json:
+        output.show_json(thing)
+    else:
+        output.say(sentence)

@@ -1,0 +1,1 @@
+"""Commands for channels, resolving and look-up."""

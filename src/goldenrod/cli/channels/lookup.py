@@ -1,0 +1,114 @@
+"""`goldenrod whatis`: what the machine images that somebody runs are, and what to use instead.
+
+For any fleet that can print its image ids. Asked of a server, a thousand ids a call; `--fail-on`
+makes it a check for CI.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import typer
+
+from goldenrod.cli import output, server_requests
+from goldenrod.cli.failures import REFUSED
+
+MOST_IN_A_CALL = 1000
+MOST_CHARACTERS = 256
+REASONS = ("revoked", "deprecated", "ended", "unknown", "behind")
+COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
+
+Match = dict[str, Any]
+
+IDS = typer.Argument(
+    None, metavar="ID", help="Such as ami-0123456789abcdef0; none: from stdin, one a line."
+)
+FAIL_ON = typer.Option(
+    [],
+    "--fail-on",
+    metavar="STATE,...",
+    help=f"End with 1 where one of them is so: {', '.join(REASONS)}.",
+)
+
+
+def whatis(
+    ids: list[str] | None = IDS,
+    provider: str | None = typer.Option(None, help="Where they run (slug, id or uuid)."),
+    fail_on: list[str] = FAIL_ON,
+    as_json: bool = server_requests.JSON,
+) -> None:
+    """Say what running machine images are, how far behind, and what to use instead.
+
+    A line for each match, then a summary on stderr. The same id is asked once.
+    """
+    failing = {word.strip() for words in fail_on for word in words.split(",") if word.strip()}
+    if unknown := failing - set(REASONS):
+        raise typer.BadParameter(f"--fail-on takes {', '.join(REASONS)}; not {sorted(unknown)[0]}.")
+    asked = list(dict.fromkeys(_given(ids)))
+    found = list(_look_up(asked, provider)) if asked else []
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show_table(COLUMNS, (row for one in found for row in _rows(one)))
+    counted = Counter(word for one in found for word in _what(one))
+    output.note(_summary(len(asked), counted))
+    if any(counted[word] for word in failing):
+        raise typer.Exit(REFUSED)
+
+
+def _given(ids: list[str] | None) -> Iterator[str]:
+    """The ids of the command line, or else of stdin, without empty ones."""
+    if not ids and sys.stdin.isatty():
+        raise typer.BadParameter("Name ids, or pipe them in, one a line.")
+    for line in ids or typer.get_text_stream("stdin"):
+        if found := line.strip():
+            if len(found) > MOST_CHARACTERS:
+                raise typer.BadParameter(
+                    f"An id has at most {MOST_CHARACTERS} characters; {found[:40]!r}… has "
+                    f"{len(found):,}."
+                )
+            yield found
+
+
+def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:
+    where = {} if provider is None else {"provider": server_requests.reference(provider)}
+    with server_requests.asked() as server:
+        for start in range(0, len(ids), MOST_IN_A_CALL):
+            part = [{"identifier": one, **where} for one in ids[start : start + MOST_IN_A_CALL]]
+            yield from server.post("/lookup", {"identifiers": part})["results"]
+
+
+def _rows(found: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    if not found["known"]:
+        yield found["identifier"], "", "", "unknown", "", "", ""
+    for match in found["matches"]:
+        image, version = match["image"]["slug"], match["version"]["name"]
+        state, behind = match["state"], match["behind"]
+        reason = (match["reason"] or "").splitlines()
+        instead = "; ".join(_instead(match))
+        yield found["identifier"], image, version, state, behind, instead, " ".join(reason)
+
+
+def _instead(match: Match) -> Iterator[str]:
+    """What replaces a match: its replacement, and what channels offer on its provider."""
+    if match["replacement"]:
+        yield f"replacement {output.cell(match['replacement'])}"
+    for offer in match["offered"]:
+        if offer["version"]["id"] != match["version"]["id"]:
+            identifier, name = offer["machine"]["identifier"], offer["version"]["name"]
+            yield f"{offer['channel']} {identifier} ({name})"
+
+
+def _what(found: dict[str, Any]) -> Iterable[str]:
+    """What can be said of an id, each word once: the states of its matches, unknown, behind."""
+    if not found["known"]:
+        return {"unknown"}
+    said = {match["state"] for match in found["matches"]}
+    return said | {"behind"} if any(match["behind"] for match in found["matches"]) else said
+
+
+def _summary(asked: int, counted: Counter[str]) -> str:
+    words = ("current", "scheduled", *REASONS)
+    told = [f"{counted[word]:,} {word}" for word in words if counted[word]]
+    return f"{asked:,} id{'' if asked == 1 else 's'}{': ' if told else ''}{', '.join(told)}."

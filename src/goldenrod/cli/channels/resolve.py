@@ -1,0 +1,64 @@
+"""`goldenrod resolve`: what a channel offers on a provider, for scripts. Asked of a server.
+
+The machine's id stands alone on stdout; what is to be said about it, on stderr. The exit code says
+why there is none, so that a script can tell a version that was revoked from one that never was:
+
+    0  its id is printed                       4  there is none (or none to be seen)
+    1  refused, credentials included           5  several architectures: name one
+    2  the command line or a setting is wrong  6  the server cannot be reached
+    3  the channel stopped at a revoked version
+"""
+
+import typer
+
+from goldenrod.cli import output, server_requests
+from goldenrod.cli.failures import CREDENTIALS, REFUSED, failure
+from goldenrod.cli.versions.withdraw import warnings
+from goldenrod.client import ClientError
+
+REVOKED = CREDENTIALS
+"""Reading needs no credentials, so here 3 is free to mean what scripts have to tell apart."""
+
+
+def resolve(
+    image: str = typer.Argument(metavar="IMAGE", help="The image's slug, id or uuid."),
+    channel: str = typer.Argument(metavar="CHANNEL", help="Such as stable; latest is on each."),
+    provider: str = typer.Argument(metavar="PROVIDER", help="Its slug, id or uuid."),
+    architecture: str | None = typer.Option(None, help="Such as x86_64."),
+    allow_revoked: bool = typer.Option(
+        False,
+        "--allow-revoked",
+        help="Print a revoked version's too, where the channel stopped at it.",
+    ),
+    as_json: bool = server_requests.JSON,
+) -> None:
+    """Print the id of the machine that a channel offers on a provider.
+
+    Warnings (deprecated, replaced, about to end) go to stderr.
+
+    Exit codes: 0 printed, 1 refused (also a wrong token), 2 the command line or a setting is wrong,
+    3 revoked, 4 there is none, 5 several architectures, 6 the server cannot be reached.
+    """
+    path = server_requests.path("resolve", image, channel, provider)
+    asked = server_requests.given(architecture=architecture, allow_revoked=allow_revoked or None)
+    try:
+        with server_requests.asked() as server:
+            found = server.get(path, **asked)
+    except ClientError as refused:
+        output.note(f"goldenrod: {refused.detail}")
+        raise typer.Exit(_exit_code(refused)) from None
+    if as_json:
+        output.show_json(found)
+        return
+    marks = {name: found[name] for name in ("deprecation", "revoked")}
+    for sentence in warnings(found["version"] | marks):
+        output.note(sentence)
+    output.say(found["machine"]["identifier"])
+
+
+def _exit_code(refused: ClientError) -> int:
+    if refused.code == "version_revoked":
+        return REVOKED
+    told = failure(refused)
+    code = told.exit_code if told else REFUSED
+    return REFUSED if code == CREDENTIALS else code

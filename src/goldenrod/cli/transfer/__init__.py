@@ -1,0 +1,1 @@
+"""Commands for export, import and backup."""

@@ -1,0 +1,93 @@
+"""`goldenrod diff`: what changed from one version to another, coloured on a terminal.
+
+Asked of a server.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from goldenrod.base.printing import printable
+from goldenrod.cli import output, server_requests
+from goldenrod.client import ClientError
+
+LISTS = ("licenses", "scripts", "membership", "providers", "machines")
+
+Line = tuple[str, str]
+"""A style and a text."""
+HEAD, GONE, CAME, PLAIN = "bold", "red", "green", ""
+
+
+def diff(
+    a: str = typer.Argument(metavar="A", help="The version to start from: UUID, or IMAGE/NAME."),
+    b: str | None = typer.Argument(
+        None, metavar="B", help="The version to compare; without it: A with its parent."
+    ),
+    as_json: bool = server_requests.JSON,
+) -> None:
+    """Show what changed from one image version to another.
+
+    With one version alone, from its parent to it.
+    """
+    with server_requests.asked() as server:
+        against = None if b is None else server_requests.version_id(server, a)
+        address = server_requests.version_address(server, b or a, "diff")
+        try:
+            found = server.get(address, against=against)
+        except ClientError as refused:
+            if refused.code != "parameter_required":
+                raise
+            detail = f"{a} has no parent that you may see: name two versions."
+            raise ClientError(refused.status, refused.code, detail) from None
+    if as_json:
+        output.show_json(found)
+        return
+    _print(_lines(found))
+    if found["path"] is None:
+        output.note(
+            "As far as you see, neither was built on the other: change logs between are not shown."
+        )
+
+
+def _lines(found: dict[str, Any]) -> Iterator[Line]:
+    yield GONE, f"--- {output.cell(found['from'])}"
+    yield CAME, f"+++ {output.cell(found['to'])}"
+    logs = found["change_logs"]
+    for name, sides in found["fields"].items():
+        if name == "change_log" and logs:
+            continue  # stands below, whole
+        yield HEAD, name
+        yield from _marked(GONE, "-", output.cell(sides["from"]))
+        yield from _marked(CAME, "+", output.cell(sides["to"]))
+    for name in LISTS:
+        sides = found[name]
+        if not (sides["added"] or sides["removed"]):
+            continue
+        yield HEAD, name
+        for thing in sides["removed"]:
+            yield from _marked(GONE, "-", output.cell(thing))
+        for thing in sides["added"]:
+            yield from _marked(CAME, "+", output.cell(thing))
+    for log in logs:
+        yield HEAD, f"change log of {output.cell(log['version'])}"
+        yield from _marked(PLAIN, " ", printable(log["change_log"]))
+
+
+def _marked(style: str, mark: str, text: str) -> Iterator[Line]:
+    for line in text.splitlines():
+        yield style, f"  {mark} {line}"
+
+
+def _print(lines: Iterator[Line]) -> None:
+    if not sys.stdout.isatty():
+        for _, text in lines:
+            output.say(text)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for style, text in lines:
+        console.print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,128 @@
+"""`goldenrod lineage`: what a version was built on and what was built on it, as a tree.
+
+Asked of a server. Versions that were built one upon the other, with nothing else beside them, stand
+straight below one another; only where several were built on one does the tree branch.
+"""
+
+import sys
+from collections import defaultdict
+from enum import StrEnum
+from typing import Any
+
+import typer
+
+from goldenrod.base import clock
+from goldenrod.cli import output, server_requests
+
+Node = dict[str, Any]
+
+MOST_BRANCHES = 100
+"""How deep branches are drawn; chains may be of any length."""
+
+UNCUT = 10_000
+"""Wider than a line of a tree can be."""
+
+COLOURS = {
+    "current": "green",
+    "deprecated": "yellow",
+    "revoked": "red",
+    "ended": "dim",
+    "scheduled": "cyan",
+}
+
+
+class Direction(StrEnum):
+    """Which way to look."""
+
+    ANCESTORS = "ancestors"
+    DESCENDANTS = "descendants"
+    BOTH = "both"
+
+
+DIRECTION = typer.Option(Direction.BOTH, help="Which way to look.")
+
+
+def lineage(
+    version: str = typer.Argument(metavar="VERSION", help="Its UUID, or IMAGE/NAME."),
+    direction: Direction = DIRECTION,
+    depth: int | None = typer.Option(None, min=0, max=99_999_999, help="At most so far from it."),
+    as_json: bool = server_requests.JSON,
+) -> None:
+    """Show what an image version was built on, and what was built on it.
+
+    The oldest stands first. What was built on the line before it stands straight below; where
+    several were, the tree branches.
+    """
+    with server_requests.asked() as server:
+        address = server_requests.version_address(server, version, "lineage")
+        found = server.get(address, direction=direction.value, depth=depth)
+    if as_json:
+        output.show_json(found)
+        return
+    _print(found)
+    if found["truncated"]:
+        output.note(f"These are the nearest {len(found['nodes']):,}: there are more.")
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    nodes = {node["id"]: node for node in found["nodes"]}
+    below: dict[str, list[str]] = defaultdict(list)
+    for edge in found["edges"]:
+        below[edge["parent"]].append(edge["child"])
+    children = {edge["child"] for edge in found["edges"]}
+
+    def label(chain: list[str]) -> Text:
+        return Text("\n").join(
+            Text.assemble(
+                (output.cell(nodes[key]), "bold" if key == found["root"] else ""),
+                "  ",
+                (_words(nodes[key]), COLOURS.get(nodes[key]["state"], "")),
+                "  (this one)" if key == found["root"] else "",
+            )
+            for key in chain
+        )
+
+    # Into a pipe or file, nothing is cut off.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else UNCUT)
+    left_out = 0
+    for top in (key for key in nodes if key not in children):
+        chain = _chain(top, below)
+        tree = Tree(label(chain))
+        waiting = [(tree, chain[-1], 0)]
+        while waiting:
+            branch, last, deep = waiting.pop()
+            if deep == MOST_BRANCHES:
+                left_out += bool(below[last])
+                continue
+            for child in below[last]:
+                chain = _chain(child, below)
+                waiting.append((branch.add(label(chain)), chain[-1], deep + 1))
+        console.print(tree)
+    if left_out:
+        output.note(f"Branches below {MOST_BRANCHES} others are left out: --json has all.")
+
+
+def _chain(first: str, below: dict[str, list[str]]) -> list[str]:
+    """A version and what stands straight below it, down to where the tree branches or ends."""
+    chain = [first]
+    while len(below[chain[-1]]) == 1:
+        chain.append(below[chain[-1]][0])
+    return chain
+
+
+def _words(node: Node) -> str:
+    words = [node["state"]]
+    if revoked := node["revoked"]:
+        if revoked["at"] > clock.now():
+            words.append(f"to be revoked at {revoked['at']}")
+        elif node["state"] != "revoked":
+            words.append("also revoked")
+        if revoked["inherited_from"]:
+            words.append(f"through {output.cell(revoked['inherited_from'])}")
+    if node["stale"]:
+        words.append("stale")
+    return ", ".join(words)

@@ -1,0 +1,75 @@
+"""Repeating a POST safely: an Idempotency-Key makes its second sending answer the first outcome.
+
+Kept per user for 24 hours, in the transaction of the change. What is kept is which thing was made,
+not the answer: that is built anew through the rule. Another request under the same key is a 409.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from sqlalchemy import select
+
+from goldenrod.base.clock import later
+from goldenrod.base.errors import BadRequest, Conflict
+from goldenrod.rules.access import Actor
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.store import schema
+from goldenrod.store.db import Tx
+from goldenrod.store.sql import Key, Moment, param
+
+KEPT_HOURS = 24
+MOST_KEY = 256
+
+
+def checked(key: str) -> str:
+    """The key, if it is one. Raises BadRequest."""
+    if not (0 < len(key) <= MOST_KEY and key.isprintable()):
+        raise BadRequest(
+            f"Idempotency-Key takes 1 to {MOST_KEY} printable characters.",
+            code="idempotency_key_invalid",
+        )
+    return key
+
+
+def fingerprint(path: str, body: bytes) -> str:
+    """What makes two requests the same."""
+    return hashlib.sha256(path.encode() + b"\0" + body).hexdigest()
+
+
+def _kept() -> Any:
+    table = schema.idempotency
+    return select(*table.c).where(table.c.user_id == param("me", Key), table.c.key == param("key"))
+
+
+def _old() -> Any:
+    table = schema.idempotency
+    return table.delete().where(table.c.at <= param("until", Moment))
+
+
+def find(tx: Tx, actor: Actor, key: str, print_: str) -> Made | None:
+    """What the first request under this key made; None for a new key. Raises Conflict."""
+    tx.change(_old, until=later(tx.now, hours=-KEPT_HOURS))
+    row = tx.first(_kept, me=actor.user_id, key=key)
+    if row is None:
+        return None
+    if row["fingerprint"] != print_:
+        raise Conflict(
+            "This Idempotency-Key came with another request before. Take a new one.",
+            code="idempotency_key_reused",
+        )
+    return Made(row["made"], row["status"] == 201, json.loads(row["extra"]))
+
+
+def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Made) -> None:
+    """Note what a request made."""
+    tx.insert(
+        schema.idempotency,
+        user_id=actor.user_id,
+        key=key,
+        at=tx.now,
+        fingerprint=print_,
+        status=201 if made.new else 200,
+        made=made.key,
+        extra=json.dumps(dict(made.extra)),
+    )

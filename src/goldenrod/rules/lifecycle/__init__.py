@@ -1,0 +1,1 @@
+"""States, revocation, deprecation and channel targets as SQL, computed when asked."""

@@ -1,0 +1,86 @@
+"""Which machine a channel offers a reader on a provider: the one answer that automation asks for.
+
+Through `latest` the newest version that has one there; through another channel its target's. Of
+several alike the newest by start_date, then id.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, select
+
+from goldenrod.rules import access
+from goldenrod.rules.access import Sight
+from goldenrod.rules.lifecycle import machine_access, states
+from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.store import schema
+
+Where = Callable[[FromClause], ColumnElement[bool]]
+"""Further conditions on a machine."""
+
+
+def by_latest(
+    image_id: ColumnElement[int], provider_id: ColumnElement[int], sight: Sight, where: Where
+) -> ColumnElement[int]:
+    """The id of the machine that `latest` offers there; null for none."""
+
+    def has_one_there(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+        machine, provider = schema.machines.alias(), schema.providers.alias()
+        there = _there(machine, version, provider, provider_id, sight, where)
+        return exists().where(there).correlate_except(machine, provider)
+
+    newest = states.latest(image_id, sight, has_one_there)
+    return of_version(newest, provider_id, sight, where)
+
+
+def of_version(
+    n: ColumnElement[int], provider_id: ColumnElement[int], sight: Sight, where: Where
+) -> ColumnElement[int]:
+    """The id of the newest machine of one version there; null for none."""
+    version, machine, provider = (
+        schema.versions.alias(),
+        schema.machines.alias(),
+        schema.providers.alias(),
+    )
+    newest = (
+        select(machine.c.id)
+        .where(
+            version.c.n == n,
+            access.readable(version, sight),
+            _there(machine, version, provider, provider_id, sight, where),
+        )
+        .order_by(machine.c.start_date.desc(), machine.c.id.desc())
+        .limit(1)
+    )
+    return newest.correlate_except(version, machine, provider).scalar_subquery()
+
+
+def _there(
+    machine: FromClause,
+    version: FromClause,
+    provider: FromClause,
+    provider_id: ColumnElement[int],
+    sight: Sight,
+    where: Where,
+) -> ColumnElement[bool]:
+    """The machine is the version's, is on that provider, and the reader may launch it."""
+    return and_(
+        machine.c.version_n == version.c.n,
+        machine.c.provider_id == provider_id,
+        provider.c.id == machine.c.provider_id,
+        machine_access.launchable(machine, version, provider, sight),
+        where(machine),
+    )
+
+
+def by_channel(
+    channel: FromClause, provider_id: ColumnElement[int], sight: Sight, where: Where
+) -> ColumnElement[int]:
+    """The id of the machine that a channel offers there; null for none."""
+    target = states.target(channel, sight)
+    return case(
+        (
+            channel.c.name == LATEST,
+            by_latest(channel.c.image_id, provider_id, sight, where),
+        ),
+        else_=of_version(target, provider_id, sight, where),
+    )

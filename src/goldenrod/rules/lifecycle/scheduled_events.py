@@ -1,0 +1,90 @@
+"""What instants bring, without anybody changing anything: releases, ends, deprecations, revocations.
+
+Nothing is swept: these are found between two instants, by ranges of indexes, as the rows are then.
+A version's dates are those that hold for it, its image's among them. `events.py` gives each the
+`once` under which a change that brings the same tells it.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, exists, literal, or_, select, union_all
+
+from goldenrod.rules.changes import events
+from goldenrod.rules.changes.events import Happened
+from goldenrod.store import schema
+from goldenrod.store.db import Tx
+from goldenrod.store.sql import Moment, param
+
+_V, _M, _R, _REACH = schema.versions, schema.machines, schema.revocations, schema.reach
+
+
+def _within(
+    kind: str,
+    at: ColumnElement[Any],
+    n: ColumnElement[int],
+    image_id: ColumnElement[int],
+    thing: ColumnElement[int],
+    *conditions: Any,
+) -> Any:
+    columns = (
+        literal(kind, String).label("kind"),
+        at.label("at"),
+        n.label("n"),
+        image_id.label("image_id"),
+        thing.label("thing"),
+    )
+    return select(*columns).where(
+        at > param("since", Moment), at <= param("now", Moment), *conditions
+    )
+
+
+def _version(kind: str, at: ColumnElement[Any], *conditions: Any) -> Any:
+    return _within(kind, at, _V.c.n, _V.c.image_id, _V.c.n, *conditions)
+
+
+def _machine(kind: str, at: ColumnElement[Any], *conditions: Any) -> Any:
+    return _within(kind, at, _M.c.version_n, _M.c.image_id, _M.c.id, *conditions)
+
+
+def between() -> Any:
+    """What the instants after `since`, up to `now`, bring; each part is one range of an index."""
+    released = _V.c.opens_at < _V.c.closes_at
+    placed = or_(_M.c.end_date.is_(None), _M.c.start_date < _M.c.end_date)
+    held = _R.join(_REACH, _REACH.c.revocation_id == _R.c.id).join(_V, _V.c.n == _REACH.c.n)
+    standing = _R.c.restored_at.is_(None)
+    return union_all(
+        _version("version.published", _V.c.opens_at, _V.c.public, released),
+        _version("version.published", _V.c.opens_at, ~_V.c.public, released),
+        _version("version.deprecated", _V.c.deprecated_at),
+        _version("version.ended", _V.c.closes_at, _V.c.public),
+        _version("version.ended", _V.c.closes_at, ~_V.c.public),
+        _machine("machine.added", _M.c.start_date, placed),
+        _machine("machine.gone", _M.c.end_date),
+        _within("version.revoked", _R.c.at, _V.c.n, _V.c.image_id, _R.c.id, standing).select_from(
+            held
+        ),
+    )
+
+
+def _any() -> Any:
+    return select(exists(between().subquery().select()))
+
+
+def any_brought(tx: Tx, since: str) -> bool:
+    """Whether an instant after `since`, up to now, brought anything."""
+    return bool(tx.value(_any, since=since, now=tx.now))
+
+
+def brought(tx: Tx, since: str) -> list[Happened]:
+    """All that the instants after `since`, up to now, brought, in their order."""
+    happened = []
+    for row in sorted(tx.rows(between, since=since, now=tx.now), key=lambda row: str(row["at"])):
+        kind, at, thing = row["kind"], row["at"], row["thing"]
+        if kind == "version.revoked":
+            happened.append(events.of_revocation(row, thing, at, at))
+        elif kind.startswith("machine"):
+            machine = {"id": thing, "version_n": row["n"], "image_id": row["image_id"]}
+            happened.append(events.of_machine(kind, machine, at, at))
+        else:
+            happened.append(events.of_version(kind, row, at, at))
+    return happened

@@ -1,0 +1,298 @@
+"""Reading a guarded thing, one way for all of them: one, a page of them, or one to be changed.
+
+Every statement here starts at `access.readable`. A noun gives its table, its shape (`shape(thing,
+sight)`, the JSON it answers) and its `Listing`; the answer is the JSON text that the database built.
+What the reader may not see is NotFound, exactly like what does not exist.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
+
+from goldenrod.base.errors import Forbidden, NotFound
+from goldenrod.base.numbers import whole_number
+from goldenrod.rules import access
+from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.summaries import Shape
+from goldenrod.rules.visibility import branches, stored_counts
+from goldenrod.store import paging, schema
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query, is_uuid, past_the_end
+from goldenrod.store.sql import Id, Key, among, json_text, param
+
+_INTEGER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+SLUGS = {"images": schema.image_slugs, "providers": schema.provider_slugs}
+"""Things that a slug leads to as well; an old slug does too."""
+
+
+def key_form(table: Table, key: str) -> str | None:
+    """How a path or filter names a thing of `table`: `id`, `uuid`, `slug`; None for no such form."""
+    if is_uuid(key):
+        return "uuid"
+    if table is schema.versions:
+        return None
+    if _INTEGER.fullmatch(key):
+        return "id"
+    return "slug" if table.name in SLUGS and _SLUG.fullmatch(key) else None
+
+
+def key_value(form: str, key: str) -> Any:
+    """The parameter for a key of this form."""
+    return whole_number(key) if form == "id" else key.lower()
+
+
+def named(thing: FromClause, table: Table, form: str, name: str = "key") -> ColumnElement[bool]:
+    """`thing` is the one that the parameter `name`, of this form, names."""
+    column: ColumnElement[Any] = thing.c.id
+    if form == "uuid":
+        column = thing.c.id if table is schema.versions else thing.c.uuid
+    if form != "slug":
+        wanted: Any = param(name, Key if form == "id" else Id)
+    else:
+        slugs = SLUGS[table.name].alias()
+        owner = next(c for c in slugs.c if c.name != "slug")
+        wanted = select(owner).where(slugs.c.slug == param(name)).scalar_subquery()
+    is_it: ColumnElement[bool] = column == wanted
+    return is_it
+
+
+def _one(table: Table, shape: Shape, sight: Sight, form: str) -> Any:
+    thing = table.alias("thing")
+    return select(json_text(shape(thing, sight))).where(
+        named(thing, table, form), access.readable(thing, sight)
+    )
+
+
+def get(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> str:
+    """The JSON of one thing, by id, uuid or slug. Raises NotFound."""
+    form = key_form(table, key)
+    found = form and tx.value(
+        _one,
+        table,
+        shape,
+        actor.sight,
+        form,
+        key=key_value(form, key),
+        **params(tx, actor),
+    )
+    if not found:
+        raise NotFound()
+    return str(found)
+
+
+def params(tx: Tx, actor: Actor) -> dict[str, Any]:
+    """The parameters of the rule and of addresses, for this reader at this instant."""
+    return {**actor.params, "now": tx.now, "api": tx.api}
+
+
+def _row(table: Table, sight: Sight, form: str) -> Any:
+    thing = table.alias("thing")
+    may = access.changeable(thing, sight).label("may_change")
+    return select(*thing.c, may).where(named(thing, table, form), access.readable(thing, sight))
+
+
+def find(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
+    """The row of one thing that the actor may read, with `may_change`; None where there is none."""
+    form = key_form(table, key)
+    if form is None:
+        return None
+    return tx.first(_row, table, actor.sight, form, key=key_value(form, key), **params(tx, actor))
+
+
+def take_any(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
+    """The row of a thing that the actor may read, with `may_change`. Raises NotFound."""
+    row = find(tx, actor, table, key)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def take(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
+    """The row of one thing to be changed. Raises Unauthorized, NotFound, then Forbidden."""
+    if actor.kind == "anonymous":
+        actor.require_write()
+    row = take_any(tx, actor, table, key)
+    actor.require_write()
+    if not row["may_change"]:
+        raise Forbidden("You may read this, but not change it.")
+    return row
+
+
+Condition = Callable[[FromClause, Sight], ColumnElement[bool]]
+"""Which rows of a list's table the reader may see."""
+
+
+def _conditions(
+    listing: Listing,
+    seen: Condition,
+    thing: FromClause,
+    sight: Sight,
+    forms: tuple[tuple[str, str], ...],
+) -> list[ColumnElement[bool]]:
+    asked = [listing.filters[name].where(thing, sight, form) for name, form in forms]
+    return [seen(thing, sight), *asked]
+
+
+def _counted(
+    listing: Listing, seen: Condition, sight: Sight, forms: tuple[tuple[str, str], ...]
+) -> Any:
+    thing = listing.table.alias("thing")
+    conditions = _conditions(listing, seen, thing, sight, forms)
+    return select(func.count()).select_from(thing).where(*conditions)
+
+
+def _rows(
+    listing: Listing,
+    seen: Condition,
+    shape: Shape,
+    sight: Sight,
+    forms: tuple[tuple[str, str], ...],
+    order: str,
+    op: str | None,
+    numbered: bool,
+) -> Any:
+    inner = listing.table.alias("thing")
+    conditions = _conditions(listing, seen, inner, sight, forms)
+    return _built(
+        listing,
+        paging.picked(listing, conditions, inner, order, op, numbered),
+        shape,
+        sight,
+        order,
+        op,
+    )
+
+
+def _lane_rows(
+    listing: Listing,
+    groups: int,
+    shape: Shape,
+    sight: Sight,
+    order: str,
+    op: str | None,
+    numbered: bool,
+) -> Any:
+    chosen = paging.merged(listing, branches.ways(sight, groups), order, op, numbered)
+    return _built(listing, chosen, shape, sight, order, op)
+
+
+def _built(
+    listing: Listing, chosen: Any, shape: Shape, sight: Sight, order: str, op: str | None
+) -> Any:
+    # The page is picked first, and only its rows are built: a sort would build them all.
+    picked = chosen.subquery("picked")
+    shown = listing.table.alias("shown")
+    key = next(iter(listing.table.primary_key)).name
+    return (
+        select(json_text(shape(shown, sight)).label("json"), picked.c.value, picked.c.id)
+        .select_from(picked.join(shown, shown.c[key] == picked.c.key))
+        .order_by(*paging.directed(order, op, picked.c.value, picked.c.id))
+    )
+
+
+def page(
+    tx: Tx,
+    actor: Actor,
+    shape: Shape,
+    query: Query,
+    seen: Condition = access.readable,
+    **more: Any,
+) -> Page:
+    """One page of what the actor may read, with the exact count. Raises NotFound past the end.
+
+    `seen` and its parameters stand in for the rule where a thing's own door has asked it already.
+    """
+    listing, sight = query.listing, actor.sight
+    given = {**params(tx, actor), **query.params, **more}
+    count = int(tx.value(_counted, listing, seen, sight, query.forms, **given))
+    place = _place(query, count)
+    shaped = listing, seen, shape, sight, query.forms, query.order, _op(query), query.page > 1
+    return _page(query, count, tx.rows(_rows, *shaped, **given, **place))
+
+
+def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
+    """One page of versions, of which there may be millions, as `page` gives it.
+
+    Without filters: the first rows of each way of seeing, and kept counts. With filters, where the
+    actor sees few: those few are asked, instead of all that the filters hold for.
+    """
+    listing, sight = query.listing, actor.sight
+    if query.forms and (sight is Sight.ALL or query.narrow):
+        return page(tx, actor, shape, query)
+    counted = stored_counts.kept(tx, stored_counts.scopes(actor))
+    if query.forms:
+        return page(tx, actor, shape, query, _seen(counted.n))
+    count = stored_counts.readable(tx, actor, counted)
+    ways = branches.params(actor.groups)
+    place = _place(query, count)
+    shaped = listing, len(ways), shape, sight, query.order, _op(query), query.page > 1
+    given = {**params(tx, actor), **ways, **place}
+    return _page(query, count, tx.rows(_lane_rows, *shaped, **given))
+
+
+FEW = 5_000
+"""Up to so many versions, what a reader sees is looked through for what filters hold for."""
+LITTLE = 100_000
+"""Up to so many versions, what a reader's groups see is gathered before versions are looked at."""
+
+
+def _seen(n: Mapping[int, int]) -> Condition:
+    """The rule on versions, in the form that suits a reader of whom these are the counts."""
+    besides = sum(n.values()) - n[stored_counts.PUBLIC]
+    if n[stored_counts.PUBLIC] + besides <= FEW:
+        return among_few
+    return public_or_besides if besides <= LITTLE else access.readable
+
+
+def among_few(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+    """The reader, who sees few versions, may read this one."""
+    return among(version.c.n, branches.shown(sight))
+
+
+def public_or_besides(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+    """The reader, whose groups see little that not everybody sees, may read this one."""
+    everybody = branches.everybodys(version)
+    if sight is Sight.PUBLIC:
+        return everybody
+    return or_(everybody, version.c.n.in_(stored_counts.besides(False)))
+
+
+def _op(query: Query) -> str | None:
+    return query.cursor.op if query.cursor else None
+
+
+def _place(query: Query, count: int) -> dict[str, Any]:
+    """The parameters that say which rows a page has. Raises NotFound past the end."""
+    offset = (query.page - 1) * query.size
+    if query.page > 1 and offset >= count:
+        raise past_the_end()
+    cursor = query.cursor
+    return {
+        "size": query.size + 1,
+        "offset": offset,
+        "reach": offset + query.size + 1,
+        "after": cursor.value if cursor else None,
+        "after_id": cursor.id if cursor else None,
+    }
+
+
+def _page(query: Query, count: int, rows: list[Row]) -> Page:
+    return paging.page(query, count, [(row["json"], row["value"], row["id"]) for row in rows])
+
+
+def etag(body: str) -> str:
+    """The strong ETag of an answer: a hash of its bytes."""
+    data = body.encode()
+    made = hashlib.blake2b(data[:_PIECE], digest_size=16)
+    for start in range(_PIECE, len(data), _PIECE):
+        made.update(data[start : start + _PIECE])
+    return f'"{made.hexdigest()}"'
+
+
+_PIECE = 2047
+"""From 2 KiB on hashlib lets go of the interpreter, which costs more than hashing them."""

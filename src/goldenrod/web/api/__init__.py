@@ -1,0 +1,1 @@
+"""The HTTP API: its routes, and the handlers that no other resource shares."""

@@ -1,0 +1,162 @@
+"""The five doors that nearly every noun has: list, get, create, edit, and end or remove.
+
+Each is made from a noun's own functions, so a route is one line and all nouns answer alike: same
+order of refusals, same ETags, same Idempotency-Key.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from goldenrod.base.errors import BadRequest, Conflict, NotFound
+from goldenrod.rules import resources
+from goldenrod.rules.access import Actor
+from goldenrod.rules.changes import idempotency
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Listing, Page, Query, parse
+from goldenrod.web.request import Answer, Call, Door
+
+Get = Callable[[Tx, Actor, str], str]
+Take = Callable[[Tx, Actor, str], Row]
+Adds = Callable[[Tx, Actor, Made], Mapping[str, Any]]
+
+
+def listing(list_page: Callable[[Tx, Actor, Query], Page], takes: Listing) -> Door:
+    """GET a page."""
+
+    def door(call: Call) -> Answer:
+        with call.read() as (tx, actor):
+            page = list_page(tx, actor, call.query(takes))
+        return one(page.envelope(call.base()))
+
+    return door
+
+
+def reading_one(get: Get) -> Door:
+    """GET one thing."""
+
+    def door(call: Call, key: str) -> Answer:
+        with call.read() as (tx, actor):
+            body = get(tx, actor, key)
+            call.no_arguments()
+        return one(body)
+
+    return door
+
+
+def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer with its strong ETag."""
+    return Answer(status, body, headers or {}, etag=resources.etag(body))
+
+
+def creating(
+    create: Callable[[Tx, Actor, Any], Made],
+    get: Get,
+    shape: type[Struct],
+    *,
+    may: Callable[[Actor], None] = Actor.require_write,
+    adds: Adds = lambda tx, actor, made: {},
+) -> Door:
+    """POST something new: 201 with its address, or 200 with what was there already. `adds` tells
+    what the answer has beyond what GET answers.
+
+    With an Idempotency-Key the same request answers the first outcome, built anew.
+    """
+
+    def door(call: Call) -> Answer:
+        with call.change() as (tx, actor):
+            may(actor)
+            body = call.body(shape)
+            call.no_arguments()
+            key = call.req.get_header("Idempotency-Key")
+            if key is None:
+                made = create(tx, actor, body)
+            else:
+                print_ = idempotency.fingerprint(call.req.path, call.raw())
+                found = idempotency.find(tx, actor, idempotency.checked(key), print_)
+                made = found or create(tx, actor, body)
+                if not found:
+                    idempotency.keep(tx, actor, key, print_, made)
+            return _made(made, get(tx, actor, made.key), adds(tx, actor, made))
+
+    return door
+
+
+def _made(made: Made, body: str, more: Mapping[str, Any]) -> Answer:
+    address = json.loads(body)["url"]
+    answered = body
+    for name, value in more.items():
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        answered = f'{answered[:-1]},"{name}":{text}}}'
+    status = 201 if made.new else 200
+    return Answer(status, answered, {"Location": address}, etag=resources.etag(body))
+
+
+def editing(
+    take: Take,
+    edit: Callable[[Tx, Actor, Row, Any], None],
+    get: Get,
+    shape: type[Struct],
+) -> Door:
+    """PATCH one thing: a merge patch, all of it or nothing. Who gives the thing out of their own
+    sight by it gets 204."""
+
+    def door(call: Call, key: str) -> Answer:
+        with call.change() as (tx, actor):
+            row = take(tx, actor, key)
+            current = get(tx, actor, key)
+            call.expect(tx, current)
+            patch = call.patch(shape, json.loads(current))
+            call.no_arguments()
+            edit(tx, actor, row, patch)
+            tx.check_match()
+            try:
+                return one(get(tx, actor, str(row.get("uuid") or row["id"])))
+            except NotFound:
+                return Answer(204)
+
+    return door
+
+
+def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Door:
+    """DELETE one thing: 204, the second time too where the thing stays to be seen."""
+
+    def door(call: Call, key: str) -> Answer:
+        with call.change() as (tx, actor):
+            row = take(tx, actor, key)
+            call.expect(tx, get(tx, actor, key))
+            call.no_arguments()
+            end(tx, actor, row)
+            tx.check_match()
+        return Answer(204)
+
+    return door
+
+
+def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listing) -> Door:
+    """GET a page of what belongs to one thing."""
+
+    def door(call: Call, key: str) -> Answer:
+        with call.read() as (tx, actor):
+            try:
+                query = call.query(takes)
+            except BadRequest:
+                # Whoever may not see the thing is told that, and nothing of its lists.
+                list_page(tx, actor, key, parse(takes, {}))
+                raise
+            page = list_page(tx, actor, key, query)
+        return one(page.envelope(call.base()))
+
+    return door
+
+
+def without_idempotency(call: Call) -> None:
+    """Raise Conflict where an Idempotency-Key comes to a door whose answer holds a secret."""
+    if call.req.get_header("Idempotency-Key") is not None:
+        raise Conflict(
+            "This answer holds a secret that is shown once: it takes no Idempotency-Key.",
+            code="idempotency_not_offered",
+        )

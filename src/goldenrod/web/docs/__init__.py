@@ -1,0 +1,1 @@
+"""The API's documentation: OpenAPI, the reference pages, the error codes."""

@@ -1,0 +1,219 @@
+"""The OpenAPI 3.1 document, generated from `api.ROUTES` and from the types that its routes name.
+
+Nothing of an operation is written here by hand: a route that is added to the table is in the
+document. What all operations of one method share (headers, the statuses they refuse with) is said
+once. `schemas.py` has the types, `parameters.py` what comes beside a body, `examples.py` the
+contract's example; `reference.py` serves it all.
+"""
+
+from typing import Any
+
+from apispec import APISpec
+
+from goldenrod import __version__
+from goldenrod.base import answers, errors
+from goldenrod.base.bodies import NewToken
+from goldenrod.web.api.routes import ROUTES, Route
+from goldenrod.web.docs import examples
+from goldenrod.web.docs.params import FOR_A_SECRET, headers, of_path, of_query, tag_of
+from goldenrod.web.docs.schemas import Components, Schema
+from goldenrod.web.request import JSON, MERGE_PATCH
+
+PROBLEM = "application/problem+json"
+
+_ABOUT = """\
+Versions of golden machine images: what changed in each, what each came from, where it can be
+launched, and who may use it.
+
+Without credentials you see what is public. Send `Authorization: Token <secret>` (or `Bearer`) to
+see and change what you may; a token that is not valid is 401 everywhere. What you may not see
+answers 404, exactly like what does not exist.
+
+Parameters and fields that are not named here are refused (400). Errors are problem documents
+(RFC 9457); [all codes](docs/errors)."""
+
+_CHANGES = ("POST", "PATCH", "PUT", "DELETE")
+_REFUSALS: dict[str, tuple[int, ...]] = {
+    "GET": (400, 401, 404, 503),
+    # 404: what the same Idempotency-Key made before has gone since.
+    "POST": (400, 401, 403, 404, 408, 409, 413, 415, 503),
+    "PATCH": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
+    "PUT": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
+    "DELETE": (400, 401, 403, 404, 409, 412, 503),
+}
+_VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}
+_HEADERS: dict[str, Schema] = {
+    "ETag": {
+        "description": "a hash of the answer's bytes, for If-None-Match and If-Match",
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+        "required": True,
+    },
+    "Location": {
+        "description": "the address of what was made",
+        "schema": {"type": "string", "format": "uri-reference"},
+        "required": True,
+    },
+    "WWW-Authenticate": {"schema": {"type": "string"}, "required": True},
+    "Retry-After": {
+        "description": "seconds",
+        "schema": {"type": "integer", "minimum": 0},
+        "required": True,
+    },
+}
+
+
+def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[str, Any]:
+    """The document: `server` is the address that all paths stand under, `api` the prefix of those
+    that are not at the root."""
+    spec = APISpec(
+        "Goldenrod",
+        __version__,
+        "3.1.0",
+        info={
+            "summary": "The catalogue of golden machine images",
+            "description": _ABOUT,
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        servers=[{"url": server}],
+        tags=[{"name": tag} for tag in dict.fromkeys(tag_of(route) for route in routes)],
+    )
+    components = Components(routes)
+    by_path: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        for path in route.paths(api):
+            operation = _operation(route, components, at_root=not path.startswith(f"{api}/"))
+            by_path.setdefault(_written(path), {})[route.method.lower()] = operation
+    for path, operations in by_path.items():
+        spec.path(path, operations=operations)
+    for name, schema in sorted(components.schemas.items()):
+        spec.components.schema(name, schema)
+    for name, header in _HEADERS.items():
+        spec.components.header(name, header)
+    for kind in errors.Problem.__subclasses__():
+        spec.components.response(f"Problem{kind.status}", _problem(kind, components))
+    for name, scheme in _SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
+    return spec.to_dict()
+
+
+_SCHEMES: dict[str, Schema] = {
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`Token <secret>`, with the word before the secret",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "description": "the same secret"},
+}
+
+
+def _written(path: str) -> str:
+    return path.replace("{key}", "{id}")
+
+
+def _singular(words: str) -> str:
+    return f"{words[:-3]}y" if words.endswith("ies") else words.removesuffix("s")
+
+
+def operation_id(route: Route) -> str:
+    """`list_images`, `get_image`, `edit_image`, `list_image_channels`."""
+    parts = [part.replace("-", "_") for part in route.path.strip("/").split("/")]
+    words = [part for part in parts if not part.startswith("{")]
+    many = route.lists is not None
+    owners = [_singular(word) for word in words[:-1]]
+    last = words[-1] if many or len(words) > 1 else _singular(words[-1])
+    verb = _VERBS.get(route.method) or ("list" if many else "get")
+    ends = parts[-1].strip("{}")
+    named = [ends] if parts[-1].startswith("{") and ends not in ("key", "name") else []
+    return "_".join([verb, *owners, last, *named])
+
+
+def _operation(route: Route, components: Components, *, at_root: bool) -> Schema:
+    operation: Schema = {
+        "operationId": operation_id(route) + ("_at_root" if at_root else ""),
+        "summary": route.summary,
+        "description": _described(route),
+        "tags": [tag_of(route)],
+        "parameters": [*of_path(route), *of_query(route), *headers(route)],
+        "responses": _responses(route, components),
+        "security": [*([] if _needs_token(route) else [{}]), {"token": []}, {"bearer": []}],
+    }
+    if route.takes:
+        operation["requestBody"] = _request_body(route, components)
+    return operation
+
+
+def _described(route: Route) -> str:
+    if route.lists is not None:
+        return "Parameters that are not listed here, and any given twice, are refused."
+    if route.method == "PATCH":
+        return (
+            "A JSON merge patch: what is absent stays, lists are replaced whole, all of it or "
+            "nothing. Sending back what GET gave changes nothing. It takes no query parameters."
+        )
+    return "" if route.options else "It takes no query parameters."
+
+
+def _needs_token(route: Route) -> bool:
+    # A new token is asked for with a username and a password, too.
+    return route.method in _CHANGES and not (route.asks or route.takes is NewToken)
+
+
+def _request_body(route: Route, components: Components) -> Schema:
+    assert route.takes
+    media: Schema = {"schema": components.ref(route.takes)}
+    if route.path == "/image_versions/{key}":
+        media["example"] = examples.EDIT
+    kinds = (JSON, MERGE_PATCH) if route.method == "PATCH" else (JSON,)
+    return {"required": True, "content": dict.fromkeys(kinds, media)}
+
+
+def _responses(route: Route, components: Components) -> dict[str, Any]:
+    found: dict[str, Any] = {str(s): _success(route, s, components) for s in route.statuses}
+    if route.method == "GET":
+        found["304"] = {"description": "It is still what If-None-Match names."}
+    for status in sorted({*_REFUSALS[route.method], *route.refuses}):
+        found[str(status)] = f"Problem{status}"
+    return found
+
+
+def _success(route: Route, status: int, components: Components) -> Schema:
+    said = _SAID.get((route.method, status), "The answer.")
+    if route.answers is None or status == 204:
+        return {"description": said}
+    paged = route.lists is not None
+    schema = components.page_ref(route.answers) if paged else components.ref(route.answers)
+    media: Schema = {"schema": schema}
+    if route.answers is answers.Version:
+        media["example"] = examples.COLLECTION
+    if route.answers is answers.SingleVersion:
+        media["example"] = examples.VERSION
+    tagged = route.method != "POST" or status == 201
+    headers = ["ETag"] * (tagged and route.takes not in FOR_A_SECRET)
+    headers += ["Location"] * (status == 201 and route.method == "POST")
+    return {
+        "description": said,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {JSON: media, **dict.fromkeys(route.also, _TEXT)},
+    }
+
+
+_TEXT: Schema = {"schema": {"type": "string"}}
+_SAID = {
+    ("POST", 201): "It was made.",
+    ("POST", 200): "It was there already.",
+    ("PUT", 201): "It is new.",
+    ("PATCH", 204): "Done, and you may no longer see it.",
+    ("DELETE", 204): "Done.",
+}
+
+
+def _problem(kind: type[errors.Problem], components: Components) -> Schema:
+    headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    return {
+        "description": kind.title,
+        "headers": {
+            name: {"$ref": f"#/components/headers/{name}"} for name in headers.get(kind.status, [])
+        },
+        "content": {PROBLEM: {"schema": components.ref(answers.ProblemDocument)}},
+    }

@@ -1,0 +1,148 @@
+"""The OpenAPI parameters of a route: its path's keys, a list's query, the headers it heeds.
+
+All of it is read from the route and its `Listing`; `openapi.py` puts it into the document.
+"""
+
+import re
+
+from goldenrod.base.bodies import NewToken, NewWebhook
+from goldenrod.catalogue.channels.channels import NAME
+from goldenrod.catalogue.channels.lookup import MOST_CHARACTERS
+from goldenrod.catalogue.versions.lineage.lineage import DIRECTIONS, MOST_DEPTH
+from goldenrod.rules.changes.idempotency import MOST_KEY
+from goldenrod.store.paging import MOST_PER_PAGE, PAGE_SIZE, Filter, Listing
+from goldenrod.web.api.routes import Route
+from goldenrod.web.docs.schemas import ID_PATTERN, SLUG_PATTERN, UUID_PATTERN, Schema, named
+
+FOR_A_SECRET = (NewToken, NewWebhook)
+"""Bodies whose answer holds a secret that is shown once: it has no ETag."""
+_WITHOUT_KEY = ("tokens", "webhooks")
+"""Resources that take no Idempotency-Key, since their answers hold a secret."""
+
+_KEYS = {
+    "image_versions": (UUID_PATTERN,),
+    "images": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+    "providers": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+}
+_NAMED = {
+    "name": (NAME.pattern,),
+    "channel": (NAME.pattern,),
+    "image": _KEYS["images"],
+    "provider": _KEYS["providers"],
+}
+_WORDS = {
+    ID_PATTERN: "id",
+    UUID_PATTERN: "UUID",
+    SLUG_PATTERN: "slug",
+    NAME.pattern: "name",
+}
+_TAKES = {
+    "a uuid": (UUID_PATTERN,),
+    "an id or uuid": (ID_PATTERN, UUID_PATTERN),
+    "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
+}
+_TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_OPTIONS: dict[str, Schema] = {
+    "against": named(UUID_PATTERN),
+    "allow_revoked": {"type": "boolean", "default": False},
+    "depth": {"type": "integer", "minimum": 0, "maximum": MOST_DEPTH},
+    "direction": {"type": "string", "enum": list(DIRECTIONS), "default": "both"},
+    "identifier": _TEXT | {"minLength": 1, "maxLength": MOST_CHARACTERS},
+    "provider": named(*_KEYS["providers"]),
+}
+"""What a route's options take that is not any text."""
+_OBLIGATORY: dict[str, Schema] = {"identifier": {"required": True}}
+
+
+def tag_of(route: Route) -> str:
+    """The resource that a route belongs to."""
+    return route.path.split("/")[1]
+
+
+def of_path(route: Route) -> list[Schema]:
+    """What stands in braces in its address."""
+    found = []
+    for name in re.findall(r"{(\w+)}", route.path):
+        forms = _NAMED.get(name) or _KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN))
+        found.append(
+            {
+                "name": "id" if name == "key" else name,
+                "in": "path",
+                "required": True,
+                "description": "its " + " or ".join(_WORDS[form] for form in forms),
+                "schema": named(*forms),
+            }
+        )
+    return found
+
+
+def of_query(route: Route) -> list[Schema]:
+    """What a list takes: its filters, its order, its pages."""
+    if route.lists is None:
+        return [
+            _query(name, words, _OPTIONS.get(name, _TEXT)) | _OBLIGATORY.get(name, {})
+            for name, words in route.options.items()
+        ]
+    filters = [
+        _query(name, takes.takes, _filter_schema(takes))
+        for name, takes in route.lists.filters.items()
+    ]
+    return [*filters, *_paging(route.lists)]
+
+
+def _filter_schema(takes: Filter) -> Schema:
+    forms = _TAKES.get(takes.takes)
+    if forms:
+        return named(*forms)
+    if takes.schema == {"type": "string"}:
+        return _TEXT
+    return dict(takes.schema)
+
+
+def _paging(listing: Listing) -> list[Schema]:
+    orders = [order for name in listing.orders for order in (name, f"-{name}")]
+    size = {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PAGE_SIZE}
+    return [
+        _query(
+            "ordering",
+            "with - before it, descending",
+            {"type": "string", "enum": orders, "default": listing.default},
+        ),
+        _query("page_size", "how many results a page has", size),
+        _query(
+            "page",
+            "a page by number; the further back, the more it costs. Following next does not",
+            {"type": "integer", "minimum": 1},
+        ),
+        _query(
+            "cursor",
+            "as next and previous carry it; not together with page",
+            {"type": "string"},
+        ),
+    ]
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def headers(route: Route) -> list[Schema]:
+    """The conditional and idempotency headers of its method."""
+    text = {"type": "string"}
+    if route.method == "GET":
+        return [_header("If-None-Match", "an ETag: 304 where the answer is still that", text)]
+    if route.method != "POST":
+        return [_header("If-Match", "an ETag: 412 where GET answers another now", text)]
+    if route.asks or tag_of(route) in _WITHOUT_KEY:
+        return []
+    return [
+        _header(
+            "Idempotency-Key",
+            "for 24 hours, the same request with the same key answers the first outcome",
+            text | {"minLength": 1, "maxLength": MOST_KEY},
+        )
+    ]
+
+
+def _header(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "header", "description": description, "schema": schema}

@@ -1,0 +1,156 @@
+"""The API's reference: `/openapi.json`, the interactive page `/docs`, and `/docs/errors`.
+
+Everything the pages load comes from this server: Swagger UI's files from the package that brings
+them, the rest from `static/`. Their Content-Security-Policy allows nothing else and no inline
+script. Addresses in the pages are relative, so they work under any prefix.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import falcon
+from openapi_ui_bundles import swagger_ui
+
+from goldenrod.base.config import Settings
+from goldenrod.base.errors import Problem
+from goldenrod.store.db import Database
+from goldenrod.web.docs.error_codes import CODES
+from goldenrod.web.docs.openapi import document
+from goldenrod.web.request import JSON, Answer, Call
+
+_CSS, _HTML = "text/css; charset=utf-8", "text/html; charset=utf-8"
+_JAVASCRIPT, _PNG = "text/javascript; charset=utf-8", "image/png"
+
+_SWAGGER = Path(swagger_ui.static_path)
+_STATIC = Path(str(files("goldenrod.web") / "static"))
+ASSETS: Mapping[str, tuple[Path, str]] = {
+    "swagger-ui-bundle.js": (_SWAGGER, _JAVASCRIPT),
+    "swagger-ui.css": (_SWAGGER, _CSS),
+    "favicon-32x32.png": (_SWAGGER, _PNG),
+    "reference.js": (_STATIC, _JAVASCRIPT),
+    "reference.css": (_STATIC, _CSS),
+}
+"""What the pages load, by name under `/docs/assets/`: the folder it stands in, and its type."""
+
+# Swagger UI sets style attributes and draws its icons from data addresses.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+class _Served:
+    """One address whose answer never changes while the server runs: made when first asked for."""
+
+    def __init__(
+        self,
+        content: Callable[[], bytes],
+        media_type: str,
+        ask: Callable[[falcon.Request], Call],
+        *,
+        policy: str | None = None,
+    ) -> None:
+        self._content = cache(content)
+        self._media_type = media_type
+        self._policy = policy
+        self._ask = ask
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        call = self._ask(req)
+        call.answer(self._door, {})
+        content = self._content()
+        if self._policy:
+            resp.set_header("Content-Security-Policy", self._policy)
+        kept_by = "public" if call.anonymous else "private"
+        resp.set_header("Cache-Control", f"{kept_by}, no-cache")
+        resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
+        resp.content_type = self._media_type
+        resp.data = content
+
+    def _door(self, call: Call) -> Answer:
+        if call.req.get_header("Authorization") is not None:
+            # A token that is not valid is 401 everywhere.
+            with call.read():
+                pass
+        if self._media_type == JSON:
+            call.no_arguments()
+        return Answer()
+
+
+def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, api: str) -> None:
+    """Put the reference's addresses into the application; `api` is the prefix of its routes."""
+
+    def ask(req: falcon.Request) -> Call:
+        return Call(req, db, settings)
+
+    def written() -> bytes:
+        return json.dumps(document(settings.public_url or "/", api), ensure_ascii=False).encode()
+
+    app.add_route("/openapi.json", _Served(written, JSON, ask))
+    app.add_route("/docs", _Served(_page, _HTML, ask, policy=POLICY))
+    app.add_route("/docs/errors", _Served(_errors, _HTML, ask, policy=POLICY))
+    for name, (folder, media_type) in ASSETS.items():
+        app.add_route(f"/docs/assets/{name}", _Served((folder / name).read_bytes, media_type, ask))
+
+
+def _page() -> bytes:
+    return b"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Goldenrod: the API</title>
+<link rel="icon" href="docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="docs/assets/swagger-ui.css">
+<script src="docs/assets/swagger-ui-bundle.js" defer></script>
+<script src="docs/assets/reference.js" defer></script>
+</head>
+<body>
+<div id="reference"></div>
+<noscript>This page needs JavaScript; the same is in <a href="openapi.json">openapi.json</a>.
+All errors are in <a href="docs/errors">errors</a>.</noscript>
+</body>
+</html>
+"""
+
+
+def _errors() -> bytes:
+    kinds: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
+    titles = {kind.status: kind.title for kind in kinds}
+    rows = "".join(
+        f'<tr id="{code}"><td><a href="#{code}"><code>{code}</code></a></td>'
+        f"<td>{status} {escape(titles[status])}</td><td>{escape(meaning)}</td></tr>\n"
+        for code, (status, meaning) in CODES.items()
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Goldenrod: errors</title>
+<link rel="icon" href="assets/favicon-32x32.png">
+<link rel="stylesheet" href="assets/reference.css">
+</head>
+<body>
+<main>
+<h1>Errors</h1>
+<p>Every answer that is not a success is a problem document (RFC 9457). Its <code>code</code> is
+stable, and its <code>type</code> leads to the row here; its <code>detail</code> says what to
+change. Where several apply, the first of 405, 401, 404, 403, 413, 415, 400, 412 and 409 is the one.
+Back to <a href="../docs">the API</a>.</p>
+<table>
+<thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead>
+<tbody>
+{rows}</tbody>
+</table>
+</main>
+</body>
+</html>
+""".encode()

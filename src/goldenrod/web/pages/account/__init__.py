@@ -1,0 +1,1 @@
+"""Pages of the signed-in user: signing in, account, tokens, groups."""

@@ -1,0 +1,47 @@
+"""The visitor's own account: who they are, their groups, and where they are signed in."""
+
+import json
+
+from goldenrod.catalogue.accounts import groups, identities, oidc_accounts, sessions
+from goldenrod.store import paging
+from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.visit import Page, Visit
+
+
+def show_account(visit: Visit) -> Page:
+    """GET /account."""
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        mine = groups.list_groups(tx, actor, paging.parse(groups.LIST, {}))
+        user = {"user": [actor.username]}
+        accounts = identities.list_identities(tx, actor, paging.parse(identities.LIST, user))
+        elsewhere = visit.settings.oidc_issuer
+        linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if elsewhere else []
+        browsers = sessions.list_sessions(tx, actor)
+    return visit.page(
+        "account/account.html",
+        groups=[json.loads(one) for one in mine.results],
+        groups_count=mine.count,
+        identities=[json.loads(one) for one in accounts.results],
+        linked=linked,
+        sessions=browsers,
+        this_one=visit.session.uuid if visit.session else None,
+    )
+
+
+def end_session(visit: Visit, uuid: str) -> Page:
+    """POST /account/sessions/{uuid}/end: one of the visitor's browsers is signed out."""
+    with visit.note() as (tx, actor):
+        sessions.end_session(tx, actor, uuid)
+    if visit.session and visit.session.uuid == uuid.lower():
+        visit.leave()
+        return visit.redirect(urls.HOME)
+    return visit.redirect(urls.ACCOUNT, done="That browser is signed out.")
+
+
+def sign_out_everywhere(visit: Visit) -> Page:
+    """POST /account/sign-out-everywhere: all of the visitor's browsers, this one too."""
+    with visit.note() as (tx, actor):
+        sessions.end_all_sessions(tx, actor)
+    visit.leave()
+    return visit.redirect(urls.HOME)

@@ -1,0 +1,184 @@
+"""Groups: whom versions are shared with. Members see each other; leaders add and remove them, by
+exact username; staff make groups, name leaders, rename and remove.
+"""
+
+import json
+from typing import Any
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import Problem, field_problem
+from goldenrod.base.numbers import are_digits
+from goldenrod.catalogue.accounts import groups
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Row, Tx
+from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
+from goldenrod.web.pages.kit.listing import listed
+from goldenrod.web.pages.kit.visit import Page, Undo, Visit
+
+LABELS = {"users": "Usernames", "name": "Name"}
+
+Group = dict[str, Any]
+
+
+def show_groups(visit: Visit) -> Page:
+    """GET /groups: those that the visitor is in; staff see all."""
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        fixed = {"personal": "false", "ordering": "name"}
+        found = listed(visit, tx, actor, groups.list_groups, groups.LIST, "name", **fixed)
+    return visit.page("account/groups.html", list=found)
+
+
+def show_group(visit: Visit, key: str) -> Page:
+    """GET /groups/{key}."""
+    visit.require_user()
+    return _show(visit, key, Form.of())
+
+
+def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) -> Page:
+    with visit.read() as (tx, actor):
+        row = groups.take_any_group(tx, actor, key)
+        group = json.loads(groups.get_group(tx, actor, key))
+        touched = groups.touched(tx, actor, row)
+    if group["personal"]:
+        return visit.redirect(urls.GROUPS)
+    return visit.page(
+        "account/group.html",
+        group=group,
+        leaders={leader["id"] for leader in group["leaders"]},
+        may_change=row["may_change"],
+        touched=touched,
+        form=form,
+        problem=problem,
+        labels=LABELS,
+    )
+
+
+def _taken(tx: Tx, actor: Actor, key: str) -> tuple[Row, Group]:
+    """A group that the visitor may change: its row, and what it shows."""
+    row = groups.take_group(tx, actor, key)
+    return row, json.loads(groups.get_group(tx, actor, key))
+
+
+def _ids(people: list[Any]) -> list[int]:
+    return [person["id"] for person in people]
+
+
+def _names(people: list[Any], ids: set[int]) -> str:
+    return ", ".join(person["username"] for person in people if person["id"] in ids)
+
+
+def _given_ids(visit: Visit) -> list[int]:
+    """The ids that a button of a page sends."""
+    return [int(word) for word in visit.form.words("ids") if are_digits(word)]
+
+
+def add_members(visit: Visit, key: str) -> Page:
+    """POST /groups/{key}/members: by exact username; by id where it undoes a removal."""
+    try:
+        with visit.change() as (tx, actor):
+            row, group = _taken(tx, actor, key)
+            given: list[Any] = [*visit.form.words("users"), *_given_ids(visit)]
+            if not given:
+                raise field_problem("users", "takes at least one username")
+            patch = bodies.GroupPatch(users=[*given, *_ids(group["users"])])
+            if actor.rules_all and visit.form.on("leader"):
+                patch.leaders = [*given, *_ids(group["leaders"])]
+            groups.edit_group(tx, actor, row, patch)
+            after = json.loads(groups.get_group(tx, actor, key))
+    except REFUSALS as problem:
+        return _show(visit, key, visit.form, refused(problem))
+    new = {*_ids(after["users"])} - {*_ids(group["users"])}
+    if not new:
+        return visit.redirect(urls.group(group), done="All of them were members already.")
+    verb = "is" if len(new) == 1 else "are"
+    return visit.redirect(
+        urls.group(group),
+        done=f"{_names(after['users'], new)} {verb} in {group['name']} now.",
+        undo=Undo(urls.group(group, "members", "remove"), {"ids": _written(new)}),
+    )
+
+
+def _written(ids: set[int]) -> str:
+    return ",".join(map(str, sorted(ids)))
+
+
+def remove_members(visit: Visit, key: str) -> Page:
+    """POST /groups/{key}/members/remove: those with these ids."""
+    try:
+        with visit.change() as (tx, actor):
+            row, group = _taken(tx, actor, key)
+            gone = {*_given_ids(visit)} & {*_ids(group["users"])}
+            patch = bodies.GroupPatch(users=[i for i in _ids(group["users"]) if i not in gone])
+            led = gone & {*_ids(group["leaders"])}
+            if led and actor.rules_all:
+                patch.leaders = [i for i in _ids(group["leaders"]) if i not in gone]
+            groups.edit_group(tx, actor, row, patch)
+    except REFUSALS as problem:
+        return _show(visit, key, Form.of(), refused(problem))
+    if not gone:
+        return visit.redirect(urls.group(group))
+    fields = {"ids": _written(gone)} | ({"leader": "on"} if led == gone else {})
+    verb = "is" if len(gone) == 1 else "are"
+    return visit.redirect(
+        urls.group(group),
+        done=f"{_names(group['users'], gone)} {verb} no longer in {group['name']}.",
+        undo=Undo(urls.group(group, "members"), fields),
+    )
+
+
+def set_leader(visit: Visit, key: str) -> Page:
+    """POST /groups/{key}/leaders: a member leads from now on, or no longer (staff)."""
+    with visit.change() as (tx, actor):
+        row, group = _taken(tx, actor, key)
+        given, leads = {*_given_ids(visit)}, visit.form.on("leads")
+        before = {*_ids(group["leaders"])}
+        leaders = before | given if leads else before - given
+        groups.edit_group(tx, actor, row, bodies.GroupPatch(leaders=[*sorted(leaders)]))
+        after = json.loads(groups.get_group(tx, actor, key))
+    names = _names(after["users"], given)
+    back = {"ids": _written(given)} | ({} if leads else {"leads": "on"})
+    return visit.redirect(
+        urls.group(group),
+        done=f"{names} {'leads' if leads else 'no longer leads'} {group['name']}.",
+        undo=Undo(urls.group(group, "leaders"), back),
+    )
+
+
+def rename_group(visit: Visit, key: str) -> Page:
+    """POST /groups/{key}/name: staff."""
+    try:
+        with visit.change() as (tx, actor):
+            row, group = _taken(tx, actor, key)
+            name = decode.name("name", visit.form.get("name"))
+            groups.edit_group(tx, actor, row, bodies.GroupPatch(name=name))
+    except REFUSALS as problem:
+        return _show(visit, key, visit.form, refused(problem))
+    undo = Undo(urls.group(group, "name"), {"name": group["name"]})
+    return visit.redirect(urls.group(group), done=f"It is called {name} now.", undo=undo)
+
+
+def show_remove(visit: Visit, key: str) -> Page:
+    """GET /groups/{key}/remove: what it would touch (staff)."""
+    visit.require_user()
+    return _show_remove(visit, key)
+
+
+def _show_remove(visit: Visit, key: str, problem: Problem | None = None) -> Page:
+    with visit.read() as (tx, actor):
+        row, group = _taken(tx, actor, key)
+        actor.require_staff()
+        touched = groups.touched(tx, actor, row)
+    return visit.page("account/group_remove.html", group=group, touched=touched, problem=problem)
+
+
+def remove_group(visit: Visit, key: str) -> Page:
+    """POST /groups/{key}/remove."""
+    try:
+        with visit.change() as (tx, actor):
+            row, group = _taken(tx, actor, key)
+            groups.remove_group(tx, actor, row)
+    except REFUSALS as problem:
+        return _show_remove(visit, key, refused(problem))
+    return visit.redirect(urls.staff("groups"), done=f"{group['name']} is removed.")

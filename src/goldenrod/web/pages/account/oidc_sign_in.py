@@ -1,0 +1,130 @@
+"""Signing in with the OpenID Connect provider: out to it with a browser, and back.
+
+The authorization code flow with PKCE. What was asked (state, nonce, verifier, and where the visitor
+was going) goes into a cookie that is signed for this browser and lasts ten minutes; it counts once.
+The provider sends people back to the public address alone. Who comes back is known by issuer and
+subject (`catalogue/accounts/oidc_accounts.py`), whatever their name.
+"""
+
+import hmac
+import re
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from goldenrod.base.clock import later
+from goldenrod.base.errors import BadRequest, Forbidden, NotFound, Unavailable
+from goldenrod.catalogue.accounts import oidc_accounts
+from goldenrod.rules.changes import security_log
+from goldenrod.web import oidc_client
+from goldenrod.web.oidc_client import OpenIdProvider, Person
+from goldenrod.web.pages.account.sign_in import show_form
+from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.forms import Form
+from goldenrod.web.pages.kit.visit import Page, Visit
+
+MINUTES = 10
+MOST_NEXT = 1000
+"""A longer address is not led on to: the cookie has to hold it."""
+
+_ERROR = re.compile(r"[a-z_]{1,40}", re.ASCII)
+
+
+def begin(visit: Visit) -> Page:
+    """GET /sign-in/oidc: on to the provider; who is signed in already is led on here."""
+    with visit.read() as (tx, _):
+        then = urls.checked_next(visit.asked("next"))
+        until = later(tx.now, minutes=MINUTES)
+    provider = _provider(visit)
+    if not visit.anonymous:
+        return visit.redirect(then)
+    asked = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
+    try:
+        there = provider.authorization_address(_back(visit), visit.settings.oidc_scopes, **asked)
+    except Unavailable as problem:
+        return show_form(visit, Form.of(next=then), problem)
+    led_on = then if len(then) <= MOST_NEXT else urls.HOME
+    visit.promise({**asked, "next": led_on, "until": until}, MINUTES * 60)
+    return visit.redirect(there)
+
+
+def come_back(visit: Visit) -> Page:
+    """GET /sign-in/oidc/callback: signed in, and on to where the visitor was going."""
+    with visit.read():
+        pass
+    provider = _provider(visit)
+    promised = visit.promised()
+    then = promised["next"] if promised else urls.HOME
+    try:
+        person = _person(visit, provider, promised)
+        _enter(visit, person)
+    except (BadRequest, Forbidden, Unavailable) as problem:
+        if isinstance(problem, BadRequest):
+            _note_failure(visit, problem)
+        return show_form(visit, Form.of(next=then), problem)
+    return visit.redirect(then)
+
+
+def _note_failure(visit: Visit, problem: BadRequest) -> None:
+    """Record a sign-in that came back wrong; one that is refused (403) is recorded as a refusal."""
+    with suppress(Unavailable), visit.db.note() as tx:
+        tx.address = visit.address
+        security_log.record(tx, "sign_in:failure", alike=("oidc",), by="oidc", code=problem.code)
+
+
+def _provider(visit: Visit) -> OpenIdProvider:
+    provider = oidc_client.provider_of(visit.settings)
+    if provider is None:
+        raise NotFound("There is nothing at this address.")
+    return provider
+
+
+def _back(visit: Visit) -> str:
+    return f"{visit.settings.public_url}{urls.SIGN_IN}/oidc/callback"
+
+
+def _person(visit: Visit, provider: OpenIdProvider, promised: dict[str, Any] | None) -> Person:
+    """Whom the provider vouches for. Raises BadRequest, Unavailable."""
+    assert visit.now is not None
+    state = visit.asked("state").encode()
+    if promised is None or not hmac.compare_digest(promised["state"].encode(), state):
+        raise oidc_client.failed(
+            "This sign-in was not begun in this browser, or was finished already."
+        )
+    if promised["until"] <= visit.now:
+        raise oidc_client.failed(f"This sign-in was begun more than {MINUTES} minutes ago.")
+    if visit.asked("iss") not in ("", provider.issuer):
+        raise oidc_client.failed("Another provider answered.")
+    if error := visit.asked("error"):
+        said = error if _ERROR.fullmatch(error) else "no reason given"
+        raise oidc_client.failed(f"The provider did not sign you in ({said}).")
+    return provider.redeem(
+        visit.asked("code"),
+        _back(visit),
+        verifier=promised["verifier"],
+        nonce=promised["nonce"],
+        now=visit.now,
+    )
+
+
+def _enter(visit: Visit, person: Person) -> None:
+    """Sign in the user that the account is; make one where it is nobody's. Raises Forbidden."""
+    with visit.db.note() as tx:
+        tx.address = visit.address
+        user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
+        if user_id is not None:
+            visit.begin_session(tx, user_id, "oidc")
+            return
+    if not visit.settings.oidc_create:
+        raise Forbidden(_unknown(person), code="oidc_account_unknown")
+    with visit.db.write() as tx:
+        tx.address = visit.address
+        user_id = oidc_accounts.create_user(tx, *person)
+        visit.begin_session(tx, user_id, "oidc")
+
+
+def _unknown(person: Person) -> str:
+    return (
+        "No user here is linked to your account. Ask staff to link it: its subject is "
+        f"{person.subject}."
+    )

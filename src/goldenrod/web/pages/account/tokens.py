@@ -1,0 +1,100 @@
+"""The visitor's tokens: what programs say who they are with. A secret is shown once, on the answer to
+making it, and stands nowhere else: in no address, no cookie, and no page that a browser keeps.
+"""
+
+import json
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.clock import later
+from goldenrod.base.errors import Problem, field_problem
+from goldenrod.catalogue.accounts import tokens
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
+from goldenrod.web.pages.kit.listing import listed
+from goldenrod.web.pages.kit.visit import Page, Visit
+
+LABELS = {"name": "Name", "scope": "Scope", "days": "Expires"}
+SCOPES = [
+    ("read", "read: look"),
+    ("write", "write: look and change"),
+    ("admin", "admin: tokens too, and staff's rights"),
+]
+DAYS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year")]
+DAYS += [("", "never")]
+
+
+def show_tokens(visit: Visit) -> Page:
+    """GET /account/tokens."""
+    visit.require_user()
+    return _list(visit, Form.of(scope="write", days="90"))
+
+
+def _list(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
+    with visit.read() as (tx, actor):
+        mine = {"user": actor.username, "ordering": "-created"}
+        found = listed(visit, tx, actor, tokens.list_tokens, tokens.LIST, **mine)
+    return visit.page(
+        "account/tokens.html",
+        list=found,
+        form=form,
+        problem=problem,
+        labels=LABELS,
+        scopes=SCOPES,
+        days=DAYS,
+    )
+
+
+def create_token(visit: Visit) -> Page:
+    """POST /account/tokens: the page that shows the secret, this once."""
+    try:
+        with visit.change() as (tx, actor):
+            token_id, secret = tokens.create_token(tx, actor, _asked(visit, tx))
+            token = json.loads(tokens.get_token(tx, actor, str(token_id)))
+    except REFUSALS as problem:
+        return _list(visit, visit.form, refused(problem))
+    return visit.page("account/token_created.html", 201, made=token, secret=secret)
+
+
+def _asked(visit: Visit, tx: Tx) -> bodies.NewToken:
+    days = visit.form.get("days")
+    if days not in dict(DAYS):
+        raise field_problem("days", "choose one of the list")
+    body = {
+        "name": decode.name("name", visit.form.get("name")),
+        "scope": visit.form.get("scope"),
+        "expires": later(tx.now, days=int(days)) if days else None,
+    }
+    return decode.convert(body, bodies.NewToken)
+
+
+def show_revoke(visit: Visit, key: str) -> Page:
+    """GET /account/tokens/{key}/revoke: what it stops, before it does."""
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        tokens.take_token(tx, actor, key)
+        token = json.loads(tokens.get_token(tx, actor, key))
+        back = _list_of(tx, actor, token)
+    if token["revoked_at"]:
+        return visit.redirect(back)
+    return visit.page("account/token_revoke.html", it=token, back=back)
+
+
+def revoke_token(visit: Visit, key: str) -> Page:
+    """POST /account/tokens/{key}/revoke."""
+    with visit.change() as (tx, actor):
+        row = tokens.take_token(tx, actor, key)
+        tokens.revoke_token(tx, actor, row)
+        token = json.loads(tokens.get_token(tx, actor, key))
+        back = _list_of(tx, actor, token)
+    return visit.redirect(
+        back, done=f"{token['name'] or 'The token'} is revoked: it stopped at once."
+    )
+
+
+def _list_of(tx: Tx, actor: Actor, token: urls.Thing) -> str:
+    """The page that a token is listed on: one's own, or the page of its user."""
+    if token["user"]["id"] == actor.user_id:
+        return urls.TOKENS
+    return urls.staff("users", str(token["user"]["id"]))

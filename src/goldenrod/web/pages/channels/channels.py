@@ -1,0 +1,323 @@
+"""Channels in a browser: what each offers and offered, and for its image's keepers: assigning,
+rolling back, who sees it, what it requires."""
+
+import json
+from typing import Any
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Problem,
+    Unauthorized,
+    field_problem,
+)
+from goldenrod.catalogue.channels import assign as promoting
+from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.images import images
+from goldenrod.rules import resources
+from goldenrod.rules.access import Actor
+from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.store import paging
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form
+from goldenrod.web.pages.kit.visit import Page, Undo, Visit
+
+Thing = dict[str, Any]
+
+LABELS = {
+    "name": "Channel",
+    "version": "Version",
+    "reason": "Reason",
+    "restricted": "Restricted",
+    "groups": "Groups",
+    "providers": "A machine on",
+    "channel": "Time in another channel",
+    "days": "Days there, at least",
+}
+OFFERABLE = ("current", "deprecated")
+HISTORY_SHOWN = 50
+
+
+def show_channels(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/channels; `version` is chosen in the form."""
+    return _list_page(visit, slug, Form.of(version=visit.asked("version")))
+
+
+def _list_page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -> Page:
+    with visit.read() as (tx, actor):
+        image = json.loads(images.get_image(tx, actor, slug))
+        asked = paging.parse(channels.LIST, {"page_size": ["1000"]})
+        page = channels.list_channels(tx, actor, str(image["id"]), asked)
+        may = _may_change(tx, actor, image)
+    return visit.page(
+        "channels/channels.html",
+        image=image,
+        channels=[json.loads(one) for one in page.results],
+        may=may,
+        offerable=_offerable(image),
+        form=form,
+        problem=problem,
+        labels=LABELS,
+        missing=_missing(problem),
+    )
+
+
+def _may_change(tx: Tx, actor: Actor, image: Thing) -> bool:
+    try:
+        images.take_image(tx, actor, str(image["id"]))
+    except (Forbidden, Unauthorized):
+        return False
+    return True
+
+
+def _offerable(image: Thing) -> list[Thing]:
+    """The newest versions that a channel may be assigned."""
+    return [version for version in image["versions"] if version["state"] in OFFERABLE]
+
+
+def _missing(problem: Problem | None) -> Thing | None:
+    """What a version lacks that a channel requires, where that is what was refused."""
+    if problem is None or problem.code != "channel_requirement_unmet":
+        return None
+    found = problem.extra["missing"]
+    # Of time, None says that it was never in the other channel.
+    return {
+        "providers": found.get("providers", []),
+        "time": "not_before" in found,
+        "not_before": found.get("not_before"),
+    }
+
+
+# ── one channel ────────────────────────────────────────────────────────────────────────────
+
+
+def show_channel(visit: Visit, slug: str, name: str) -> Page:
+    """GET /images/{slug}/channels/{name}."""
+    return _page(visit, slug, name, Form.of(version=visit.asked("version")))
+
+
+def _page(
+    visit: Visit,
+    slug: str,
+    name: str,
+    form: Form,
+    problem: Problem | None = None,
+    config: Form | None = None,
+) -> Page:
+    with visit.read() as (tx, actor):
+        image = json.loads(images.get_image(tx, actor, slug))
+        text = channels.get_channel(tx, actor, slug, name)
+        asked = {"ordering": ["-sequence"], "page_size": [str(HISTORY_SHOWN)]}
+        history = channels.list_assignments(
+            tx, actor, slug, name, paging.parse(channels.HISTORY, asked)
+        )
+        may = name != LATEST and _may_change(tx, actor, image)
+        others = channels.list_channels(
+            tx, actor, slug, paging.parse(channels.LIST, {"page_size": ["1000"]})
+        )
+    channel = json.loads(text)
+    past = [json.loads(one) for one in history.results]
+    names = [json.loads(one)["name"] for one in others.results]
+    return visit.page(
+        "channels/channel.html",
+        image=image,
+        channel=channel,
+        may=may,
+        history=past,
+        history_count=history.count,
+        before=_before(channel, past),
+        offerable=_offerable(image),
+        form=form.but(etag=_etag(channel)),
+        config=(config or Form(_config(channel))).but(etag=_config_etag(channel)),
+        of_config=config is not None,
+        others=[one for one in names if one not in (name, LATEST)],
+        problem=problem,
+        labels=LABELS,
+        missing=_missing(problem),
+    )
+
+
+def _etag(channel: Thing) -> str:
+    """What a form to assign was filled in from: what the channel was assigned."""
+    return resources.etag(_assigned(channel))
+
+
+def _assigned(channel: Thing) -> str:
+    return str(channel["assigned"]["id"]) if channel["assigned"] else ""
+
+
+def _before(channel: Thing, past: list[Thing]) -> Thing | None:
+    """What a channel offered before what it was assigned last: the newest other version in its
+    history that it may be assigned now."""
+    for entry in past:
+        version: Thing | None = entry["version"]
+        if version and version.get("state") in OFFERABLE and version["id"] != _assigned(channel):
+            return version
+    return None
+
+
+def assign_new(visit: Visit, slug: str) -> Page:
+    """POST /images/{slug}/channels: the channel that the form names, new or not."""
+    name = ""
+    try:
+        with visit.change() as (tx, actor):
+            _, image = references.take_image(tx, actor, slug)
+            name = visit.form.get("name").strip()
+            if not channels.NAME.fullmatch(name):
+                raise field_problem("name", "has 1 to 64 of a-z, 0-9, dots, dashes, underscores")
+            before, after = _assign(visit.form, tx, actor, image, name)
+    except REFUSALS as problem:
+        if isinstance(problem, Forbidden):
+            raise
+        return _list_page(visit, slug, visit.form, _placed(problem))
+    return _assigned_page(visit, image, name, before, after)
+
+
+def assign(visit: Visit, slug: str, name: str) -> Page:
+    """POST /images/{slug}/channels/{name}: `do` "assign" (the field `version`) or "unassign"."""
+    try:
+        with visit.change() as (tx, actor):
+            _, image = references.take_image(tx, actor, slug)
+            before, after = _assign(visit.form, tx, actor, image, name)
+    except REFUSALS as problem:
+        if isinstance(problem, Forbidden):
+            raise
+        return _page(visit, slug, name, visit.form, _placed(problem))
+    return _assigned_page(visit, image, name, before, after)
+
+
+def _placed(problem: Problem) -> Problem:
+    places = {"version_not_offered": "version", "channel_computed": "name"}
+    if problem.code in places:
+        problem.errors = (FieldError(places[problem.code], problem.detail),)
+    return fields.placed(problem)
+
+
+def _assign(
+    form: Form, tx: Tx, actor: Actor, image: Thing, name: str
+) -> tuple[Thing | None, Thing]:
+    """Assign what the form says; the channel before, where it was there, and after."""
+    row, channel = promoting.take_for_assigning(tx, actor, str(image["id"]), name)
+    there = channel is not None and not channel["hidden"]
+    before = _channel(tx, actor, image, name) if there else None
+    if form.get("etag"):
+        tx.expect(form.get("etag"), _etag(before) if before else None)
+    version = None
+    if form.get("do") != "unassign":
+        version = references.meant(tx, actor, image, "version", form.get("version"))
+        if version is None:
+            raise field_problem("version", "is required")
+    given = {
+        "version": version,
+        "reason": form.get("reason").strip() or None,
+        "override": form.on("override"),
+    }
+    body = decode.convert(given, bodies.Assignment)
+    promoting.assign(tx, actor, row, channel, name, body)
+    return before, _channel(tx, actor, image, name)
+
+
+def _channel(tx: Tx, actor: Actor, image: Thing, name: str) -> Thing:
+    channel: Thing = json.loads(channels.get_channel(tx, actor, str(image["id"]), name))
+    return channel
+
+
+def _assigned_page(
+    visit: Visit, image: Thing, name: str, before: Thing | None, after: Thing
+) -> Page:
+    was, now = before and before["target"], after["target"]
+    done = f"{name} now offers {now['name']}." if now else f"{name} offers nothing now."
+    return visit.redirect(
+        urls.image(image),
+        done=done,
+        more=f"Before: {was['name']}." if was and was != now else "",
+        undo=_undo(image, name, before, after),
+    )
+
+
+def _undo(image: Thing, name: str, before: Thing | None, after: Thing) -> Undo | None:
+    """What gives back the assignment that was."""
+    if before is None:
+        return Undo(urls.channel(image, name, "hide"), {})
+    if _assigned(before) == _assigned(after):
+        return None
+    return Undo(urls.channel(image, name), _assigning(before) | {"etag": _etag(after)})
+
+
+def _assigning(channel: Thing) -> dict[str, str]:
+    """The fields that assign what a channel is assigned."""
+    if not channel["assigned"]:
+        return {"do": "unassign"}
+    return {"do": "assign", "version": _assigned(channel)}
+
+
+def hide(visit: Visit, slug: str, name: str) -> Page:
+    """POST /images/{slug}/channels/{name}/hide."""
+    try:
+        with visit.change() as (tx, actor):
+            _, image = references.take_image(tx, actor, slug)
+            row = channels.take_channel(tx, actor, slug, name)
+            before = _channel(tx, actor, image, name)
+            promoting.hide_channel(tx, actor, row)
+    except Conflict as problem:
+        return _page(visit, slug, name, Form.of(), problem)
+    return visit.redirect(
+        urls.image(image, "channels"),
+        done=f"{name} is gone.",
+        more="Whoever resolves it gets 404 until it is assigned again.",
+        undo=Undo(urls.channel(image, name), _assigning(before)),
+    )
+
+
+# ── who sees it, what it requires ──────────────────────────────────────────────────────────
+
+
+def _config(channel: Thing) -> dict[str, list[str]]:
+    """How a channel is configured, as its form shows it."""
+    requires = channel["requires"] or {"providers": [], "channel": None, "days": None}
+    places = [str(one.get("slug", one["id"])) for one in requires["providers"]]
+    return {
+        "restricted": ["on"] if channel["restricted"] else [""],
+        "groups": [fields.joined([group["name"] for group in channel["groups"]])],
+        "providers": [", ".join(places)],
+        "channel": [requires["channel"] or ""],
+        "days": ["" if requires["days"] is None else str(requires["days"])],
+    }
+
+
+def _config_etag(channel: Thing) -> str:
+    return resources.etag(json.dumps(_config(channel)))
+
+
+def configure(visit: Visit, slug: str, name: str) -> Page:
+    """POST /images/{slug}/channels/{name}/configure."""
+    try:
+        with visit.change() as (tx, actor):
+            _, image = references.take_image(tx, actor, slug)
+            row = channels.take_channel(tx, actor, slug, name)
+            channel = _channel(tx, actor, image, name)
+            tx.expect(visit.form.get("etag") or None, _config_etag(channel))
+            patch = decode.convert(_configured(visit.form), bodies.ChannelPatch)
+            promoting.edit_channel(tx, actor, row, patch)
+    except REFUSALS as problem:
+        if isinstance(problem, Forbidden):
+            raise
+        return _page(visit, slug, name, Form.of(), fields.placed(problem), config=visit.form)
+    return visit.redirect(urls.channel(image, name), done="Saved.")
+
+
+def _configured(form: Form) -> dict[str, Any]:
+    asked = {
+        "providers": [fields.reference(one) for one in fields.split(form.get("providers"))],
+        "channel": form.get("channel").strip() or None,
+        "days": fields.whole("days", form.get("days")),
+    }
+    return {
+        "restricted": any(form.all("restricted")),
+        "groups": fields.split(form.get("groups")),
+        # Nothing asked for is no requirement; a required channel that is hidden now stays.
+        "requires": asked,
+    }

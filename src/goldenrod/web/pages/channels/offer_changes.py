@@ -1,0 +1,43 @@
+"""What the channels of an image offer before and after a change that is tried: what it would move."""
+
+import json
+from typing import Any, NamedTuple
+
+from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.versions import versions
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Tx
+
+Thing = dict[str, Any]
+
+
+class Move(NamedTuple):
+    """A channel that would offer something else, or nothing."""
+
+    channel: str
+    before: Thing | None
+    after: Thing | None
+
+
+def offers(tx: Tx, actor: Actor, image: Thing) -> dict[str, Thing | None]:
+    """What each channel of an image offers, by its name, as far as the visitor sees it."""
+    asked = paging.parse(channels.LIST, {"page_size": ["1000"]})
+    page = channels.list_channels(tx, actor, str(image["id"]), asked)
+    return {channel["name"]: channel["target"] for channel in map(json.loads, page.results)}
+
+
+def differing(before: dict[str, Thing | None], after: dict[str, Thing | None]) -> list[Move]:
+    """The channels whose offer differs, in order of name."""
+    found = []
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if (one and one["id"]) != (other and other["id"]):
+            found.append(Move(name, one, other))
+    return found
+
+
+def count_versions(tx: Tx, actor: Actor, image: Thing, **asked: list[str]) -> int:
+    """How many of an image's versions the visitor sees that these filters leave."""
+    given = {"image_id": [str(image["id"])], "page_size": ["1"], **asked}
+    return versions.list_versions(tx, actor, paging.parse(versions.LIST, given)).count

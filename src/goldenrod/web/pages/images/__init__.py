@@ -1,0 +1,1 @@
+"""Pages of images: home, search, one image, its feed."""

@@ -1,0 +1,229 @@
+"""Making, editing, ending and restoring images."""
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import NotFound, Problem
+from goldenrod.catalogue.images import images, tags
+from goldenrod.catalogue.versions import impact
+from goldenrod.rules import resources
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.channels import offer_changes
+from goldenrod.web.pages.kit import edit_conflict, fields, references, urls
+from goldenrod.web.pages.kit.fields import Field
+from goldenrod.web.pages.kit.forms import REFUSALS, Form
+from goldenrod.web.pages.kit.visit import Page, Undo, Visit
+
+Thing = dict[str, Any]
+
+NAME = fields.text("name", "Name")
+OWNER = Field(
+    "owner", "Owner", lambda image: [image["owner"]["username"]], lambda name, texts: texts[0]
+)
+MAINTAINERS = fields.names("maintainers", "Maintainers")
+COMMON = (
+    NAME,
+    fields.text("slug", "Address"),
+    fields.text("description", "Description"),
+    fields.box("is_public", "Public"),
+    fields.names("tags", "Tags"),
+    fields.date("start_date", "From"),
+    fields.date("end_date", "Until"),
+)
+NEW = (*COMMON, MAINTAINERS)
+EDITED = (*COMMON[:5], fields.date("start_date", "From", required=True), COMMON[6])
+PEOPLE = (OWNER, MAINTAINERS)
+WORDS = {"is_public": edit_conflict.YES_OR_NO}
+
+
+def show_new(visit: Visit) -> Page:
+    """GET /images/new."""
+    visit.require_user()
+    form = Form.of(key=str(uuid.uuid4()))
+    return _new_page(visit, form)
+
+
+def _new_page(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
+    with visit.read() as (tx, actor):
+        known = _tags(tx, actor)
+    return visit.page(
+        "images/image_form.html",
+        image=None,
+        form=form,
+        problem=problem,
+        labels=_labels(NEW),
+        people=True,
+        known=known,
+        meeting=None,
+    )
+
+
+def _labels(those: Iterable[Field]) -> dict[str, str]:
+    return {field.name: field.label for field in those}
+
+
+def _tags(tx: Tx, actor: Actor) -> list[str]:
+    """Names of tags to choose from."""
+    page = tags.list_tags(tx, actor, paging.parse(tags.LIST, {"ordering": ["name"]}))
+    return [json.loads(one)["name"] for one in page.results]
+
+
+def create(visit: Visit) -> Page:
+    """POST /images/new."""
+    visit.require_sent()
+    if visit.form.get("do") == "preview":
+        return _new_page(visit, visit.form)
+    try:
+        with visit.change() as (tx, actor):
+            actor.require_write()
+            body = decode.convert(fields.given(NEW, visit.form, {}), bodies.NewImage)
+            made = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
+            image = json.loads(images.get_image(tx, actor, made.key))
+    except REFUSALS as problem:
+        return _new_page(visit, visit.form, fields.placed(problem))
+    return visit.redirect(
+        urls.image(image), done=f"{image['name']} is made.", more="Publish its first version."
+    )
+
+
+# ── editing ────────────────────────────────────────────────────────────────────────────────
+
+
+def _fields(actor: Actor, image: Thing) -> tuple[Field, ...]:
+    """What the visitor may change: owner and maintainers are the owner's and staff's."""
+    mine = actor.rules_all or image["owner"]["id"] == actor.user_id
+    return (*EDITED, *PEOPLE) if mine else EDITED
+
+
+def show_edit(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/edit."""
+    return _edit_page(visit, slug, None)
+
+
+def _edit_page(visit: Visit, slug: str, form: Form | None, problem: Problem | None = None) -> Page:
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        _, image = references.take_image(tx, actor, slug)
+        known = _tags(tx, actor)
+    those = _fields(actor, image)
+    now = fields.shown(those, image)
+    if form is None:
+        form = Form(now).but(etag=resources.etag(json.dumps(now)), seen=fields.marks(now))
+    meeting = edit_conflict.meet(those, form, now, resources.etag(json.dumps(now)), problem, WORDS)
+    return visit.page(
+        "images/image_form.html",
+        image=image,
+        form=meeting.form,
+        problem=problem,
+        labels=_labels(those),
+        people=len(those) > len(EDITED),
+        known=known,
+        meeting=meeting,
+    )
+
+
+def edit(visit: Visit, slug: str) -> Page:
+    """POST /images/{slug}/edit."""
+    visit.require_sent()
+    if visit.form.get("do"):
+        return _edit_page(visit, slug, visit.form)
+    try:
+        with visit.change() as (tx, actor):
+            row, image = references.take_image(tx, actor, slug)
+            those = _fields(actor, image)
+            now = fields.shown(those, image)
+            visit.expect(tx, json.dumps(now))
+            given = fields.given(those, visit.form, now)
+            images.edit_image(tx, actor, row, decode.convert(given, bodies.ImagePatch))
+            tx.check_match()
+            after = _still_seen(tx, actor, row["id"])
+    except REFUSALS as problem:
+        return _edit_page(visit, slug, visit.form, fields.placed(problem))
+    if after is None:
+        return visit.redirect(urls.HOME, done=f"Saved. {image['name']} is no longer yours.")
+    return visit.redirect(urls.image(after), done="Saved." if given else "Nothing to save.")
+
+
+def _still_seen(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
+    try:
+        image: Thing = json.loads(images.get_image(tx, actor, str(image_id)))
+    except NotFound:
+        return None
+    return image
+
+
+# ── ending and restoring ───────────────────────────────────────────────────────────────────
+
+
+def show_end(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/end: what it would touch."""
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        row, image = references.take_image(tx, actor, slug)
+        standing = impact.machines_of_image(tx, actor, row["id"])
+        groups = impact.groups_of_image(tx, actor, row["id"])
+        open_ = _open_versions(tx, actor, image)
+        # Of an image that has ended no channel offers anything.
+        moves = offer_changes.differing(offer_changes.offers(tx, actor, image), {})
+    return visit.page(
+        "images/image_end.html",
+        image=image,
+        versions_count=open_,
+        machines=standing,
+        groups=groups,
+        moves=moves,
+        restoring=False,
+    )
+
+
+def _open_versions(tx: Tx, actor: Actor, image: Thing) -> int:
+    return offer_changes.count_versions(tx, actor, image, current=["true"])
+
+
+def end(visit: Visit, slug: str) -> Page:
+    """POST /images/{slug}/end."""
+    with visit.change() as (tx, actor):
+        row, image = references.take_image(tx, actor, slug)
+        images.end_image(tx, actor, row)
+    back = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
+    return visit.redirect(
+        urls.image(image),
+        done=f"{image['name']} has ended.",
+        more="Only its keepers and staff see it.",
+        undo=back,
+    )
+
+
+def show_restore(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/restore: what would come back."""
+    with visit.trial() as (tx, actor):
+        row, image = references.take_image(tx, actor, slug)
+        before = offer_changes.offers(tx, actor, image)
+        images.edit_image(tx, actor, row, bodies.ImagePatch(end_date=None))
+        moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
+        open_ = _open_versions(tx, actor, image)
+        standing = impact.machines_of_image(tx, actor, row["id"])
+        groups = impact.groups_of_image(tx, actor, row["id"])
+    return visit.page(
+        "images/image_end.html",
+        image=image,
+        versions_count=open_,
+        machines=standing,
+        groups=groups,
+        moves=moves,
+        restoring=True,
+    )
+
+
+def restore(visit: Visit, slug: str) -> Page:
+    """POST /images/{slug}/restore: without an end_date again, or with the one that it had."""
+    with visit.change() as (tx, actor):
+        row, image = references.take_image(tx, actor, slug)
+        patch = bodies.ImagePatch(end_date=visit.form.get("end_date") or None)
+        images.edit_image(tx, actor, row, patch)
+    return visit.redirect(urls.image(image), done=f"{image['name']} is back.")

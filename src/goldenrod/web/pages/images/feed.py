@@ -1,0 +1,66 @@
+"""An image's newest versions as an Atom feed (RFC 4287), for readers of news.
+
+Addresses are whole where the site's own is known (`GOLDENROD_PUBLIC_URL`), else paths, which stand
+for what they are at the address that the feed was read from. A version's entry is updated when it is
+deprecated or revoked.
+"""
+
+import json
+import re
+from typing import Any
+
+from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.versions import versions
+from goldenrod.rules import resources
+from goldenrod.store import paging
+from goldenrod.store.db import Row
+from goldenrod.web.pages.kit import canonical_url, render, urls
+from goldenrod.web.pages.kit.visit import HEADERS, Page, Visit
+
+NEWEST = 20
+ATOM = "application/atom+xml; charset=utf-8"
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 does not hold."""
+
+
+def show_feed(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/feed.atom."""
+    with visit.read() as (tx, actor):
+        image = image_page.get_head(tx, actor, slug)
+        if slug != image["slug"]:
+            return canonical_url.lead(visit, urls.image(image, "feed.atom"))
+        given = {"image_id": [str(image["id"])], "ordering": ["-start_date"]}
+        query = paging.parse(versions.LIST, given | {"page_size": [str(NEWEST)]})
+        found = [json.loads(one) for one in versions.list_versions(tx, actor, query).results]
+        now = tx.now
+    entries = [it | {"updated": _updated(it, now)} for it in found]
+    text = render.render(
+        "images/feed.xml",
+        {
+            "image": _clean(image),
+            "entries": _clean(entries),
+            "updated": max([it["updated"] for it in entries], default=image["start_date"]),
+            "base": visit.settings.public_url,
+            "now": now,
+        },
+    )
+    return Page(200, text, HEADERS, etag=resources.etag(text), media_type=ATOM)
+
+
+def _updated(version: Row, now: str) -> str:
+    """The last instant up to now at which what the entry tells changed."""
+    began = str(version["start_date"])
+    told = [str(version[name]["at"]) for name in ("deprecation", "revoked") if version[name]]
+    return max([began, *(at for at in told if at <= now)])
+
+
+def _clean(value: Any) -> Any:
+    """The same without the characters that no XML holds."""
+    if isinstance(value, str):
+        return _NOT_XML.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_clean(it) for it in value]
+    if isinstance(value, dict):
+        return {name: _clean(it) for name, it in value.items()}
+    return value

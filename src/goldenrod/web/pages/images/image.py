@@ -1,0 +1,97 @@
+"""An image: which id to use, what its channels offer, its versions, where they run, its lineage."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions.lineage import graph
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Row, Tx
+from goldenrod.web.pages.images import provider_grid
+from goldenrod.web.pages.kit import canonical_url, urls
+from goldenrod.web.pages.kit.visit import Page, Visit
+from goldenrod.web.pages.launch import machine_picker
+from goldenrod.web.pages.lineage import page
+
+NEWEST, PER_PAGE = 12, 50
+BETWEEN = ("start_date__gte", "start_date__lt")
+"""The filters that the list of versions takes: they leave no version between two others out."""
+
+
+def show_image(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}."""
+    with visit.read() as (tx, actor):
+        image = image_page.get_head(tx, actor, slug)
+        if slug != image["slug"]:
+            return canonical_url.lead(visit, urls.image(image))
+        channels = image_page.list_channels(tx, actor, image["id"])
+        count, releases, following, _ = _releases(tx, actor, image, {}, NEWEST)
+        cells = image_page.list_cells(tx, actor, [it["id"] for it in releases])
+        box = machine_picker.of_image(tx, actor, visit, image, channels, cells)
+        found = graph.lineage_of_image(tx, actor, str(image["id"]))
+    return visit.page(
+        "images/image.html",
+        image=image,
+        channels=channels,
+        flags=flags(channels),
+        releases=releases,
+        count=count,
+        older=count - len(releases),
+        following=_page(image, {}, following),
+        box=box,
+        grid=provider_grid.grid(releases, cells, channels),
+        lineage=page.shown(found, f"Lineage of {image['name']}"),
+        public_url=visit.settings.public_url,
+    )
+
+
+def list_versions(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/versions: all of them, or those that began between two instants."""
+    asked = {name: visit.asked(name) for name in (*BETWEEN, "cursor")}
+    with visit.read() as (tx, actor):
+        image = image_page.get_head(tx, actor, slug)
+        if slug != image["slug"]:
+            return canonical_url.lead(visit, urls.image(image, "versions"))
+        channels = image_page.list_channels(tx, actor, image["id"])
+        count, releases, following, previous = _releases(tx, actor, image, asked, PER_PAGE)
+    return visit.page(
+        "images/versions.html",
+        image=image,
+        flags=flags(channels),
+        releases=releases,
+        count=count,
+        between=asked[BETWEEN[0]] or asked[BETWEEN[1]],
+        asked=asked,
+        following=_page(image, asked, following),
+        previous=_page(image, asked, previous),
+    )
+
+
+def flags(channels: list[Row]) -> dict[str, list[str]]:
+    """The names of channels by the id of the version that they offer."""
+    found: dict[str, list[str]] = {}
+    for channel in channels:
+        if channel["target"]:
+            found.setdefault(channel["target"]["id"], []).append(channel["name"])
+    return found
+
+
+def _releases(
+    tx: Tx, actor: Actor, image: Row, asked: Mapping[str, str], size: int
+) -> tuple[int, list[Row], str | None, str | None]:
+    given: dict[str, Any] = {name: [value] for name, value in asked.items() if value}
+    given |= {"image_id": [str(image["id"])], "ordering": ["-start_date"]}
+    query = paging.parse(versions.LIST, given | {"page_size": [str(size)]})
+    return image_page.list_releases(tx, actor, query)
+
+
+def _page(image: Row, asked: Mapping[str, str], query: str | None) -> str | None:
+    """The address of the page before or after, from what a list's own link asks."""
+    cursor = parse_qs(query or "").get("cursor")
+    if not cursor:
+        return None
+    kept = {name: asked[name] for name in BETWEEN if asked.get(name)}
+    return f"{urls.image(image, 'versions')}?{urlencode(kept | {'cursor': cursor[0]})}"

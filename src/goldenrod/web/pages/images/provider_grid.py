@@ -1,0 +1,170 @@
+"""Where an image runs: providers down, its newest releases across, filled where a machine is.
+
+What someone who looks at it is to find is said in a sentence above it: where the releases are that a
+channel offers, what the newest lacks, and who has had none for long.
+"""
+
+from dataclasses import dataclass
+
+from goldenrod.store.db import Row
+from goldenrod.web.pages.kit.render import plural
+from goldenrod.web.pages.lineage.short_names import prefix
+
+MOST_ROWS = 40
+LONG = 3
+"""So many releases without a machine are told of."""
+HIDDEN = "hidden provider"
+"""What stands for a provider that the visitor, who may change the version, may not read."""
+BAD = {"deprecated": "d", "revoked": "r"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Whether and how a release runs there."""
+
+    count: int
+    """On how many architectures."""
+    look: str
+    """The class of the cell: empty where all is there, else o (none), h (some), d, r."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A provider: one row."""
+
+    slug: str
+    """Empty for a provider that the visitor may not read."""
+    name: str
+    cells: tuple[Cell, ...]
+    lacks: bool
+    """The newest release is not there, unlike in most places."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The table, and what it shows in words."""
+
+    columns: list[Row]
+    """Releases, newest first, each with `short`, what its name has beyond what all begin with."""
+    places: list[Place]
+    more: int
+    """How many providers are left out, which lack the least."""
+    finding: str
+    some: bool
+    """A release has a part of its architectures somewhere."""
+
+
+def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | None:
+    """The grid of these releases; None where none of them runs anywhere."""
+    if not cells:
+        return None
+    counts: dict[int, dict[str, int]] = {}
+    names: dict[int, tuple[str, str]] = {}
+    for row in cells:
+        names[row["provider_id"]] = row["provider"] or "", row["provider_name"] or HIDDEN
+        counts.setdefault(row["provider_id"], {})[row["version"]] = row["architectures"]
+    most = {it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases}
+    same = prefix([it["name"] for it in releases])
+    columns = [{**it, "short": it["name"][len(same) :]} for it in releases]
+    few = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(counts)
+    places = [_place(*names[key], releases, counts[key], most, few) for key in counts]
+    places.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
+    return Grid(
+        columns,
+        places[:MOST_ROWS],
+        max(len(places) - MOST_ROWS, 0),
+        _finding(columns, places, channels, counts),
+        any(cell.look == "h" for place in places for cell in place.cells),
+    )
+
+
+def _place(
+    slug: str,
+    name: str,
+    releases: list[Row],
+    there: dict[str, int],
+    most: dict[str, int],
+    few: bool,
+) -> Place:
+    cells = []
+    for it in releases:
+        count = there.get(it["id"], 0)
+        bad = BAD.get(it["state"], "")
+        cells.append(
+            Cell(count, "o" if not count else bad or ("h" if count < most[it["id"]] else ""))
+        )
+    return Place(slug, name, tuple(cells), few and not cells[0].count)
+
+
+# ── the sentence ───────────────────────────────────────────────────────────────────────────
+
+
+def _finding(
+    columns: list[Row], places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]
+) -> str:
+    parts = [
+        _of_channel(places, channels, counts),
+        _of_newest(columns, places),
+        _long(columns, places),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _of_channel(places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]) -> str:
+    """On how many providers the first channel's release is."""
+    named = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
+    if named is None or not any(named["target"]["id"] in there for there in counts.values()):
+        return ""
+    have = sum(named["target"]["id"] in there for there in counts.values())
+    every = plural(len(places), "provider")
+    if have == len(places):
+        return f"All {every} have {named['name']}." if have > 1 else ""
+    return f"{have} of {every} have {named['name']}."
+
+
+def _of_newest(columns: list[Row], places: list[Place]) -> str:
+    """Where the newest release that is current is not."""
+    at = next((at for at, it in enumerate(columns) if it["state"] == "current"), None)
+    if at is None:
+        return ""
+    have = [it for it in places if it.cells[at].count]
+    lack = [it for it in places if not it.cells[at].count]
+    name = columns[at]["short"]
+    if not have:
+        return f"{name} is nowhere yet."
+    if not lack:
+        return f"All have the newest, {name}." if len(have) > 1 else ""
+    if len(lack) > 2 and len(have) <= 2:
+        return f"{name} is only in {_names(have)} so far."
+    if len(lack) <= 2:
+        return f"{_begin(_names(lack))} {'lacks' if len(lack) == 1 else 'lack'} {name}."
+    return f"{plural(len(lack), 'provider')} lack {name}."
+
+
+def _long(columns: list[Row], places: list[Place]) -> str:
+    """Who has had no release for long."""
+    behind: dict[int, list[Place]] = {}
+    for place in places:
+        first = next(at for at, cell in enumerate(place.cells) if cell.count)
+        if first >= LONG:
+            behind.setdefault(first, []).append(place)
+    told = []
+    for first, those in sorted(behind.items(), reverse=True, key=lambda it: it[0])[:2]:
+        who = _begin(_names(those)) if len(those) <= 2 else plural(len(those), "provider")
+        has = "has" if len(those) == 1 else "have"
+        told.append(f"{who} {has} had none since {columns[first]['start_date'][:10]}.")
+    return " ".join(told)
+
+
+def _names(places: list[Place]) -> str:
+    """The names of providers as a list in a sentence; those that are hidden are counted."""
+    named = [it.name for it in places if it.slug]
+    hidden = len(places) - len(named)
+    if hidden:
+        named.append(f"a {HIDDEN}" if hidden == 1 else plural(hidden, HIDDEN))
+    return " and ".join(named)
+
+
+def _begin(names: str) -> str:
+    """Names at the beginning of a sentence; a provider's own name is written as it is."""
+    return f"A{names[1:]}" if names.startswith(f"a {HIDDEN}") else names

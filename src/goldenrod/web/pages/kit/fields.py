@@ -1,0 +1,252 @@
+"""Fields of a thing in a form: how each is shown as text, and what a text that was typed means.
+
+A form shows only what may be changed, and what is sent back as it was shown is not changed. So a
+reference that one may not see, or the seconds of a date, stay as they are, and the patch that a form
+makes holds what somebody did.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goldenrod.base.errors import FieldError, Problem, field_problem
+from goldenrod.base.numbers import are_digits, id_or_text
+from goldenrod.rules.access import Actor
+from goldenrod.rules.changes import idempotency
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.kit.forms import Form
+from goldenrod.web.pages.kit.visit import Visit
+
+Thing = Mapping[str, Any]
+Texts = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: its label, the texts that show a thing's value of it, and the value that the texts
+    of a form mean in a body."""
+
+    name: str
+    label: str
+    shown: Callable[[Thing], Sequence[str]]
+    meant: Callable[[str, Sequence[str]], Any]
+
+
+# ── kinds of fields ────────────────────────────────────────────────────────────────────────
+
+
+def text(name: str, label: str, *, optional: bool = False) -> Field:
+    """A text; `optional`: an empty one is null."""
+
+    def meant(field: str, texts: Sequence[str]) -> Any:
+        return texts[0] if texts[0] or not optional else None
+
+    return Field(name, label, lambda thing: [_lines(thing[name] or "")], meant)
+
+
+def _lines(given: str) -> str:
+    return given.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def box(name: str, label: str) -> Field:
+    """A box to check. Its form has an empty field of the same name after it, so that one which is
+    not checked is told from one that is not shown."""
+    return Field(
+        name,
+        label,
+        lambda thing: ["on"] if thing[name] else [""],
+        lambda field, texts: any(texts),
+    )
+
+
+def number(name: str, label: str) -> Field:
+    """A whole number, or none."""
+    return Field(
+        name,
+        label,
+        lambda thing: ["" if thing[name] is None else str(thing[name])],
+        lambda field, texts: whole(field, texts[0]),
+    )
+
+
+def whole(field: str, given: str) -> int | None:
+    """The whole number that was typed; None for nothing. Raises BadRequest."""
+    digits = given.strip().replace(",", "").replace("_", "")
+    if not digits:
+        return None
+    if not are_digits(digits.removeprefix("-")):
+        raise field_problem(field, "is a whole number")
+    return int(digits)
+
+
+def date(name: str, label: str, *, required: bool = False) -> Field:
+    """An instant: a local time of UTC, to the minute. What a script made of the visitor's own zone
+    comes as UTC too."""
+
+    def meant(field: str, texts: Sequence[str]) -> Any:
+        if required and not texts[0].strip():
+            raise field_problem(field, "is required")
+        return instant(texts[0])
+
+    return Field(name, label, lambda thing: [minute(thing[name])], meant)
+
+
+def minute(given: str | None) -> str:
+    """An instant as a field for local times takes it: UTC, to the minute; empty for none."""
+    return (given or "")[:16]
+
+
+def instant(given: str) -> str | None:
+    """What was typed, in UTC, as a body takes it; None for nothing. The noun checks it."""
+    given = given.strip()
+    if not given:
+        return None
+    if given[-1] in "Zz":
+        return given
+    return f"{given}:00Z" if len(given) <= 16 else f"{given}Z"
+
+
+def names(name: str, label: str) -> Field:
+    """A list of things by name: separated by commas, or one a line."""
+    return Field(
+        name,
+        label,
+        lambda thing: [joined([one["name"] for one in thing[name]])],
+        lambda field, texts: split(texts[0]),
+    )
+
+
+def joined(given: Sequence[str]) -> str:
+    """Names as one text: in lines where a name holds a comma itself."""
+    if any("," in name for name in given):
+        return "".join(f"{name}\n" for name in given)
+    return ", ".join(given)
+
+
+def split(given: str) -> list[str]:
+    """The names in a text: one a line where there are lines, else separated by commas."""
+    parts = given.split("\n" if "\n" in given else ",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def several(name: str, label: str) -> Field:
+    """Things chosen by their ids, one box each; the last text holds further ids."""
+    return Field(
+        name,
+        label,
+        lambda thing: sorted((str(one["id"]) for one in thing[name]), key=int),
+        lambda field, texts: [reference(one) for text_ in texts for one in split(text_)],
+    )
+
+
+def reference(given: str) -> int | str:
+    """An id as a number, else a uuid or a name."""
+    return id_or_text(given)
+
+
+# ── what a form says ───────────────────────────────────────────────────────────────────────
+
+
+def shown(fields: Iterable[Field], thing: Thing) -> dict[str, list[str]]:
+    """The texts of a thing's fields."""
+    return {field.name: list(field.shown(thing)) for field in fields}
+
+
+def typed(fields: Iterable[Field], form: Form) -> dict[str, list[str]]:
+    """The texts of a form, of those fields that it has."""
+    found = {}
+    for field in fields:
+        if form.has(field.name):
+            texts = form.all(field.name)
+            ids = all(map(are_digits, texts))
+            found[field.name] = (sorted(texts, key=int) if ids else texts) or [""]
+    return found
+
+
+def same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Two fields say the same."""
+    return [text_ for text_ in one if text_] == [text_ for text_ in other if text_]
+
+
+def given(fields: Iterable[Field], form: Form, before: Texts) -> dict[str, Any]:
+    """What a body holds of a form: the fields that differ from the texts `before`. Raises
+    BadRequest."""
+    now = typed(fields, form)
+    return {
+        field.name: field.meant(field.name, now[field.name])
+        for field in fields
+        if field.name in now and not same(now[field.name], before.get(field.name, [""]))
+    }
+
+
+def marks(texts: Texts) -> str:
+    """What a form was filled in from, field by field, as a text that it carries: so that what
+    somebody else has changed since can be told."""
+    return json.dumps({name: _mark(values) for name, values in texts.items()})
+
+
+def _mark(values: Sequence[str]) -> str:
+    content = "\0".join(text_ for text_ in values if text_)
+    return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
+
+
+def unlike(texts: Texts, marked: str) -> set[str]:
+    """The fields whose texts are not those that the marks were made of; all, where there are none."""
+    try:
+        was = json.loads(marked)
+    except ValueError:
+        was = {}
+    was = was if isinstance(was, dict) else {}
+    return {name for name, values in texts.items() if was.get(name) != _mark(values)}
+
+
+# ── what was wrong, and sending once ───────────────────────────────────────────────────────
+
+PLACES = {
+    "version_name_taken": "name",
+    "slug_unavailable": "slug",
+    "parent_cycle": "parent",
+    "parent_revoked": "parent",
+    "imaging_not_allowed": "parent",
+    "replacement_cycle": "replacement",
+    "version_in_channel": "image",
+    "machine_taken": "machines",
+    "identity_required": "machines",
+    "script_not_yours": "scripts",
+    "owner_required": "owner",
+}
+"""The field that a refusal belongs to, by its code."""
+
+
+def placed(problem: Problem) -> Problem:
+    """A refusal, told beside the field of the form that it is about."""
+    if not problem.errors and problem.code in PLACES:
+        problem.errors = (FieldError(PLACES[problem.code], problem.detail),)
+    problem.errors = tuple(FieldError(*_place(error)) for error in problem.errors)
+    return problem
+
+
+def _place(error: FieldError) -> tuple[str, str]:
+    name, _, row = error.field.partition("[")
+    if name == "machines" and row:
+        number_, _, column = row.partition("].")
+        return name, f"row {int(number_) + 1}, {column or 'machine'}: {error.detail}"
+    return name.removeprefix("deprecation.").removeprefix("requires."), error.detail
+
+
+def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Made]) -> Made:
+    """Make what a form asks for; the same form sent again answers what the first sending made."""
+    key = visit.form.get("key")
+    if not key:
+        return create()
+    print_ = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
+    # A form that was changed before it is sent again is another one.
+    key = idempotency.checked(f"{key[:64]} {print_}")
+    found = idempotency.find(tx, actor, key, print_)
+    made = found or create()
+    if not found:
+        idempotency.keep(tx, actor, key, print_, made)
+    return made

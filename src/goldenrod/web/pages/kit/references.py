@@ -1,0 +1,69 @@
+"""Which image and version an address or a field names, as far as the visitor may see them."""
+
+import json
+from typing import Any
+
+from goldenrod.base.errors import NotFound, unknown_reference
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import version_page, versions
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Row, Tx
+
+Thing = dict[str, Any]
+
+
+def version_text(tx: Tx, actor: Actor, slug: str, key: str) -> str:
+    """The JSON of an image's version, by its name or UUID. Raises NotFound."""
+    return versions.get_version(tx, actor, version_page.find_version(tx, actor, slug, key)["id"])
+
+
+def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> str | None:
+    """The id of an image's version of this name; None where there is none to see."""
+    try:
+        return str(version_page.find_version(tx, actor, slug, name)["id"])
+    except NotFound:
+        return None
+
+
+def take_version(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, Thing]:
+    """An image's version that the visitor may change: its row, and what the API tells of it.
+
+    Raises NotFound, Forbidden.
+    """
+    version = json.loads(version_text(tx, actor, slug, key))
+    return versions.take_version(tx, actor, version["id"]), version
+
+
+def take_image(tx: Tx, actor: Actor, slug: str) -> tuple[Row, Thing]:
+    """The same of an image."""
+    image = json.loads(images.get_image(tx, actor, slug))
+    return images.take_image(tx, actor, slug), image
+
+
+def written(version: Thing | None, image: Thing) -> str:
+    """A version as people write it in a field: its name, after its image's where that is another;
+    the id of one that may not be seen."""
+    if version is None:
+        return ""
+    if "name" not in version:
+        return str(version["id"])
+    own = version["image"]["id"] == image["id"]
+    return str(version["name"]) if own else f"{version['image']['slug']}/{version['name']}"
+
+
+def meant(tx: Tx, actor: Actor, image: Thing, field: str, given: str) -> str | None:
+    """The id of the version that somebody wrote: `1.2` of this image, `base-linux/1.2` of another,
+    or its id; None for nothing. Raises BadRequest."""
+    given = given.strip()
+    if not given:
+        return None
+    if paging.is_uuid(given):
+        return given
+    found = find_named(tx, actor, image["slug"], given)
+    slug, _, name = given.partition("/")
+    if found is None and name:
+        found = find_named(tx, actor, slug, name)
+    if found is None:
+        raise unknown_reference(field, given[:80])
+    return found

@@ -1,0 +1,205 @@
+"""Templates: how a page is made of what a noun answered, and how its facts are written.
+
+Jinja2 with escaping everywhere; a name that a template does not know is an error, never nothing.
+Loaded when the first page is asked for, so that commands start fast. Markdown that people wrote is
+rendered by `markdown_text.py`.
+"""
+
+import re
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from goldenrod import __version__
+from goldenrod.base import clock
+from goldenrod.base.clock import Instant
+from goldenrod.web.pages.kit import assets, urls
+from goldenrod.web.pages.kit import markdown as markdown_text
+from goldenrod.web.pages.kit.forms import Form, wrong_fields
+from goldenrod.web.pages.kit.markdown import markdown
+
+TEMPLATES = Path(str(files("goldenrod.web") / "templates"))
+
+_NOW: ContextVar[Instant] = ContextVar("now")
+"""Of the page that is being made; macros, which are shared by pages, do not see its context."""
+
+_SPANS = (
+    (60, "minute", 60),
+    (3600, "hour", 48),
+    (86_400, "day", 14),
+    (604_800, "week", 9),
+    (2_629_800, "month", 24),
+)
+"""Up to so many of a unit, in seconds, are counted in it; beyond, in the next; at last in years."""
+_YEAR = 31_557_600
+
+MOST_MARKED = 16
+"""How many words of a search are marked in what it found."""
+MOST_SEARCHED = 4_000
+"""In how many characters of a text its first line is looked for."""
+LONGEST_LINE = 500
+"""How many characters of a text's first line are shown."""
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """A template's text with this context; its `now` is what instants are told from."""
+    _NOW.set(context["now"])
+    markdown_text.start_page()
+    return str(_environment().get_template(template).render(context))
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "when": when,
+        "ago": ago,
+        "day": day,
+        "markdown": markdown,
+        "plural": plural,
+        "number": number,
+        "short": short,
+        "first_line": first_line,
+        "attributes": attributes,
+        "marked": marked,
+        "around": around,
+    }
+    made.tests["seen"] = is_seen
+    made.globals |= {
+        "release": __version__,
+        "asset": assets.address,
+        "link": urls,
+        "Form": Form,
+        "wrong_fields": wrong_fields,
+    }
+    return made
+
+
+def _markup(text: str, *escaped: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text).format(*escaped)  # noqa: S704 - the text is ours, what it shows is escaped
+
+
+def _searched(words: str) -> list[str]:
+    """The words of a search that are looked for in what is shown: so many different ones, the
+    longest first."""
+    return sorted(set(words.split()[:MOST_MARKED]), key=len, reverse=True)
+
+
+def marked(text: str, words: str) -> Any:
+    """A text with the words of a search marked where they stand in it."""
+    from markupsafe import Markup, escape
+
+    wanted = "|".join(re.escape(word) for word in _searched(words))
+    if not wanted:
+        return escape(text)
+    parts = re.split(f"({wanted})", text, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def around(text: str, words: str) -> str:
+    """The line of a text in which a word of a search stands first, else its first line."""
+    wanted = [word.casefold() for word in _searched(words)]
+    folded = text.casefold()
+    wanted = [word for word in wanted if word in folded]
+    for line in text.splitlines() if wanted else ():
+        folded = line.casefold()
+        if any(word in folded for word in wanted):
+            return first_line(line)
+    return first_line(text)
+
+
+def attributes(given: dict[str, Any]) -> Any:
+    """An element's attributes: True is one without a value, None and False are none."""
+    from markupsafe import Markup
+
+    written = [
+        Markup(' {}="{}"').format(name, value) if value is not True else Markup(" {}").format(name)
+        for name, value in given.items()
+        if value is not None and value is not False
+    ]
+    return Markup("").join(written)
+
+
+def when(instant: str, form: str = "minute") -> Any:
+    """An instant as `2026-03-14 09:20 UTC` (`form` "day": the date alone), how long ago beside it."""
+    shown = day(instant) if form == "day" else f"{day(instant)} {instant[11:16]} UTC"
+    return _markup(
+        '<time datetime="{}">{}</time> <span class="rel">{}</span>',
+        shown if form == "day" else instant,
+        shown,
+        relative(_NOW.get(), instant),
+    )
+
+
+def ago(instant: str) -> Any:
+    """How long ago an instant is; the instant itself is the title."""
+    title = f"{day(instant)} {instant[11:16]} UTC"
+    return _markup(
+        '<time datetime="{}" title="{}">{}</time>', instant, title, relative(_NOW.get(), instant)
+    )
+
+
+def is_seen(thing: dict[str, Any] | None) -> bool:
+    """There is such a thing, and the reader is shown more of it than its id: `{% if it is seen %}`."""
+    return thing is not None and "url" in thing
+
+
+def day(instant: str) -> str:
+    """The date of an instant."""
+    return instant[:10]
+
+
+def relative(now: Instant, instant: str) -> str:
+    """How far an instant lies from now, in words: `8 months ago`, `in 7 days`."""
+    seconds = (clock.to_datetime(Instant(instant)) - clock.to_datetime(now)).total_seconds()
+    far = abs(seconds)
+    if far < 60:
+        return "just now" if seconds <= 0 else "in a moment"
+    counted = ((int(far // size), word) for size, word, most in _SPANS if far < size * most)
+    count, word = next(counted, (int(far // _YEAR), "year"))
+    words = plural(count, word)
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 version`, `1,298 versions`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def number(count: int) -> str:
+    """`36,103`."""
+    return f"{count:,}"
+
+
+def short(count: int) -> str:
+    """`999`, `1.3k`, `36k`, `2.1M`."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            part = count / size
+            return f"{part:.1f}{letter}" if part < 10 else f"{part:.0f}{letter}"
+    return str(count)
+
+
+def first_line(text: str) -> str:
+    """The first line of a text that says something, without the marks of Markdown around it."""
+    # Where so much says nothing, what comes after it is no first line.
+    bare = text[:MOST_SEARCHED].replace("**", "").replace("`", "")
+    lines = (line.strip().lstrip("#*->").strip() for line in bare.splitlines())
+    found = next((line for line in lines if line), "")
+    return found if len(found) <= LONGEST_LINE else f"{found[:LONGEST_LINE]}…"

@@ -1,0 +1,1 @@
+"""Choosing a machine, and snippets to paste for it."""

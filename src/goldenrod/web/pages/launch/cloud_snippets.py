@@ -1,0 +1,181 @@
+"""Ready lines for each kind of cloud: Terraform, its own command line, Packer."""
+
+from collections.abc import Callable
+
+from goldenrod.web.pages.launch.quoting import hcl
+from goldenrod.web.pages.launch.snippet import Launch, Ready, hcl_address, joined, option, resolve
+
+# ── Terraform ──────────────────────────────────────────────────────────────────────────────
+
+
+def _terraform(resource: Callable[[str], str]) -> Callable[[Launch], Ready]:
+    """Terraform, with the resource that uses an expression for the machine's id."""
+
+    def make(launch: Launch) -> Ready:
+        if launch.channel is None:
+            text = resource(hcl(launch.identifier))
+        else:
+            asked = _TERRAFORM_ASKS.format(url=hcl_address(launch, resolve(launch)))
+            text = asked + resource("trimspace(data.http.image.response_body)")
+        if launch.channel is not None and not launch.base:
+            text = 'variable "goldenrod_url" {\n  type = string\n}\n\n' + text
+        return Ready("terraform", "Terraform", "hcl", text)
+
+    return make
+
+
+# The provider `http` takes any status for an answer: without this the id would be a problem's text.
+_TERRAFORM_ASKS = """\
+data "http" "image" {{
+  url             = {url}
+  request_headers = {{ Accept = "text/plain" }}
+
+  lifecycle {{
+    postcondition {{
+      condition     = self.status_code == 200
+      error_message = "The catalogue offers no image: ${{self.response_body}}"
+    }}
+  }}
+}}
+
+"""
+
+
+def _aws_instance(expression: str) -> str:
+    return f"""\
+resource "aws_instance" "this" {{
+  ami           = {expression}
+  instance_type = var.instance_type
+}}"""
+
+
+def _openstack_instance(expression: str) -> str:
+    return f"""\
+resource "openstack_compute_instance_v2" "this" {{
+  name        = var.name
+  image_id    = {expression}
+  flavor_name = var.flavor_name
+
+  network {{
+    name = var.network_name
+  }}
+}}"""
+
+
+def _azure_instance(expression: str) -> str:
+    return f"""\
+resource "azurerm_linux_virtual_machine" "this" {{
+  source_image_id = {expression}
+  # and what else this resource requires
+}}"""
+
+
+def _google_instance(expression: str) -> str:
+    return f"""\
+resource "google_compute_instance" "this" {{
+  name         = var.name
+  machine_type = var.machine_type
+
+  boot_disk {{
+    initialize_params {{
+      image = {expression}
+    }}
+  }}
+
+  network_interface {{
+    network = "default"
+  }}
+}}"""
+
+
+# ── the clouds' command lines ──────────────────────────────────────────────────────────────
+
+
+def _aws_type(launch: Launch) -> str:
+    return "m7g.large" if launch.architecture in ("arm64", "aarch64") else "m7i.large"
+
+
+def _aws(launch: Launch) -> Ready:
+    text = joined(
+        "aws ec2 run-instances"
+        + (f" {option('--region', launch.region)}" if launch.region else ""),
+        f"{option('--image-id', launch.identifier)} --instance-type {_aws_type(launch)}",
+    )
+    return Ready("aws", "AWS CLI", "shell", text)
+
+
+def _openstack(launch: Launch) -> Ready:
+    text = joined(
+        f"openstack server create {option('--image', launch.identifier)}",
+        '--flavor "${FLAVOR:?}" --network "${NETWORK:?}" "${NAME:?}"',
+    )
+    return Ready("openstack", "OpenStack CLI", "shell", text)
+
+
+def _azure(launch: Launch) -> Ready:
+    text = joined(
+        f"az vm create {option('--image', launch.identifier)}",
+        '--resource-group "${GROUP:?}" --name "${NAME:?}"',
+    )
+    return Ready("azure", "Azure CLI", "shell", text)
+
+
+def _google(launch: Launch) -> Ready:
+    text = joined(
+        'gcloud compute instances create "${NAME:?}"', option("--image", launch.identifier)
+    )
+    return Ready("gcloud", "gcloud", "shell", text)
+
+
+# ── Packer ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _packer(source: str, *lines: str) -> Callable[[Launch], Ready]:
+    """Packer, for what is built on the machine; `{id}` and `{region}` stand in the lines."""
+
+    def make(launch: Launch) -> Ready:
+        given = {
+            "id": hcl(launch.identifier),
+            "region": hcl(launch.region),
+            "type": _aws_type(launch),
+        }
+        kept = [line for line in lines if launch.region or "{region}" not in line]
+        body = "\n".join(f"  {line.format(**given)}" for line in kept)
+        return Ready("packer", "Packer", "hcl", f'source "{source}" "child" {{\n{body}\n}}')
+
+    return make
+
+
+CLOUDS: dict[str, tuple[Callable[[Launch], Ready], ...]] = {
+    "aws": (
+        _terraform(_aws_instance),
+        _aws,
+        _packer(
+            "amazon-ebs",
+            "region        = {region}",
+            "source_ami    = {id}",
+            'instance_type = "{type}"',
+            "ssh_username  = var.ssh_username",
+            "ami_name      = var.ami_name",
+        ),
+    ),
+    "openstack": (
+        _terraform(_openstack_instance),
+        _openstack,
+        _packer(
+            "openstack",
+            "source_image = {id}",
+            "flavor       = var.flavor",
+            "ssh_username = var.ssh_username",
+            "image_name   = var.image_name",
+        ),
+    ),
+    "azure": (
+        _terraform(_azure_instance),
+        _azure,
+    ),
+    "gcp": (
+        _terraform(_google_instance),
+        _google,
+    ),
+}

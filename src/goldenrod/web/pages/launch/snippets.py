@@ -1,0 +1,85 @@
+"""Ready lines for a machine: what to paste into Terraform, a cloud's command line, Packer, cloud-init.
+
+Where a channel was chosen, what can ask the catalogue again does (`/resolve/…`), so that it follows
+the channel; the rest names the machine. Which lines there are depends on the provider's type.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from goldenrod.web.pages.launch.cloud_snippets import CLOUDS
+from goldenrod.web.pages.launch.quoting import shell, yaml, yaml_block
+from goldenrod.web.pages.launch.snippet import (
+    Launch,
+    Ready,
+    joined,
+    look_up,
+    option,
+    resolve,
+    shell_address,
+)
+
+
+def launch_lines(launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()) -> tuple[Ready, ...]:
+    """The lines for a machine. `scripts` are the version's boot scripts, as the API shows one."""
+    cloud = CLOUDS.get(launch.provider_type.lower())
+    lines = [] if cloud is None else [make(launch) for make in cloud]
+    return (*lines, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
+
+
+def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Ready:
+    """User data that leaves in the instance what it was made from, and runs the boot scripts."""
+    facts = {"GOLDENROD_IMAGE": launch.image}
+    if launch.channel is None:
+        facts |= {"GOLDENROD_VERSION": launch.version, "GOLDENROD_MACHINE": launch.identifier}
+    else:
+        # Which version the channel offers when it is launched is not known yet.
+        facts |= {"GOLDENROD_CHANNEL": launch.channel, "GOLDENROD_PROVIDER": launch.provider}
+    told = "".join(f"{name}={shell(value)}\n" for name, value in facts.items())
+    files = [_file("/etc/goldenrod-image", "0644", told)]
+    for number, script in enumerate(scripts, start=1):
+        often = "per-boot" if script["run_every_deploy"] else "per-instance"
+        path = f"/var/lib/cloud/scripts/{often}/{number:02d}-goldenrod"
+        files.append(_file(path, "0755", _script_text(script), str(script["title"])))
+    text = "\n".join(["#cloud-config", "write_files:", *files, ""])
+    return Ready("cloud-init", "cloud-init", "yaml", text)
+
+
+def _file(path: str, permissions: str, content: str, title: str = "") -> str:
+    about = f"  # {yaml(title)}\n" if title else ""
+    return (
+        f'{about}  - path: {path}\n    permissions: "{permissions}"\n'
+        f"    content: {yaml_block(content, ' ' * 6)}"
+    )
+
+
+def _script_text(script: Mapping[str, Any]) -> str:
+    """A script's text; of one that is an address, a script that fetches and runs it."""
+    text = str(script["text"])
+    if script["type"] != "URL":
+        return text
+    return (
+        "#!/bin/sh\nset -e\nfetched=$(mktemp)\n"
+        f'curl -fsSL -o "$fetched" -- {shell(text)}\nchmod 700 "$fetched"\nexec "$fetched"\n'
+    )
+
+
+def _curl(launch: Launch) -> Ready:
+    if launch.channel is None:
+        text = joined("curl -fsS", shell_address(launch, look_up(launch)))
+    else:
+        accept = "curl -fsS -H 'Accept: text/plain'"
+        text = joined(accept, shell_address(launch, resolve(launch)))
+    return Ready("curl", "curl", "shell", text)
+
+
+def _goldenrod(launch: Launch) -> Ready:
+    if launch.channel is None:
+        end = "-- " if launch.identifier.startswith("-") else ""
+        provider = option("--provider", launch.provider)
+        text = f"goldenrod whatis {provider} {end}{shell(launch.identifier)}"
+    else:
+        where = " ".join(map(shell, (launch.image, launch.channel, launch.provider)))
+        one = f" {option('--architecture', launch.architecture)}" if launch.architecture else ""
+        text = f"goldenrod resolve {where}{one}"
+    return Ready("goldenrod", "goldenrod", "shell", text)

@@ -1,0 +1,1 @@
+"""The lineage picture and the same facts as a list."""

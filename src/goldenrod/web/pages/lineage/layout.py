@@ -1,0 +1,264 @@
+"""Where the versions of the lineage picture stand: columns of time, a lane for each image.
+
+Time runs to the right in columns, one for each day that something was released on, as far apart as
+the root of the days between them, so that bursts stay apart and months still look long. Lanes lie
+from what is above to what is below; a level further down begins a step further right, so that a
+child of the same day stands beside its parent. All lengths are whole pixels. How lines run between
+the versions is `lineage_lines.py`'s, what is written at them `lineage_labels.py`'s.
+"""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from goldenrod.catalogue.versions.lineage.graph import Around, Lane, Node
+from goldenrod.web.pages.lineage.short_names import CELL, cells, left_out, prefix, shorten
+
+WIDTH = 918
+"""How wide a picture is that need not be wider."""
+TOP = 28
+"""Above the first lane: the months."""
+HEIGHTS = {True: 100, False: 56}
+"""Of the lane of the image in the middle, and of another."""
+BASES = {True: 56, False: 30}
+"""Where in its lane the line is."""
+RADII = {True: 6.5, False: 4.5}
+LEFT, RIGHT = 36, 100
+STEP = 16
+"""How much further right each level begins."""
+NEAREST = 22
+"""The least distance of versions in a lane."""
+NEARER = 11
+"""The least distance of columns that no lane has both of."""
+FARTHEST = 60.0
+"""The greatest, where the picture grows."""
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A version where it stands."""
+
+    node: Node
+    x: int
+    y: int
+    own: bool
+    """Of the image in the middle."""
+    text: str
+    """Its name, as short as its label has it."""
+    outdated: bool
+    """It is stale, was built on another image, and is what one would take: to be marked."""
+
+    @property
+    def radius(self) -> float:
+        return RADII[self.own]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A lane where it stands, with the beginning that its labels leave out."""
+
+    lane: Lane
+    y: int
+    own: bool
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Where a month begins."""
+
+    x: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Everything that stands somewhere."""
+
+    width: int
+    height: int
+    rows: tuple[Row, ...]
+    spots: dict[str, Spot]
+    """By the id of the version; a lane after the other, each from left to right."""
+    ticks: tuple[Tick, ...]
+
+
+def places(shown: Around, width: int = WIDTH) -> Places:
+    """Find a place for everything that is shown, in that width or, where it must be, in more."""
+    rows = _rows(shown)
+    columns, wide = _columns(shown, rows, width)
+    last = rows[-1] if rows else None
+    return Places(
+        width=wide,
+        height=(last.y - BASES[last.own] + HEIGHTS[last.own] if last else TOP) + 4,
+        rows=rows,
+        spots=_spots(shown, rows, columns),
+        ticks=_ticks(columns),
+    )
+
+
+def _rows(shown: Around) -> tuple[Row, ...]:
+    names: dict[int, list[str]] = defaultdict(list)
+    for node in shown.nodes:
+        names[node.image].append(node.name)
+    rows, y = [], TOP
+    for lane in shown.lanes:
+        own = lane.id == shown.image
+        rows.append(Row(lane, y + BASES[own], own, prefix(names[lane.id])))
+        y += HEIGHTS[own]
+    return tuple(rows)
+
+
+def _shifts(rows: tuple[Row, ...]) -> dict[int, int]:
+    """How much further right than its column the versions of each image stand."""
+    lowest = min((row.lane.level for row in rows), default=0)
+    return {row.lane.id: STEP * (row.lane.level - lowest) for row in rows}
+
+
+# ── time ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A day, or a part of one where a lane has several versions of it."""
+
+    day: date
+    x: int
+    nodes: list[Node]
+
+
+def _columns(shown: Around, rows: tuple[Row, ...], width: int) -> tuple[list[_Column], int]:
+    """The columns, and how wide all is."""
+    days: dict[date, list[Node]] = defaultdict(list)
+    for node in shown.nodes:
+        days[date.fromisoformat(node.start_date[:10])].append(node)
+    levels = {row.lane.id: row.lane.level for row in rows}
+    parents = {child: parent for parent, child in shown.edges}
+    parts = [
+        (day, part)
+        for day, nodes in sorted(days.items())
+        for part in _parts(nodes, levels, parents)
+    ]
+    gaps = [_gap(*pair) for pair in pairwise(parts)]
+    least = [_least(before[1], after[1]) for before, after in pairwise(parts)]
+    left, right = _margins(shown, rows)
+    x = float(left)
+    columns = []
+    for (day, part), gap in zip(
+        parts, [0.0, *_fitted(gaps, least, width - left - right)], strict=False
+    ):
+        x += gap
+        columns.append(_Column(day, round(x), part))
+    return columns, max(width, round(x) + right)
+
+
+def _parts(nodes: list[Node], levels: dict[int, int], parents: dict[str, str]) -> list[list[Node]]:
+    """The columns of one day's versions, by time: never two of a lane in one, and a child right of
+    its parent where its lane does not begin further right anyway."""
+    parts: list[list[Node]] = []
+    at: dict[str, int] = {}
+    images: dict[str, int] = {}
+    free: dict[int, int] = defaultdict(int)
+    for node in nodes:
+        part = free[node.image]
+        parent = parents.get(node.id)
+        if parent in at and images[parent] != node.image:
+            beside = levels[node.image] > levels[images[parent]]
+            part = max(part, at[parent] + (not beside))
+        at[node.id], images[node.id] = part, node.image
+        free[node.image] = part + 1
+        while len(parts) <= part:
+            parts.append([])
+        parts[part].append(node)
+    return parts
+
+
+_Part = tuple[date, list[Node]]
+
+
+def _gap(before: _Part, after: _Part) -> float:
+    return 6 + 10 * math.sqrt((after[0] - before[0]).days)
+
+
+def _least(before: list[Node], after: list[Node]) -> float:
+    shared = {node.image for node in before} & {node.image for node in after}
+    return NEAREST if shared else NEARER
+
+
+def _fitted(gaps: list[float], least: list[float], width: float) -> list[float]:
+    """The gaps scaled to a width, none under its least; what that took is given back by the wider
+    ones. Where they do not have it, the picture grows."""
+    if not gaps:
+        return []
+    scale = width / sum(gaps)
+    found = [max(low, gap * scale) for gap, low in zip(gaps, least, strict=True)]
+    over, slack = sum(found) - width, sum(found) - sum(least)
+    if over <= 0:
+        return found
+    if over > slack:
+        return [max(low, min(0.7 * gap, FARTHEST)) for gap, low in zip(gaps, least, strict=True)]
+    return [low + (gap - low) * (1 - over / slack) for gap, low in zip(found, least, strict=True)]
+
+
+def _margins(shown: Around, rows: tuple[Row, ...]) -> tuple[int, int]:
+    """Left, room for what is older than shown; right, for the last labels and the levels' steps."""
+    older = next((gap for gap in shown.gaps if gap.older is None), None)
+    left = max(LEFT, 13 + round(CELL * cells(left_out(older.count)))) if older else LEFT
+    last = {node.image: node.name for node in shown.nodes}
+    right, shifts = RIGHT, _shifts(rows)
+    for row in rows:
+        wide = CELL * cells(shorten(last.get(row.lane.id, "")[len(row.prefix) :]))
+        right = max(right, round(shifts[row.lane.id] + (wide / 2 if row.own else wide + 15) + 4))
+    return left, right
+
+
+def _ticks(columns: list[_Column]) -> tuple[Tick, ...]:
+    """The months, with the year where it is another, as far as there is room for their names."""
+    ticks: list[Tick] = []
+    seen: set[tuple[int, int]] = set()
+    year, free = 0, -math.inf
+    for column in columns:
+        month = (column.day.year, column.day.month)
+        x = column.x - 9
+        if month in seen or x < free:
+            continue
+        name = MONTHS[column.day.month - 1]
+        text = name if month[0] == year else f"{name} {month[0]}"
+        ticks.append(Tick(x, text))
+        seen.add(month)
+        year, free = month[0], x + 12 + CELL * len(text)
+    return tuple(ticks)
+
+
+# ── versions ───────────────────────────────────────────────────────────────────────────────
+
+
+def _spots(shown: Around, rows: tuple[Row, ...], columns: list[_Column]) -> dict[str, Spot]:
+    of_lane: dict[int, list[tuple[int, Node]]] = defaultdict(list)
+    for column in columns:
+        for node in column.nodes:
+            of_lane[node.image].append((column.x, node))
+    shifts = _shifts(rows)
+    spots: dict[str, Spot] = {}
+    for row in rows:
+        there = of_lane[row.lane.id]
+        taken = _taken([node for _, node in there], shown.version)
+        for x, node in there:
+            spots[node.id] = Spot(
+                node,
+                x + shifts[row.lane.id],
+                row.y,
+                row.own,
+                shorten(node.name[len(row.prefix) :]),
+                node.stale and node.parent_image != node.image and node.id in taken,
+            )
+    return spots
+
+
+def _taken(nodes: list[Node], asked: str | None) -> set[str]:
+    """What one would take of a lane, or asked about: where channels point, and the newest current."""
+    current = [node.id for node in nodes if node.state == "current"]
+    return {*current[-1:], *(node.id for node in nodes if node.channels or node.id == asked)}

@@ -1,0 +1,198 @@
+"""The lineage picture: what `catalogue/versions/lineage/graph.py` found, drawn as SVG.
+
+Lanes are images, time runs to the right, each version is a link with a title: filled where it is
+current, a downward mark where deprecated, a cross where revoked, a quarter where scheduled, hollow
+where ended, dashed around where it is stale and what one would take. Only classes say how it looks
+(`static/styles/picture.css`): neither style nor script is inline. Whatever a name holds, it is escaped.
+`lineage_list.py` says the same in words.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+from goldenrod.catalogue.versions.lineage.graph import Around, Lane, Node
+from goldenrod.web.pages.lineage import urls as address
+from goldenrod.web.pages.lineage.edges import Lines, lines
+from goldenrod.web.pages.lineage.labels import Flag, Label, LeftOut, labels
+from goldenrod.web.pages.lineage.layout import WIDTH, Places, Spot, places
+
+
+@dataclass(frozen=True, slots=True)
+class LaneName:
+    """What stands beside a lane, for a list left of the picture."""
+
+    name: str
+    href: str
+    own: bool
+    prefix: str
+    """What the labels of its versions leave out, the same for all: `2023.0.`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture's parts, for a template."""
+
+    svg: str
+    lanes: tuple[LaneName, ...]
+    width: int
+    height: int
+
+
+def lineage_picture(
+    shown: Around, *, width: int = WIDTH, label: str = "Lineage", name: str = "lineage"
+) -> Picture:
+    """Draw it at least that wide. `name` begins the ids of its elements: unique on a page."""
+    placed = places(shown, width)
+    found = lines(shown, placed)
+    written = labels(shown, placed, found)
+    wide, high = max(placed.width, written.right + 4), placed.height
+    lanes = {lane.id: lane for lane in shown.lanes}
+    parts = [
+        f'<svg width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="group" '
+        f'aria-label="{escape(label)}" aria-describedby="{escape(name)}-about">'
+        f'<desc id="{escape(name)}-about">Time runs from left to right, one lane for each image. '
+        "A line leads from a version to what was built on it.</desc>",
+        *_ticks(placed),
+        *_lines(found),
+        *(_left_out(it, lanes[shown.image], shown) for it in written.left_out),
+    ]
+    for key, spot in placed.spots.items():
+        asked = key == shown.version
+        flags = written.flags.get(key, ())
+        parts.append(_version(spot, lanes[spot.node.image], asked, flags, written.names.get(key)))
+    parts.append("</svg>")
+    names = tuple(
+        LaneName(row.lane.name, address.of_image(row.lane), row.own, row.prefix)
+        for row in placed.rows
+    )
+    return Picture("".join(parts), names, wide, high)
+
+
+def title(node: Node, lane: Lane) -> str:
+    """A version in words: `base 2023.0.1, current, stale, 2026-03-14, stable`."""
+    revoked = ["revoked"] if node.revoked and node.state != "revoked" else []
+    stale = ["stale"] if node.stale else []
+    words = [node.state, *revoked, *stale, node.start_date[:10], *node.channels]
+    return f"{lane.name} {node.name}, {', '.join(words)}"
+
+
+# ── time and lines ─────────────────────────────────────────────────────────────────────────
+
+
+def _ticks(placed: Places) -> list[str]:
+    return [
+        f'<path class="tick" d="M{tick.x} 20V{placed.height}"/>'
+        f'<text x="{tick.x + 4}" y="14">{tick.text}</text>'
+        for tick in placed.ticks
+    ]
+
+
+def _lines(found: Lines) -> list[str]:
+    """Guides first, then what leads from lane to lane, the strong lines over them; one path for
+    each kind, as no more is said of a line than where it leads."""
+    kinds: dict[str, list[str]] = {
+        "lane": list(found.guides),
+        "lane mid": list(found.own_guides),
+        "e": [],
+        "e dash": [],
+        "own dash": list(found.dashes),
+        "own": [],
+    }
+    for line in found.lines:
+        kinds[("own" if line.own else "e") + (" dash" if line.dotted else "")].append(line.path)
+    return [f'<path class="{kind}" d="{"".join(d)}"/>' for kind, d in kinds.items() if d]
+
+
+def _left_out(it: LeftOut, lane: Lane, shown: Around) -> str:
+    nodes = {node.id: node for node in shown.nodes}
+    newer = nodes[it.gap.newer].name
+    between = (
+        f"between {nodes[it.gap.older].name} and {newer}" if it.gap.older else f"before {newer}"
+    )
+    text = f'<text class="older" x="{it.at}" y="{it.y - 10}">{it.text}</text>'
+    wide = max(it.right - it.left, 1)
+    return (
+        f'<a class="gap" href="{escape(address.of_left_out(lane, it.gap, nodes))}">'
+        f"<title>{escape(f'{it.gap.count:,} more {between}')}</title>"
+        f'<path class="hit" d="M{it.left} {it.y - 8}h{wide}v16h-{wide}z"/>'
+        f"{text if it.at is not None else ''}</a>"
+    )
+
+
+# ── versions ───────────────────────────────────────────────────────────────────────────────
+
+
+def _version(
+    spot: Spot, lane: Lane, asked: bool, flags: tuple[Flag, ...], label: Label | None
+) -> str:
+    """A link, drawn around the middle of its version."""
+    node = spot.node
+    parts = [
+        f'<a class="s-{node.state}{" own" if spot.own else ""}" '
+        f'href="{escape(address.of_version(lane, node))}" '
+        f'transform="translate({spot.x} {spot.y})"><title>{escape(title(node, lane))}</title>',
+        '<circle class="hit" r="11"/>',
+        *(_flag(flag, spot) for flag in flags),
+    ]
+    if asked:
+        parts.append(f'<circle class="sel" r="{spot.radius + 4:g}"/>')
+    if spot.outdated:
+        parts.append(f'<circle class="stale" r="{spot.radius + 3:g}"/>')
+    parts.append(_shape(node, spot.radius))
+    if label:
+        key = " k" if node.channels or asked else ""
+        parts.append(
+            f'<text class="name{key}" x="{label.x - spot.x}" y="{label.y - spot.y}">'
+            f"{escape(label.text)}</text>"
+        )
+    return "".join(parts) + "</a>"
+
+
+def _flag(flag: Flag, spot: Spot) -> str:
+    x, y, wide = flag.x - spot.x, flag.y - spot.y, flag.width
+    pole = f'<path class="pole" d="M0 0V{y}"/>' if x == 0 else ""
+    if not flag.text:
+        return f'{pole}<path class="cloth" d="M1 {y}l{wide} 6l-{wide} 6z"/>'
+    return (
+        f'{pole}<path class="cloth" d="M{x + 1} {y}h{wide}v16h-{wide}z"/>'
+        f'<text class="cname" x="{x + 5}" y="{y + 12}">{escape(flag.text)}</text>'
+    )
+
+
+def _shape(node: Node, radius: float) -> str:
+    """What a version's state looks like; one that is revoked besides carries a small cross."""
+    shape = _SHAPES[node.state](radius)
+    return shape + (_cross(radius - 3) if node.revoked and node.state != "revoked" else "")
+
+
+def _dot(radius: float) -> str:
+    return f'<circle class="n" r="{radius:g}"/>'
+
+
+def _downward(radius: float) -> str:
+    wide = radius + 1.5
+    return f'<path class="n" d="M-{wide:g}-{radius - 1:g}h{2 * wide:g}L0 {radius + 2:g}z"/>'
+
+
+def _quarter(radius: float) -> str:
+    q = f"{radius - 1.5:g}"
+    return f'{_dot(radius - 0.5)}<path class="q" d="M0 0V-{q}A{q} {q} 0 0 1 {q} 0z"/>'
+
+
+def _crossed_out(radius: float) -> str:
+    return f'<circle class="bg" r="{radius + 1:g}"/>{_cross(radius - 2)}'
+
+
+def _cross(size: float) -> str:
+    wide = f"{2 * size:g}"
+    return f'<path class="x" d="M-{size:g}-{size:g}l{wide} {wide}m0-{wide}l-{wide} {wide}"/>'
+
+
+_SHAPES: dict[str, Callable[[float], str]] = {
+    "current": _dot,
+    "deprecated": _downward,
+    "scheduled": _quarter,
+    "revoked": _crossed_out,
+    "ended": _dot,
+}

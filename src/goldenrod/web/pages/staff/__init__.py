@@ -1,0 +1,1 @@
+"""Pages for staff: users, providers, identities, tags."""

@@ -1,0 +1,196 @@
+"""Users, kept by staff: making them, their rights, their password, and who they are elsewhere.
+
+What one would take from oneself is not offered: no member of staff can lock themselves out here.
+"""
+
+import json
+from typing import Any
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import Problem, field_problem
+from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, users
+from goldenrod.catalogue.images import images
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
+from goldenrod.web.pages.kit.listing import listed
+from goldenrod.web.pages.kit.visit import Page, Undo, Visit
+from goldenrod.web.pages.staff.staff_home import change, look
+
+LABELS = {
+    "username": "Username",
+    "password": "Password",
+    "is_staff": "Staff",
+    "issuer": "Issuer",
+    "subject": "Subject",
+}
+MOST_SHOWN = "100"
+
+User = dict[str, Any]
+
+
+def show_users(visit: Visit) -> Page:
+    """GET /staff/users."""
+    with look(visit) as (tx, actor):
+        fixed, asked = {"ordering": "username"}, ("username", "active", "is_staff")
+        found = listed(visit, tx, actor, users.list_users, users.LIST, *asked, **fixed)
+    return visit.page("staff/users.html", list=found)
+
+
+def show_new(visit: Visit) -> Page:
+    """GET /staff/users/new."""
+    with look(visit):
+        pass
+    return _new(visit, Form.of())
+
+
+def _new(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
+    return visit.page("staff/user_new.html", form=form, problem=problem, labels=LABELS)
+
+
+def create_user(visit: Visit) -> Page:
+    """POST /staff/users/new."""
+    try:
+        with change(visit) as (tx, actor):
+            if not visit.form.get("username").strip():
+                raise field_problem("username", "is required")
+            asked = {
+                "username": visit.form.get("username"),
+                "is_staff": visit.form.on("is_staff"),
+                "password": visit.form.get("password") or None,
+            }
+            made = users.create_user(tx, actor, decode.convert(asked, bodies.NewUser))
+            user = json.loads(users.get_user(tx, actor, made.key))
+    except REFUSALS as problem:
+        return _new(visit, visit.form, refused(problem))
+    return visit.redirect(_page(user), done=f"{user['username']} is a user now.")
+
+
+def _page(user: User, *rest: object) -> str:
+    return urls.staff("users", user["id"], *rest)
+
+
+def show_user(visit: Visit, key: str) -> Page:
+    """GET /staff/users/{key}."""
+    return _show(visit, key, Form.of(issuer=visit.settings.oidc_issuer))
+
+
+def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) -> Page:
+    with look(visit) as (tx, actor):
+        user = json.loads(users.get_user(tx, actor, key))
+        accounts = oidc_accounts.list_accounts(tx, actor, user["id"])
+        of = {"user": [user["username"]], "page_size": [MOST_SHOWN]}
+        places = identities.list_identities(tx, actor, paging.parse(identities.LIST, of))
+        newest = paging.parse(tokens.LIST, {**of, "ordering": ["-created"]})
+        secrets = tokens.list_tokens(tx, actor, newest)
+        owned = _owned(tx, actor, user)
+    return visit.page(
+        "staff/user.html",
+        user=user,
+        myself=user["id"] == visit.actor.user_id,
+        accounts=accounts,
+        places=[json.loads(one) for one in places.results],
+        tokens=[json.loads(one) for one in secrets.results],
+        owned=owned,
+        offered=bool(visit.settings.oidc_issuer),
+        form=form,
+        problem=problem,
+        labels=LABELS,
+    )
+
+
+def _owned(tx: Tx, actor: Actor, user: User) -> int:
+    """How many images a user owns."""
+    asked = {"owner": [user["username"]], "page_size": ["1"]}
+    return images.list_images(tx, actor, paging.parse(images.LIST, asked)).count
+
+
+def _edit(tx: Tx, actor: Actor, key: str, patch: bodies.UserPatch) -> User:
+    users.edit_user(tx, actor, users.take_user(tx, actor, key), patch)
+    user: User = json.loads(users.get_user(tx, actor, key))
+    return user
+
+
+def set_staff(visit: Visit, key: str) -> Page:
+    """POST /staff/users/{key}/staff: gives staff's rights, or takes them."""
+    on = visit.form.on("on")
+    with change(visit) as (tx, actor):
+        user = _edit(tx, actor, key, bodies.UserPatch(is_staff=on))
+    verb = "is" if on else "is no longer"
+    undo = Undo(_page(user, "staff"), {} if on else {"on": "on"})
+    return visit.redirect(_page(user), done=f"{user['username']} {verb} staff.", undo=undo)
+
+
+def show_disable(visit: Visit, key: str) -> Page:
+    """GET /staff/users/{key}/disable: what stops with it."""
+    with look(visit) as (tx, actor):
+        user = json.loads(users.get_user(tx, actor, key))
+        owned = _owned(tx, actor, user)
+        of = {"user": [user["username"]], "page_size": ["1000"]}
+        listed_ = tokens.list_tokens(tx, actor, paging.parse(tokens.LIST, of)).results
+        held = [json.loads(one) for one in listed_]
+        now = tx.now
+    usable = [
+        token
+        for token in held
+        if not token["revoked_at"] and (token["expires"] is None or token["expires"] > now)
+    ]
+    return visit.page("staff/user_disable.html", user=user, owned=owned, usable=len(usable))
+
+
+def set_active(visit: Visit, key: str) -> Page:
+    """POST /staff/users/{key}/active: disables, or lets in again."""
+    on = visit.form.on("on")
+    with change(visit) as (tx, actor):
+        user = _edit(tx, actor, key, bodies.UserPatch(active=on))
+    said = "may sign in again." if on else "is disabled."
+    undo = Undo(_page(user, "active"), {} if on else {"on": "on"})
+    return visit.redirect(_page(user), done=f"{user['username']} {said}", undo=undo)
+
+
+def set_password(visit: Visit, key: str) -> Page:
+    """POST /staff/users/{key}/password: a new one, or none."""
+    given = visit.form.get("password")
+    try:
+        with change(visit) as (tx, actor):
+            if not given and not visit.form.on("none"):
+                raise field_problem("password", "is required")
+            asked = {"password": None if visit.form.on("none") else given}
+            user = _edit(tx, actor, key, decode.convert(asked, bodies.UserPatch))
+    except REFUSALS as problem:
+        return _show(visit, key, visit.form, refused(problem))
+    said = "has a new password" if asked["password"] else "has no password any more"
+    return visit.redirect(
+        _page(user), done=f"{user['username']} {said}, and is signed out everywhere."
+    )
+
+
+def link_account(visit: Visit, key: str) -> Page:
+    """POST /staff/users/{key}/accounts: who an OpenID Connect provider's account is here."""
+    try:
+        with change(visit) as (tx, actor):
+            row = users.take_user(tx, actor, key)
+            issuer, subject = visit.form.get("issuer"), visit.form.get("subject")
+            oidc_accounts.link(tx, actor, row, issuer, subject)
+            user = json.loads(users.get_user(tx, actor, key))
+    except REFUSALS as problem:
+        return _show(visit, key, visit.form, refused(problem))
+    return visit.redirect(
+        _page(user), done=f"Who signs in with that account is {user['username']} from now on."
+    )
+
+
+def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
+    """POST /staff/users/{key}/accounts/{uuid}/unlink."""
+    with change(visit) as (tx, actor):
+        row = users.take_user(tx, actor, key)
+        account = oidc_accounts.unlink(tx, actor, row, uuid)
+        user = json.loads(users.get_user(tx, actor, key))
+    back = {"issuer": account["issuer"], "subject": account["subject"]}
+    return visit.redirect(
+        _page(user),
+        done=f"That account is no longer {user['username']}, who is signed out everywhere.",
+        undo=Undo(_page(user, "accounts"), back),
+    )

@@ -1,0 +1,1 @@
+"""Pages of versions: reading, publishing, editing, withdrawing, comparing."""

@@ -1,0 +1,141 @@
+"""Two versions beside one another: what differs first, then the change logs on the path between."""
+
+from typing import Any
+from urllib.parse import unquote
+
+from goldenrod.base.errors import NotFound
+from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.versions import diff, version_page, versions
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Row, Tx
+from goldenrod.web.pages.kit import canonical_url, render, urls
+from goldenrod.web.pages.kit.visit import Page, Visit
+from goldenrod.web.pages.versions.text_diff import Comparison, compared_texts
+
+CHOICES = 100
+"""How many of the newest versions are offered to choose from."""
+MOST_LOGS = 50
+"""How many change logs on the path are shown, the newest."""
+LABELS = {
+    "image": "Image",
+    "state": "State",
+    "start_date": "From",
+    "end_date": "Until",
+    "parent": "Built on",
+    "user": "Published by",
+    "identity": "Account",
+    "allow_imaging": "Imaging",
+    "min_cpu": "CPUs, at least",
+    "min_mem": "Memory, at least",
+    "doc_object_id": "DOI",
+    "deprecation": "Deprecation",
+    "revoked": "Revocation",
+    "exclude_from_latest": "Left out of latest",
+}
+LISTS = {
+    "licenses": "Licenses",
+    "scripts": "Boot scripts",
+    "membership": "Shared with",
+    "providers": "Providers",
+}
+
+
+def choose(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/compare: the two that a form chose, `a` and `b`; else the newest two."""
+    with visit.read() as (tx, actor):
+        image = image_page.get_head(tx, actor, slug)
+        keys = [visit.asked(name).strip() for name in ("a", "b")]
+        offered = _choices(tx, actor, image)
+        if not all(keys):
+            newest = [it["id"] for it in offered[:2]][::-1]
+            keys = [given or other for given, other in zip(keys, newest, strict=False)]
+        if len(keys) < 2:
+            return visit.page("versions/compare_none.html", image=image)
+        two = [_find(tx, actor, slug, key) for key in keys]
+    return visit.redirect(urls.compare(*two))
+
+
+def show_compare(visit: Visit, slug: str, two: str) -> Page:
+    """GET /images/{slug}/compare/{A...B}."""
+    one, dots, other = two.partition("...")
+    if not dots:
+        raise NotFound()
+    with visit.read() as (tx, actor):
+        a, b = (_find(tx, actor, slug, key) for key in (one, other))
+        if visit.req.path != _path(a, b):
+            return canonical_url.lead(visit, urls.compare(a, b))
+        image = image_page.get_head(tx, actor, str(a["image"]["id"]))
+        found = diff.get_diff(tx, actor, b["id"], a["id"])
+        offered = _choices(tx, actor, image)
+    fields = {name: found["fields"][name] for name in LABELS if name in found["fields"]}
+    logs = sorted(found["change_logs"], key=_started, reverse=True)
+    return visit.page(
+        "versions/compare.html",
+        image=image,
+        a=found["from"],
+        b=found["to"],
+        elsewhere=a["image"]["id"] != b["image"]["id"],
+        apart=_apart(found["from"], found["to"]),
+        choices=_with_chosen(offered, found["from"], found["to"]),
+        fields=fields,
+        labels=LABELS,
+        lists={LISTS[it]: found[it] for it in LISTS if any(found[it].values())},
+        rows=_rows(found["machines"]),
+        same=[LABELS[name] for name in LABELS if name not in found["fields"]],
+        logs=logs[:MOST_LOGS],
+        logs_count=len(logs),
+        texts=None if logs else _texts(found["fields"].get("change_log")),
+        path=found["path"],
+    )
+
+
+def _texts(both: Row | None) -> Comparison | None:
+    return compared_texts(both["from"], both["to"]) if both else None
+
+
+def _started(it: Row) -> str:
+    return str(it["version"]["start_date"])
+
+
+def _apart(a: Row, b: Row) -> str:
+    """How long after A B began, in words."""
+    words = render.relative(a["start_date"], b["start_date"])
+    if words.startswith("in "):
+        return f"{words.removeprefix('in ')} after A"
+    if words.endswith(" ago"):
+        return f"{words.removesuffix(' ago')} before A"
+    return "at the same time as A"
+
+
+def _rows(machines: Row) -> list[Row]:
+    """The machines that differ, A's and B's beside one another, by provider and architecture."""
+    found: dict[tuple[str, str], Row] = {}
+    for side, those in (("a", machines["removed"]), ("b", machines["added"])):
+        for it in those:
+            place = it["provider"].get("name", "one that you may not see")
+            empty: Row = {"place": place, "architecture": it["architecture"], "a": [], "b": []}
+            row = found.setdefault((place, it["architecture"]), empty)
+            row[side].append(it["identifier"])
+    return [found[key] for key in sorted(found)]
+
+
+def _find(tx: Tx, actor: Actor, slug: str, key: str) -> Row:
+    return canonical_url.version(version_page.find_version(tx, actor, slug, key))
+
+
+def _path(a: Row, b: Row) -> str:
+    """The page's own address as the server reads it."""
+    return unquote(urls.compare(a, b))
+
+
+def _choices(tx: Tx, actor: Actor, image: Row) -> list[dict[str, Any]]:
+    """The newest versions of the image."""
+    given = {"image_id": [str(image["id"])], "ordering": ["-start_date"]}
+    query = paging.parse(versions.LIST, given | {"page_size": [str(CHOICES)]})
+    return image_page.list_names(tx, actor, query)
+
+
+def _with_chosen(offered: list[Row], *chosen: Row) -> list[Row]:
+    known = {it["id"] for it in offered}
+    return offered + [it for it in chosen if it["id"] not in known]

@@ -1,0 +1,128 @@
+"""Deprecating a version in a browser, and no longer: since when, why, and what to take instead."""
+
+import json
+from typing import Any
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import Forbidden, Problem
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import publish, versions
+from goldenrod.rules import resources
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.channels import offer_changes
+from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form
+from goldenrod.web.pages.kit.visit import Page, Undo, Visit
+
+Thing = dict[str, Any]
+
+LABELS = {"reason": "Reason", "replacement": "Use instead", "at": "From"}
+
+
+def show_deprecate(visit: Visit, slug: str, name: str) -> Page:
+    """GET /images/{slug}/versions/{name}/deprecate."""
+    return _page(visit, slug, name, None)
+
+
+def _page(
+    visit: Visit, slug: str, name: str, form: Form | None, problem: Problem | None = None
+) -> Page:
+    with visit.trial() as (tx, actor):
+        row, version = references.take_version(tx, actor, slug, name)
+        image = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
+        before = offer_changes.offers(tx, actor, image)
+        if version["deprecation"] is None:
+            tried = bodies.VersionPatch(deprecation=bodies.Deprecation())
+        else:
+            tried = bodies.VersionPatch(deprecation=None)
+        publish.edit_version(tx, actor, row, tried)
+        moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
+    warned = [
+        channel
+        for channel, offer in sorted(before.items())
+        if offer and offer["id"] == version["id"] and channel not in {one.channel for one in moves}
+    ]
+    return visit.page(
+        "versions/version_deprecate.html",
+        image=image,
+        version=version,
+        form=form or Form.of(**_texts(version), etag=_etag(version)),
+        problem=problem,
+        labels=LABELS,
+        moves=moves,
+        warned=warned,
+    )
+
+
+def _texts(version: Thing) -> dict[str, str]:
+    """A deprecation as a form shows it."""
+    held = version["deprecation"] or {"at": None, "reason": None, "replacement": None}
+    return {
+        "reason": held["reason"] or "",
+        "replacement": references.written(held["replacement"], version["image"]),
+        "at": fields.minute(held["at"]),
+    }
+
+
+def _etag(version: Thing) -> str:
+    return resources.etag(json.dumps(_texts(version)))
+
+
+def deprecate(visit: Visit, slug: str, name: str) -> Page:
+    """POST /images/{slug}/versions/{name}/deprecate; `do` "clear" is no longer."""
+    try:
+        with visit.change() as (tx, actor):
+            row, version = references.take_version(tx, actor, slug, name)
+            visit.expect(tx, json.dumps(_texts(version)))
+            clear = visit.form.get("do") == "clear"
+            given = None if clear else _given(tx, actor, version, visit.form)
+            patch = decode.convert({"deprecation": given}, bodies.VersionPatch)
+            publish.edit_version(tx, actor, row, patch)
+            after = json.loads(versions.get_version(tx, actor, version["id"]))
+    except REFUSALS as problem:
+        if isinstance(problem, Forbidden):
+            raise
+        return _page(visit, slug, name, visit.form, fields.placed(problem))
+    return visit.redirect(
+        urls.version(after), done=_done(version, after), undo=_undo(version, after)
+    )
+
+
+def _given(tx: Tx, actor: Actor, version: Thing, form: Form) -> dict[str, Any]:
+    """The deprecation of the form: what is as it was shown stays as it is."""
+    held = _texts(version)
+    given: dict[str, Any] = {}
+    for name in ("at", "reason", "replacement"):
+        text = form.get(name).strip()
+        # Undoing brings an instant whole; a field, to the minute.
+        if text == held[name].strip():
+            continue
+        if name == "at":
+            given[name] = fields.instant(text)
+        elif name == "reason":
+            given[name] = text or None
+        else:
+            given[name] = references.meant(tx, actor, version["image"], name, text)
+    return given
+
+
+def _done(before: Thing, after: Thing) -> str:
+    name = after["name"]
+    if after["deprecation"] is None:
+        return f"{name} is no longer deprecated."
+    if before["deprecation"] is not None:
+        return f"The deprecation of {name} is saved."
+    coming = after["state"] not in ("deprecated", "revoked", "ended")
+    return f"{name} will be deprecated." if coming else f"{name} is deprecated."
+
+
+def _undo(before: Thing, after: Thing) -> Undo | None:
+    """What gives the deprecation back as it was."""
+    if before["deprecation"] == after["deprecation"]:
+        return None
+    action = urls.version(after, "deprecate")
+    if before["deprecation"] is None:
+        return Undo(action, {"do": "clear", "etag": _etag(after)})
+    held = _texts(before) | {"at": before["deprecation"]["at"]}
+    return Undo(action, {**held, "etag": _etag(after)})

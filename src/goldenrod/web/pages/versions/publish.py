@@ -1,0 +1,102 @@
+"""Publishing a version in a browser: with its machines, in one go."""
+
+import json
+import uuid
+from typing import Any
+
+from goldenrod.base import bodies, decode
+from goldenrod.base.errors import Problem
+from goldenrod.catalogue.versions import publish, versions
+from goldenrod.rules.access import Actor
+from goldenrod.rules.changes.mutations import Made
+from goldenrod.store.db import Tx
+from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form
+from goldenrod.web.pages.kit.visit import Page, Visit
+from goldenrod.web.pages.versions import version_fields
+
+Thing = dict[str, Any]
+
+FIRST_ROWS = 2
+DEFAULTS = {"allow_imaging": ["on"]}
+"""What a form of a new version shows, and a body that says nothing means."""
+INHERITED = ("licenses", "scripts", "membership")
+
+
+def show_new(visit: Visit, slug: str) -> Page:
+    """GET /images/{slug}/versions/new; `parent` names what it is built on."""
+    visit.require_user()
+    form = Form(DEFAULTS).but(
+        key=str(uuid.uuid4()), rows=FIRST_ROWS, parent=visit.asked("parent"), inherit=True
+    )
+    return _page(visit, slug, form)
+
+
+def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -> Page:
+    with visit.read() as (tx, actor):
+        _, image = references.take_image(tx, actor, slug)
+        choices = version_fields.choices(tx, actor, image, None)
+        places = version_fields.places(tx, actor)
+    if form.get("do") == "row":
+        form = form.but(rows=version_fields.rows_of(form) + 1, do=None)
+    return visit.page(
+        "versions/version_new.html",
+        image=image,
+        form=form,
+        problem=problem,
+        labels=version_fields.labels(version_fields.NEW),
+        choices=choices,
+        places=places,
+        rows=version_fields.rows_of(form),
+        below_revoked=_below_revoked(form, problem),
+    )
+
+
+def _below_revoked(form: Form, problem: Problem | None) -> bool:
+    """Whether to offer building on a revoked version all the same."""
+    refused = problem is not None and problem.code == "parent_revoked"
+    return refused or form.on("allow_revoked_parent")
+
+
+def create(visit: Visit, slug: str) -> Page:
+    """POST /images/{slug}/versions/new."""
+    visit.require_sent()
+    if visit.form.get("do"):
+        return _page(visit, slug, visit.form)
+    try:
+        with visit.change() as (tx, actor):
+            _, image = references.take_image(tx, actor, slug)
+            made = fields.once(visit, tx, actor, lambda: _create(visit, tx, actor, image))
+            version = json.loads(versions.get_version(tx, actor, made.key))
+            left = publish.not_inherited(tx, actor, made)
+    except REFUSALS as problem:
+        return _page(visit, slug, visit.form, fields.placed(problem))
+    return visit.redirect(
+        urls.version(version),
+        done=f"{version['name']} is published.",
+        more=_left(left.get("not_inherited"), version),
+    )
+
+
+def _create(visit: Visit, tx: Tx, actor: Actor, image: Thing) -> Made:
+    given = fields.given(version_fields.NEW, visit.form, DEFAULTS)
+    given = version_fields.resolved(tx, actor, image, given)
+    if not visit.form.on("inherit"):
+        given = {name: [] for name in INHERITED} | given
+    given |= {"image": image["id"], "machines": version_fields.machines(visit.form)}
+    given["allow_revoked_parent"] = visit.form.on("allow_revoked_parent")
+    given.setdefault("name", "")
+    return publish.create_version(tx, actor, decode.convert(given, bodies.NewVersion))
+
+
+def _left(left: Thing | None, version: Thing) -> str:
+    """What of its parent's a version did not take over, in words."""
+    if not left or not (left["scripts"] or left["membership"]):
+        return ""
+    parts = []
+    if count := len(left["scripts"]):
+        parts.append(f"{count} boot script{'s' * (count > 1)} that you may not attach")
+    if left["membership"]:
+        names = ", ".join(group["name"] for group in left["membership"])
+        parts.append(f"sharing with {names}")
+    return f"Not taken over from {version['parent']['name']}: {'; '.join(parts)}."

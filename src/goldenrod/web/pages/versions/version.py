@@ -1,0 +1,95 @@
+"""A version: whether it is right, and still is; its ids, what changed, what it was built on."""
+
+import json
+from dataclasses import dataclass
+
+from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.versions import history, version_page, versions
+from goldenrod.rules import why
+from goldenrod.rules.access import Actor
+from goldenrod.store import paging
+from goldenrod.store.db import Row, Tx
+from goldenrod.web.pages.images import provider_grid
+from goldenrod.web.pages.kit import canonical_url, urls
+from goldenrod.web.pages.kit.visit import Page, Visit
+from goldenrod.web.pages.launch import machine_picker
+from goldenrod.web.pages.versions import history_text
+
+MOST_TOLD = 20
+MANY = 12
+"""Of more providers than these one looks for one's own by name."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The machines of a version on one provider, by architecture."""
+
+    slug: str
+    """Empty for a provider that the visitor may not read."""
+    name: str
+    machines: dict[str, list[Row]]
+
+
+def show_version(visit: Visit, slug: str, name: str) -> Page:
+    """GET /images/{slug}/versions/{name}."""
+    with visit.read() as (tx, actor):
+        row = canonical_url.version(version_page.find_version(tx, actor, slug, name))
+        if not canonical_url.is_it(row, slug, name):
+            return canonical_url.lead(visit, urls.version(row))
+        image = image_page.get_head(tx, actor, str(row["image_id"]))
+        version = json.loads(versions.get_version(tx, actor, row["id"]))
+        machines = version_page.list_machines(tx, actor, row["id"])
+        texts = version_page.get_texts(tx, actor, row["id"])
+        built_count, built = version_page.list_built(tx, actor, row["n"])
+        channels = version_page.list_pointing(tx, actor, row["image_id"], row["n"])
+        ways = why.explain(tx, actor, f"version:{row['id']}")
+        told_count, entries = _history(tx, actor, row)
+    places = _places(machines)
+    wanted = visit.asked("on").strip()
+    return visit.page(
+        "versions/version.html",
+        image=image,
+        version=version,
+        may_change=row["may_change"],
+        box=machine_picker.of_version(visit, version, machines, texts["scripts"]),
+        machines=machines,
+        places=[it for it in places if wanted.lower() in f"{it.slug} {it.name}".lower()],
+        places_count=len(places),
+        wanted=wanted,
+        many=len(places) > MANY,
+        architectures=sorted({row["architecture"] for row in machines}),
+        sizes=sorted({row["size_gb"] for row in machines if row["size_gb"] is not None}),
+        texts=texts,
+        built=built,
+        built_count=built_count,
+        channels=channels,
+        because=[_because(way.words) for way in ways if way.grants],
+        history=entries,
+        history_count=told_count,
+        public_url=visit.settings.public_url,
+    )
+
+
+def _history(tx: Tx, actor: Actor, row: Row) -> tuple[int, list[history_text.Entry]]:
+    """The newest of what was done to a version, for whoever may change it."""
+    if not row["may_change"]:
+        return 0, []
+    given = {"ordering": ["-sequence"], "page_size": [str(MOST_TOLD)]}
+    page = history.list_history(tx, actor, row["id"], paging.parse(history.LIST, given))
+    return page.count, history_text.entries([json.loads(text) for text in page.results])
+
+
+def _places(machines: list[Row]) -> list[Place]:
+    found: dict[int, Place] = {}
+    for row in machines:
+        place = found.setdefault(
+            row["provider_id"],
+            Place(row["provider"] or "", row["provider_name"] or provider_grid.HIDDEN, {}),
+        )
+        place.machines.setdefault(row["architecture"], []).append(row)
+    return list(found.values())
+
+
+def _because(words: str) -> str:
+    """A clause of the rule as the end of a sentence: `because …`."""
+    return words if words.startswith(("its ", "it ")) else f"this account {words}"

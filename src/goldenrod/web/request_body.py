@@ -1,0 +1,235 @@
+"""Taking bodies in, so that slow senders hold up nobody but themselves.
+
+Places are shared out: by address, by user, and over all. Where a share is full, the body that has been
+arriving for longest makes room; one that is arriving quickly is done long before.
+
+The server's `read` waits for its bytes and cannot be interrupted, and nobody may answer while it waits.
+So a watcher shuts down the connection of a body that is late or had to make room (`sockets.py`): the
+read ends, and the request is answered. Its place is free at once.
+"""
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from goldenrod.base.errors import BadRequest, Problem, TooLarge, TooSlow, Unavailable
+from goldenrod.web import stalled_connections
+
+MOST_BODY = 1024 * 1024
+AT_ONCE = 32
+"""Bodies that a process receives at once. Each holds a thread of the server's: see `server.py`."""
+MOST_OF_ADDRESS = 16
+MOST_OF_ANONYMOUS = 4
+"""Of one address, by those who send no token."""
+MOST_OF_USER = 8
+MOST_OVERDUE = 8
+"""Bodies of one address that were given up, and whose read has not ended yet."""
+FIRST_S = 5.0
+RATE = 16 * 1024
+"""Bytes a second that a body must arrive with after its first seconds."""
+GRACE_S = 0.25
+"""How long a body is safe from having to make room."""
+WAIT_S = 0.5
+"""How long a body waits for a place."""
+MOST_WAITING = 8
+WATCH_S = 0.1
+"""How often the bodies that are arriving are looked at."""
+
+_PIECE = 16 * 1024
+
+
+class Stream(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a body: the address they are known by, the other end of the connection (a proxy's,
+    perhaps), and the user; None for the anonymous."""
+
+    address: str
+    peer: str
+    user: int | None
+
+    @property
+    def shares(self) -> dict[tuple[str, object], int]:
+        """The shares that a body of theirs counts in, and how many bodies each holds at most."""
+        own: tuple[tuple[str, object], int] = (
+            (("anonymous", self.address), MOST_OF_ANONYMOUS)
+            if self.user is None
+            else (("user", self.user), MOST_OF_USER)
+        )
+        return dict([own, (("address", self.address), MOST_OF_ADDRESS), (("all", None), AT_ONCE)])
+
+
+@dataclass(eq=False)
+class _Body:
+    """A body that is arriving."""
+
+    sender: Sender
+    wanted: int
+    seconds: float
+    began: float = field(default_factory=time.monotonic)
+    pieces: list[bytes] = field(default_factory=list)
+    received: int = 0
+    given_up: Problem | None = None
+    """Why nobody waits for it any more."""
+
+    def take_in(self, stream: Stream) -> bytes:
+        """Read it to its end. Raises TooSlow, Unavailable, BadRequest, TooLarge."""
+        broken = False
+        while self.given_up is None and self.received < self.wanted:
+            try:
+                piece = stream.read(min(_PIECE, self.wanted - self.received))
+            except OSError:
+                broken = True
+                break
+            if not piece:
+                break
+            self.pieces.append(piece)
+            self.received += len(piece)
+        if self.given_up is not None:
+            raise self.given_up
+        if broken:
+            raise BadRequest("The body did not arrive whole.", code="body_malformed")
+        if self.received > MOST_BODY:
+            raise _too_large()
+        return b"".join(self.pieces)
+
+    @property
+    def late(self) -> bool:
+        """It should be here, or more of it."""
+        allowed = min(self.seconds, FIRST_S + self.received / RATE)
+        return time.monotonic() - self.began > allowed
+
+
+class Receiver:
+    """The bodies that a process is receiving."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._arriving: list[_Body] = []
+        self._ending: list[_Body] = []
+        self._waiting = 0
+        self._watched = False
+
+    def receive(
+        self, stream: Stream, declared: int | None, sender: Sender, seconds: float
+    ) -> bytes:
+        """A body's bytes. `declared` is its length, where the sender has said it.
+
+        Raises TooLarge, TooSlow, Unavailable, BadRequest.
+        """
+        if declared is not None and declared > MOST_BODY:
+            raise _too_large()
+        body = _Body(sender, MOST_BODY + 1 if declared is None else declared, seconds)
+        self._admit(body)
+        try:
+            return body.take_in(stream)
+        finally:
+            self._leave(body)
+
+    def _admit(self, body: _Body) -> None:
+        """Give a body a place. Raises Unavailable where there is none for it."""
+        until = time.monotonic() + WAIT_S
+        with self._changed:
+            address = body.sender.address
+            if sum(1 for other in self._ending if other.sender.address == address) >= MOST_OVERDUE:
+                raise _busy()
+            while not self._make_room(body.sender):
+                left = until - time.monotonic()
+                if left <= 0 or self._waiting >= MOST_WAITING:
+                    raise _busy()
+                self._waiting += 1
+                try:
+                    # Not to the end: meanwhile one of those arriving may come to be movable.
+                    self._changed.wait(min(left, GRACE_S / 4))
+                finally:
+                    self._waiting -= 1
+            body.began = time.monotonic()
+            self._arriving.append(body)
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, name="bodies", daemon=True).start()
+
+    def _make_room(self, sender: Sender) -> bool:
+        """Whether there is a place in each of the sender's shares; others make room for it."""
+        moved: list[_Body] = []
+        for share, most in sender.shares.items():
+            staying = [body for body in self._arriving if body not in moved]
+            sharing = [body for body in staying if share in body.sender.shares]
+            if len(sharing) < most:
+                continue
+            # A user's own bodies wait for each other.
+            found = None if share[0] == "user" else self._movable(sharing)
+            if found is None:
+                return False
+            moved.append(found)
+        for body in moved:
+            self._give_up(body, _busy())
+        return True
+
+    def _movable(self, bodies: list[_Body]) -> _Body | None:
+        """The one to make room: of the anonymous first, of the address that has most, the oldest."""
+        latest = time.monotonic() - GRACE_S
+        by_address = Counter(body.sender.address for body in self._arriving)
+        return min(
+            (body for body in bodies if body.began <= latest),
+            key=lambda body: (
+                body.sender.user is not None,
+                -by_address[body.sender.address],
+                body.began,
+            ),
+            default=None,
+        )
+
+    def _give_up(self, body: _Body, why: Problem) -> None:
+        body.given_up = why
+        self._arriving.remove(body)
+        self._ending.append(body)
+
+    def _leave(self, body: _Body) -> None:
+        with self._changed:
+            (self._arriving if body in self._arriving else self._ending).remove(body)
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        """Give up what is late, and end the reads of what was given up, until nothing arrives."""
+        pause = threading.Event()
+        while True:
+            pause.wait(WATCH_S)
+            with self._changed:
+                for body in [body for body in self._arriving if body.late]:
+                    self._give_up(body, _too_slow(body))
+                if self._ending:
+                    self._changed.notify_all()
+                elif not self._arriving:
+                    self._watched = False
+                    return
+                now = time.monotonic()
+                stuck = [(body.sender.peer, now - body.began) for body in self._ending]
+            if stuck:
+                stalled_connections.end_reading(stuck)
+
+
+RECEIVER = Receiver()
+"""The process's own."""
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Too many bodies are being sent at once.", code="server_busy")
+
+
+def _too_slow(body: _Body) -> TooSlow:
+    return TooSlow(
+        f"The body did not arrive in time: send all of it within {body.seconds:g} seconds, and "
+        f"after the first {FIRST_S:g} at least {RATE // 1024} KiB a second."
+    )
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A body has at most {MOST_BODY} bytes.")

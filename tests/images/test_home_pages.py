@@ -1,0 +1,399 @@
+"""Home and search: which images a visitor finds, in which order, and what an id they paste is."""
+
+import re
+
+import pytest
+
+from goldenrod.base import bodies, config
+from goldenrod.base.clock import later
+from goldenrod.catalogue.channels import assign
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import publish, revocations, versions
+from goldenrod.store.db import Database
+from tests.conftest import Clock
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen, Visitor
+
+RESULT = re.compile(r'<a data-result href="/images/([a-z0-9-]+)"')
+
+
+def found(page: Seen) -> list[str]:
+    """The slugs of the images that a page lists, in their order."""
+    assert page.status == 200, page.text
+    return RESULT.findall(page.text)
+
+
+def add(db: Database, world: World, name: str, days_ago: int, **more: object) -> str:
+    """An image of alice's, public, with a version so many days old; the version's id."""
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        image = bodies.NewImage(name=name, is_public=True, **more)  # type: ignore[arg-type]
+        key = images.create_image(tx, alice, image).key
+        version = bodies.NewVersion(
+            name="1", image=int(key), start_date=later(tx.now, days=-days_ago)
+        )
+        return publish.create_version(tx, alice, version).key
+
+
+# ── who finds what ─────────────────────────────────────────────────────────────────────────
+
+SEEN = {
+    None: ["open-image"],
+    "charlie": ["open-image"],
+    "bob": ["kept-image", "open-image", "shared-image"],
+    "alice": [f"{name}-image" for name in sorted(("open", "closed", "shared", "kept"))]
+    + ["ended-image", "scheduled-image"],
+    "dora": [f"{name}-image" for name in sorted(("open", "closed", "shared", "kept"))]
+    + ["ended-image", "scheduled-image"],
+}
+
+
+@pytest.mark.parametrize("who", SEEN)
+def test_home_shows_what_one_may_read(visitor: Visitor, who: str | None) -> None:
+    if who:
+        visitor.sign_in(who)
+    page = visitor.get("/")
+    assert sorted(found(page)) == sorted(SEEN[who])
+    assert f"{len(SEEN[who])} image" in page.words
+    assert ("More may be visible after signing in" in page.words) == (who is None)
+    for name in ("closed", "shared", "kept", "ended", "scheduled"):
+        if f"{name}-image" not in SEEN[who]:
+            assert name not in page.text
+    if who in (None, "charlie"):
+        assert "west" not in page.text, "nor is a provider offered that they may not see"
+
+
+@pytest.mark.parametrize("address", ["/search?q=first", "/search/suggest?q=first"])
+@pytest.mark.parametrize("who", SEEN)
+def test_search_finds_what_one_may_read(visitor: Visitor, who: str | None, address: str) -> None:
+    """Each version's change log has this word, so it is the rule that tells them apart."""
+    if who:
+        visitor.sign_in(who)
+    page = visitor.get(address)
+    assert sorted(found(page)) == sorted(SEEN[who])
+    for name in ("closed", "shared", "kept"):
+        if f"{name}-image" not in SEEN[who]:
+            assert name not in page.text
+
+
+def test_what_is_hidden_is_found_by_no_word(visitor: Visitor, world: World) -> None:
+    for words in ("closed", "closed-1.0", "closed-tag", "closed-east", world.versions["closed"]):
+        page = visitor.get(f"/search?q={words}")
+        assert found(page) == []
+        assert "closed image" not in page.text
+        unknown = visitor.get(f"/search?q={words[::-1]}")
+        assert page.text.replace(words, "") == unknown.text.replace(words[::-1], "")
+
+
+def test_a_word_of_a_hidden_versions_log_does_not_find_its_public_image(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        body = bodies.NewVersion(
+            name="2",
+            image=world.images["open"],
+            change_log="The word is xylophone.",
+            start_date=later(tx.now, days=1),
+        )
+        publish.create_version(tx, world.actor(tx, "alice"), body)
+    assert found(visitor.get("/search?q=xylophone")) == []
+    visitor.sign_in("alice")
+    page = visitor.get("/search?q=xylophone")
+    assert found(page) == ["open-image"]
+    assert "scheduled 2 The word is xylophone" in page.words
+
+
+# ── order, filters, pages ──────────────────────────────────────────────────────────────────
+
+
+def test_by_exact_name_then_beginning_then_newest_release(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    add(db, world, "my base", 1)
+    add(db, world, "base two", 5)
+    add(db, world, "Base", 9)
+    add(db, world, "base one", 3)
+    for address in ("/search?q=base", "/search/suggest?q=BASE", "/search?q=%20base%20"):
+        assert found(visitor.get(address)) == ["base", "base-one", "base-two", "my-base"]
+    assert found(visitor.get("/")) == ["my-base", "base-one", "base-two", "base", "open-image"]
+
+
+def test_filters_live_in_the_address(db: Database, world: World, visitor: Visitor) -> None:
+    add(db, world, "other", 1, tags=["blue"])
+    assert found(visitor.get("/?tag=blue")) == ["other"]
+    assert found(visitor.get("/search?tag=BLUE&q=oth")) == ["other"]
+    assert found(visitor.get("/search?tag=blue&q=open")) == []
+    assert found(visitor.get("/?provider=east")) == ["open-image"]
+    assert found(visitor.get("/?architecture=x86_64")) == ["open-image"]
+    assert found(visitor.get("/?owner=alice")) == ["other", "open-image"]
+    assert found(visitor.get("/?owner=bob")) == []
+    page = visitor.get("/?tag=blue&owner=alice")
+    form = page.form("/search")
+    assert form.fields["tag"] == ["blue"]
+    assert form.fields["owner"] == ["alice"]
+    assert "/search" in page.links, "and they can be cleared"
+    # What is hidden is filtered by like what does not exist, and shown as it was asked.
+    for address in ("/?provider=west", "/?provider=nowhere", "/?tag=closed-tag"):
+        assert found(visitor.get(address)) == []
+
+
+def test_of_many_choices_one_types(db: Database, world: World, visitor: Visitor) -> None:
+    add(db, world, "other", 1, tags=[f"t{number:03}" for number in range(150)])
+    page = visitor.get("/?tag=t149")
+    assert found(page) == ["other"]
+    assert page.form("/search").fields["tag"] == ["t149"]
+    assert '<input type="text" id="n-tag"' in page.text
+    assert '<option value="open-tag">' in page.text
+
+
+def test_long_lists_come_in_pages(db: Database, world: World, visitor: Visitor) -> None:
+    for number in range(24):
+        add(db, world, f"many {number}", number + 1)
+    first = visitor.get("/")
+    assert len(found(first)) == 20
+    assert "25 images" in first.words
+    assert "/search?page=2" in first.links
+    second = visitor.get("/search?page=2")
+    assert len(found(second)) == 5
+    assert not set(found(first)) & set(found(second))
+    assert "/search?page=1" in second.links
+    filtered = visitor.get("/search?q=many&owner=alice")
+    assert "/search?q=many&owner=alice&page=2" in filtered.links
+    assert len(found(visitor.get("/search/suggest?q=many"))) == 8
+    assert visitor.get("/?page=3").status == 404
+
+
+@pytest.mark.parametrize("page", ["x", "-1", "1.5"])
+def test_a_page_that_is_no_number_is_refused(visitor: Visitor, page: str) -> None:
+    assert visitor.get(f"/?page={page}").status == 400
+    refused = visitor.get(f"/search?q=open&page={page}")
+    assert (refused.status, "takes a whole number" in refused.words) == (400, True)
+
+
+@pytest.mark.parametrize("words", ["%21%3F", "a+" * 17, "x" * 65])
+def test_what_cannot_be_searched_for_says_so(visitor: Visitor, words: str) -> None:
+    page = visitor.get(f"/search?q={words}")
+    assert page.status == 400
+    assert "takes" in page.words
+    part = visitor.get(f"/search/suggest?q={words}")
+    assert (part.status, "takes" in part.words) == (200, True)
+
+
+def test_versions_that_fit_have_a_page_of_their_own(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        for number in range(60):
+            body = bodies.NewVersion(
+                name=f"n{number}",
+                image=world.images["open"],
+                change_log="tinned zebra\nand more",
+                start_date=later(tx.now, minutes=number - 60),
+            )
+            publish.create_version(tx, alice, body)
+    page = visitor.get("/search?q=more")
+    assert "n59 and more" in page.words, "the newest, and the line of its log that has the word"
+    page = visitor.get("/search?q=zebra")
+    assert "n59 tinned zebra" in page.words
+    assert "/search/versions?q=zebra" in page.links
+    # What the image's own words have needs no version to tell why.
+    assert 'class="in"' not in visitor.get("/search?q=open+image").text
+    listed = visitor.get("/search/versions?q=zebra")
+    assert listed.text.count("<mark>zebra</mark>") == 50
+    [more] = [link for link in listed.links if "cursor=" in link]
+    rest = visitor.get(more)
+    assert rest.text.count("<mark>zebra</mark>") == 10
+    assert "60 versions" in rest.words
+    [back] = [link for link in rest.links if "cursor=" in link]
+    assert visitor.get(back).text.count("<mark>zebra</mark>") == 50
+    assert "0 versions" in visitor.get("/search/versions?q=closed").words
+
+
+# ── what is this that I found running? ─────────────────────────────────────────────────────
+
+
+def test_an_id_that_is_pasted_leads_to_its_version(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    page = visitor.get("/search?q=open-east")
+    assert "/images/open-image/versions/open-1.0" in page.links
+    assert "open-east on east, x86_64" in page.words
+    assert "the newest" in page.words
+    assert "latest this one" in page.words
+    assert (
+        "/images/open-image/versions/open-1.0"
+        in visitor.get("/search/suggest?q=%20open-east%20").links
+    )
+
+
+def test_it_says_whether_it_is_good_and_what_to_use_instead(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        machine = bodies.NestedMachine(provider="east", identifier="new", architecture="x86_64")
+        body = bodies.NewVersion(name="2.0", image=world.images["open"], machines=[machine])
+        newer = publish.create_version(tx, alice, body).key
+        image, channel = assign.take_for_assigning(tx, alice, "open-image", "stable")
+        assign.assign(tx, alice, image, channel, "stable", bodies.Assignment(version=newer))
+        row = versions.take_version(tx, alice, world.versions["open"])
+        revocations.revoke(tx, alice, row, bodies.Revocation(reason="It leaks keys."))
+    page = visitor.get("/search?q=open-east")
+    assert "revoked open image open-1.0" in page.words
+    assert "It leaks keys." in page.words
+    assert "1 behind" in page.words
+    assert "Offered there now: latest 2.0 new Copy stable 2.0 new Copy" in page.words
+    home = visitor.get("/").words
+    assert "Withdrawn lately revoked open image open-1.0 It leaks keys." in home
+    assert "current stable 2.0" in home
+
+
+def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
+    db: Database, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    def revoke(key: str, reason: str, **more: bool) -> None:
+        clock.move(minutes=1)
+        with db.write() as tx:
+            alice = world.actor(tx, "alice")
+            row = versions.take_version(tx, alice, key)
+            body = bodies.Revocation(reason=reason, **more)
+            revocations.revoke(tx, alice, row, body)
+
+    with db.write() as tx:
+        body = bodies.NewVersion(
+            name="2.0", image=world.images["open"], parent=world.versions["open"]
+        )
+        child = publish.create_version(tx, world.actor(tx, "alice"), body).key
+    revoke(world.versions["closed"], "A secret hole.")
+    revoke(child, "Its own fault.")
+    revoke(world.versions["open"], "From above.", descendants=True)
+    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    assert told.count("revoked open image") == 2
+    assert told.count("2.0") == 1
+    assert "A secret hole." not in told
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = versions.take_version(tx, alice, world.versions["open"])
+        revocations.restore(tx, alice, row, bodies.Restoring())
+    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    assert told.count("revoked open image") == 1
+    assert "From above." not in told
+
+
+def test_a_replacement_is_named_where_it_may_be_seen(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    better = add(db, world, "better", 1)
+
+    def deprecate(replacement: str) -> None:
+        with db.write() as tx:
+            alice = world.actor(tx, "alice")
+            row = versions.take_version(tx, alice, world.versions["open"])
+            advice = bodies.Deprecation(reason="Old.", replacement=replacement)
+            publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=advice))
+
+    deprecate(better)
+    assert "Use better 1 instead." in visitor.get("/search?q=open-east").words
+    assert "deprecated open image open-1.0 Old. · use 1" in visitor.get("/").words
+    deprecate(world.versions["closed"])
+    for address in ("/search?q=open-east", "/", "/search/suggest?q=open-east"):
+        page = visitor.get(address)
+        assert "deprecated" in page.words
+        assert "closed" not in page.text
+        assert world.versions["closed"] not in page.text
+
+
+def test_a_versions_own_id_leads_to_it_too(visitor: Visitor, world: World) -> None:
+    page = visitor.get(f"/search?q={world.versions['open'].upper()}")
+    assert "/images/open-image/versions/open-1.0" in page.links
+    assert "current open image open-1.0 the newest" in page.words
+
+
+def test_what_has_ended_is_remembered_and_no_more(
+    db: Database, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    clock.move(hours=1)
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = versions.take_version(tx, alice, world.versions["open"])
+        publish.end_version(tx, alice, row)
+    page = visitor.get("/search?q=open-east")
+    assert "ended open image open-1.0" in page.words
+    for hidden in ("first of open", "on east", "behind"):
+        assert hidden not in page.words
+
+
+# ── beginnings, validators, cost ───────────────────────────────────────────────────────────
+
+
+def test_an_empty_catalogue_says_how_to_begin(db: Database) -> None:
+    page = Visitor(db, config.load({})).get("/")
+    assert page.status == 200
+    assert "No public image yet." in page.words
+    assert "goldenrod user create ada --staff" in page.words
+
+
+def test_who_may_see_nothing_is_told_how_to_make_the_first(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = images.take_image(tx, alice, "open-image")
+        images.edit_image(tx, alice, row, bodies.ImagePatch(is_public=False))
+    visitor.sign_in("charlie")
+    words = visitor.get("/").words
+    assert "No image yet." in words
+    assert "goldenrod image create" in words
+
+
+def test_a_shared_cache_may_keep_the_anonymous_page(
+    db: Database, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    page = visitor.get("/")
+    assert page.headers["cache-control"] == "public, no-cache"
+    assert page.headers["vary"] == "Cookie, Authorization"
+    assert page.cookies == {}
+    etag = {"If-None-Match": page.headers["etag"]}
+    again = visitor.get("/", headers=etag)
+    assert (again.status, again.text) == (304, "")
+    # As time passes the page says something else.
+    clock.move(days=1)
+    assert visitor.get("/", headers=etag).status == 200
+    add(db, world, "other", 1)
+    assert "other" in visitor.get("/", headers=etag).words
+    visitor.sign_in("charlie")
+    assert visitor.get("/").headers["cache-control"] == "private, no-cache"
+
+
+def test_the_first_page_is_small(db: Database, world: World, visitor: Visitor) -> None:
+    for number in range(30):
+        add(db, world, f"an image with a name that is not short {number}", number)
+    page = visitor.get("/")
+    loaded = re.findall(r'"(/static/[^"]+)"', page.text)
+    sizes = [len(visitor.get(address).text.encode()) for address in {*loaded}]
+    names = ("copy", "forms", "find", "keys", "sift", "use")
+    modules = [visitor.get(f"/static/x/{name}.js") for name in names]
+    sizes += [len(module.text) for module in modules]
+    assert len(page.text) + sum(sizes) < 60_000
+
+
+def test_how_many_statements_finding_takes(db: Database, world: World, visitor: Visitor) -> None:
+    def statements(address: str) -> int:
+        db.trace = []
+        assert visitor.get(address).status == 200
+        ran, db.trace = db.trace, None
+        return len(ran)
+
+    def all_of_them() -> list[int]:
+        addresses = ("/", "/search?q=im", "/search/suggest?q=im", "/search/versions?q=image")
+        return [statements(address) for address in addresses]
+
+    few = all_of_them()
+    # home: images, choices, versions (counts kept, count, rows), withdrawn; else: look-up takes three.
+    assert few == [6, 5, 4, 3]
+    for number in range(12):
+        add(db, world, f"image {number}", number, tags=[f"t{number}"])
+    assert all_of_them() == few
+    visitor.sign_in("bob")
+    assert all_of_them() == [count + 1 for count in few]

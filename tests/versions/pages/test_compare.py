@@ -1,0 +1,225 @@
+"""Two versions beside one another: what differs, the change logs on the path, and how to choose."""
+
+import re
+from typing import Any
+
+import pytest
+
+from goldenrod.base import bodies
+from goldenrod.catalogue.versions import licenses_scripts
+from goldenrod.store.db import Database
+from tests.support.cast import World
+from tests.support.pages.releases import HOSTILE, edit, publish, revoke
+from tests.support.pages.visitor import Seen, Visitor
+
+BASE = "/images/open-image/compare"
+
+
+@pytest.fixture
+def line(db: Database, world: World) -> dict[str, str]:
+    """open-1.0, then 2, 3 and 4, each built on the one before; and 2b, built on nothing."""
+    with db.write() as tx:
+        two = publish(
+            tx, world, "2", 9, "east/x86_64", parent=world.versions["open"], change_log="second"
+        )
+        three = publish(tx, world, "3", 6, "west/arm64", parent=two, change_log="third\n\n- *more*")
+        four = publish(tx, world, "4", 2, "east/x86_64", parent=three, change_log="fourth")
+        side = publish(tx, world, "2b", 8, "east/x86_64", change_log="beside")
+    return {"open-1.0": world.versions["open"], "2": two, "3": three, "4": four, "2b": side}
+
+
+def table(page: Seen) -> dict[str, list[str]]:
+    """What differs: the cells by the heading of their row."""
+    found = {}
+    for row in re.findall(r'<tr role="row"><th scope="row".*?</tr>', page.text, re.DOTALL):
+        name, *cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+        found[name] = [" ".join(re.sub("<[^>]*>", " ", cell).split()) for cell in cells]
+    return found
+
+
+def test_a_stranger_sees_what_differs_and_nothing_of_what_is_hidden(
+    line: dict[str, str], visitor: Visitor
+) -> None:
+    page = visitor.get(f"{BASE}/open-1.0...3")
+    assert page.status == 200
+    assert "B began 2 weeks after A , and was built on it over 2 releases." in page.words
+    found = table(page)
+    assert found["From"] == [
+        "2026-05-26 12:00 UTC 2 weeks ago",
+        "2026-06-09 12:00 UTC 6 days ago",
+    ]
+    assert found["Built on"] == ["none", "2"]
+    assert "Licenses" not in found, "they were inherited"
+    assert found["Providers"] == ["only A: east", "nothing more"]
+    assert found["east, x86_64"] == ["open-east", "none"]
+    assert "west" not in page.text.replace("newest", "")
+    assert "The same in both: Image · State · Until · Published by" in page.words
+
+
+def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor: Visitor) -> None:
+    for two in ("open-1.0...4", "4...open-1.0"):
+        words = visitor.get(f"{BASE}/{two}").words
+        assert "3 versions, newest first" in words
+        assert words.index("fourth") < words.index("third") < words.index("second")
+        assert "first of open" not in words
+    assert "which was built on B over 3 releases" in words
+    assert "<em>more</em>" in visitor.get(f"{BASE}/open-1.0...4").text
+    beside = visitor.get(f"{BASE}/2b...2").words
+    assert "neither was built on the other" in beside
+    assert "<del>beside</del>" in visitor.get(f"{BASE}/2b...2").text
+    assert "<ins>second</ins>" in visitor.get(f"{BASE}/2b...2").text
+
+
+@pytest.mark.parametrize("who", [None, "charlie", "bob"])
+def test_what_one_may_not_see_is_not_compared(
+    line: dict[str, str], world: World, visitor: Visitor, who: str | None
+) -> None:
+    if who:
+        visitor.sign_in(who)
+    hidden = world.versions["closed"]
+    for two in (f"2...{hidden}", f"{hidden}...2", "2...closed-1.0", "closed-1.0...closed-1.0"):
+        assert visitor.get(f"{BASE}/{two}").status == 404
+    for asked in (f"a=2&b={hidden}", f"a={hidden}", "a=2&b=closed-1.0"):
+        assert visitor.get(f"{BASE}?{asked}").status == 404
+    assert "closed" not in visitor.get(f"{BASE}/2...3").text
+
+
+def test_a_path_through_what_is_hidden_is_none(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        middle = publish(tx, world, "m", 9, image="closed-image", parent=world.versions["open"])
+        publish(tx, world, "end", 8, parent=middle)
+    page = visitor.get(f"{BASE}/open-1.0...end")
+    assert "neither was built on the other" in page.words
+    assert table(page)["Built on"] == ["none", "one that you may not see"]
+    visitor.sign_in("alice")
+    page = visitor.get(f"{BASE}/open-1.0...end")
+    assert "built on it over 2 releases" in page.words
+    assert "closed-image m" in page.words
+
+
+def test_across_images(line: dict[str, str], world: World, visitor: Visitor) -> None:
+    visitor.sign_in("alice")
+    other = world.versions["closed"]
+    led = visitor.get(f"{BASE}?a=2&b={other}", follow=False)
+    assert led.headers["location"] == f"{BASE}/2...{other}"
+    page = visitor.get(f"{BASE}/2...{other}")
+    assert table(page)["Image"] == ["open image", "closed image"]
+    assert "A open-image 2" in page.words
+    assert f"/images/closed-image/compare/closed-1.0...{line['2']}" in page.links
+    assert page.form(BASE).fields == {"a": [line["2"]], "b": [other]}
+
+
+def test_choosing_and_swapping(line: dict[str, str], visitor: Visitor) -> None:
+    led = visitor.get(BASE, follow=False)
+    assert (led.status, led.headers["location"]) == (303, f"{BASE}/3...4")
+    page = visitor.get(f"{BASE}/2...4")
+    assert f"{BASE}/4...2" in page.links
+    form = page.form(BASE)
+    assert form.fields == {"a": [line["2"]], "b": [line["4"]]}
+    chosen = visitor.submit(page, BASE, b=line["2b"])
+    assert "Compare 2 with 2b" in chosen.words
+    same = visitor.get(f"{BASE}/2...2")
+    assert "Both are the same version." in same.words
+    assert visitor.get(f"{BASE}?b=2", follow=False).headers["location"] == f"{BASE}/3...2"
+
+
+def test_its_address(line: dict[str, str], db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        odd = publish(tx, world, "a...b", 1)
+        dotted = publish(tx, world, "v1.", 1)
+        spaced = publish(tx, world, "ü ?", 1)
+    for one, other, address in (
+        ("2", line["3"], "2...3"),
+        (line["2"].upper(), "3", "2...3"),
+        ("2", odd, f"2...{odd}"),
+        (dotted, "3", f"{dotted}...3"),
+        (spaced, "3", "%C3%BC%20%3F...3"),
+    ):
+        led = visitor.get(f"{BASE}?a={one}&b={other}", follow=False)
+        assert led.headers["location"] == f"{BASE}/{address}"
+        assert visitor.get(f"{BASE}/{address}", follow=False).status == 200
+        led = visitor.get(f"{BASE}/{one}...{other}", follow=False)
+        assert led.status == (200 if f"{one}...{other}" == address else 303)
+    for wrong in ("2", "2..3", "...", "2...", "...3", "2...3...4", "2...none"):
+        assert visitor.get(f"{BASE}/{wrong}").status == 404
+
+
+def test_states_and_what_is_attached(
+    line: dict[str, str], db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        script = bodies.NewScript(title="mount", type="Raw Text", text="#!/bin/sh\n")
+        mount = int(licenses_scripts.create_script(tx, alice, script).key)
+        edit(tx, world, line["3"], scripts=[mount], min_mem=2048, allow_imaging=False)
+        told = bodies.Deprecation(reason="old", replacement=world.versions["closed"])
+        edit(tx, world, line["2"], deprecation=told)
+        revoke(tx, world, line["3"], "bad")
+    page = visitor.get(f"{BASE}/2...3")
+    found = table(page)
+    assert found["State"] == ["deprecated", "revoked"]
+    assert found["Imaging"] == ["yes", "no"]
+    assert found["Memory, at least"] == ["none", "2,048 MiB"]
+    assert found["Boot scripts"] == ["nothing more", "only B: mount"]
+    assert found["Deprecation"] == ["2026-06-15: old → one that you may not see", "none"]
+    assert found["Revocation"] == ["none", "2026-06-15: bad"]
+    assert "B is revoked." in page.words
+
+
+def test_whatever_is_written_stays_a_text(
+    line: dict[str, str], db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        license = bodies.NewLicense(title=HOSTILE, type="Full Text", text="x")
+        key = publish(
+            tx,
+            world,
+            HOSTILE,
+            1,
+            f"east/{HOSTILE[:30]}",
+            parent=line["4"],
+            change_log=f"{HOSTILE}\n\n{HOSTILE}",
+            licenses=[int(licenses_scripts.create_license(tx, alice, license).key)],
+        )
+        edit(tx, world, key, deprecation=bodies.Deprecation(reason=HOSTILE), doc_object_id=HOSTILE)
+    page = visitor.get(f"{BASE}/2...{key}")
+    assert page.status == 200
+    for text in ("<script>alert", "54439", " style="):
+        assert text not in page.text
+
+
+def test_how_many_statements_comparing_takes(
+    line: dict[str, str], db: Database, world: World, visitor: Visitor
+) -> None:
+    def statements(address: str) -> int:
+        db.trace = []
+        assert visitor.get(address).status == 200
+        ran: list[Any] | None
+        ran, db.trace = db.trace, None
+        return len(ran or [])
+
+    # these two, the image, the diff (each twice, the path), what to choose from (count, rows)
+    assert statements(f"{BASE}/open-1.0...2") == 10
+    assert statements(f"{BASE}/open-1.0...4") == 10
+    # the other way the path is looked for twice
+    assert statements(f"{BASE}/4...open-1.0") == 11
+
+
+def test_of_a_long_path_the_newest_logs_are_shown(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        parent = world.versions["open"]
+        for number in range(60):
+            log = f"log{number:02}"
+            parent = publish(
+                tx, world, f"n{number}", 19 - number / 10, parent=parent, change_log=log
+            )
+    words = visitor.get(f"{BASE}/open-1.0...n59").words
+    assert "60 versions, newest first; the newest 50 are shown" in words
+    assert "log59" in words
+    assert "log10" in words
+    assert "log09" not in words

@@ -1,0 +1,455 @@
+"""The page of a version: its state with the reason, its ids, what came with it, who may use it."""
+
+import re
+
+import pytest
+
+from goldenrod.base import bodies, config
+from goldenrod.base.clock import later
+from goldenrod.catalogue.versions import licenses_scripts
+from goldenrod.store.db import Database
+from tests.conftest import Clock
+from tests.support.cast import World
+from tests.support.pages.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
+from tests.support.pages.visitor import Seen, Visitor
+
+OPEN = "/images/open-image/versions/open-1.0"
+CLOSED = "/images/closed-image/versions/closed-1.0"
+
+
+def facts(page: Seen) -> dict[str, str]:
+    """The facts beside the text."""
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page.text, re.DOTALL)
+    return {name: " ".join(re.sub("<[^>]*>", " ", text).split()) for name, text in found}
+
+
+def banners(page: Seen) -> list[str]:
+    found = re.findall(r'<div class="banner [^"]*">(.*?)</div>', page.text, re.DOTALL)
+    return [" ".join(re.sub("<[^>]*>", " ", text).split()) for text in found]
+
+
+# ── who sees it ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("who", [None, "charlie"])
+def test_a_stranger_sees_a_public_version_as_far_as_they_may(
+    visitor: Visitor, who: str | None
+) -> None:
+    if who:
+        visitor.sign_in(who)
+    page = visitor.get(OPEN)
+    assert page.status == 200
+    assert "<title>open image open-1.0 · Goldenrod</title>" in page.text
+    assert chosen(page) == "open-east"
+    begin = "You see it" if who else "Everybody sees it"
+    assert words_of(page, "who") == (
+        f"Who may use it {begin} because its image is public, and both are current."
+    )
+    for text in ("Manage", "/edit", "revoke", "History", "open-west", ">west<", "Kept by"):
+        assert text not in page.text
+
+
+@pytest.mark.parametrize("name", ["closed", "shared", "kept", "ended", "scheduled"])
+@pytest.mark.parametrize("below", ["", "/lineage"])
+def test_what_one_may_not_see_is_not_found(
+    visitor: Visitor, world: World, name: str, below: str
+) -> None:
+    for who in (None, "charlie"):
+        if who:
+            visitor.sign_in(who)
+        for image in (f"{name}-image", "open-image"):
+            for key in (f"{name}-1.0", world.versions[name], world.versions[name].upper()):
+                page = visitor.get(f"/images/{image}/versions/{key}{below}")
+                assert page.status == 404
+                assert f"what {name} is for" not in page.text
+
+
+def test_why_the_one_it_is_shared_with_sees_it(visitor: Visitor) -> None:
+    visitor.sign_in("bob")
+    page = visitor.get("/images/shared-image/versions/shared-1.0")
+    assert words_of(page, "who") == (
+        "Who may use it You see it because this account is in a group of its membership, and it and "
+        "its image are current. It is shared with lab."
+    )
+    assert chosen(page) == "shared-east"
+    assert "shared-west" in page.text, "bob has an identity there"
+    assert "Manage" not in page.text
+
+
+def test_its_keeper_sees_who_may_use_it_and_what_was_done(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    visitor.sign_in("alice")
+    page = visitor.get("/images/shared-image/versions/shared-1.0")
+    assert words_of(page, "who") == "Who may use it Kept by alice Used by lab"
+    assert (
+        words_of(visitor.get(CLOSED), "who") == "Who may use it Kept by alice Used by nobody else"
+    )
+    assert words_of(visitor.get(OPEN), "who").endswith("Used by everybody: its image is public")
+    kept = visitor.get("/images/kept-image/versions/kept-1.0")
+    assert "Kept by alice, lab" in words_of(kept, "who")
+    with db.write() as tx:
+        edit(tx, world, world.versions["shared"], min_cpu=4, change_log="anew", membership=[])
+    told = words_of(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
+    assert "Edited by alice" in told
+    assert "min cpu: 4" in told
+    assert "membership: lab → none" in told
+    assert "anew" not in told, "a text is not told of at length"
+    assert told.index("Edited") < told.index("Published by alice")
+
+
+@pytest.mark.parametrize("below", ["edit", "deprecate", "revoke", "end"])
+def test_what_a_keeper_may_do(visitor: Visitor, below: str) -> None:
+    assert f"{OPEN}/{below}" not in visitor.get(OPEN).links
+    visitor.sign_in("alice")
+    assert f"{OPEN}/{below}" in visitor.get(OPEN).links
+
+
+def test_what_is_withdrawn_can_be_restored(db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        revoke(tx, world, world.versions["open"], "bad")
+    visitor.sign_in("alice")
+    links = visitor.get(OPEN).links
+    assert f"{OPEN}/restore" in links
+    assert f"{OPEN}/revoke" not in links
+
+
+# ── its address ────────────────────────────────────────────────────────────────────────────
+
+
+def test_its_address_is_its_name(db: Database, world: World, visitor: Visitor) -> None:
+    key = world.versions["open"]
+    for asked in (
+        f"/images/open-image/versions/{key}",
+        f"/images/closed-image/versions/{key}",
+        f"/images/open-image/versions/{key.upper()}",
+        "/images/open-image/versions/OPEN-1.0",
+        f"/images/{world.images['open']}/versions/open-1.0",
+    ):
+        led = visitor.get(f"{asked}?provider=east", follow=False)
+        assert (led.status, led.headers["location"]) == (303, f"{OPEN}?provider=east")
+        assert (
+            visitor.get(f"{asked}/lineage", follow=False).headers["location"] == f"{OPEN}/lineage"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("a b", "a%20b"),
+        ("ü?#%&+", "%C3%BC%3F%23%25%26%2B"),
+        ("a...b", "a...b"),
+        ("%2e%2e", "%252e%252e"),
+        ("01a213eb-f5cc-771b-a8ac-77561a911cbb", "01a213eb-f5cc-771b-a8ac-77561a911cbb"),
+        ("a/b", "{id}"),
+        ("/", "{id}"),
+        ("new", "{id}"),
+        ("a\\b", "a%5Cb"),
+    ],
+)
+def test_names_in_addresses(
+    db: Database, world: World, visitor: Visitor, name: str, address: str
+) -> None:
+    with db.write() as tx:
+        key = publish(tx, world, name, 1)
+    [link] = {
+        link
+        for link in visitor.get("/images/open-image").links
+        if "/versions/" in link and "open-1.0" not in link
+    }
+    assert link == f"/images/open-image/versions/{address.format(id=key)}"
+    page = visitor.get(link, follow=False)
+    assert page.status == 200
+    assert facts(page)["Id"].startswith(key)
+    assert visitor.get(f"{link}/lineage", follow=False).status == 200
+
+
+@pytest.mark.parametrize("key", ["open-2", "%00", "%FF%FE", "..", "x" * 300, "open-1.0%0A"])
+def test_what_is_not_there(visitor: Visitor, key: str) -> None:
+    assert visitor.get(f"/images/open-image/versions/{key}").status in (400, 404)
+
+
+# ── what it says ───────────────────────────────────────────────────────────────────────────
+
+
+def test_every_field_of_the_contract(db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        key = publish(
+            tx,
+            world,
+            "2.0",
+            1,
+            "east/x86_64",
+            image="closed-image",
+            parent=world.versions["closed"],
+            change_log="# Kernel\n\n- **6.1**",
+            allow_imaging=False,
+            scripts=[world.scripts["setup"]],
+            identity=world.identities["alice@west"],
+            end_date=later(tx.now, days=9),
+        )
+        edit(tx, world, key, doc_object_id="10.5072/a b", min_cpu=2, min_mem=4096)
+    visitor.sign_in("alice")
+    page = visitor.get("/images/closed-image/versions/2.0")
+    assert facts(page) == {
+        "State": "current",
+        "From": "2026-06-14 12:00 UTC 24 hours ago",
+        "Until": "2026-06-24 12:00 UTC in 9 days",
+        "Behind": "the newest",
+        "Parent": "closed-1.0 , 1 behind",
+        "Channels": "latest",
+        "Published": "by alice with an account on west",
+        "Imaging": "only for who may change it",
+        "Needs": "2 CPUs, 4,096 MiB",
+        "Licenses": "1",
+        "Scripts": "1",
+        "DOI": "10.5072/a b",
+        "Id": f"{key} Copy",
+    }
+    assert 'href="https://doi.org/10.5072/a%20b"' in page.text
+    assert "<h3>Kernel</h3>" in page.text
+    assert "<strong>6.1</strong>" in page.text
+    assert (
+        words_of(page, "machines")
+        == "Machines 1 on 1 provider Machines by provider Provider x86_64 east 2.0@east/x86_64 Copy"
+    )
+    assert "Apache 2.0 license, SPDX" in words_of(page, "texts")
+    assert 'href="https://spdx.org/licenses/Apache-2.0.html"' in page.text
+    assert "setup boot script, Raw Text, on the first deploy" in words_of(page, "texts")
+    assert "echo ready" in words_of(page, "texts")
+    assert banners(page) == [
+        "Ends 2026-06-24 12:00 UTC in 9 days . From then on nothing offers it."
+    ]
+    assert f"/api/v2/image_versions/{key}" in page.links
+
+
+def test_what_it_was_built_on_and_what_from_it(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        two = publish(tx, world, "2", 9, parent=world.versions["open"])
+        publish(tx, world, "3", 8, parent=two)
+        publish(tx, world, "c2", 7, image="closed-image", parent=two)
+        publish(tx, world, "c3", 6, parent=world.versions["closed"])
+        for number in range(15):
+            publish(tx, world, f"n{number}", 5 - number / 10, parent=world.versions["open"])
+    page = visitor.get("/images/open-image/versions/2")
+    assert words_of(page, "built") == (
+        "Built on, built from this Lineage Built on open-1.0 current 18 behind "
+        "Built from this 3 current 16 behind"
+    )
+    assert facts(page)["Behind"] == "17 newer"
+    page = visitor.get("/images/open-image/versions/c3")
+    assert "Built on one that you may not see" in words_of(page, "built")
+    assert "closed" not in page.text
+    built = words_of(visitor.get(OPEN), "built")
+    assert built.count("Built from this") == 12
+    assert "… 4 more" in built
+    visitor.sign_in("alice")
+    assert "closed-image c2 current" in words_of(
+        visitor.get("/images/open-image/versions/2"), "built"
+    )
+
+
+def test_a_deprecated_version_says_what_to_use_instead(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        better = publish(tx, world, "2.0", 1, "east/x86_64")
+        told = bodies.Deprecation(reason="Its kernel is old.", replacement=better)
+        edit(tx, world, world.versions["open"], deprecation=told)
+    page = visitor.get(OPEN)
+    assert banners(page) == [
+        "Deprecated since 2026-06-15. Its kernel is old. Still offered where it is asked for. "
+        "Replacement: 2.0 current Use 2.0"
+    ]
+    assert '<span class="state s-deprecated big">deprecated</span>' in page.text
+    with db.write() as tx:
+        revoke(tx, world, world.versions["open"], "It leaks.")
+    first, second = banners(visitor.get(OPEN))
+    assert first == (
+        "Revoked since 2026-06-15 by alice. It leaks. No channel offers it; what runs it should be "
+        "replaced. Use 2.0"
+    )
+    assert second.startswith("Deprecated since 2026-06-15.")
+
+
+def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        key = publish(tx, world, "2.0", 1, parent=world.versions["closed"])
+        told = bodies.Deprecation(reason="old", replacement=world.versions["closed"])
+        edit(tx, world, key, deprecation=told)
+        revoke(tx, world, world.versions["closed"], "hole in closed", descendants=True)
+    page = visitor.get("/images/open-image/versions/2.0")
+    first, second = banners(page)
+    assert first == (
+        "Revoked since 2026-06-15 . Inherited from one that you may not see , which it was built "
+        "on. No channel offers it; what runs it should be replaced."
+    ).replace(" .", ".")
+    assert "Replacement: one that you may not see" in second
+    assert "closed" not in page.text
+    visitor.sign_in("alice")
+    assert (
+        "hole in closed Inherited from closed-image closed-1.0"
+        in banners(visitor.get("/images/open-image/versions/2.0"))[0]
+    )
+
+
+def test_scheduled_and_ended_and_what_is_to_come(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        key = publish(tx, world, "2.0", 1)
+        at = later(tx.now, days=3)
+        edit(tx, world, key, deprecation=bodies.Deprecation(at=at, reason="soon"))
+        revoke(tx, world, key, "later", at=at)
+    first, second = banners(visitor.get("/images/open-image/versions/2.0"))
+    assert first == "To be revoked 2026-06-18 by alice. later Until then it is offered as before."
+    assert second == "To be deprecated 2026-06-18. soon"
+    visitor.sign_in("alice")
+    [ended] = banners(visitor.get("/images/ended-image/versions/ended-1.0"))
+    assert ended.startswith("Ended 2026-06-14 12:00 UTC")
+    [waits] = banners(visitor.get("/images/scheduled-image/versions/scheduled-1.0"))
+    assert waits.startswith("Scheduled for 2026-06-16 12:00 UTC")
+
+
+def test_machines_are_sifted_by_provider(db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        publish(tx, world, "2.0", 1, "east/x86_64", "east/arm64", "west/x86_64")
+    visitor.sign_in("alice")
+    address = "/images/open-image/versions/2.0"
+    page = visitor.get(address)
+    assert "Machines 3 on 2 providers" in words_of(page, "machines")
+    assert "data-sift" not in page.text, "there are few"
+    assert f"{address}?provider=west#use" in page.links
+    only = visitor.get(f"{address}?on=EAST")
+    assert "2.0@east/arm64" in words_of(only, "machines")
+    assert "2.0@west/x86_64" not in words_of(only, "machines")
+    assert "data-sift" in only.text
+    none = visitor.get(f"{address}?on=<b>")
+    assert "None of its 2 providers has <b> in its name." in none.words
+    assert "<b>&lt;b&gt;</b>" in none.text
+
+
+def test_the_box_of_a_version(db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        publish(tx, world, "2.0", 1, "east/x86_64", "east/arm64", "west/x86_64")
+        publish(tx, world, "3.0", 1)
+    address = "/images/open-image/versions/2.0"
+    assert chosen(visitor.get(f"{address}?architecture=arm64")) == "2.0@east/arm64"
+    page = visitor.get(f"{address}?provider=west")
+    assert chosen(page) is None
+    assert "This version has no x86_64 machine on west that you may see." in page.words
+    page = visitor.get("/images/open-image/versions/3.0")
+    assert "This version has no machine that you may see." in page.words
+    lines = visitor.get(address).words
+    assert "goldenrod whatis --provider east 2.0@east/x86_64" in lines
+    assert "/resolve/" not in visitor.get(address).text
+
+
+def test_long_scripts_are_not_cut_into_ready_lines(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        script = bodies.NewScript(title="long", type="Raw Text", text="#" * 30_000)
+        long = int(licenses_scripts.create_script(tx, alice, script).key)
+        publish(tx, world, "2.0", 1, "east/x86_64", scripts=[long])
+    page = visitor.get("/images/open-image/versions/2.0")
+    assert "cloud-init" not in page.words
+    assert "The whole text, of 30,000 characters" in words_of(page, "texts")
+    assert f"/api/v2/boot_scripts/{long}" in page.links
+    assert "cloud-init" in visitor.get(OPEN).words
+
+
+def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        script = bodies.NewScript(title=HOSTILE, type="Raw Text", text=HOSTILE)
+        license = bodies.NewLicense(title=HOSTILE, type="Full Text", text=HOSTILE)
+        key = publish(
+            tx,
+            world,
+            HOSTILE.replace("/", ""),
+            1,
+            f"east/{HOSTILE[:20]}",
+            change_log=f"{HOSTILE}\n[x](javascript:alert(1))",
+            scripts=[int(licenses_scripts.create_script(tx, alice, script).key)],
+            licenses=[int(licenses_scripts.create_license(tx, alice, license).key)],
+        )
+        told = bodies.Deprecation(reason=HOSTILE)
+        edit(tx, world, key, deprecation=told, doc_object_id='10.1/"><script>alert')
+        revoke(tx, world, key, HOSTILE)
+    visitor.sign_in("alice")
+    [link] = {
+        link
+        for link in visitor.get("/images/open-image").links
+        if "/versions/" in link and "open-1.0" not in link and "new" not in link
+    }
+    for below in (
+        "",
+        "/lineage",
+        "?on=<script>alert&provider=<script>alert&architecture=<script>alert",
+    ):
+        page = visitor.get(f"{link}{below}")
+        assert page.status == 200
+        assert "<script>alert" not in page.text
+        assert 'href="javascript' not in page.text
+        assert "54439" not in page.text
+        assert " style=" not in page.text
+
+
+# ── its lineage, its cost ──────────────────────────────────────────────────────────────────
+
+
+def test_its_lineage_as_picture_and_list(db: Database, world: World, visitor: Visitor) -> None:
+    with db.write() as tx:
+        two = publish(tx, world, "2", 9, parent=world.versions["open"])
+        publish(tx, world, "c2", 7, image="closed-image", parent=two)
+        promote(tx, world, "stable", two)
+    page = visitor.get("/images/open-image/versions/2/lineage")
+    assert "<svg" in page.text
+    assert "closed" not in page.text
+    assert 'aria-current="true"><code>2</code>' in page.text
+    visitor.sign_in("alice")
+    page = visitor.get("/images/open-image/versions/2/lineage")
+    assert "closed image" in page.words
+    assert "built from it: closed image c2" in page.words
+
+
+def test_how_many_statements_a_version_takes(db: Database, world: World, visitor: Visitor) -> None:
+    def statements(address: str) -> int:
+        db.trace = []
+        assert visitor.get(address, follow=False).status == 200
+        ran, db.trace = db.trace, None
+        return len(ran)
+
+    address = "/images/open-image/versions/x"
+    with db.write() as tx:
+        key = publish(tx, world, "x", 10, "east/x86_64", parent=world.versions["open"])
+    # which, image, version, machines, texts, built, channels, why
+    few = [statements(address), statements(f"{address}/lineage")]
+    assert few == [8, 11]
+    with db.write() as tx:
+        for number in range(20):
+            publish(tx, world, f"b{number}", 9, "east/arm64", parent=key)
+            promote(tx, world, f"c{number}", key)
+    assert [statements(address), statements(f"{address}/lineage")] == few
+    visitor.sign_in("alice")
+    # who asks, and the history: of what it is, how many entries, these, and what they name
+    assert statements(address) == few[0] + 4 + 3
+
+
+def test_it_says_something_else_as_time_passes(
+    db: Database, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    with db.write() as tx:
+        edit(tx, world, world.versions["open"], end_date=later(tx.now, days=1))
+    assert visitor.get(OPEN).status == 200
+    clock.move(days=2)
+    assert visitor.get(OPEN).status == 404
+    other = Visitor(db, config.load({}))
+    other.sign_in("alice")
+    assert banners(other.get(OPEN))[0].startswith("Ended 2026-06-16 12:00 UTC 24 hours ago")

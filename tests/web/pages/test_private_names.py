@@ -1,0 +1,389 @@
+"""Every page, asked by everybody: which status, and that it never shows what is not theirs to see.
+
+A page without a row here fails. `SECRET` (`support/access_requests/secrets.py`) says of each text who
+may ever see it; here it is looked for as a word, in headers too. Pages that change something are asked
+by everybody without the token that their forms carry: nothing happens, and the answer tells nothing.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from goldenrod.base import bodies, config
+from goldenrod.catalogue.channels import assign
+from goldenrod.catalogue.versions import machines, providers, publish
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Database
+from goldenrod.web.pages.routes import PAGES
+from tests.conftest import BACKENDS
+from tests.support.access_catalogue import Stage, set_stage
+from tests.support.access_requests.secrets import SECRET, filled
+from tests.support.access_requests.who_sees import ACTORS, who
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.pages.visitor import Seen, Visitor
+
+ALL = "200 200 200 200 200 200"
+NOBODY = "401 200 200 200 200 200"
+# Of open everybody reads, alice and dora change; of shared bob reads besides.
+OPENS = "401 403 403 200 200 403"
+CLOSEDS = "401 404 404 200 200 404"
+SHAREDS = "401 404 403 200 200 404"
+LED = " ".join(["303"] * 6)
+LAB = "404 404 200 200 200 404"
+KEPT = "404 404 404 200 200 404"
+STAFF = "404 404 404 404 200 404"
+
+# For each page that is read: addresses, and the status that each of ACTORS gets. `{users/alice}` is
+# the id of a thing, as `filled` puts it in.
+ASKED: dict[str, dict[str, str]] = {
+    "/": {
+        "/": ALL,
+        "/?owner=alice": ALL,
+        "/?provider=west": ALL,
+        "/?tag=closed-tag": ALL,
+        "/?architecture=x86_64": ALL,
+    },
+    "/search": {
+        "/search": ALL,
+        "/search?q=image": ALL,
+        "/search?q=first": ALL,
+        "/search?q=closed": ALL,
+        "/search?q=shared-east": ALL,
+        "/search?q=open-east": ALL,
+        "/search?q=open-west": ALL,
+    },
+    "/search/suggest": {
+        "/search/suggest?q=i": ALL,
+        "/search/suggest?q=kept-west": ALL,
+        "/search/suggest?q=open-east": ALL,
+    },
+    "/search/versions": {
+        "/search/versions?q=first": ALL,
+        "/search/versions?q=kept": ALL,
+    },
+    "/sign-in": {
+        "/sign-in": "200 303 303 303 303 303",
+        "/sign-in?next=/images": "200" + " 303" * 5,
+    },
+    "/account": {"/account": NOBODY},
+    "/sign-in/oidc": {"/sign-in/oidc?next=/account": "404 404 404 404 404 404"},
+    "/account/tokens": {"/account/tokens": NOBODY},
+    "/account/tokens/{key}/revoke": {
+        "/account/tokens/{tokens/alice's test}/revoke": "401 404 404 200 200 404",
+        "/account/tokens/{tokens/dora's lesser}/revoke": "401 404 404 404 200 403",
+    },
+    "/groups": {"/groups": NOBODY, "/groups?name=lab": NOBODY, "/groups?name=ops": NOBODY},
+    "/groups/{key}": {
+        "/groups/{groups/lab}": "401 404 200 200 200 404",
+        "/groups/{groups/ops}": "401 404 404 404 200 404",
+        "/groups/{groups/charlie}": "401 303 404 404 303 404",
+    },
+    "/groups/{key}/remove": {"/groups/{groups/lab}/remove": "401 404 403 403 200 404"},
+    "/images/{slug}/webhooks": {
+        "/images/open-image/webhooks": "401 403 403 200 200 403",
+        "/images/kept-image/webhooks": "401 404 200 200 200 404",
+        "/images/closed-image/webhooks": "401 404 404 200 200 404",
+    },
+    "/webhooks/{key}": {
+        "/webhooks/{webhooks/alice's}": "401 404 404 200 200 404",
+        "/webhooks/{webhooks/bob's}": "401 404 200 404 200 404",
+        "/webhooks/{webhooks/dora's}": "401 404 404 404 200 200",
+        "/webhooks/{webhooks/alice's}?state=waiting": "401 404 404 200 200 404",
+    },
+    "/webhooks/{key}/remove": {
+        "/webhooks/{webhooks/alice's}/remove": "401 404 404 200 200 404",
+        "/webhooks/{webhooks/dora's}/remove": "401 404 404 404 200 200",
+    },
+    "/staff": {"/staff": STAFF},
+    "/staff/users": {"/staff/users": STAFF, "/staff/users?username=erin": STAFF},
+    "/staff/users/new": {"/staff/users/new": STAFF},
+    "/staff/users/{key}": {
+        "/staff/users/{users/alice}": STAFF,
+        "/staff/users/{users/dora}": STAFF,
+    },
+    "/staff/users/{key}/disable": {"/staff/users/{users/bob}/disable": STAFF},
+    "/staff/groups": {"/staff/groups": STAFF},
+    "/staff/providers": {"/staff/providers": STAFF, "/staff/providers?search=west": STAFF},
+    "/staff/providers/new": {"/staff/providers/new": STAFF},
+    "/staff/providers/{key}": {
+        "/staff/providers/{providers/west}": STAFF,
+        "/staff/providers/{providers/north}": STAFF,
+    },
+    "/staff/providers/{key}/end": {"/staff/providers/{providers/east}/end": STAFF},
+    "/staff/identities": {
+        "/staff/identities": STAFF,
+        "/staff/identities?user=bob&provider=west": STAFF,
+    },
+    "/staff/identities/{key}": {"/staff/identities/{identities/bob@west}": STAFF},
+    "/staff/tags": {"/staff/tags": STAFF, "/staff/tags?search=closed": STAFF},
+    "/staff/tags/{key}": {"/staff/tags/{tags/closed-tag}": STAFF},
+    "/staff/webhooks": {"/staff/webhooks": STAFF},
+    "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
+    "/images/new": {"/images/new": NOBODY},
+    **{
+        f"/images/{{slug}}/{page}": {
+            f"/images/open-image/{page}": OPENS,
+            f"/images/closed-image/{page}": CLOSEDS,
+            f"/images/shared-image/{page}": SHAREDS,
+        }
+        for page in ("edit", "end", "restore", "versions/new")
+    },
+    **{
+        f"/images/{{slug}}/versions/{{name}}/{page}": {
+            f"/images/open-image/versions/open-1.0/{page}": OPENS,
+            f"/images/open-image/versions/open-1.1/{page}": OPENS,
+            f"/images/closed-image/versions/closed-1.0/{page}": CLOSEDS,
+            f"/images/shared-image/versions/shared-1.0/{page}": SHAREDS,
+            f"/images/kept-image/versions/kept-1.0/{page}": "401 404 200 200 200 404",
+            f"/images/open-image/versions/closed-1.0/{page}": "401 404 404 404 404 404",
+        }
+        for page in ("edit", "end", "restore", "deprecate", "revoke", "share", "machines")
+    },
+    "/images/{slug}/channels": {
+        "/images/open-image/channels": ALL,
+        "/images/closed-image/channels": "404 404 404 200 200 404",
+        "/images/shared-image/channels": "404 404 200 200 200 404",
+    },
+    "/images/{slug}/channels/{name}": {
+        "/images/open-image/channels/stable": ALL,
+        "/images/open-image/channels/latest": ALL,
+        "/images/open-image/channels/inner": "404 404 200 200 200 404",
+        "/images/closed-image/channels/closed-line": "404 404 404 200 200 404",
+        "/images/shared-image/channels/shared-line": "404 404 200 200 200 404",
+    },
+    "/images": {"/images": ALL, "/images?provider=west": ALL},
+    "/tags/{name}": {"/tags/closed-tag": LED},
+    "/providers/{slug}": {"/providers/west": LED},
+    "/images/{slug}": {
+        "/images/open-image": ALL,
+        "/images/open-image?channel=inner": ALL,
+        "/images/open-image?channel=latest&provider=west": ALL,
+        "/images/shared-image": LAB,
+        "/images/kept-image": LAB,
+        "/images/closed-image": KEPT,
+        "/images/ended-image": KEPT,
+        "/images/scheduled-image": KEPT,
+    },
+    "/images/{slug}/versions": {
+        "/images/open-image/versions": ALL,
+        "/images/open-image/versions?start_date__lt=2026-06-10T00:00:00Z": ALL,
+        "/images/shared-image/versions": LAB,
+        "/images/closed-image/versions": KEPT,
+    },
+    "/images/{slug}/lineage": {
+        "/images/open-image/lineage": ALL,
+        "/images/shared-image/lineage": LAB,
+        "/images/closed-image/lineage": KEPT,
+    },
+    "/images/{slug}/feed.atom": {
+        "/images/open-image/feed.atom": ALL,
+        "/images/shared-image/feed.atom": LAB,
+        "/images/closed-image/feed.atom": KEPT,
+    },
+    "/images/{slug}/compare": {
+        "/images/open-image/compare": LED,
+        "/images/open-image/compare?a=open-1.0&b=open-1.1": LED,
+        "/images/open-image/compare?a=closed-1.0&b=open-1.1": "404 404 404 404 404 404",
+        "/images/shared-image/compare": LAB,
+        "/images/closed-image/compare": KEPT,
+    },
+    "/images/{slug}/compare/{two}": {
+        "/images/open-image/compare/open-1.0...open-1.1": ALL,
+        "/images/open-image/compare/open-1.1...open-1.0": ALL,
+        "/images/open-image/compare/open-1.0...{closed}": KEPT,
+        "/images/open-image/compare/open-1.1...{shared}": LAB,
+        "/images/closed-image/compare/closed-1.0...closed-1.0": KEPT,
+    },
+    "/images/{slug}/versions/{name}": {
+        "/images/open-image/versions/open-1.0": ALL,
+        "/images/open-image/versions/open-1.1": ALL,
+        "/images/open-image/versions/open-1.1?provider=west": ALL,
+        "/images/open-image/versions/closed-1.0": "404 404 404 404 404 404",
+        "/images/open-image/versions/{closed}": "404 404 404 303 303 404",
+        "/images/shared-image/versions/shared-1.0": LAB,
+        "/images/kept-image/versions/kept-1.0": LAB,
+        "/images/closed-image/versions/closed-1.0": KEPT,
+        "/images/ended-image/versions/ended-1.0": KEPT,
+        "/images/scheduled-image/versions/scheduled-1.0": KEPT,
+    },
+    "/images/{slug}/versions/{name}/lineage": {
+        "/images/open-image/versions/open-1.1/lineage": ALL,
+        "/images/shared-image/versions/shared-1.0/lineage": LAB,
+        "/images/closed-image/versions/closed-1.0/lineage": KEPT,
+    },
+}
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with set_stage(request) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def visitors(stage: Stage) -> dict[str, Visitor]:
+    """A browser for each actor that has a password."""
+    made = {actor: Visitor(stage.db, config.load({})) for actor in ACTORS}
+    for actor in ("charlie", "bob", "alice", "dora"):
+        made[actor].sign_in(actor)
+    return made
+
+
+def sent(stage: Stage, actor: str) -> dict[str, str]:
+    """`lesser` is dora with a token that makes her no staff."""
+    if actor != "lesser":
+        return {}
+    return {"Authorization": f"Token {stage.world.secrets[str(who(actor))]}"}
+
+
+def secrets_in(page: Seen, actor: str, known: str) -> list[str]:
+    """What a page tells that this actor may not read, and did not ask for by name."""
+    unmarked = re.sub("</?mark>", "", page.text)
+    told = "\n".join([*(f"{name}: {text}" for name, text in page.headers.items()), unmarked])
+    return [
+        text
+        for text, those in SECRET.items()
+        if actor not in those.split()
+        and text.strip('"') not in known
+        and re.search(rf"(?<![\w-]){re.escape(text.strip(chr(34)))}(?![\w-])", told)
+    ]
+
+
+def test_every_page_that_is_read_has_a_row() -> None:
+    assert ASKED.keys() == {route.path for route in PAGES if route.method == "GET"}
+
+
+@pytest.mark.parametrize(
+    ("address", "statuses"), [row for rows in ASKED.values() for row in rows.items()]
+)
+def test_a_page_shows_nobody_what_is_not_theirs(
+    stage: Stage, visitors: dict[str, Visitor], address: str, statuses: str
+) -> None:
+    for name, key in stage.world.versions.items():
+        address = address.replace(f"{{{name}}}", key)
+    address = str(filled(stage, address))
+    for actor, status in zip(ACTORS, statuses.split(), strict=True):
+        page = visitors[actor].get(address, headers=sent(stage, actor), follow=False)
+        assert page.status == int(status), (actor, page.words)
+        assert not secrets_in(page, actor, address), actor
+        ids = re.findall(r'\sid="([^"]*)"', page.text)
+        assert len(ids) == len({*ids}), "what a label or a link leads to is one thing"
+        if page.status == 200 and not address.startswith("/sign-in"):
+            kept = "public" if actor == "nobody" else "private"
+            assert page.headers["cache-control"] == f"{kept}, no-cache"
+            assert page.headers["vary"] == "Cookie, Authorization"
+
+
+def test_what_is_looked_for_would_be_found(visitors: dict[str, Visitor]) -> None:
+    page = visitors["alice"].get("/search?q=first")
+    assert {"closed-1.0", "closed image", "first of kept"} <= {*secrets_in(page, "nobody", "")}
+    told = secrets_in(visitors["bob"].get("/account"), "charlie", "")
+    assert {'"lab"', '"bob"', '"west"', "bob@west"} <= {*told}
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in PAGES if route.method != "GET"],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+def test_nothing_is_done_without_the_forms_token(
+    stage: Stage, visitors: dict[str, Visitor], route: object
+) -> None:
+    for kind in ("open", "closed"):
+        path = re.sub(r"\{\w+\}", f"{kind}-image", str(getattr(route, "path", "")))
+        for actor in ACTORS:
+            with stage.db.read() as tx:
+                before = tx.revision
+            page = visitors[actor].ask(
+                "POST", path, body="token=x", headers=sent(stage, actor), follow=False
+            )
+            public = path in ("/sign-in", "/sign-out")
+            expected = {401} if actor == "nobody" and not public else {403}
+            if path == "/sign-out" and actor in ("nobody", "lesser"):
+                expected = {303}
+            assert page.status in expected, (actor, page.words)
+            assert not secrets_in(page, actor, path), actor
+            with stage.db.read() as tx:
+                assert tx.revision == before
+
+
+# ── providers that an editor may not read ──────────────────────────────────────────────────
+
+
+@pytest.fixture
+def hidden_places(db: Database, world: World) -> Database:
+    """bob edits kept, which runs on two providers where he has no account: neither is public."""
+    with db.write() as tx:
+        for name in ("zz-secret-a", "zz-secret-b"):
+            body = bodies.NewProvider(name=f"Place {name}", slug=name, type="aws", public=False)
+            providers.create_provider(tx, CONSOLE, body)
+        dora = world.actor(tx, "dora")
+        for name in ("zz-secret-a", "zz-secret-b"):
+            machine = bodies.NewMachine(
+                version=world.versions["kept"],
+                provider=name,
+                identifier=f"on-{name[-1]}",
+                architecture="x86_64",
+            )
+            machines.create_machine(tx, dora, machine)
+        newer = bodies.NewVersion(
+            name="kept-2.0",
+            image="kept-image",
+            machines=[bodies.NestedMachine(provider="zz-secret-a", identifier="newer-on-a")],
+        )
+        world.versions["kept-2.0"] = publish.create_version(tx, dora, newer).key
+        row, channel = assign.take_for_assigning(tx, dora, "kept-image", "stable")
+        body = bodies.Assignment(version=world.versions["kept-2.0"])
+        assign.assign(tx, dora, row, channel, "stable", body)
+    return db
+
+
+def test_an_editor_is_not_told_providers_that_they_may_not_read(
+    hidden_places: Database, door: Door, visitor: Visitor, world: World
+) -> None:
+    visitor.sign_in("bob")
+    images, of_one, of_newer = (
+        "/images/kept-image",
+        "/images/kept-image/versions/kept-1.0",
+        "/images/kept-image/versions/kept-2.0",
+    )
+    for address in (
+        images,
+        f"{images}?channel=stable",
+        f"{images}?channel=stable&provider=zz-secret-a",
+        f"{images}?channel=latest&provider=zz-secret-a&architecture=x86_64",
+        of_one,
+        f"{of_one}?provider=zz-secret-a",
+        f"{of_one}?on=zz-secret",
+        of_newer,
+        f"{of_one}/machines",
+        f"{of_one}/edit",
+        f"{images}/channels/stable",
+        f"{images}/compare/kept-1.0...kept-2.0",
+    ):
+        page = visitor.get(address)
+        assert page.status == 200, address
+        # What the visitor asked for stands in the page as they typed it, known or not.
+        typed = page.text
+        if "zz-secret" in address:
+            other = visitor.get(address.replace("zz-secret", "zz-absent"))
+            typed = typed.replace("zz-secret", "zz-absent")
+            assert typed == other.text, address
+        assert "zz-secret" not in typed, address
+    page = visitor.get(of_one)
+    assert page.text.count("hidden provider") == 2
+    assert "on-a" in page.text
+    assert "on-b" in page.text
+    assert "provider=&" not in page.text
+    assert "provider=None" not in page.text
+    assert "This version has no machine" in visitor.get(of_newer).words
+    assert "hidden provider" in visitor.get(images).words
+    shown = door.get(f"/image_versions/{world.versions['kept']}", "bob").json["machines"]
+    assert sum(machine["provider"].keys() == {"id"} for machine in shown) == 2
+    # Staff read them.
+    staff = Visitor(hidden_places, config.load({}))
+    staff.sign_in("dora")
+    assert "zz-secret-a" in staff.get(of_one).text
+    assert "hidden provider" not in staff.get(of_one).text

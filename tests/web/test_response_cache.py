@@ -1,0 +1,345 @@
+"""Answers kept in the process: given again while they hold, and not a moment longer."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from goldenrod.base import config
+from goldenrod.base.clock import later
+from goldenrod.rules.access import ANONYMOUS
+from goldenrod.store.db import Database
+from goldenrod.web.response_cache import Held, Keep, Kept
+from tests.conftest import Clock
+from tests.support.actions import made, publish
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.pages.visitor import Visitor
+
+VERSIONS = "/image_versions"
+
+
+@pytest.fixture
+def statements(door: Door, db: Database) -> Callable[..., list[str]]:
+    """The statements that answering a request runs, with its status checked."""
+
+    def of(address: str, who: str | None = None, status: int = 200, **more: Any) -> list[str]:
+        db.trace = []
+        answer = door.get(address, who, **more)
+        ran, db.trace = db.trace, None
+        assert answer.status_code == status
+        return ran
+
+    return of
+
+
+def warm(door: Door, address: str, who: str | None = None) -> Any:
+    """An answer that is kept now. (The first use of a token in an hour is a write.)"""
+    door.get(address, who)
+    return door.get(address, who)
+
+
+# ── given again ────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_was_answered_is_answered_again_without_a_statement(
+    door: Door, world: World, statements: Callable[..., list[str]]
+) -> None:
+    one = f"{VERSIONS}/{world.versions['open']}"
+    for address in (VERSIONS, one, "/api/v2/images", "/resolve/open-image/latest/east"):
+        for who in (None, "charlie", "alice"):
+            answer = warm(door, address, who)
+            assert statements(address, who) == []
+            again = door.get(address, who)
+            assert again.content == answer.content
+            assert again.headers == answer.headers
+            etag = answer.headers["etag"]
+            assert statements(address, who, 304, headers={"If-None-Match": etag}) == []
+            head = door.ask("HEAD", address, who)
+            assert (head.content, head.headers) == (b"", answer.headers)
+
+
+def test_each_reader_has_answers_of_their_own(door: Door, world: World) -> None:
+    shared = f"{VERSIONS}/{world.versions['shared']}"
+    for _ in range(3):
+        for who, status in (("bob", 200), ("charlie", 404), (None, 404), ("alice", 200)):
+            assert door.get(shared, who).status_code == status
+        assert code(door.get(shared, "wrong")) == "401 token_invalid"
+    counts = {who: warm(door, VERSIONS, who).json["count"] for who in (None, "bob", "alice")}
+    for who, count in counts.items():
+        assert door.get(VERSIONS, who).json["count"] == count
+    assert counts[None] < counts["bob"] < counts["alice"]
+
+
+def test_what_is_accepted_is_part_of_the_question(door: Door) -> None:
+    address = "/resolve/open-image/latest/east"
+    for _ in range(2):
+        text = door.get(address, headers={"Accept": "text/plain"})
+        assert text.text == "open-east\n"
+        assert door.get(address).json["machine"]["identifier"] == "open-east"
+
+
+def test_who_asks_is_looked_up_once_while_nothing_changes(
+    door: Door, world: World, statements: Callable[..., list[str]]
+) -> None:
+    warm(door, "/api/v2/licenses", "bob")
+    # The version alone: the token's user, groups and identities are known.
+    assert len(statements(f"{VERSIONS}/{world.versions['shared']}", "bob")) == 1
+    assert len(statements(f"{VERSIONS}/{world.versions['closed']}", "bob", 404)) == 1
+
+
+def test_without_a_cache_nothing_is_kept(db: Database, world: World) -> None:
+    door = Door(db, config.load({"GOLDENROD_CACHE_MB": "0"}), world)
+    warm(door, VERSIONS, "bob")
+    db.trace = []
+    door.get(VERSIONS, "bob")
+    # Who asks, the counts that are kept, what turned since and the rest, the page.
+    assert len(db.trace) == 4
+
+
+def test_pages_are_kept_for_those_who_are_not_signed_in(
+    db: Database, world: World, clock: Clock
+) -> None:
+    browser = Visitor(db, config.load({}))
+
+    def statements() -> int:
+        db.trace = []
+        assert browser.get("/search?q=open").status == 200
+        ran, db.trace = db.trace, None
+        return len(ran)
+
+    assert statements() > 0
+    assert statements() == 0
+    # It says how long ago things were: that is not kept for long.
+    clock.move(seconds=31)
+    assert statements() > 0
+    assert statements() == 0
+    with db.write():
+        pass
+    assert statements() > 0
+    browser.sign_in("alice")
+    assert statements() == statements() > 0
+
+
+# ── no longer than it holds ────────────────────────────────────────────────────────────────
+
+
+def test_every_change_is_seen_at_once_whoever_made_it(
+    door: Door, db: Database, world: World
+) -> None:
+    # Another process: another database, another application.
+    elsewhere = Database(db.url, pool=1)
+    elsewhere.now = db.now
+    other = Door(elsewhere, config.load({}), world)
+    one = f"{VERSIONS}/{world.versions['open']}"
+    for n in range(40):
+        warm(door, one)
+        changer = other if n % 2 else door
+        answer = changer.patch(one, "alice", {"change_log": f"change {n}"})
+        assert answer.status_code == 200
+        for reader in (door, other):
+            assert reader.get(one).json["change_log"] == f"change {n}"
+            assert f"change {n}" in reader.get(VERSIONS).text
+    elsewhere.close()
+
+
+def test_every_instant_is_seen_when_it_comes(door: Door, world: World, clock: Clock) -> None:
+    at = {minutes: later(clock.now, minutes=minutes) for minutes in range(1, 10)}
+    ending = publish(door, "ending", start_date=later(clock.now, days=-9), end_date=at[1])
+    publish(door, "starting", start_date=at[2])
+    fading = publish(door, "fading", start_date=later(clock.now, days=-8))
+    door.patch(fading["url"], "alice", {"deprecation": {"at": at[3], "reason": "old"}})
+    pulled = publish(door, "pulled", start_date=later(clock.now, days=-7))
+    door.post(f"{pulled['url']}/revoke", "alice", {"reason": "bad", "at": at[4]})
+    east = world.providers["east"]
+    machine = {"provider": east, "identifier": "moving", "architecture": "x86_64"}
+    moving = publish(
+        door,
+        "moving",
+        start_date=later(clock.now, days=-6),
+        machines=[{**machine, "start_date": at[5], "end_date": at[6]}],
+    )
+    door.patch(f"/api/v2/providers/{east}", "dora", {"end_date": at[7]})
+    door.patch("/api/v2/images/open-image", "alice", {"end_date": at[8]})
+
+    def seen() -> list[Any]:
+        listed = {it["name"] for it in warm(door, VERSIONS).json["results"]}
+        states = [warm(door, it["url"]).json.get("state") for it in (fading, pulled)]
+        there = warm(door, moving["url"])
+        machines = len(there.json["machines"]) if there.status_code == 200 else None
+        provider = warm(door, f"/api/v2/providers/{east}").status_code
+        return [
+            "ending" in listed,
+            "starting" in listed,
+            *states,
+            machines,
+            provider,
+        ]
+
+    assert ending["state"] == "current"
+    expected = [
+        [True, False, "current", "current", 0, 200],
+        [False, False, "current", "current", 0, 200],
+        [False, True, "current", "current", 0, 200],
+        [False, True, "deprecated", "current", 0, 200],
+        [False, True, "deprecated", "revoked", 0, 200],
+        [False, True, "deprecated", "revoked", 1, 200],
+        [False, True, "deprecated", "revoked", 0, 200],
+        [False, True, "deprecated", "revoked", 0, 404],
+        [False, False, None, None, None, 404],
+    ]
+    for minutes, states in enumerate(expected):
+        if minutes:
+            clock.now = later(at[minutes], seconds=-0.000001)
+            assert seen() == expected[minutes - 1], minutes
+            clock.now = at[minutes]
+        assert seen() == states, minutes
+    # A clock that is set back shows what was then.
+    clock.now = later(at[1], seconds=-30)
+    assert seen() == expected[0]
+
+
+def test_a_token_that_is_revoked_or_expires_stops_at_once(
+    door: Door, db: Database, world: World, clock: Clock
+) -> None:
+    admin = door.post(
+        "/api/v2/tokens",
+        None,
+        {"username": "alice", "password": "alice-secret", "name": "a", "scope": "admin"},
+    ).json
+    expires = later(clock.now, minutes=5)
+    body = {"name": "short", "scope": "read", "expires": expires}
+    short = made(door, "/api/v2/tokens", admin["token"], **body)
+    for secret in (admin["token"], short["token"]):
+        assert warm(door, VERSIONS, secret).status_code == 200
+    clock.now = later(expires, seconds=-0.000001)
+    assert warm(door, VERSIONS, short["token"]).status_code == 200
+    clock.now = expires
+    assert code(door.get(VERSIONS, short["token"])) == "401 token_invalid"
+    assert warm(door, VERSIONS, admin["token"]).status_code == 200
+    assert door.delete(admin["url"], admin["token"]).status_code == 204
+    assert code(door.get(VERSIONS, admin["token"])) == "401 token_invalid"
+
+
+def test_who_leaves_a_group_or_is_disabled_sees_no_more(door: Door, world: World) -> None:
+    shared = f"{VERSIONS}/{world.versions['shared']}"
+    assert warm(door, shared, "bob").status_code == 200
+    lab = f"/api/v2/groups/{world.groups['lab']}"
+    assert door.patch(lab, "alice", {"users": ["alice"]}).status_code == 200
+    assert code(door.get(shared, "bob")) == "404 not_found"
+    assert warm(door, VERSIONS, "charlie").status_code == 200
+    assert door.delete(f"/api/v2/users/{world.users['charlie']}", "dora").status_code == 204
+    assert code(door.get(VERSIONS, "charlie")) == "401 token_invalid"
+
+
+def test_a_tokens_use_is_noted_each_hour(door: Door, clock: Clock) -> None:
+    for _ in range(3):
+        warm(door, VERSIONS, "bob")
+        used = door.get("/api/v2/tokens", "bob").json["results"][0]["last_used"]
+        assert used == f"{clock.now[:13]}:00:00.000000Z"
+        clock.move(hours=1)
+
+
+# ── changed while it looked ────────────────────────────────────────────────────────────────
+
+
+class _LetIn(list[str]):
+    """Lets a change in before the statement of this number is run, once."""
+
+    def __init__(self, number: int, change: Callable[[], Any]) -> None:
+        self.number = number
+        self.change: Callable[[], Any] | None = change
+
+    def append(self, text: str) -> None:
+        if self.change and len(self) == self.number:
+            change, self.change = self.change, None
+            change()
+        super().append(text)
+
+
+def test_count_and_page_are_of_one_state(door: Door, db: Database, world: World) -> None:
+    elsewhere = Database(db.url, pool=2)
+    elsewhere.now = db.now
+    other = Door(elsewhere, config.load({}), world)
+    # Before who asks is known, before the count, before the page.
+    for number in range(3):
+        publish(door, f"changes all {number}")
+        trace = _LetIn(number, lambda n=number: publish(other, f"let in {n}"))  # type: ignore[misc]
+        db.trace = trace
+        page = door.get(VERSIONS, "alice").json
+        db.trace = None
+        assert trace.change is None
+        assert page["count"] == len(page["results"])
+    elsewhere.close()
+
+
+def test_no_reader_sees_what_was_shared_after_they_had_left(
+    door: Door, db: Database, world: World
+) -> None:
+    """Who bob is, is known from before; what he asks is read after: never both."""
+    elsewhere = Database(db.url, pool=2)
+    elsewhere.now = db.now
+    other = Door(elsewhere, config.load({}), world)
+    warm(door, "/api/v2/licenses", "bob")
+
+    def leave_then_share() -> None:
+        lab = f"/api/v2/groups/{world.groups['lab']}"
+        assert other.patch(lab, "alice", {"users": ["alice"]}).status_code == 200
+        closed = f"{VERSIONS}/{world.versions['closed']}"
+        assert other.patch(closed, "alice", {"membership": ["lab"]}).status_code == 200
+
+    db.trace = trace = _LetIn(0, leave_then_share)
+    answer = door.get(f"{VERSIONS}/{world.versions['closed']}", "bob")
+    db.trace = None
+    assert trace.change is None
+    assert code(answer) == "404 not_found"
+    elsewhere.close()
+
+
+# ── bounded ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
+    keep = Keep(db, 100_000)
+    revision, now = db.look()
+    held = Held(revision, now, now + 10**9)
+
+    def kept(size: int) -> Kept:
+        return Kept(held, '"x"', [], b"x" * size)
+
+    for n in range(1000):
+        keep.keep((f"/{n}", "", None, None, None), kept(n))
+        assert keep._bytes <= 100_000
+    found = [n for n in range(1000) if keep.find((f"/{n}", "", None, None, None))]
+    # The newest, and as many as fit.
+    assert found == list(range(found[0], 1000))
+    assert 40 < len(found) < 80
+    # One that would push all others out is not kept.
+    keep.keep(("/large", "", None, None, None), kept(13_000))
+    assert keep.find(("/large", "", None, None, None)) is None
+    # What an earlier revision answered goes; what comes late from there does not come in.
+    with db.write():
+        pass
+    assert keep.find(("/999", "", None, None, None)) is None
+    newer = kept(10)._replace(held=held._replace(revision=revision + 1))
+    keep.keep(("/new", "", None, None, None), newer)
+    keep.keep(("/late", "", None, None, None), kept(10))
+    assert list(keep._answers) == [("/new", "", None, None, None)]
+
+
+def test_how_long_an_answer_holds(door: Door, db: Database, world: World, clock: Clock) -> None:
+    keep = Keep(db, 1)
+    end = later(clock.now, days=3)
+    publish(door, "ending", end_date=end)
+    seen = db.look()
+    held = keep.hold(seen, ANONYMOUS)
+    # The first instant to come is that of the world's scheduled image, tomorrow.
+    assert held is not None
+    assert held.until - held.since == 24 * 3600 * 10**6
+    reader = replace(ANONYMOUS, kind="user", user_id=world.users["bob"])
+    held = keep.hold(seen, reader)
+    assert held is not None
+    assert held.until - held.since == 3600 * 10**6
+    # Not known for another revision than the present one.
+    assert keep.hold(seen._replace(revision=seen.revision - 1), ANONYMOUS) is None

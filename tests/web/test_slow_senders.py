@@ -1,0 +1,266 @@
+"""Slow senders and many connections: whoever else asks is answered meanwhile, on the real server.
+
+The long ones have 127.0.0.2 and on as other addresses (Linux).
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from goldenrod.base.errors import Unavailable
+from goldenrod.catalogue.accounts.password_hashing import Turns
+from goldenrod.store.db import Database
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.processes.server import Running, linux_only, running
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "server.log"
+
+
+LOOKUP = "/api/v2/lookup"
+ASKED = {"identifiers": [{"identifier": "ami-0"}]}
+DEPLOY = Path(__file__).parent.parent / "deploy"
+
+
+def head(path: str, *, method: str = "POST", size: int = 500, token: str = "") -> bytes:
+    sent = f"Authorization: Token {token}\r\n" if token else ""
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: x\r\n{sent}Content-Type: application/json\r\n"
+        f"Content-Length: {size}\r\n\r\n"
+    ).encode()
+
+
+def connect(server: Running, sent: bytes, source: str = "127.0.0.1") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", server.port), 20, (source, 0))
+    connection.sendall(sent)
+    return connection
+
+
+def timed(ask: Callable[[], httpx.Response]) -> tuple[int, float]:
+    began = time.monotonic()
+    status = ask().status_code
+    return status, time.monotonic() - began
+
+
+@pytest.fixture
+def stocked(new_database: Callable[[str], Database]) -> tuple[str, World]:
+    db = new_database("sqlite")
+    return db.url, build_world(db)
+
+
+@linux_only
+def test_a_late_body_is_refused_and_its_connection_ends(
+    stocked: tuple[str, World], log: Path
+) -> None:
+    with running(stocked[0], log, GOLDENROD_BODY_SECONDS="1") as server, ExitStack() as kept:
+        slow = [kept.enter_context(connect(server, head(LOOKUP) + b"{")) for _ in range(4)]
+        for connection in slow:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
+            while connection.recv(1000):
+                pass  # to the end of the connection
+        assert httpx.post(server.url + LOOKUP, json=ASKED).status_code == 200
+
+
+@linux_only
+def test_slow_senders_make_room_for_the_next(stocked: tuple[str, World], log: Path) -> None:
+    with running(stocked[0], log) as server, ExitStack() as kept:
+        slow = [kept.enter_context(connect(server, head(LOOKUP) + b"{")) for _ in range(8)]
+        time.sleep(0.4)
+        for _ in range(3):
+            assert httpx.post(server.url + LOOKUP, json=ASKED).status_code == 200
+        assert slow[0].recv(1000).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_token_that_only_reads_is_refused_before_its_body(
+    stocked: tuple[str, World], log: Path
+) -> None:
+    url, world = stocked
+    with running(url, log) as server:
+        login = {"Authorization": f"Token {world.secrets['dora']}"}
+        made = httpx.post(
+            f"{server.url}/api/v2/tokens",
+            json={"name": "reads", "scope": "read"},
+            headers=login,
+        )
+        token = made.json()["token"]
+        with_read = {"Authorization": f"Token {token}"}
+        listed = httpx.get(f"{server.url}/api/v2/images", headers=with_read).json()
+        image = listed["results"][0]["id"]
+        for path, method, status in (
+            ("/api/v2/images", "POST", b"403"),
+            ("/api/v2/tokens", "POST", b"403"),
+            ("/api/v2/images/999999", "PATCH", b"404"),
+            (f"/api/v2/images/{image}", "PATCH", b"403"),
+        ):
+            with connect(server, head(path, method=method, token=token)) as connection:
+                connection.settimeout(5)  # nothing of the body is ever sent
+                assert connection.recv(1000)[9:12] == status, path
+        answer = httpx.post(server.url + LOOKUP, json=ASKED, headers=with_read)
+        assert answer.status_code == 200
+
+
+def test_few_passwords_are_worked_on_at_once() -> None:
+    turns, holding, go = Turns(2, 1, 0.2), threading.Barrier(3), threading.Event()
+
+    def hold() -> None:
+        with turns.take():
+            holding.wait(10)
+            go.wait(10)
+
+    holders = [threading.Thread(target=hold) for _ in range(2)]
+    for thread in holders:
+        thread.start()
+    holding.wait(10)
+    with pytest.raises(Unavailable) as refused, turns.take():
+        pass
+    assert refused.value.headers["Retry-After"] == "2"
+    go.set()
+    for thread in holders:
+        thread.join()
+    with turns.take():
+        pass
+
+
+def test_a_sign_in_that_finds_the_server_busy_is_no_failure(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldenrod.catalogue.accounts import password_hashing
+
+    busy = Turns(1, 1, 0.01)
+    monkeypatch.setattr(password_hashing, "TURNS", busy)
+    given = {"username": "alice", "password": "wrong", "name": "x", "scope": "read"}
+    with busy.take():
+        for _ in range(10):
+            answer = door.client.simulate_post("/api/v2/tokens", json=given)
+            assert (answer.status_code, answer.json["code"]) == (503, "server_busy")
+            assert answer.headers["retry-after"] == "2"
+    assert door.client.simulate_post("/api/v2/tokens", json=given).status_code == 401
+
+
+@contextmanager
+def silent(server: Running, count: int) -> Iterator[None]:
+    with ExitStack() as kept:
+        for _ in range(count):
+            kept.enter_context(connect(server, b""))
+        yield
+
+
+def test_silent_connections_leave_the_server_answering(
+    stocked: tuple[str, World], log: Path
+) -> None:
+    with running(stocked[0], log) as server, silent(server, 1200):
+        status, took = timed(lambda: httpx.get(f"{server.url}/api/v2/images", timeout=20))
+        assert status == 200
+        assert took < 5
+
+
+@pytest.mark.long
+def test_three_thousand_silent_connections_end(stocked: tuple[str, World], log: Path) -> None:
+    with running(stocked[0], log) as server, ExitStack() as kept:
+        quiet = [kept.enter_context(connect(server, b"")) for _ in range(3000)]
+        assert httpx.get(f"{server.url}/api/v2/images", timeout=20).status_code == 200
+        for connection in quiet:
+            assert connection.recv(1) == b""
+
+
+@pytest.mark.long
+@linux_only
+def test_trickling_senders_hold_up_nobody_else(stocked: tuple[str, World], log: Path) -> None:
+    url, world = stocked
+    until = time.monotonic() + 60
+    with running(url, log) as server:
+
+        def trickle(source: str) -> None:
+            while time.monotonic() < until:
+                try:
+                    with connect(server, head(LOOKUP) + b"{", source) as connection:
+                        connection.settimeout(10)
+                        while time.monotonic() < until:
+                            try:
+                                if not connection.recv(1000):
+                                    break
+                            except TimeoutError:
+                                connection.sendall(b" ")
+                except OSError:
+                    pass
+                time.sleep(0.5)
+
+        sources = ["127.0.0.1"] * 50 + [f"127.0.0.{n}" for n in range(2, 52)]
+        slow = [threading.Thread(target=trickle, args=(source,)) for source in sources]
+        for thread in slow:
+            thread.start()
+        transport = httpx.HTTPTransport(local_address="127.0.0.100")
+        login = {"Authorization": f"Token {world.secrets['alice']}"}
+        took: list[float] = []
+        with httpx.Client(base_url=server.url, transport=transport, timeout=20) as other:
+            count = 0
+            while time.monotonic() < until - 1:
+                count += 1
+                name = f"user {count}"
+                given = {"username": name, "password": "x", "name": "x", "scope": "read"}
+                # After 30 failures of an address it is asked to wait, before its password is.
+                for statuses, path, body, headers in (
+                    ((200,), LOOKUP, ASKED, {}),
+                    ((201,), "/api/v2/images", {"name": name}, login),
+                    ((401,) if count <= 25 else (401, 429), "/api/v2/tokens", given, {}),
+                ):
+                    began = time.monotonic()
+                    answer = other.post(path, json=body, headers=headers)
+                    took.append(time.monotonic() - began)
+                    assert answer.status_code in statuses, path
+                time.sleep(1)
+        for thread in slow:
+            thread.join()
+        assert max(took) < 1
+
+
+def test_nginx_takes_the_example_and_passes_requests_on(
+    stocked: tuple[str, World], log: Path, tmp_path: Path
+) -> None:
+    nginx = shutil.which("nginx")
+    if nginx is None:
+        assert os.environ.get("CI") != "true", "nginx is not installed"
+        pytest.skip("nginx is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with running(stocked[0], log) as server:
+        example = (DEPLOY / "nginx.conf").read_text()
+        example = example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+        example = example.replace("listen 80;", f"listen 127.0.0.1:{port};")
+        here = "\n".join(
+            f"{kind}_temp_path {tmp_path / kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        config = tmp_path / "nginx.conf"
+        config.write_text(
+            f"daemon off; pid {tmp_path / 'pid'}; error_log stderr; events {{}}\n"
+            f"http {{ access_log off; {here}\n{example} }}\n"
+        )
+        command = [nginx, "-p", str(tmp_path), "-c", str(config)]
+        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
+        assert checked.returncode == 0, checked.stderr
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            try:
+                for _ in range(100):
+                    try:
+                        answer = httpx.get(f"http://127.0.0.1:{port}/api/v2/images")
+                        break
+                    except httpx.ConnectError:
+                        time.sleep(0.05)
+                assert answer.status_code == 200
+                asked = httpx.post(f"http://127.0.0.1:{port}{LOOKUP}", json=ASKED)
+                assert asked.status_code == 200
+            finally:
+                process.terminate()

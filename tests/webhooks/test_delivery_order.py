@@ -1,0 +1,179 @@
+"""Fair turns: no slow receiver and no busy maker keeps others waiting, and queues are bounded."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from goldenrod.catalogue.webhooks import outbox, webhooks, worker
+from goldenrod.catalogue.webhooks.worker import Deliverer
+from goldenrod.rules.changes import mutations
+from goldenrod.store import schema
+from goldenrod.store.db import Database, Tx
+from tests.conftest import Clock
+from tests.support.cast import World
+from tests.support.client import Door, code
+from tests.support.processes.server import within
+from tests.support.webhooks.events import OPEN, hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
+
+
+def insert(tx: Tx, world: World, who: str, image: str | None, target: str, **more: Any) -> int:
+    return tx.insert(
+        schema.webhooks,
+        uuid=mutations.new_uuid(),
+        image_id=image and world.images[image],
+        target=target,
+        active=True,
+        events=json.dumps(["version.published"]),
+        secret="whsec_AAAA",
+        created_by_id=world.users[who],
+        as_staff=False,
+        start_date=tx.now,
+        **more,
+    )
+
+
+def spread(db: Database) -> list[int]:
+    """How many deliveries each step made."""
+    made, more = [], True
+    while more:
+        with db.note() as tx:
+            before = tx.sql("SELECT count(*) FROM deliveries").fetchone()[0]
+            more = outbox.spread(tx)
+            made.append(tx.sql("SELECT count(*) FROM deliveries").fetchone()[0] - before)
+    return made
+
+
+def test_a_slow_receiver_keeps_nobody_waiting(db: Database, world: World) -> None:
+    with Receiver().running() as slow, Receiver().running() as prompt:
+        slow.held.clear()
+        with db.write() as tx:
+            for _ in range(4):
+                insert(tx, world, "alice", "open", slow.url)
+            insert(tx, world, "bob", "kept", prompt.url)
+        publish(db, world, "2.0")
+        deliverer, stop = Deliverer(db, private=True), threading.Event()
+        thread = threading.Thread(target=deliverer.run, args=(stop,))
+        thread.start()
+        try:
+            for _ in range(worker.PLACES_OF_A_MAKER):
+                assert slow.arrived.acquire(timeout=30)
+            publish(db, world, "2.0", image="kept")
+            assert prompt.arrived.acquire(timeout=30)
+            # All of its maker's places are taken still, and no more than these.
+            assert len(slow.got) == worker.PLACES_OF_A_MAKER
+        finally:
+            stop.set()
+            slow.held.set()
+            thread.join()
+
+
+def test_slow_receivers_have_one_place_and_makers_turns(
+    db: Database, world: World, clock: Clock
+) -> None:
+    with db.write() as tx:
+        late = clock.now
+        slow = [
+            insert(
+                tx,
+                world,
+                "alice",
+                "open",
+                f"http://s/{n}",
+                slow_until="2027-01-01T00:00:00.000000Z",
+            )
+            for n in range(3)
+        ]
+        same_target = insert(tx, world, "dora", None, "http://s/0")
+        busy = [insert(tx, world, "alice", "open", "http://a/", served_at=late) for _ in range(5)]
+        other = insert(tx, world, "charlie", "open", "http://b/")
+    publish(db, world, "2.0")
+    spread(db)
+    deliverer = Deliverer(db, private=True)
+    chosen = [hook["id"] for hook in deliverer._chosen([])]
+    assert len(set(chosen) & {*slow, same_target}) == 1
+    # charlie was never served, alice just now: charlie is first, alice has what is left.
+    assert chosen[1:] == [other, *busy[: worker.PLACES_OF_A_MAKER]]
+
+
+def test_spreading_goes_in_steps_and_only_once(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "STEP", 7)
+    with db.write() as tx:
+        hooks = [insert(tx, world, "alice", "open", "http://a/") for _ in range(10)]
+    for number in range(3):
+        publish(db, world, f"2.{number}")
+    made = spread(db)
+    assert (sum(made), max(made)) == (30, 7)
+    with db.read() as tx:
+        each = tx.sql("SELECT count(*) FROM deliveries GROUP BY webhook_id").fetchall()
+    assert [row[0] for row in each] == [3] * len(hooks)
+
+
+def test_of_too_many_that_wait_the_oldest_are_dropped(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_WAITING", 3)
+    door = Door(db, OPEN, world)
+    hook = hooked(door, "http://127.0.0.1:1024/")
+    for number in range(5):
+        publish(db, world, f"2.{number}")
+    spread(db)
+    log = log_of(door, hook)
+    assert [one["state"] for one in log] == ["dropped"] * 2 + ["waiting"] * 3
+    assert log[0]["last_error"] == outbox.OVERFLOWN
+
+
+def test_webhooks_are_limited_by_image_and_by_maker(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(db, OPEN, world)
+    monkeypatch.setattr(webhooks, "MOST_PER_IMAGE", 2)
+    monkeypatch.setattr(webhooks, "MOST_PER_MAKER", 3)
+
+    def post(who: str, image: str | None) -> Any:
+        body = {"target": "http://127.0.0.1:1024/", "image": image and world.images[image]}
+        return door.post("/api/v2/webhooks", who, body)
+
+    first = post("bob", "kept")
+    assert post("alice", "kept").status_code == 201
+    refused = post("dora", "kept")
+    assert code(refused) == "409 webhook_limit_reached"
+    assert refused.json["detail"] == (
+        "This image has 2 webhooks, the most that an image may have. Remove one first."
+    )
+    assert door.delete(first.json["url"], "bob").status_code == 204
+    assert post("dora", "kept").status_code == 201
+    assert [post("alice", image).status_code for image in ("open", "closed")] == [201, 201]
+    refused = post("alice", "shared")
+    assert code(refused) == "409 webhook_limit_reached"
+    assert refused.json["detail"] == (
+        "You have 3 webhooks, the most that a user may have. Remove one first."
+    )
+    assert [post("dora", None).status_code for _ in range(2)] == [201, 201]
+    assert code(post("dora", None)) == "409 webhook_limit_reached"
+
+
+def test_a_slow_answer_ends_the_turn_and_a_prompt_one_takes_the_mark_away(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(db, OPEN, world)
+
+    def marked() -> bool:
+        with db.read() as tx:
+            return tx.sql("SELECT slow_until FROM webhooks").fetchone()[0] is not None
+
+    with Receiver().running() as receiver:
+        hooked(door, receiver.url)
+        monkeypatch.setattr(worker, "SLOW_S", -1.0)
+        publish(db, world, "2.0")
+        assert Deliverer(db, private=True).once()
+        assert marked()
+        monkeypatch.setattr(worker, "SLOW_S", 60.0)
+        publish(db, world, "2.1")
+        assert Deliverer(db, private=True).once()
+        assert not marked()
+        assert within(5, lambda: len(receiver.got) == 2)

@@ -1,0 +1,334 @@
+"""What webhooks are told: each kind of event, once, when it has come."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from goldenrod.base import bodies
+from goldenrod.base.clock import later
+from goldenrod.catalogue.channels import assign
+from goldenrod.catalogue.transfer import source_import
+from goldenrod.catalogue.versions import machines
+from goldenrod.catalogue.versions import publish as publishing
+from goldenrod.catalogue.webhooks.worker import Deliverer
+from goldenrod.rules import resources
+from goldenrod.store import schema
+from goldenrod.store.db import Database
+from tests.conftest import Clock
+from tests.support.cast import World
+from tests.support.client import Door
+from tests.support.webhooks.events import (
+    OPEN,
+    edit,
+    edit_image,
+    hooked,
+    log_of,
+    publish,
+    restore,
+    revoke,
+)
+from tests.support.webhooks.receiver import Receiver
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver().running() as running:
+        yield running
+
+
+@pytest.fixture
+def door(db: Database, world: World) -> Door:
+    return Door(db, OPEN, world)
+
+
+@pytest.fixture
+def deliverer(db: Database) -> Deliverer:
+    return Deliverer(db, private=True)
+
+
+def test_a_payload_is_signed_and_named_as_the_specification_says(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hook = hooked(door, f"{receiver.url}?team=lab")
+    key = publish(db, world, "2.0")
+    with db.read() as tx:
+        revision = tx.revision
+    assert deliverer.once()
+    [got] = receiver.got
+    payload = got.payload(hook["secret"])
+    assert list(payload) == ["type", "timestamp", "data"]
+    assert (payload["type"], payload["timestamp"]) == ("version.published", clock.now)
+    assert payload["data"]["version"]["id"] == key
+    assert payload["data"]["version"]["state"] == "current"
+    assert payload["data"]["image"]["slug"] == "open-image"
+    assert got.path == "/hook?team=lab"
+    assert got.headers["content-type"] == "application/json"
+    assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
+    [delivery] = log_of(door, hook)
+    assert got.id == delivery["uuid"]
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
+    assert (delivery["last_status"], delivery["last_error"], delivery["next_at"]) == (
+        204,
+        None,
+        None,
+    )
+    with db.read() as tx:
+        assert tx.revision == revision
+    assert deliverer.once()
+    assert len(receiver.got) == 1
+
+
+def test_every_kind_of_event_is_told(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url)
+    key = publish(
+        db,
+        world,
+        "2.0",
+        machines=[bodies.NestedMachine(provider="east", identifier="two-east")],
+    )
+    edit(db, world, key, min_cpu=2, change_log="more")
+    edit(db, world, key, deprecation=bodies.Deprecation(reason="old"))
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        for version in (key, None):
+            image, channel = assign.take_for_assigning(tx, alice, "open-image", "stable")
+            body = bodies.Assignment(version=version)
+            assign.assign(tx, alice, image, channel, "stable", body)
+    revoke(db, world, key)
+    restore(db, world, key)
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        place = tx.sql("SELECT id FROM machines WHERE identifier = 'two-east'").fetchone()
+        row = machines.take_machine(tx, alice, str(place[0]))
+        machines.end_machine(tx, alice, row)
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, key))
+    assert deliverer.once()
+    assert receiver.types() == [
+        "version.published",
+        "machine.added",
+        "version.edited",
+        "version.edited",
+        "version.deprecated",
+        "channel.assigned",
+        "channel.assigned",
+        "version.revoked",
+        "version.restored",
+        "machine.gone",
+        "version.edited",
+        "version.ended",
+    ]
+    data = receiver.data()
+    assert data[1]["machine"]["identifier"] == "two-east"
+    assert data[2]["fields"] == ["change_log", "min_cpu"]
+    assert data[4]["deprecation"]["reason"] == "old"
+    assert (data[5]["channel"], data[5]["before"], data[5]["after"]["id"]) == ("stable", None, key)
+    assert (data[6]["before"]["id"], data[6]["after"]) == (key, None)
+    # Built when it is sent: the revocation has been lifted by then, and the version has ended.
+    assert data[7]["revoked"] is None
+    assert {one["version"]["state"] for one in data if "version" in one} == {"ended"}
+
+
+def test_a_revocation_is_told_of_all_that_was_built_on_it(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    base = publish(db, world, "base")
+    child = publish(db, world, "child", image="closed", parent=base)
+    hooked(door, receiver.url, image="closed")
+    revoke(db, world, base, descendants=True)
+    assert deliverer.once()
+    restore(db, world, base)
+    assert deliverer.once()
+    assert receiver.types() == ["version.revoked", "version.restored"]
+    first, second = receiver.data()
+    assert (first["version"]["id"], first["version"]["state"]) == (child, "revoked")
+    assert first["revoked"]["inherited_from"]["id"] == base
+    assert (second["version"]["id"], second["revoked"]) == (child, None)
+
+
+def test_attaching_tells_what_an_edit_tells(
+    door: Door, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url, image="closed")
+    body = {"image_version": world.versions["closed"], "group": "lab"}
+    made = door.post("/api/v2/image_version_memberships", "alice", body)
+    assert made.status_code == 201
+    assert door.delete(made.json["url"], "alice").status_code == 204
+    assert deliverer.once()
+    assert receiver.types() == ["version.edited"] * 2
+    assert [data["fields"] for data in receiver.data()] == [["membership"]] * 2
+
+
+def test_an_import_tells_what_is_new(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url, "dora", None)
+    with db.write() as tx:
+        actor = source_import.source_actor(tx, "alice")
+        target = source_import.Target(tx, actor, {})
+        target.open("imported", "", [], public=True)
+        east = target.provider("east", "openstack", "")
+        facts = {"architecture": "x86_64", "size_gb": None, "checksum": ""}
+        for name in ("1", "2"):
+            placed = [{"provider_id": east, "identifier": f"new-{name}", **facts}]
+            target.release(name, later(tx.now, days=-9 + int(name)), "", placed)
+        target.finish()
+    assert deliverer.once()
+    assert receiver.types() == ["version.published"] * 2 + ["machine.added"] * 2
+
+
+def test_a_moved_catalogue_does_not_tell_its_past_again(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hooked(door, receiver.url)
+    publish(db, world, "long ago")
+    for _ in range(3):
+        clock.move(days=15)
+        publish(db, world, f"at {clock.now}")
+        assert deliverer.once()
+    told = len(receiver.got)
+    assert told == 4
+    with db.note() as tx:  # as an import leaves it: the deliverer of another database stays there
+        tx.sql("DELETE FROM deliverer")
+    clock.move(hours=1)
+    publish(db, world, "new")
+    assert Deliverer(db, private=True).once()
+    assert [data["version"]["name"] for data in receiver.data()[told:]] == ["new"]
+
+
+def test_a_dry_run_tells_nothing(
+    door: Door, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url)
+    address = f"/image_versions/{world.versions['open']}/revoke"
+    assert door.post(address, "alice", {"reason": "bad", "dry_run": True}).status_code == 200
+    assert deliverer.once()
+    assert receiver.got == []
+
+
+# ── what instants bring ────────────────────────────────────────────────────────────────────
+
+
+def test_what_an_instant_brings_is_told_once_when_it_has_come(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hooked(door, receiver.url)
+    start = clock.now
+    hour = [later(start, hours=hours) for hours in range(6)]
+    key = publish(db, world, "planned", start_date=hour[1], end_date=hour[4])
+    edit(db, world, key, deprecation=bodies.Deprecation(at=hour[2]))
+    revoke(db, world, key, at=hour[3])
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        body = bodies.NewMachine(
+            provider="east",
+            identifier="planned-east",
+            version=key,
+            start_date=hour[1],
+            end_date=hour[5],
+        )
+        machines.create_machine(tx, alice, body)
+    assert deliverer.once()
+    assert receiver.types() == ["version.edited"]
+    expected = [
+        ["version.published", "machine.added"],
+        ["version.deprecated"],
+        ["version.revoked"],
+        ["version.ended"],
+        ["machine.gone"],
+    ]
+    for instant, types in zip(hour[1:], expected, strict=True):
+        receiver.got.clear()
+        clock.now = later(instant, microseconds=-1)
+        assert deliverer.once()
+        assert receiver.got == []
+        clock.now = later(instant, seconds=7)
+        assert deliverer.once()
+        assert deliverer.once()
+        assert sorted(receiver.types()) == sorted(types)
+    clock.move(days=1)
+    receiver.got.clear()
+    assert deliverer.once()
+    assert receiver.got == []
+
+
+def test_it_catches_up_in_order_and_tells_when_things_happened(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hook = hooked(door, receiver.url)
+    first, last = later(clock.now, hours=1), later(clock.now, hours=3)
+    key = publish(db, world, "short", start_date=first, end_date=last)
+    withdrawn = publish(db, world, "never", start_date=first)
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, withdrawn))
+    assert deliverer.once()
+    receiver.got.clear()
+    clock.move(days=2)
+    assert deliverer.once()
+    told = [got.payload(hook["secret"]) for got in receiver.got]
+    assert [(one["type"], one["timestamp"], one["data"]["version"]["id"]) for one in told] == [
+        ("version.published", first, key),
+        ("version.ended", last, key),
+    ]
+
+
+def test_dates_of_the_image_count_and_the_past_before_the_hook_does_not(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    # The world is thirty days old: nothing of it is told, whenever the deliverer first runs.
+    publish(db, world, "2.0", image="scheduled", start_date=later(clock.now, days=-3))
+    clock.move(hours=1)
+    hooked(door, receiver.url, image="scheduled")
+    assert deliverer.once()
+    assert receiver.got == []
+    clock.move(days=1)  # the image opens, and with it its two versions
+    assert deliverer.once()
+    assert receiver.types() == ["version.published"] * 2
+    receiver.got.clear()
+    edit_image(db, world, "scheduled", end_date=later(clock.now, hours=1))
+    assert deliverer.once()
+    assert receiver.got == []
+    clock.move(hours=2)
+    assert deliverer.once()
+    assert receiver.types() == ["version.ended"] * 2
+    receiver.got.clear()
+    edit_image(db, world, "scheduled", end_date=None)
+    assert deliverer.once()
+    assert receiver.types() == ["version.published"] * 2
+
+
+def test_a_change_and_the_deliverer_do_not_both_tell(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hooked(door, receiver.url, events=["version.published", "version.ended"])
+    clock.move(hours=1)
+    publish(db, world, "now")
+    backdated = publish(db, world, "backdated", start_date=later(clock.now, minutes=-30))
+    clock.move(hours=1)
+    edit(db, world, backdated, end_date=later(clock.now, minutes=-5))
+    assert deliverer.once()
+    assert receiver.types() == ["version.published", "version.published", "version.ended"]
+    clock.move(hours=3)
+    assert deliverer.once()
+    assert len(receiver.got) == 3
+
+
+def test_what_has_come_is_told_though_it_is_changed_before_the_deliverer_looks(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hooked(door, receiver.url, events=["version.published", "version.revoked", "version.restored"])
+    at = later(clock.now, hours=1)
+    key = publish(db, world, "planned", start_date=at)
+    revoke(db, world, world.versions["open"], at=at)
+    clock.move(hours=2)
+    edit(db, world, key, start_date=later(clock.now, hours=1))
+    restore(db, world, world.versions["open"])
+    assert deliverer.once()
+    assert receiver.types() == ["version.published", "version.revoked", "version.restored"]
+    clock.move(hours=2)
+    assert deliverer.once()
+    assert receiver.types()[3:] == ["version.published"]

@@ -1,0 +1,279 @@
+"""Webhooks on pages: made, their secret shown once, edited, rested, removed, and what was sent."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from goldenrod.base import bodies, config
+from goldenrod.catalogue.accounts import groups
+from goldenrod.catalogue.versions import publish
+from goldenrod.catalogue.webhooks import outbox, webhooks
+from goldenrod.rules.access import CONSOLE
+from goldenrod.rules.changes import events
+from goldenrod.store import paging, schema
+from goldenrod.store.db import Database
+from tests.support.cast import World
+from tests.support.pages.visitor import Seen, Visitor
+
+OPEN = "/images/open-image/webhooks"
+TARGET = "https://93.184.216.34/hook"
+SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
+
+
+def hooks(db: Database) -> list[dict[str, Any]]:
+    with db.read() as tx:
+        found = webhooks.list_webhooks(tx, CONSOLE, paging.parse(webhooks.LIST, {})).results
+    return [json.loads(one) for one in found]
+
+
+@pytest.fixture
+def hook(db: Database, world: World) -> str:
+    """The address of alice's webhook for open."""
+    with db.write() as tx:
+        body = bodies.NewWebhook(target=TARGET, image="open-image")
+        hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "alice"), body, None)
+    return f"/webhooks/{hook_id}"
+
+
+def happen(db: Database, world: World, count: int = 1) -> None:
+    """So many versions of open are published; who is to be told is written down."""
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        for number in range(count):
+            body = bodies.NewVersion(name=f"new {number}", image="open-image")
+            publish.create_version(tx, alice, body)
+    with db.note() as tx:
+        while outbox.spread(tx):
+            pass
+
+
+def test_the_anonymous_are_led_to_signing_in(visitor: Visitor, hook: str) -> None:
+    for address in (OPEN, hook, f"{hook}/remove"):
+        page = visitor.get(address)
+        assert page.status == 401
+        assert "93.184" not in page.text
+    assert visitor.ask("POST", OPEN, body="target=x").status == 401
+
+
+def test_a_stranger_gets_neither_page_nor_hook(visitor: Visitor, hook: str, db: Database) -> None:
+    visitor.sign_in("charlie")
+    assert visitor.get("/images/closed-image/webhooks").status == 404
+    assert visitor.get(hook).status == visitor.get(f"{hook}/remove").status == 404
+    assert visitor.get("/staff/webhooks").status == 404
+    # They may read the image, and not change it.
+    assert visitor.get(OPEN).status == 403
+    token = visitor.get("/account").form("/sign-out").fields["token"][0]
+    asked = f"token={token}&target={TARGET}&events=version.published&active=on"
+    for address, status in ((OPEN, 403), (hook, 404), (f"{hook}/active", 404)):
+        assert visitor.ask("POST", address, body=asked).status == status
+    for address in (f"{hook}/remove", f"{hook}/deliveries/1/redeliver", "/staff/webhooks"):
+        assert visitor.ask("POST", address, body=asked).status == 404
+    assert len(hooks(db)) == 1
+
+
+def test_the_secret_is_shown_once(visitor: Visitor, db: Database, world: World) -> None:
+    visitor.sign_in("alice")
+    page = visitor.get(OPEN)
+    assert "No webhook yet." in page.words
+    assert page.form(OPEN).fields["events"] == list(events.TYPES)
+    chosen = ["version.revoked", "version.published"]
+    made = visitor.submit(page, OPEN, target=f" {TARGET} ", events=chosen)
+    assert (made.status, made.headers["cache-control"]) == (201, "no-store")
+    [secret] = SECRET.findall(made.text)
+    assert not made.cookies
+    assert not any(secret in value for value in visitor.cookies.values())
+    [hook] = hooks(db)
+    assert (hook["target"], hook["events"]) == (
+        TARGET,
+        ["version.published", "version.revoked"],
+    )
+    for address in (OPEN, f"/webhooks/{hook['id']}"):
+        seen = visitor.get(address)
+        assert TARGET in seen.words
+        assert not SECRET.search(seen.text)
+    assert "2 kinds of events" in visitor.get(OPEN).words
+
+
+@pytest.mark.parametrize(
+    ("filled", "field"),
+    [
+        ({"target": ""}, "target"),
+        ({"target": "gopher://example.org"}, "target"),
+        ({"target": "https://user:pass@93.184.216.34/"}, "target"),
+        ({"target": "http://127.0.0.1/hook"}, "target"),
+        ({"target": "http://169.254.169.254/latest"}, "target"),
+        ({"events": []}, "events"),
+        ({"events": ["no.such"]}, "events"),
+    ],
+)
+def test_what_is_wrong_is_said_and_makes_nothing(
+    visitor: Visitor, db: Database, world: World, filled: dict[str, Any], field: str
+) -> None:
+    visitor.sign_in("alice")
+    page = visitor.submit(visitor.get(OPEN), OPEN, **{"target": TARGET, **filled})
+    assert page.status == 400
+    assert f'id="f-{field}-e"' in page.text
+    assert not SECRET.search(page.text)
+    assert page.form(OPEN).fields.get("target") == [filled.get("target", TARGET)]
+    assert hooks(db) == []
+
+
+def test_no_name_is_looked_up_for_a_form_that_is_not_ours(
+    visitor: Visitor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_up(*args: object, **more: object) -> None:
+        raise AssertionError("asked the name servers")
+
+    monkeypatch.setattr(webhooks, "refusal_of", looked_up)
+    visitor.sign_in("alice")
+    page = visitor.get(OPEN)
+    assert visitor.submit(page, OPEN, target=TARGET, token="00").status == 403
+    visitor.submit(visitor.get("/account"), "/sign-out")
+    visitor.sign_in("charlie")
+    token = visitor.get("/account").form("/sign-out").fields["token"][0]
+    body = f"token={token}&target=https://x.example&events=version.published"
+    assert visitor.ask("POST", OPEN, body=body).status == 403
+
+
+def test_a_maker_edits_it(visitor: Visitor, hook: str, db: Database) -> None:
+    visitor.sign_in("alice")
+    page = visitor.get(hook)
+    elsewhere = "https://93.184.216.34/other"
+    done = visitor.submit(page, hook, target=elsewhere, events=["machine.added"])
+    assert "Saved." in done.words
+    assert hooks(db)[0]["target"] == elsewhere
+    assert hooks(db)[0]["events"] == ["machine.added"]
+    # The form of before has been overtaken.
+    late = visitor.submit(page, hook, target=TARGET)
+    assert late.status == 412
+    assert hooks(db)[0]["target"] == elsewhere
+    wrong = visitor.submit(done, hook, target="http://127.0.0.1/")
+    assert (wrong.status, hooks(db)[0]["target"]) == (400, elsewhere)
+
+
+def test_it_rests_and_goes_on(visitor: Visitor, hook: str, db: Database, world: World) -> None:
+    happen(db, world)
+    visitor.sign_in("alice")
+    page = visitor.get(hook)
+    assert "Switching it off gives up 1 delivery that waits." in page.words
+    off = visitor.submit(page, f"{hook}/active")
+    assert "Switched off." in off.words
+    assert hooks(db)[0]["active"] is False
+    assert "what happens meanwhile is not made up for" in off.words
+    # One that is off is not told again either, so that is not offered.
+    assert "/redeliver" not in off.text
+    on = visitor.submit(_after_notice(off), f"{hook}/active")
+    assert "it is told what happens from now on" in on.words
+    assert hooks(db)[0]["active"] is True
+
+
+def _after_notice(page: Seen) -> Seen:
+    text = page.text[page.text.index("</form>", page.text.index("banner done")) :]
+    return Seen(page.address, page.status, page.headers, text)
+
+
+def test_deliveries_are_shown_and_sent_again(
+    visitor: Visitor, hook: str, db: Database, world: World
+) -> None:
+    happen(db, world)
+    visitor.sign_in("alice")
+    page = visitor.get(hook)
+    assert "version.published just now waiting 0 – –" in page.words
+    with db.note() as tx:
+        tx.update(
+            schema.deliveries,
+            {"state": "waiting"},
+            state="failed",
+            attempts=7,
+            next_at=None,
+            last_at=tx.now,
+            last_status=503,
+            last_error="It answered 503.",
+        )
+        revision = tx.revision
+    page = visitor.get(hook)
+    assert "failed 7 It answered 503. just now" in page.words
+    assert "No delivery is in this state." in visitor.get(f"{hook}?state=delivered").words
+    assert "version.published" in visitor.get(f"{hook}?state=failed").words
+    [again] = [form.action for form in page.forms if form.action.endswith("/redeliver")]
+    done = visitor.submit(page, again)
+    assert "version.published is sent again." in done.words
+    assert "waiting 0 It answered 503." in done.words
+    with db.read() as tx:
+        assert tx.revision == revision
+
+
+def test_deliveries_are_paged(visitor: Visitor, hook: str, db: Database, world: World) -> None:
+    happen(db, world, 55)
+    visitor.sign_in("alice")
+    page = visitor.get(hook)
+    assert "55 deliveries" in page.words
+    assert page.text.count("/redeliver") == 50
+    [more] = [link for link in page.links if "cursor=" in link]
+    assert visitor.get(more).text.count("/redeliver") == 5
+
+
+def test_removing_says_what_is_gone(
+    visitor: Visitor, hook: str, db: Database, world: World
+) -> None:
+    happen(db, world)
+    visitor.sign_in("alice")
+    page = visitor.get(f"{hook}/remove")
+    assert "1 delivery in the log" in page.words
+    done = visitor.submit(page, f"{hook}/remove")
+    assert done.address == OPEN
+    assert f"The webhook to {TARGET} is removed." in done.words
+    assert hooks(db) == []
+    assert visitor.get(hook).status == 404
+
+
+def test_staff_see_all_and_make_one_for_all(visitor: Visitor, hook: str, db: Database) -> None:
+    visitor.sign_in("dora")
+    page = visitor.get("/staff/webhooks")
+    assert f"{TARGET} on open image everything alice" in page.words
+    made = visitor.submit(page, "/staff/webhooks", target="https://93.184.216.34/all")
+    assert made.status == 201
+    assert SECRET.search(made.text)
+    assert {it["target"]: it["image"] for it in hooks(db)}["https://93.184.216.34/all"] is None
+    assert (
+        "https://93.184.216.34/all on all everything dora" in visitor.get("/staff/webhooks").words
+    )
+    # Another's may be edited by staff.
+    assert visitor.get(hook).form(hook).fields["target"] == [TARGET]
+
+
+def test_a_maker_who_may_no_longer_see_the_image(
+    visitor: Visitor, db: Database, world: World
+) -> None:
+    """What they made is theirs; what they may not see has no name there."""
+    with db.write() as tx:
+        body = bodies.NewWebhook(target=TARGET, image="kept-image")
+        hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "bob"), body, None)
+    with db.write() as tx:
+        row = groups.take_group(tx, CONSOLE, str(world.groups["lab"]))
+        groups.edit_group(tx, CONSOLE, row, bodies.GroupPatch(users=["alice"]))
+    visitor.sign_in("bob")
+    page = visitor.get(f"/webhooks/{hook_id}")
+    assert page.status == 200
+    assert "of an image that you no longer see" in page.words
+    assert "kept" not in page.text
+    gone = visitor.get(f"/webhooks/{hook_id}/remove")
+    assert "kept" not in gone.text
+    assert visitor.submit(gone, f"/webhooks/{hook_id}/remove").address == "/account"
+
+
+def test_a_renamed_image_leads_on(visitor: Visitor, db: Database, world: World) -> None:
+    visitor.sign_in("alice")
+    page = visitor.get(f"/images/{world.images['open']}/webhooks", follow=False)
+    assert (page.status, page.headers["location"]) == (303, OPEN)
+
+
+def test_private_targets_are_the_operators_to_allow(db: Database, world: World) -> None:
+    settings = replace(config.load({}), webhooks_private=True)
+    visitor = Visitor(db, settings)
+    visitor.sign_in("alice")
+    made = visitor.submit(visitor.get(OPEN), OPEN, target="http://127.0.0.1:1024/hook")
+    assert made.status == 201

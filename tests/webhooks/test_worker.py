@@ -1,0 +1,395 @@
+"""Delivering, to a real receiver: signed, at least once, built anew for whoever made the hook."""
+
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from goldenrod.base import bodies
+from goldenrod.base import clock as clocks
+from goldenrod.base.clock import Instant, later
+from goldenrod.catalogue.accounts import users
+from goldenrod.catalogue.images import images
+from goldenrod.catalogue.webhooks import outbox
+from goldenrod.catalogue.webhooks.worker import Deliverer
+from goldenrod.rules.access import CONSOLE
+from goldenrod.store.db import Database
+from tests.conftest import Clock
+from tests.support.cast import World, build_world
+from tests.support.client import Door
+from tests.support.processes.server import GOLDENROD, environment, linux_only, running, within
+from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
+from tests.support.webhooks.receiver import Receiver
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver().running() as running:
+        yield running
+
+
+@pytest.fixture
+def door(db: Database, world: World) -> Door:
+    return Door(db, OPEN, world)
+
+
+@pytest.fixture
+def deliverer(db: Database) -> Deliverer:
+    return Deliverer(db, private=True)
+
+
+# ── who it is built for ────────────────────────────────────────────────────────────────────
+
+
+def test_what_its_maker_may_no_longer_read_is_dropped(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hook = hooked(door, receiver.url, "bob", "kept")
+    publish(db, world, "2.0", image="kept")
+    edit_image(db, world, "kept", maintainers=[])
+    assert deliverer.once()
+    assert receiver.got == []
+    [delivery] = log_of(door, hook)
+    assert (delivery["state"], delivery["attempts"], delivery["next_at"]) == ("dropped", 0, None)
+    assert delivery["last_error"] == "Its maker may no longer read what it is about."
+
+
+def test_one_who_only_reads_now_is_not_told_which_fields_changed(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url, "bob", "kept")
+    edit_image(db, world, "kept", maintainers=[], is_public=True)
+    edit(db, world, world.versions["kept"], change_log="x", membership=[world.groups["lab"]])
+    assert deliverer.once()
+    [data] = receiver.data()
+    assert data["fields"] is None
+
+
+def test_a_disabled_maker_is_told_nothing(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hook = hooked(door, receiver.url, "dora", None)
+    publish(db, world, "2.0")
+    with db.write() as tx:
+        row = users.take_user(tx, CONSOLE, str(world.users["dora"]))
+        users.disable_user(tx, CONSOLE, row)
+    assert deliverer.once()
+    assert receiver.got == []
+    assert [one["state"] for one in door.all("/api/v2/webhooks", "alice")] == []
+    with db.read() as tx:
+        rows = tx.sql("SELECT state FROM deliveries").fetchall()
+    assert [row[0] for row in rows] == ["dropped"], hook
+
+
+def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url, "dora", None)
+    publish(db, world, "seen")
+    publish(db, world, "hidden", image="closed")
+    with db.write() as tx:
+        row = users.take_user(tx, CONSOLE, str(world.users["dora"]))
+        users.edit_user(tx, CONSOLE, row, bodies.UserPatch(is_staff=False))
+    assert deliverer.once()
+    assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
+
+
+def test_redelivery_is_built_anew_under_the_same_id(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hook = hooked(door, receiver.url)
+    key = publish(db, world, "first name")
+    assert deliverer.once()
+    edit(db, world, key, name="second name")
+    [delivery] = log_of(door, hook)[:1]
+    assert door.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
+    assert deliverer.once()
+    again = [got for got in receiver.got if got.id == delivery["uuid"]]
+    names = [got.payload(hook["secret"])["data"]["version"]["name"] for got in again]
+    assert names == ["first name", "second name"]
+    edit_image(db, world, "open", is_public=False)
+    with db.write() as tx:
+        row = images.take_image(tx, CONSOLE, str(world.images["open"]))
+        images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(owner="charlie"))
+        tx.sql("UPDATE versions SET user_id = owner_id")
+    before = len(receiver.got)
+    assert door.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
+    assert deliverer.once()
+    assert len(receiver.got) == before
+    assert log_of(door, hook)[0]["state"] == "dropped"
+
+
+# ── receivers that fail ────────────────────────────────────────────────────────────────────
+
+
+def test_a_receiver_that_fails_twice_gets_each_event(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hook = hooked(door, receiver.url)
+    receiver.statuses = [500, 503]
+    for name in ("2.0", "2.1", "2.2"):
+        publish(db, world, name)
+    assert deliverer.once()
+    # It is left alone: one attempt for all three.
+    assert len(receiver.got) == 1
+    [first, *others] = log_of(door, hook)
+    assert (first["state"], first["attempts"], first["last_status"]) == ("waiting", 1, 500)
+    assert first["last_error"] == "It answered 500."
+    assert first["next_at"] == later(clock.now, seconds=5)
+    assert [one["attempts"] for one in others] == [0, 0]
+    clock.move(seconds=5)
+    assert deliverer.once()
+    assert len(receiver.got) == 2
+    for _ in range(3):
+        clock.move(seconds=60)
+        assert deliverer.once()
+    assert {one["state"] for one in log_of(door, hook)} == {"delivered"}
+    names = Counter(data["version"]["name"] for data in receiver.data())
+    assert names.keys() == {"2.0", "2.1", "2.2"}
+    assert names.total() == 5
+    ids = {got.id: got.payload(hook["secret"])["data"]["version"]["name"] for got in receiver.got}
+    assert sorted(ids.values()) == ["2.0", "2.1", "2.2"]  # a retry has its id again
+
+
+def test_it_is_given_up_after_the_last_attempt(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hook = hooked(door, receiver.url)
+    receiver.statuses = [500] * 20
+    publish(db, world, "2.0")
+    started = clock.now
+    for _ in range(20):
+        assert deliverer.once()
+        [delivery] = log_of(door, hook)
+        if delivery["state"] != "waiting":
+            break
+        clock.now = delivery["next_at"]
+    assert (delivery["state"], delivery["attempts"]) == ("failed", len(outbox.DELAYS_S) + 1)
+    assert clock.now == later(started, seconds=sum(outbox.DELAYS_S))
+    assert len(receiver.got) == len(outbox.DELAYS_S) + 1
+
+
+def test_a_redirect_is_not_followed(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    with Receiver().running() as elsewhere:
+        receiver.statuses, receiver.location = [302, 307], elsewhere.url
+        hook = hooked(door, receiver.url)
+        publish(db, world, "2.0")
+        assert deliverer.once()
+        [delivery] = log_of(door, hook)
+        assert delivery["last_error"] == "It answered 302: redirects are not followed."
+        assert (delivery["state"], elsewhere.got) == ("waiting", [])
+
+
+def test_a_receiver_that_is_gone_is_not_asked_again(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hook = hooked(door, receiver.url)
+    receiver.statuses = [410]
+    publish(db, world, "2.0")
+    publish(db, world, "2.1")
+    with db.read() as tx:
+        revision = tx.revision
+    assert deliverer.once()
+    assert len(receiver.got) == 1
+    assert [one["state"] for one in log_of(door, hook)] == ["failed", "failed"]
+    assert door.get(hook["url"], "alice").json["active"] is False
+    with db.read() as tx:
+        assert tx.revision > revision  # whoever looks at the hook sees it
+    publish(db, world, "2.2")
+    clock.move(days=1)
+    assert deliverer.once()
+    assert len(receiver.got) == 1
+
+
+def test_one_receiver_that_fails_keeps_no_other_waiting(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    silent = hooked(door, nobody)
+    hooked(door, receiver.url)
+    for number in range(3):
+        publish(db, world, f"2.{number}")
+    assert deliverer.once()
+    assert len(receiver.got) == 3
+    [first, *_] = log_of(door, silent)
+    assert first["last_error"].startswith("The connection failed: ")
+    assert first["last_status"] is None
+
+
+# ── crashes, and more than one ─────────────────────────────────────────────────────────────
+
+
+def far(span_s: float) -> Callable[[], Instant]:
+    """The machine's clock, put forward."""
+    return lambda: later(clocks.now(), seconds=span_s)
+
+
+@pytest.fixture
+def real(backend: str, new_database: Callable[[str], Database]) -> Database:
+    """A catalogue on the machine's own clock, for processes to share."""
+    return new_database(backend)
+
+
+@pytest.mark.long
+def test_killed_between_commit_and_delivery_nothing_is_lost(
+    real: Database, receiver: Receiver
+) -> None:
+    world = build_world(real)
+    door = Door(real, OPEN, world)
+    hook = hooked(door, receiver.url)
+    for number in range(5):
+        publish(real, world, f"2.{number}")
+    receiver.held.clear()
+    env = environment(real.url, GOLDENROD_WEBHOOKS_PRIVATE="true")
+    process = subprocess.Popen([*GOLDENROD, "webhooks", "deliver"], env=env)
+    assert receiver.arrived.acquire(timeout=60)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    publish(real, world, "after")
+    receiver.held.set()
+    # Who was killed holds the lease still: nobody delivers until it has run out.
+    assert Deliverer(real, private=True).once() is False
+    assert len(receiver.got) == 1
+    real.now = far(61)
+    assert Deliverer(real, private=True).once()
+    assert {one["state"] for one in log_of(door, hook)} == {"delivered"}
+    names = Counter(data["version"]["name"] for data in receiver.data())
+    assert names == {"2.0": 2, "2.1": 1, "2.2": 1, "2.3": 1, "2.4": 1, "after": 1}
+    assert receiver.got[0].id == receiver.got[1].id
+    for got in receiver.got:
+        got.payload(hook["secret"])
+
+
+def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: Receiver) -> None:
+    world = build_world(real)
+    door = Door(real, OPEN, world)
+    hooks = [hooked(door, f"{receiver.url}/{number}") for number in range(3)]
+    other = Database(real.url)
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=Deliverer(db, private=True).run, args=(stop,))
+        for db in (real, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for number in range(8):
+        publish(real, world, f"2.{number}")
+
+    def all_delivered() -> bool:
+        log = [one for hook in hooks for one in log_of(door, hook)]
+        return len(log) == 24 and {one["state"] for one in log} == {"delivered"}
+
+    assert within(60, all_delivered)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    other.close()
+    ids = [got.id for got in receiver.got]
+    assert len(ids) == len(set(ids)) == 24
+
+
+def test_one_holds_the_others_wait_and_a_lease_runs_out(
+    db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+) -> None:
+    hooked(Door(db, OPEN, world), receiver.url)
+    publish(db, world, "2.0")
+    with db.note() as tx:
+        assert outbox.take(tx, "another", 30)
+    assert deliverer.once() is False
+    assert receiver.got == []
+    clock.move(seconds=31)
+    assert deliverer.once()
+    assert len(receiver.got) == 1
+    with db.note() as tx:
+        assert outbox.take(tx, "another", 30)  # it let go when nothing was left
+        assert not outbox.take(tx, "a third", 30)
+
+
+@pytest.mark.long
+@linux_only
+def test_the_server_delivers_in_the_background_and_ends_with_it(
+    new_database: Callable[[str], Database], receiver: Receiver, tmp_path: Any
+) -> None:
+    db = new_database("sqlite")
+    world = build_world(db)
+    door = Door(db, OPEN, world)
+    hook = hooked(door, receiver.url)
+    log = tmp_path / "stderr"
+    with running(db.url, log, "--workers", "2", GOLDENROD_WEBHOOKS_PRIVATE="true") as server:
+        publish(db, world, "2.0")
+        assert receiver.arrived.acquire(timeout=60)
+        assert within(60, lambda: log_of(door, hook)[0]["state"] == "delivered")
+        assert server.end() == 0
+        assert server.log() == ""
+    with running(db.url, log, GOLDENROD_DELIVER="false", GOLDENROD_WEBHOOKS_PRIVATE="true"):
+        publish(db, world, "2.1")
+        time.sleep(2)
+    assert len(receiver.got) == 1
+
+
+def test_with_nothing_to_do_nothing_is_written(
+    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    hooked(door, receiver.url)
+    publish(db, world, "2.0")
+    assert deliverer.once()
+    db.trace = []
+    assert deliverer.round() is False
+    assert db.trace
+    assert not [text for text in db.trace if text.split()[0] in ("INSERT", "UPDATE", "DELETE")]
+
+
+def test_what_was_settled_a_month_ago_is_forgotten(
+    door: Door, db: Database, world: World, receiver: Receiver, clock: Clock
+) -> None:
+    hook = hooked(door, receiver.url)
+    publish(db, world, "2.0")
+    assert Deliverer(db, private=True).once()
+    clock.move(days=29)
+    publish(db, world, "2.1")
+    assert Deliverer(db, private=True).once()
+    assert len(log_of(door, hook)) == 2
+    clock.move(days=2)
+    assert Deliverer(db, private=True).once()
+    assert [one["event"]["at"] for one in log_of(door, hook)] == [later(clock.now, days=-2)]
+    with db.read() as tx:
+        assert tx.sql("SELECT count(*) FROM events").fetchone()[0] == 1
+    assert len(receiver.got) == 2
+
+
+# ── the command line ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.long
+def test_commands(real: Database, receiver: Receiver) -> None:
+    world = build_world(real)
+    door = Door(real, OPEN, world)
+    hook = hooked(door, receiver.url)
+    publish(real, world, "2.0")
+
+    def run(*words: str) -> str:
+        env = environment(real.url, GOLDENROD_WEBHOOKS_PRIVATE="true")
+        done = subprocess.run(
+            [*GOLDENROD, "webhooks", *words], env=env, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    listed = run("list").splitlines()[1].split("\t")
+    assert listed[:3] == [str(hook["id"]), "open-image", receiver.url]
+    assert hook["secret"] not in run("list", "--json")
+    assert run("deliver", "--once") == "1 delivered, 0 attempts failed, 0 dropped.\n"
+    row = run("deliveries", str(hook["id"]), "--state", "delivered").splitlines()[1].split("\t")
+    assert row[1:4] == ["version.published", "delivered", "1"]
+    run("redeliver", str(hook["id"]), row[0])
+    assert run("deliver", "--once") == "1 delivered, 0 attempts failed, 0 dropped.\n"
+    assert receiver.got[0].id == receiver.got[1].id
