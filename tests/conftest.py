@@ -18,7 +18,7 @@ from goldenrod.catalogue.accounts import password_hashing
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.catalogues import NOON, Catalogues, nothing
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.listened_argon2 import Argon2
 from tests.support.pages.visitor import Visitor
 from tests.support.processes.postgres import Cluster
@@ -143,9 +143,9 @@ def world(_catalogue: tuple[Database, World | None]) -> World:
 
 
 @pytest.fixture
-def door(db: Database, world: World) -> Door:
+def api(db: Database, world: World) -> ApiClient:
     """The app, asked as one of the cast: `door.get("/images", "alice")`."""
-    return Door(db, config.load({}), world)
+    return ApiClient(db, config.load({}), world)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def leaders(db: Database, world: World) -> list[str]:
     return [person["username"] for person in group(db, world)["leaders"]]
 
 
-def remove(visitor: Visitor, page: Seen, lab: str, user_id: int) -> Seen:
+def remove(visitor: Visitor, page: PageResponse, lab: str, user_id: int) -> PageResponse:
     """Press the button Remove of this member."""
     [form] = [
         form
@@ -97,11 +97,11 @@ def test_a_leader_adds_and_undoes(visitor: Visitor, lab: str, db: Database, worl
     assert members(db, world) == ["alice", "bob"]
 
 
-def _undo(page: Seen) -> Seen:
+def _undo(page: PageResponse) -> PageResponse:
     """The page with nothing but its notice, so that its form stands alone."""
     start = page.text.index('class="banner done"')
     end = page.text.index("</form>", start) + len("</form>")
-    return Seen(page.address, page.status, page.headers, page.text[start:end])
+    return PageResponse(page.address, page.status, page.headers, page.text[start:end])
 
 
 def test_several_at_once_and_who_is_in_already(
@@ -234,7 +234,7 @@ def test_counts_are_those_that_this_reader_sees(
     visitor.sign_in("bob")
     before = visitor.get(lab).words
     with db.write() as tx:
-        row = images.take_image(tx, CONSOLE, "shared-image")
+        row = images.image_for_change(tx, CONSOLE, "shared-image")
         images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(end_date=tx.now))
     assert "1 version shared with it" in before
     assert "0 versions shared with it" in visitor.get(lab).words

@@ -25,7 +25,7 @@ from goldenrod.store.db import Database
 from goldenrod.web import oidc_client
 from tests.conftest import NOON
 from tests.support.cast import World
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 from tests.support.processes import oidc_provider
 from tests.support.processes.oidc_provider import BEGINNING, CLIENT, SECRET, Provider
 
@@ -74,17 +74,17 @@ def begun(browser: Visitor, then: str = "/account") -> str:
     return page.headers["location"]
 
 
-def back(browser: Visitor, address: str) -> Seen:
+def back(browser: Visitor, address: str) -> PageResponse:
     """The browser comes back from the provider."""
     return browser.get(address.removeprefix("https://images.example.org"), follow=False)
 
 
-def walk(browser: Visitor, provider: Provider, then: str = "/account") -> Seen:
+def walk(browser: Visitor, provider: Provider, then: str = "/account") -> PageResponse:
     """The whole way; where it ends is not followed."""
     return back(browser, provider.lead(begun(browser, then)))
 
 
-def refused(browser: Visitor, page: Seen, status: int = 400) -> str:
+def refused(browser: Visitor, page: PageResponse, status: int = 400) -> str:
     """The page signed nobody in, and offers to begin anew; its words."""
     assert page.status == status, page.words
     assert "Could not sign you in" in page.words
@@ -233,7 +233,7 @@ def test_staff_link_an_account_to_who_is_here(
     db: Database, browser: Visitor, provider: Provider, world: World
 ) -> None:
     with db.write() as tx:
-        bob = users.take_user(tx, CONSOLE, str(world.users["bob"]))
+        bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, provider.issuer, "1001")
     assert walk(browser, provider).status == 303
     assert "lab 2 members" in browser.get("/account").words
@@ -244,7 +244,7 @@ def test_the_same_subject_of_another_issuer_is_somebody_else(
     db: Database, browser: Visitor, provider: Provider, world: World
 ) -> None:
     with db.write() as tx:
-        bob = users.take_user(tx, CONSOLE, str(world.users["bob"]))
+        bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, "https://other.example", "1001")
     assert walk(browser, provider).status == 303
     assert "lab" not in browser.get("/account").words
@@ -254,7 +254,7 @@ def test_who_is_disabled_does_not_enter(
     db: Database, browser: Visitor, provider: Provider, world: World
 ) -> None:
     with db.write() as tx:
-        bob = users.take_user(tx, CONSOLE, str(world.users["bob"]))
+        bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, provider.issuer, "1001")
         users.edit_user(tx, CONSOLE, bob, bodies.UserPatch(active=False))
     assert "disabled" in refused(browser, walk(browser, provider), 403)

@@ -15,7 +15,7 @@ from goldenrod.store.db import Database
 from goldenrod.web.server import log_formatter
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door, Result, code
+from tests.support.client import ApiClient, Result, code
 from tests.support.pages.visitor import Visitor
 
 EVENTS = "/api/v2/security_events"
@@ -25,17 +25,17 @@ TOKENS = "/api/v2/tokens"
 @pytest.fixture(autouse=True)
 def forget_the_casts(db: Database, world: World) -> None:
     """The cast's own tokens were made at the console."""
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         tx.sql("DELETE FROM security_events")
 
 
-def sign_in(door: Door, username: str, password: str, address: str = "192.0.2.1") -> Result:
+def sign_in(api: ApiClient, username: str, password: str, address: str = "192.0.2.1") -> Result:
     body = {"username": username, "password": password}
-    return door.client.simulate_post(TOKENS, json=body, remote_addr=address)
+    return api.client.simulate_post(TOKENS, json=body, remote_addr=address)
 
 
-def events(door: Door, query: str = "") -> list[dict[str, Any]]:
-    return door.all(f"{EVENTS}{query}", "dora")
+def events(api: ApiClient, query: str = "") -> list[dict[str, Any]]:
+    return api.all(f"{EVENTS}{query}", "dora")
 
 
 def told(event: dict[str, Any]) -> tuple[str, str | None, str | None, int]:
@@ -48,14 +48,14 @@ def revision(db: Database) -> int:
         return tx.revision
 
 
-def test_signing_in_and_failing_to(door: Door, db: Database) -> None:
+def test_signing_in_and_failing_to(api: ApiClient, db: Database) -> None:
     before = revision(db)
-    assert sign_in(door, "alice", "wrong-one").status_code == 401
-    assert sign_in(door, "ALICE", "wrong-one").status_code == 401
-    assert sign_in(door, "hunter2-hunter2", "x").status_code == 401
+    assert sign_in(api, "alice", "wrong-one").status_code == 401
+    assert sign_in(api, "ALICE", "wrong-one").status_code == 401
+    assert sign_in(api, "hunter2-hunter2", "x").status_code == 401
     assert revision(db) == before
-    assert sign_in(door, "alice", "alice-secret", "192.0.2.2").status_code == 201
-    found = events(door)
+    assert sign_in(api, "alice", "alice-secret", "192.0.2.2").status_code == 201
+    found = events(api)
     assert [told(event) for event in found] == [
         ("token:create", "alice", "192.0.2.2", 1),
         ("sign_in:success", "alice", "192.0.2.2", 1),
@@ -67,21 +67,21 @@ def test_signing_in_and_failing_to(door: Door, db: Database) -> None:
     assert "hunter2" not in json.dumps(found)
 
 
-def test_being_limited_is_counted(door: Door) -> None:
+def test_being_limited_is_counted(api: ApiClient) -> None:
     for _ in range(8):
-        sign_in(door, "alice", "wrong-one")
-    kinds = {event["kind"]: event["count"] for event in events(door)}
+        sign_in(api, "alice", "wrong-one")
+    kinds = {event["kind"]: event["count"] for event in events(api)}
     assert kinds == {"sign_in:failure": 5, "sign_in:limited": 3}
 
 
-def test_refusals_by_rights_over_the_api(door: Door, db: Database, clock: Clock) -> None:
+def test_refusals_by_rights_over_the_api(api: ApiClient, db: Database, clock: Clock) -> None:
     before = revision(db)
     for _ in range(3):
-        assert door.patch("/api/v2/images/open-image", "charlie", {"name": "x"}).status_code == 403
-    assert door.post("/api/v2/users", "charlie", {"username": "x"}).status_code == 403
+        assert api.patch("/api/v2/images/open-image", "charlie", {"name": "x"}).status_code == 403
+    assert api.post("/api/v2/users", "charlie", {"username": "x"}).status_code == 403
     clock.move(minutes=1)
-    assert door.patch("/api/v2/images/open-image", "charlie", {"name": "x"}).status_code == 403
-    found = events(door, "?kind=access:refused")
+    assert api.patch("/api/v2/images/open-image", "charlie", {"name": "x"}).status_code == 403
+    found = events(api, "?kind=access:refused")
     assert [told(event)[1::2] for event in found] == [
         ("charlie", 1),
         ("charlie", 1),
@@ -95,29 +95,29 @@ def test_refusals_by_rights_over_the_api(door: Door, db: Database, clock: Clock)
     assert revision(db) == before
 
 
-def test_refusals_by_rights_on_pages(door: Door, visitor: Visitor) -> None:
+def test_refusals_by_rights_on_pages(api: ApiClient, visitor: Visitor) -> None:
     assert visitor.ask("POST", "/sign-in", body="token=x&username=a&password=b").status == 403
     visitor.sign_in("charlie")
     page = visitor.get("/account")
     token = page.form("/sign-out").fields["token"][0]
     refused = visitor.ask("POST", "/images/open-image/end", body=f"token={token}")
     assert refused.status == 403
-    found = events(door, "?kind=access:refused")
+    found = events(api, "?kind=access:refused")
     assert [(told(event)[1], event["detail"]["code"]) for event in found] == [
         ("charlie", "change_forbidden"),
         (None, "form_refused"),
     ]
 
 
-def test_tokens_and_sessions(door: Door, visitor: Visitor, world: World) -> None:
+def test_tokens_and_sessions(api: ApiClient, visitor: Visitor, world: World) -> None:
     visitor.sign_in("alice")
     made = visitor.submit(
         visitor.get("/account/tokens"), "/account/tokens", name="laptop", days="7", scope="read"
     )
     assert made.status == 201
-    assert door.delete(f"{TOKENS}/{world.users['alice']}", "dora").status_code == 204
+    assert api.delete(f"{TOKENS}/{world.users['alice']}", "dora").status_code == 204
     visitor.submit(visitor.get("/account"), "/sign-out")
-    found = events(door)
+    found = events(api)
     assert [told(event)[:2] for event in found] == [
         ("session:end", "alice"),
         ("token:revoke", "dora"),
@@ -128,11 +128,13 @@ def test_tokens_and_sessions(door: Door, visitor: Visitor, world: World) -> None
     assert "gr_" not in json.dumps(found)
 
 
-def test_the_console_is_named(db: Database, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_console_is_named(
+    db: Database, api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(security_log, "_operator", lambda: "root-of-this-machine")
     security_events.note_export(db, credentials=True)
     security_events.note_backup(db)
-    found = events(door)
+    found = events(api)
     assert [(event["kind"], event["via"], event["user"]) for event in found] == [
         ("backup:run", "console", None),
         ("export:run", "console", None),
@@ -147,21 +149,23 @@ def test_the_operating_systems_user_is_known() -> None:
 # ── who reads them ─────────────────────────────────────────────────────────────────────────
 
 
-def test_staff_alone_read_them_with_the_scope_admin(door: Door, db: Database, world: World) -> None:
-    assert code(door.get(EVENTS)) == "401 credentials_required"
-    assert code(door.get(EVENTS, "alice")) == "403 staff_required"
+def test_staff_alone_read_them_with_the_scope_admin(
+    api: ApiClient, db: Database, world: World
+) -> None:
+    assert code(api.get(EVENTS)) == "401 credentials_required"
+    assert code(api.get(EVENTS, "alice")) == "403 staff_required"
     with db.write() as tx:
         body = tokens.NewToken(name="w", scope="write")
         _, secret = tokens.insert_token(tx, CONSOLE, world.users["dora"], body)
-    assert code(door.get(EVENTS, secret)) == "403 staff_required"
-    assert door.get(EVENTS, "dora").status_code == 200
+    assert code(api.get(EVENTS, secret)) == "403 staff_required"
+    assert api.get(EVENTS, "dora").status_code == 200
 
 
-def test_the_list_is_narrowed_and_turned(door: Door, clock: Clock) -> None:
-    sign_in(door, "alice", "wrong-one")
+def test_the_list_is_narrowed_and_turned(api: ApiClient, clock: Clock) -> None:
+    sign_in(api, "alice", "wrong-one")
     first = clock.now
     clock.move(minutes=5)
-    sign_in(door, "bob", "wrong-one")
+    sign_in(api, "bob", "wrong-one")
     for query, count in (
         ("?user=Alice", 1),
         ("?user=nobody", 0),
@@ -171,13 +175,13 @@ def test_the_list_is_narrowed_and_turned(door: Door, clock: Clock) -> None:
         (f"?at__lt={clock.now}", 1),
         (f"?at__gte={first}", 2),
     ):
-        assert door.get(f"{EVENTS}{query}", "dora").json["count"] == count, query
-    assert len(events(door, "?page_size=1")) == 2
-    assert code(door.get(f"{EVENTS}?kind=x", "dora")) == "400 parameter_invalid"
+        assert api.get(f"{EVENTS}{query}", "dora").json["count"] == count, query
+    assert len(events(api, "?page_size=1")) == 2
+    assert code(api.get(f"{EVENTS}?kind=x", "dora")) == "400 parameter_invalid"
 
 
-def test_staff_see_them_on_a_page(visitor: Visitor, door: Door) -> None:
-    sign_in(door, "alice", "wrong-one")
+def test_staff_see_them_on_a_page(visitor: Visitor, api: ApiClient) -> None:
+    sign_in(api, "alice", "wrong-one")
     visitor.sign_in("dora")
     assert "/staff/activity" in visitor.get("/staff").links
     page = visitor.get("/staff/activity?kind=sign_in:failure")
@@ -194,7 +198,7 @@ def test_staff_see_them_on_a_page(visitor: Visitor, door: Door) -> None:
 
 
 def flood(db: Database, number: int, **more: Any) -> None:
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         for place in range(number):
             tx.address = more.get("address") or f"192.0.2.{place}"
             security_log.record(tx, "sign_in:failure", alike=(str(place),))
@@ -235,8 +239,8 @@ def test_old_ones_are_removed(db: Database, clock: Clock) -> None:
     assert str(first)[:10] == clock.now[:10]
 
 
-def test_an_export_has_none_of_them(db: Database, door: Door, tmp_path: Any) -> None:
-    sign_in(door, "alice", "wrong-one")
+def test_an_export_has_none_of_them(db: Database, api: ApiClient, tmp_path: Any) -> None:
+    sign_in(api, "alice", "wrong-one")
     with (tmp_path / "out").open("wb") as out:
         export_catalogue(db, out)
     assert b"security_events" not in (tmp_path / "out").read_bytes()
@@ -247,12 +251,12 @@ def test_an_export_has_none_of_them(db: Database, door: Door, tmp_path: Any) -> 
 
 
 def test_each_event_is_a_structured_line_without_secrets(
-    door: Door, caplog: pytest.LogCaptureFixture
+    api: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "goldenrod.security"):
         for _ in range(5):
-            sign_in(door, "alice", "wrong-one")
-        made = sign_in(door, "bob", "bob-secret")
+            sign_in(api, "alice", "wrong-one")
+        made = sign_in(api, "bob", "bob-secret")
     form = log_formatter("json")
     lines = [json.loads(form.format(record)) for record in caplog.records]
     assert [(line["event"], line["kind"], line["address"]) for line in lines] == [
@@ -278,9 +282,11 @@ def test_what_is_rolled_back_is_not_logged(
     assert rows(db) == []
 
 
-def test_a_disabled_account_is_named_all_the_same(db: Database, door: Door, world: World) -> None:
+def test_a_disabled_account_is_named_all_the_same(
+    db: Database, api: ApiClient, world: World
+) -> None:
     with db.write() as tx:
-        row = users.take_user(tx, CONSOLE, str(world.users["bob"]))
+        row = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
         users.edit_user(tx, CONSOLE, row, bodies.UserPatch(active=False))
-    sign_in(door, "bob", "bob-secret")
-    assert told(events(door)[0])[:2] == ("sign_in:failure", "bob")
+    sign_in(api, "bob", "bob-secret")
+    assert told(events(api)[0])[:2] == ("sign_in:failure", "bob")

@@ -13,14 +13,14 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.pages.visitor import Visitor
 
 DAYS = 30
 
 
 def begin(db: Database, world: World, name: str) -> str:
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         return sessions.create_session(tx, world.users[name], DAYS)
 
 
@@ -78,12 +78,12 @@ def test_it_ends_with_the_account_or_its_password(
 ) -> None:
     alices, bobs = begin(db, world, "alice"), begin(db, world, "bob")
     with db.write() as tx:
-        row = users.take_user(tx, CONSOLE, str(world.users["alice"]))
+        row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
         users.edit_user(tx, CONSOLE, row, bodies.UserPatch(**patch))  # type: ignore[arg-type]
     assert speaks_for(db, alices) is None
     assert speaks_for(db, bobs) == "bob"
     with db.write() as tx:
-        row = users.take_user(tx, CONSOLE, str(world.users["alice"]))
+        row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
         users.edit_user(tx, CONSOLE, row, bodies.UserPatch(active=True))
     assert speaks_for(db, alices) is None, "enabling an account brings no session back"
 
@@ -91,7 +91,7 @@ def test_it_ends_with_the_account_or_its_password(
 def test_other_changes_of_an_account_leave_it(db: Database, world: World) -> None:
     secret = begin(db, world, "alice")
     with db.write() as tx:
-        row = users.take_user(tx, CONSOLE, str(world.users["alice"]))
+        row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
         users.edit_user(tx, CONSOLE, row, bodies.UserPatch(is_staff=True))
     assert speaks_for(db, secret) == "alice"
 
@@ -100,7 +100,7 @@ def test_ones_own_are_listed_and_ended(db: Database, world: World, clock: Clock)
     first = begin(db, world, "alice")
     clock.move(hours=1)
     second, bobs = begin(db, world, "alice"), begin(db, world, "bob")
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         alice, bob = world.actor(tx, "alice"), world.actor(tx, "bob")
         listed = sessions.list_sessions(tx, alice)
         assert [row["created"] for row in listed] == [tx.now, later(tx.now, hours=-1)]
@@ -110,7 +110,7 @@ def test_ones_own_are_listed_and_ended(db: Database, world: World, clock: Clock)
                 sessions.end_session(tx, bob, key)
         sessions.end_session(tx, alice, older.upper())
     assert [speaks_for(db, secret) for secret in (first, second, bobs)] == [None, "alice", "bob"]
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         assert sessions.end_all_sessions(tx, alice) == 1
     assert [speaks_for(db, secret) for secret in (second, bobs)] == [None, "bob"]
 
@@ -141,21 +141,21 @@ def test_use_is_noted_to_the_hour_and_never_touches_the_revision(
 
 
 def test_a_session_counts_on_pages_only(
-    db: Database, world: World, door: Door, visitor: Visitor
+    db: Database, world: World, api: ApiClient, visitor: Visitor
 ) -> None:
     """The JSON doors know tokens: a cookie, and a secret sent as a token, give them nothing."""
     visitor.sign_in("alice")
     secret = visitor.cookies["goldenrod_session"]
     cookie = {"Cookie": f"goldenrod_session={secret}"}
     closed = f"/image_versions/{world.versions['closed']}"
-    assert code(door.get(closed, headers=cookie)) == "404 not_found"
-    listed = door.get("/api/v2/images", headers=cookie)
+    assert code(api.get(closed, headers=cookie)) == "404 not_found"
+    listed = api.get("/api/v2/images", headers=cookie)
     assert "closed" not in listed.text
     assert listed.headers["cache-control"] == "public, no-cache"
-    assert door.get("/api/v2/tokens", headers=cookie).json["count"] == 0
-    refused = door.post("/api/v2/images", None, {"name": "x"}, headers=cookie)
+    assert api.get("/api/v2/tokens", headers=cookie).json["count"] == 0
+    refused = api.post("/api/v2/images", None, {"name": "x"}, headers=cookie)
     assert code(refused) == "401 credentials_required"
-    assert code(door.get(closed, secret)) == "401 token_invalid"
+    assert code(api.get(closed, secret)) == "401 token_invalid"
     # And the other way round: the cookie is no place for a token.
     visitor.cookies["goldenrod_session"] = world.secrets["alice"]
     assert visitor.get("/account").status == 401
@@ -194,6 +194,6 @@ def test_the_account_page_says_which_browser_signed_in_from_where(
     page = visitor.get("/account")
     assert "Firefox on Linux 127.0.0.1" in page.words
     # A session that was begun before this was kept still shows.
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         tx.sql("UPDATE sessions SET browser = NULL, address = NULL")
     assert "Unknown unknown" in visitor.get("/account").words

@@ -10,12 +10,12 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.listened_argon2 import Argon2
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 FORM = "/sign-in"
 
 
-def attempt(visitor: Visitor, username: str, password: str) -> Seen:
+def attempt(visitor: Visitor, username: str, password: str) -> PageResponse:
     return visitor.submit(visitor.get(FORM), FORM, username=username, password=password)
 
 
@@ -276,7 +276,7 @@ def test_signing_out_ends_the_session_and_not_the_cookie_alone(visitor: Visitor)
     assert visitor.ask("POST", "/sign-out", body="").status == 200
 
 
-def row_of(page: Seen, action: str) -> str:
+def row_of(page: PageResponse, action: str) -> str:
     """The row of the table that the form with this action stands in."""
     return page.text.partition(action)[0].rpartition("<tr>")[2]
 

@@ -13,7 +13,7 @@ from goldenrod.store import paging
 from goldenrod.store.db import Database
 from goldenrod.web.pages.routes import PAGES
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.pages.visitor import Visitor, undone
 
 ISSUER = "https://sso.example.org"
@@ -148,7 +148,7 @@ def test_a_user_that_cannot_be_made(
 
 
 def test_a_user_is_disabled_with_what_that_stops(
-    dora: Visitor, db: Database, world: World, door: Door
+    dora: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     alice = f"/staff/users/{world.users['alice']}"
     other = Visitor(db, config.load({}))
@@ -160,10 +160,10 @@ def test_a_user_is_disabled_with_what_that_stops(
     assert "alice is disabled." in done.words
     assert user(db, "alice")["active"] is False
     assert other.get("/account").status == 401
-    assert door.get("/api/v2/images", "alice").status_code == 401
+    assert api.get("/api/v2/images", "alice").status_code == 401
     back = undone(dora, done)
     assert "alice may sign in again." in back.words
-    assert door.get("/api/v2/images", "alice").status_code == 200
+    assert api.get("/api/v2/images", "alice").status_code == 200
     assert other.get("/account").status == 401
 
 
@@ -184,7 +184,7 @@ def test_nobody_is_offered_to_take_their_own_rights(dora: Visitor, world: World)
 
 
 def test_a_password_is_set_and_signs_out(
-    dora: Visitor, db: Database, world: World, door: Door
+    dora: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     bob = f"/staff/users/{world.users['bob']}"
     other = Visitor(db, config.load({}))
@@ -203,7 +203,7 @@ def test_a_password_is_set_and_signs_out(
 
 
 def test_an_account_is_linked_and_unlinked(
-    dora: Visitor, db: Database, world: World, door: Door
+    dora: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     bob = f"/staff/users/{world.users['bob']}"
     other = Visitor(db, config.load({}))
@@ -212,7 +212,7 @@ def test_an_account_is_linked_and_unlinked(
     done = dora.submit(page, f"{bob}/accounts", issuer=ISSUER, subject=" 1001 ")
     assert "Who signs in with that account is bob from now on." in done.words
     assert f"1001 at {ISSUER}" in done.words
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         assert oidc_accounts.find_user(tx, ISSUER, "1001") == world.users["bob"]
         assert oidc_accounts.find_user(tx, f"{ISSUER}/", "1001") is None
     alice = f"/staff/users/{world.users['alice']}"
@@ -226,10 +226,10 @@ def test_an_account_is_linked_and_unlinked(
     gone = dora.submit(dora.get(bob), unlink)
     assert "no longer bob, who is signed out everywhere." in gone.words
     assert other.get("/account").status == 401
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         assert oidc_accounts.find_user(tx, ISSUER, "1001") is None
     undone(dora, gone)
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         assert oidc_accounts.find_user(tx, ISSUER, "1001") == world.users["bob"]
     # Another's is not taken off by naming it under somebody else.
     wrong = unlink.replace(f"/users/{world.users['bob']}/", f"/users/{world.users['alice']}/")
@@ -293,7 +293,7 @@ def test_a_tag_is_removed_where_no_image_carries_it(
     token = tag.form(address).fields["token"][0]
     assert dora.ask("POST", f"{address}/remove", body=f"token={token}").status == 409
     with db.write() as tx:
-        row = images.take_image(tx, CONSOLE, "open-image")
+        row = images.image_for_change(tx, CONSOLE, "open-image")
         images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(tags=[]))
     done = dora.submit(dora.get(address), f"{address}/remove")
     assert "The tag open-tag is removed." in done.words

@@ -12,20 +12,20 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 TOKENS = "/account/tokens"
 SECRET = re.compile(r"gr_[A-Za-z0-9_-]{43}")
 
 
-def make(visitor: Visitor, **filled: str) -> Seen:
+def make(visitor: Visitor, **filled: str) -> PageResponse:
     given = {"name": "build server", **filled}
     return visitor.submit(visitor.get(TOKENS), TOKENS, **given)
 
 
-def listed(door: Door, who: str) -> list[dict[str, Any]]:
-    return door.all(f"/api/v2/tokens?user={who}", "dora")
+def listed(api: ApiClient, who: str) -> list[dict[str, Any]]:
+    return api.all(f"/api/v2/tokens?user={who}", "dora")
 
 
 def test_the_anonymous_are_led_to_signing_in(visitor: Visitor) -> None:
@@ -53,7 +53,7 @@ def test_a_stranger_sees_their_own_alone(visitor: Visitor, world: World, db: Dat
     assert visitor.ask("POST", revoke, body=body_text).status == 404
 
 
-def test_the_secret_is_shown_once(visitor: Visitor, door: Door) -> None:
+def test_the_secret_is_shown_once(visitor: Visitor, api: ApiClient) -> None:
     visitor.sign_in("bob")
     page = make(visitor, scope="read", days="30")
     assert (page.status, page.headers["cache-control"]) == (201, "no-store")
@@ -65,7 +65,7 @@ def test_the_secret_is_shown_once(visitor: Visitor, door: Door) -> None:
     for address in (TOKENS, "/account", "/"):
         assert not SECRET.search(visitor.get(address).text)
     # It is what it says.
-    made = listed(door, "bob")[-1]
+    made = listed(api, "bob")[-1]
     assert (made["name"], made["scope"]) == ("build server", "read")
     assert made["expires"] == "2026-07-15T12:00:00.000000Z"
     asked = visitor.client.simulate_get(
@@ -74,11 +74,11 @@ def test_the_secret_is_shown_once(visitor: Visitor, door: Door) -> None:
     assert asked.json["results"][0]["username"] == "bob"
 
 
-def test_a_token_may_never_expire(visitor: Visitor, door: Door) -> None:
+def test_a_token_may_never_expire(visitor: Visitor, api: ApiClient) -> None:
     visitor.sign_in("bob")
     assert "never expires" in make(visitor, days="").words
-    assert listed(door, "bob")[-1]["expires"] is None
-    assert listed(door, "bob")[-1]["scope"] == "write"
+    assert listed(api, "bob")[-1]["expires"] is None
+    assert listed(api, "bob")[-1]["scope"] == "write"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_token_may_never_expire(visitor: Visitor, door: Door) -> None:
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field(
-    visitor: Visitor, door: Door, filled: dict[str, str], field: str
+    visitor: Visitor, api: ApiClient, filled: dict[str, str], field: str
 ) -> None:
     visitor.sign_in("bob")
     page = make(visitor, **filled)
@@ -102,18 +102,18 @@ def test_what_is_wrong_is_said_beside_the_field(
     assert not SECRET.search(page.text)
     if "name" not in filled:
         assert page.form(TOKENS).fields["name"] == ["build server"]
-    assert len(listed(door, "bob")) == 1
+    assert len(listed(api, "bob")) == 1
 
 
 def test_revoking_says_what_it_stops_and_stops_it(
-    visitor: Visitor, door: Door, world: World, clock: Clock
+    visitor: Visitor, api: ApiClient, world: World, clock: Clock
 ) -> None:
     visitor.sign_in("bob")
-    [before] = listed(door, "bob")
+    [before] = listed(api, "bob")
     revoke = f"{TOKENS}/{before['id']}/revoke"
     assert revoke in visitor.get(TOKENS).links
     assert "It has never been used" in visitor.get(revoke).words
-    door.get("/api/v2/images", "bob")
+    api.get("/api/v2/images", "bob")
     clock.move(hours=3)
     page = visitor.get(revoke)
     assert "Last used 2026-06-15 12:00 UTC 3 hours ago" in page.words
@@ -121,7 +121,7 @@ def test_revoking_says_what_it_stops_and_stops_it(
     assert "test is revoked: it stopped at once." in done.words
     assert "test revoked write" in done.words
     assert revoke not in done.links
-    assert door.get("/api/v2/images", "bob").status_code == 401
+    assert api.get("/api/v2/images", "bob").status_code == 401
     # The page of what is revoked already leads to the list.
     assert visitor.get(revoke, follow=False).headers["location"] == TOKENS
 
@@ -133,26 +133,26 @@ def test_what_has_expired_is_told(visitor: Visitor, clock: Clock) -> None:
     assert "build server expired write never 2026-06-22 just now" in visitor.get(TOKENS).words
 
 
-def test_staff_revoke_anybodys(visitor: Visitor, door: Door, world: World) -> None:
+def test_staff_revoke_anybodys(visitor: Visitor, api: ApiClient, world: World) -> None:
     visitor.sign_in("dora")
-    [before] = listed(door, "bob")
+    [before] = listed(api, "bob")
     revoke = f"{TOKENS}/{before['id']}/revoke"
     page = visitor.get(revoke)
     assert "of bob" in page.words
     done = visitor.submit(page, revoke)
     assert (done.address, done.status) == (f"/staff/users/{world.users['bob']}", 200)
-    assert listed(door, "bob")[0]["revoked_at"]
+    assert listed(api, "bob")[0]["revoked_at"]
     # On one's own list are one's own.
     assert "bob" not in visitor.get(TOKENS).words
 
 
-def test_another_sites_form_makes_nothing(visitor: Visitor, door: Door) -> None:
+def test_another_sites_form_makes_nothing(visitor: Visitor, api: ApiClient) -> None:
     visitor.sign_in("bob")
     page = visitor.get(TOKENS)
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         assert visitor.submit(page, TOKENS, name="x", headers=headers).status == 403
     assert visitor.submit(page, TOKENS, name="x", token="00").status == 403
-    assert len(listed(door, "bob")) == 1
+    assert len(listed(api, "bob")) == 1
 
 
 def test_many_are_paged(visitor: Visitor, db: Database, world: World) -> None:

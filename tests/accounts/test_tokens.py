@@ -17,7 +17,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.conftest import NOON, Clock
 from tests.support.cast import World
-from tests.support.client import Door, Result, code
+from tests.support.client import ApiClient, Result, code
 
 TOKENS = "/api/v2/tokens"
 
@@ -43,34 +43,34 @@ def revision(db: Database) -> int:
         return tx.revision
 
 
-def own(door: Door, secret: str) -> dict[str, Any]:
+def own(api: ApiClient, secret: str) -> dict[str, Any]:
     """What GET tells of the token itself: the newest of its user's."""
-    return dict(door.all(f"{TOKENS}?ordering=-created", secret)[0])
+    return dict(api.all(f"{TOKENS}?ordering=-created", secret)[0])
 
 
 # ── who sees and makes them ────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_sees_no_tokens(door: Door) -> None:
-    assert door.get(TOKENS).json["count"] == 0
-    assert code(door.get(f"{TOKENS}/1")) == "404 not_found"
-    assert code(door.post(TOKENS, None, {"name": "x"})) == "401 credentials_required"
-    assert code(door.delete(f"{TOKENS}/1")) == "401 credentials_required"
+def test_anonymous_sees_no_tokens(api: ApiClient) -> None:
+    assert api.get(TOKENS).json["count"] == 0
+    assert code(api.get(f"{TOKENS}/1")) == "404 not_found"
+    assert code(api.post(TOKENS, None, {"name": "x"})) == "401 credentials_required"
+    assert code(api.delete(f"{TOKENS}/1")) == "401 credentials_required"
 
 
-def test_a_stranger_sees_no_others_tokens(door: Door, token: Any) -> None:
+def test_a_stranger_sees_no_others_tokens(api: ApiClient, token: Any) -> None:
     admin = token("charlie", "admin")
-    alices = door.all(f"{TOKENS}?user=alice", "dora")[0]["url"]
-    assert code(door.get(alices, admin)) == "404 not_found"
-    assert code(door.delete(alices, admin)) == "404 not_found"
-    assert door.get(f"{TOKENS}?user=alice", admin).json["count"] == 0
-    assert {found["user"]["username"] for found in door.all(TOKENS, admin)} == {"charlie"}
+    alices = api.all(f"{TOKENS}?user=alice", "dora")[0]["url"]
+    assert code(api.get(alices, admin)) == "404 not_found"
+    assert code(api.delete(alices, admin)) == "404 not_found"
+    assert api.get(f"{TOKENS}?user=alice", admin).json["count"] == 0
+    assert {found["user"]["username"] for found in api.all(TOKENS, admin)} == {"charlie"}
 
 
 def test_the_secret_is_shown_once_and_only_its_hash_is_kept(
-    door: Door, db: Database, token: Any
+    api: ApiClient, db: Database, token: Any
 ) -> None:
-    made = door.post(TOKENS, token("alice", "admin"), {"name": " ci ", "scope": "read"})
+    made = api.post(TOKENS, token("alice", "admin"), {"name": " ci ", "scope": "read"})
     assert made.status_code == 201
     assert list(made.json) == [
         *("id", "uuid", "url", "name", "scope", "created", "expires", "last_used", "token")
@@ -80,9 +80,9 @@ def test_the_secret_is_shown_once_and_only_its_hash_is_kept(
     assert made.headers["location"] == made.json["url"]
     assert made.headers["cache-control"] == "no-store"
     secret = made.json["token"]
-    assert door.get("/image_versions", secret).status_code == 200
-    assert secret not in door.get(made.json["url"], "alice").text
-    assert secret not in door.get(TOKENS, "alice").text
+    assert api.get("/image_versions", secret).status_code == 200
+    assert secret not in api.get(made.json["url"], "alice").text
+    assert secret not in api.get(TOKENS, "alice").text
     with db.read() as tx:
         [row] = [row for row in tx.rows(kept) if row["id"] == made.json["id"]]
         told = tx.sql("SELECT changes FROM audit").fetchall()
@@ -93,7 +93,7 @@ def test_the_secret_is_shown_once_and_only_its_hash_is_kept(
 # ── scopes ─────────────────────────────────────────────────────────────────────────────────
 
 
-def changes(door: Door, world: World, who: str) -> list[tuple[str, Result]]:
+def changes(api: ApiClient, world: World, who: str) -> list[tuple[str, Result]]:
     """One refused or allowed change at every kind of door, to things that alice may change."""
     version, image = world.versions["kept"], world.images["kept"]
     asked = (
@@ -108,37 +108,37 @@ def changes(door: Door, world: World, who: str) -> list[tuple[str, Result]]:
         ("DELETE", f"/image_versions/{version}", None),
     )
     return [
-        (f"{method} {address}", door.ask(method, address, who, body))
+        (f"{method} {address}", api.ask(method, address, who, body))
         for method, address, body in asked
     ]
 
 
 def test_a_read_token_of_an_owner_reads_all_and_changes_nothing(
-    door: Door, world: World, token: Any, db: Database
+    api: ApiClient, world: World, token: Any, db: Database
 ) -> None:
     reader = token("alice", "read")
     before = revision(db)
-    for asked, answer in changes(door, world, reader):
+    for asked, answer in changes(api, world, reader):
         assert code(answer) == "403 scope_insufficient", asked
-    assert code(door.post(TOKENS, reader, {"name": "x"})) == "403 scope_insufficient"
+    assert code(api.post(TOKENS, reader, {"name": "x"})) == "403 scope_insufficient"
     assert revision(db) == before
     # What its user reads it reads: history too.
     version = f"/image_versions/{world.versions['closed']}"
-    assert door.get(version, reader).content == door.get(version, "alice").content
-    assert door.get(f"{version}/history", reader).json["count"] == 1
-    for asked, answer in changes(door, world, "alice"):
+    assert api.get(version, reader).content == api.get(version, "alice").content
+    assert api.get(f"{version}/history", reader).json["count"] == 1
+    for asked, answer in changes(api, world, "alice"):
         assert answer.status_code < 300, asked
 
 
-def test_what_is_not_there_is_404_for_a_read_token_too(door: Door, token: Any) -> None:
+def test_what_is_not_there_is_404_for_a_read_token_too(api: ApiClient, token: Any) -> None:
     reader = token("charlie", "read")
     absent = "/image_versions/0190f0e0-0000-7000-8000-000000000000"
-    assert code(door.patch(absent, reader, {"name": "x"})) == "404 not_found"
-    assert code(door.delete(absent, reader)) == "404 not_found"
+    assert code(api.patch(absent, reader, {"name": "x"})) == "404 not_found"
+    assert code(api.delete(absent, reader)) == "404 not_found"
 
 
 def test_a_staff_users_token_without_admin_is_an_ordinary_users(
-    door: Door, world: World, token: Any
+    api: ApiClient, world: World, token: Any
 ) -> None:
     for scope in ("read", "write"):
         narrow = token("dora", scope)
@@ -147,97 +147,97 @@ def test_a_staff_users_token_without_admin_is_an_ordinary_users(
             *(f"/api/v2/{name}" for name in ("images", "providers", "boot_scripts", "tags")),
             *(f"/api/v2/{name}" for name in ("provider_machines", "image_version_memberships")),
         ):
-            assert door.get(address, narrow).json == door.get(address, "charlie").json, address
+            assert api.get(address, narrow).json == api.get(address, "charlie").json, address
         for address in ("users", "groups"):
-            [only] = door.all(f"/api/v2/{address}", narrow)
+            [only] = api.all(f"/api/v2/{address}", narrow)
             assert only.get("username", only.get("name")) == "dora"
         hidden = f"/image_versions/{world.versions['closed']}"
-        assert code(door.get(hidden, narrow)) == "404 not_found"
-        assert code(door.get(f"{hidden}/history", narrow)) == "404 not_found"
+        assert code(api.get(hidden, narrow)) == "404 not_found"
+        assert code(api.get(f"{hidden}/history", narrow)) == "404 not_found"
     narrow = token("dora", "write")
-    assert code(door.patch(hidden, narrow, {"name": "x"})) == "404 not_found"
-    assert code(door.post("/api/v2/users", narrow, {"username": "x"})) == "403 staff_required"
+    assert code(api.patch(hidden, narrow, {"name": "x"})) == "404 not_found"
+    assert code(api.post("/api/v2/users", narrow, {"username": "x"})) == "403 staff_required"
     open_image = f"/api/v2/images/{world.images['open']}"
-    assert code(door.patch(open_image, narrow, {"name": "x"})) == "403 change_forbidden"
-    assert door.post("/api/v2/images", narrow, {"name": "mine"}).status_code == 201
+    assert code(api.patch(open_image, narrow, {"name": "x"})) == "403 change_forbidden"
+    assert api.post("/api/v2/images", narrow, {"name": "mine"}).status_code == 201
 
 
-def test_admin_makes_no_staff(door: Door, world: World, token: Any) -> None:
+def test_admin_makes_no_staff(api: ApiClient, world: World, token: Any) -> None:
     admin = token("charlie", "admin")
-    assert code(door.post("/api/v2/users", admin, {"username": "x"})) == "403 staff_required"
-    assert code(door.get(f"/image_versions/{world.versions['closed']}", admin)) == "404 not_found"
+    assert code(api.post("/api/v2/users", admin, {"username": "x"})) == "403 staff_required"
+    assert code(api.get(f"/image_versions/{world.versions['closed']}", admin)) == "404 not_found"
 
 
-def test_tokens_need_a_token_of_the_scope_admin(door: Door, token: Any) -> None:
-    own_url = door.all(TOKENS, "charlie")[0]["url"]
+def test_tokens_need_a_token_of_the_scope_admin(api: ApiClient, token: Any) -> None:
+    own_url = api.all(TOKENS, "charlie")[0]["url"]
     for scope in ("read", "write"):
         narrow = token("charlie", scope)
-        assert code(door.post(TOKENS, narrow, {"name": "x"})) == "403 scope_insufficient"
-        assert code(door.delete(own_url, narrow)) == "403 scope_insufficient"
-    assert door.delete(own_url, token("charlie", "admin")).status_code == 204
+        assert code(api.post(TOKENS, narrow, {"name": "x"})) == "403 scope_insufficient"
+        assert code(api.delete(own_url, narrow)) == "403 scope_insufficient"
+    assert api.delete(own_url, token("charlie", "admin")).status_code == 204
 
 
-def test_a_token_makes_none_that_reaches_further(door: Door, token: Any, clock: Clock) -> None:
+def test_a_token_makes_none_that_reaches_further(api: ApiClient, token: Any, clock: Clock) -> None:
     soon = Instant("2026-06-15T13:00:00.000000Z")
     admin = token("alice", "admin", soon)
     for expires in (None, "2026-06-15T13:00:00.000001Z", "2026-06-15T14:00:00Z"):
-        answer = door.post(TOKENS, admin, {"scope": "read", "expires": expires})
+        answer = api.post(TOKENS, admin, {"scope": "read", "expires": expires})
         assert code(answer) == "403 scope_insufficient", expires
     for expires in ("2026-06-15T13:00:00Z", "2026-06-15T14:30:00+02:00"):
-        assert door.post(TOKENS, admin, {"scope": "admin", "expires": expires}).status_code == 201
+        assert api.post(TOKENS, admin, {"scope": "admin", "expires": expires}).status_code == 201
     endless = token("alice", "admin")
-    assert door.post(TOKENS, endless, {"scope": "admin"}).json["expires"] is None
+    assert api.post(TOKENS, endless, {"scope": "admin"}).json["expires"] is None
     for past in (NOON, "2026-06-15T11:00:00Z", "0001-01-01T00:00:00Z"):
-        answer = door.post(TOKENS, endless, {"expires": past})
+        answer = api.post(TOKENS, endless, {"expires": past})
         assert code(answer) == "400 field_invalid", past
     for wrong in ({"expires": "2026-06-15T13:00:00"}, {"scope": "root"}, {"user": "bob"}):
-        assert code(door.post(TOKENS, endless, wrong)) == "400 field_invalid", wrong
+        assert code(api.post(TOKENS, endless, wrong)) == "400 field_invalid", wrong
 
 
 # ── ends ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_token_expires_at_its_instant(door: Door, token: Any, clock: Clock) -> None:
+def test_a_token_expires_at_its_instant(api: ApiClient, token: Any, clock: Clock) -> None:
     secret = token("alice", "write", Instant("2026-06-15T13:00:00.000000Z"))
     clock.now = Instant("2026-06-15T12:59:59.999999Z")
-    assert door.get("/image_versions", secret).status_code == 200
+    assert api.get("/image_versions", secret).status_code == 200
     clock.now = Instant("2026-06-15T13:00:00.000000Z")
-    assert code(door.get("/image_versions", secret)) == "401 token_invalid"
-    assert code(door.post("/api/v2/images", secret, {"name": "x"})) == "401 token_invalid"
+    assert code(api.get("/image_versions", secret)) == "401 token_invalid"
+    assert code(api.post("/api/v2/images", secret, {"name": "x"})) == "401 token_invalid"
 
 
-def test_revoking_stops_it_at_once_and_for_good(door: Door, token: Any, clock: Clock) -> None:
+def test_revoking_stops_it_at_once_and_for_good(api: ApiClient, token: Any, clock: Clock) -> None:
     admin, secret = token("alice", "admin"), token("alice", "write")
-    url = door.all(f"{TOKENS}?name=made", admin)[-1]["url"]
-    assert door.get("/image_versions", secret).status_code == 200
-    assert door.delete(url, admin).status_code == 204
-    assert code(door.get("/image_versions", secret)) == "401 token_invalid"
-    assert code(door.delete(url, secret)) == "401 token_invalid"
+    url = api.all(f"{TOKENS}?name=made", admin)[-1]["url"]
+    assert api.get("/image_versions", secret).status_code == 200
+    assert api.delete(url, admin).status_code == 204
+    assert code(api.get("/image_versions", secret)) == "401 token_invalid"
+    assert code(api.delete(url, secret)) == "401 token_invalid"
     clock.move(minutes=1)
-    assert door.delete(url, admin).status_code == 204
-    assert door.get(url, admin).json["revoked_at"] == NOON
-    assert code(door.patch(url, admin, {"revoked_at": None})) == "405 method_not_allowed"
+    assert api.delete(url, admin).status_code == 204
+    assert api.get(url, admin).json["revoked_at"] == NOON
+    assert code(api.patch(url, admin, {"revoked_at": None})) == "405 method_not_allowed"
 
 
-def test_staff_revoke_anybodys(door: Door, token: Any) -> None:
+def test_staff_revoke_anybodys(api: ApiClient, token: Any) -> None:
     secret = token("alice", "write")
-    url = door.all(f"{TOKENS}?user=alice&name=made", "dora")[0]["url"]
-    assert door.delete(url, "dora").status_code == 204
-    assert code(door.get("/image_versions", secret)) == "401 token_invalid"
+    url = api.all(f"{TOKENS}?user=alice&name=made", "dora")[0]["url"]
+    assert api.delete(url, "dora").status_code == 204
+    assert code(api.get("/image_versions", secret)) == "401 token_invalid"
 
 
-def test_a_token_revokes_itself(door: Door, token: Any) -> None:
+def test_a_token_revokes_itself(api: ApiClient, token: Any) -> None:
     secret = token("alice", "admin")
-    url = door.all(f"{TOKENS}?name=made", secret)[0]["url"]
-    assert door.delete(url, secret).status_code == 204
-    assert code(door.get(url, secret)) == "401 token_invalid"
+    url = api.all(f"{TOKENS}?name=made", secret)[0]["url"]
+    assert api.delete(url, secret).status_code == 204
+    assert code(api.get(url, secret)) == "401 token_invalid"
 
 
 # ── last use ───────────────────────────────────────────────────────────────────────────────
 
 
 def test_last_use_is_kept_to_the_hour_outside_the_revision(
-    door: Door, db: Database, token: Any, clock: Clock
+    api: ApiClient, db: Database, token: Any, clock: Clock
 ) -> None:
     secret = token("alice", "read")
     before = revision(db)
@@ -249,24 +249,24 @@ def test_last_use_is_kept_to_the_hour_outside_the_revision(
         return found
 
     clock.move(minutes=10)
-    assert own(door, secret)["last_used"] is None
+    assert own(api, secret)["last_used"] is None
     assert writes() == 1
     for minutes in (20, 29):
         clock.move(minutes=minutes)
-        assert own(door, secret)["last_used"] == "2026-06-15T12:00:00.000000Z"
-        assert door.get("/image_versions", secret).status_code == 200
+        assert own(api, secret)["last_used"] == "2026-06-15T12:00:00.000000Z"
+        assert api.get("/image_versions", secret).status_code == 200
         assert writes() == 0
     clock.move(minutes=1)
-    door.get("/image_versions", secret)
+    api.get("/image_versions", secret)
     assert writes() == 1
-    assert own(door, secret)["last_used"] == "2026-06-15T13:00:00.000000Z"
+    assert own(api, secret)["last_used"] == "2026-06-15T13:00:00.000000Z"
     assert revision(db) == before
 
 
-def test_a_use_that_is_refused_is_a_use(door: Door, token: Any) -> None:
+def test_a_use_that_is_refused_is_a_use(api: ApiClient, token: Any) -> None:
     secret = token("charlie", "write")
-    assert code(door.get("/api/v2/users/1", secret)) == "404 not_found"
-    assert own(door, secret)["last_used"] == "2026-06-15T12:00:00.000000Z"
+    assert code(api.get("/api/v2/users/1", secret)) == "404 not_found"
+    assert own(api, secret)["last_used"] == "2026-06-15T12:00:00.000000Z"
 
 
 # ── the Authorization header ───────────────────────────────────────────────────────────────
@@ -275,12 +275,14 @@ ADDRESSES = ("/image_versions", "/api/v2/licenses/1", "/api/v2/tokens", "/nowher
 
 
 @pytest.mark.parametrize("scheme", ["Token", "token", "TOKEN", "Bearer", "bearer", "BEARER"])
-def test_both_schemes_in_any_case(door: Door, world: World, scheme: str) -> None:
+def test_both_schemes_in_any_case(api: ApiClient, world: World, scheme: str) -> None:
     sent = {"Authorization": f"{scheme} {world.secrets['alice']}"}
-    assert door.get("/api/v2/users", headers=sent).json["results"][0]["username"] == "alice"
+    assert api.get("/api/v2/users", headers=sent).json["results"][0]["username"] == "alice"
 
 
-def test_a_header_that_is_not_one_valid_token_is_401_everywhere(door: Door, world: World) -> None:
+def test_a_header_that_is_not_one_valid_token_is_401_everywhere(
+    api: ApiClient, world: World
+) -> None:
     good = world.secrets["alice"]
     for header in (
         "",
@@ -308,11 +310,11 @@ def test_a_header_that_is_not_one_valid_token_is_401_everywhere(door: Door, worl
         "Token " + "a" * 5000,
     ):
         for address in ADDRESSES:
-            answer = door.get(address, headers={"Authorization": header})
+            answer = api.get(address, headers={"Authorization": header})
             assert code(answer) == "401 token_invalid", (header[:40], address)
             assert "WWW-Authenticate" in answer.headers
             assert good not in answer.text
-        refused = door.post(
+        refused = api.post(
             TOKENS,
             None,
             {"username": "alice", "password": "alice-secret"},
@@ -321,30 +323,30 @@ def test_a_header_that_is_not_one_valid_token_is_401_everywhere(door: Door, worl
         assert code(refused) == "401 token_invalid", header[:40]
 
 
-def test_two_headers_are_never_one_token(door: Door, world: World) -> None:
+def test_two_headers_are_never_one_token(api: ApiClient, world: World) -> None:
     pair = [("Authorization", f"Token {world.secrets['alice']}")] * 2
-    answer = door.client.simulate_get("/image_versions", headers=pair)
+    answer = api.client.simulate_get("/image_versions", headers=pair)
     assert code(answer) == "401 token_invalid"
 
 
-def test_without_a_header_unknown_addresses_are_404(door: Door) -> None:
+def test_without_a_header_unknown_addresses_are_404(api: ApiClient) -> None:
     for address in ("/nowhere", "/api/v2/x/y"):
-        assert code(door.get(address)) == "404 not_found"
+        assert code(api.get(address)) == "404 not_found"
 
 
-def test_no_idempotency_key_where_a_secret_is_answered(door: Door, token: Any) -> None:
+def test_no_idempotency_key_where_a_secret_is_answered(api: ApiClient, token: Any) -> None:
     sent = {"Idempotency-Key": "once"}
     answers = [
-        door.post(TOKENS, token("alice", "admin"), {"name": "x"}, headers=sent),
-        door.post(TOKENS, None, {"username": "alice", "password": "alice-secret"}, headers=sent),
+        api.post(TOKENS, token("alice", "admin"), {"name": "x"}, headers=sent),
+        api.post(TOKENS, None, {"username": "alice", "password": "alice-secret"}, headers=sent),
     ]
     assert {code(answer) for answer in answers} == {"409 idempotency_not_offered"}
-    assert door.get(f"{TOKENS}?name=x", "alice").json["count"] == 0
+    assert api.get(f"{TOKENS}?name=x", "alice").json["count"] == 0
     # Last of all refusals, as every conflict is.
-    narrow = door.post(TOKENS, token("alice", "write"), {"name": "x"}, headers=sent)
+    narrow = api.post(TOKENS, token("alice", "write"), {"name": "x"}, headers=sent)
     assert code(narrow) == "403 scope_insufficient"
     past = {"expires": "2020-01-01T00:00:00Z"}
-    wrong = door.post(TOKENS, token("alice", "admin"), past, headers=sent)
+    wrong = api.post(TOKENS, token("alice", "admin"), past, headers=sent)
     assert code(wrong) == "400 field_invalid"
 
 
@@ -368,23 +370,23 @@ def test_secrets_match_the_documented_pattern_and_have_their_checksum(token: Any
         assert left == sum(digits.index(c) * 62**n for n, c in enumerate(reversed(secret[39:])))
 
 
-def test_a_mistyped_secret_costs_no_statement(door: Door, db: Database, token: Any) -> None:
+def test_a_mistyped_secret_costs_no_statement(api: ApiClient, db: Database, token: Any) -> None:
     secret = token("alice", "read")
     place = "x" if secret[10] != "x" else "y"
     for wrong in (f"{secret[:10]}{place}{secret[11:]}", secret[:-1], f"{secret}xx", "x"):
         db.trace = []
-        assert code(door.get("/api/v2/images", wrong)) == "401 token_invalid"
+        assert code(api.get("/api/v2/images", wrong)) == "401 token_invalid"
         assert db.trace == []
     # One that fits its checksum is looked for.
     db.trace = []
-    assert code(door.get("/api/v2/images", tokens.new_secret())) == "401 token_invalid"
+    assert code(api.get("/api/v2/images", tokens.new_secret())) == "401 token_invalid"
     assert len(db.trace) == 1
 
 
-def test_tokens_without_a_checksum_keep_working(door: Door, db: Database, world: World) -> None:
+def test_tokens_without_a_checksum_keep_working(api: ApiClient, db: Database, world: World) -> None:
     before = "gr_" + "aB3-_" * 8 + "xyz"
     with db.write() as tx:
         [row] = tx.rows(kept)[:1]
         digest = hashlib.sha256(before.encode()).hexdigest()
         tx.update(schema.tokens, {"id": row["id"]}, sha256=digest)
-    assert door.get("/api/v2/images", before).status_code == 200
+    assert api.get("/api/v2/images", before).status_code == 200

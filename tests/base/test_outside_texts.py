@@ -18,7 +18,7 @@ from goldenrod.base.text import (
     normalized,
     sought_key,
 )
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 API = "/api/v2"
 MARKS = "\u0301\u0316\u0315\u0344\u0f73\uff9e\u3099"
@@ -105,8 +105,8 @@ def test_the_fault_of_a_body_is_found_by_its_path() -> None:
 WRONG_NUMBERS = ("²", "1" * 5000, "0" * 4400, "1" * 20, "-1")
 
 
-def test_wrong_numbers_are_refused_alike_everywhere(door: Door) -> None:
-    version = door.world.versions["open"]
+def test_wrong_numbers_are_refused_alike_everywhere(api: ApiClient) -> None:
+    version = api.world.versions["open"]
     for wrong in WRONG_NUMBERS:
         for address in (
             "/images?page={}",
@@ -114,7 +114,7 @@ def test_wrong_numbers_are_refused_alike_everywhere(door: Door) -> None:
             f"/image_versions/{version}/lineage?depth={{}}",
             "/lookup?identifier=x&provider={}",
         ):
-            answer = door.get(API + address.format(wrong))
+            answer = api.get(API + address.format(wrong))
             if address.endswith("provider={}") and wrong == "1" * 20:
                 # It has the form of a slug.
                 assert answer.status_code in (200, 400)
@@ -122,25 +122,25 @@ def test_wrong_numbers_are_refused_alike_everywhere(door: Door) -> None:
             assert answer.status_code == 400 or "provider" in address, (address, wrong[:9])
             assert answer.status_code < 500
         for address in ("/images/{}", "/users/{}", "/images/{}/channels/latest"):
-            assert door.get(API + address.format(wrong)).status_code in (404, 414)
+            assert api.get(API + address.format(wrong)).status_code in (404, 414)
 
 
-def test_names_that_are_too_long_are_refused_or_name_nothing(door: Door) -> None:
-    long, image = "x" * 257, f"{API}/images/{door.world.images['open']}"
+def test_names_that_are_too_long_are_refused_or_name_nothing(api: ApiClient) -> None:
+    long, image = "x" * 257, f"{API}/images/{api.world.images['open']}"
     for address in ("/images?tag=", "/image_versions?tag=", "/image_versions?created_by="):
-        assert code(door.get(f"{API}{address}{long}")) == "400 parameter_invalid"
-    assert code(door.patch(image, "dora", {"owner": long})) == "400 reference_unknown"
+        assert code(api.get(f"{API}{address}{long}")) == "400 parameter_invalid"
+    assert code(api.patch(image, "dora", {"owner": long})) == "400 reference_unknown"
     marked = "a" + "\u0301" * 31
-    refused = door.patch(image, "dora", {"name": marked})
+    refused = api.patch(image, "dora", {"name": marked})
     assert code(refused) == "400 field_invalid"
     assert "30 combining marks" in refused.text
     signing_in = {"username": long, "password": "some password"}
-    assert door.post(f"{API}/tokens", None, signing_in).status_code in (400, 401)
+    assert api.post(f"{API}/tokens", None, signing_in).status_code in (400, 401)
 
 
-def test_addresses_and_headers_have_a_length(door: Door) -> None:
-    assert code(door.get(f"{API}/images?tag={'x' * 16_400}")) == "414 address_too_long"
-    assert code(door.get(f"{API}/images/{'x' * 5000}")) == "414 address_too_long"
+def test_addresses_and_headers_have_a_length(api: ApiClient) -> None:
+    assert code(api.get(f"{API}/images?tag={'x' * 16_400}")) == "414 address_too_long"
+    assert code(api.get(f"{API}/images/{'x' * 5000}")) == "414 address_too_long"
     cookie = {"Cookie": "a=" + "x" * 9000}
-    assert code(door.get(f"{API}/images", headers=cookie)) == "431 header_too_large"
-    assert door.ask("HEAD", f"{API}/images?tag={'x' * 16_400}").text == ""
+    assert code(api.get(f"{API}/images", headers=cookie)) == "431 header_too_large"
+    assert api.ask("HEAD", f"{API}/images?tag={'x' * 16_400}").text == ""

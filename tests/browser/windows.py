@@ -60,10 +60,10 @@ class Windows:
             context.add_init_script(_SHIFTS)
         self._contexts.append(context)
         page = context.new_page()
-        self._watch(page)
+        self._revision_source(page)
         return page
 
-    def _watch(self, page: Page) -> None:
+    def _revision_source(self, page: Page) -> None:
         def asked(request: Request) -> None:
             if not request.url.startswith(f"{self.url}/"):
                 self.wrong.append(f"{page.url} asked for {request.url[:200]}")

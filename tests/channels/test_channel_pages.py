@@ -8,8 +8,8 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 LIST = "/images/open-image/channels"
 STABLE = f"{LIST}/stable"
@@ -22,24 +22,24 @@ def alice(visitor: Visitor) -> Visitor:
 
 
 @pytest.fixture
-def two(door: Door, world: World, clock: Clock) -> str:
+def two(api: ApiClient, world: World, clock: Clock) -> str:
     """A newer version, 2.0; its id."""
     clock.move(hours=1)
-    return str(publish(door, "2.0")["id"])
+    return str(publish(api, "2.0")["id"])
 
 
-def channel(door: Door, name: str = "stable", who: str = "alice") -> Any:
-    answer = door.get(f"/api/v2/images/open-image/channels/{name}", who)
+def channel(api: ApiClient, name: str = "stable", who: str = "alice") -> Any:
+    answer = api.get(f"/api/v2/images/open-image/channels/{name}", who)
     assert answer.status_code == 200, answer.text
     return answer.json
 
 
-def promote(visitor: Visitor, version: str, name: str = "stable", **more: str) -> Seen:
+def promote(visitor: Visitor, version: str, name: str = "stable", **more: str) -> PageResponse:
     """Assign by the form of the list."""
     return visitor.submit(visitor.get(LIST), LIST, name=name, version=version, follow=False, **more)
 
 
-def send(visitor: Visitor, page: Seen, action: str, **fields: str) -> Seen:
+def send(visitor: Visitor, page: PageResponse, action: str, **fields: str) -> PageResponse:
     """Send some fields with the page's token: where several forms have one action."""
     token = next(form.fields["token"][0] for form in page.forms if "token" in form.fields)
     body = "&".join(f"{name}={value}" for name, value in {"token": token, **fields}.items())
@@ -50,7 +50,7 @@ def send(visitor: Visitor, page: Seen, action: str, **fields: str) -> Seen:
 
 
 def test_readers_see_channels_and_are_offered_nothing(
-    alice: Visitor, visitor: Visitor, door: Door
+    alice: Visitor, visitor: Visitor, api: ApiClient
 ) -> None:
     promote(alice, "open-1.0", reason="first")
     for who in (None, "charlie"):
@@ -83,46 +83,46 @@ def test_changing_is_refused(visitor: Visitor, db: Database) -> None:
 # ── assigning ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_new_channel_is_made_and_that_undone(alice: Visitor, door: Door) -> None:
+def test_a_new_channel_is_made_and_that_undone(alice: Visitor, api: ApiClient) -> None:
     done = promote(alice, "open-1.0", reason="Tried for a week.")
     assert (done.status, done.headers["location"]) == (303, "/images/open-image")
-    assert channel(door)["target"]["name"] == "open-1.0"
+    assert channel(api)["target"]["name"] == "open-1.0"
     notice = alice.get(STABLE)
     assert "stable now offers open-1.0." in notice.words
     assert "Tried for a week." in notice.words
     undo = notice.forms[1]
     assert undo.action == f"{STABLE}/hide"
     send(alice, notice, undo.action)
-    assert door.get("/api/v2/images/open-image/channels/stable", "alice").status_code == 404
+    assert api.get("/api/v2/images/open-image/channels/stable", "alice").status_code == 404
     again = alice.get(LIST)
     assert "stable is gone." in again.words
 
 
-def test_promoting_and_undoing_it(alice: Visitor, door: Door, two: str) -> None:
+def test_promoting_and_undoing_it(alice: Visitor, api: ApiClient, two: str) -> None:
     promote(alice, "open-1.0")
     promote(alice, "2.0")
     notice = alice.get(LIST)
     assert "stable now offers 2.0. Before: open-1.0." in notice.words
     undone = alice.submit(notice, STABLE, follow=False)
     assert undone.status == 303
-    assert channel(door)["target"]["name"] == "open-1.0"
-    assert len(door.all("/api/v2/images/open-image/channels/stable/history", "alice")) == 3
+    assert channel(api)["target"]["name"] == "open-1.0"
+    assert len(api.all("/api/v2/images/open-image/channels/stable/history", "alice")) == 3
 
 
-def test_undoing_does_not_undo_what_another_did(alice: Visitor, door: Door, two: str) -> None:
+def test_undoing_does_not_undo_what_another_did(alice: Visitor, api: ApiClient, two: str) -> None:
     promote(alice, "open-1.0")
     promote(alice, "2.0")
     notice = alice.get(LIST)
-    third = publish(door, "3.0")["id"]
-    put = door.ask("PUT", "/api/v2/images/open-image/channels/stable", "dora", {"version": third})
+    third = publish(api, "3.0")["id"]
+    put = api.ask("PUT", "/api/v2/images/open-image/channels/stable", "dora", {"version": third})
     assert put.status_code == 200
     refused = alice.submit(notice, STABLE)
     assert refused.status == 412
     assert "Somebody else changed this channel first" in refused.words
-    assert channel(door)["target"]["name"] == "3.0"
+    assert channel(api)["target"]["name"] == "3.0"
 
 
-def test_rolling_back_to_what_it_offered_before(alice: Visitor, door: Door, two: str) -> None:
+def test_rolling_back_to_what_it_offered_before(alice: Visitor, api: ApiClient, two: str) -> None:
     promote(alice, "open-1.0")
     assert "Roll back" not in alice.get(STABLE).words, "there is nothing before"
     promote(alice, "2.0")
@@ -138,17 +138,17 @@ def test_rolling_back_to_what_it_offered_before(alice: Visitor, door: Door, two:
         reason="Rolled+back.",
     )
     assert done.status == 303
-    assert channel(door)["target"]["name"] == "open-1.0"
+    assert channel(api)["target"]["name"] == "open-1.0"
     assert "stable now offers open-1.0. Before: 2.0." in alice.get(LIST).words
 
 
-def test_a_revoked_version_is_not_rolled_back_to(alice: Visitor, door: Door, two: str) -> None:
+def test_a_revoked_version_is_not_rolled_back_to(alice: Visitor, api: ApiClient, two: str) -> None:
     promote(alice, "open-1.0")
     promote(alice, "2.0")
-    key = channel(door)["assigned"]["id"]
+    key = channel(api)["assigned"]["id"]
     assert key == two
-    [first] = door.all("/image_versions?image_id=open-image&name=open-1.0", "alice")
-    door.post(f"/image_versions/{first['id']}/revoke", "alice", {"reason": "bad"})
+    [first] = api.all("/image_versions?image_id=open-image&name=open-1.0", "alice")
+    api.post(f"/image_versions/{first['id']}/revoke", "alice", {"reason": "bad"})
     assert "Roll back" not in alice.get(STABLE).words
 
 
@@ -164,9 +164,9 @@ def test_a_revoked_version_is_not_rolled_back_to(alice: Visitor, door: Door, two
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(
-    alice: Visitor, db: Database, door: Door, typed: dict[str, str], status: int, field: str
+    alice: Visitor, db: Database, api: ApiClient, typed: dict[str, str], status: int, field: str
 ) -> None:
-    publish(door, "to-come", start_date="2030-01-01T00:00:00Z")
+    publish(api, "to-come", start_date="2030-01-01T00:00:00Z")
     page = alice.get(LIST)
     before = everything(db)
     given = {"name": "stable", "version": "open-1.0", "reason": "why not", **typed}
@@ -182,7 +182,7 @@ def test_what_is_wrong_stands_beside_its_field(
 
 
 @pytest.fixture
-def demanding(alice: Visitor, door: Door, two: str) -> Visitor:
+def demanding(alice: Visitor, api: ApiClient, two: str) -> Visitor:
     """stable requires a machine on west, and a day in candidate."""
     promote(alice, "open-1.0", "candidate")
     promote(alice, "open-1.0")
@@ -200,7 +200,7 @@ def demanding(alice: Visitor, door: Door, two: str) -> Visitor:
 
 
 def test_what_is_missing_is_said_and_overridden_with_a_reason(
-    demanding: Visitor, door: Door, db: Database
+    demanding: Visitor, api: ApiClient, db: Database
 ) -> None:
     before = everything(db)
     refused = demanding.submit(demanding.get(LIST), LIST, name="stable", version="2.0")
@@ -214,7 +214,7 @@ def test_what_is_missing_is_said_and_overridden_with_a_reason(
     assert everything(db) == before
     done = demanding.submit(bare, LIST, override="on", reason="Urgent.", follow=False)
     assert done.status == 303
-    assert channel(door)["target"]["name"] == "2.0"
+    assert channel(api)["target"]["name"] == "2.0"
     assert "Urgent. (requirements overridden)" in demanding.get(STABLE).words
 
 
@@ -225,7 +225,9 @@ def test_when_it_may_be_is_said(demanding: Visitor) -> None:
     assert "it may be assigned from 2026-06-29 13:00 UTC" in refused.words
 
 
-def test_who_sees_it_and_what_it_requires(demanding: Visitor, visitor: Visitor, door: Door) -> None:
+def test_who_sees_it_and_what_it_requires(
+    demanding: Visitor, visitor: Visitor, api: ApiClient
+) -> None:
     page = demanding.get(STABLE)
     form = page.form(f"{STABLE}/configure")
     assert form.fields["providers"] == ["west"]
@@ -241,13 +243,15 @@ def test_who_sees_it_and_what_it_requires(demanding: Visitor, visitor: Visitor, 
         follow=False,
     )
     assert done.status == 303
-    told = channel(door)
+    told = channel(api)
     assert (told["restricted"], told["requires"]) == (True, None)
     assert [group["name"] for group in told["groups"]] == ["lab"]
     assert "keepers, lab" in demanding.get(LIST).words
 
 
-def test_what_is_wrong_with_a_configuration(demanding: Visitor, db: Database, door: Door) -> None:
+def test_what_is_wrong_with_a_configuration(
+    demanding: Visitor, db: Database, api: ApiClient
+) -> None:
     page = demanding.get(STABLE)
     before = everything(db)
     configure = f"{STABLE}/configure"
@@ -264,25 +268,25 @@ def test_what_is_wrong_with_a_configuration(demanding: Visitor, db: Database, do
         assert {name: kept[name] for name in typed} == {n: [v] for n, v in typed.items()}
     assert everything(db) == before
     patch = {"restricted": True}
-    assert door.patch("/api/v2/images/open-image/channels/stable", "dora", patch).status_code == 200
+    assert api.patch("/api/v2/images/open-image/channels/stable", "dora", patch).status_code == 200
     assert demanding.submit(page, configure, days="3").status == 412
 
 
 # ── taking it away ─────────────────────────────────────────────────────────────────────────
 
 
-def test_unassigning_and_undoing_it(alice: Visitor, door: Door) -> None:
+def test_unassigning_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
     promote(alice, "open-1.0")
     done = send(alice, alice.get(STABLE), STABLE, do="unassign")
     assert done.status == 303
-    assert channel(door)["target"] is None
+    assert channel(api)["target"] is None
     notice = alice.get(LIST)
     assert "stable offers nothing now. Before: open-1.0." in notice.words
     alice.submit(notice, STABLE, follow=False)
-    assert channel(door)["target"]["name"] == "open-1.0"
+    assert channel(api)["target"]["name"] == "open-1.0"
 
 
-def test_removing_and_undoing_it(alice: Visitor, door: Door) -> None:
+def test_removing_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
     promote(alice, "open-1.0")
     alice.get(LIST)
     page = alice.submit(alice.get(STABLE), f"{STABLE}/hide")
@@ -290,4 +294,4 @@ def test_removing_and_undoing_it(alice: Visitor, door: Door) -> None:
     assert STABLE not in alice.get(LIST).links
     assert "stable is gone." in page.words
     assert alice.submit(page, STABLE, follow=False).status == 303
-    assert channel(door)["target"]["name"] == "open-1.0"
+    assert channel(api)["target"]["name"] == "open-1.0"

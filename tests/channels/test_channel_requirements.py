@@ -8,7 +8,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import (
     API,
     assign,
@@ -22,45 +22,45 @@ from tests.support.lifecycle_steps import (
 # ── restricted ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_restricted_channel_leaks_nothing(door: Door, world: World) -> None:
-    version = release(door, "2", exclude_from_latest=True)
-    assign(door, version, "secret")
-    door.patch(channel("secret"), "alice", {"restricted": True, "groups": ["lab"]})
+def test_a_restricted_channel_leaks_nothing(api: ApiClient, world: World) -> None:
+    version = release(api, "2", exclude_from_latest=True)
+    assign(api, version, "secret")
+    api.patch(channel("secret"), "alice", {"restricted": True, "groups": ["lab"]})
     for who in (None, "charlie"):
-        listed = door.get(f"{API}/images/open-image/channels", who).json
+        listed = api.get(f"{API}/images/open-image/channels", who).json
         assert (listed["count"], [it["name"] for it in listed["results"]]) == (1, ["latest"])
-        unknown = door.get(channel("nowhere"), who)
+        unknown = api.get(channel("nowhere"), who)
         for address in (
             channel("secret"),
             f"{channel('secret')}/history",
             "/resolve/open-image/secret/east",
             "/resolve/open-image/secret",
         ):
-            answer = door.get(address, who)
+            answer = api.get(address, who)
             assert answer.status_code == 404
             assert answer.json == unknown.json
-        filtered = door.get("/image_versions?channel=secret", who).json
+        filtered = api.get("/image_versions?channel=secret", who).json
         assert (filtered["count"], filtered["results"]) == (0, [])
-        [found] = look_up(door, "2-east", who=who)
+        [found] = look_up(api, "2-east", who=who)
         offered = found["matches"][0]["offered"]
         assert [it["channel"] for it in offered] == ["latest"]
-        named_so = door.get(f"{API}/images/open-image/channels?name=secret", who)
+        named_so = api.get(f"{API}/images/open-image/channels?name=secret", who)
         assert named_so.json["count"] == 0
-        assert "secret" not in door.get(version["url"], who).text
+        assert "secret" not in api.get(version["url"], who).text
     for who in ("alice", "bob", "dora"):
-        assert target(door, "secret", who) == "2"
-        assert door.get("/image_versions?channel=secret", who).json["count"] == 1
-        [found] = look_up(door, "2-east", who=who)
+        assert target(api, "secret", who) == "2"
+        assert api.get("/image_versions?channel=secret", who).json["count"] == 1
+        [found] = look_up(api, "2-east", who=who)
         offered = found["matches"][0]["offered"]
         assert [it["channel"] for it in offered] == ["latest", "secret"]
 
 
-def test_the_groups_of_a_channel_show_as_membership_does(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    door.patch(channel(), "alice", {"groups": ["lab", "charlie"]})
+def test_the_groups_of_a_channel_show_as_membership_does(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
+    api.patch(channel(), "alice", {"groups": ["lab", "charlie"]})
 
     def groups(who: str | None) -> list[str]:
-        return [group["name"] for group in door.get(channel(), who).json["groups"]]
+        return [group["name"] for group in api.get(channel(), who).json["groups"]]
 
     assert groups(None) == []
     assert groups("charlie") == ["charlie"]
@@ -68,19 +68,19 @@ def test_the_groups_of_a_channel_show_as_membership_does(door: Door, world: Worl
     assert sorted(groups("alice")) == sorted(groups("dora")) == ["charlie", "lab"]
 
 
-def test_a_group_that_a_channel_names_stays(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    ops = made(door, f"{API}/groups", "dora", name="ops")
-    door.patch(channel(), "alice", {"restricted": True, "groups": ["ops"]})
-    assert code(door.delete(ops["url"], "dora")) == "409 group_in_use"
-    door.patch(channel(), "alice", {"groups": []})
-    assert door.delete(ops["url"], "dora").status_code == 204
+def test_a_group_that_a_channel_names_stays(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
+    ops = made(api, f"{API}/groups", "dora", name="ops")
+    api.patch(channel(), "alice", {"restricted": True, "groups": ["ops"]})
+    assert code(api.delete(ops["url"], "dora")) == "409 group_in_use"
+    api.patch(channel(), "alice", {"groups": []})
+    assert api.delete(ops["url"], "dora").status_code == 204
 
 
-def test_effects_tell_nothing_of_a_channel_they_may_not_see(door: Door, world: World) -> None:
+def test_effects_tell_nothing_of_a_channel_they_may_not_see(api: ApiClient, world: World) -> None:
     # bob keeps his version, no longer its image.
     own = publish(
-        door,
+        api,
         "bobs",
         who="bob",
         image="kept",
@@ -88,32 +88,32 @@ def test_effects_tell_nothing_of_a_channel_they_may_not_see(door: Door, world: W
         machines=[{"provider": "west", "identifier": "bobs"}],
     )
     for name in ("seen", "secret"):
-        assign(door, own, name, image="kept")
-    door.patch(channel("secret", "kept"), "alice", {"restricted": True})
-    edit = door.patch(f"{API}/images/kept-image", "alice", {"maintainers": []})
+        assign(api, own, name, image="kept")
+    api.patch(channel("secret", "kept"), "alice", {"restricted": True})
+    edit = api.patch(f"{API}/images/kept-image", "alice", {"maintainers": []})
     assert edit.status_code == 200
     for who, shown in (("bob", ["latest", "seen"]), ("alice", ["latest", "secret", "seen"])):
-        effect = revoke(door, own, who, dry_run=True).json
+        effect = revoke(api, own, who, dry_run=True).json
         assert [it["channel"] for it in effect["channels"]] == shown
         assert effect["channels_count"] == len(shown)
 
 
-def test_what_is_unreadable_is_null_or_its_id_alone(door: Door, world: World) -> None:
-    hidden = publish(door, "hidden", image="shared")
-    assign(door, world.versions["shared"], image="shared")
-    assign(door, hidden, image="shared")
-    shown = door.get(channel(image="shared"), "bob").json
+def test_what_is_unreadable_is_null_or_its_id_alone(api: ApiClient, world: World) -> None:
+    hidden = publish(api, "hidden", image="shared")
+    assign(api, world.versions["shared"], image="shared")
+    assign(api, hidden, image="shared")
+    shown = api.get(channel(image="shared"), "bob").json
     assert (shown["assigned"], shown["target"]) == ({"id": hidden["id"]}, None)
-    [_, entry] = door.all(f"{channel(image='shared')}/history", "bob")
+    [_, entry] = api.all(f"{channel(image='shared')}/history", "bob")
     assert entry["version"] == {"id": hidden["id"]}
-    assert code(door.get("/resolve/shared-image/stable/west", "bob")) == "404 machine_not_found"
-    assert door.get("/image_versions?channel=stable", "bob").json["count"] == 0
-    revoke(door, hidden, roll_back_channels=False)
-    shown = door.get(channel(image="shared"), "bob").json
+    assert code(api.get("/resolve/shared-image/stable/west", "bob")) == "404 machine_not_found"
+    assert api.get("/image_versions?channel=stable", "bob").json["count"] == 0
+    revoke(api, hidden, roll_back_channels=False)
+    shown = api.get(channel(image="shared"), "bob").json
     assert (shown["target"], shown["stopped"]) == (None, None)
-    assert code(door.get("/resolve/shared-image/stable/west", "bob")) == "404 machine_not_found"
-    assert door.get("/resolve/shared-image/stable", "bob").json["results"] == []
-    assert door.get(channel(image="shared"), "alice").json["stopped"]["version"]["name"] == "hidden"
+    assert code(api.get("/resolve/shared-image/stable/west", "bob")) == "404 machine_not_found"
+    assert api.get("/resolve/shared-image/stable", "bob").json["results"] == []
+    assert api.get(channel(image="shared"), "alice").json["stopped"]["version"]["name"] == "hidden"
 
 
 # ── requirements ───────────────────────────────────────────────────────────────────────────
@@ -122,72 +122,72 @@ REQUIRED = {"requires": {"providers": ["east", "west"], "channel": "candidate", 
 
 
 def test_requirements_list_what_is_missing(
-    db: Database, door: Door, world: World, clock: Clock
+    db: Database, api: ApiClient, world: World, clock: Clock
 ) -> None:
-    assign(door, world.versions["open"])
-    assign(door, world.versions["open"], "candidate")
-    shown = door.patch(channel(), "alice", REQUIRED)
+    assign(api, world.versions["open"])
+    assign(api, world.versions["open"], "candidate")
+    shown = api.patch(channel(), "alice", REQUIRED)
     assert shown.status_code == 200, shown.text
     requires = shown.json["requires"]
     assert [it["slug"] for it in requires["providers"]] == ["east", "west"]
     assert (requires["channel"], requires["days"]) == ("candidate", 14)
-    assert door.get(channel()).json["requires"]["providers"][1].keys() == {"id"}
-    version = release(door, "2")
+    assert api.get(channel()).json["requires"]["providers"][1].keys() == {"id"}
+    version = release(api, "2")
     before = everything(db)
-    answer = assign(door, version)
+    answer = assign(api, version)
     assert code(answer) == "409 channel_requirement_unmet"
     assert [it["slug"] for it in answer.json["missing"]["providers"]] == ["west"]
     assert answer.json["missing"]["not_before"] is None
     assert everything(db) == before
     placed = {"version": version["id"], "provider": "west", "identifier": "2-west"}
-    assert door.post(f"{API}/provider_machines", "alice", placed).status_code == 201
-    assign(door, version, "candidate")
-    answer = assign(door, version)
+    assert api.post(f"{API}/provider_machines", "alice", placed).status_code == 201
+    assign(api, version, "candidate")
+    answer = assign(api, version)
     assert answer.json["missing"] == {"not_before": "2026-06-29T12:00:00.000000Z"}
     clock.move(days=7)
-    assign(door, world.versions["open"], "candidate")
-    assign(door, version, "candidate")  # the first time counts
+    assign(api, world.versions["open"], "candidate")
+    assign(api, version, "candidate")  # the first time counts
     clock.move(days=7, microseconds=-1)
-    assert code(assign(door, version)) == "409 channel_requirement_unmet"
+    assert code(assign(api, version)) == "409 channel_requirement_unmet"
     clock.move(microseconds=1)
-    assert assign(door, version).json["target"]["name"] == "2"
-    assert [it["override"] for it in door.all(f"{channel()}/history")] == [False, False]
+    assert assign(api, version).json["target"]["name"] == "2"
+    assert [it["override"] for it in api.all(f"{channel()}/history")] == [False, False]
 
 
-def test_a_machine_that_is_gone_covers_nothing(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    door.patch(channel(), "alice", {"requires": {"providers": ["east"]}})
-    version = release(door, "2")
-    door.delete(version["machines"][0]["url"], "alice")
-    answer = assign(door, version)
+def test_a_machine_that_is_gone_covers_nothing(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
+    api.patch(channel(), "alice", {"requires": {"providers": ["east"]}})
+    version = release(api, "2")
+    api.delete(version["machines"][0]["url"], "alice")
+    answer = assign(api, version)
     assert [it["slug"] for it in answer.json["missing"]["providers"]] == ["east"]
 
 
-def test_an_override_passes_with_a_reason_and_is_told(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    assign(door, None, "candidate")
-    door.patch(channel(), "alice", REQUIRED)
-    version = release(door, "2")
-    assert code(assign(door, version, override=True)) == "400 field_invalid"
-    assert assign(door, version, override=True, reason="CVE fix").status_code == 200
-    entry = door.all(f"{channel()}/history")[-1]
+def test_an_override_passes_with_a_reason_and_is_told(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
+    assign(api, None, "candidate")
+    api.patch(channel(), "alice", REQUIRED)
+    version = release(api, "2")
+    assert code(assign(api, version, override=True)) == "400 field_invalid"
+    assert assign(api, version, override=True, reason="CVE fix").status_code == 200
+    entry = api.all(f"{channel()}/history")[-1]
     assert (entry["override"], entry["reason"]) == (True, "CVE fix")
-    assert assign(door, None).status_code == 200  # unassigning needs nothing
+    assert assign(api, None).status_code == 200  # unassigning needs nothing
     # What a channel offers is not overridden.
-    revoke(door, version)
-    assert code(assign(door, version, override=True, reason="so")) == "409 version_not_offered"
+    revoke(api, version)
+    assert code(assign(api, version, override=True, reason="so")) == "409 version_not_offered"
 
 
-def test_a_keeper_is_not_told_of_a_provider_they_may_not_see(door: Door, world: World) -> None:
+def test_a_keeper_is_not_told_of_a_provider_they_may_not_see(api: ApiClient, world: World) -> None:
     north = {"name": "north", "type": "aws", "public": False}
-    assert door.post(f"{API}/providers", "dora", north).status_code == 201
-    assign(door, world.versions["kept"], image="kept")
+    assert api.post(f"{API}/providers", "dora", north).status_code == 201
+    assign(api, world.versions["kept"], image="kept")
     patch = {"requires": {"providers": ["north"]}}
-    assert code(door.patch(channel(image="kept"), "bob", patch)) == "400 reference_unknown"
-    assert door.patch(channel(image="kept"), "dora", patch).status_code == 200
-    assert "north" not in door.get(channel(image="kept"), "bob").text
-    other = publish(door, "2", image="kept", who="bob")
-    refused = assign(door, other, image="kept", who="bob")
+    assert code(api.patch(channel(image="kept"), "bob", patch)) == "400 reference_unknown"
+    assert api.patch(channel(image="kept"), "dora", patch).status_code == 200
+    assert "north" not in api.get(channel(image="kept"), "bob").text
+    other = publish(api, "2", image="kept", who="bob")
+    refused = assign(api, other, image="kept", who="bob")
     assert code(refused) == "409 channel_requirement_unmet"
     assert [set(it) for it in refused.json["missing"]["providers"]] == [{"id"}]
 
@@ -211,24 +211,26 @@ def test_a_keeper_is_not_told_of_a_provider_they_may_not_see(door: Door, world: 
     ids=str,
 )
 def test_a_wrong_edit_changes_nothing(
-    db: Database, door: Door, world: World, patch: dict[str, Any], refused: str
+    db: Database, api: ApiClient, world: World, patch: dict[str, Any], refused: str
 ) -> None:
-    assign(door, world.versions["open"])
-    assign(door, world.versions["open"], "candidate")
+    assign(api, world.versions["open"])
+    assign(api, world.versions["open"], "candidate")
     before = everything(db)
-    assert code(door.patch(channel(), "alice", patch)) == refused
+    assert code(api.patch(channel(), "alice", patch)) == refused
     assert everything(db) == before
 
 
-def test_sending_back_what_get_gave_changes_nothing(db: Database, door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    assign(door, world.versions["open"], "candidate")
-    door.patch(channel(), "alice", {"restricted": True, "groups": ["lab"], **REQUIRED})
+def test_sending_back_what_get_gave_changes_nothing(
+    db: Database, api: ApiClient, world: World
+) -> None:
+    assign(api, world.versions["open"])
+    assign(api, world.versions["open"], "candidate")
+    api.patch(channel(), "alice", {"restricted": True, "groups": ["lab"], **REQUIRED})
     before = everything(db)
-    given = door.get(channel(), "alice").json
+    given = api.get(channel(), "alice").json
     # What is computed may have moved on since it was read.
     given |= {"target": None, "stopped": {"version": given["assigned"], "reason": None}}
-    assert door.patch(channel(), "alice", given).status_code == 200
+    assert api.patch(channel(), "alice", given).status_code == 200
     assert everything(db) == before
-    off = door.patch(channel(), "alice", {"requires": None, "groups": [], "restricted": False})
+    off = api.patch(channel(), "alice", {"requires": None, "groups": [], "restricted": False})
     assert (off.json["requires"], off.json["groups"], off.json["restricted"]) == (None, [], False)

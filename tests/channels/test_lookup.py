@@ -12,27 +12,27 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import API, assign, look_up, named, release, revoke
 
 
-def one(door: Door, identifier: str, who: str | None = None) -> Any:
+def one(api: ApiClient, identifier: str, who: str | None = None) -> Any:
     """The only match of an id."""
-    [result] = look_up(door, identifier, who=who)
+    [result] = look_up(api, identifier, who=who)
     assert result["known"], result
     [match] = result["matches"]
     return match
 
 
-def known(door: Door, identifier: str, who: str | None = None) -> bool:
-    [result] = look_up(door, identifier, who=who)
+def known(api: ApiClient, identifier: str, who: str | None = None) -> bool:
+    [result] = look_up(api, identifier, who=who)
     assert result["known"] == bool(result["matches"])
     return bool(result["known"])
 
 
-def test_the_anonymous_and_strangers_look_up_what_is_public(door: Door, world: World) -> None:
+def test_the_anonymous_and_strangers_look_up_what_is_public(api: ApiClient, world: World) -> None:
     for who in (None, "charlie"):
-        match = one(door, "open-east", who)
+        match = one(api, "open-east", who)
         assert list(match) == [
             "image",
             "owner",
@@ -52,9 +52,9 @@ def test_the_anonymous_and_strangers_look_up_what_is_public(door: Door, world: W
         assert (offer["channel"], offer["machine"]["identifier"]) == ("latest", "open-east")
         # What they may not see is unknown, exactly like what nobody ever catalogued.
         hidden = ("closed-east", "shared-east", "kept-west", "open-west", "later-east")
-        unknown = look_up(door, "nowhere", who=who)[0]
+        unknown = look_up(api, "nowhere", who=who)[0]
         for identifier in hidden:
-            [result] = look_up(door, identifier, who=who)
+            [result] = look_up(api, identifier, who=who)
             assert result == unknown | {"identifier": identifier}
     for who, identifier in (
         ("bob", "shared-west"),
@@ -62,15 +62,15 @@ def test_the_anonymous_and_strangers_look_up_what_is_public(door: Door, world: W
         ("alice", "closed-east"),
         ("dora", "scheduled-west"),
     ):
-        assert known(door, identifier, who)
+        assert known(api, identifier, who)
 
 
-def test_get_answers_as_post_does(door: Door, world: World) -> None:
+def test_get_answers_as_post_does(api: ApiClient, world: World) -> None:
     both = [
-        door.get("/lookup?identifier=open-east"),
-        door.get(f"{API}/lookup?identifier=open-east&provider=east"),
-        door.post("/lookup", None, {"identifiers": ["open-east"]}),
-        door.post(
+        api.get("/lookup?identifier=open-east"),
+        api.get(f"{API}/lookup?identifier=open-east&provider=east"),
+        api.post("/lookup", None, {"identifiers": ["open-east"]}),
+        api.post(
             f"{API}/lookup",
             None,
             {"identifiers": [{"identifier": "open-east", "provider": "east"}]},
@@ -79,103 +79,103 @@ def test_get_answers_as_post_does(door: Door, world: World) -> None:
     assert {answer.status_code for answer in both} == {200}
     assert both[0].json == both[1].json == both[2].json == both[3].json
     etag = both[0].headers["etag"]
-    again = door.get("/lookup?identifier=open-east", headers={"If-None-Match": etag})
+    again = api.get("/lookup?identifier=open-east", headers={"If-None-Match": etag})
     assert again.status_code == 304
     assert both[2].headers["cache-control"] == "no-store"
-    assert code(door.get("/lookup?identifier=open-east", "wrong")) == "401 token_invalid"
+    assert code(api.get("/lookup?identifier=open-east", "wrong")) == "401 token_invalid"
     asked = {"identifiers": ["open-east"]}
-    assert code(door.post("/lookup", "wrong", asked)) == "401 token_invalid"
+    assert code(api.post("/lookup", "wrong", asked)) == "401 token_invalid"
 
 
-def test_order_and_repetition(door: Door, world: World) -> None:
+def test_order_and_repetition(api: ApiClient, world: World) -> None:
     results = look_up(
-        door, "nowhere", "open-east", {"identifier": "nowhere"}, "open-east", " nowhere"
+        api, "nowhere", "open-east", {"identifier": "nowhere"}, "open-east", " nowhere"
     )
     assert [it["identifier"] for it in results] == ["nowhere", "open-east"]
     east = {"identifier": "open-east", "provider": "east"}
     west = {"identifier": "open-east", "provider": "west"}
-    results = look_up(door, east, west, "open-east", east)
+    results = look_up(api, east, west, "open-east", east)
     assert [it["known"] for it in results] == [True, False, True]
 
 
-def test_the_same_id_may_mean_several(door: Door, world: World) -> None:
+def test_the_same_id_may_mean_several(api: ApiClient, world: World) -> None:
     for image in ("closed", "open"):
         placed = {"identifier": "ami-1", "provider": "east", "architecture": "x86_64"}
-        publish(door, "2", image=image, machines=[placed])
-    assert one(door, "ami-1")["image"]["slug"] == "open-image"
-    [result] = look_up(door, "ami-1", who="alice")
+        publish(api, "2", image=image, machines=[placed])
+    assert one(api, "ami-1")["image"]["slug"] == "open-image"
+    [result] = look_up(api, "ami-1", who="alice")
     assert {it["image"]["slug"] for it in result["matches"]} == {"open-image", "closed-image"}
 
 
-def test_a_provider_is_named_as_everywhere(door: Door, world: World) -> None:
-    uuid = door.get(f"{API}/providers/east").json["uuid"]
-    door.patch(f"{API}/providers/east", "dora", {"slug": "orient"})
+def test_a_provider_is_named_as_everywhere(api: ApiClient, world: World) -> None:
+    uuid = api.get(f"{API}/providers/east").json["uuid"]
+    api.patch(f"{API}/providers/east", "dora", {"slug": "orient"})
     for key in (world.providers["east"], str(world.providers["east"]), uuid, "east", "orient"):
-        assert look_up(door, {"identifier": "open-east", "provider": key})[0]["known"], key
-        assert door.get(f"/lookup?identifier=open-east&provider={key}").json["results"][0]["known"]
+        assert look_up(api, {"identifier": "open-east", "provider": key})[0]["known"], key
+        assert api.get(f"/lookup?identifier=open-east&provider={key}").json["results"][0]["known"]
     # One they may not see is like one that does not exist, though the machine be known to them.
-    door.patch(f"{API}/images/open-image", "alice", {"maintainers": ["charlie"]})
-    assert known(door, "open-west", "charlie")
+    api.patch(f"{API}/images/open-image", "alice", {"maintainers": ["charlie"]})
+    assert known(api, "open-west", "charlie")
     for key in ("west", "nowhere", 99):
-        [result] = look_up(door, {"identifier": "open-west", "provider": key}, who="charlie")
+        [result] = look_up(api, {"identifier": "open-west", "provider": key}, who="charlie")
         assert not result["known"]
 
 
 # ── state, reason, what to use instead ─────────────────────────────────────────────────────
 
 
-def test_how_far_behind_and_what_to_use_instead(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    release(door, "2")
-    newest = release(door, "3")
+def test_how_far_behind_and_what_to_use_instead(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
+    release(api, "2")
+    newest = release(api, "3")
     arm = {"provider": "east", "identifier": "4-arm", "architecture": "arm64"}
-    publish(door, "4", machines=[arm])
-    match = one(door, "open-east")
+    publish(api, "4", machines=[arm])
+    match = one(api, "open-east")
     assert match["behind"] == 3
     offers = {it["channel"]: it["machine"]["identifier"] for it in match["offered"]}
     assert offers == {"latest": "3-east", "stable": "open-east"}  # of its own architecture
-    offers = {it["channel"]: it["machine"]["identifier"] for it in one(door, "4-arm")["offered"]}
+    offers = {it["channel"]: it["machine"]["identifier"] for it in one(api, "4-arm")["offered"]}
     assert offers == {"latest": "4-arm"}
     deprecation = {"deprecation": {"reason": "slow", "replacement": newest["id"]}}
-    door.patch(f"/image_versions/{world.versions['open']}", "alice", deprecation)
-    match = one(door, "open-east")
+    api.patch(f"/image_versions/{world.versions['open']}", "alice", deprecation)
+    match = one(api, "open-east")
     assert (match["state"], match["reason"]) == ("deprecated", "slow")
     assert named(match["replacement"]) == "3"
-    revoke(door, world.versions["open"])
-    match = one(door, "open-east")
+    revoke(api, world.versions["open"])
+    match = one(api, "open-east")
     assert (match["state"], match["reason"]) == ("revoked", "leaks a key")
     assert [it["channel"] for it in match["offered"]] == ["latest"]
 
 
-def test_it_offers_on_the_same_provider(door: Door, world: World) -> None:
-    release(door, "2", on=("west",))
-    [offer] = one(door, "open-east", "alice")["offered"]
+def test_it_offers_on_the_same_provider(api: ApiClient, world: World) -> None:
+    release(api, "2", on=("west",))
+    [offer] = one(api, "open-east", "alice")["offered"]
     assert offer["machine"]["identifier"] == "open-east"
-    [offer] = one(door, "open-west", "alice")["offered"]
+    [offer] = one(api, "open-west", "alice")["offered"]
     assert offer["machine"]["identifier"] == "2-west"
 
 
-def test_a_reason_from_a_hidden_origin_stays_hidden(door: Door, world: World) -> None:
-    release(door, "2", parent=world.versions["closed"])
-    revoke(door, world.versions["closed"], descendants=True)
-    match = one(door, "2-east")
+def test_a_reason_from_a_hidden_origin_stays_hidden(api: ApiClient, world: World) -> None:
+    release(api, "2", parent=world.versions["closed"])
+    revoke(api, world.versions["closed"], descendants=True)
+    match = one(api, "2-east")
     assert (match["state"], match["reason"]) == ("revoked", None)
-    assert one(door, "2-east", "alice")["reason"] == "leaks a key"
+    assert one(api, "2-east", "alice")["reason"] == "leaks a key"
 
 
-def test_a_replacement_they_may_not_see_is_its_id_alone(door: Door, world: World) -> None:
+def test_a_replacement_they_may_not_see_is_its_id_alone(api: ApiClient, world: World) -> None:
     deprecation = {"replacement": world.versions["closed"], "reason": "moved"}
-    release(door, "2", deprecation=deprecation)
-    assert one(door, "2-east")["replacement"] == {"id": world.versions["closed"]}
+    release(api, "2", deprecation=deprecation)
+    assert one(api, "2-east")["replacement"] == {"id": world.versions["closed"]}
 
 
 # ── what has ended ─────────────────────────────────────────────────────────────────────────
 
 
-def check_remembered(door: Door, identifier: str, state: str, offered: list[str]) -> None:
+def check_remembered(api: ApiClient, identifier: str, state: str, offered: list[str]) -> None:
     """Of what has ended image, version name, state and what is offered now; nothing else."""
     for who in (None, "charlie"):
-        match = one(door, identifier, who)
+        match = one(api, identifier, who)
         assert set(match["image"]) == {"id", "slug", "name"}
         assert set(match["version"]) == {"id", "name", "state"}
         assert match["state"] == match["version"]["state"] == state
@@ -183,84 +183,84 @@ def check_remembered(door: Door, identifier: str, state: str, offered: list[str]
             assert match[hidden] is None
         assert [it["machine"]["identifier"] for it in match["offered"]] == offered
     for who in ("alice", "dora"):
-        match = one(door, identifier, who)
+        match = one(api, identifier, who)
         assert match["machine"]["identifier"] == identifier
         assert match["owner"]["username"] == "alice"
 
 
-def test_an_ended_version(door: Door, world: World, clock: Clock) -> None:
+def test_an_ended_version(api: ApiClient, world: World, clock: Clock) -> None:
     deprecation = {"reason": "a secret reason", "replacement": world.versions["open"]}
-    version = release(door, "2", deprecation=deprecation, start_date="2026-06-01T00:00:00Z")
+    version = release(api, "2", deprecation=deprecation, start_date="2026-06-01T00:00:00Z")
     clock.move(days=1)
-    door.delete(version["url"], "alice")
-    check_remembered(door, "2-east", "ended", ["open-east"])
+    api.delete(version["url"], "alice")
+    check_remembered(api, "2-east", "ended", ["open-east"])
 
 
-def test_an_ended_image(door: Door, world: World, clock: Clock) -> None:
+def test_an_ended_image(api: ApiClient, world: World, clock: Clock) -> None:
     clock.move(days=1)
-    door.delete(f"{API}/images/open-image", "alice")
-    check_remembered(door, "open-east", "ended", [])
+    api.delete(f"{API}/images/open-image", "alice")
+    check_remembered(api, "open-east", "ended", [])
     # Its machine came when the image had ended already.
-    assert not known(door, "ended-east")
+    assert not known(api, "ended-east")
 
 
-def test_an_ended_machine_of_a_current_version(door: Door, world: World, clock: Clock) -> None:
-    version = release(door, "2")
+def test_an_ended_machine_of_a_current_version(api: ApiClient, world: World, clock: Clock) -> None:
+    version = release(api, "2")
     clock.move(days=1)
-    door.delete(version["machines"][0]["url"], "alice")
-    check_remembered(door, "2-east", "current", ["open-east"])
+    api.delete(version["machines"][0]["url"], "alice")
+    check_remembered(api, "2-east", "current", ["open-east"])
 
 
-def test_a_machine_of_an_ended_provider(door: Door, world: World, clock: Clock) -> None:
+def test_a_machine_of_an_ended_provider(api: ApiClient, world: World, clock: Clock) -> None:
     clock.move(days=1)
-    door.delete(f"{API}/providers/east", "dora")
-    check_remembered(door, "open-east", "current", [])
+    api.delete(f"{API}/providers/east", "dora")
+    check_remembered(api, "open-east", "current", [])
 
 
 def test_what_was_never_current_is_its_keepers_alone(
-    door: Door, world: World, clock: Clock
+    api: ApiClient, world: World, clock: Clock
 ) -> None:
-    withdrawn = release(door, "withdrawn", start_date="2026-07-01T00:00:00Z")
-    door.delete(withdrawn["url"], "alice")
+    withdrawn = release(api, "withdrawn", start_date="2026-07-01T00:00:00Z")
+    api.delete(withdrawn["url"], "alice")
     # Each was current, but never all at once.
-    apart = publish(door, "apart", end_date="2026-06-20T00:00:00Z", membership=["lab"])
+    apart = publish(api, "apart", end_date="2026-06-20T00:00:00Z", membership=["lab"])
     placed = {
         "version": apart["id"],
         "provider": "east",
         "identifier": "apart-east",
         "start_date": "2026-06-20T00:00:00Z",
     }
-    made(door, f"{API}/provider_machines", "alice", **placed)
-    scheduled = release(door, "later", start_date="2026-07-01T00:00:00Z")
+    made(api, f"{API}/provider_machines", "alice", **placed)
+    scheduled = release(api, "later", start_date="2026-07-01T00:00:00Z")
     for days in (0, 10):
         clock.move(days=days)
         for identifier in ("withdrawn-east", "apart-east", "later-east"):
             for who in (None, "charlie", "bob"):
-                assert not known(door, identifier, who)
-            assert known(door, identifier, "alice")
-            assert known(door, identifier, "dora")
+                assert not known(api, identifier, who)
+            assert known(api, identifier, "alice")
+            assert known(api, identifier, "dora")
     clock.move(days=10)
-    assert known(door, "later-east")
-    assert one(door, "later-east")["version"]["id"] == scheduled["id"]
-    assert not known(door, "withdrawn-east")
+    assert known(api, "later-east")
+    assert one(api, "later-east")["version"]["id"] == scheduled["id"]
+    assert not known(api, "withdrawn-east")
 
 
-def test_sharing_is_todays(door: Door, world: World, clock: Clock) -> None:
+def test_sharing_is_todays(api: ApiClient, world: World, clock: Clock) -> None:
     clock.move(days=1)
     shared = f"/image_versions/{world.versions['shared']}"
-    door.delete(shared, "alice")
-    assert one(door, "shared-west", "bob")["machine"] is None
-    assert not known(door, "shared-west", "charlie")
-    door.patch(shared, "alice", {"membership": []})
-    assert not known(door, "shared-west", "bob")
-    door.patch(f"{API}/images/open-image", "alice", {"is_public": False})
-    assert not known(door, "open-east")
+    api.delete(shared, "alice")
+    assert one(api, "shared-west", "bob")["machine"] is None
+    assert not known(api, "shared-west", "charlie")
+    api.patch(shared, "alice", {"membership": []})
+    assert not known(api, "shared-west", "bob")
+    api.patch(f"{API}/images/open-image", "alice", {"is_public": False})
+    assert not known(api, "open-east")
 
 
-def test_a_machine_on_an_inactive_provider_is_not_told_of(door: Door, world: World) -> None:
-    door.patch(f"{API}/providers/east", "dora", {"active": False})
-    assert not known(door, "open-east")
-    assert known(door, "open-east", "alice")
+def test_a_machine_on_an_inactive_provider_is_not_told_of(api: ApiClient, world: World) -> None:
+    api.patch(f"{API}/providers/east", "dora", {"active": False})
+    assert not known(api, "open-east")
+    assert known(api, "open-east", "alice")
 
 
 # ── many at once, and bad input ────────────────────────────────────────────────────────────
@@ -285,19 +285,19 @@ def test_a_machine_on_an_inactive_provider_is_not_told_of(door: Door, world: Wor
     ids=lambda it: str(it)[:24],
 )
 def test_a_wrong_question_is_refused(
-    db: Database, door: Door, world: World, identifiers: Any
+    db: Database, api: ApiClient, world: World, identifiers: Any
 ) -> None:
     before = everything(db)
-    answer = door.post("/lookup", None, {"identifiers": identifiers})
+    answer = api.post("/lookup", None, {"identifiers": identifiers})
     assert code(answer) == "400 field_invalid"
     assert answer.json["errors"][0]["field"].startswith("identifiers")
     assert everything(db) == before
 
 
-def test_a_thousand_and_one_are_said_plainly(door: Door, world: World) -> None:
-    answer = door.post("/lookup", None, {"identifiers": [str(n) for n in range(1001)]})
+def test_a_thousand_and_one_are_said_plainly(api: ApiClient, world: World) -> None:
+    answer = api.post("/lookup", None, {"identifiers": [str(n) for n in range(1001)]})
     assert "1000" in answer.json["errors"][0]["detail"].replace(",", "")
-    answer = door.post("/lookup", None, {"identifiers": ["x" * 5000]})
+    answer = api.post("/lookup", None, {"identifiers": ["x" * 5000]})
     assert "256" in answer.json["errors"][0]["detail"]
     assert len(answer.text) < 1000
 
@@ -315,13 +315,13 @@ def test_a_thousand_and_one_are_said_plainly(door: Door, world: World) -> None:
     ],
     ids=lambda it: it[:40],
 )
-def test_wrong_parameters(door: Door, world: World, query: str) -> None:
-    assert code(door.get(f"/lookup?{query}")).startswith("400 ")
+def test_wrong_parameters(api: ApiClient, world: World, query: str) -> None:
+    assert code(api.get(f"/lookup?{query}")).startswith("400 ")
 
 
-def test_odd_ids_are_unknown(door: Door, world: World) -> None:
+def test_odd_ids_are_unknown(api: ApiClient, world: World) -> None:
     odd = ["ünï", "a b", "'; DROP TABLE", "\\", '"', "%", "_", "🌼", "a\nb"]
-    results = look_up(door, *odd)
+    results = look_up(api, *odd)
     assert [it["known"] for it in results] == [False] * len(odd)
 
 
@@ -347,8 +347,8 @@ def test_a_thousand_real_ids_take_as_many_statements_as_one(db: Database) -> Non
     print(f"\na thousand ids on {db.dialect}: {time.perf_counter() - begun:.2f} s")
 
 
-def test_a_provider_that_is_named_in_no_form_is_refused(door: Door, world: World) -> None:
+def test_a_provider_that_is_named_in_no_form_is_refused(api: ApiClient, world: World) -> None:
     asked = {"identifiers": [{"identifier": "ami-1", "provider": "no such"}]}
-    answer = door.post("/lookup", None, asked)
+    answer = api.post("/lookup", None, asked)
     assert code(answer) == "400 reference_unknown"
     assert answer.json["errors"][0]["field"] == "identifiers[0].provider"

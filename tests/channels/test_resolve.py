@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import API, assign, channel, named, release, restore, revoke
 
 STABLE = "/resolve/open-image/stable/east"
@@ -18,18 +18,18 @@ def machine(identifier: str, architecture: str = "x86_64", provider: str = "east
     return {"provider": provider, "identifier": identifier, "architecture": architecture}
 
 
-def resolved(door: Door, address: str = STABLE, who: str | None = None) -> str:
+def resolved(api: ApiClient, address: str = STABLE, who: str | None = None) -> str:
     """The machine's identifier."""
-    answer = door.get(address, who)
+    answer = api.get(address, who)
     assert answer.status_code == 200, answer.text
     return str(answer.json["machine"]["identifier"])
 
 
-def test_the_anonymous_and_strangers_resolve_what_is_public(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
+def test_the_anonymous_and_strangers_resolve_what_is_public(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
     for who in (None, "charlie", "alice"):
-        assert resolved(door, STABLE, who) == "open-east"
-        assert resolved(door, LATEST, who) == "open-east"
+        assert resolved(api, STABLE, who) == "open-east"
+        assert resolved(api, LATEST, who) == "open-east"
     for who in (None, "charlie"):
         # A private provider, private images, and what is not there: all the same to them.
         for address in (
@@ -41,18 +41,18 @@ def test_the_anonymous_and_strangers_resolve_what_is_public(door: Door, world: W
             "/resolve/open-image/latest/nowhere",
             "/resolve/closed-image/latest",
         ):
-            answer = door.get(address, who)
+            answer = api.get(address, who)
             assert code(answer) == "404 not_found"
-            assert answer.json == door.get("/api/v2/images/nowhere", who).json
-    assert resolved(door, "/resolve/shared-image/latest/west", "bob") == "shared-west"
-    assert resolved(door, "/resolve/closed-image/latest/west", "alice") == "closed-west"
-    assert code(door.get("/resolve/ended-image/latest/east", "alice")) == "404 machine_not_found"
-    assert code(door.get(LATEST, "wrong")) == "401 token_invalid"
+            assert answer.json == api.get("/api/v2/images/nowhere", who).json
+    assert resolved(api, "/resolve/shared-image/latest/west", "bob") == "shared-west"
+    assert resolved(api, "/resolve/closed-image/latest/west", "alice") == "closed-west"
+    assert code(api.get("/resolve/ended-image/latest/east", "alice")) == "404 machine_not_found"
+    assert code(api.get(LATEST, "wrong")) == "401 token_invalid"
 
 
-def test_it_is_answered_at_both_addresses_whole(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
-    answer = door.get(STABLE)
+def test_it_is_answered_at_both_addresses_whole(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
+    answer = api.get(STABLE)
     assert list(answer.json) == [
         "image",
         "channel",
@@ -65,72 +65,74 @@ def test_it_is_answered_at_both_addresses_whole(door: Door, world: World) -> Non
     assert answer.json["image"]["slug"] == "open-image"
     assert answer.json["provider"] == answer.json["machine"]["provider"]
     assert (answer.json["deprecation"], answer.json["revoked"]) == (None, None)
-    assert door.get(API + STABLE).json == answer.json
+    assert api.get(API + STABLE).json == answer.json
     by_id = f"/resolve/{world.images['open']}/stable/{world.providers['east']}"
-    assert door.get(by_id).json == answer.json
+    assert api.get(by_id).json == answer.json
     image, provider = answer.json["image"]["uuid"], answer.json["provider"]["uuid"]
-    assert door.get(f"/resolve/{image.upper()}/stable/{provider}").json == answer.json
+    assert api.get(f"/resolve/{image.upper()}/stable/{provider}").json == answer.json
     assert not {"deprecation", "sunset", "link"} & set(answer.headers)
     assert answer.headers["cache-control"] == "public, no-cache"
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "TEXT/Plain; charset=utf-8", "text/plain;q=0.9"])
-def test_as_text_it_is_the_identifier_and_a_newline(door: Door, world: World, accept: str) -> None:
-    assign(door, world.versions["open"])
-    answer = door.get(STABLE, headers={"Accept": accept})
+def test_as_text_it_is_the_identifier_and_a_newline(
+    api: ApiClient, world: World, accept: str
+) -> None:
+    assign(api, world.versions["open"])
+    answer = api.get(STABLE, headers={"Accept": accept})
     assert answer.content == b"open-east\n"
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.headers["vary"] == "Authorization, Accept"
-    assert answer.headers["etag"] != door.get(STABLE).headers["etag"]
+    assert answer.headers["etag"] != api.get(STABLE).headers["etag"]
     # A refusal is told whole.
-    missing = door.get("/resolve/open-image/nowhere/east", headers={"Accept": accept})
+    missing = api.get("/resolve/open-image/nowhere/east", headers={"Accept": accept})
     assert code(missing) == "404 channel_not_found"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/plain"])
-def test_otherwise_it_is_json(door: Door, world: World, accept: str) -> None:
-    answer = door.get(LATEST, headers={"Accept": accept})
+def test_otherwise_it_is_json(api: ApiClient, world: World, accept: str) -> None:
+    answer = api.get(LATEST, headers={"Accept": accept})
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_what_has_not_changed_is_304(door: Door, world: World) -> None:
-    assign(door, world.versions["open"])
+def test_what_has_not_changed_is_304(api: ApiClient, world: World) -> None:
+    assign(api, world.versions["open"])
     for accept in ("application/json", "text/plain"):
         headers = {"Accept": accept}
-        etag = door.get(STABLE, headers=headers).headers["etag"]
-        again = door.get(STABLE, headers={**headers, "If-None-Match": etag})
+        etag = api.get(STABLE, headers=headers).headers["etag"]
+        again = api.get(STABLE, headers={**headers, "If-None-Match": etag})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == etag
-    everywhere = door.get("/resolve/open-image/stable")
+    everywhere = api.get("/resolve/open-image/stable")
     headers = {"If-None-Match": everywhere.headers["etag"]}
-    assert door.get("/resolve/open-image/stable", headers=headers).status_code == 304
-    second = release(door, "2")
-    assign(door, second)
-    assert door.get(STABLE, headers={"If-None-Match": etag}).status_code == 200
+    assert api.get("/resolve/open-image/stable", headers=headers).status_code == 304
+    second = release(api, "2")
+    assign(api, second)
+    assert api.get(STABLE, headers={"If-None-Match": etag}).status_code == 200
 
 
 # ── which version, which machine ───────────────────────────────────────────────────────────
 
 
-def test_it_falls_back_when_revoked_and_returns_when_restored(door: Door, world: World) -> None:
-    second = release(door, "2")
-    assign(door, world.versions["open"])
-    assign(door, second)
-    assert (resolved(door), resolved(door, LATEST)) == ("2-east", "2-east")
-    revoke(door, second)
-    assert (resolved(door), resolved(door, LATEST)) == ("open-east", "open-east")
-    restore(door, second)
-    assert (resolved(door), resolved(door, LATEST)) == ("2-east", "2-east")
+def test_it_falls_back_when_revoked_and_returns_when_restored(api: ApiClient, world: World) -> None:
+    second = release(api, "2")
+    assign(api, world.versions["open"])
+    assign(api, second)
+    assert (resolved(api), resolved(api, LATEST)) == ("2-east", "2-east")
+    revoke(api, second)
+    assert (resolved(api), resolved(api, LATEST)) == ("open-east", "open-east")
+    restore(api, second)
+    assert (resolved(api), resolved(api, LATEST)) == ("2-east", "2-east")
 
 
-def test_latest_is_the_newest_that_has_a_machine_there(door: Door, world: World) -> None:
-    release(door, "1.0.9", on=("east", "west"))
-    release(door, "1.0.12", on=("west",))
-    assert resolved(door, LATEST, "alice") == "1.0.9-east"
-    assert resolved(door, "/resolve/open-image/latest/west", "alice") == "1.0.12-west"
+def test_latest_is_the_newest_that_has_a_machine_there(api: ApiClient, world: World) -> None:
+    release(api, "1.0.9", on=("east", "west"))
+    release(api, "1.0.12", on=("west",))
+    assert resolved(api, LATEST, "alice") == "1.0.9-east"
+    assert resolved(api, "/resolve/open-image/latest/west", "alice") == "1.0.12-west"
     # Whoever may launch nothing of the newest is shown the newest of which they may.
-    assert named(door.get(channel("latest"), "alice").json["target"]) == "1.0.12"
-    assert named(door.get(channel("latest")).json["target"]) == "1.0.9"
+    assert named(api.get(channel("latest"), "alice").json["target"]) == "1.0.12"
+    assert named(api.get(channel("latest")).json["target"]) == "1.0.9"
 
 
 @pytest.mark.parametrize(
@@ -144,87 +146,87 @@ def test_latest_is_the_newest_that_has_a_machine_there(door: Door, world: World)
     ],
     ids=str,
 )
-def test_latest_passes_over(door: Door, world: World, more: dict[str, Any]) -> None:
-    version = release(door, "2", **more)
-    assert resolved(door, LATEST) == "open-east"
+def test_latest_passes_over(api: ApiClient, world: World, more: dict[str, Any]) -> None:
+    version = release(api, "2", **more)
+    assert resolved(api, LATEST) == "open-east"
     if version["state"] == "current" and "start_date" not in more:
-        door.patch(version["url"], "alice", {"exclude_from_latest": False})
-        assert resolved(door, LATEST) == "2-east"
+        api.patch(version["url"], "alice", {"exclude_from_latest": False})
+        assert resolved(api, LATEST) == "2-east"
 
 
-def test_of_one_start_the_greater_id_is_newer(door: Door, world: World) -> None:
-    pair = [release(door, name, start_date="2026-06-14T00:00:00Z") for name in ("a", "b")]
+def test_of_one_start_the_greater_id_is_newer(api: ApiClient, world: World) -> None:
+    pair = [release(api, name, start_date="2026-06-14T00:00:00Z") for name in ("a", "b")]
     newest = max(pair, key=lambda it: str(it["id"]))
-    assert resolved(door, LATEST) == f"{newest['name']}-east"
+    assert resolved(api, LATEST) == f"{newest['name']}-east"
 
 
-def test_several_architectures_are_ambiguous(door: Door, world: World) -> None:
+def test_several_architectures_are_ambiguous(api: ApiClient, world: World) -> None:
     both = [machine("big"), machine("small", "arm64")]
-    version = publish(door, "2", machines=both)
-    assign(door, version)
+    version = publish(api, "2", machines=both)
+    assign(api, version)
     for address in (STABLE, LATEST):
-        answer = door.get(address)
+        answer = api.get(address)
         assert code(answer) == "409 machine_ambiguous"
         assert {it["identifier"] for it in answer.json["machines"]} == {"big", "small"}
-        assert resolved(door, f"{address}?architecture=x86_64") == "big"
-        assert resolved(door, f"{address}?architecture=arm64") == "small"
-    assert code(door.get(f"{STABLE}?architecture=riscv64")) == "404 machine_not_found"
+        assert resolved(api, f"{address}?architecture=x86_64") == "big"
+        assert resolved(api, f"{address}?architecture=arm64") == "small"
+    assert code(api.get(f"{STABLE}?architecture=riscv64")) == "404 machine_not_found"
     # Through latest the newest that has one of that architecture there.
-    release(door, "3")
-    assert resolved(door, f"{LATEST}?architecture=arm64") == "small"
-    assert resolved(door, LATEST) == "3-east"
+    release(api, "3")
+    assert resolved(api, f"{LATEST}?architecture=arm64") == "small"
+    assert resolved(api, LATEST) == "3-east"
 
 
-def test_of_several_alike_the_newest(door: Door, world: World, clock: Clock) -> None:
-    version = publish(door, "2", machines=[machine("first"), machine("second")])
-    assign(door, version)
-    assert resolved(door) == "second"
+def test_of_several_alike_the_newest(api: ApiClient, world: World, clock: Clock) -> None:
+    version = publish(api, "2", machines=[machine("first"), machine("second")])
+    assign(api, version)
+    assert resolved(api) == "second"
     placed = machine("third") | {"version": version["id"], "start_date": "2026-06-01T00:00:00Z"}
-    made(door, f"{API}/provider_machines", "alice", **placed)
-    assert resolved(door) == "second"
+    made(api, f"{API}/provider_machines", "alice", **placed)
+    assert resolved(api) == "second"
     placed |= {"identifier": "fourth", "start_date": "2026-06-16T00:00:00Z"}
-    made(door, f"{API}/provider_machines", "alice", **placed)
-    assert resolved(door) == "second"
+    made(api, f"{API}/provider_machines", "alice", **placed)
+    assert resolved(api) == "second"
     clock.move(days=1)
-    assert resolved(door) == "fourth"
+    assert resolved(api) == "fourth"
 
 
-def test_only_what_may_be_launched(door: Door, world: World) -> None:
-    version = release(door, "2", on=("east", "west"))
-    assign(door, version)
+def test_only_what_may_be_launched(api: ApiClient, world: World) -> None:
+    version = release(api, "2", on=("east", "west"))
+    assign(api, version)
     gone = next(it for it in version["machines"] if it["provider"]["slug"] == "east")
-    door.delete(gone["url"], "alice")
-    assert code(door.get(STABLE)) == "404 machine_not_found"
-    assert resolved(door, "/resolve/open-image/stable/west", "bob") == "2-west"
-    assert code(door.get("/resolve/open-image/stable/west", "charlie")) == "404 not_found"
-    door.patch(f"{API}/providers/west", "dora", {"active": False})
-    answer = door.get("/resolve/open-image/stable/west", "alice")
+    api.delete(gone["url"], "alice")
+    assert code(api.get(STABLE)) == "404 machine_not_found"
+    assert resolved(api, "/resolve/open-image/stable/west", "bob") == "2-west"
+    assert code(api.get("/resolve/open-image/stable/west", "charlie")) == "404 not_found"
+    api.patch(f"{API}/providers/west", "dora", {"active": False})
+    answer = api.get("/resolve/open-image/stable/west", "alice")
     assert code(answer) == "404 machine_not_found"
 
 
-def test_on_every_provider(door: Door, world: World) -> None:
-    version = release(door, "2", on=("east", "west"))
-    assign(door, version)
+def test_on_every_provider(api: ApiClient, world: World) -> None:
+    version = release(api, "2", on=("east", "west"))
+    assign(api, version)
     for who, places in ((None, ["east"]), ("charlie", ["east"]), ("bob", ["east", "west"])):
-        answer = door.get("/resolve/open-image/stable", who).json
+        answer = api.get("/resolve/open-image/stable", who).json
         assert list(answer) == ["image", "channel", "results"]
         assert [it["provider"]["slug"] for it in answer["results"]] == places
         first = answer["results"][0]
         assert list(first) == ["provider", "version", "machine", "deprecation", "revoked"]
-        whole = door.get(STABLE, who).json
+        whole = api.get(STABLE, who).json
         assert first == {key: whole[key] for key in first}
-    newer = release(door, "3", on=("west",))
-    results = door.get("/resolve/open-image/latest", "alice").json["results"]
+    newer = release(api, "3", on=("west",))
+    results = api.get("/resolve/open-image/latest", "alice").json["results"]
     assert [named(it["version"]) for it in results] == ["2", newer["name"]]
 
 
 # ── warnings and refusals ──────────────────────────────────────────────────────────────────
 
 
-def test_the_answer_carries_the_warning(door: Door, world: World, clock: Clock) -> None:
-    other = publish(door, "2")
+def test_the_answer_carries_the_warning(api: ApiClient, world: World, clock: Clock) -> None:
+    other = publish(api, "2")
     version = publish(
-        door,
+        api,
         "1.9",
         machines=[machine("old")],
         end_date="2026-12-31T23:59:59Z",
@@ -234,64 +236,64 @@ def test_the_answer_carries_the_warning(door: Door, world: World, clock: Clock) 
             "replacement": other["id"],
         },
     )
-    assign(door, version)
+    assign(api, version)
     for headers in ({}, {"Accept": "text/plain"}):
-        answer = door.get(STABLE, headers=headers)
+        answer = api.get(STABLE, headers=headers)
         assert answer.headers["deprecation"] == "@1781395200"
         assert answer.headers["sunset"] == "Thu, 31 Dec 2026 23:59:59 GMT"
         assert answer.headers["link"] == f'<{other["url"]}>; rel="successor-version"'
-    found = door.get(STABLE).json["deprecation"]
+    found = api.get(STABLE).json["deprecation"]
     assert (found["reason"], named(found["replacement"])) == ("out of support", "2")
-    [everywhere] = door.get("/resolve/open-image/stable").json["results"]
+    [everywhere] = api.get("/resolve/open-image/stable").json["results"]
     assert everywhere["deprecation"] == found
 
 
-def test_a_replacement_they_may_not_see_is_its_id_alone(door: Door, world: World) -> None:
+def test_a_replacement_they_may_not_see_is_its_id_alone(api: ApiClient, world: World) -> None:
     deprecation = {"reason": "old", "replacement": world.versions["closed"]}
-    version = publish(door, "1.9", machines=[machine("old")], deprecation=deprecation)
-    assign(door, version)
-    answer = door.get(STABLE)
+    version = publish(api, "1.9", machines=[machine("old")], deprecation=deprecation)
+    assign(api, version)
+    answer = api.get(STABLE)
     assert answer.json["deprecation"]["replacement"] == {"id": world.versions["closed"]}
     assert "link" not in answer.headers
-    assert "link" in door.get(STABLE, "alice").headers
+    assert "link" in api.get(STABLE, "alice").headers
 
 
-def test_a_channel_that_stopped_refuses_and_says_why(door: Door, world: World) -> None:
-    version = release(door, "2")
-    assign(door, world.versions["open"])
-    assign(door, version)
-    revoke(door, version, roll_back_channels=False)
+def test_a_channel_that_stopped_refuses_and_says_why(api: ApiClient, world: World) -> None:
+    version = release(api, "2")
+    assign(api, world.versions["open"])
+    assign(api, version)
+    revoke(api, version, roll_back_channels=False)
     for address in (STABLE, "/resolve/open-image/stable"):
-        answer = door.get(address)
+        answer = api.get(address)
         assert code(answer) == "409 version_revoked"
         assert answer.json["version"]["name"] == "2"
         assert answer.json["revoked"]["reason"] == "leaks a key"
         assert answer.json["revoked"]["by"]["username"] == "alice"
-    allowed = door.get(f"{STABLE}?allow_revoked=true")
+    allowed = api.get(f"{STABLE}?allow_revoked=true")
     assert allowed.json["machine"]["identifier"] == "2-east"
     assert allowed.json["version"]["state"] == "revoked"
     assert allowed.json["revoked"]["reason"] == "leaks a key"
-    text = door.get(f"{STABLE}?allow_revoked=true", headers={"Accept": "text/plain"})
+    text = api.get(f"{STABLE}?allow_revoked=true", headers={"Accept": "text/plain"})
     assert text.content == b"2-east\n"
-    assert code(door.get(f"{STABLE}?allow_revoked=false")) == "409 version_revoked"
+    assert code(api.get(f"{STABLE}?allow_revoked=false")) == "409 version_revoked"
     # It allows the target to be revoked; it does not undo a roll-back, nor reach latest.
-    restore(door, version)
-    revoke(door, version)
-    assert resolved(door, f"{STABLE}?allow_revoked=true") == "open-east"
-    assert resolved(door, f"{LATEST}?allow_revoked=true") == "open-east"
+    restore(api, version)
+    revoke(api, version)
+    assert resolved(api, f"{STABLE}?allow_revoked=true") == "open-east"
+    assert resolved(api, f"{LATEST}?allow_revoked=true") == "open-east"
 
 
-def test_a_stop_below_a_hidden_origin_keeps_its_reason(door: Door, world: World) -> None:
-    version = release(door, "2", parent=world.versions["closed"])
-    assign(door, version)
-    revoke(door, world.versions["closed"], descendants=True, roll_back_channels=False)
-    answer = door.get(STABLE)
+def test_a_stop_below_a_hidden_origin_keeps_its_reason(api: ApiClient, world: World) -> None:
+    version = release(api, "2", parent=world.versions["closed"])
+    assign(api, version)
+    revoke(api, world.versions["closed"], descendants=True, roll_back_channels=False)
+    answer = api.get(STABLE)
     assert code(answer) == "409 version_revoked"
     told = answer.json["revoked"]
     assert (told["reason"], told["by"]) == (None, None)
     assert told["inherited_from"] == {"id": world.versions["closed"]}
     assert "leaks" not in answer.text
-    assert "leaks a key" in door.get(STABLE, "alice").text
+    assert "leaks a key" in api.get(STABLE, "alice").text
 
 
 @pytest.mark.parametrize(
@@ -304,19 +306,19 @@ def test_a_stop_below_a_hidden_origin_keeps_its_reason(door: Door, world: World)
         ("allow_revoked=", "400 parameter_invalid"),
     ],
 )
-def test_wrong_parameters(door: Door, world: World, query: str, refused: str) -> None:
-    assert code(door.get(f"{LATEST}?{query}")) == refused
-    assert door.get(f"/resolve/open-image/latest?{query}").status_code == 400
+def test_wrong_parameters(api: ApiClient, world: World, query: str, refused: str) -> None:
+    assert code(api.get(f"{LATEST}?{query}")) == refused
+    assert api.get(f"/resolve/open-image/latest?{query}").status_code == 400
 
 
-def test_it_only_reads(door: Door, world: World) -> None:
+def test_it_only_reads(api: ApiClient, world: World) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
-        answer = door.ask(method, STABLE, "alice", {})
+        answer = api.ask(method, STABLE, "alice", {})
         assert code(answer) == "405 method_not_allowed"
         assert "GET" in answer.headers["allow"]
 
 
-def test_nothing_assigned_resolves_to_nothing(door: Door, world: World) -> None:
-    assign(door, None)
-    assert code(door.get(STABLE)) == "404 machine_not_found"
-    assert door.get("/resolve/open-image/stable").json["results"] == []
+def test_nothing_assigned_resolves_to_nothing(api: ApiClient, world: World) -> None:
+    assign(api, None)
+    assert code(api.get(STABLE)) == "404 machine_not_found"
+    assert api.get("/resolve/open-image/stable").json["results"] == []

@@ -10,14 +10,14 @@ from goldenrod.catalogue.images import images
 from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 EDIT = "/images/open-image/edit"
 
 
-def image_of(door: Door, slug: str = "open-image", who: str = "alice") -> Any:
-    answer = door.get(f"/api/v2/images/{slug}", who)
+def image_of(api: ApiClient, slug: str = "open-image", who: str = "alice") -> Any:
+    answer = api.get(f"/api/v2/images/{slug}", who)
     assert answer.status_code == 200, answer.text
     return answer.json
 
@@ -26,7 +26,7 @@ def edit_as(db: Database, world: World, who: str, slug: str = "open-image", **ch
     """What somebody else does meanwhile."""
     with db.write() as tx:
         actor = world.actor(tx, who)
-        row = images.take_image(tx, actor, slug)
+        row = images.image_for_change(tx, actor, slug)
         images.edit_image(tx, actor, row, bodies.ImagePatch(**changed))
 
 
@@ -75,7 +75,7 @@ def test_without_the_forms_token_nothing_happens(
 # ── making ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_image_is_made(alice: Visitor, door: Door) -> None:
+def test_an_image_is_made(alice: Visitor, api: ApiClient) -> None:
     page = alice.get("/images/new")
     done = alice.submit(
         page,
@@ -89,7 +89,7 @@ def test_an_image_is_made(alice: Visitor, door: Door) -> None:
         follow=False,
     )
     assert (done.status, done.headers["location"]) == (303, "/images/base-linux")
-    image = image_of(door, "base-linux")
+    image = image_of(api, "base-linux")
     assert image["name"] == "Base Linux"
     assert image["description"] == "The **base**.\nSecond line"
     assert image["is_public"]
@@ -99,13 +99,15 @@ def test_an_image_is_made(alice: Visitor, door: Door) -> None:
     assert image["end_date"] is None
 
 
-def test_what_is_not_said_is_as_the_api_has_it(alice: Visitor, door: Door) -> None:
+def test_what_is_not_said_is_as_the_api_has_it(alice: Visitor, api: ApiClient) -> None:
     alice.submit(alice.get("/images/new"), "/images/new", name="Quiet", follow=False)
-    image = image_of(door, "quiet")
+    image = image_of(api, "quiet")
     assert (image["is_public"], image["tags"], image["maintainers"]) == (False, [], [])
 
 
-def test_the_same_form_sent_twice_makes_one_image(alice: Visitor, db: Database, door: Door) -> None:
+def test_the_same_form_sent_twice_makes_one_image(
+    alice: Visitor, db: Database, api: ApiClient
+) -> None:
     page = alice.get("/images/new")
     first = alice.submit(page, "/images/new", name="Once", follow=False)
     before = everything(db)
@@ -174,7 +176,7 @@ def test_the_preview_of_a_script_is_a_part(alice: Visitor, visitor: Visitor) -> 
 # ── editing ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_all_fields_are_edited(alice: Visitor, door: Door) -> None:
+def test_all_fields_are_edited(alice: Visitor, api: ApiClient) -> None:
     page = alice.get(EDIT)
     form = page.form(EDIT)
     assert form.fields["name"] == ["open image"]
@@ -194,7 +196,7 @@ def test_all_fields_are_edited(alice: Visitor, door: Door) -> None:
         follow=False,
     )
     assert (done.status, done.headers["location"]) == (303, "/images/opened")
-    image = image_of(door, "open-image")
+    image = image_of(api, "open-image")
     assert (image["name"], image["slug"], image["is_public"]) == ("opened", "opened", False)
     assert image["owner"]["username"] == "bob"
     assert [group["name"] for group in image["maintainers"]] == ["charlie", "lab"]
@@ -239,14 +241,14 @@ def test_a_maintainer_is_not_offered_owner_and_maintainers(visitor: Visitor, db:
 
 
 @pytest.fixture
-def met(alice: Visitor, db: Database, world: World) -> Seen:
+def met(alice: Visitor, db: Database, world: World) -> PageResponse:
     """alice and dora both changed the description, dora the tags, alice the name."""
     page = alice.get(EDIT)
     edit_as(db, world, "dora", description="dora's words", tags=["hers"])
     return alice.submit(page, EDIT, name="my name", description="my words")
 
 
-def test_both_texts_are_shown(met: Seen, door: Door) -> None:
+def test_both_texts_are_shown(met: PageResponse, api: ApiClient) -> None:
     assert met.status == 412
     assert "Somebody else saved first" in met.words
     assert "dora&#39;s words</pre>" in met.text
@@ -256,18 +258,18 @@ def test_both_texts_are_shown(met: Seen, door: Door) -> None:
     assert form.fields["name"] == ["my name"]
     assert form.fields["tags"] == ["hers"], "what only they changed is taken over"
     assert "They changed Tags, which you had not" in met.words
-    assert image_of(door)["description"] == "dora's words", "nothing is saved yet"
+    assert image_of(api)["description"] == "dora's words", "nothing is saved yet"
 
 
-def test_saving_on_top_knowingly(met: Seen, alice: Visitor, door: Door) -> None:
+def test_saving_on_top_knowingly(met: PageResponse, alice: Visitor, api: ApiClient) -> None:
     done = alice.submit(met, EDIT, follow=False)
     assert done.status == 303
-    image = image_of(door)
+    image = image_of(api)
     assert (image["name"], image["description"]) == ("my name", "my words")
     assert [tag["name"] for tag in image["tags"]] == ["hers"]
 
 
-def test_taking_theirs_of_one_field(met: Seen, alice: Visitor, door: Door) -> None:
+def test_taking_theirs_of_one_field(met: PageResponse, alice: Visitor, api: ApiClient) -> None:
     page = alice.submit(met, EDIT, button=("do", "take:description"))
     assert page.status == 200
     form = page.form(EDIT)
@@ -275,28 +277,28 @@ def test_taking_theirs_of_one_field(met: Seen, alice: Visitor, door: Door) -> No
     assert form.fields["name"] == ["my name"]
     assert "Take theirs" not in page.words
     assert alice.submit(page, EDIT, follow=False).status == 303
-    assert image_of(door)["name"] == "my name"
+    assert image_of(api)["name"] == "my name"
 
 
-def test_taking_all_of_theirs_begins_again(met: Seen, alice: Visitor) -> None:
+def test_taking_all_of_theirs_begins_again(met: PageResponse, alice: Visitor) -> None:
     assert EDIT in met.links
     assert alice.get(EDIT).form(EDIT).fields["description"] == ["dora's words"]
 
 
 def test_somebody_saving_again_is_met_again(
-    met: Seen, alice: Visitor, db: Database, world: World, door: Door
+    met: PageResponse, alice: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     edit_as(db, world, "dora", description="dora's second thoughts")
     again = alice.submit(met, EDIT)
     assert again.status == 412
     assert "second thoughts" in again.text
-    assert image_of(door)["description"] == "dora's second thoughts"
+    assert image_of(api)["description"] == "dora's second thoughts"
 
 
-def test_what_computes_itself_is_no_change(alice: Visitor, door: Door) -> None:
+def test_what_computes_itself_is_no_change(alice: Visitor, api: ApiClient) -> None:
     """A version published meanwhile changes what the API answers, but nothing of the form."""
     page = alice.get(EDIT)
-    answer = door.post("/image_versions", "alice", {"name": "9", "image": "open-image"})
+    answer = api.post("/image_versions", "alice", {"name": "9", "image": "open-image"})
     assert answer.status_code == 201
     assert alice.submit(page, EDIT, name="mine", follow=False).status == 303
 
@@ -317,28 +319,30 @@ def test_ending_says_what_it_touches_and_does_nothing_yet(alice: Visitor, db: Da
     assert everything(db) == before
 
 
-def test_ending_and_undoing_it(alice: Visitor, visitor: Visitor, db: Database, door: Door) -> None:
+def test_ending_and_undoing_it(
+    alice: Visitor, visitor: Visitor, db: Database, api: ApiClient
+) -> None:
     page = alice.get("/images/open-image/end")
     done = alice.submit(page, "/images/open-image/end", follow=False)
     assert (done.status, done.headers["location"]) == (303, "/images/open-image")
-    assert door.get("/api/v2/images/open-image", "charlie").status_code == 404
+    assert api.get("/api/v2/images/open-image", "charlie").status_code == 404
     notice = alice.get("/account")
     assert "open image has ended." in notice.words
     undone = alice.submit(notice, "/images/open-image/restore", follow=False)
     assert undone.status == 303
-    assert door.get("/api/v2/images/open-image", "charlie").status_code == 200
+    assert api.get("/api/v2/images/open-image", "charlie").status_code == 200
 
 
 def test_undoing_gives_back_the_end_it_had(
-    alice: Visitor, db: Database, world: World, door: Door
+    alice: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     edit_as(db, world, "alice", end_date="2027-01-01T00:00:30.5Z")
     alice.submit(alice.get("/images/open-image/end"), "/images/open-image/end", follow=False)
     alice.submit(alice.get("/account"), "/images/open-image/restore", follow=False)
-    assert image_of(door)["end_date"] == "2027-01-01T00:00:30.500000Z"
+    assert image_of(api)["end_date"] == "2027-01-01T00:00:30.500000Z"
 
 
-def test_restoring_says_what_comes_back(alice: Visitor, db: Database, door: Door) -> None:
+def test_restoring_says_what_comes_back(alice: Visitor, db: Database, api: ApiClient) -> None:
     before = everything(db)
     page = alice.get("/images/ended-image/restore")
     assert "1 version" in page.words
@@ -347,4 +351,4 @@ def test_restoring_says_what_comes_back(alice: Visitor, db: Database, door: Door
     assert "ended already" in alice.get("/images/ended-image/end").words
     assert "not ended" in alice.get("/images/open-image/restore").words
     alice.submit(page, "/images/ended-image/restore", follow=False)
-    assert door.get("/api/v2/images/ended-image", "charlie").status_code == 200
+    assert api.get("/api/v2/images/ended-image", "charlie").status_code == 200

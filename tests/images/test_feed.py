@@ -10,13 +10,13 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.pages.releases import HOSTILE, edit, publish, revoke
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 FEED = "/images/open-image/feed.atom"
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
-def read(page: Seen) -> ElementTree.Element:
+def read(page: PageResponse) -> ElementTree.Element:
     assert page.status == 200, page.text
     assert page.headers["content-type"] == "application/atom+xml; charset=utf-8"
     return ElementTree.fromstring(page.text.encode())
@@ -83,7 +83,7 @@ def test_what_an_entry_says(db: Database, world: World, visitor: Visitor, clock:
 
 
 def test_addresses_are_whole_where_the_site_has_one(db: Database, visitor: Visitor) -> None:
-    def links(page: Seen) -> list[str | None]:
+    def links(page: PageResponse) -> list[str | None]:
         return [link.get("href") for link in read(page).iter(f"{ATOM}link")]
 
     paths = [FEED, "/images/open-image", "/images/open-image/versions/open-1.0"]
@@ -102,7 +102,7 @@ def test_whatever_is_written_the_feed_is_well_formed(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.take_image(tx, alice, "open-image")
+        row = images.image_for_change(tx, alice, "open-image")
         patch = bodies.ImagePatch(name=f"{HOSTILE}]]>", description=f"\x0b{HOSTILE}\x1b")
         images.edit_image(tx, alice, row, patch)
         log = f"{HOSTILE}\x01\x0c\ufffe ]]> [x](javascript:alert(1)) <![CDATA["

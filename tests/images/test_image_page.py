@@ -15,9 +15,9 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.pages.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 OPEN = "/images/open-image"
 
@@ -72,7 +72,7 @@ def test_its_keeper_may_manage_it(db: Database, visitor: Visitor) -> None:
 def test_an_old_slug_and_an_id_lead_to_it(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.take_image(tx, alice, "open-image")
+        row = images.image_for_change(tx, alice, "open-image")
         images.edit_image(tx, alice, row, bodies.ImagePatch(slug="new-slug"))
     for key in ("open-image", str(world.images["open"])):
         for below in ("", "/versions", "/lineage", "/feed.atom"):
@@ -136,7 +136,7 @@ def offered(db: Database, world: World) -> dict[str, str]:
         promote(tx, world, "candidate", found["4.0"])
         promote(tx, world, "inner", found["3.0"])
         alice = world.actor(tx, "alice")
-        channel = channels.take_channel(tx, alice, "open-image", "inner")
+        channel = channels.channel_for_change(tx, alice, "open-image", "inner")
         patch = bodies.ChannelPatch(restricted=True, groups=["lab"])
         assign.edit_channel(tx, alice, channel, patch)
     return found
@@ -144,7 +144,7 @@ def offered(db: Database, world: World) -> dict[str, str]:
 
 @pytest.mark.parametrize("who", [None, "bob", "alice", "dora"])
 def test_the_box_tells_what_resolving_answers(
-    offered: dict[str, str], visitor: Visitor, door: Door, who: str | None
+    offered: dict[str, str], visitor: Visitor, api: ApiClient, who: str | None
 ) -> None:
     if who:
         visitor.sign_in(who)
@@ -154,7 +154,7 @@ def test_the_box_tells_what_resolving_answers(
         names, ("east", "west", "north", "none"), ("x86_64", "arm64", "riscv")
     ):
         asked = f"provider={provider}&architecture={kind}"
-        answer = door.get(f"/resolve/open-image/{channel}/{provider}?architecture={kind}", who)
+        answer = api.get(f"/resolve/open-image/{channel}/{provider}?architecture={kind}", who)
         page = visitor.get(f"{OPEN}?channel={channel}&{asked}")
         assert page.status == 200
         expected = answer.json["machine"]["identifier"] if answer.status_code == 200 else None
@@ -222,7 +222,7 @@ def test_channels_tell_what_they_offer(offered: dict[str, str], visitor: Visitor
 # ── versions ───────────────────────────────────────────────────────────────────────────────
 
 
-def rows(page: Seen) -> list[str]:
+def rows(page: PageResponse) -> list[str]:
     """Each row of the list of versions, as words."""
     found = re.findall(r'<tr role="row"><td role="cell">.*?(?=<tr|</tbody>)', page.text, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
@@ -287,7 +287,7 @@ def test_versions_between_two_instants(db: Database, world: World, visitor: Visi
 # ── where it runs ──────────────────────────────────────────────────────────────────────────
 
 
-def grid(page: Seen) -> dict[str, list[str]]:
+def grid(page: PageResponse) -> dict[str, list[str]]:
     """The look and number of each cell, by the heading of its row."""
     table = re.search(r'<table class="grid">(.*?)</table>', page.text, re.DOTALL)
     assert table
@@ -333,7 +333,7 @@ def test_troubled_releases_are_tinted(
 def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.take_image(tx, alice, "open-image")
+        row = images.image_for_change(tx, alice, "open-image")
         patch = bodies.ImagePatch(name=HOSTILE, description=HOSTILE * 2, tags=["<b>tag</b>"])
         images.edit_image(tx, alice, row, patch)
         dangerous = "javascript:alert(1)"
@@ -364,7 +364,7 @@ def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: V
 def test_the_description_is_rendered(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.take_image(tx, alice, "open-image")
+        row = images.image_for_change(tx, alice, "open-image")
         text = "One line.\n\n## Inside\n\n- *kernel*\n- <img src=x onerror=y>\n"
         images.edit_image(tx, alice, row, bodies.ImagePatch(description=text))
     page = visitor.get(OPEN)

@@ -5,7 +5,7 @@ from typing import Any
 from goldenrod.store.db import Database
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 # Image: name, description, tags, and its versions with their change logs.
 CATALOGUE: list[tuple[str, str, list[str], dict[str, str]]] = [
@@ -83,23 +83,21 @@ FOUND: dict[str, set[str]] = {
 }
 
 
-def fill(door: Door) -> None:
+def fill(api: ApiClient) -> None:
     for name, description, tags, versions in CATALOGUE:
         image = made(
-            door, "/api/v2/images", "charlie", name=name, description=description, tags=tags
+            api, "/api/v2/images", "charlie", name=name, description=description, tags=tags
         )
         for version, log in versions.items():
-            made(
-                door, "/image_versions", "charlie", name=version, image=image["id"], change_log=log
-            )
+            made(api, "/image_versions", "charlie", name=version, image=image["id"], change_log=log)
 
 
-def search(door: Door, words: str, who: str | None, noun: str = "/image_versions") -> set[Any]:
+def search(api: ApiClient, words: str, who: str | None, noun: str = "/image_versions") -> set[Any]:
     """The names of what is found; the count is theirs."""
-    answer = door.client.simulate_get(
+    answer = api.client.simulate_get(
         noun,
         params={"search": words},
-        headers={"Authorization": f"Token {door.world.secrets[who]}"} if who else {},
+        headers={"Authorization": f"Token {api.world.secrets[who]}"} if who else {},
     )
     assert answer.status_code == 200, answer.text
     names = [result["name"] for result in answer.json["results"]]
@@ -107,66 +105,68 @@ def search(door: Door, words: str, who: str | None, noun: str = "/image_versions
     return set(names)
 
 
-def test_anonymous_and_a_stranger_find_what_they_may_read(door: Door, world: World) -> None:
+def test_anonymous_and_a_stranger_find_what_they_may_read(api: ApiClient, world: World) -> None:
     """Every image and version of the cast says "image" or "first"."""
     for who in (None, "charlie"):
-        assert search(door, "first", who) == {"open-1.0"}
-        assert search(door, "image", who) == {"open-1.0"}
-        assert search(door, "image", who, "/api/v2/images") == {"open image"}
+        assert search(api, "first", who) == {"open-1.0"}
+        assert search(api, "image", who) == {"open-1.0"}
+        assert search(api, "image", who, "/api/v2/images") == {"open image"}
         for hidden in ("closed", "closed-tag", "shared", "scheduled", "kept", "ended"):
-            assert search(door, hidden, who) == set()
-            assert search(door, hidden, who, "/api/v2/images") == set()
-    assert search(door, "first", "bob") == {"open-1.0", "shared-1.0", "kept-1.0"}
-    assert len(search(door, "first", "alice")) == len(search(door, "first", "dora")) == 6
+            assert search(api, hidden, who) == set()
+            assert search(api, hidden, who, "/api/v2/images") == set()
+    assert search(api, "first", "bob") == {"open-1.0", "shared-1.0", "kept-1.0"}
+    assert len(search(api, "first", "alice")) == len(search(api, "first", "dora")) == 6
 
 
-def test_what_is_found(door: Door, world: World) -> None:
-    fill(door)
+def test_what_is_found(api: ApiClient, world: World) -> None:
+    fill(api)
     for words, expected in FOUND.items():
-        assert search(door, words, "charlie") == expected, words
+        assert search(api, words, "charlie") == expected, words
     # What is said of hidden images is found by nobody else.
     for words in ("al2023-ami", "kernel", "日本", "muller"):
-        assert search(door, words, "bob") == search(door, words, None) == set()
+        assert search(api, words, "bob") == search(api, words, None) == set()
 
 
-def test_images_are_found_by_their_own_words(door: Door, world: World) -> None:
-    fill(door)
+def test_images_are_found_by_their_own_words(api: ApiClient, world: World) -> None:
+    fill(api)
     images = "/api/v2/images"
-    assert search(door, "amazon linux", "charlie", images) == {"al2023-ami"}
-    assert search(door, "rpm_based", "charlie", images) == {"al2023-ami"}
-    assert search(door, "イメージ", "charlie", images) == {"日本語イメージ"}
-    assert search(door, "kernel", "charlie", images) == set()
+    assert search(api, "amazon linux", "charlie", images) == {"al2023-ami"}
+    assert search(api, "rpm_based", "charlie", images) == {"al2023-ami"}
+    assert search(api, "イメージ", "charlie", images) == {"日本語イメージ"}
+    assert search(api, "kernel", "charlie", images) == set()
 
 
-def test_edits_are_found_at_once_and_what_was_is_not(door: Door, world: World) -> None:
+def test_edits_are_found_at_once_and_what_was_is_not(api: ApiClient, world: World) -> None:
     version, image = f"/image_versions/{world.versions['open']}", "/api/v2/images/open-image"
-    door.patch(version, "alice", {"change_log": "zebra"})
-    assert search(door, "zebra", None) == {"open-1.0"}
-    assert search(door, "first", None) == set()
-    door.patch(version, "alice", {"name": "quagga"})
-    assert search(door, "quagga zebra", None) == {"quagga"}
-    door.patch(image, "alice", {"name": "okapi", "description": "dik-dik", "tags": ["gnu"]})
+    api.patch(version, "alice", {"change_log": "zebra"})
+    assert search(api, "zebra", None) == {"open-1.0"}
+    assert search(api, "first", None) == set()
+    api.patch(version, "alice", {"name": "quagga"})
+    assert search(api, "quagga zebra", None) == {"quagga"}
+    api.patch(image, "alice", {"name": "okapi", "description": "dik-dik", "tags": ["gnu"]})
     for words in ("okapi", "dik", "gnu", "okapi gnu zebra"):
-        assert search(door, words, None) == {"quagga"}, words
-    assert search(door, "open-tag", None) == set()
-    tag = door.get("/api/v2/tags?name=gnu", "dora").json["results"][0]
-    door.patch(tag["url"], "dora", {"name": "kudu"})
-    assert search(door, "kudu", None) == {"quagga"}
-    assert search(door, "gnu", None) == set()
+        assert search(api, words, None) == {"quagga"}, words
+    assert search(api, "open-tag", None) == set()
+    tag = api.get("/api/v2/tags?name=gnu", "dora").json["results"][0]
+    api.patch(tag["url"], "dora", {"name": "kudu"})
+    assert search(api, "kudu", None) == {"quagga"}
+    assert search(api, "gnu", None) == set()
 
 
-def test_a_version_that_moves_is_found_by_its_new_images_words(door: Door, world: World) -> None:
+def test_a_version_that_moves_is_found_by_its_new_images_words(
+    api: ApiClient, world: World
+) -> None:
     version = f"/image_versions/{world.versions['open']}"
-    door.patch(version, "alice", {"image": world.images["closed"]})
-    assert search(door, "closed-tag first", "alice") == {"open-1.0", "closed-1.0"}
-    assert search(door, "open-tag", "alice") == set()
+    api.patch(version, "alice", {"image": world.images["closed"]})
+    assert search(api, "closed-tag first", "alice") == {"open-1.0", "closed-1.0"}
+    assert search(api, "open-tag", "alice") == set()
 
 
-def test_renaming_an_image_rewrites_one_row(door: Door, db: Database, world: World) -> None:
+def test_renaming_an_image_rewrites_one_row(api: ApiClient, db: Database, world: World) -> None:
     for n in range(5):
-        publish(door, f"v{n}")
+        publish(api, f"v{n}")
     db.trace = []
-    assert door.patch("/api/v2/images/open-image", "alice", {"name": "new"}).status_code == 200
+    assert api.patch("/api/v2/images/open-image", "alice", {"name": "new"}).status_code == 200
     ran, db.trace = db.trace, None
     written = [text for text in ran if "_words" in text and not text.startswith("SELECT")]
     assert written
@@ -174,22 +174,22 @@ def test_renaming_an_image_rewrites_one_row(door: Door, db: Database, world: Wor
     assert sum(text.startswith("INSERT") for text in written) == 1
 
 
-def test_the_order_is_the_lists(door: Door, world: World) -> None:
+def test_the_order_is_the_lists(api: ApiClient, world: World) -> None:
     for n, day in enumerate((3, 1, 2)):
-        publish(door, f"ordered {n}", start_date=f"2026-03-0{day}T00:00:00Z")
+        publish(api, f"ordered {n}", start_date=f"2026-03-0{day}T00:00:00Z")
     for ordering, names in (
         ("start_date", ["ordered 1", "ordered 2", "ordered 0"]),
         ("-name", ["ordered 2", "ordered 1", "ordered 0"]),
     ):
-        found = door.all(f"/image_versions?search=ordered&ordering={ordering}&page_size=2")
+        found = api.all(f"/image_versions?search=ordered&ordering={ordering}&page_size=2")
         assert [version["name"] for version in found] == names
 
 
-def test_limits(door: Door, world: World) -> None:
+def test_limits(api: ApiClient, world: World) -> None:
     for words in ("+".join(["first"] * 16), "x" * 64, "%E6%97%A5" * 64):
-        assert door.get(f"/image_versions?search={words}").status_code == 200
+        assert api.get(f"/image_versions?search={words}").status_code == 200
     refused = ("+".join(["a"] * 17), "x" * 65, "", "+", "!!!", "-", "%00", "_", "%E6%97%A5" * 65)
     for words in refused:
-        answer = door.get(f"/image_versions?search={words}")
+        answer = api.get(f"/image_versions?search={words}")
         assert code(answer) == "400 parameter_invalid", words
         assert answer.json["errors"][0]["field"] == "search"

@@ -30,7 +30,7 @@ from tests.support.access_requests.who_sees import (
     who,
 )
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 # What a list holds with a filter: of what the filter finds, what the actor sees of it.
 FILTERED: dict[str, Sees] = {
@@ -144,21 +144,21 @@ def test_list_count_and_get_agree(stage: Stage, resource: str) -> None:
         with named(actor):
             expected = seen_by(actor, MATRIX[resource])
             # The first use of a token in an hour is noted.
-            stage.door.get("/api/v2/licenses", who(actor))
-            page = stage.door.get(f"/api/v2/{resource}?page_size=1000", who(actor)).json
+            stage.api.get("/api/v2/licenses", who(actor))
+            page = stage.api.get(f"/api/v2/{resource}?page_size=1000", who(actor)).json
             shown = {NAMES[resource](it): it for it in page["results"]}
             assert shown.keys() == expected
             assert page["count"] == len(page["results"]) == len(expected)
-            absent = stage.door.get(f"/api/v2/{resource}/{NOWHERE}", who(actor))
+            absent = stage.api.get(f"/api/v2/{resource}/{NOWHERE}", who(actor))
             assert code(absent) == "404 not_found"
             for name, key in stage.ids[resource].items():
-                one = stage.door.get(f"/api/v2/{resource}/{key}", who(actor))
+                one = stage.api.get(f"/api/v2/{resource}/{key}", who(actor))
                 if name in expected:
                     # A single version is shown how far behind it is as well.
                     counted = {"behind", "parent_behind"} if resource == "image_versions" else set()
                     assert one.json.keys() - shown[name].keys() == counted
                     assert {field: one.json[field] for field in shown[name]} == shown[name]
-                    assert stage.door.get(one.json["url"], who(actor)).content == one.content
+                    assert stage.api.get(one.json["url"], who(actor)).content == one.content
                 else:
                     assert (one.status_code, one.content) == (404, absent.content), name
 
@@ -171,7 +171,7 @@ def test_a_slug_leads_to_what_is_seen(stage: Stage) -> None:
                 ("providers", MATRIX["providers"]),
             ):
                 for slug, those in slugs.items():
-                    answer = stage.door.get(f"/api/v2/{resource}/{slug}", who(actor))
+                    answer = stage.api.get(f"/api/v2/{resource}/{slug}", who(actor))
                     assert answer.status_code == (200 if actor in those.split() else 404), slug
 
 
@@ -183,7 +183,7 @@ def test_a_filter_finds_what_is_shown(stage: Stage, asked: str) -> None:
             for ids in stage.ids.values():
                 for name, key in ids.items():
                     query = query.replace(f"{{{name}}}", key)
-            page = stage.door.get(f"/api/v2/{resource}?{query}", who(actor)).json
+            page = stage.api.get(f"/api/v2/{resource}?{query}", who(actor)).json
             found = {NAMES[resource](it) for it in page["results"]}
             assert found == seen_by(actor, FILTERED[asked])
             assert page["count"] == len(found)
@@ -196,11 +196,11 @@ def test_an_order_shows_the_same(stage: Stage, order: str) -> None:
     for actor in ACTORS:
         with named(actor):
             names = [
-                it["name"] for it in stage.door.all(f"/image_versions?ordering={order}", who(actor))
+                it["name"] for it in stage.api.all(f"/image_versions?ordering={order}", who(actor))
             ]
             assert set(names) == seen_by(actor, BY_VERSION)
             paged = f"/image_versions?ordering=-{order}&page_size=1"
-            backward = [it["name"] for it in stage.door.all(paged, who(actor))]
+            backward = [it["name"] for it in stage.api.all(paged, who(actor))]
             assert backward == names[::-1]
 
 
@@ -210,7 +210,7 @@ def test_what_is_not_read_shows_its_id_alone(
 ) -> None:
     for actor in ACTORS:
         with named(actor):
-            answer = stage.door.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
+            answer = stage.api.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
             if actor not in MATRIX[resource][name].split():
                 assert answer.status_code == 404
             elif actor in INSIDE[resource, name, field].split():
@@ -225,7 +225,7 @@ def test_a_list_inside_holds_what_is_shown(
 ) -> None:
     for actor in ACTORS:
         with named(actor):
-            answer = stage.door.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
+            answer = stage.api.get(f"/api/v2/{resource}/{stage.id_of(resource, name)}", who(actor))
             if actor not in MATRIX[resource][name].split():
                 assert answer.status_code == 404
                 continue
@@ -236,15 +236,15 @@ def test_a_list_inside_holds_what_is_shown(
                 assert answer.json["versions_count"] == len(held)
 
 
-def names_seen(door: Door, resource: str, actor: str) -> set[str]:
-    return {NAMES[resource](it) for it in door.all(f"/api/v2/{resource}", who(actor))}
+def names_seen(api: ApiClient, resource: str, actor: str) -> set[str]:
+    return {NAMES[resource](it) for it in api.all(f"/api/v2/{resource}", who(actor))}
 
 
 def just_before(instant: Instant) -> Instant:
     return later(instant, microseconds=-1)
 
 
-def test_a_scheduled_image_is_there_at_the_very_instant(door: Door, clock: Clock) -> None:
+def test_a_scheduled_image_is_there_at_the_very_instant(api: ApiClient, clock: Clock) -> None:
     starts = later(clock.now, days=1)
     things = {
         "image_versions": "scheduled-1.0",
@@ -255,22 +255,22 @@ def test_a_scheduled_image_is_there_at_the_very_instant(door: Door, clock: Clock
     for at, there in ((just_before(starts), False), (starts, True)):
         clock.now = at
         for resource, name in things.items():
-            assert (name in names_seen(door, resource, "nobody")) is there, (resource, at)
-    assert door.get("/image_versions?state=scheduled", "dora").json["count"] == 0
+            assert (name in names_seen(api, resource, "nobody")) is there, (resource, at)
+    assert api.get("/image_versions?state=scheduled", "dora").json["count"] == 0
 
 
-def test_what_ends_is_gone_at_the_very_instant(door: Door, world: World, clock: Clock) -> None:
+def test_what_ends_is_gone_at_the_very_instant(api: ApiClient, world: World, clock: Clock) -> None:
     ends = later(clock.now, hours=1)
     address = f"/image_versions/{world.versions['open']}"
-    assert door.patch(address, "alice", {"end_date": ends}).status_code == 200
+    assert api.patch(address, "alice", {"end_date": ends}).status_code == 200
     for at, status, machines in ((just_before(ends), 200, {"open-east"}), (ends, 404, set())):
         clock.now = at
-        assert door.get(address).status_code == status
-        assert names_seen(door, "provider_machines", "charlie") == machines
-        assert door.get("/image_versions").json["count"] == len(machines)
-    assert door.get(address, "alice").json["state"] == "ended"
+        assert api.get(address).status_code == status
+        assert names_seen(api, "provider_machines", "charlie") == machines
+        assert api.get("/image_versions").json["count"] == len(machines)
+    assert api.get(address, "alice").json["state"] == "ended"
     # Its image is public and current still.
-    assert names_seen(door, "images", "nobody") == {"open"}
+    assert names_seen(api, "images", "nobody") == {"open"}
 
 
 @pytest.mark.parametrize(
@@ -284,90 +284,92 @@ def test_what_ends_is_gone_at_the_very_instant(door: Door, world: World, clock: 
     ids=str,
 )
 def test_a_closed_provider_takes_its_machines_along(
-    door: Door, world: World, change: dict[str, object]
+    api: ApiClient, world: World, change: dict[str, object]
 ) -> None:
     version = f"/image_versions/{world.versions['open']}"
     east = f"/api/v2/providers/{world.providers['east']}"
-    assert names_seen(door, "provider_machines", "nobody") == {"open-east"}
-    assert door.patch(east, "dora", change).status_code == 200
+    assert names_seen(api, "provider_machines", "nobody") == {"open-east"}
+    assert api.patch(east, "dora", change).status_code == 200
     for actor in ("nobody", "charlie"):
-        assert names_seen(door, "provider_machines", actor) == set()
-        assert names_seen(door, "providers", actor) == set()
-        assert door.get(version, who(actor)).json["machines"] == []
-        assert door.get("/image_versions?launchable=true", who(actor)).json["count"] == 0
-        assert door.get("/image_versions?provider=east", who(actor)).json["count"] == 0
+        assert names_seen(api, "provider_machines", actor) == set()
+        assert names_seen(api, "providers", actor) == set()
+        assert api.get(version, who(actor)).json["machines"] == []
+        assert api.get("/image_versions?launchable=true", who(actor)).json["count"] == 0
+        assert api.get("/image_versions?provider=east", who(actor)).json["count"] == 0
     # Keepers read all of a version's machines; inside it stand those that can be offered.
-    assert "open-east" in names_seen(door, "provider_machines", "alice")
-    shown = {machine["identifier"] for machine in door.get(version, "alice").json["machines"]}
+    assert "open-east" in names_seen(api, "provider_machines", "alice")
+    shown = {machine["identifier"] for machine in api.get(version, "alice").json["machines"]}
     # Alice has an identity there: that it is not public does not close it to her.
     assert shown == ({"open-east", "open-west"} if "public" in change else {"open-west"})
 
 
 def test_a_keeper_without_an_identity_reads_machines_not_their_provider(
-    door: Door, world: World
+    api: ApiClient, world: World
 ) -> None:
     kept = f"/api/v2/images/{world.images['kept']}"
-    assert door.patch(kept, "alice", {"maintainers": ["lab", "charlie"]}).status_code == 200
+    assert api.patch(kept, "alice", {"maintainers": ["lab", "charlie"]}).status_code == 200
     west = {"id": world.providers["west"]}
-    machines = {it["identifier"]: it for it in door.all("/api/v2/provider_machines", "charlie")}
+    machines = {it["identifier"]: it for it in api.all("/api/v2/provider_machines", "charlie")}
     assert machines.keys() == {"open-east", "kept-east", "kept-west"}
     assert machines["kept-west"]["provider"] == west
-    inside = door.get(f"/image_versions/{world.versions['kept']}", "charlie").json["machines"]
+    inside = api.get(f"/image_versions/{world.versions['kept']}", "charlie").json["machines"]
     assert [m["provider"] for m in inside if m["identifier"] == "kept-west"] == [west]
     asked = f"/image_versions?provider={world.providers['west']}"
-    assert door.get(asked, "charlie").json["count"] == 0
+    assert api.get(asked, "charlie").json["count"] == 0
 
 
-def test_leaving_a_group_ends_what_it_gave(door: Door, world: World) -> None:
-    assert names_seen(door, "images", "bob") == {"open", "shared", "kept"}
+def test_leaving_a_group_ends_what_it_gave(api: ApiClient, world: World) -> None:
+    assert names_seen(api, "images", "bob") == {"open", "shared", "kept"}
     lab = f"/api/v2/groups/{world.groups['lab']}"
-    assert door.patch(lab, "alice", {"users": ["alice"]}).status_code == 200
-    assert names_seen(door, "images", "bob") == {"open"}
-    assert names_seen(door, "groups", "bob") == {"bob"}
+    assert api.patch(lab, "alice", {"users": ["alice"]}).status_code == 200
+    assert names_seen(api, "images", "bob") == {"open"}
+    assert names_seen(api, "groups", "bob") == {"bob"}
 
 
-def test_a_version_shared_and_not_current_is_its_keepers(door: Door, world: World) -> None:
+def test_a_version_shared_and_not_current_is_its_keepers(api: ApiClient, world: World) -> None:
     shared = f"/image_versions/{world.versions['shared']}"
-    assert door.get(shared, "bob").status_code == 200
+    assert api.get(shared, "bob").status_code == 200
     image = f"/api/v2/images/{world.images['shared']}"
-    assert door.delete(image, "alice").status_code == 204
-    assert door.get(shared, "bob").status_code == 404
-    assert door.get(image, "bob").status_code == 404
-    assert door.get(shared, "alice").status_code == 200
+    assert api.delete(image, "alice").status_code == 204
+    assert api.get(shared, "bob").status_code == 404
+    assert api.get(image, "bob").status_code == 404
+    assert api.get(shared, "alice").status_code == 200
 
 
-def test_who_made_an_image_is_no_keeper_once_it_has_another_owner(door: Door, world: World) -> None:
+def test_who_made_an_image_is_no_keeper_once_it_has_another_owner(
+    api: ApiClient, world: World
+) -> None:
     closed = f"/api/v2/images/{world.images['closed']}"
-    assert door.patch(closed, "alice", {"owner": "charlie"}).status_code == 200
-    assert door.get(closed, "charlie").status_code == 200
+    assert api.patch(closed, "alice", {"owner": "charlie"}).status_code == 200
+    assert api.get(closed, "charlie").status_code == 200
     # Her version keeps it in sight; a version of somebody else there does not show her.
     body = {"name": "2.0", "image": world.images["closed"]}
-    theirs = door.post("/image_versions", "charlie", body).json["id"]
-    shown = door.get(closed, "alice").json
+    theirs = api.post("/image_versions", "charlie", body).json["id"]
+    shown = api.get(closed, "alice").json
     assert [it["name"] for it in shown["versions"]] == ["closed-1.0"]
     assert shown["versions_count"] == 1
-    assert door.get(f"/image_versions/{theirs}", "alice").status_code == 404
+    assert api.get(f"/image_versions/{theirs}", "alice").status_code == 404
 
 
-def test_a_disabled_users_token_is_none(door: Door, world: World) -> None:
-    assert door.get("/image_versions", "bob").status_code == 200
-    assert door.delete(f"/api/v2/users/{world.users['bob']}", "dora").status_code == 204
+def test_a_disabled_users_token_is_none(api: ApiClient, world: World) -> None:
+    assert api.get("/image_versions", "bob").status_code == 200
+    assert api.delete(f"/api/v2/users/{world.users['bob']}", "dora").status_code == 204
     for address in ("/image_versions", "/api/v2/licenses", "/api/v2/nowhere"):
-        assert code(door.get(address, "bob")) == "401 token_invalid"
+        assert code(api.get(address, "bob")) == "401 token_invalid"
 
 
-def test_a_token_ends_at_the_very_instant(door: Door, world: World, clock: Clock) -> None:
+def test_a_token_ends_at_the_very_instant(api: ApiClient, world: World, clock: Clock) -> None:
     expires = later(clock.now, minutes=1)
     body = {"name": "short", "scope": "read", "expires": expires}
-    made = door.post("/api/v2/tokens", "dora", body).json
+    made = api.post("/api/v2/tokens", "dora", body).json
     clock.now = just_before(expires)
-    assert door.get("/image_versions", made["token"]).status_code == 200
+    assert api.get("/image_versions", made["token"]).status_code == 200
     clock.now = expires
-    assert code(door.get("/image_versions", made["token"])) == "401 token_invalid"
+    assert code(api.get("/image_versions", made["token"])) == "401 token_invalid"
 
 
-def test_a_revoked_token_is_none(door: Door, world: World) -> None:
-    made = door.post("/api/v2/tokens", "dora", {"name": "short", "scope": "read"}).json
-    assert door.get("/image_versions", made["token"]).status_code == 200
-    assert door.delete(made["url"], "dora").status_code == 204
-    assert code(door.get("/image_versions", made["token"])) == "401 token_invalid"
+def test_a_revoked_token_is_none(api: ApiClient, world: World) -> None:
+    made = api.post("/api/v2/tokens", "dora", {"name": "short", "scope": "read"}).json
+    assert api.get("/image_versions", made["token"]).status_code == 200
+    assert api.delete(made["url"], "dora").status_code == 204
+    assert code(api.get("/image_versions", made["token"])) == "401 token_invalid"

@@ -44,8 +44,8 @@ def test_an_images_channels_are_those_that_are_seen(stage: Stage, image: str) ->
     for actor in ACTORS:
         with named(actor):
             channels = f"/api/v2/images/{image}-image/channels"
-            page = stage.door.get(channels, who(actor))
-            absent = stage.door.get(f"/api/v2/images/{NOWHERE}/channels", who(actor))
+            page = stage.api.get(channels, who(actor))
+            absent = stage.api.get(f"/api/v2/images/{NOWHERE}/channels", who(actor))
             if actor not in BY_IMAGE[image].split():
                 assert (page.status_code, page.content) == (404, absent.content)
             else:
@@ -53,18 +53,18 @@ def test_an_images_channels_are_those_that_are_seen(stage: Stage, image: str) ->
                 assert shown.keys() == {"latest", *seen_by(actor, CHANNELS[image])}
                 assert page.json["count"] == len(shown)
             for name, those in {"latest": BY_IMAGE[image], **CHANNELS[image]}.items():
-                one = stage.door.get(f"{channels}/{name}", who(actor))
+                one = stage.api.get(f"{channels}/{name}", who(actor))
                 if actor in those.split():
                     assert one.json == shown[name]
-                    assert stage.door.get(one.json["url"], who(actor)).content == one.content
+                    assert stage.api.get(one.json["url"], who(actor)).content == one.content
                 else:
-                    there_is_none = stage.door.get(f"{channels}/nothing", who(actor))
+                    there_is_none = stage.api.get(f"{channels}/nothing", who(actor))
                     assert (one.status_code, one.content) == (404, there_is_none.content)
 
 
 @pytest.mark.parametrize("actor", ["alice", "bob", "dora"])
 def test_a_restricted_channels_groups_show_as_membership(stage: Stage, actor: str) -> None:
-    inner = stage.door.get("/api/v2/images/open-image/channels/inner", actor).json
+    inner = stage.api.get("/api/v2/images/open-image/channels/inner", actor).json
     assert inner["restricted"]
     assert {group["name"] for group in inner["groups"]} == seen_by(
         actor, {"lab": LAB, "ops": KEEPER}
@@ -75,7 +75,7 @@ def test_why_and_whence_show_to_who_reads_the_origin(stage: Stage) -> None:
     for actor in ACTORS:
         with named(actor):
             version = f"/image_versions/{stage.id_of('image_versions', 'open-1.1')}"
-            shown = stage.door.get(version, who(actor)).json
+            shown = stage.api.get(version, who(actor)).json
             assert shown["state"] == "revoked"
             closed = {"id": stage.id_of("image_versions", "closed-1.0")}
             if actor in KEEPER.split():
@@ -97,14 +97,14 @@ def test_lineage_ends_where_sight_does(stage: Stage) -> None:
     for actor in ACTORS:
         with named(actor):
             version = f"/image_versions/{stage.id_of('image_versions', 'open-1.1')}"
-            found = stage.door.get(f"{version}/lineage", who(actor)).json
+            found = stage.api.get(f"{version}/lineage", who(actor)).json
             names = {node["name"] for node in found["nodes"]}
             assert names == seen_by(actor, {"open-1.1": ALL, "closed-1.0": KEEPER})
             assert len(found["edges"]) == len(names) - 1
-            diff = stage.door.get(f"{version}/diff", who(actor))
-            against = stage.door.get(f"{version}/diff?against={NOWHERE}", who(actor))
+            diff = stage.api.get(f"{version}/diff", who(actor))
+            against = stage.api.get(f"{version}/diff?against={NOWHERE}", who(actor))
             closed = stage.id_of("image_versions", "closed-1.0")
-            from_closed = stage.door.get(f"{version}/diff?against={closed}", who(actor))
+            from_closed = stage.api.get(f"{version}/diff?against={closed}", who(actor))
             if actor in KEEPER.split():
                 assert diff.json["from"]["name"] == "closed-1.0"
                 assert from_closed.content == diff.content
@@ -125,7 +125,7 @@ def test_look_up_knows_what_could_be_read(stage: Stage) -> None:
                 "nothing": "",
             }
             body = {"identifiers": list(told)}
-            answer = stage.door.post("/lookup", who(actor), body)
+            answer = stage.api.post("/lookup", who(actor), body)
             found = {it["identifier"]: it for it in answer.json["results"]}
             assert {name for name, it in found.items() if it["known"]} == seen_by(actor, told)
             assert found["nothing"]["matches"] == []
@@ -146,13 +146,13 @@ def test_look_up_knows_what_could_be_read(stage: Stage) -> None:
 def test_deliveries_are_their_webhooks(stage: Stage, actor: str) -> None:
     for name, those in MATRIX["webhooks"].items():
         deliveries = f"/api/v2/webhooks/{stage.id_of('webhooks', name)}/deliveries"
-        page = stage.door.get(deliveries, actor)
+        page = stage.api.get(deliveries, actor)
         assert page.status_code == (200 if actor in those.split() else 404)
         if page.status_code == 200:
             for it in page.json["results"]:
-                assert stage.door.get(it["url"], actor).json == it
+                assert stage.api.get(it["url"], actor).json == it
     # Those of one webhook are not found at another.
     theirs = stage.id_of("deliveries", "alice's")
     for name in seen_by(actor, MATRIX["webhooks"]) - {"alice's"}:
         address = f"/api/v2/webhooks/{stage.id_of('webhooks', name)}/deliveries/{theirs}"
-        assert code(stage.door.get(address, actor)) == "404 not_found"
+        assert code(stage.api.get(address, actor)) == "404 not_found"

@@ -8,7 +8,7 @@ from goldenrod.store.db import Database
 from tests.conftest import NOON, Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 VERSIONS = "/api/v2/image_versions"
 
@@ -30,7 +30,7 @@ def hour(number: int) -> Instant:
     return later(NOON, days=2, hours=number)
 
 
-def test_whatever_takes_effect_is_awaited(door: Door, db: Database, clock: Clock) -> None:
+def test_whatever_takes_effect_is_awaited(api: ApiClient, db: Database, clock: Clock) -> None:
     hours = iter(range(1, 100))
     awaited: list[Instant] = []
 
@@ -40,32 +40,32 @@ def test_whatever_takes_effect_is_awaited(door: Door, db: Database, clock: Clock
 
     # A version's dates show in its opens_at and closes_at, whether all may read it or not.
     for image in ("open", "closed"):
-        publish(door, "dated", image=image, start_date=to_come(), end_date=to_come())
-    aging = publish(door, "aging", deprecation={"at": to_come(), "reason": "old"})
-    revoked = door.post(
+        publish(api, "dated", image=image, start_date=to_come(), end_date=to_come())
+    aging = publish(api, "aging", deprecation={"at": to_come(), "reason": "old"})
+    revoked = api.post(
         f"{VERSIONS}/{aging['id']}/revoke", "alice", {"reason": "bad", "at": to_come()}
     )
     assert revoked.status_code == 200
-    made(door, "/api/v2/images", "alice", name="empty", start_date=to_come(), end_date=to_come())
-    door.patch("/api/v2/images/shared-image", "alice", {"end_date": to_come()})
+    made(api, "/api/v2/images", "alice", name="empty", start_date=to_come(), end_date=to_come())
+    api.patch("/api/v2/images/shared-image", "alice", {"end_date": to_come()})
     place = {"version": aging["id"], "provider": "east", "identifier": "ami-1"}
     made(
-        door,
+        api,
         "/api/v2/provider_machines",
         "alice",
         **place,
         start_date=to_come(),
         end_date=to_come(),
     )
-    made(door, "/api/v2/providers", "dora", name="south", start_date=to_come(), end_date=to_come())
-    made(door, "/api/v2/tokens", "dora", name="short", scope="read", expires=to_come())
+    made(api, "/api/v2/providers", "dora", name="south", start_date=to_come(), end_date=to_come())
+    made(api, "/api/v2/tokens", "dora", name="short", scope="read", expires=to_come())
 
     world_own = later(NOON, days=1)  # the scheduled image's start
     assert list(steps(db, clock)) == [world_own, *awaited]
 
 
 def test_what_is_restored_revoked_or_withdrawn_is_not_awaited(
-    door: Door, db: Database, world: World, clock: Clock
+    api: ApiClient, db: Database, world: World, clock: Clock
 ) -> None:
     clock.move(days=2)
     with db.read() as tx:
@@ -73,12 +73,12 @@ def test_what_is_restored_revoked_or_withdrawn_is_not_awaited(
     later_on = hour(1)
     revocation = {"reason": "bad", "at": later_on}
     address = f"{VERSIONS}/{world.versions['open']}"
-    assert door.post(f"{address}/revoke", "alice", revocation).status_code == 200
+    assert api.post(f"{address}/revoke", "alice", revocation).status_code == 200
     with db.read() as tx:
         assert cache_expiry.next_instant(tx) == later_on
-    assert door.post(f"{address}/restore", "alice", {}).status_code == 200
-    assert door.patch(address, "alice", {"end_date": later_on}).status_code == 200
-    assert door.patch(address, "alice", {"end_date": None}).status_code == 200
+    assert api.post(f"{address}/restore", "alice", {}).status_code == 200
+    assert api.patch(address, "alice", {"end_date": later_on}).status_code == 200
+    assert api.patch(address, "alice", {"end_date": None}).status_code == 200
     with db.read() as tx:
         assert cache_expiry.next_instant(tx) is None
 

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import exists, select
 
 from goldenrod.rules import access
-from goldenrod.rules.access import ANONYMOUS, CONSOLE, Actor, Sight
+from goldenrod.rules.access import ANONYMOUS, CONSOLE, Actor, ReaderKind
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Build, Database, statement
 from goldenrod.store.paging import Filter
@@ -29,8 +29,8 @@ TABLES = schema.metadata.tables.keys()
 COMPOSE = {"select", "exists", "union_all"}
 RULE = {
     "readable",
-    "keeps_image",
-    "keeps_version",
+    "edits_image",
+    "edits_version",
     "listed_in_version",
     "launchable",
     "found_running",
@@ -432,13 +432,15 @@ def read_anew(text: str) -> set[str]:
     return twice | (own & below)
 
 
-@pytest.mark.parametrize("sight", Sight)
+@pytest.mark.parametrize("reader", ReaderKind)
 @pytest.mark.parametrize("noun", LISTS)
-def test_no_list_reads_a_row_further_up_anew(sqlite_db: Database, noun: str, sight: Sight) -> None:
+def test_no_list_reads_a_row_further_up_anew(
+    sqlite_db: Database, noun: str, reader: ReaderKind
+) -> None:
     # SQLAlchemy correlates with the next statement around only: a predicate further down about a
     # row further up reads that row's table anew instead, and then any of its rows will do.
     list_page, listing = LISTS[noun]
-    actor = next(a for a in (ANONYMOUS, Actor("user", 1, "someone"), CONSOLE) if a.sight is sight)
+    actor = next(a for a in (ANONYMOUS, Actor("user", 1, "someone"), CONSOLE) if a.reader is reader)
     for arguments in ({}, *({name: [sample_of(it)]} for name, it in listing.filters.items())):
         sqlite_db.trace = []
         with sqlite_db.read() as tx:

@@ -21,7 +21,7 @@ from goldenrod.catalogue.transfer import source_import
 from goldenrod.catalogue.versions import attachments, versions
 from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules import access, resources
-from goldenrod.rules.access import ANONYMOUS, Actor, Sight
+from goldenrod.rules.access import ANONYMOUS, Actor, ReaderKind
 from goldenrod.rules.visibility import branches, denormalised, stored_counts
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Database, Tx
@@ -41,18 +41,18 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     if request.param == "big":
         monkeypatch.setattr(stored_counts, "COUNTED_ONE_BY_ONE", 0)
         monkeypatch.setattr(resources, "FEW", -1)
-        monkeypatch.setattr(branches, "MOST_LANES", 1)
+        monkeypatch.setattr(branches, "MOST_BRANCHES", 1)
 
 
-def _readable(sight: Sight) -> Any:
+def _readable(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     columns = version.c.id, version.c.start_date, version.c.end_date, version.c.name_key
-    return select(*columns, version.c.image_id).where(access.readable(version, sight))
+    return select(*columns, version.c.image_id).where(access.readable(version, reader))
 
 
 def read(tx: Tx, actor: Actor) -> list[dict[str, Any]]:
     """The versions that the predicate holds for."""
-    return tx.rows(_readable, actor.sight, **resources.params(tx, actor))
+    return tx.rows(_readable, actor.reader, **resources.params(tx, actor))
 
 
 def in_order(rows: list[dict[str, Any]], ordering: str) -> list[str]:
@@ -177,7 +177,7 @@ class Play:
         self.versions.append(publishing.create_version(tx, actor, body).key)
 
     def edit(self, tx: Tx, actor: Actor) -> None:
-        row = versions.take_version(tx, actor, self.r.choice(self.versions))
+        row = versions.version_for_change(tx, actor, self.r.choice(self.versions))
         change: dict[str, Any] = self.r.choice(
             [
                 self.dates(),
@@ -190,7 +190,7 @@ class Play:
         publishing.edit_version(tx, actor, row, bodies.VersionPatch(**change))
 
     def end(self, tx: Tx, actor: Actor) -> None:
-        row = versions.take_version(tx, actor, self.r.choice(self.versions))
+        row = versions.version_for_change(tx, actor, self.r.choice(self.versions))
         publishing.end_version(tx, actor, row)
 
     def share(self, tx: Tx, actor: Actor) -> None:
@@ -198,11 +198,11 @@ class Play:
         body = bodies.NewVersionMembership(image_version=key, group=group)
         made = attachments.MEMBERSHIPS.attach(tx, actor, body)
         if self.r.random() < 0.4:
-            row = attachments.MEMBERSHIPS.take_pairing(tx, actor, made.key)
+            row = attachments.MEMBERSHIPS.attachment_for_change(tx, actor, made.key)
             attachments.MEMBERSHIPS.detach(tx, actor, row)
 
     def edit_image(self, tx: Tx, actor: Actor) -> None:
-        row = images.take_image(tx, actor, str(self.image()))
+        row = images.image_for_change(tx, actor, str(self.image()))
         change: dict[str, Any] = self.r.choice(
             [
                 {"is_public": self.r.random() < 0.5},

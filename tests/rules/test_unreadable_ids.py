@@ -43,7 +43,7 @@ class Sweeping(Rehearsal):
         return Database.write(self) if self.kept else super().write()
 
     def note(self) -> AbstractContextManager[Tx]:
-        return Database.note(self) if self.kept else super().note()
+        return Database.write_unversioned(self) if self.kept else super().write_unversioned()
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -55,7 +55,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 def things_of(stage: Stage, resource: str) -> list[Keys]:
     """The keys of all things of a resource: the values of NONE's forms that it has."""
     found = []
-    for it in stage.door.all(f"{API}/{resource}", "dora"):
+    for it in stage.api.all(f"{API}/{resource}", "dora"):
         keys = {form: str(it[form]) for form in NONE if it.get(form)}
         if resource == "image_versions":
             keys = {"uuid": keys["id"]}
@@ -65,7 +65,7 @@ def things_of(stage: Stage, resource: str) -> list[Keys]:
 
 def hidden_from(stage: Stage, actor: str, resource: str) -> list[Keys]:
     """The things that an actor may not see, by the API's list of them."""
-    seen = {str(it["id"]) for it in stage.door.all(f"{API}/{resource}", who(actor))}
+    seen = {str(it["id"]) for it in stage.api.all(f"{API}/{resource}", who(actor))}
     things = things_of(stage, resource)
     return [keys for keys in things if keys.get("id", keys["uuid"]) not in seen]
 
@@ -94,7 +94,7 @@ class Asked:
     def answer(self, key: str) -> tuple[int, dict[str, str], str]:
         rest = {"name": "stable", "delivery": self.stage.ids["deliveries"]["alice's"]}
         path = API + self.route.path.format(key=key, **rest)
-        answer = self.stage.door.ask(self.route.method, path, who(self.actor), self.body)
+        answer = self.stage.api.ask(self.route.method, path, who(self.actor), self.body)
         return answer.status_code, heads(dict(answer.headers)), answer.text
 
     def of_none(self, form: str) -> tuple[int, dict[str, str], str]:
@@ -129,11 +129,11 @@ def test_nested_keys_and_references_tell_nothing_either(stage: Stage) -> None:
     for whoever may not see them."""
     open_image = f"{API}/images/open-image"
     for actor in ACTORS:
-        seen = {it["name"] for it in stage.door.all(f"{open_image}/channels", who(actor))}
+        seen = {it["name"] for it in stage.api.all(f"{open_image}/channels", who(actor))}
         for name in {*CHANNELS, "inner"} - seen:
             for method, rest in (("GET", ""), ("GET", "/history"), ("PATCH", ""), ("DELETE", "")):
                 answers = [
-                    stage.door.ask(
+                    stage.api.ask(
                         method,
                         f"{open_image}/channels/{one}{rest}",
                         who(actor),
@@ -162,7 +162,7 @@ def _filters(stage: Stage, actor: str) -> None:
         for number, keys in enumerate(hidden_from(stage, actor, other)):
             form = sorted(keys)[number % len(keys)]
             told = [
-                stage.door.get(f"{API}/{resource}?{name}={key}", who(actor))
+                stage.api.get(f"{API}/{resource}?{name}={key}", who(actor))
                 for key in (keys[form], NONE[form])
             ]
             assert told[0].status_code == told[1].status_code, (actor, resource, keys)
@@ -199,7 +199,7 @@ def _references(stage: Stage, actor: str) -> None:
                 method = "POST"
                 if field == "owner":
                     method, path, body = "PATCH", f"{API}/images/open-image", {field: value}
-                answer = stage.door.ask(method, path, who(actor), body)
+                answer = stage.api.ask(method, path, who(actor), body)
                 echoed = answer.text.replace(f"no {value!r} here", "no KEY here")
                 texts.append((answer.status_code, echoed))
             assert texts[0] == texts[1], (actor, field, keys)

@@ -123,7 +123,7 @@ def test_maintainers_and_the_version_s_user_keep_it_and_who_made_the_image_does_
     assert readers_of_version(world) == {"alice", "bob", "dora as staff"}
     world.versions[1].user = CHARLIE
     assert readers_of_version(world) == {"alice", "bob", "charlie", "dora as staff"}
-    assert not model.keeps_image(world, model.reader_of(world, CHARLIE), 1)
+    assert not model.edits_image(world, model.reader_of(world, CHARLIE), 1)
 
 
 def test_an_image_is_read_by_whoever_reads_one_of_its_versions(world: World) -> None:

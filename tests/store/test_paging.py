@@ -15,7 +15,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import ids, made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 VERSIONS = "/image_versions"
 FAR = "9999-12-31T23:59:59.999999Z"
@@ -23,18 +23,18 @@ NAMES = ("b", "B2", "ä", "a", "é", "e", "10", "9", "ß", "z", "日", "Z9", "_"
 
 
 @pytest.fixture
-def many(door: Door, world: World) -> list[Any]:
+def many(api: ApiClient, world: World) -> list[Any]:
     """All that alice reads: many versions with few different dates, and several without an end."""
     for place, name in enumerate(NAMES):
         publish(
-            door,
+            api,
             name,
             image=("open", "closed")[place % 2],
             start_date=f"2026-0{1 + place % 3}-01T00:00:00Z",
             end_date=(None, "2030-01-01T00:00:00Z", FAR)[place // 2 % 3],
             allow_imaging=place % 3 > 0,
         )
-    return door.all(VERSIONS, "alice")
+    return api.all(VERSIONS, "alice")
 
 
 def sorted_as(ordering: str) -> Callable[[Any], Any]:
@@ -50,11 +50,11 @@ def sorted_as(ordering: str) -> Callable[[Any], Any]:
     return of
 
 
-def backward(door: Door, address: str | None, who: str) -> list[Any]:
+def backward(api: ApiClient, address: str | None, who: str) -> list[Any]:
     """All results from a page on to the first, in the list's order."""
     results: list[Any] = []
     while address:
-        page = door.get(address, who).json
+        page = api.get(address, who).json
         results = page["results"] + results
         address = page["previous"]
     return results
@@ -64,22 +64,22 @@ def backward(door: Door, address: str | None, who: str) -> list[Any]:
 
 
 def test_anonymous_and_a_stranger_list_and_count_what_they_may_read(
-    door: Door, many: list[Any], world: World
+    api: ApiClient, many: list[Any], world: World
 ) -> None:
     public = [version for version in many if version["image"]["slug"] == "open-image"]
     for who in (None, "charlie"):
-        page = door.get(VERSIONS, who).json
+        page = api.get(VERSIONS, who).json
         assert ids(page["results"]) == ids(public)
         assert page["count"] == len(public)
         # A filter that names what is hidden finds what one that names nothing finds.
         for query in ("image_id=closed-image", f"parent={world.versions['closed']}", "name=a"):
-            assert door.get(f"{VERSIONS}?{query}", who).json["count"] == 0
+            assert api.get(f"{VERSIONS}?{query}", who).json["count"] == 0
 
 
 # ── walking ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_walking_either_way_gives_the_whole(door: Door, many: list[Any]) -> None:
+def test_walking_either_way_gives_the_whole(api: ApiClient, many: list[Any]) -> None:
     orders = [sign + key for key in ("start_date", "end_date", "name") for sign in ("", "-")]
     for ordering in orders:
         whole = sorted(many, key=sorted_as(ordering), reverse=ordering.startswith("-"))
@@ -88,115 +88,115 @@ def test_walking_either_way_gives_the_whole(door: Door, many: list[Any]) -> None
             pages, last = [], address
             following: str | None = address
             while following:
-                page = door.get(following, "alice").json
+                page = api.get(following, "alice").json
                 assert page["count"] == len(many)
                 pages.append(page["results"])
                 last, following = following, page["next"]
             assert ids(chain.from_iterable(pages)) == ids(whole), (ordering, size)
             assert {len(page) for page in pages[:-1]} == {size}
-            assert ids(backward(door, last, "alice")) == ids(whole), (ordering, size)
-    assert ids(door.get(VERSIONS, "alice").json["results"]) == ids(
+            assert ids(backward(api, last, "alice")) == ids(whole), (ordering, size)
+    assert ids(api.get(VERSIONS, "alice").json["results"]) == ids(
         sorted(many, key=sorted_as("start_date"))
     )
 
 
-def test_links_keep_the_address_and_the_question(door: Door, many: list[Any]) -> None:
+def test_links_keep_the_address_and_the_question(api: ApiClient, many: list[Any]) -> None:
     for base in (VERSIONS, f"/api/v2{VERSIONS}"):
         asked = f"{base}?image_id=open-image&ordering=-name&page_size=4"
-        link = urlsplit(door.get(asked, "alice").json["next"])
+        link = urlsplit(api.get(asked, "alice").json["next"])
         assert (link.scheme, link.netloc, link.path) == ("", "", base)
         parts = parse_qs(link.query)
         assert parts.pop("cursor")
         assert parts == {"image_id": ["open-image"], "ordering": ["-name"], "page_size": ["4"]}
-    page = door.get(VERSIONS, "alice").json
+    page = api.get(VERSIONS, "alice").json
     assert page["next"] is page["previous"] is None
-    host = door.get(f"{VERSIONS}?page_size=1", "alice", headers={"Host": "evil.example"})
+    host = api.get(f"{VERSIONS}?page_size=1", "alice", headers={"Host": "evil.example"})
     assert "evil" not in host.text
 
 
-def test_rows_that_come_and_go_disturb_no_others(door: Door, many: list[Any]) -> None:
-    first = door.get(f"{VERSIONS}?page_size=5&ordering=name", "alice").json
+def test_rows_that_come_and_go_disturb_no_others(api: ApiClient, many: list[Any]) -> None:
+    first = api.get(f"{VERSIONS}?page_size=5&ordering=name", "alice").json
     seen, rest = ids(first["results"]), ids(sorted(many, key=sorted_as("name"))[5:])
     # One comes before the place that the walk has reached, one after; one seen last is renamed
     # to the front, one still to come leaves the list.
-    publish(door, "0 before")
-    after = publish(door, "日日 after")["id"]
-    door.patch(f"{VERSIONS}/{seen[-1]}", "alice", {"name": "0 renamed"})
-    door.patch("/api/v2/images/closed-image", "alice", {"maintainers": ["bob"]})
-    walked = ids(door.all(first["next"], "alice"))
+    publish(api, "0 before")
+    after = publish(api, "日日 after")["id"]
+    api.patch(f"{VERSIONS}/{seen[-1]}", "alice", {"name": "0 renamed"})
+    api.patch("/api/v2/images/closed-image", "alice", {"maintainers": ["bob"]})
+    walked = ids(api.all(first["next"], "alice"))
     assert walked == [*rest, after]
-    page = door.get(first["next"], "alice").json
-    earlier = ids(backward(door, page["previous"], "alice"))
+    page = api.get(first["next"], "alice").json
+    earlier = ids(backward(api, page["previous"], "alice"))
     assert set(seen[:-1]) < set(earlier)
 
 
 def test_a_page_whose_rows_are_all_gone_leads_back(
-    door: Door, many: list[Any], world: World, clock: Clock
+    api: ApiClient, many: list[Any], world: World, clock: Clock
 ) -> None:
     """For the anonymous, ended versions leave the list; what is left is one page."""
     address = f"{VERSIONS}?page_size=4"
-    first = door.get(address).json
+    first = api.get(address).json
     following = first["next"]
     while following:
-        page = door.get(following).json
+        page = api.get(following).json
         for version in page["results"]:
-            door.delete(f"{VERSIONS}/{version['id']}", "alice")
+            api.delete(f"{VERSIONS}/{version['id']}", "alice")
         following = page["next"]
-    empty = door.get(first["next"])
+    empty = api.get(first["next"])
     assert empty.status_code == 200
     assert (empty.json["results"], empty.json["next"], empty.json["count"]) == ([], None, 4)
-    assert door.get(empty.json["previous"]).json["results"] == first["results"]
+    assert api.get(empty.json["previous"]).json["results"] == first["results"]
 
 
 # ── pages by number ────────────────────────────────────────────────────────────────────────
 
 
-def test_pages_by_number(door: Door, many: list[Any]) -> None:
+def test_pages_by_number(api: ApiClient, many: list[Any]) -> None:
     whole, size = ids(many), 6
     pages = -(-len(whole) // size)
     for number in range(1, pages + 1):
-        page = door.get(f"{VERSIONS}?page_size={size}&page={number}", "alice").json
+        page = api.get(f"{VERSIONS}?page_size={size}&page={number}", "alice").json
         assert ids(page["results"]) == whole[size * (number - 1) : size * number]
         assert (page["next"] is None) == (number == pages)
         assert (page["previous"] is None) == (number == 1)
         if page["previous"]:
-            before = door.get(page["previous"], "alice").json["results"]
+            before = api.get(page["previous"], "alice").json["results"]
             assert ids(before) == whole[size * (number - 2) : size * (number - 1)]
     for absurd in (pages + 1, 0, "00", 10**9, 10**18, "9" * 5000):
-        answer = door.get(f"{VERSIONS}?page_size={size}&page={absurd}", "alice")
+        answer = api.get(f"{VERSIONS}?page_size={size}&page={absurd}", "alice")
         assert code(answer) == "404 page_not_found"
     for malformed in ("-1", "1.0", "1e3", "x", "", "１", "+1", "0x1"):
-        answer = door.get(f"{VERSIONS}?page={quote(malformed)}", "alice")
+        answer = api.get(f"{VERSIONS}?page={quote(malformed)}", "alice")
         assert code(answer) == "400 parameter_invalid", malformed
     # An empty list has a first page.
-    assert door.get(f"{VERSIONS}?name=none&page=1").json == {
+    assert api.get(f"{VERSIONS}?name=none&page=1").json == {
         "count": 0, "next": None, "previous": None, "results": [],
     }  # fmt: skip
 
 
-def test_page_size_is_1_to_1000(door: Door, world: World) -> None:
-    assert len(door.get(f"{VERSIONS}?page_size=1", "alice").json["results"]) == 1
-    assert door.get(f"{VERSIONS}?page_size=1000", "alice").status_code == 200
+def test_page_size_is_1_to_1000(api: ApiClient, world: World) -> None:
+    assert len(api.get(f"{VERSIONS}?page_size=1", "alice").json["results"]) == 1
+    assert api.get(f"{VERSIONS}?page_size=1000", "alice").status_code == 200
     for size in ("0", "1001", "-1", "x", "", "1.5", "9" * 5000, "１"):
-        answer = door.get(f"{VERSIONS}?page_size={quote(size)}", "alice")
+        answer = api.get(f"{VERSIONS}?page_size={quote(size)}", "alice")
         assert code(answer) == "400 parameter_invalid", size
         assert answer.json["errors"][0]["field"] == "page_size"
 
 
-def test_a_page_has_100_unless_said(door: Door, world: World) -> None:
+def test_a_page_has_100_unless_said(api: ApiClient, world: World) -> None:
     for n in range(95):
-        made(door, "/api/v2/licenses", "alice", title=f"l{n:03}", type="SPDX", text="MIT")
+        made(api, "/api/v2/licenses", "alice", title=f"l{n:03}", type="SPDX", text="MIT")
     for n in range(10):
-        made(door, "/api/v2/licenses", "alice", title=f"m{n:03}", type="SPDX", text="MIT")
-    page = door.get("/api/v2/licenses").json
+        made(api, "/api/v2/licenses", "alice", title=f"m{n:03}", type="SPDX", text="MIT")
+    page = api.get("/api/v2/licenses").json
     assert (len(page["results"]), page["count"]) == (100, 106)
-    assert len(door.get(page["next"]).json["results"]) == 6
+    assert len(api.get(page["next"]).json["results"]) == 6
 
 
 # ── what is refused ────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_unknown_malformed_or_given_twice_is_named(door: Door, world: World) -> None:
+def test_what_is_unknown_malformed_or_given_twice_is_named(api: ApiClient, world: World) -> None:
     refused = {
         "colour=red": "unknown",
         "Name=x": "unknown",
@@ -228,27 +228,27 @@ def test_what_is_unknown_malformed_or_given_twice_is_named(door: Door, world: Wo
         "page=1&cursor=x": "invalid",
     }
     for query, problem in refused.items():
-        answer = door.get(f"{VERSIONS}?{query}")
+        answer = api.get(f"{VERSIONS}?{query}")
         assert code(answer) == f"400 parameter_{problem}", query
         [error] = answer.json["errors"]
         assert error["field"] in query.replace("%00", "\0")
         for known in ("image_id", "created_by", "start_date__gte", "ordering", "cursor"):
             assert known in answer.json["detail"], query
-    assert code(door.get(f"{VERSIONS}?name=%ED%A0%80")) == "400 parameter_invalid"
-    assert code(door.get(f"{VERSIONS}?name=%FF")) == "400 parameter_invalid"
+    assert code(api.get(f"{VERSIONS}?name=%ED%A0%80")) == "400 parameter_invalid"
+    assert code(api.get(f"{VERSIONS}?name=%FF")) == "400 parameter_invalid"
     one = f"{VERSIONS}/{world.versions['open']}"
-    assert code(door.get(f"{one}?colour=red")) == "400 parameter_unknown"
+    assert code(api.get(f"{one}?colour=red")) == "400 parameter_unknown"
 
 
-def test_cursors_that_no_list_gave(door: Door, many: list[Any]) -> None:
-    link = door.get(f"{VERSIONS}?page_size=3", "alice").json["next"]
+def test_cursors_that_no_list_gave(api: ApiClient, many: list[Any]) -> None:
+    link = api.get(f"{VERSIONS}?page_size=3", "alice").json["next"]
     [given] = parse_qs(urlsplit(link).query)["cursor"]
     order, op, value, key = json.loads(base64.urlsafe_b64decode(given + "=="))
 
     def written(*parts: Any) -> str:
         return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
-    assert door.get(f"{VERSIONS}?cursor={written(order, op, value, key)}").status_code == 200
+    assert api.get(f"{VERSIONS}?cursor={written(order, op, value, key)}").status_code == 200
     bad = [
         "", "x", "!!!!", "é", "\0", given[:-2], given[1:], given + "A", "A" * 9000,
         written(), written(order, op, value), written(order, op, value, key, key),
@@ -265,35 +265,37 @@ def test_cursors_that_no_list_gave(door: Door, many: list[Any]) -> None:
         base64.urlsafe_b64encode(b'["start_date","gt",1e999,1]').decode(),
     ]  # fmt: skip
     for cursor in bad:
-        answer = door.get(f"{VERSIONS}?page_size=3&cursor={quote(cursor)}", "alice")
+        answer = api.get(f"{VERSIONS}?page_size=3&cursor={quote(cursor)}", "alice")
         assert code(answer) == "400 parameter_invalid", cursor
         assert answer.json["errors"][0]["field"] == "cursor"
     for other in ("-start_date", "name", "end_date"):
-        answer = door.get(f"{VERSIONS}?ordering={other}&cursor={given}", "alice")
+        answer = api.get(f"{VERSIONS}?ordering={other}&cursor={given}", "alice")
         assert code(answer) == "400 parameter_invalid", other
     named = written("name", "gt", "\ud800", key)
-    answer = door.get(f"{VERSIONS}?ordering=name&cursor={named}", "alice")
+    answer = api.get(f"{VERSIONS}?ordering=name&cursor={named}", "alice")
     assert code(answer) == "400 parameter_invalid"
     # Another list's cursor.
-    assert code(door.get(f"/api/v2/images?cursor={given}")) == "400 parameter_invalid"
+    assert code(api.get(f"/api/v2/images?cursor={given}")) == "400 parameter_invalid"
     for key in (0, -1, 2**63, True, 1.0, "1"):
         cursor = written("start_date", "gt", value, key)
-        assert code(door.get(f"/api/v2/images?cursor={cursor}")) == "400 parameter_invalid", key
+        assert code(api.get(f"/api/v2/images?cursor={cursor}")) == "400 parameter_invalid", key
 
 
 # ── filters ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_filters_of_versions(door: Door, many: list[Any], world: World, clock: Clock) -> None:
+def test_the_filters_of_versions(
+    api: ApiClient, many: list[Any], world: World, clock: Clock
+) -> None:
     """Each against plain Python on what the same reader's whole list shows."""
-    bobs = made(door, "/api/v2/images", "bob", name="bob's", maintainers=["lab"])["id"]
-    child = publish(door, "child", parent=world.versions["open"], licenses=[])
-    made(door, VERSIONS, "bob", name="by bob", image=bobs)
+    bobs = made(api, "/api/v2/images", "bob", name="bob's", maintainers=["lab"])["id"]
+    child = publish(api, "child", parent=world.versions["open"], licenses=[])
+    made(api, VERSIONS, "bob", name="by bob", image=bobs)
     arm = {"provider": "east", "identifier": "arm", "architecture": "arm64"}
-    publish(door, "on arm", image="closed", machines=[arm])
+    publish(api, "on arm", image="closed", machines=[arm])
     license = world.licenses["apache"]
     mark = "2026-02-01T00:00:00.000000Z"
-    uuid = door.get("/api/v2/images/open-image", "alice").json["uuid"]
+    uuid = api.get("/api/v2/images/open-image", "alice").json["uuid"]
 
     def on(name: str) -> Callable[[Any], bool]:
         return lambda v: any(m["provider"].get("name") == name for m in v["machines"])
@@ -340,9 +342,9 @@ def test_the_filters_of_versions(door: Door, many: list[Any], world: World, cloc
         ),
     }
     for who in ("alice", "bob", "charlie", "dora"):
-        whole = door.all(VERSIONS, who)
+        whole = api.all(VERSIONS, who)
         for query, holds in asked.items():
-            page = door.get(f"{VERSIONS}?{query}", who).json
+            page = api.get(f"{VERSIONS}?{query}", who).json
             expected = [version for version in whole if holds(version)]
             assert ids(page["results"]) == ids(expected), (who, query)
             assert page["count"] == len(expected)
@@ -350,11 +352,11 @@ def test_the_filters_of_versions(door: Door, many: list[Any], world: World, cloc
                 assert len(expected) < len(whole), query
 
 
-def test_the_filters_of_images(door: Door, world: World) -> None:
+def test_the_filters_of_images(api: ApiClient, world: World) -> None:
     arm = {"provider": "east", "identifier": "arm", "architecture": "arm64"}
-    publish(door, "on arm", image="closed", machines=[arm])
-    door.patch("/api/v2/images/kept-image", "alice", {"owner": "charlie"})
-    made(door, "/api/v2/images", "bob", name="Bob's", tags=["Open-Tag"])
+    publish(api, "on arm", image="closed", machines=[arm])
+    api.patch("/api/v2/images/kept-image", "alice", {"owner": "charlie"})
+    made(api, "/api/v2/images", "bob", name="Bob's", tags=["Open-Tag"])
     asked: dict[str, set[str]] = {
         "name=OPEN%20image": {"open-image"},
         "tag=open-tag": {"open-image", "bob-s"},
@@ -369,24 +371,24 @@ def test_the_filters_of_images(door: Door, world: World) -> None:
         "search=BOB": {"bob-s"},
     }
     for query, slugs in asked.items():
-        page = door.get(f"/api/v2/images?{query}", "dora").json
+        page = api.get(f"/api/v2/images?{query}", "dora").json
         assert {image["slug"] for image in page["results"]} == slugs, query
         assert page["count"] == len(slugs)
     # The private provider shows to who has an identity there: for others it filters nothing in.
-    assert door.get("/api/v2/images?provider=west", "charlie").json["count"] == 0
-    assert door.get("/api/v2/images?provider=west", "bob").json["count"] == 3
-    assert door.get("/api/v2/images?architecture=arm64").json["count"] == 0
+    assert api.get("/api/v2/images?provider=west", "charlie").json["count"] == 0
+    assert api.get("/api/v2/images?provider=west", "bob").json["count"] == 3
+    assert api.get("/api/v2/images?architecture=arm64").json["count"] == 0
 
 
 # ── what a request costs ───────────────────────────────────────────────────────────────────
 
 
-def test_how_many_statements_a_read_runs(door: Door, db: Database, many: list[Any]) -> None:
+def test_how_many_statements_a_read_runs(api: ApiClient, db: Database, many: list[Any]) -> None:
     """The same for one row as for a hundred. (What revision the catalogue is at comes with each; on
     SQLite it is no statement.)"""
-    cold = Door(db, config.load({"GOLDENROD_CACHE_MB": "0"}), door.world)
+    cold = ApiClient(db, config.load({"GOLDENROD_CACHE_MB": "0"}), api.world)
     for n in range(80):
-        publish(door, f"more {n}")
+        publish(api, f"more {n}")
 
     def statements(address: str, who: str | None) -> list[str]:
         cold.get(address, who)  # notes the token's use, and compiles
@@ -396,7 +398,7 @@ def test_how_many_statements_a_read_runs(door: Door, db: Database, many: list[An
         return ran
 
     one, public = f"{VERSIONS}/{many[0]['id']}", f"{VERSIONS}?image_id=open-image&page_size=1"
-    open_one = door.get(public).json["results"][0]["url"]
+    open_one = api.get(public).json["results"][0]["url"]
     # The version, its lists and all inside it: one statement.
     assert len(statements(open_one, None)) == 1
     # Who asks (the token with its user, their groups and identities), and the version.

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from goldenrod.base import clock
-from goldenrod.store import revision as watch
-from goldenrod.store.db import Database, Moved
-from goldenrod.store.revision import JoinedWatch, Seen, SqliteWatch
+from goldenrod.store import revision as open_revision_source
+from goldenrod.store.db import Database, SnapshotChanged
+from goldenrod.store.revision import BatchedReads, Revision, WalIndexRevision
 
 MANY = 300
 
@@ -22,13 +22,15 @@ def test_it_is_the_revision_after_each_write(
     db = new_database(backend)
     other = Database(db.url, pool=1)
     before = clock.micros()
-    seen = db.look()
+    seen = db.current_revision()
     # The databases' clock is this machine's.
     assert before <= seen.micros <= clock.micros()
     for n in range(1, MANY):
         with (db if n % 3 else other).write():
             pass
-        assert db.look().revision == other.look().revision == seen.revision + n
+        assert (
+            db.current_revision().revision == other.current_revision().revision == seen.revision + n
+        )
     other.close()
 
 
@@ -36,14 +38,14 @@ def test_what_is_undone_or_only_noted_leaves_it(
     new_database: Callable[[str], Database], backend: str
 ) -> None:
     db = new_database(backend)
-    revision = db.look().revision
+    revision = db.current_revision().revision
     with db.write() as tx:
         tx.undone = True
     with pytest.raises(ZeroDivisionError), db.write():
         raise ZeroDivisionError
-    with db.note():
+    with db.write_unversioned():
         pass
-    assert db.look().revision == revision
+    assert db.current_revision().revision == revision
 
 
 def test_on_sqlite_it_is_found_without_a_statement(
@@ -51,14 +53,14 @@ def test_on_sqlite_it_is_found_without_a_statement(
 ) -> None:
     with sqlite_db.write():
         pass
-    revision = sqlite_db.look().revision
+    revision = sqlite_db.current_revision().revision
     asked: list[int] = []
-    monkeypatch.setattr(SqliteWatch, "_ask", lambda self: asked.append(1) or -1)
-    assert sqlite_db.look().revision == revision
+    monkeypatch.setattr(WalIndexRevision, "_ask", lambda self: asked.append(1) or -1)
+    assert sqlite_db.current_revision().revision == revision
     assert asked == []
     with sqlite_db.write():
         pass
-    assert sqlite_db.look().revision == -1
+    assert sqlite_db.current_revision().revision == -1
     assert asked == [1]
 
 
@@ -80,15 +82,15 @@ def test_where_the_header_cannot_be_mapped_a_statement_asks(
         def unmappable(*given: Any, **more: Any) -> None:
             raise OSError("this file system maps nothing")
 
-        monkeypatch.setattr(watch.mmap, "mmap", unmappable)
+        monkeypatch.setattr(open_revision_source.mmap, "mmap", unmappable)
         plain = sqlite_db._driver._open  # type: ignore[attr-defined]
-    asking = SqliteWatch(path, plain)
+    asking = WalIndexRevision(path, plain)
     assert not asking.mapped
     writer = plain()
-    first = asking.look().revision
+    first = asking.current_revision().revision
     for n in range(1, 20):
         writer.execute("UPDATE catalogue SET revision = revision + 1")
-        assert asking.look().revision == first + n
+        assert asking.current_revision().revision == first + n
     asking.close()
     writer.close()
 
@@ -97,12 +99,12 @@ def test_what_is_mapped_stays_open_until_its_last_catalogue_is_closed(sqlite_db:
     """Closing a file takes SQLite's locks on it from the whole process."""
     path = sqlite_db.url.removeprefix("sqlite:///")
     other = Database(sqlite_db.url)
-    assert sqlite_db.look() and other.look()
-    assert len(watch._kept_open[path]) == 2
+    assert sqlite_db.current_revision() and other.current_revision()
+    assert len(open_revision_source._kept_open[path]) == 2
     other.close()
-    assert len(watch._kept_open[path]) == 2
+    assert len(open_revision_source._kept_open[path]) == 2
     sqlite_db.close()
-    assert path not in watch._kept_open
+    assert path not in open_revision_source._kept_open
 
 
 # ── one question in flight ─────────────────────────────────────────────────────────────────
@@ -116,24 +118,24 @@ class _Slow:
         self.may_end = threading.Semaphore(0)
         self.answers = 0
 
-    def ask(self) -> Seen:
+    def ask(self) -> Revision:
         self.answers += 1
         answer = self.answers
         self.began.release()
         assert self.may_end.acquire(timeout=10)
         if answer == 2:
             raise ConnectionError
-        return Seen(answer, 0)
+        return Revision(answer, 0)
 
 
 def test_nobody_joins_a_question_that_has_begun() -> None:
     slow = _Slow()
-    joined = JoinedWatch(slow.ask, lambda: None)
+    joined = BatchedReads(slow.ask, lambda: None)
     found: dict[str, Any] = {}
 
     def look(name: str) -> None:
         try:
-            found[name] = joined.look().revision
+            found[name] = joined.current_revision().revision
         except ConnectionError as error:
             found[name] = error
 
@@ -162,29 +164,29 @@ def test_nobody_joins_a_question_that_has_begun() -> None:
     assert [type(found[name]) for name in ("second", "third", "fourth")] == [ConnectionError] * 3
     assert found["fifth"] == 3
     slow.may_end.release()
-    assert joined.look().revision == 4
+    assert joined.current_revision().revision == 4
 
 
 def test_who_asks_for_others_hands_over_in_time() -> None:
     """More threads than one asks for, each many times: all are answered, each after it asked."""
     asked = 0
 
-    def ask() -> Seen:
+    def ask() -> Revision:
         nonlocal asked
         asked += 1
         time.sleep(0)
-        return Seen(asked, 0)
+        return Revision(asked, 0)
 
-    joined = JoinedWatch(ask, lambda: None)
+    joined = BatchedReads(ask, lambda: None)
     wrong: list[tuple[int, int]] = []
 
     def look() -> None:
         for _ in range(200):
             before = asked
-            if (seen := joined.look().revision) <= before:
+            if (seen := joined.current_revision().revision) <= before:
                 wrong.append((before, seen))
 
-    threads = [threading.Thread(target=look) for _ in range(3 * watch.MOST_ASKED)]
+    threads = [threading.Thread(target=look) for _ in range(3 * open_revision_source.MOST_ASKED)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -203,13 +205,13 @@ def _until(holds: Callable[[], bool]) -> None:
 
 def test_a_lost_connection_is_made_anew(new_database: Callable[[str], Database]) -> None:
     db = new_database("postgresql")
-    revision = db.look().revision
+    revision = db.current_revision().revision
     with db.connection() as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert db.look().revision == revision
+    assert db.current_revision().revision == revision
 
 
 # ── a glance ───────────────────────────────────────────────────────────────────────────────
@@ -217,8 +219,8 @@ def test_a_lost_connection_is_made_anew(new_database: Callable[[str], Database])
 
 def revisions(tx: Any) -> tuple[int, int]:
     """The revision as two statements of a transaction see it, with a write let in between."""
-    first = tx.sql(watch.ASKED).fetchone()[0]
-    return first, tx.sql(watch.ASKED).fetchone()[0]
+    first = tx.sql(open_revision_source.ASKED).fetchone()[0]
+    return first, tx.sql(open_revision_source.ASKED).fetchone()[0]
 
 
 class _LetIn(list[str]):
@@ -240,23 +242,23 @@ def test_a_glance_is_one_snapshot_or_none(
 ) -> None:
     db = new_database(backend)
     other = Database(db.url, pool=1)
-    with db.glance() as tx:
+    with db.optimistic_read() as tx:
         assert revisions(tx) == (tx.revision, tx.revision)
     db.trace = _LetIn(other, 1)
-    with pytest.raises(Moved), db.glance() as tx:
+    with pytest.raises(SnapshotChanged), db.optimistic_read() as tx:
         first, second = revisions(tx)
         assert second == first + 1
     # Whatever it ends with: what it was made from was not one state.
     db.trace = _LetIn(other, 1)
-    with pytest.raises(Moved), db.glance() as tx:
+    with pytest.raises(SnapshotChanged), db.optimistic_read() as tx:
         revisions(tx)
         raise ZeroDivisionError
     db.trace = None
-    with pytest.raises(ZeroDivisionError), db.glance() as tx:
+    with pytest.raises(ZeroDivisionError), db.optimistic_read() as tx:
         revisions(tx)
         raise ZeroDivisionError
     # One statement is a snapshot by itself, written before or not.
     db.trace = _LetIn(other, 0)
-    with db.glance() as tx:
-        assert tx.sql(watch.ASKED).fetchone()[0] == tx.revision + 1
+    with db.optimistic_read() as tx:
+        assert tx.sql(open_revision_source.ASKED).fetchone()[0] == tx.revision + 1
     other.close()

@@ -22,7 +22,7 @@ from goldenrod.store.db import Database, Tx
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import migrate
 from tests.support.cast import World, build_world
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.processes.postgres import Cluster
 
 DAY_ONE = Instant("2026-01-01T00:00:00.000000Z")
@@ -124,7 +124,7 @@ def test_a_statement_that_fails_leaves_nothing(db: Database) -> None:
     assert users(db) == before
 
 
-def test_a_refused_post_leaves_nothing(door: Door, db: Database, world: World) -> None:
+def test_a_refused_post_leaves_nothing(api: ApiClient, db: Database, world: World) -> None:
     """The second machine is refused when the version and the first are written already."""
 
     def rows() -> dict[str, int]:
@@ -133,11 +133,11 @@ def test_a_refused_post_leaves_nothing(door: Door, db: Database, world: World) -
             return {name: tx.value(_count, name) for name in names} | {"revision": tx.revision}
 
     # The first use of the token is noted once, apart from this.
-    door.get("/image_versions", "alice")
+    api.get("/image_versions", "alice")
     before = rows()
     machine = {"provider": "east", "identifier": "twice"}
     body = {"name": "2", "image": world.images["open"], "machines": [machine, machine]}
-    answer = door.post("/image_versions", "alice", body, headers={"Idempotency-Key": "k"})
+    answer = api.post("/image_versions", "alice", body, headers={"Idempotency-Key": "k"})
     assert code(answer) == "409 machine_taken"
     assert rows() == before
 
@@ -152,7 +152,7 @@ def test_errors_leak_no_connections(
     small = Database(new_database(backend).url, pool=2)
     try:
         for failing in (Stop, NotFound, KeyboardInterrupt, GeneratorExit):
-            for opened in (small.read, small.write, small.note) * 2:
+            for opened in (small.read, small.write, small.write_unversioned) * 2:
                 with pytest.raises(failing), opened() as tx:
                     assert tx.value(_count, "users") == 0
                     raise failing
@@ -187,17 +187,17 @@ def test_connections_that_were_cut_are_replaced(
 
 
 @pytest.fixture
-def impatient(sqlite_db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+def impatient(sqlite_db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiClient]:
     """The app on SQLite, which waits for another writer 50 milliseconds only."""
     world = build_world(sqlite_db)
     monkeypatch.setattr(store, "BUSY_TIMEOUT_MS", 50)
     opened = Database(sqlite_db.url)
-    yield Door(opened, config.load({}), world)
+    yield ApiClient(opened, config.load({}), world)
     opened.close()
 
 
 def test_a_busy_sqlite_refuses_changes_and_answers_reads(
-    impatient: Door, sqlite_db: Database
+    impatient: ApiClient, sqlite_db: Database
 ) -> None:
     other = sqlite3.connect(sqlite_path(sqlite_db.url), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -239,15 +239,15 @@ def test_a_database_that_was_away_comes_back_by_itself(monkeypatch: pytest.Monke
         try:
             migrate(db)
             world = build_world(db)
-            door = Door(db, config.load({}), world)
-            assert door.get("/image_versions").json["count"] == 1
+            api = ApiClient(db, config.load({}), world)
+            assert api.get("/image_versions").json["count"] == 1
             cluster.halt()
             away = [
-                door.get("/image_versions"),
-                door.get("/image_versions", "alice"),
-                door.get("/nowhere"),
-                door.post("/api/v2/images", "alice", {"name": "n"}),
-                door.post("/api/v2/tokens", None, {"username": "alice", "password": "x"}),
+                api.get("/image_versions"),
+                api.get("/image_versions", "alice"),
+                api.get("/nowhere"),
+                api.post("/api/v2/images", "alice", {"name": "n"}),
+                api.post("/api/v2/tokens", None, {"username": "alice", "password": "x"}),
             ]
             for answer in away:
                 assert code(answer) == "503 database_unavailable"
@@ -257,12 +257,12 @@ def test_a_database_that_was_away_comes_back_by_itself(monkeypatch: pytest.Monke
             # Long enough for a pool that waits ever longer between its tries to come back late.
             until = time.monotonic() + OUTAGE_S
             while time.monotonic() < until:
-                assert door.get("/image_versions").status_code == 503
+                assert api.get("/image_versions").status_code == 503
             cluster.resume()
             back = time.monotonic()
-            while door.get("/image_versions").status_code != 200:
+            while api.get("/image_versions").status_code != 200:
                 assert time.monotonic() - back < BACK_S, "it does not come back soon"
-            assert door.post("/api/v2/images", "alice", {"name": "n"}).status_code == 201
+            assert api.post("/api/v2/images", "alice", {"name": "n"}).status_code == 201
         finally:
             db.close()
 
@@ -285,19 +285,19 @@ def _dates() -> Any:
     return select(image.c.uuid, image.c.start_date, image.c.end_date).order_by(image.c.id)
 
 
-def test_instants_and_ids_are_the_same_text(door: Door, db: Database) -> None:
+def test_instants_and_ids_are_the_same_text(api: ApiClient, db: Database) -> None:
     for instant in INSTANTS:
         body = {"name": "n", "start_date": instant, "end_date": instant, "slug": f"n{instant[:4]}"}
-        made = door.post("/api/v2/images", "alice", body)
+        made = api.post("/api/v2/images", "alice", body)
         assert made.status_code == 201, made.text
         assert (made.json["start_date"], made.json["end_date"]) == (instant, instant)
-        found = door.get(f"/api/v2/images/{made.json['uuid']}", "alice").json
+        found = api.get(f"/api/v2/images/{made.json['uuid']}", "alice").json
         assert found == made.json
         assert found["uuid"] == found["uuid"].lower()
         with db.read() as tx:
             row = tx.rows(_dates)[-1]
         assert row == {"uuid": found["uuid"], "start_date": instant, "end_date": instant}
-    listed = door.all("/api/v2/images?name=n&ordering=end_date&page_size=2", "alice")
+    listed = api.all("/api/v2/images?name=n&ordering=end_date&page_size=2", "alice")
     assert [image["end_date"] for image in listed] == list(INSTANTS)
 
 
@@ -306,7 +306,7 @@ def test_now_is_an_instant_on_the_databases_clock(
 ) -> None:
     db = new_database(backend)
     readings = []
-    for opened in (db.read, db.write, db.note):
+    for opened in (db.read, db.write, db.write_unversioned):
         with opened() as tx:
             readings.append(tx.now)
     assert readings == sorted(readings)

@@ -15,7 +15,7 @@ from goldenrod.base import config
 from goldenrod.catalogue.accounts import password_sign_in
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
-from tests.support.client import Door, Result
+from tests.support.client import ApiClient, Result
 
 pytestmark = pytest.mark.long
 
@@ -23,7 +23,7 @@ ROUNDS = 8
 INCREMENTS = 10
 PATIENCE_S = 60
 
-Task = Callable[[Door, World, int], Any]
+Task = Callable[[ApiClient, World, int], Any]
 
 
 class _Meeting:
@@ -43,7 +43,7 @@ def meet() -> None:
 def _run(task: Task, url: str, world: World, part: int) -> Any:
     db = Database(url, pool=2)
     try:
-        return task(Door(db, config.load({}), world), world, part)
+        return task(ApiClient(db, config.load({}), world), world, part)
     except BaseException as error:
         if not isinstance(error, BrokenBarrierError):
             _Meeting.barrier.abort()
@@ -66,7 +66,7 @@ class Two:
     def __init__(self, db: Database, pool: ProcessPoolExecutor, barrier: Any) -> None:
         self.db, self._pool, self._barrier = db, pool, barrier
         self.world = build_world(db)
-        self.door = Door(db, config.load({}), self.world)
+        self.api = ApiClient(db, config.load({}), self.world)
 
     def do(self, task: Task) -> list[Any]:
         self._barrier.reset()
@@ -94,15 +94,15 @@ def each_round(two: Two, task: Task) -> list[list[str]]:
     return [sorted(pair) for pair in zip(*two.do(task), strict=True)]
 
 
-def cross_parents(door: Door, world: World, part: int) -> list[str]:
-    found = door.all(f"/image_versions?image_id={world.images['closed']}", "alice")
+def cross_parents(api: ApiClient, world: World, part: int) -> list[str]:
+    found = api.all(f"/image_versions?image_id={world.images['closed']}", "alice")
     ids = {version["name"]: version["id"] for version in found}
     outcomes = []
     for number in range(ROUNDS):
         pair = [ids[f"left-{number}"], ids[f"right-{number}"]]
         meet()
         patch = {"parent": pair[1 - part]}
-        outcomes.append(outcome(door.patch(f"/image_versions/{pair[part]}", "alice", patch)))
+        outcomes.append(outcome(api.patch(f"/image_versions/{pair[part]}", "alice", patch)))
     return outcomes
 
 
@@ -110,17 +110,17 @@ def test_parents_set_at_once_make_no_cycle(two: Two) -> None:
     for number in range(ROUNDS):
         for side in ("left", "right"):
             body = {"name": f"{side}-{number}", "image": two.world.images["closed"]}
-            assert two.door.post("/image_versions", "alice", body).status_code == 201
+            assert two.api.post("/image_versions", "alice", body).status_code == 201
     assert each_round(two, cross_parents) == [["200", "409 parent_cycle"]] * ROUNDS
 
 
-def publish_same_names(door: Door, world: World, part: int) -> list[str]:
+def publish_same_names(api: ApiClient, world: World, part: int) -> list[str]:
     outcomes = []
     for number in range(ROUNDS):
         name = f"release-{number}"
         body = {"name": name.upper() if part else name, "image": world.images["kept"]}
         meet()
-        outcomes.append(outcome(door.post("/image_versions", ("alice", "bob")[part], body)))
+        outcomes.append(outcome(api.post("/image_versions", ("alice", "bob")[part], body)))
     return outcomes
 
 
@@ -128,14 +128,14 @@ def test_a_versions_name_is_given_once(two: Two) -> None:
     assert each_round(two, publish_same_names) == [["201", "409 version_name_taken"]] * ROUNDS
 
 
-def make_same_accounts(door: Door, world: World, part: int) -> list[str]:
+def make_same_accounts(api: ApiClient, world: World, part: int) -> list[str]:
     outcomes = []
     for number in range(ROUNDS):
         meet()
         if part:
-            answer = door.post("/api/v2/groups", "dora", {"name": f"Crew {number}"})
+            answer = api.post("/api/v2/groups", "dora", {"name": f"Crew {number}"})
         else:
-            answer = door.post("/api/v2/users", "dora", {"username": f"crew {number}"})
+            answer = api.post("/api/v2/users", "dora", {"username": f"crew {number}"})
         outcomes.append(outcome(answer))
     return outcomes
 
@@ -144,29 +144,29 @@ def test_a_user_and_a_group_never_get_one_name(two: Two) -> None:
     assert each_round(two, make_same_accounts) == [["201", "409 name_taken"]] * ROUNDS
 
 
-def place_same_machines(door: Door, world: World, part: int) -> list[str]:
-    found = door.all(f"/image_versions?image_id={world.images['kept']}", "alice")
+def place_same_machines(api: ApiClient, world: World, part: int) -> list[str]:
+    found = api.all(f"/image_versions?image_id={world.images['kept']}", "alice")
     outcomes = []
     for number in range(ROUNDS):
         body = {"version": found[part]["id"], "provider": "east", "identifier": f"ami-{number}"}
         meet()
-        outcomes.append(outcome(door.post("/api/v2/provider_machines", "alice", body)))
+        outcomes.append(outcome(api.post("/api/v2/provider_machines", "alice", body)))
     return outcomes
 
 
 def test_an_identifier_is_one_machines(two: Two) -> None:
-    two.door.post("/image_versions", "alice", {"name": "2", "image": two.world.images["kept"]})
+    two.api.post("/image_versions", "alice", {"name": "2", "image": two.world.images["kept"]})
     assert each_round(two, place_same_machines) == [["201", "409 machine_taken"]] * ROUNDS
 
 
-def increment(door: Door, world: World, part: int) -> int:
+def increment(api: ApiClient, world: World, part: int) -> int:
     """Add one to a version's min_cpu, again and again; how often somebody else was faster."""
     address, who = f"/image_versions/{world.versions['kept']}", ("alice", "bob")[part]
     lost = done = 0
     meet()
     while done < INCREMENTS:
-        read = door.get(address, who)
-        answer = door.patch(
+        read = api.get(address, who)
+        answer = api.patch(
             address,
             who,
             {"min_cpu": read.json["min_cpu"] + 1},
@@ -180,19 +180,19 @@ def increment(door: Door, world: World, part: int) -> int:
 
 def test_no_change_is_lost_under_if_match(two: Two) -> None:
     address = f"/image_versions/{two.world.versions['kept']}"
-    assert two.door.patch(address, "alice", {"min_cpu": 0}).status_code == 200
+    assert two.api.patch(address, "alice", {"min_cpu": 0}).status_code == 200
     two.do(increment)
-    assert two.door.get(address, "alice").json["min_cpu"] == 2 * INCREMENTS
-    told = two.door.all(f"{address}/history", "alice")[2:]
+    assert two.api.get(address, "alice").json["min_cpu"] == 2 * INCREMENTS
+    told = two.api.all(f"{address}/history", "alice")[2:]
     steps = [entry["changes"]["min_cpu"] for entry in told]
     assert steps == [{"before": n, "after": n + 1} for n in range(2 * INCREMENTS)]
 
 
-def post_with_one_key(door: Door, world: World, part: int) -> list[tuple[str, Any]]:
+def post_with_one_key(api: ApiClient, world: World, part: int) -> list[tuple[str, Any]]:
     outcomes = []
     for number in range(ROUNDS):
         meet()
-        answer = door.post(
+        answer = api.post(
             "/api/v2/images",
             "charlie",
             {"name": f"once-{number}"},
@@ -206,14 +206,14 @@ def test_one_key_makes_one_thing(two: Two) -> None:
     first, second = two.do(post_with_one_key)
     assert first == second
     assert {status for status, _ in first} == {"201"}
-    assert two.door.get("/api/v2/images?owner=charlie", "charlie").json["count"] == ROUNDS
+    assert two.api.get("/api/v2/images?owner=charlie", "charlie").json["count"] == ROUNDS
 
 
-def fail_to_sign_in(door: Door, world: World, part: int) -> list[str]:
+def fail_to_sign_in(api: ApiClient, world: World, part: int) -> list[str]:
     body = {"username": "alice", "password": "wrong"}
     meet()
     attempts = range(password_sign_in.MOST_BY_ACCOUNT)
-    return [outcome(door.post("/api/v2/tokens", None, body)) for _ in attempts]
+    return [outcome(api.post("/api/v2/tokens", None, body)) for _ in attempts]
 
 
 def test_failures_at_once_are_all_counted(two: Two) -> None:
@@ -226,17 +226,17 @@ def test_failures_at_once_are_all_counted(two: Two) -> None:
 STABLE = "/api/v2/images/open-image/channels/stable"
 
 
-def promote(door: Door, world: World, part: int) -> list[str]:
+def promote(api: ApiClient, world: World, part: int) -> list[str]:
     """Both saw the same; each promotes another version."""
-    found = door.all("/image_versions?image_id=open-image", "alice")
+    found = api.all("/image_versions?image_id=open-image", "alice")
     ids = {version["name"]: version["id"] for version in found}
     outcomes = []
     for number in range(ROUNDS):
-        seen = door.get(STABLE, "alice").headers["etag"]
+        seen = api.get(STABLE, "alice").headers["etag"]
         body = {"version": ids[f"{'left' if part else 'right'}-{number}"], "reason": str(part)}
         meet()
         headers = {"If-Match": seen}
-        outcomes.append(outcome(door.ask("PUT", STABLE, "alice", body, headers=headers)))
+        outcomes.append(outcome(api.ask("PUT", STABLE, "alice", body, headers=headers)))
         meet()
     return outcomes
 
@@ -245,26 +245,26 @@ def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told(two: Two) -> 
     for number in range(ROUNDS):
         for side in ("left", "right"):
             body = {"name": f"{side}-{number}", "image": two.world.images["open"]}
-            assert two.door.post("/image_versions", "alice", body).status_code == 201
+            assert two.api.post("/image_versions", "alice", body).status_code == 201
     first = {"version": two.world.versions["open"]}
-    assert two.door.ask("PUT", STABLE, "alice", first).status_code == 201
+    assert two.api.ask("PUT", STABLE, "alice", first).status_code == 201
     pairs = list(zip(*two.do(promote), strict=True))
     assert [sorted(pair) for pair in pairs] == [["200", "412 precondition_failed"]] * ROUNDS
     # One line for each that took effect, and nothing of the others.
     winners = [str(pair.index("200")) for pair in pairs]
-    told = two.door.all(f"{STABLE}/history", "alice")
+    told = two.api.all(f"{STABLE}/history", "alice")
     assert [entry["reason"] for entry in told] == [None, *winners]
-    newest = two.door.get(STABLE).json["target"]
+    newest = two.api.get(STABLE).json["target"]
     assert newest == told[-1]["version"]
 
 
-def assign_the_same(door: Door, world: World, part: int) -> list[str]:
+def assign_the_same(api: ApiClient, world: World, part: int) -> list[str]:
     outcomes = []
     for number in range(ROUNDS):
         meet()
         body = {"version": world.versions["open"]}
         channel = f"/api/v2/images/open-image/channels/c{number}"
-        outcomes.append(outcome(door.ask("PUT", channel, "alice", body)))
+        outcomes.append(outcome(api.ask("PUT", channel, "alice", body)))
     return outcomes
 
 
@@ -272,16 +272,16 @@ def test_the_same_assigned_at_once_is_one_channel_and_one_line(two: Two) -> None
     assert each_round(two, assign_the_same) == [["200", "201"]] * ROUNDS
     for number in range(ROUNDS):
         channel = f"/api/v2/images/open-image/channels/c{number}"
-        assert two.door.get(f"{channel}/history").json["count"] == 1
+        assert two.api.get(f"{channel}/history").json["count"] == 1
 
 
-def revoke_and_restore(door: Door, world: World, part: int) -> list[str]:
+def revoke_and_restore(api: ApiClient, world: World, part: int) -> list[str]:
     outcomes = []
     for _ in range(ROUNDS):
         for verb, body in (("revoke", {"reason": "bad", "descendants": True}), ("restore", {})):
             meet()
             address = f"/image_versions/{world.versions['open']}/{verb}"
-            outcomes.append(outcome(door.post(address, "alice", body)))
+            outcomes.append(outcome(api.post(address, "alice", body)))
     return outcomes
 
 
@@ -290,7 +290,7 @@ def test_a_version_has_at_most_one_revocation_of_its_own(two: Two) -> None:
     assert each_round(two, revoke_and_restore) == one_round * ROUNDS
 
 
-def build_below(door: Door, world: World, part: int) -> list[str]:
+def build_below(api: ApiClient, world: World, part: int) -> list[str]:
     """One revokes with descendants and restores, the other publishes below."""
     address = f"/image_versions/{world.versions['open']}"
     outcomes = []
@@ -298,16 +298,16 @@ def build_below(door: Door, world: World, part: int) -> list[str]:
         meet()
         if part:
             body = {"name": f"below-{number}", "image": "open-image", "parent": address[-36:]}
-            outcomes.append(outcome(door.post("/image_versions", "alice", body)))
+            outcomes.append(outcome(api.post("/image_versions", "alice", body)))
         else:
             body = {"reason": "bad", "descendants": True}
-            outcomes.append(outcome(door.post(f"{address}/revoke", "alice", body)))
+            outcomes.append(outcome(api.post(f"{address}/revoke", "alice", body)))
         meet()
         if not part:
-            found = door.all("/image_versions?image_id=open-image", "alice")
+            found = api.all("/image_versions?image_id=open-image", "alice")
             # Whoever came first: below a revoked version nothing is current.
             assert {it["state"] for it in found} == {"revoked"}
-            assert door.post(f"{address}/restore", "alice", {}).status_code == 200
+            assert api.post(f"{address}/restore", "alice", {}).status_code == 200
     return outcomes
 
 

@@ -48,7 +48,7 @@ from goldenrod.store.db import Database, Tx
 from tests.conftest import Clock
 from tests.support.cast import World, build_world
 from tests.support.catalogues import Catalogues
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Stage:
     db: Database
     clock: Clock
     world: World
-    door: Door
+    api: ApiClient
 
     def id_of(self, resource: str, name: str) -> str:
         """The id of a thing by the name that the tests call it."""
@@ -68,14 +68,14 @@ class Stage:
         # As dora, staff: what she is not shown, nobody is.
         self.ids: dict[str, dict[str, str]] = {
             resource: {
-                name_of(it): str(it["id"]) for it in self.door.all(f"/api/v2/{resource}", "dora")
+                name_of(it): str(it["id"]) for it in self.api.all(f"/api/v2/{resource}", "dora")
             }
             for resource, name_of in NAMES.items()
         }
         # One delivery of each webhook, called as its hook is.
         self.ids["deliveries"] = {}
         for name, key in self.ids["webhooks"].items():
-            sent = self.door.all(f"/api/v2/webhooks/{key}/deliveries", "dora")
+            sent = self.api.all(f"/api/v2/webhooks/{key}/deliveries", "dora")
             if sent:
                 self.ids["deliveries"][name] = str(sent[0]["id"])
 
@@ -113,7 +113,7 @@ def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -
         url, world = catalogues.postgresql_database(build_stage)
     clock = Clock()
     db = kind(url, now=clock)
-    yield Stage(db, clock, world, Door(db, config.load({}), world))
+    yield Stage(db, clock, world, ApiClient(db, config.load({}), world))
     db.close()
 
 
@@ -131,7 +131,7 @@ def set_further(db: Database, world: World) -> None:
         groups.create_group(tx, CONSOLE, bodies.NewGroup(name="ops", leaders=["erin"]))
         south = bodies.NewProvider(name="south", public=True, active=False)
         providers.create_provider(tx, CONSOLE, south)
-        east = providers.take_provider(tx, CONSOLE, "east")
+        east = providers.provider_for_change(tx, CONSOLE, "east")
         long_ago = bodies.ProviderPatch(start_date=later(tx.now, days=-40))
         providers.edit_provider(tx, CONSOLE, east, long_ago)
         ended = later(tx.now, days=-1)
@@ -146,13 +146,13 @@ def set_further(db: Database, world: World) -> None:
         _alice_goes_on(tx, world)
         _dora_places_machines(tx, world)
         _alice_promotes_and_revokes(tx, world)
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         outbox.gather(tx)
 
 
 def _alice_goes_on(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
-    image = images.take_image(tx, alice, "open-image")
+    image = images.image_for_change(tx, alice, "open-image")
     images.edit_image(tx, alice, image, bodies.ImagePatch(maintainers=["ops"]))
     made = publish.create_version(
         tx,
@@ -178,7 +178,9 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )
     briefly = attachments.SCRIPTS.attach(tx, alice, kept).key
-    attachments.SCRIPTS.detach(tx, alice, attachments.SCRIPTS.take_pairing(tx, alice, briefly))
+    attachments.SCRIPTS.detach(
+        tx, alice, attachments.SCRIPTS.attachment_for_change(tx, alice, briefly)
+    )
     with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
     attachments.MEMBERSHIPS.attach(tx, alice, with_ops)
 
@@ -227,15 +229,15 @@ CHANNELS = {
 def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     for name, image in CHANNELS.items():
-        row, channel = assign.take_for_assigning(tx, alice, f"{image}-image", name)
+        row, channel = assign.channel_for_assigning(tx, alice, f"{image}-image", name)
         body = bodies.Assignment(version=world.versions[image], reason=f"{name} it is")
         assign.assign(tx, alice, row, channel, name, body)
-    inner = channels.take_channel(tx, alice, "open-image", "inner")
+    inner = channels.channel_for_change(tx, alice, "open-image", "inner")
     patch = bodies.ChannelPatch(restricted=True, groups=["lab", "ops"])
     assign.edit_channel(tx, alice, inner, patch)
     replaced = bodies.Deprecation(reason="1.1 is old", replacement=world.versions["closed"])
-    row = versions.take_version(tx, alice, world.versions["open-1.1"])
+    row = versions.version_for_change(tx, alice, world.versions["open-1.1"])
     publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=replaced))
-    row = versions.take_version(tx, alice, world.versions["closed"])
+    row = versions.version_for_change(tx, alice, world.versions["closed"])
     hole = bodies.Revocation(reason="hole in closed", descendants=True)
     revocations.revoke(tx, alice, row, hole)

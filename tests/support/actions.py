@@ -5,7 +5,7 @@ from typing import Any
 
 from goldenrod.store import schema
 from goldenrod.store.db import Database
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 ELSEWHERE = {"catalogue", "tokens"}
 """Counts every change tried, and notes when a token was used last: neither is a reader's to see."""
@@ -23,16 +23,18 @@ def everything(db: Database) -> dict[str, list[str]]:
         }
 
 
-def made(door: Door, address: str, who: str, **body: Any) -> Any:
+def made(api: ApiClient, address: str, who: str, **body: Any) -> Any:
     """What a POST made."""
-    answer = door.post(address, who, body)
+    answer = api.post(address, who, body)
     assert answer.status_code == 201, answer.text
     return answer.json
 
 
-def publish(door: Door, name: str, *, who: str = "alice", image: str = "open", **more: Any) -> Any:
+def publish(
+    api: ApiClient, name: str, *, who: str = "alice", image: str = "open", **more: Any
+) -> Any:
     """A new version, of the image of that slug's first word."""
-    return made(door, "/image_versions", who, name=name, image=f"{image}-image", **more)
+    return made(api, "/image_versions", who, name=name, image=f"{image}-image", **more)
 
 
 def ids(results: Iterable[Any]) -> list[Any]:
@@ -40,8 +42,8 @@ def ids(results: Iterable[Any]) -> list[Any]:
     return [result["id"] for result in results]
 
 
-def version_of(door: Door, key: str, who: str = "alice") -> Any:
+def version_of(api: ApiClient, key: str, who: str = "alice") -> Any:
     """A version as its GET answers it."""
-    answer = door.get(f"/image_versions/{key}", who)
+    answer = api.get(f"/image_versions/{key}", who)
     assert answer.status_code == 200, answer.text
     return answer.json

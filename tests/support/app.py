@@ -13,7 +13,7 @@ from typing import Any, cast
 from goldenrod.base.config import Settings
 from goldenrod.store.db import Database
 from goldenrod.web.app import Wsgi, assemble, cache_for
-from goldenrod.web.response_cache import Keep
+from goldenrod.web.response_cache import ResponseCache
 
 
 class _Current:
@@ -27,12 +27,12 @@ class _Current:
 
 
 _database: ContextVar[Database] = ContextVar("database")
-_cache: ContextVar[Keep | None] = ContextVar("cache")
+_cache: ContextVar[ResponseCache | None] = ContextVar("cache")
 
 
 @cache
 def _shared(settings: Settings) -> Wsgi:
-    kept = cast(Keep, _Current(_cache)) if settings.cache_mb else None
+    kept = cast(ResponseCache, _Current(_cache)) if settings.cache_mb else None
     return assemble(cast(Database, _Current(_database)), settings, kept)
 
 

@@ -13,7 +13,7 @@ from tests.support.cast import World
 Result = testing.Result
 
 
-class Door:
+class ApiClient:
     """Sends requests as `who`: a name of the cast, a token's secret, or None for the anonymous."""
 
     def __init__(self, db: Database, settings: Settings, world: World) -> None:

@@ -38,9 +38,12 @@ LISTS: dict[str, tuple[ListPage, Listing]] = {
     "users": (users.list_users, users.LIST),
     "identities": (identities.list_identities, identities.LIST),
     "tokens": (tokens.list_tokens, tokens.LIST),
-    "version_licenses": (attachments.LICENSES.list_pairings, attachments.LICENSES.listing),
-    "version_memberships": (attachments.MEMBERSHIPS.list_pairings, attachments.MEMBERSHIPS.listing),
-    "version_scripts": (attachments.SCRIPTS.list_pairings, attachments.SCRIPTS.listing),
+    "version_licenses": (attachments.LICENSES.list_attachments, attachments.LICENSES.listing),
+    "version_memberships": (
+        attachments.MEMBERSHIPS.list_attachments,
+        attachments.MEMBERSHIPS.listing,
+    ),
+    "version_scripts": (attachments.SCRIPTS.list_attachments, attachments.SCRIPTS.listing),
     "channels": (all_channels, channels.LIST),
     "webhooks": (webhooks.list_webhooks, webhooks.LIST),
 }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.support.actions import publish
-from tests.support.client import Door, Result
+from tests.support.client import ApiClient, Result
 
 API = "/api/v2"
 BAD = {"reason": "leaks a key"}
@@ -15,7 +15,7 @@ def channel(name: str = "stable", image: str = "open") -> str:
 
 
 def assign(
-    door: Door,
+    api: ApiClient,
     version: Any,
     name: str = "stable",
     *,
@@ -27,27 +27,29 @@ def assign(
     """Point a channel at a version (its answer, its id, or None)."""
     key = version["id"] if isinstance(version, dict) else version
     body = {"version": key, **more}
-    return door.ask("PUT", channel(name, image), who, body, headers=headers)
+    return api.ask("PUT", channel(name, image), who, body, headers=headers)
 
 
-def release(door: Door, name: str, *, image: str = "open", on: Any = ("east",), **more: Any) -> Any:
+def release(
+    api: ApiClient, name: str, *, image: str = "open", on: Any = ("east",), **more: Any
+) -> Any:
     """A new version with an x86_64 machine `{name}-{provider}` on each of these providers."""
     machines = [
         {"provider": place, "identifier": f"{name}-{place}", "architecture": "x86_64"}
         for place in on
     ]
-    return publish(door, name, image=image, machines=machines, **more)
+    return publish(api, name, image=image, machines=machines, **more)
 
 
-def revoke(door: Door, version: Any, who: str | None = "alice", **more: Any) -> Result:
+def revoke(api: ApiClient, version: Any, who: str | None = "alice", **more: Any) -> Result:
     """Revoke a version: its answer or its id."""
     key = version["id"] if isinstance(version, dict) else version
-    return door.post(f"/image_versions/{key}/revoke", who, BAD | more)
+    return api.post(f"/image_versions/{key}/revoke", who, BAD | more)
 
 
-def restore(door: Door, version: Any, who: str | None = "alice", **more: Any) -> Result:
+def restore(api: ApiClient, version: Any, who: str | None = "alice", **more: Any) -> Result:
     key = version["id"] if isinstance(version, dict) else version
-    return door.post(f"/image_versions/{key}/restore", who, more)
+    return api.post(f"/image_versions/{key}/restore", who, more)
 
 
 def named(version: Any) -> Any:
@@ -55,34 +57,36 @@ def named(version: Any) -> Any:
     return version and version.get("name", version)
 
 
-def target(door: Door, name: str = "stable", who: str | None = None, image: str = "open") -> Any:
+def target(
+    api: ApiClient, name: str = "stable", who: str | None = None, image: str = "open"
+) -> Any:
     """The name of a channel's target."""
-    return named(door.get(channel(name, image), who).json["target"])
+    return named(api.get(channel(name, image), who).json["target"])
 
 
-def history(door: Door, name: str = "stable", image: str = "open", who: str = "alice") -> Any:
+def history(api: ApiClient, name: str = "stable", image: str = "open", who: str = "alice") -> Any:
     """What a channel was assigned: names, the oldest first."""
-    entries = door.all(f"{channel(name, image)}/history", who)
+    entries = api.all(f"{channel(name, image)}/history", who)
     return [named(entry["version"]) for entry in entries]
 
 
-def look_up(door: Door, *identifiers: Any, who: str | None = None) -> list[Any]:
+def look_up(api: ApiClient, *identifiers: Any, who: str | None = None) -> list[Any]:
     """The results of one look-up."""
-    answer = door.post("/lookup", who, {"identifiers": list(identifiers)})
+    answer = api.post("/lookup", who, {"identifiers": list(identifiers)})
     assert answer.status_code == 200, answer.text
     results: list[Any] = answer.json["results"]
     return results
 
 
-def state(door: Door, version: Any, who: str | None = "alice") -> str:
+def state(api: ApiClient, version: Any, who: str | None = "alice") -> str:
     key = version["id"] if isinstance(version, dict) else version
-    return str(door.get(f"/image_versions/{key}", who).json["state"])
+    return str(api.get(f"/image_versions/{key}", who).json["state"])
 
 
-def shown(door: Door, version: Any, who: str | None = "alice") -> Any:
+def shown(api: ApiClient, version: Any, who: str | None = "alice") -> Any:
     """The revocation that a version shows."""
     key = version["id"] if isinstance(version, dict) else version
-    return door.get(f"/image_versions/{key}", who).json["revoked"]
+    return api.get(f"/image_versions/{key}", who).json["revoked"]
 
 
 def changes(answer: Any) -> list[tuple[str, str, str]]:

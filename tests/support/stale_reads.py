@@ -23,7 +23,7 @@ from goldenrod.catalogue.versions import publish, versions
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.support.cast import World, build_world
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.processes.postgres import Cluster
 
 READERS = 4
@@ -49,7 +49,7 @@ def write(url: str, world: World, told: Told, stop: Any) -> None:
         starts = None
         with db.write() as tx:
             alice = world.actor(tx, "alice")
-            row = versions.take_version(tx, alice, world.versions["open"])
+            row = versions.version_for_change(tx, alice, world.versions["open"])
             patch = bodies.VersionPatch(change_log=str(number))
             publish.edit_version(tx, alice, row, patch)
             if number % 10 == 0:
@@ -86,9 +86,9 @@ def writing(url: str, world: World) -> Iterator[Told]:
 class Reader(threading.Thread):
     """Reads one version, and the starts of the newest, so many times; `stale` is what was wrong."""
 
-    def __init__(self, door: Door, world: World, told: Told, reads: int) -> None:
+    def __init__(self, api: ApiClient, world: World, told: Told, reads: int) -> None:
         super().__init__()
-        self.door, self.told, self.reads = door, told, reads
+        self.api, self.told, self.reads = api, told, reads
         self.one = f"/image_versions/{world.versions['open']}"
         self.newest = "/image_versions?ordering=-start_date&page_size=20&image_id=open-image"
         self.seen: set[int] = set()
@@ -100,7 +100,7 @@ class Reader(threading.Thread):
 
     def read_one(self, who: str | None) -> None:
         told = self.told.number.value
-        number = int(self.door.get(self.one, who).json["change_log"])
+        number = int(self.api.get(self.one, who).json["change_log"])
         self.seen.add(number)
         if number < told:
             self.stale.append(f"change {told} was told, {number} answered")
@@ -109,7 +109,7 @@ class Reader(threading.Thread):
         due, then = self.told.start.value, clock.micros()
         shown = {
             clock.to_micros(version["start_date"])
-            for version in self.door.get(self.newest, who).json["results"]
+            for version in self.api.get(self.newest, who).json["results"]
         }
         if due <= then and due not in shown and due > min(shown):
             self.stale.append(f"what started {then - due} us before is not shown")
@@ -120,9 +120,9 @@ class Reader(threading.Thread):
 def check(db: Database, reads: int) -> tuple[int, list[str]]:
     """Read so often; how many changes were seen, and what was stale."""
     world = build_world(db)
-    door = Door(db, config.load({}), world)
+    api = ApiClient(db, config.load({}), world)
     with writing(db.url, world) as told:
-        readers = [Reader(door, world, told, reads // READERS) for _ in range(READERS)]
+        readers = [Reader(api, world, told, reads // READERS) for _ in range(READERS)]
         for reader in readers:
             reader.start()
         for reader in readers:

@@ -23,7 +23,7 @@ from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Tx
 from tests.support.cast import World, build_world
 from tests.support.catalogues import Catalogues, nothing
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 New = Callable[[str], Database]
 Values = dict[str, Any]
@@ -48,10 +48,10 @@ def populate(db: Database) -> World:
             end_date="9999-12-31T23:59:59.999999Z",
         )
         newest = publish.create_version(tx, alice, body).key
-        first = versions.take_version(tx, alice, world.versions["closed"])
+        first = versions.version_for_change(tx, alice, world.versions["closed"])
         publish.edit_version(tx, alice, first, bodies.VersionPatch(parent=newest))
         gone = groups.create_group(tx, CONSOLE, bodies.NewGroup(name="gone")).key
-        groups.remove_group(tx, CONSOLE, groups.take_group(tx, CONSOLE, gone))
+        groups.remove_group(tx, CONSOLE, groups.group_for_change(tx, CONSOLE, gone))
     with db.write() as tx:
         _goes_on(tx, world, newest)
     return world
@@ -65,14 +65,14 @@ def _goes_on(tx: Tx, world: World, newest: str) -> None:
     hook = bodies.NewWebhook(target="https://hooks.example/größer", image="open-image")
     webhooks.create_webhook(tx, alice, hook, None)
     for name in ("candidate", "stable"):
-        image, channel = assign.take_for_assigning(tx, alice, "open-image", name)
+        image, channel = assign.channel_for_assigning(tx, alice, "open-image", name)
         body = bodies.Assignment(version=world.versions["open"], reason="well tried")
         assign.assign(tx, alice, image, channel, name, body)
-    stable = channels.take_channel(tx, alice, "open-image", "stable")
+    stable = channels.channel_for_change(tx, alice, "open-image", "stable")
     requires = bodies.Requirements(providers=["east"], channel="candidate", days=7)
     patch = bodies.ChannelPatch(restricted=True, groups=["lab"], requires=requires)
     assign.edit_channel(tx, alice, stable, patch)
-    row = versions.take_version(tx, alice, newest)
+    row = versions.version_for_change(tx, alice, newest)
     revocation = bodies.Revocation(reason="a hole: ¡läuft!", descendants=True)
     revocations.revoke(tx, alice, row, revocation)
     assert outbox.spread(tx)
@@ -182,7 +182,7 @@ def test_an_imported_catalogue_answers_as_the_first_did(new_database: New, db: D
     source.now = db.now
     world = populate(source)
     taken_in(db, exported(source))
-    old, new = Door(source, config.load({}), world), Door(db, config.load({}), world)
+    old, new = ApiClient(source, config.load({}), world), ApiClient(db, config.load({}), world)
     for who in ("alice", "bob", "charlie", "dora", None):
         for address in (
             "/api/v2/image_versions",
@@ -276,7 +276,7 @@ def test_without_credentials_nobody_can_sign_in(
         assert bulk.next_id(tx, schema.tokens) == 5
         assert {row["password_hash"] for row in bulk.rows(tx, schema.users)} == {None}
         assert bulk.count(tx, schema.versions) == 7
-    assert Door(db, config.load({}), world).get("/api/v2/images", "alice").status_code == 401
+    assert ApiClient(db, config.load({}), world).get("/api/v2/images", "alice").status_code == 401
     assert exported(db) == bare
 
 

@@ -14,7 +14,7 @@ from goldenrod.sources.found import Found, FoundMachine, Skipped
 from goldenrod.sources.reconcile import import_found
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 
 def release(version: str, day: int, *identifiers: str, image: str = "base", **more: Any) -> Found:
@@ -43,10 +43,10 @@ def bring(db: Database, found: Iterable[Found | Skipped], **more: Any) -> Any:
 
 
 def test_releases_become_versions_with_parents_dates_and_machines(
-    db: Database, door: Door, world: World
+    db: Database, api: ApiClient, world: World
 ) -> None:
     bring(db, [release("2", 2, "ami-2"), release("1", 1, "ami-1"), release("3", 3, "ami-3")])
-    versions = door.all("/image_versions?image_id=base")
+    versions = api.all("/image_versions?image_id=base")
     assert [version["name"] for version in versions] == ["1", "2", "3"]
     assert [version["parent"] and version["parent"]["name"] for version in versions] == [
         None,
@@ -57,22 +57,22 @@ def test_releases_become_versions_with_parents_dates_and_machines(
     assert versions[0]["user"]["username"] == "import"
     [machine] = versions[2]["machines"]
     assert (machine["identifier"], machine["provider"]["slug"]) == ("ami-3", "us-east-1")
-    provider = door.get("/api/v2/providers/us-east-1").json
+    provider = api.get("/api/v2/providers/us-east-1").json
     assert (provider["type"], provider["public"], provider["active"]) == ("aws", True, True)
 
 
-def test_private_images_are_the_owners(db: Database, door: Door, world: World) -> None:
+def test_private_images_are_the_owners(db: Database, api: ApiClient, world: World) -> None:
     bring(db, [release("1", 1, "ami-1")], owner="alice", private=True)
-    assert door.get("/image_versions?image_id=base").json["count"] == 0
-    assert door.get("/image_versions?image_id=base", "charlie").json["count"] == 0
-    assert door.get("/image_versions?image_id=base", "alice").json["count"] == 1
+    assert api.get("/image_versions?image_id=base").json["count"] == 0
+    assert api.get("/image_versions?image_id=base", "charlie").json["count"] == 0
+    assert api.get("/image_versions?image_id=base", "alice").json["count"] == 1
 
 
-def test_the_user_import_cannot_sign_in(db: Database, door: Door, world: World) -> None:
+def test_the_user_import_cannot_sign_in(db: Database, api: ApiClient, world: World) -> None:
     bring(db, [release("1", 1, "ami-1")])
     for password in ("", "import", "None"):
         body = {"username": "import", "password": password}
-        assert door.post("/api/v2/tokens", None, body).status_code == 401
+        assert api.post("/api/v2/tokens", None, body).status_code == 401
 
 
 def test_an_owner_that_does_not_exist_is_refused(db: Database, world: World) -> None:
@@ -80,12 +80,12 @@ def test_an_owner_that_does_not_exist_is_refused(db: Database, world: World) -> 
         bring(db, [release("1", 1, "ami-1")], owner="nobody-here")
 
 
-def test_the_second_time_changes_nothing(db: Database, door: Door, world: World) -> None:
+def test_the_second_time_changes_nothing(db: Database, api: ApiClient, world: World) -> None:
     found = [release("1", 1, "ami-1"), release("2", 2, "ami-2")]
     bring(db, found)
-    before = door.get("/image_versions?image_id=base", "dora").text
+    before = api.get("/image_versions?image_id=base", "dora").text
     report = bring(db, found)
-    assert door.get("/image_versions?image_id=base", "dora").text == before
+    assert api.get("/image_versions?image_id=base", "dora").text == before
     assert dict(report.counts) == {
         ("image", "unchanged"): 1,
         ("version", "unchanged"): 2,
@@ -94,25 +94,25 @@ def test_the_second_time_changes_nothing(db: Database, door: Door, world: World)
     assert not report.skipped
 
 
-def test_what_people_changed_stays(db: Database, door: Door, world: World) -> None:
+def test_what_people_changed_stays(db: Database, api: ApiClient, world: World) -> None:
     found = [release("1", 1, "ami-1")]
     bring(db, found, owner="alice")
-    [version] = door.all("/image_versions?image_id=base", "alice")
-    door.patch(version["url"], "alice", {"change_log": "better words"})
-    door.patch("/api/v2/images/base", "alice", {"name": "Renamed", "slug": "renamed"})
-    assert door.delete(version["machines"][0]["url"], "dora").status_code == 204
+    [version] = api.all("/image_versions?image_id=base", "alice")
+    api.patch(version["url"], "alice", {"change_log": "better words"})
+    api.patch("/api/v2/images/base", "alice", {"name": "Renamed", "slug": "renamed"})
+    assert api.delete(version["machines"][0]["url"], "dora").status_code == 204
     report = bring(db, found, owner="alice")
-    [after] = door.all("/image_versions?image_id=renamed", "alice")
+    [after] = api.all("/image_versions?image_id=renamed", "alice")
     assert after["change_log"] == "better words"
     assert after["machines"] == [], "a machine that somebody ended is not brought back"
     assert report.of("version", "unchanged") == 1
-    assert door.get("/api/v2/images?name=base", "alice").json["count"] == 0
+    assert api.get("/api/v2/images?name=base", "alice").json["count"] == 0
 
 
-def test_new_machines_and_facts_arrive_later(db: Database, door: Door, world: World) -> None:
+def test_new_machines_and_facts_arrive_later(db: Database, api: ApiClient, world: World) -> None:
     bring(db, [release("1", 1, "ami-1")])
     report = bring(db, [release("1", 1, "ami-1", "ami-9", architecture="arm64")])
-    [version] = door.all("/image_versions?image_id=base")
+    [version] = api.all("/image_versions?image_id=base")
     shown = {(machine["identifier"], machine["architecture"]) for machine in version["machines"]}
     assert shown == {("ami-1", "arm64"), ("ami-9", "arm64")}
     assert report.of("version", "changed") == 1
@@ -128,12 +128,12 @@ def test_one_identifier_at_two_releases_is_reported(db: Database, world: World) 
 
 
 def test_an_image_that_fails_leaves_nothing_and_the_others_stand(
-    db: Database, door: Door, world: World
+    db: Database, api: ApiClient, world: World
 ) -> None:
     bad = release("..", 2, "ami-2", "ami-3", image="bad")
     report = bring(db, [release("1", 1, "ami-1", image="bad"), bad, release("1", 1, "ami-4")])
-    assert door.get("/api/v2/images/bad", "dora").status_code == 404
-    assert door.get("/image_versions?image_id=base").json["count"] == 1
+    assert api.get("/api/v2/images/bad", "dora").status_code == 404
+    assert api.get("/image_versions?image_id=base").json["count"] == 1
     [skip] = report.skipped
     assert (skip.where, skip.machines) == ("bad", 3)
     assert report.of("image", "created") == 1
@@ -160,12 +160,12 @@ def test_the_packaged_subset_is_accounted_for(db: Database) -> None:
 def test_the_demonstration_is_whole(sqlite_db: Database) -> None:
     report = load(sqlite_db)
     assert not report.imported.skipped
-    door = Door(sqlite_db, _settings(), World())
-    assert door.get("/image_versions", report.dora).json["count"] > 140
+    api = ApiClient(sqlite_db, _settings(), World())
+    assert api.get("/image_versions", report.dora).json["count"] > 140
     shared = f"/image_versions/{report.workbench}"
-    assert door.get(shared).status_code == 404
-    assert door.get(shared, report.alice).json["state"] == "current"
-    names = {user["username"] for user in door.all("/api/v2/users", report.dora)}
+    assert api.get(shared).status_code == 404
+    assert api.get(shared, report.alice).json["state"] == "current"
+    names = {user["username"] for user in api.all("/api/v2/users", report.dora)}
     assert names == set(CAST)
     addresses = [line.split()[-1] for line in report.lines("") if line.startswith("curl -s -H")]
     assert len(addresses) == 3

@@ -8,18 +8,18 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import named, release, revoke
 
 NOON = "2026-06-15T12:00:00.000000Z"
 
 
-def deprecate(door: Door, version: Any, who: str | None = "alice", **given: Any) -> Any:
+def deprecate(api: ApiClient, version: Any, who: str | None = "alice", **given: Any) -> Any:
     key = version["id"] if isinstance(version, dict) else version
-    return door.patch(f"/image_versions/{key}", who, {"deprecation": given})
+    return api.patch(f"/image_versions/{key}", who, {"deprecation": given})
 
 
-def test_only_who_may_change_the_version(db: Database, door: Door, world: World) -> None:
+def test_only_who_may_change_the_version(db: Database, api: ApiClient, world: World) -> None:
     before = everything(db)
     for who, image, refused in (
         (None, "open", "401 credentials_required"),
@@ -27,58 +27,58 @@ def test_only_who_may_change_the_version(db: Database, door: Door, world: World)
         ("charlie", "closed", "404 not_found"),
         ("bob", "shared", "403 change_forbidden"),
     ):
-        assert code(deprecate(door, world.versions[image], who, reason="old")) == refused
+        assert code(deprecate(api, world.versions[image], who, reason="old")) == refused
     assert everything(db) == before
-    assert deprecate(door, world.versions["kept"], "bob", reason="old").status_code == 200
+    assert deprecate(api, world.versions["kept"], "bob", reason="old").status_code == 200
 
 
-def test_it_advises_and_takes_nothing_away(door: Door, world: World) -> None:
+def test_it_advises_and_takes_nothing_away(api: ApiClient, world: World) -> None:
     key = world.versions["open"]
-    answer = deprecate(door, key, reason="old", replacement=publish(door, "2")["id"])
+    answer = deprecate(api, key, reason="old", replacement=publish(api, "2")["id"])
     assert answer.status_code == 200
     for who in (None, "charlie", "alice"):
-        found = door.get(f"/image_versions/{key}", who).json
+        found = api.get(f"/image_versions/{key}", who).json
         assert found["state"] == "deprecated"
         assert list(found["deprecation"]) == ["at", "reason", "replacement"]
         assert (found["deprecation"]["at"], found["deprecation"]["reason"]) == (NOON, "old")
         assert named(found["deprecation"]["replacement"]) == "2"
         assert [it["identifier"] for it in found["machines"]][:1] == ["open-east"]
-        listed = door.all("/image_versions?state=deprecated&launchable=true&current=true", who)
+        listed = api.all("/image_versions?state=deprecated&launchable=true&current=true", who)
         assert [it["id"] for it in listed] == [key]
-    assert door.patch(f"/image_versions/{key}", "alice", {"deprecation": None}).status_code == 200
-    found = door.get(f"/image_versions/{key}").json
+    assert api.patch(f"/image_versions/{key}", "alice", {"deprecation": None}).status_code == 200
+    found = api.get(f"/image_versions/{key}").json
     assert (found["state"], found["deprecation"]) == ("current", None)
 
 
-def test_what_is_absent_stays(door: Door, world: World, clock: Clock) -> None:
-    version, other = publish(door, "2"), publish(door, "3")
-    deprecate(door, version, reason="old", replacement=other["id"])
+def test_what_is_absent_stays(api: ApiClient, world: World, clock: Clock) -> None:
+    version, other = publish(api, "2"), publish(api, "3")
+    deprecate(api, version, reason="old", replacement=other["id"])
     clock.move(days=1)
-    told = deprecate(door, version, reason="older").json["deprecation"]
+    told = deprecate(api, version, reason="older").json["deprecation"]
     assert (told["at"], told["reason"], named(told["replacement"])) == (NOON, "older", "3")
-    told = deprecate(door, version, at="2026-07-01T02:00:00+02:00").json["deprecation"]
+    told = deprecate(api, version, at="2026-07-01T02:00:00+02:00").json["deprecation"]
     assert (told["at"], told["reason"]) == ("2026-07-01T00:00:00.000000Z", "older")
-    told = deprecate(door, version, replacement=None, reason=None).json["deprecation"]
+    told = deprecate(api, version, replacement=None, reason=None).json["deprecation"]
     assert told == {"at": "2026-07-01T00:00:00.000000Z", "reason": None, "replacement": None}
-    fresh = publish(door, "4", deprecation={})
+    fresh = publish(api, "4", deprecation={})
     assert fresh["deprecation"] == {"at": clock.now, "reason": None, "replacement": None}
 
 
 def test_one_to_come_shows_and_holds_from_its_instant(
-    door: Door, world: World, clock: Clock
+    api: ApiClient, world: World, clock: Clock
 ) -> None:
-    version = publish(door, "2", deprecation={"at": "2026-06-16T00:00:00Z", "reason": "soon"})
+    version = publish(api, "2", deprecation={"at": "2026-06-16T00:00:00Z", "reason": "soon"})
     assert version["state"] == "current"
     assert version["deprecation"]["reason"] == "soon"
     clock.move(hours=12, microseconds=-1)
-    assert door.get(version["url"]).json["state"] == "current"
+    assert api.get(version["url"]).json["state"] == "current"
     clock.move(microseconds=1)
-    assert door.get(version["url"]).json["state"] == "deprecated"
+    assert api.get(version["url"]).json["state"] == "deprecated"
     # Of the states the first that holds.
-    revoke(door, version)
-    assert door.get(version["url"]).json["state"] == "revoked"
-    door.delete(version["url"], "alice")
-    assert door.get(version["url"], "alice").json["state"] == "ended"
+    revoke(api, version)
+    assert api.get(version["url"]).json["state"] == "revoked"
+    api.delete(version["url"], "alice")
+    assert api.get(version["url"], "alice").json["state"] == "ended"
 
 
 @pytest.mark.parametrize(
@@ -101,50 +101,54 @@ def test_one_to_come_shows_and_holds_from_its_instant(
     ],
     ids=lambda it: str(it)[:40],
 )
-def test_a_wrong_one_changes_nothing(db: Database, door: Door, world: World, given: Any) -> None:
+def test_a_wrong_one_changes_nothing(
+    db: Database, api: ApiClient, world: World, given: Any
+) -> None:
     address = f"/image_versions/{world.versions['open']}"
-    deprecate(door, world.versions["open"], reason="old")
+    deprecate(api, world.versions["open"], reason="old")
     before = everything(db)
-    answer = door.patch(address, "alice", {"deprecation": given, "min_cpu": 3})
+    answer = api.patch(address, "alice", {"deprecation": given, "min_cpu": 3})
     assert answer.status_code == 400
     assert answer.json["errors"][0]["field"].startswith("deprecation")
     body = {"name": "new", "image": "open-image", "deprecation": given}
-    assert door.post("/image_versions", "alice", body).status_code == 400
+    assert api.post("/image_versions", "alice", body).status_code == 400
     assert everything(db) == before
 
 
-def test_a_hidden_replacement_is_like_none_at_all(door: Door, world: World) -> None:
-    hidden = deprecate(door, world.versions["kept"], "bob", replacement=world.versions["closed"])
+def test_a_hidden_replacement_is_like_none_at_all(api: ApiClient, world: World) -> None:
+    hidden = deprecate(api, world.versions["kept"], "bob", replacement=world.versions["closed"])
     missing = "00000000-0000-7000-8000-000000000000"
-    unknown = deprecate(door, world.versions["kept"], "bob", replacement=missing)
+    unknown = deprecate(api, world.versions["kept"], "bob", replacement=missing)
     assert code(hidden) == code(unknown) == "400 reference_unknown"
     assert hidden.text.replace(world.versions["closed"], missing) == unknown.text
 
 
-def test_one_that_became_hidden_may_be_sent_back(db: Database, door: Door, world: World) -> None:
+def test_one_that_became_hidden_may_be_sent_back(
+    db: Database, api: ApiClient, world: World
+) -> None:
     key = world.versions["kept"]
-    assert deprecate(door, key, replacement=world.versions["closed"]).status_code == 200
-    given = door.get(f"/image_versions/{key}", "bob").json
+    assert deprecate(api, key, replacement=world.versions["closed"]).status_code == 200
+    given = api.get(f"/image_versions/{key}", "bob").json
     assert given["deprecation"]["replacement"] == {"id": world.versions["closed"]}
     before = everything(db)
-    assert door.patch(f"/image_versions/{key}", "bob", given).status_code == 200
+    assert api.patch(f"/image_versions/{key}", "bob", given).status_code == 200
     assert everything(db) == before
 
 
-def test_replacements_make_no_circle(db: Database, door: Door, world: World) -> None:
-    a, b, c = (publish(door, name) for name in "abc")
-    assert code(deprecate(door, a, replacement=a["id"])) == "409 replacement_cycle"
-    deprecate(door, a, replacement=b["id"])
-    deprecate(door, b, replacement=c["id"])
+def test_replacements_make_no_circle(db: Database, api: ApiClient, world: World) -> None:
+    a, b, c = (publish(api, name) for name in "abc")
+    assert code(deprecate(api, a, replacement=a["id"])) == "409 replacement_cycle"
+    deprecate(api, a, replacement=b["id"])
+    deprecate(api, b, replacement=c["id"])
     before = everything(db)
-    assert code(deprecate(door, c, replacement=a["id"])) == "409 replacement_cycle"
-    assert code(deprecate(door, b, replacement=a["id"])) == "409 replacement_cycle"
+    assert code(deprecate(api, c, replacement=a["id"])) == "409 replacement_cycle"
+    assert code(deprecate(api, b, replacement=a["id"])) == "409 replacement_cycle"
     assert everything(db) == before
     # Across images too; and a circle that is undone is none.
-    other = publish(door, "d", image="closed", deprecation={"replacement": a["id"]})
-    assert code(deprecate(door, c, replacement=other["id"])) == "409 replacement_cycle"
-    door.patch(a["url"], "alice", {"deprecation": None})
-    assert deprecate(door, c, replacement=other["id"]).status_code == 200
+    other = publish(api, "d", image="closed", deprecation={"replacement": a["id"]})
+    assert code(deprecate(api, c, replacement=other["id"])) == "409 replacement_cycle"
+    api.patch(a["url"], "alice", {"deprecation": None})
+    assert deprecate(api, c, replacement=other["id"]).status_code == 200
 
 
 # ── headers ────────────────────────────────────────────────────────────────────────────────
@@ -159,17 +163,17 @@ def links(answer: Any) -> dict[str, str]:
     return found
 
 
-def test_the_headers_of_a_version(door: Door, world: World, clock: Clock) -> None:
+def test_the_headers_of_a_version(api: ApiClient, world: World, clock: Clock) -> None:
     key = world.versions["open"]
-    newest = release(door, "3")
+    newest = release(api, "3")
     version = publish(
-        door,
+        api,
         "2",
         parent=key,
         end_date="2026-06-20T00:00:00Z",
         deprecation={"at": "1970-01-01T00:00:10.9Z", "replacement": newest["id"]},
     )
-    answer = door.get(version["url"])
+    answer = api.get(version["url"])
     assert answer.headers["deprecation"] == "@10"
     assert answer.headers["sunset"] == "Sat, 20 Jun 2026 00:00:00 GMT"
     assert links(answer) == {
@@ -178,66 +182,66 @@ def test_the_headers_of_a_version(door: Door, world: World, clock: Clock) -> Non
         "successor-version": newest["url"],
     }
     clock.move(days=10)
-    assert "sunset" not in door.get(version["url"], "alice").headers  # it has been
-    plain = door.get(newest["url"])
+    assert "sunset" not in api.get(version["url"], "alice").headers  # it has been
+    plain = api.get(newest["url"])
     assert links(plain) == {"latest-version": newest["url"]}
     assert not {"deprecation", "sunset"} & set(plain.headers)
 
 
-def test_links_lead_only_to_what_they_see(door: Door, world: World) -> None:
+def test_links_lead_only_to_what_they_see(api: ApiClient, world: World) -> None:
     version = publish(
-        door,
+        api,
         "2",
         parent=world.versions["closed"],
         deprecation={"replacement": world.versions["shared"]},
     )
     latest = f"/api/v2/image_versions/{world.versions['open']}"
-    assert links(door.get(version["url"])) == {"latest-version": latest}
-    seen = links(door.get(version["url"], "bob"))
+    assert links(api.get(version["url"])) == {"latest-version": latest}
+    seen = links(api.get(version["url"], "bob"))
     assert set(seen) == {"latest-version", "successor-version"}
-    assert len(links(door.get(version["url"], "alice"))) == 3
+    assert len(links(api.get(version["url"], "alice"))) == 3
     # Nothing of the image may be launched: there is no latest version.
-    door.patch("/api/v2/providers/east", "dora", {"active": False})
-    assert links(door.get(version["url"])) == {}
+    api.patch("/api/v2/providers/east", "dora", {"active": False})
+    assert links(api.get(version["url"])) == {}
 
 
-def test_a_deprecation_before_1970_and_one_to_come(door: Door, world: World) -> None:
+def test_a_deprecation_before_1970_and_one_to_come(api: ApiClient, world: World) -> None:
     for at, header in (
         ("0001-01-01T00:00:00Z", "@-62135596800"),
         ("1969-12-31T23:59:59.5Z", "@-1"),
         ("9999-12-31T23:59:59.999999Z", "@253402300799"),
     ):
-        deprecate(door, world.versions["open"], at=at)
-        answer = door.get(f"/image_versions/{world.versions['open']}")
+        deprecate(api, world.versions["open"], at=at)
+        answer = api.get(f"/image_versions/{world.versions['open']}")
         assert answer.headers["deprecation"] == header
 
 
-def test_behind_and_stale(door: Door, world: World) -> None:
+def test_behind_and_stale(api: ApiClient, world: World) -> None:
     base = world.versions["open"]
-    child = publish(door, "child", image="closed", parent=base, membership=["lab"])
+    child = publish(api, "child", image="closed", parent=base, membership=["lab"])
     address = f"/image_versions/{base}"
 
     def counts(who: str | None = "alice") -> tuple[int, int | None, bool]:
-        own, below = door.get(address, who).json, door.get(child["url"], who).json
-        listed = [it["id"] for it in door.all("/image_versions?stale=true", who)]
+        own, below = api.get(address, who).json, api.get(child["url"], who).json
+        listed = [it["id"] for it in api.all("/image_versions?stale=true", who)]
         assert (child["id"] in listed) == below["stale"]
         assert own["parent_behind"] is None
         return own["behind"], below["parent_behind"], below["stale"]
 
     assert counts() == (0, 0, False)
-    second, third = publish(door, "2"), publish(door, "3")
+    second, third = publish(api, "2"), publish(api, "3")
     assert counts() == counts("bob") == (2, 2, True)
-    revoke(door, third)
+    revoke(api, third)
     assert counts() == (1, 1, True)
-    deprecate(door, second, reason="old")
+    deprecate(api, second, reason="old")
     assert counts() == (0, 0, False)
-    publish(door, "4", start_date="2026-06-16T00:00:00Z")
-    publish(door, "0", start_date="2020-01-01T00:00:00Z")
+    publish(api, "4", start_date="2026-06-16T00:00:00Z")
+    publish(api, "0", start_date="2020-01-01T00:00:00Z")
     assert counts() == (0, 0, False)
-    assert "behind" not in door.get("/image_versions").json["results"][0]
+    assert "behind" not in api.get("/image_versions").json["results"][0]
     # Of a parent that they may not read nothing is told.
-    bobs = publish(door, "bobs", image="open", parent=world.versions["closed"])
-    publish(door, "2.0", image="closed")
-    seen = door.get(bobs["url"]).json
+    bobs = publish(api, "bobs", image="open", parent=world.versions["closed"])
+    publish(api, "2.0", image="closed")
+    seen = api.get(bobs["url"]).json
     assert (seen["parent_behind"], seen["stale"]) == (None, False)
-    assert door.get(bobs["url"], "alice").json["parent_behind"] == 2
+    assert api.get(bobs["url"], "alice").json["parent_behind"] == 2

@@ -4,14 +4,14 @@ from typing import Any
 
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import API, named, revoke
 
 
-def diff(door: Door, version: Any, who: str | None = "alice", against: Any = None) -> Any:
+def diff(api: ApiClient, version: Any, who: str | None = "alice", against: Any = None) -> Any:
     key = version["id"] if isinstance(version, dict) else version
     query = f"?against={against['id']}" if against else ""
-    answer = door.get(f"/image_versions/{key}/diff{query}", who)
+    answer = api.get(f"/image_versions/{key}/diff{query}", who)
     assert answer.status_code == 200, answer.text
     return answer.json
 
@@ -20,30 +20,30 @@ def logs(found: Any) -> list[tuple[str, str]]:
     return [(it["version"]["name"], it["change_log"]) for it in found["change_logs"]]
 
 
-def test_who_may_not_read_both(door: Door, world: World) -> None:
-    version = publish(door, "2", parent=world.versions["closed"])
+def test_who_may_not_read_both(api: ApiClient, world: World) -> None:
+    version = publish(api, "2", parent=world.versions["closed"])
     closed = world.versions["closed"]
     for who in (None, "charlie"):
-        assert code(door.get(f"/image_versions/{closed}/diff", who)) == "404 not_found"
-        hidden = door.get(f"{version['url']}/diff?against={closed}", who)
-        missing = door.get(f"{version['url']}/diff?against=00000000-0000-7000-8000-000000000000")
+        assert code(api.get(f"/image_versions/{closed}/diff", who)) == "404 not_found"
+        hidden = api.get(f"{version['url']}/diff?against={closed}", who)
+        missing = api.get(f"{version['url']}/diff?against=00000000-0000-7000-8000-000000000000")
         assert code(hidden) == "404 not_found"
         assert hidden.json == missing.json
         # A parent they may not read is none to compare with.
-        assert code(door.get(f"{version['url']}/diff", who)) == "400 parameter_required"
-    assert code(door.get(f"/image_versions/{world.versions['open']}/diff")).startswith("400 ")
-    assert code(door.get(f"{version['url']}/diff?against=x")) == "404 not_found"
-    assert code(door.get(f"{version['url']}/diff?with=x")) == "400 parameter_unknown"
-    assert code(door.get(f"{version['url']}/diff", "wrong")) == "401 token_invalid"
-    assert diff(door, version, "alice")["from"]["name"] == "closed-1.0"
+        assert code(api.get(f"{version['url']}/diff", who)) == "400 parameter_required"
+    assert code(api.get(f"/image_versions/{world.versions['open']}/diff")).startswith("400 ")
+    assert code(api.get(f"{version['url']}/diff?against=x")) == "404 not_found"
+    assert code(api.get(f"{version['url']}/diff?with=x")) == "400 parameter_unknown"
+    assert code(api.get(f"{version['url']}/diff", "wrong")) == "401 token_invalid"
+    assert diff(api, version, "alice")["from"]["name"] == "closed-1.0"
 
 
-def test_what_changed(door: Door, world: World) -> None:
+def test_what_changed(api: ApiClient, world: World) -> None:
     spdx = {"title": "MIT", "type": "SPDX", "text": "MIT"}
-    mit = made(door, f"{API}/licenses", "alice", **spdx)
+    mit = made(api, f"{API}/licenses", "alice", **spdx)
     parent = {"id": world.versions["open"]}
     version = publish(
-        door,
+        api,
         "2",
         parent=parent["id"],
         change_log="newer kernel",
@@ -52,7 +52,7 @@ def test_what_changed(door: Door, world: World) -> None:
         scripts=[world.scripts["setup"]],
         machines=[{"provider": "west", "identifier": "2-west"}],
     )
-    found = diff(door, version)
+    found = diff(api, version)
     keys = ["from", "to", "path", "fields", "licenses", "scripts", "membership", "machines"]
     assert list(found) == [*keys, "providers", "change_logs"]
     assert (named(found["from"]), named(found["to"])) == ("open-1.0", "2")
@@ -71,58 +71,58 @@ def test_what_changed(door: Door, world: World) -> None:
     assert found["providers"]["added"] == []
     assert logs(found) == [("2", "newer kernel")]
     # What the anonymous see of the same: no private provider.
-    seen = diff(door, version, None)
+    seen = diff(api, version, None)
     assert seen["machines"]["added"] == []
     assert [it["identifier"] for it in seen["machines"]["removed"]] == ["open-east"]
     # The other way round everything is.
-    back = diff(door, parent, "alice", version)
+    back = diff(api, parent, "alice", version)
     for name in ("licenses", "scripts", "membership", "machines", "providers"):
         assert back[name]["added"] == found[name]["removed"]
         assert back[name]["removed"] == found[name]["added"]
     assert back["path"] == found["path"]
 
 
-def test_every_change_log_on_the_path_the_oldest_first(door: Door, world: World) -> None:
-    a = publish(door, "a", parent=world.versions["open"], change_log="one")
-    b = publish(door, "b", parent=a["id"], change_log="two")
-    c = publish(door, "c", parent=b["id"], change_log="three")
-    found = diff(door, c, None, {"id": world.versions["open"]})
+def test_every_change_log_on_the_path_the_oldest_first(api: ApiClient, world: World) -> None:
+    a = publish(api, "a", parent=world.versions["open"], change_log="one")
+    b = publish(api, "b", parent=a["id"], change_log="two")
+    c = publish(api, "c", parent=b["id"], change_log="three")
+    found = diff(api, c, None, {"id": world.versions["open"]})
     assert found["path"] == [world.versions["open"], a["id"], b["id"], c["id"]]
     assert logs(found) == [("a", "one"), ("b", "two"), ("c", "three")]
-    assert logs(diff(door, c, None)) == [("c", "three")]
-    assert logs(diff(door, a, None, c)) == [("b", "two"), ("c", "three")]
-    same = diff(door, a, None, a)
+    assert logs(diff(api, c, None)) == [("c", "three")]
+    assert logs(diff(api, a, None, c)) == [("b", "two"), ("c", "three")]
+    same = diff(api, a, None, a)
     assert (same["fields"], same["change_logs"], same["path"]) == ({}, [], [a["id"]])
 
 
-def test_where_there_is_no_path_it_says_so_and_still_compares(door: Door, world: World) -> None:
-    a = publish(door, "a", parent=world.versions["open"], change_log="one")
-    b = publish(door, "b", parent=world.versions["open"], change_log="two", min_mem=512)
-    found = diff(door, b, None, a)
+def test_where_there_is_no_path_it_says_so_and_still_compares(api: ApiClient, world: World) -> None:
+    a = publish(api, "a", parent=world.versions["open"], change_log="one")
+    b = publish(api, "b", parent=world.versions["open"], change_log="two", min_mem=512)
+    found = diff(api, b, None, a)
     assert (found["path"], found["change_logs"]) == (None, [])
     assert found["fields"]["min_mem"] == {"from": None, "to": 512}
 
 
-def test_a_path_through_what_they_may_not_read_is_none(door: Door, world: World) -> None:
+def test_a_path_through_what_they_may_not_read_is_none(api: ApiClient, world: World) -> None:
     hidden = publish(
-        door, "hidden", image="closed", parent=world.versions["open"], change_log="a secret"
+        api, "hidden", image="closed", parent=world.versions["open"], change_log="a secret"
     )
-    leaf = publish(door, "leaf", parent=hidden["id"], change_log="leaf")
+    leaf = publish(api, "leaf", parent=hidden["id"], change_log="leaf")
     for who in (None, "charlie", "bob"):
-        found = diff(door, leaf, who, {"id": world.versions["open"]})
+        found = diff(api, leaf, who, {"id": world.versions["open"]})
         assert (found["path"], found["change_logs"]) == (None, [])
         assert found["fields"]["parent"]["to"] == {"id": hidden["id"]}
-    found = diff(door, leaf, "alice", {"id": world.versions["open"]})
+    found = diff(api, leaf, "alice", {"id": world.versions["open"]})
     assert logs(found) == [("hidden", "a secret"), ("leaf", "leaf")]
 
 
-def test_the_lifecycle_is_part_of_it(door: Door, world: World) -> None:
-    version = publish(door, "2", deprecation={"reason": "old"}, exclude_from_latest=True)
-    revoke(door, world.versions["open"])
-    fields = diff(door, version, None, {"id": world.versions["open"]})["fields"]
+def test_the_lifecycle_is_part_of_it(api: ApiClient, world: World) -> None:
+    version = publish(api, "2", deprecation={"reason": "old"}, exclude_from_latest=True)
+    revoke(api, world.versions["open"])
+    fields = diff(api, version, None, {"id": world.versions["open"]})["fields"]
     assert fields["state"] == {"from": "revoked", "to": "deprecated"}
     assert fields["revoked"]["from"]["reason"] == "leaks a key"
     assert fields["deprecation"]["to"]["reason"] == "old"
     assert fields["exclude_from_latest"] == {"from": False, "to": True}
-    etag = door.get(f"{version['url']}/diff?against={world.versions['open']}").headers["etag"]
+    etag = api.get(f"{version['url']}/diff?against={world.versions['open']}").headers["etag"]
     assert etag

@@ -6,19 +6,19 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, ids, publish
 from tests.support.cast import World
-from tests.support.client import Door, Result, code
+from tests.support.client import ApiClient, Result, code
 
 MACHINES = "/api/v2/provider_machines"
 
 
-def place(door: Door, version: str, identifier: str, who: str = "alice", **more: Any) -> Result:
+def place(api: ApiClient, version: str, identifier: str, who: str = "alice", **more: Any) -> Result:
     body = {"version": version, "provider": "east", "identifier": identifier} | more
-    return door.post(MACHINES, who, body)
+    return api.post(MACHINES, who, body)
 
 
-def machine_of(door: Door, world: World, image: str, provider: str = "east") -> str:
+def machine_of(api: ApiClient, world: World, image: str, provider: str = "east") -> str:
     """The address of the machine that the cast has there."""
-    [found] = door.get(f"{MACHINES}?identifier={image}-{provider}", "dora").json["results"]
+    [found] = api.get(f"{MACHINES}?identifier={image}-{provider}", "dora").json["results"]
     return str(found["url"])
 
 
@@ -26,69 +26,71 @@ def machine_of(door: Door, world: World, image: str, provider: str = "east") -> 
 
 
 def test_anonymous_reads_public_ones_and_changes_nothing(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)
-    seen = door.all(MACHINES)
+    seen = api.all(MACHINES)
     assert [machine["identifier"] for machine in seen] == ["open-east"]
-    assert door.get(seen[0]["url"]).json == seen[0]
-    assert code(place(door, world.versions["open"], "x", None)) == "401 credentials_required"
+    assert api.get(seen[0]["url"]).json == seen[0]
+    assert code(place(api, world.versions["open"], "x", None)) == "401 credentials_required"
     for image in world.images:
         for provider in ("east", "west"):
-            one = machine_of(door, world, image, provider)
+            one = machine_of(api, world, image, provider)
             status = 200 if (image, provider) == ("open", "east") else 404
-            assert door.get(one).status_code == status
-            assert code(door.patch(one, None, {"size_gb": 1})) == "401 credentials_required"
-            assert code(door.delete(one)) == "401 credentials_required"
+            assert api.get(one).status_code == status
+            assert code(api.patch(one, None, {"size_gb": 1})) == "401 credentials_required"
+            assert code(api.delete(one)) == "401 credentials_required"
     assert everything(db) == before
 
 
 def test_a_stranger_reads_public_ones_and_changes_nothing(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)
-    seen = door.all(MACHINES, "charlie")
+    seen = api.all(MACHINES, "charlie")
     assert [machine["identifier"] for machine in seen] == ["open-east"]
-    assert code(place(door, world.versions["open"], "x", "charlie")) == "403 change_forbidden"
-    hidden = place(door, world.versions["closed"], "x", "charlie")
+    assert code(place(api, world.versions["open"], "x", "charlie")) == "403 change_forbidden"
+    hidden = place(api, world.versions["closed"], "x", "charlie")
     assert code(hidden) == "400 reference_unknown"
     for image in world.images:
-        one = machine_of(door, world, image)
+        one = machine_of(api, world, image)
         refused = "403 change_forbidden" if image == "open" else "404 not_found"
-        assert code(door.patch(one, "charlie", {"size_gb": 1})) == refused
-        assert code(door.delete(one, "charlie")) == refused
+        assert code(api.patch(one, "charlie", {"size_gb": 1})) == refused
+        assert code(api.delete(one, "charlie")) == refused
     assert everything(db) == before
 
 
-def test_a_private_provider_shows_to_who_has_an_identity_there(door: Door, world: World) -> None:
-    bobs = {machine["identifier"] for machine in door.all(MACHINES, "bob")}
+def test_a_private_provider_shows_to_who_has_an_identity_there(
+    api: ApiClient, world: World
+) -> None:
+    bobs = {machine["identifier"] for machine in api.all(MACHINES, "bob")}
     assert bobs == {f"{i}-{p}" for i in ("open", "shared", "kept") for p in ("east", "west")}
-    assert len(door.all(MACHINES, "alice")) == len(door.all(MACHINES, "dora")) == 12
+    assert len(api.all(MACHINES, "alice")) == len(api.all(MACHINES, "dora")) == 12
 
 
-def test_who_may_place_and_change_one(door: Door, world: World) -> None:
+def test_who_may_place_and_change_one(api: ApiClient, world: World) -> None:
     kept = world.versions["kept"]
     # bob keeps the version, and has an identity on west alone.
-    assert code(place(door, kept, "new", "bob")) == "403 identity_required"
-    west = place(door, kept, "new", "bob", provider="west")
+    assert code(place(api, kept, "new", "bob")) == "403 identity_required"
+    west = place(api, kept, "new", "bob", provider="west")
     assert west.status_code == 201
-    assert door.patch(west.json["url"], "bob", {"size_gb": 2}).json["size_gb"] == 2
-    east = machine_of(door, world, "kept")
-    assert code(door.patch(east, "bob", {"size_gb": 2})) == "403 change_forbidden"
-    assert code(door.delete(east, "bob")) == "403 change_forbidden"
+    assert api.patch(west.json["url"], "bob", {"size_gb": 2}).json["size_gb"] == 2
+    east = machine_of(api, world, "kept")
+    assert code(api.patch(east, "bob", {"size_gb": 2})) == "403 change_forbidden"
+    assert code(api.delete(east, "bob")) == "403 change_forbidden"
     # Having an identity is not enough where the version is another's.
-    shared = place(door, world.versions["shared"], "new", "bob", provider="west")
+    shared = place(api, world.versions["shared"], "new", "bob", provider="west")
     assert code(shared) == "403 change_forbidden"
-    assert place(door, kept, "staff's", "dora").status_code == 201
-    assert door.delete(east, "dora").status_code == 204
+    assert place(api, kept, "staff's", "dora").status_code == 201
+    assert api.delete(east, "dora").status_code == 204
 
 
 # ── what ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_it_shows(door: Door, world: World, clock: Clock) -> None:
+def test_what_it_shows(api: ApiClient, world: World, clock: Clock) -> None:
     answer = place(
-        door, world.versions["open"], " ami-1 ", architecture=" arm64 ", size_gb=8, checksum="md5:0"
+        api, world.versions["open"], " ami-1 ", architecture=" arm64 ", size_gb=8, checksum="md5:0"
     )
     assert answer.status_code == 201
     machine = answer.json
@@ -104,26 +106,26 @@ def test_what_it_shows(door: Door, world: World, clock: Clock) -> None:
     assert machine["image"]["slug"] == "open-image"
     assert machine["provider"]["name"] == "east"
     assert machine["created_by"]["username"] == "alice"
-    assert door.get(f"{MACHINES}/{machine['uuid'].upper()}").json == machine
-    inside = door.get(f"/image_versions/{world.versions['open']}").json["machines"]
+    assert api.get(f"{MACHINES}/{machine['uuid'].upper()}").json == machine
+    inside = api.get(f"/image_versions/{world.versions['open']}").json["machines"]
     assert machine["id"] in ids(inside)
 
 
 def test_sending_back_what_get_returned_changes_nothing(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
-    one = machine_of(door, world, "kept", "west")
+    one = machine_of(api, world, "kept", "west")
     before = everything(db)
     for who in ("alice", "bob", "dora"):
-        got = door.get(one, who)
-        answer = door.patch(one, who, got.json)
+        got = api.get(one, who)
+        answer = api.patch(one, who, got.json)
         assert answer.content == got.content
         assert answer.headers["etag"] == got.headers["etag"]
     assert everything(db) == before
 
 
-def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None:
-    one = machine_of(door, world, "open")
+def test_fields_that_are_refused(api: ApiClient, db: Database, world: World) -> None:
+    one = machine_of(api, world, "open")
     before = everything(db)
     refused = [
         ({"version": world.versions["closed"]}, "400 field_read_only"),
@@ -140,11 +142,11 @@ def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None
         ({"end_date": "2001-01-01T00:00:00Z"}, "400 field_invalid"),
     ]
     for body, expected in refused:
-        assert code(door.patch(one, "alice", {"architecture": "arm64"} | body)) == expected, body
+        assert code(api.patch(one, "alice", {"architecture": "arm64"} | body)) == expected, body
     for missing in ("version", "provider", "identifier"):
         body = {"version": world.versions["open"], "provider": "east", "identifier": "x"}
         del body[missing]
-        answer = door.post(MACHINES, "alice", body)
+        answer = api.post(MACHINES, "alice", body)
         assert answer.json["errors"] == [{"field": missing, "detail": "is required"}]
     assert everything(db) == before
 
@@ -153,102 +155,102 @@ def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None
 
 
 def test_an_identifier_stands_once_in_an_image_among_those_without_an_end(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
-    second = publish(door, "second")["id"]
+    second = publish(api, "second")["id"]
     before = everything(db)
     for version in (world.versions["open"], second):
-        assert code(place(door, version, "open-east")) == "409 machine_taken"
+        assert code(place(api, version, "open-east")) == "409 machine_taken"
     assert everything(db) == before
     # On another provider, and in another image, the same id may stand.
-    assert place(door, second, "open-east", provider="west").status_code == 201
-    assert place(door, world.versions["closed"], "open-east").status_code == 201
+    assert place(api, second, "open-east", provider="west").status_code == 201
+    assert place(api, world.versions["closed"], "open-east").status_code == 201
     # One that will end leaves its place already.
-    one = machine_of(door, world, "shared")
-    door.patch(one, "alice", {"end_date": "2030-01-01T00:00:00Z"})
-    assert place(door, world.versions["shared"], "shared-east").status_code == 201
-    answer = door.patch(one, "alice", {"end_date": None})
+    one = machine_of(api, world, "shared")
+    api.patch(one, "alice", {"end_date": "2030-01-01T00:00:00Z"})
+    assert place(api, world.versions["shared"], "shared-east").status_code == 201
+    answer = api.patch(one, "alice", {"end_date": None})
     assert code(answer) == "409 machine_taken"
-    assert door.get(one, "alice").json["end_date"] == "2030-01-01T00:00:00.000000Z"
+    assert api.get(one, "alice").json["end_date"] == "2030-01-01T00:00:00.000000Z"
 
 
-def test_an_identifier_cannot_be_changed_to_one_that_is_taken(door: Door, world: World) -> None:
-    other = place(door, world.versions["open"], "other").json["url"]
-    answer = door.patch(other, "alice", {"identifier": "open-east"})
+def test_an_identifier_cannot_be_changed_to_one_that_is_taken(api: ApiClient, world: World) -> None:
+    other = place(api, world.versions["open"], "other").json["url"]
+    answer = api.patch(other, "alice", {"identifier": "open-east"})
     assert code(answer) == "409 machine_taken"
-    assert door.patch(other, "alice", {"identifier": "free"}).json["identifier"] == "free"
+    assert api.patch(other, "alice", {"identifier": "free"}).json["identifier"] == "free"
 
 
 def test_posting_an_ended_one_of_the_same_version_restores_it(
-    door: Door, db: Database, world: World, clock: Clock
+    api: ApiClient, db: Database, world: World, clock: Clock
 ) -> None:
-    one = machine_of(door, world, "open")
-    machine = door.get(one).json
-    door.delete(one, "alice")
+    one = machine_of(api, world, "open")
+    machine = api.get(one).json
+    api.delete(one, "alice")
     clock.move(hours=1)
-    answer = place(door, world.versions["open"], "open-east", architecture="arm64")
+    answer = place(api, world.versions["open"], "open-east", architecture="arm64")
     assert answer.status_code == 200
     assert answer.headers["location"] == one
     restored = answer.json
     assert (restored["id"], restored["uuid"]) == (machine["id"], machine["uuid"])
     assert (restored["end_date"], restored["architecture"]) == (None, "arm64")
-    assert door.get(one).status_code == 200
+    assert api.get(one).status_code == 200
     told = [entry for entry in everything(db)["audit"] if "'machine:restore'" in entry]
     assert len(told) == 1
-    assert code(place(door, world.versions["open"], "open-east")) == "409 machine_taken"
+    assert code(place(api, world.versions["open"], "open-east")) == "409 machine_taken"
 
 
-def test_an_ended_one_of_another_version_is_not_restored(door: Door, world: World) -> None:
-    one = machine_of(door, world, "open")
-    door.delete(one, "alice")
-    second = publish(door, "second")["id"]
-    moved = place(door, second, "open-east")
+def test_an_ended_one_of_another_version_is_not_restored(api: ApiClient, world: World) -> None:
+    one = machine_of(api, world, "open")
+    api.delete(one, "alice")
+    second = publish(api, "second")["id"]
+    moved = place(api, second, "open-east")
     assert moved.status_code == 201
     # Now its place is taken: by whichever door, it cannot come back.
-    assert code(place(door, world.versions["open"], "open-east")) == "409 machine_taken"
-    assert code(door.patch(one, "alice", {"end_date": None})) == "409 machine_taken"
-    door.delete(moved.json["url"], "alice")
-    assert door.patch(one, "alice", {"end_date": None}).json["end_date"] is None
+    assert code(place(api, world.versions["open"], "open-east")) == "409 machine_taken"
+    assert code(api.patch(one, "alice", {"end_date": None})) == "409 machine_taken"
+    api.delete(moved.json["url"], "alice")
+    assert api.patch(one, "alice", {"end_date": None}).json["end_date"] is None
 
 
 # ── ending ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_delete_ends_it_once(door: Door, db: Database, world: World, clock: Clock) -> None:
-    one, ended_at = machine_of(door, world, "open"), clock.now
-    assert door.delete(one, "alice").status_code == 204
+def test_delete_ends_it_once(api: ApiClient, db: Database, world: World, clock: Clock) -> None:
+    one, ended_at = machine_of(api, world, "open"), clock.now
+    assert api.delete(one, "alice").status_code == 204
     after = everything(db)
     clock.move(hours=1)
-    assert door.delete(one, "alice").status_code == 204
+    assert api.delete(one, "alice").status_code == 204
     assert everything(db) == after
-    assert door.get(one).status_code == 404
-    assert door.get(one, "alice").json["end_date"] == ended_at
+    assert api.get(one).status_code == 404
+    assert api.get(one, "alice").json["end_date"] == ended_at
     # Out of its version's list, and in its keepers' list of machines.
     version = world.versions["open"]
-    inside = door.get(f"/image_versions/{version}", "alice").json["machines"]
+    inside = api.get(f"/image_versions/{version}", "alice").json["machines"]
     assert [machine["identifier"] for machine in inside] == ["open-west"]
-    listed = door.all(f"{MACHINES}?version_id={version}", "alice")
+    listed = api.all(f"{MACHINES}?version_id={version}", "alice")
     assert {machine["identifier"] for machine in listed} == {"open-east", "open-west"}
 
 
-def test_one_on_a_provider_out_of_service_is_not_offered(door: Door, world: World) -> None:
-    version, one = f"/image_versions/{world.versions['open']}", machine_of(door, world, "open")
+def test_one_on_a_provider_out_of_service_is_not_offered(api: ApiClient, world: World) -> None:
+    version, one = f"/image_versions/{world.versions['open']}", machine_of(api, world, "open")
     for out, back in (
         ({"active": False}, {"active": True}),
         ({"end_date": "2026-06-15T12:00:00Z"}, {"end_date": None}),
     ):
-        assert door.patch("/api/v2/providers/east", "dora", out).status_code == 200
-        assert door.get(version).json["machines"] == []
-        assert door.get(one).status_code == 404
-        assert door.get(one, "alice").status_code == 200
-        door.patch("/api/v2/providers/east", "dora", back)
-        assert len(door.get(version).json["machines"]) == 1
+        assert api.patch("/api/v2/providers/east", "dora", out).status_code == 200
+        assert api.get(version).json["machines"] == []
+        assert api.get(one).status_code == 404
+        assert api.get(one, "alice").status_code == 200
+        api.patch("/api/v2/providers/east", "dora", back)
+        assert len(api.get(version).json["machines"]) == 1
 
 
-def test_the_lists_filters(door: Door, world: World) -> None:
-    place(door, world.versions["closed"], "shared-id", architecture="arm64")
-    place(door, world.versions["open"], "shared-id", architecture="arm64")
-    whole = door.all(MACHINES, "alice")
+def test_the_lists_filters(api: ApiClient, world: World) -> None:
+    place(api, world.versions["closed"], "shared-id", architecture="arm64")
+    place(api, world.versions["open"], "shared-id", architecture="arm64")
+    whole = api.all(MACHINES, "alice")
     asked = {
         f"version_id={world.versions['open']}": lambda m: (
             m["version"]["id"] == world.versions["open"]
@@ -261,9 +263,9 @@ def test_the_lists_filters(door: Door, world: World) -> None:
         "version_id=0190a0b0-0000-7000-8000-000000000000": lambda m: False,
     }
     for query, holds in asked.items():
-        answer = door.get(f"{MACHINES}?{query}", "alice").json
+        answer = api.get(f"{MACHINES}?{query}", "alice").json
         assert answer["results"] == [machine for machine in whole if holds(machine)], query
         assert answer["count"] == len(answer["results"])
     # The provider that charlie may not see is for him like none.
-    assert door.all(f"{MACHINES}?provider=west", "charlie") == []
-    assert len(door.all(f"{MACHINES}?identifier=shared-id", "charlie")) == 1
+    assert api.all(f"{MACHINES}?provider=west", "charlie") == []
+    assert len(api.all(f"{MACHINES}?identifier=shared-id", "charlie")) == 1

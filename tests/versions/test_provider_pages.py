@@ -55,7 +55,7 @@ def test_a_date_that_is_not_touched_keeps_its_seconds(
 ) -> None:
     at = "2026-03-14T09:20:17.123456Z"
     with db.write() as tx:
-        row = providers.take_provider(tx, CONSOLE, "west")
+        row = providers.provider_for_change(tx, CONSOLE, "west")
         providers.edit_provider(tx, CONSOLE, row, bodies.ProviderPatch(start_date=at))
     address = f"/staff/providers/{world.providers['west']}"
     page = dora.get(address)
@@ -161,7 +161,7 @@ def test_an_identity_that_cannot_be(dora: Visitor, given: dict[str, str], field:
 def test_an_identity_that_a_version_names_stays(dora: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = versions.take_version(tx, alice, world.versions["open"])
+        row = versions.version_for_change(tx, alice, world.versions["open"])
         patch = bodies.VersionPatch(identity=world.identities["alice@west"])
         publish.edit_version(tx, alice, row, patch)
     address = f"/staff/identities/{world.identities['alice@west']}"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 PROVIDERS = "/api/v2/providers"
 
@@ -21,48 +21,50 @@ def west(world: World) -> str:
     return f"{PROVIDERS}/{world.providers['west']}"
 
 
-def new_provider(door: Door, **body: Any) -> dict[str, Any]:
-    made = door.post(PROVIDERS, "dora", body)
+def new_provider(api: ApiClient, **body: Any) -> dict[str, Any]:
+    made = api.post(PROVIDERS, "dora", body)
     assert made.status_code == 201, made.text
     return dict(made.json)
 
 
-def places(door: Door, world: World, who: str | None) -> list[str]:
+def places(api: ApiClient, world: World, who: str | None) -> list[str]:
     """Where this reader is shown the open version's machines."""
-    version = door.get(f"/image_versions/{world.versions['open']}", who).json
+    version = api.get(f"/image_versions/{world.versions['open']}", who).json
     return [machine["identifier"] for machine in version["machines"]]
 
 
-def test_anonymous_sees_the_public_ones(door: Door, east: str, west: str) -> None:
-    assert [provider["slug"] for provider in door.all(PROVIDERS)] == ["east"]
-    assert door.get(east).status_code == 200
-    assert code(door.get(west)) == "404 not_found"
-    assert code(door.get(f"{PROVIDERS}/west")) == "404 not_found"
-    assert code(door.post(PROVIDERS, None, {"name": "n"})) == "401 credentials_required"
-    assert code(door.patch(east, None, {"name": "n"})) == "401 credentials_required"
-    assert code(door.delete(east)) == "401 credentials_required"
+def test_anonymous_sees_the_public_ones(api: ApiClient, east: str, west: str) -> None:
+    assert [provider["slug"] for provider in api.all(PROVIDERS)] == ["east"]
+    assert api.get(east).status_code == 200
+    assert code(api.get(west)) == "404 not_found"
+    assert code(api.get(f"{PROVIDERS}/west")) == "404 not_found"
+    assert code(api.post(PROVIDERS, None, {"name": "n"})) == "401 credentials_required"
+    assert code(api.patch(east, None, {"name": "n"})) == "401 credentials_required"
+    assert code(api.delete(east)) == "401 credentials_required"
 
 
-def test_a_stranger_sees_no_more(door: Door, east: str, west: str) -> None:
-    assert [provider["slug"] for provider in door.all(PROVIDERS, "charlie")] == ["east"]
-    assert code(door.get(west, "charlie")) == "404 not_found"
-    assert code(door.patch(west, "charlie", {"name": "n"})) == "404 not_found"
-    assert code(door.patch(east, "charlie", {"name": "n"})) == "403 change_forbidden"
-    assert code(door.delete(east, "charlie")) == "403 change_forbidden"
-    assert code(door.post(PROVIDERS, "charlie", {"name": "n"})) == "403 staff_required"
+def test_a_stranger_sees_no_more(api: ApiClient, east: str, west: str) -> None:
+    assert [provider["slug"] for provider in api.all(PROVIDERS, "charlie")] == ["east"]
+    assert code(api.get(west, "charlie")) == "404 not_found"
+    assert code(api.patch(west, "charlie", {"name": "n"})) == "404 not_found"
+    assert code(api.patch(east, "charlie", {"name": "n"})) == "403 change_forbidden"
+    assert code(api.delete(east, "charlie")) == "403 change_forbidden"
+    assert code(api.post(PROVIDERS, "charlie", {"name": "n"})) == "403 staff_required"
     for query in ("name=west", "search=west", "public=false"):
-        assert door.get(f"{PROVIDERS}?{query}", "charlie").json["count"] == 0, query
+        assert api.get(f"{PROVIDERS}?{query}", "charlie").json["count"] == 0, query
 
 
-def test_who_has_an_identity_there_reads_it_but_does_not_change_it(door: Door, west: str) -> None:
-    assert door.get(west, "bob").json["public"] is False
-    assert code(door.patch(west, "bob", {"public": True})) == "403 change_forbidden"
-    assert [p["slug"] for p in door.all(f"{PROVIDERS}?public=false", "bob")] == ["west"]
+def test_who_has_an_identity_there_reads_it_but_does_not_change_it(
+    api: ApiClient, west: str
+) -> None:
+    assert api.get(west, "bob").json["public"] is False
+    assert code(api.patch(west, "bob", {"public": True})) == "403 change_forbidden"
+    assert [p["slug"] for p in api.all(f"{PROVIDERS}?public=false", "bob")] == ["west"]
 
 
-def test_its_fields(door: Door) -> None:
+def test_its_fields(api: ApiClient) -> None:
     made = new_provider(
-        door, name="US East 1", type="aws", virtualization="hvm", description="the old one"
+        api, name="US East 1", type="aws", virtualization="hvm", description="the old one"
     )
     expected = {
         "name": "US East 1",
@@ -78,67 +80,69 @@ def test_its_fields(door: Door) -> None:
     assert {name: made[name] for name in expected} == expected
     assert made["url"] == f"{PROVIDERS}/{made['id']}"
     for key in (made["id"], made["uuid"], made["uuid"].upper(), "us-east-1"):
-        assert door.get(f"{PROVIDERS}/{key}", "dora").json == made, key
+        assert api.get(f"{PROVIDERS}/{key}", "dora").json == made, key
 
 
-def test_slugs_are_made_kept_and_never_given_to_another(door: Door) -> None:
-    first = new_provider(door, name="North")
-    second = new_provider(door, name="north!")
+def test_slugs_are_made_kept_and_never_given_to_another(api: ApiClient) -> None:
+    first = new_provider(api, name="North")
+    second = new_provider(api, name="north!")
     assert first["slug"] == "north"
     assert second["slug"].startswith("north-") and len(second["slug"]) == len("north-") + 4
-    renamed = door.patch(f"{PROVIDERS}/north", "dora", {"slug": "arctic", "name": "Arctic"})
+    renamed = api.patch(f"{PROVIDERS}/north", "dora", {"slug": "arctic", "name": "Arctic"})
     assert renamed.json["slug"] == "arctic"
     for slug in ("north", "arctic"):
-        assert door.get(f"{PROVIDERS}/{slug}", "dora").json["id"] == first["id"]
+        assert api.get(f"{PROVIDERS}/{slug}", "dora").json["id"] == first["id"]
     for taken in ("north", "arctic", "new", "east"):
         body = {"name": "x", "slug": taken}
-        assert code(door.post(PROVIDERS, "dora", body)) == "409 slug_unavailable", taken
+        assert code(api.post(PROVIDERS, "dora", body)) == "409 slug_unavailable", taken
         patch = {"slug": taken}
-        assert code(door.patch(second["url"], "dora", patch)) == "409 slug_unavailable", taken
-    assert door.patch(first["url"], "dora", {"slug": "north"}).json["slug"] == "north"
+        assert code(api.patch(second["url"], "dora", patch)) == "409 slug_unavailable", taken
+    assert api.patch(first["url"], "dora", {"slug": "north"}).json["slug"] == "north"
     for wrong in ("North", "-n", "", "1", "a" * 65, "a_b", "0190f0e0-0000-7000-8000-000000000000"):
         body = {"name": "x", "slug": wrong}
-        assert code(door.post(PROVIDERS, "dora", body)) == "400 field_invalid", wrong
+        assert code(api.post(PROVIDERS, "dora", body)) == "400 field_invalid", wrong
 
 
-def test_an_inactive_one_is_hidden_and_offers_nothing(door: Door, world: World, east: str) -> None:
-    assert places(door, world, None) == ["open-east"]
-    assert door.patch(east, "dora", {"active": False}).json["active"] is False
-    assert places(door, world, None) == []
-    assert code(door.get(east)) == "404 not_found"
+def test_an_inactive_one_is_hidden_and_offers_nothing(
+    api: ApiClient, world: World, east: str
+) -> None:
+    assert places(api, world, None) == ["open-east"]
+    assert api.patch(east, "dora", {"active": False}).json["active"] is False
+    assert places(api, world, None) == []
+    assert code(api.get(east)) == "404 not_found"
     # Its holders and staff read it still; nobody is offered anything there.
-    assert door.get(east, "alice").json["active"] is False
+    assert api.get(east, "alice").json["active"] is False
     for who in ("alice", "dora"):
-        assert places(door, world, who) == ["open-west"], who
-    assert door.get("/image_versions?launchable=true").json["count"] == 0
-    door.patch(east, "dora", {"active": True})
-    assert places(door, world, None) == ["open-east"]
+        assert places(api, world, who) == ["open-west"], who
+    assert api.get("/image_versions?launchable=true").json["count"] == 0
+    api.patch(east, "dora", {"active": True})
+    assert places(api, world, None) == ["open-east"]
 
 
-def test_a_private_ones_machines_show_to_its_holders(door: Door, world: World) -> None:
-    assert places(door, world, "charlie") == ["open-east"]
-    assert places(door, world, "bob") == ["open-east", "open-west"]
+def test_a_private_ones_machines_show_to_its_holders(api: ApiClient, world: World) -> None:
+    assert places(api, world, "charlie") == ["open-east"]
+    assert places(api, world, "bob") == ["open-east", "open-west"]
 
 
 def test_deleting_ends_it_and_a_patch_restores(
-    door: Door, world: World, east: str, clock: Clock
+    api: ApiClient, world: World, east: str, clock: Clock
 ) -> None:
     ended = clock.now
-    assert door.delete(east, "dora").status_code == 204
+    assert api.delete(east, "dora").status_code == 204
     clock.move(hours=1)
-    assert door.delete(east, "dora").status_code == 204
-    assert door.get(east, "dora").json["end_date"] == ended
-    assert code(door.get(east, "charlie")) == "404 not_found"
-    assert places(door, world, None) == []
+    assert api.delete(east, "dora").status_code == 204
+    assert api.get(east, "dora").json["end_date"] == ended
+    assert code(api.get(east, "charlie")) == "404 not_found"
+    assert places(api, world, None) == []
     # Who has an identity there reads it, ended or not.
-    assert door.get(east, "alice").status_code == 200
-    assert door.patch(east, "dora", {"end_date": None}).json["end_date"] is None
-    assert places(door, world, None) == ["open-east"]
+    assert api.get(east, "alice").status_code == 200
+    assert api.patch(east, "dora", {"end_date": None}).json["end_date"] is None
+    assert places(api, world, None) == ["open-east"]
 
 
-def test_dates_hold_at_their_instants(door: Door, clock: Clock) -> None:
+def test_dates_hold_at_their_instants(api: ApiClient, clock: Clock) -> None:
     made = new_provider(
-        door,
+        api,
         name="soon",
         public=True,
         start_date="2026-06-15T14:00:00+00:00",
@@ -146,20 +150,20 @@ def test_dates_hold_at_their_instants(door: Door, clock: Clock) -> None:
     )
     shown = []
     for _ in range(5):
-        shown.append(door.get(made["url"]).status_code)
+        shown.append(api.get(made["url"]).status_code)
         clock.move(hours=1)
     # 12:00, 13:00: to come; 14:00, 15:00: current; 16:00: over.
     assert shown == [404, 404, 200, 200, 404]
     early = {"end_date": "2026-06-15T13:59:59Z"}
-    assert code(door.patch(made["url"], "dora", early)) == "400 field_invalid"
+    assert code(api.patch(made["url"], "dora", early)) == "400 field_invalid"
 
 
-def test_the_list_is_searched_and_filtered(door: Door) -> None:
-    new_provider(door, name="Zürich", type="openstack", description="in the Alps", public=True)
+def test_the_list_is_searched_and_filtered(api: ApiClient) -> None:
+    new_provider(api, name="Zürich", type="openstack", description="in the Alps", public=True)
     for query in ("search=zurich", "search=alp", "name=z%C3%BCrich", "type=openstack&search=alps"):
-        [found] = door.all(f"{PROVIDERS}?{query}")
+        [found] = api.all(f"{PROVIDERS}?{query}")
         assert found["name"] == "Zürich", query
-    assert [p["name"] for p in door.all(f"{PROVIDERS}?ordering=-name")] == ["Zürich", "east"]
-    door.patch(f"{PROVIDERS}/zurich", "dora", {"name": "Bern", "description": ""})
-    assert door.get(f"{PROVIDERS}?search=zurich").json["count"] == 0
-    assert door.get(f"{PROVIDERS}?search=bern").json["count"] == 1
+    assert [p["name"] for p in api.all(f"{PROVIDERS}?ordering=-name")] == ["Zürich", "east"]
+    api.patch(f"{PROVIDERS}/zurich", "dora", {"name": "Bern", "description": ""})
+    assert api.get(f"{PROVIDERS}?search=zurich").json["count"] == 0
+    assert api.get(f"{PROVIDERS}?search=bern").json["count"] == 1

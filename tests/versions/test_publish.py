@@ -6,7 +6,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, ids, made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 
 def machine(identifier: str, **more: Any) -> dict[str, Any]:
@@ -16,20 +16,20 @@ def machine(identifier: str, **more: Any) -> dict[str, Any]:
 # ── who ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_publishes_nothing(door: Door, db: Database, world: World) -> None:
+def test_anonymous_publishes_nothing(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
     for image in (*world.images.values(), 10**9):
-        answer = door.post("/image_versions", None, {"name": "1", "image": image})
+        answer = api.post("/image_versions", None, {"name": "1", "image": image})
         assert code(answer) == "401 credentials_required"
         assert answer.headers["www-authenticate"]
     assert everything(db) == before
 
 
-def test_a_stranger_publishes_nothing(door: Door, db: Database, world: World) -> None:
+def test_a_stranger_publishes_nothing(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
-    unknown = door.post("/image_versions", "charlie", {"name": "1", "image": 10**9})
+    unknown = api.post("/image_versions", "charlie", {"name": "1", "image": 10**9})
     for name, image in world.images.items():
-        answer = door.post("/image_versions", "charlie", {"name": "1", "image": image})
+        answer = api.post("/image_versions", "charlie", {"name": "1", "image": image})
         if name == "open":
             assert code(answer) == "403 change_forbidden"
         else:
@@ -39,19 +39,19 @@ def test_a_stranger_publishes_nothing(door: Door, db: Database, world: World) ->
     assert everything(db) == before
 
 
-def test_whoever_may_change_the_image_publishes(door: Door, world: World) -> None:
+def test_whoever_may_change_the_image_publishes(api: ApiClient, world: World) -> None:
     for who in ("alice", "bob", "dora"):
-        version = publish(door, f"by {who}", who=who, image="kept")
+        version = publish(api, f"by {who}", who=who, image="kept")
         assert version["user"]["username"] == who
     shared = {"name": "1", "image": "shared-image"}
-    assert code(door.post("/image_versions", "bob", shared)) == "403 change_forbidden"
+    assert code(api.post("/image_versions", "bob", shared)) == "403 change_forbidden"
 
 
 # ── what ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_name_and_image_are_enough(door: Door, world: World, clock: Clock) -> None:
-    answer = door.post("/image_versions", "alice", {"name": " 2.0 ", "image": world.images["open"]})
+def test_name_and_image_are_enough(api: ApiClient, world: World, clock: Clock) -> None:
+    answer = api.post("/image_versions", "alice", {"name": " 2.0 ", "image": world.images["open"]})
     assert answer.status_code == 201
     version = answer.json
     assert answer.headers["location"] == version["url"] == f"/api/v2/image_versions/{version['id']}"
@@ -64,12 +64,12 @@ def test_name_and_image_are_enough(door: Door, world: World, clock: Clock) -> No
         assert version[field] == [], field
     assert version["change_log"] == ""
     assert "not_inherited" not in version
-    got = door.get(version["url"], "alice")
+    got = api.get(version["url"], "alice")
     assert got.json == version
     assert got.headers["etag"] == answer.headers["etag"]
 
 
-def test_all_that_it_takes(door: Door, world: World) -> None:
+def test_all_that_it_takes(api: ApiClient, world: World) -> None:
     given = {
         "change_log": "new kernel\n",
         "allow_imaging": False,
@@ -80,7 +80,7 @@ def test_all_that_it_takes(door: Door, world: World) -> None:
         "min_mem": 2**31 - 1,
     }
     version = publish(
-        door,
+        api,
         "all",
         parent=world.versions["closed"],
         licenses=[world.licenses["apache"]],
@@ -103,55 +103,55 @@ def test_all_that_it_takes(door: Door, world: World) -> None:
     assert (second["architecture"], second["size_gb"]) == ("", None)
 
 
-def test_an_image_is_named_by_id_uuid_slug_or_object(door: Door, world: World) -> None:
-    image = door.get(f"/api/v2/images/{world.images['open']}").json
+def test_an_image_is_named_by_id_uuid_slug_or_object(api: ApiClient, world: World) -> None:
+    image = api.get(f"/api/v2/images/{world.images['open']}").json
     forms = (image["id"], image["uuid"].upper(), image["slug"], image, {"uuid": image["uuid"]})
     for place, form in enumerate(forms):
-        version = made(door, "/image_versions", "alice", name=str(place), image=form)
+        version = made(api, "/image_versions", "alice", name=str(place), image=form)
         assert version["image"]["id"] == image["id"]
 
 
 def test_names_are_trimmed_and_unique_in_their_image(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
-    door.delete(f"/image_versions/{world.versions['open']}", "alice")
+    api.delete(f"/image_versions/{world.versions['open']}", "alice")
     before = everything(db)
     for name in ("open-1.0", " Open-1.0 ", "ｏpen-1.0"):
-        answer = door.post("/image_versions", "alice", {"name": name, "image": "open-image"})
+        answer = api.post("/image_versions", "alice", {"name": name, "image": "open-image"})
         assert code(answer) == "409 version_name_taken"
     for name in ("", "  ", ".", "..", "a\u0000", "a\u001f", "a\u0085b", "a" * 257, None, 7):
-        answer = door.post("/image_versions", "alice", {"name": name, "image": "open-image"})
+        answer = api.post("/image_versions", "alice", {"name": name, "image": "open-image"})
         assert code(answer) == "400 field_invalid", name
     assert everything(db) == before
-    assert publish(door, "a/b ünï 😀")["name"] == "a/b ünï 😀"
+    assert publish(api, "a/b ünï 😀")["name"] == "a/b ünï 😀"
 
 
-def test_membership_is_given_by_name_or_id(door: Door, world: World) -> None:
+def test_membership_is_given_by_name_or_id(api: ApiClient, world: World) -> None:
     """That a name exists is no secret, so charlie's group is given by name though hidden."""
-    own = made(door, "/api/v2/images", "charlie", name="charlie's")
+    own = made(api, "/api/v2/images", "charlie", name="charlie's")
     shared = made(
-        door, "/image_versions", "charlie", name="1", image=own["id"], membership=["lab", "BOB"]
+        api, "/image_versions", "charlie", name="1", image=own["id"], membership=["lab", "BOB"]
     )
     assert {group["name"] for group in shared["membership"]} == {"lab", "bob"}
-    assert door.get(shared["url"], "bob").status_code == 200
+    assert api.get(shared["url"], "bob").status_code == 200
     body = {"name": "2", "image": own["id"], "membership": [world.groups["lab"]]}
-    assert code(door.post("/image_versions", "charlie", body)) == "400 reference_unknown"
-    assert publish(door, "2", membership=[world.groups["lab"]])["membership"][0]["name"] == "lab"
+    assert code(api.post("/image_versions", "charlie", body)) == "400 reference_unknown"
+    assert publish(api, "2", membership=[world.groups["lab"]])["membership"][0]["name"] == "lab"
 
 
-def test_the_identity_is_the_callers_own(door: Door, world: World) -> None:
+def test_the_identity_is_the_callers_own(api: ApiClient, world: World) -> None:
     body = {"name": "1", "image": "kept-image", "identity": world.identities["alice@west"]}
     for who in ("bob", "dora"):
-        assert code(door.post("/image_versions", who, body)) == "400 reference_unknown"
+        assert code(api.post("/image_versions", who, body)) == "400 reference_unknown"
     body["identity"] = world.identities["bob@west"]
-    answer = door.post("/image_versions", "bob", body)
+    answer = api.post("/image_versions", "bob", body)
     assert answer.json["identity"]["id"] == world.identities["bob@west"]
 
 
 # ── machines, in the same call ─────────────────────────────────────────────────────────────
 
 
-def test_a_bad_machine_leaves_nothing(door: Door, db: Database, world: World) -> None:
+def test_a_bad_machine_leaves_nothing(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
     bad = [
         (machine("a"), "409 machine_taken"),
@@ -171,7 +171,7 @@ def test_a_bad_machine_leaves_nothing(door: Door, db: Database, world: World) ->
             "image": "open-image",
             "machines": [machine("a"), machine("b"), third],
         }
-        answer = door.post("/image_versions", "alice", body)
+        answer = api.post("/image_versions", "alice", body)
         assert code(answer) == refused, third
         for error in answer.json.get("errors", []):
             assert error["field"].startswith("machines[2]."), error
@@ -179,41 +179,41 @@ def test_a_bad_machine_leaves_nothing(door: Door, db: Database, world: World) ->
 
 
 def test_placing_machines_needs_an_identity_on_their_provider(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)
     body = {"name": "new", "image": "kept-image", "machines": [machine("a")]}
-    assert code(door.post("/image_versions", "bob", body)) == "403 identity_required"
+    assert code(api.post("/image_versions", "bob", body)) == "403 identity_required"
     assert everything(db) == before
     body["machines"] = [machine("a", provider="west")]
-    assert door.post("/image_versions", "bob", body).status_code == 201
+    assert api.post("/image_versions", "bob", body).status_code == 201
     # Staff need none; for charlie the private provider is not there at all.
     body = {"name": "dora's", "image": "kept-image", "machines": [machine("a")]}
-    assert door.post("/image_versions", "dora", body).status_code == 201
-    own = made(door, "/api/v2/images", "charlie", name="charlie's")["id"]
+    assert api.post("/image_versions", "dora", body).status_code == 201
+    own = made(api, "/api/v2/images", "charlie", name="charlie's")["id"]
     body = {"name": "1", "image": own, "machines": [machine("a", provider="west")]}
-    assert code(door.post("/image_versions", "charlie", body)) == "400 reference_unknown"
+    assert code(api.post("/image_versions", "charlie", body)) == "400 reference_unknown"
 
 
 def test_one_publishing_is_told_as_one_version_and_its_machines(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)["audit"]
-    version = publish(door, "new", machines=[machine("a"), machine("b")])
+    version = publish(api, "new", machines=[machine("a"), machine("b")])
     told = [entry for entry in everything(db)["audit"] if entry not in before]
     assert len(told) == 3
     assert sum("'version:create'" in entry for entry in told) == 1
     assert sum("'machine:create'" in entry for entry in told) == 2
-    history = door.get(f"/image_versions/{version['id']}/history", "alice").json["results"]
+    history = api.get(f"/image_versions/{version['id']}/history", "alice").json["results"]
     assert any(entry["action"] == "version:create" for entry in history)
 
 
 # ── inheriting ─────────────────────────────────────────────────────────────────────────────
 
 
-def parent_with_everything(door: Door, world: World) -> Any:
+def parent_with_everything(api: ApiClient, world: World) -> Any:
     return publish(
-        door,
+        api,
         "parent",
         licenses=[world.licenses["apache"]],
         scripts=[world.scripts["setup"]],
@@ -224,38 +224,40 @@ def parent_with_everything(door: Door, world: World) -> Any:
     )
 
 
-def test_a_child_in_the_same_image_inherits_all_of_it(door: Door, world: World) -> None:
-    parent = parent_with_everything(door, world)
-    child = publish(door, "child", parent=parent["id"])
+def test_a_child_in_the_same_image_inherits_all_of_it(api: ApiClient, world: World) -> None:
+    parent = parent_with_everything(api, world)
+    child = publish(api, "child", parent=parent["id"])
     for field in ("licenses", "scripts", "membership"):
         assert child[field] == parent[field] != [], field
     assert child["not_inherited"] == {"scripts": [], "membership": []}
     # The rest is each version's own.
     assert (child["change_log"], child["min_cpu"], child["machines"]) == ("", None, [])
-    assert "not_inherited" not in door.get(child["url"], "alice").json
+    assert "not_inherited" not in api.get(child["url"], "alice").json
 
 
-def test_what_is_given_is_not_inherited(door: Door, world: World) -> None:
-    parent = parent_with_everything(door, world)
-    child = publish(door, "child", parent=parent["id"], licenses=[], scripts=[], membership=["bob"])
+def test_what_is_given_is_not_inherited(api: ApiClient, world: World) -> None:
+    parent = parent_with_everything(api, world)
+    child = publish(api, "child", parent=parent["id"], licenses=[], scripts=[], membership=["bob"])
     assert (child["licenses"], child["scripts"]) == ([], [])
     assert [group["name"] for group in child["membership"]] == ["bob"]
     assert child["not_inherited"] == {"scripts": [], "membership": []}
 
 
-def test_membership_is_inherited_in_the_same_image_only(door: Door, world: World) -> None:
-    parent = parent_with_everything(door, world)
-    child = publish(door, "child", image="closed", parent=parent["id"])
+def test_membership_is_inherited_in_the_same_image_only(api: ApiClient, world: World) -> None:
+    parent = parent_with_everything(api, world)
+    child = publish(api, "child", image="closed", parent=parent["id"])
     assert child["membership"] == []
     assert child["not_inherited"] == {"scripts": [], "membership": parent["membership"]}
     assert child["licenses"] == parent["licenses"]
     assert child["scripts"] == parent["scripts"]
 
 
-def test_a_script_is_inherited_where_the_publisher_may_attach_it(door: Door, world: World) -> None:
-    parent = parent_with_everything(door, world)
-    own = made(door, "/api/v2/images", "charlie", name="charlie's")["id"]
-    child = made(door, "/image_versions", "charlie", name="1", image=own, parent=parent["id"])
+def test_a_script_is_inherited_where_the_publisher_may_attach_it(
+    api: ApiClient, world: World
+) -> None:
+    parent = parent_with_everything(api, world)
+    own = made(api, "/api/v2/images", "charlie", name="charlie's")["id"]
+    child = made(api, "/image_versions", "charlie", name="1", image=own, parent=parent["id"])
     assert (child["scripts"], child["membership"]) == ([], [])
     assert child["licenses"] == parent["licenses"]
     left = child["not_inherited"]
@@ -264,12 +266,12 @@ def test_a_script_is_inherited_where_the_publisher_may_attach_it(door: Door, wor
     assert [group["name"] for group in left["membership"]] == ["charlie"]
 
 
-def test_an_unreadable_parent_is_like_one_that_does_not_exist(door: Door, world: World) -> None:
-    own = made(door, "/api/v2/images", "charlie", name="charlie's")["id"]
+def test_an_unreadable_parent_is_like_one_that_does_not_exist(api: ApiClient, world: World) -> None:
+    own = made(api, "/api/v2/images", "charlie", name="charlie's")["id"]
     unknown = "0190a0b0-0000-7000-8000-000000000000"
     texts = set()
     for parent in (world.versions["closed"], world.versions["scheduled"], unknown):
-        answer = door.post(
+        answer = api.post(
             "/image_versions", "charlie", {"name": "1", "image": own, "parent": parent}
         )
         assert code(answer) == "400 reference_unknown"

@@ -6,7 +6,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 AN_UNKNOWN_ID = "0190a0b0-0000-7000-8000-000000000000"
 
@@ -18,34 +18,34 @@ def address(version_id: str) -> str:
 # ── reading ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_reads_what_is_public_and_current(door: Door, world: World) -> None:
+def test_anonymous_reads_what_is_public_and_current(api: ApiClient, world: World) -> None:
     for name, version in world.versions.items():
-        answer = door.get(address(version))
+        answer = api.get(address(version))
         assert answer.status_code == (200 if name == "open" else 404), name
-    hidden = door.get(address(world.versions["closed"]))
-    assert hidden.content == door.get(address(AN_UNKNOWN_ID)).content
+    hidden = api.get(address(world.versions["closed"]))
+    assert hidden.content == api.get(address(AN_UNKNOWN_ID)).content
 
 
-def test_a_stranger_reads_what_is_public_and_current(door: Door, world: World) -> None:
+def test_a_stranger_reads_what_is_public_and_current(api: ApiClient, world: World) -> None:
     for name, version in world.versions.items():
-        answer = door.get(address(version), "charlie")
+        answer = api.get(address(version), "charlie")
         assert answer.status_code == (200 if name == "open" else 404), name
 
 
 def test_an_id_is_a_uuid_in_either_case_and_is_shown_in_lower_case(
-    door: Door, world: World
+    api: ApiClient, world: World
 ) -> None:
     version = world.versions["open"]
-    assert door.get(address(version.upper())).json["id"] == version == version.lower()
+    assert api.get(address(version.upper())).json["id"] == version == version.lower()
 
 
 def test_membership_shows_the_readers_own_groups_and_all_to_keepers(
-    door: Door, world: World
+    api: ApiClient, world: World
 ) -> None:
     version = address(world.versions["shared"])
-    door.patch(version, "alice", {"membership": ["lab", "charlie"]})
+    api.patch(version, "alice", {"membership": ["lab", "charlie"]})
     shown = {
-        who: [group["name"] for group in door.get(version, who).json["membership"]]
+        who: [group["name"] for group in api.get(version, who).json["membership"]]
         for who in ("alice", "bob", "charlie", "dora")
     }
     assert {who: sorted(names) for who, names in shown.items()} == {
@@ -56,63 +56,63 @@ def test_membership_shows_the_readers_own_groups_and_all_to_keepers(
     }
 
 
-def test_nothing_unreadable_shows_inside(door: Door, world: World) -> None:
+def test_nothing_unreadable_shows_inside(api: ApiClient, world: World) -> None:
     hidden = world.versions["closed"]
     child = publish(
-        door, "child", parent=hidden, scripts=[], identity=world.identities["alice@west"]
+        api, "child", parent=hidden, scripts=[], identity=world.identities["alice@west"]
     )["id"]
-    seen = door.get(address(child), "charlie").json
+    seen = api.get(address(child), "charlie").json
     assert seen["parent"] == {"id": hidden}
     assert seen["identity"] == {"id": world.identities["alice@west"]}
-    whole = door.get(address(child), "alice").json
+    whole = api.get(address(child), "alice").json
     assert whole["parent"]["name"] == "closed-1.0"
     assert whole["identity"]["provider"]["name"] == "west"
-    machines = door.get(address(world.versions["open"])).json["machines"]
+    machines = api.get(address(world.versions["open"])).json["machines"]
     assert [machine["identifier"] for machine in machines] == ["open-east"]
 
 
 # ── editing: who ───────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_changes_nothing(door: Door, db: Database, world: World) -> None:
+def test_anonymous_changes_nothing(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
     for version in (*world.versions.values(), AN_UNKNOWN_ID):
-        assert code(door.patch(address(version), None, {"name": "x"})) == "401 credentials_required"
-        assert code(door.delete(address(version))) == "401 credentials_required"
+        assert code(api.patch(address(version), None, {"name": "x"})) == "401 credentials_required"
+        assert code(api.delete(address(version))) == "401 credentials_required"
     assert everything(db) == before
 
 
-def test_a_stranger_changes_nothing(door: Door, db: Database, world: World) -> None:
+def test_a_stranger_changes_nothing(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
     for name, version in world.versions.items():
         refused = "403 change_forbidden" if name == "open" else "404 not_found"
-        assert code(door.patch(address(version), "charlie", {"name": "x"})) == refused
-        assert code(door.delete(address(version), "charlie")) == refused
-    assert code(door.patch(address(AN_UNKNOWN_ID), "charlie", {})) == "404 not_found"
+        assert code(api.patch(address(version), "charlie", {"name": "x"})) == refused
+        assert code(api.delete(address(version), "charlie")) == refused
+    assert code(api.patch(address(AN_UNKNOWN_ID), "charlie", {})) == "404 not_found"
     assert everything(db) == before
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "dora"])
-def test_keepers_and_staff_change_it(door: Door, world: World, who: str) -> None:
+def test_keepers_and_staff_change_it(api: ApiClient, world: World, who: str) -> None:
     version = address(world.versions["kept"])
-    assert door.patch(version, who, {"change_log": "new"}).json["change_log"] == "new"
-    assert door.delete(version, who).status_code == 204
-    assert door.get(version, who).json["state"] == "ended"
+    assert api.patch(version, who, {"change_log": "new"}).json["change_log"] == "new"
+    assert api.delete(version, who).status_code == 204
+    assert api.get(version, who).json["state"] == "ended"
 
 
-def test_whom_it_is_shared_with_may_read_it_only(door: Door, world: World) -> None:
+def test_whom_it_is_shared_with_may_read_it_only(api: ApiClient, world: World) -> None:
     version = address(world.versions["shared"])
-    assert code(door.patch(version, "bob", {"name": "x"})) == "403 change_forbidden"
+    assert code(api.patch(version, "bob", {"name": "x"})) == "403 change_forbidden"
 
 
 # ── editing: a merge patch ─────────────────────────────────────────────────────────────────
 
 
 def test_sending_back_what_get_returned_changes_nothing(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     child = publish(
-        door,
+        api,
         "whole",
         parent=world.versions["closed"],
         membership=["lab", "charlie"],
@@ -123,52 +123,54 @@ def test_sending_back_what_get_returned_changes_nothing(
         end_date="2040-01-01T00:00:00Z",
         machines=[{"provider": "east", "identifier": "whole"}],
     )
-    door.patch("/api/v2/images/open-image", "alice", {"maintainers": ["lab"]})
+    api.patch("/api/v2/images/open-image", "alice", {"maintainers": ["lab"]})
     before = everything(db)
     for who in ("alice", "bob", "dora"):
         for version in (child["id"], world.versions["open"]):
-            got = door.get(address(version), who)
-            answer = door.patch(address(version), who, got.json)
+            got = api.get(address(version), who)
+            answer = api.patch(address(version), who, got.json)
             assert answer.status_code == 200, answer.text
             assert answer.content == got.content
             assert answer.headers["etag"] == got.headers["etag"]
     assert everything(db) == before
 
 
-def test_what_is_absent_stays_and_lists_are_replaced(door: Door, world: World) -> None:
+def test_what_is_absent_stays_and_lists_are_replaced(api: ApiClient, world: World) -> None:
     version = address(world.versions["shared"])
-    before = door.get(version, "alice").json
-    after = door.patch(version, "alice", {"membership": [], "min_cpu": 4}).json
+    before = api.get(version, "alice").json
+    after = api.patch(version, "alice", {"membership": [], "min_cpu": 4}).json
     assert after == before | {"membership": [], "min_cpu": 4}
-    after = door.patch(version, "alice", {"licenses": [], "min_cpu": None}).json
+    after = api.patch(version, "alice", {"licenses": [], "min_cpu": None}).json
     assert after == before | {"membership": [], "licenses": []}
-    assert door.get(version, "bob").status_code == 404
+    assert api.get(version, "bob").status_code == 404
 
 
-def test_references_are_ids_uuids_or_the_objects_a_get_gave(door: Door, world: World) -> None:
+def test_references_are_ids_uuids_or_the_objects_a_get_gave(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
-    license = door.get("/api/v2/licenses", "alice").json["results"][0]
-    lab = door.get("/api/v2/groups?name=lab", "dora").json["results"][0]
+    license = api.get("/api/v2/licenses", "alice").json["results"][0]
+    lab = api.get("/api/v2/groups?name=lab", "dora").json["results"][0]
     for ref in (license["id"], license["uuid"], license, {"uuid": license["uuid"]}):
-        door.patch(version, "alice", {"licenses": []})
-        shown = door.patch(version, "alice", {"licenses": [ref, ref]}).json["licenses"]
+        api.patch(version, "alice", {"licenses": []})
+        shown = api.patch(version, "alice", {"licenses": [ref, ref]}).json["licenses"]
         assert [item["id"] for item in shown] == [license["id"]], ref
     # alice leads lab, so it is readable to her under each of its names.
     for ref in (lab["id"], lab["uuid"], "lab", " LAB", lab, {"name": "lab"}):
-        door.patch(version, "alice", {"membership": []})
-        shown = door.patch(version, "alice", {"membership": [ref]}).json["membership"]
+        api.patch(version, "alice", {"membership": []})
+        shown = api.patch(version, "alice", {"membership": [ref]}).json["membership"]
         assert [item["name"] for item in shown] == ["lab"], ref
 
 
-def test_a_group_that_is_attached_already_is_not_checked_again(door: Door, world: World) -> None:
+def test_a_group_that_is_attached_already_is_not_checked_again(
+    api: ApiClient, world: World
+) -> None:
     """charlie's personal group is not alice's to read; by name she may share with it."""
     version = address(world.versions["open"])
-    [group] = door.patch(version, "alice", {"membership": ["charlie"]}).json["membership"]
+    [group] = api.patch(version, "alice", {"membership": ["charlie"]}).json["membership"]
     for ref in (group["id"], group["uuid"], group):
-        assert door.patch(version, "alice", {"membership": [ref]}).status_code == 200, ref
-    door.patch(version, "alice", {"membership": []})
+        assert api.patch(version, "alice", {"membership": [ref]}).status_code == 200, ref
+    api.patch(version, "alice", {"membership": []})
     for ref in (group["id"], group["uuid"], group):
-        answer = door.patch(version, "alice", {"membership": [ref]})
+        answer = api.patch(version, "alice", {"membership": [ref]})
         assert code(answer) == "400 reference_unknown", ref
 
 
@@ -195,11 +197,11 @@ REFUSED = [
 ]
 
 
-def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None:
+def test_fields_that_are_refused(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
     for body, refused in REFUSED:
         [field] = body
-        answer = door.patch(
+        answer = api.patch(
             address(world.versions["open"]), "alice", body | {"change_log": "changed"}
         )
         assert code(answer) == refused, body
@@ -207,17 +209,17 @@ def test_fields_that_are_refused(door: Door, db: Database, world: World) -> None
     assert everything(db) == before
 
 
-def test_computed_fields_are_ignored(door: Door, world: World) -> None:
+def test_computed_fields_are_ignored(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
-    before = door.get(version, "alice").json
+    before = api.get(version, "alice").json
     sent = {"url": "elsewhere", "state": "revoked"}
-    assert door.patch(version, "alice", sent).json == before
+    assert api.patch(version, "alice", sent).json == before
 
 
-def test_a_change_is_told_once_with_before_and_after(door: Door, world: World) -> None:
+def test_a_change_is_told_once_with_before_and_after(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
-    door.patch(version, "alice", {"name": "open-1.1", "membership": ["lab"], "min_mem": None})
-    told = door.get(f"{version}/history?ordering=-sequence", "alice").json["results"][0]
+    api.patch(version, "alice", {"name": "open-1.1", "membership": ["lab"], "min_mem": None})
+    told = api.get(f"{version}/history?ordering=-sequence", "alice").json["results"][0]
     assert told["action"] == "version:edit"
     assert told["by"]["username"] == "alice"
     assert told["changes"].keys() == {"name", "membership"}
@@ -227,187 +229,189 @@ def test_a_change_is_told_once_with_before_and_after(door: Door, world: World) -
 # ── names ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_name_is_unique_in_its_image_among_ended_ones_too(door: Door, world: World) -> None:
-    publish(door, "Straße ①")
-    second = address(publish(door, "second")["id"])
-    door.delete(address(world.versions["open"]), "alice")
+def test_a_name_is_unique_in_its_image_among_ended_ones_too(api: ApiClient, world: World) -> None:
+    publish(api, "Straße ①")
+    second = address(publish(api, "second")["id"])
+    api.delete(address(world.versions["open"]), "alice")
     for name in ("open-1.0", "  OPEN-1.0\n", "ｏｐｅｎ-1.0", "STRASSE 1", "straße\u00a01"):
-        answer = door.patch(second, "alice", {"name": name})
+        answer = api.patch(second, "alice", {"name": name})
         assert code(answer) == "409 version_name_taken", name
     # A name may be written anew, and the same name may stand in another image.
-    assert door.patch(second, "alice", {"name": " SECOND "}).json["name"] == "SECOND"
-    assert publish(door, "open-1.0", image="closed")["name"] == "open-1.0"
+    assert api.patch(second, "alice", {"name": " SECOND "}).json["name"] == "SECOND"
+    assert publish(api, "open-1.0", image="closed")["name"] == "open-1.0"
 
 
-def test_names_that_no_version_has(door: Door, world: World) -> None:
+def test_names_that_no_version_has(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
     for name in (".", "..", " .. ", "．", "‥", "", " ", "a\nb", "a\tb", "a\u2028b", "a\x7fb"):
-        assert code(door.patch(version, "alice", {"name": name})) == "400 field_invalid", name
+        assert code(api.patch(version, "alice", {"name": name})) == "400 field_invalid", name
 
 
-def test_a_name_has_at_most_256_characters(door: Door, world: World) -> None:
+def test_a_name_has_at_most_256_characters(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
-    assert door.patch(version, "alice", {"name": "é" * 256}).json["name"] == "é" * 256
-    assert code(door.patch(version, "alice", {"name": "é" * 257})) == "400 field_invalid"
+    assert api.patch(version, "alice", {"name": "é" * 256}).json["name"] == "é" * 256
+    assert code(api.patch(version, "alice", {"name": "é" * 257})) == "400 field_invalid"
 
 
 # ── lineage ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_lineage_has_no_cycle(door: Door, db: Database, world: World) -> None:
+def test_lineage_has_no_cycle(api: ApiClient, db: Database, world: World) -> None:
     line = [world.versions["open"]]
     for place in range(8):
-        line.append(publish(door, f"link {place}", parent=line[-1])["id"])
+        line.append(publish(api, f"link {place}", parent=line[-1])["id"])
     before = everything(db)
     for below in (line[0], line[1], line[-1]):
-        answer = door.patch(address(line[0]), "alice", {"parent": below})
+        answer = api.patch(address(line[0]), "alice", {"parent": below})
         assert code(answer) == "409 parent_cycle"
     assert everything(db) == before
     # Another order of the same versions is none.
-    assert door.patch(address(line[-1]), "alice", {"parent": None}).json["parent"] is None
-    answer = door.patch(address(line[0]), "alice", {"parent": line[-1]})
+    assert api.patch(address(line[-1]), "alice", {"parent": None}).json["parent"] is None
+    answer = api.patch(address(line[0]), "alice", {"parent": line[-1]})
     assert answer.json["parent"]["id"] == line[-1]
 
 
 def test_without_allow_imaging_a_child_needs_the_right_to_change_the_parent(
-    door: Door, world: World
+    api: ApiClient, world: World
 ) -> None:
     parent = world.versions["open"]
-    own = door.post("/api/v2/images", "charlie", {"name": "charlie's"}).json["id"]
+    own = api.post("/api/v2/images", "charlie", {"name": "charlie's"}).json["id"]
     child = {"name": "1", "image": own, "parent": parent}
-    assert door.post("/image_versions", "charlie", child).status_code == 201
-    door.patch(address(parent), "alice", {"allow_imaging": False})
+    assert api.post("/image_versions", "charlie", child).status_code == 201
+    api.patch(address(parent), "alice", {"allow_imaging": False})
     other = child | {"name": "2"}
-    assert code(door.post("/image_versions", "charlie", other)) == "409 imaging_not_allowed"
+    assert code(api.post("/image_versions", "charlie", other)) == "409 imaging_not_allowed"
     del other["parent"]
-    second = address(door.post("/image_versions", "charlie", other).json["id"])
-    answer = door.patch(second, "charlie", {"parent": parent})
+    second = address(api.post("/image_versions", "charlie", other).json["id"])
+    answer = api.patch(second, "charlie", {"parent": parent})
     assert code(answer) == "409 imaging_not_allowed"
     # Whose parent it is already stays so, and its keepers may build on it.
-    first = door.get(f"/image_versions?image_id={own}&name=1", "charlie").json["results"][0]
-    assert door.patch(address(first["id"]), "charlie", first | {"min_cpu": 1}).status_code == 200
-    assert publish(door, "alice's child", parent=parent)["parent"]["id"] == parent
+    first = api.get(f"/image_versions?image_id={own}&name=1", "charlie").json["results"][0]
+    assert api.patch(address(first["id"]), "charlie", first | {"min_cpu": 1}).status_code == 200
+    assert publish(api, "alice's child", parent=parent)["parent"]["id"] == parent
 
 
 # ── dates, limits ──────────────────────────────────────────────────────────────────────────
 
 
-def test_dates_are_in_order_where_they_are_changed(door: Door, world: World) -> None:
+def test_dates_are_in_order_where_they_are_changed(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
-    start = door.get(version).json["start_date"]
+    start = api.get(version).json["start_date"]
     early = {"end_date": "2001-01-01T00:00:00Z"}
-    assert code(door.patch(version, "alice", early)) == "400 field_invalid"
+    assert code(api.patch(version, "alice", early)) == "400 field_invalid"
     late = {"start_date": "2030-01-01T00:00:00Z", "end_date": "2029-12-31T23:59:59.999999Z"}
-    assert code(door.patch(version, "alice", late)) == "400 field_invalid"
-    assert door.patch(version, "alice", {"end_date": start}).json["end_date"] == start
+    assert code(api.patch(version, "alice", late)) == "400 field_invalid"
+    assert api.patch(version, "alice", {"end_date": start}).json["end_date"] == start
     shifted = {"start_date": "2020-02-29T01:30:00.123456789+02:00", "end_date": None}
-    answer = door.patch(version, "alice", shifted).json
+    answer = api.patch(version, "alice", shifted).json
     assert answer["start_date"] == "2020-02-28T23:30:00.123456Z"
     assert answer["end_date"] is None
 
 
 @pytest.mark.parametrize("date", ["0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"])
-def test_the_first_and_the_last_instant_are_kept(door: Door, world: World, date: str) -> None:
+def test_the_first_and_the_last_instant_are_kept(api: ApiClient, world: World, date: str) -> None:
     version = address(world.versions["open"])
-    answer = door.patch(version, "alice", {"start_date": date, "end_date": date})
+    answer = api.patch(version, "alice", {"start_date": date, "end_date": date})
     assert (answer.json["start_date"], answer.json["end_date"]) == (date, date)
-    assert door.get(version, "alice").json == answer.json
+    assert api.get(version, "alice").json == answer.json
 
 
-def test_numbers_and_texts_keep_their_limits(door: Door, world: World) -> None:
+def test_numbers_and_texts_keep_their_limits(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
     most = {"min_cpu": 4096, "min_mem": 2**31 - 1, "doc_object_id": "1" * 256}
     least = {"min_cpu": 0, "min_mem": 0, "doc_object_id": None}
     for given in (most, least):
-        assert given.items() <= door.patch(version, "alice", given).json.items()
+        assert given.items() <= api.patch(version, "alice", given).json.items()
     # As JSON Schema has it, a number without a fraction is whole however it is written.
     raw = b'{"min_cpu": 2.0, "min_mem": 1e3}'
-    whole = door.ask("PATCH", version, "alice", raw=raw).json
+    whole = api.ask("PATCH", version, "alice", raw=raw).json
     assert (whole["min_cpu"], whole["min_mem"]) == (2, 1000)
     beyond = {"min_cpu": (-1, 4097), "min_mem": (-1, 2**31), "doc_object_id": ("", "1" * 257)}
     for field, values in beyond.items():
         for value in values:
-            answer = door.patch(version, "alice", {field: value})
+            answer = api.patch(version, "alice", {field: value})
             assert code(answer) == "400 field_invalid", (field, value)
     log = "é" * 32768
-    assert door.patch(version, "alice", {"change_log": log}).json["change_log"] == log
-    assert code(door.patch(version, "alice", {"change_log": log + "é"})) == "400 field_invalid"
+    assert api.patch(version, "alice", {"change_log": log}).json["change_log"] == log
+    assert code(api.patch(version, "alice", {"change_log": log + "é"})) == "400 field_invalid"
 
 
 # ── identity, scripts ──────────────────────────────────────────────────────────────────────
 
 
-def test_the_identity_is_one_of_the_callers_own_or_null(door: Door, world: World) -> None:
+def test_the_identity_is_one_of_the_callers_own_or_null(api: ApiClient, world: World) -> None:
     version = address(world.versions["kept"])
     own, others = world.identities["bob@west"], world.identities["alice@west"]
-    assert door.patch(version, "bob", {"identity": own}).json["identity"]["id"] == own
-    assert code(door.patch(version, "bob", {"identity": others})) == "400 reference_unknown"
+    assert api.patch(version, "bob", {"identity": own}).json["identity"]["id"] == own
+    assert code(api.patch(version, "bob", {"identity": others})) == "400 reference_unknown"
     # dora may read it, which does not make it hers.
-    assert code(door.patch(version, "dora", {"identity": others})) == "400 reference_unknown"
+    assert code(api.patch(version, "dora", {"identity": others})) == "400 reference_unknown"
     # What another set stays as it is, and may be taken away.
-    assert door.patch(version, "alice", {"identity": own}).json["identity"] == {"id": own}
-    assert door.patch(version, "alice", {"identity": None}).json["identity"] is None
+    assert api.patch(version, "alice", {"identity": own}).json["identity"] == {"id": own}
+    assert api.patch(version, "alice", {"identity": None}).json["identity"] is None
 
 
 def test_a_script_is_attached_by_its_creator_staff_or_a_keeper_of_a_version_with_it(
-    door: Door, world: World
+    api: ApiClient, world: World
 ) -> None:
     script = world.scripts["setup"]
     kept = address(world.versions["kept"])
-    hidden = door.patch(kept, "bob", {"scripts": [script]})
+    hidden = api.patch(kept, "bob", {"scripts": [script]})
     assert code(hidden) == "400 reference_unknown"
     # On a public version bob may read it, and still not attach it.
-    door.patch(address(world.versions["open"]), "alice", {"scripts": [script]})
-    assert code(door.patch(kept, "bob", {"scripts": [script]})) == "403 script_not_yours"
+    api.patch(address(world.versions["open"]), "alice", {"scripts": [script]})
+    assert code(api.patch(kept, "bob", {"scripts": [script]})) == "403 script_not_yours"
     # On a version that he keeps it is his to attach elsewhere.
-    assert door.patch(kept, "dora", {"scripts": [script]}).status_code == 200
-    second = publish(door, "second", who="bob", image="kept", scripts=[script])
+    assert api.patch(kept, "dora", {"scripts": [script]}).status_code == 200
+    second = publish(api, "second", who="bob", image="kept", scripts=[script])
     assert [item["id"] for item in second["scripts"]] == [script]
 
 
 # ── moving ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_version_moves_between_images_that_are_both_the_callers(door: Door, world: World) -> None:
+def test_a_version_moves_between_images_that_are_both_the_callers(
+    api: ApiClient, world: World
+) -> None:
     version = address(world.versions["open"])
-    answer = door.patch(version, "alice", {"image": "closed-image"})
+    answer = api.patch(version, "alice", {"image": "closed-image"})
     assert answer.json["image"]["id"] == world.images["closed"]
-    assert door.get(version, "charlie").status_code == 404
-    machines = door.all(f"/api/v2/provider_machines?version_id={world.versions['open']}", "alice")
+    assert api.get(version, "charlie").status_code == 404
+    machines = api.all(f"/api/v2/provider_machines?version_id={world.versions['open']}", "alice")
     assert {machine["image"]["id"] for machine in machines} == {world.images["closed"]}
     assert len(machines) == 2
 
 
-def test_moving_needs_the_right_to_change_both_images(door: Door, world: World) -> None:
+def test_moving_needs_the_right_to_change_both_images(api: ApiClient, world: World) -> None:
     kept = address(world.versions["kept"])
     # bob keeps this version and image, reads the open one, and sees nothing of the closed.
-    to_open = door.patch(kept, "bob", {"image": world.images["open"]})
+    to_open = api.patch(kept, "bob", {"image": world.images["open"]})
     assert code(to_open) == "403 change_forbidden"
-    to_closed = door.patch(kept, "bob", {"image": world.images["closed"]})
+    to_closed = api.patch(kept, "bob", {"image": world.images["closed"]})
     assert code(to_closed) == "400 reference_unknown"
     # What bob made in alice's image he may edit, and not carry off.
-    made = address(publish(door, "bob's", who="bob", image="kept")["id"])
-    door.patch("/api/v2/images/kept-image", "alice", {"maintainers": []})
-    own = door.post("/api/v2/images", "bob", {"name": "bob's"}).json["id"]
-    assert door.patch(made, "bob", {"change_log": "mine"}).status_code == 200
-    assert code(door.patch(made, "bob", {"image": own})) == "403 change_forbidden"
+    made = address(publish(api, "bob's", who="bob", image="kept")["id"])
+    api.patch("/api/v2/images/kept-image", "alice", {"maintainers": []})
+    own = api.post("/api/v2/images", "bob", {"name": "bob's"}).json["id"]
+    assert api.patch(made, "bob", {"change_log": "mine"}).status_code == 200
+    assert code(api.patch(made, "bob", {"image": own})) == "403 change_forbidden"
 
 
 def test_moving_meets_the_names_and_machines_of_the_other_image(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
-    publish(door, "OPEN-1.0", image="closed")
+    publish(api, "OPEN-1.0", image="closed")
     version = address(world.versions["open"])
     to_closed = {"image": world.images["closed"]}
-    assert code(door.patch(version, "alice", to_closed)) == "409 version_name_taken"
+    assert code(api.patch(version, "alice", to_closed)) == "409 version_name_taken"
     other = {"provider": "east", "identifier": "open-east"}
-    same = publish(door, "same machine", image="closed", machines=[other])
+    same = publish(api, "same machine", image="closed", machines=[other])
     before = everything(db)
-    answer = door.patch(version, "alice", to_closed | {"name": "moved"})
+    answer = api.patch(version, "alice", to_closed | {"name": "moved"})
     assert code(answer) == "409 machine_taken"
     assert everything(db) == before
-    door.delete(f"/api/v2/provider_machines/{same['machines'][0]['id']}", "alice")
-    answer = door.patch(version, "alice", to_closed | {"name": "moved"})
+    api.delete(f"/api/v2/provider_machines/{same['machines'][0]['id']}", "alice")
+    answer = api.patch(version, "alice", to_closed | {"name": "moved"})
     assert answer.json["image"]["id"] == world.images["closed"]
 
 
@@ -415,59 +419,61 @@ def test_moving_meets_the_names_and_machines_of_the_other_image(
 
 
 def test_delete_ends_it_once_and_patch_restores(
-    door: Door, db: Database, world: World, clock: Clock
+    api: ApiClient, db: Database, world: World, clock: Clock
 ) -> None:
     version = address(world.versions["open"])
     ended_at = clock.now
-    assert door.delete(version, "alice").status_code == 204
+    assert api.delete(version, "alice").status_code == 204
     after = everything(db)
     clock.move(hours=1)
-    assert door.delete(version, "alice").status_code == 204
+    assert api.delete(version, "alice").status_code == 204
     assert everything(db) == after
-    assert door.get(version).status_code == 404
-    shown = door.get(version, "alice").json
+    assert api.get(version).status_code == 404
+    shown = api.get(version, "alice").json
     assert (shown["end_date"], shown["state"]) == (ended_at, "ended")
-    restored = door.patch(version, "alice", {"end_date": None}).json
+    restored = api.patch(version, "alice", {"end_date": None}).json
     assert (restored["end_date"], restored["state"]) == (None, "current")
-    assert door.get(version).status_code == 200
+    assert api.get(version).status_code == 200
 
 
-def test_a_version_that_will_end_can_be_ended_now(door: Door, world: World, clock: Clock) -> None:
+def test_a_version_that_will_end_can_be_ended_now(
+    api: ApiClient, world: World, clock: Clock
+) -> None:
     version = address(world.versions["open"])
-    door.patch(version, "alice", {"end_date": "2030-01-01T00:00:00Z"})
-    assert door.get(version).json["state"] == "current"
-    door.delete(version, "alice")
-    assert door.get(version, "alice").json["end_date"] == clock.now
+    api.patch(version, "alice", {"end_date": "2030-01-01T00:00:00Z"})
+    assert api.get(version).json["state"] == "current"
+    api.delete(version, "alice")
+    assert api.get(version, "alice").json["end_date"] == clock.now
 
 
 def test_a_scheduled_version_that_is_deleted_is_withdrawn(
-    door: Door, world: World, clock: Clock
+    api: ApiClient, world: World, clock: Clock
 ) -> None:
     start = "2026-07-01T00:00:00.000000Z"
-    version = address(publish(door, "next", start_date=start)["id"])
-    assert door.get(version, "alice").json["state"] == "scheduled"
-    door.delete(version, "alice")
-    withdrawn = door.get(version, "alice")
+    version = address(publish(api, "next", start_date=start)["id"])
+    assert api.get(version, "alice").json["state"] == "scheduled"
+    api.delete(version, "alice")
+    withdrawn = api.get(version, "alice")
     assert withdrawn.json["end_date"] == clock.now < withdrawn.json["start_date"] == start
     # Its dates stand in no order, which binds only who changes them.
-    assert door.patch(version, "alice", withdrawn.json).content == withdrawn.content
-    assert door.patch(version, "alice", {"name": "never"}).status_code == 200
-    moved = door.patch(version, "alice", {"start_date": "2026-08-01T00:00:00Z"})
+    assert api.patch(version, "alice", withdrawn.json).content == withdrawn.content
+    assert api.patch(version, "alice", {"name": "never"}).status_code == 200
+    moved = api.patch(version, "alice", {"start_date": "2026-08-01T00:00:00Z"})
     assert code(moved) == "400 field_invalid"
     clock.move(days=60)
-    assert door.get(version).status_code == 404
-    assert door.patch(version, "alice", {"end_date": None}).json["state"] == "current"
+    assert api.get(version).status_code == 404
+    assert api.patch(version, "alice", {"end_date": None}).json["state"] == "current"
 
 
-def test_state_follows_the_clock_and_the_image(door: Door, world: World, clock: Clock) -> None:
-    version = address(publish(door, "soon", start_date="2026-06-16T12:00:00Z")["id"])
-    door.patch(version, "alice", {"end_date": "2026-06-17T12:00:00Z"})
+def test_state_follows_the_clock_and_the_image(api: ApiClient, world: World, clock: Clock) -> None:
+    version = address(publish(api, "soon", start_date="2026-06-16T12:00:00Z")["id"])
+    api.patch(version, "alice", {"end_date": "2026-06-17T12:00:00Z"})
     seen = []
     for _ in range(3):
-        seen.append((door.get(version, "alice").json["state"], door.get(version).status_code))
+        seen.append((api.get(version, "alice").json["state"], api.get(version).status_code))
         clock.move(days=1)
     assert seen == [("scheduled", 404), ("current", 200), ("ended", 404)]
     other = address(world.versions["open"])
-    door.delete("/api/v2/images/open-image", "alice")
-    assert door.get(other, "alice").json["state"] == "ended"
-    assert door.get(other).status_code == 404
+    api.delete("/api/v2/images/open-image", "alice")
+    assert api.get(other, "alice").json["state"] == "ended"
+    assert api.get(other).status_code == 404

@@ -13,7 +13,7 @@ from falcon import testing
 from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
-from tests.support.client import Door, Result, code
+from tests.support.client import ApiClient, Result, code
 
 MIB = 1024 * 1024
 VERSIONS = "/image_versions"
@@ -28,8 +28,8 @@ def nothing_changes(db: Database, world: World) -> Any:
     assert everything(db) == before
 
 
-def send(door: Door, raw: bytes, method: str = "POST", address: str = VERSIONS) -> Result:
-    return door.ask(method, address, "alice", raw=raw)
+def send(api: ApiClient, raw: bytes, method: str = "POST", address: str = VERSIONS) -> Result:
+    return api.ask(method, address, "alice", raw=raw)
 
 
 def version_of(world: World) -> str:
@@ -39,24 +39,24 @@ def version_of(world: World) -> str:
 # ── who ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_is_refused_before_the_body_is_read(door: Door, world: World) -> None:
+def test_anonymous_is_refused_before_the_body_is_read(api: ApiClient, world: World) -> None:
     for raw in (b"{", b"", b"x" * (MIB + 1)):
-        assert code(door.ask("POST", VERSIONS, raw=raw)) == "401 credentials_required"
-        assert code(door.ask("PATCH", version_of(world), raw=raw)) == "401 credentials_required"
+        assert code(api.ask("POST", VERSIONS, raw=raw)) == "401 credentials_required"
+        assert code(api.ask("PATCH", version_of(world), raw=raw)) == "401 credentials_required"
 
 
-def test_a_stranger_is_refused_before_the_body_is_looked_at(door: Door, world: World) -> None:
+def test_a_stranger_is_refused_before_the_body_is_looked_at(api: ApiClient, world: World) -> None:
     closed = f"{VERSIONS}/{world.versions['closed']}"
     for raw in (b"{", b"", b"x" * (MIB + 1)):
-        assert code(door.ask("PATCH", closed, "charlie", raw=raw)) == "404 not_found"
-        answer = door.ask("PATCH", version_of(world), "charlie", raw=raw)
+        assert code(api.ask("PATCH", closed, "charlie", raw=raw)) == "404 not_found"
+        answer = api.ask("PATCH", version_of(world), "charlie", raw=raw)
         assert code(answer) == "403 change_forbidden"
 
 
 # ── the order of refusals ──────────────────────────────────────────────────────────────────
 
 
-def test_the_first_of_several_refusals(door: Door, world: World) -> None:
+def test_the_first_of_several_refusals(api: ApiClient, world: World) -> None:
     """405, 401, 404, 403, 413, 415, 400, 412, 409: each with all that come after it wrong, too."""
     one, hidden = version_of(world), f"{VERSIONS}/{world.versions['closed']}"
     stale = {"If-Match": '"stale"'}
@@ -79,7 +79,7 @@ def test_the_first_of_several_refusals(door: Door, world: World) -> None:
         ("DELETE", one, "alice", stale, b"", "412 precondition_failed"),
     ]
     for method, address, who, headers, raw, expected in rows:
-        answer = door.ask(method, address, who, raw=raw, headers=headers)
+        answer = api.ask(method, address, who, raw=raw, headers=headers)
         assert code(answer) == expected, (method, address, who)
         assert answer.headers["cache-control"] == "no-store"
         if expected.startswith("405"):
@@ -87,15 +87,15 @@ def test_the_first_of_several_refusals(door: Door, world: World) -> None:
             assert {"GET", "PATCH", "DELETE"} <= allowed
 
 
-def test_methods_that_an_address_does_not_take(door: Door, world: World) -> None:
+def test_methods_that_an_address_does_not_take(api: ApiClient, world: World) -> None:
     for method, address in (("DELETE", VERSIONS), ("POST", version_of(world)), ("PUT", VERSIONS)):
-        assert code(door.ask(method, address)) == "405 method_not_allowed"
+        assert code(api.ask(method, address)) == "405 method_not_allowed"
 
 
 # ── a body that is no JSON ─────────────────────────────────────────────────────────────────
 
 
-def test_bodies_that_are_no_json_value(door: Door, world: World) -> None:
+def test_bodies_that_are_no_json_value(api: ApiClient, world: World) -> None:
     nested = [b'{"name": ' + b"[" * n + b"]" * n + b"}" for n in (32, 1000, 100_000)]
     objects = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     open_ended = b"[" * 100_000
@@ -110,27 +110,27 @@ def test_bodies_that_are_no_json_value(door: Door, world: World) -> None:
     ]  # fmt: skip
     for raw in malformed:
         for method, address in (("POST", VERSIONS), ("PATCH", version_of(world))):
-            answer = send(door, raw, method, address)
+            answer = send(api, raw, method, address)
             assert code(answer) == "400 body_malformed", raw[:40]
             assert len(answer.content) < 1000
 
 
-def test_bodies_that_are_no_object(door: Door, world: World) -> None:
+def test_bodies_that_are_no_object(api: ApiClient, world: World) -> None:
     for raw in (b"null", b"[]", b'"name"', b"7", b"true", b"1e400"):
         for method, address in (("POST", VERSIONS), ("PATCH", version_of(world))):
-            assert code(send(door, raw, method, address)) == "400 field_invalid", raw
+            assert code(send(api, raw, method, address)) == "400 field_invalid", raw
 
 
-def test_32_levels_are_read(door: Door) -> None:
+def test_32_levels_are_read(api: ApiClient) -> None:
     """The object itself is the first; what is wrong is then the field."""
-    answer = send(door, b'{"name": ' + b"[" * 31 + b"]" * 31 + b"}")
+    answer = send(api, b'{"name": ' + b"[" * 31 + b"]" * 31 + b"}")
     assert code(answer) == "400 field_invalid"
 
 
 # ── fields ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_fields_of_the_wrong_kind(door: Door, world: World) -> None:
+def test_fields_of_the_wrong_kind(api: ApiClient, world: World) -> None:
     numbers = ("1.5", "1e400", "-1", "4097", "9223372036854775808", "1e300", '"1"', "true", "[]")
     wrong = {
         "name": ("1", "null", "[]", "{}", "true", '""', '"\\u0000"', '"a\\u0007b"', '"\\ud800"'),
@@ -152,13 +152,13 @@ def test_fields_of_the_wrong_kind(door: Door, world: World) -> None:
         for value in values:
             given = {"name": '"n"', "image": str(world.images["open"]), field: value}
             raw = ", ".join(f'"{name}": {text}' for name, text in given.items())
-            answer = send(door, f"{{{raw}}}".encode())
+            answer = send(api, f"{{{raw}}}".encode())
             assert code(answer) == "400 field_invalid", (field, value)
             assert len(answer.json["errors"]) == 1
-    assert code(send(door, b"{}")) == "400 field_invalid"
+    assert code(send(api, b"{}")) == "400 field_invalid"
 
 
-def test_references_of_every_wrong_shape(door: Door, world: World) -> None:
+def test_references_of_every_wrong_shape(api: ApiClient, world: World) -> None:
     uuid = "0190a0b0-0000-7000-8000-000000000000"
     shapes: list[Any] = [
         0, -1, 2**63, 2**63 - 1, 2**64, 10**18, 10**30, "", "0", "-1", "1e3", "1 ", " 1", "01",
@@ -170,15 +170,15 @@ def test_references_of_every_wrong_shape(door: Door, world: World) -> None:
         for field in ("image", "parent", "identity", "licenses", "scripts", "membership"):
             ref = [shape] if field.endswith("s") or field == "membership" else shape
             body = {"name": "n", "image": world.images["open"], field: ref}
-            answer = door.post(VERSIONS, "charlie", body)
+            answer = api.post(VERSIONS, "charlie", body)
             assert answer.status_code in (400, 403), (field, shape)
-            answer = door.post(VERSIONS, "alice", body)
+            answer = api.post(VERSIONS, "alice", body)
             assert code(answer) == "400 reference_unknown", (field, shape)
     many = {"name": "n", "image": world.images["open"], "licenses": [1] * 501}
-    assert code(door.post(VERSIONS, "alice", many)) == "400 field_invalid"
+    assert code(api.post(VERSIONS, "alice", many)) == "400 field_invalid"
 
 
-def test_dates_that_do_not_exist(door: Door, world: World) -> None:
+def test_dates_that_do_not_exist(api: ApiClient, world: World) -> None:
     wrong = (
         "2026-01-01T00:00:00", "2026-01-01", "2026-01-01T00:00Z", "2026-02-30T00:00:00Z",
         "2026-01-01T24:00:00Z", "2026-01-01T23:59:60Z", "2026-13-01T00:00:00Z",
@@ -190,7 +190,7 @@ def test_dates_that_do_not_exist(door: Door, world: World) -> None:
     )  # fmt: skip
     for date in wrong:
         for field in ("start_date", "end_date"):
-            answer = door.patch(version_of(world), "alice", {field: date})
+            answer = api.patch(version_of(world), "alice", {field: date})
             assert code(answer) == "400 field_invalid", date
             assert answer.json["errors"][0]["field"] == field
 
@@ -198,7 +198,7 @@ def test_dates_that_do_not_exist(door: Door, world: World) -> None:
 # ── addresses ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_ids_of_every_wrong_shape_are_not_there(door: Door, world: World) -> None:
+def test_ids_of_every_wrong_shape_are_not_there(api: ApiClient, world: World) -> None:
     uuid = "0190a0b0-0000-7000-8000-000000000000"
     shapes = (
         "0", "-1", "+1", "01", "1e3", "1.0", "9" * 18, "9" * 19, "9" * 400, "%00", "1%00", "1%0A",
@@ -209,14 +209,14 @@ def test_ids_of_every_wrong_shape_are_not_there(door: Door, world: World) -> Non
         for shape in shapes:
             for method in ("GET", "PATCH", "DELETE"):
                 raw = b"{}" if method == "PATCH" else None
-                answer = door.ask(method, f"{noun}/{shape}", "alice", raw=raw)
+                answer = api.ask(method, f"{noun}/{shape}", "alice", raw=raw)
                 assert answer.status_code == 404, (method, noun, shape)
                 assert code(answer) == "404 not_found"
-    assert door.get(f"{VERSIONS}/1").status_code == 404
-    assert code(door.get("/nowhere")) == code(door.get("/api/v2/nowhere")) == "404 not_found"
+    assert api.get(f"{VERSIONS}/1").status_code == 404
+    assert code(api.get("/nowhere")) == code(api.get("/api/v2/nowhere")) == "404 not_found"
 
 
-def test_a_trailing_slash_is_redirected_to_one_slash(door: Door) -> None:
+def test_a_trailing_slash_is_redirected_to_one_slash(api: ApiClient) -> None:
     for asked, target in (
         ("/image_versions/", "/image_versions"),
         ("/api/v2/images/open-image//?a=1", "/api/v2/images/open-image?a=1"),
@@ -225,7 +225,7 @@ def test_a_trailing_slash_is_redirected_to_one_slash(door: Door) -> None:
         ("/\\evil.example/", "/%5Cevil.example"),
         ("/%0d%0aX:1/", "/%0D%0AX:1"),
     ):
-        answer = door.get(asked)
+        answer = api.get(asked)
         assert answer.status_code == 308, asked
         assert answer.headers["location"] == target
 
@@ -238,10 +238,10 @@ def body_of(size: int) -> bytes:
     return start + b"x" * (size - len(start) - 2) + b'"}'
 
 
-def test_a_body_has_at_most_a_mebibyte(door: Door, world: World) -> None:
+def test_a_body_has_at_most_a_mebibyte(api: ApiClient, world: World) -> None:
     for method, address in (("POST", VERSIONS), ("PATCH", version_of(world))):
-        assert code(send(door, body_of(MIB), method, address)) == "400 field_invalid"
-        assert code(send(door, body_of(MIB + 1), method, address)) == "413 body_too_large"
+        assert code(send(api, body_of(MIB), method, address)) == "400 field_invalid"
+        assert code(send(api, body_of(MIB + 1), method, address)) == "413 body_too_large"
 
 
 class Endless(io.RawIOBase):
@@ -257,7 +257,7 @@ class Endless(io.RawIOBase):
 
 @pytest.mark.parametrize("declared", [None, str(10**12)])
 def test_a_body_without_an_end_is_not_read_to_it(
-    door: Door, world: World, declared: str | None
+    api: ApiClient, world: World, declared: str | None
 ) -> None:
     """Sent in chunks there is no Content-Length to go by; with one nothing is read at all."""
     token = {"Authorization": f"Token {world.secrets['alice']}"}
@@ -269,18 +269,18 @@ def test_a_body_without_an_end_is_not_read_to_it(
     else:
         environ["HTTP_TRANSFER_ENCODING"] = "chunked"
     started = testing.StartResponseMock()
-    answer = json.loads(b"".join(door.client.app(environ, started)))
+    answer = json.loads(b"".join(api.client.app(environ, started)))
     assert (started.status[:3], answer["code"]) == ("413", "body_too_large")
     assert body.taken == (0 if declared else MIB + 1)
 
 
-def test_content_types(door: Door, world: World) -> None:
+def test_content_types(api: ApiClient, world: World) -> None:
     def refused(method: str, kind: str | None, **more: str) -> str | int:
         headers = {"Authorization": f"Token {world.secrets['alice']}"} | more
         if kind is not None:
             headers["Content-Type"] = kind
         address = VERSIONS if method == "POST" else version_of(world)
-        answer = door.client.simulate_request(method, address, headers=headers, body=b'{"x": 1}')
+        answer = api.client.simulate_request(method, address, headers=headers, body=b'{"x": 1}')
         return code(answer)
 
     wrong = (
@@ -304,7 +304,7 @@ def test_content_types(door: Door, world: World) -> None:
 # ── credentials ────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_authorization_header_that_is_not_one_valid_token(door: Door, world: World) -> None:
+def test_an_authorization_header_that_is_not_one_valid_token(api: ApiClient, world: World) -> None:
     secret = world.secrets["alice"]
     wrong = (
         "", "Token", "Token ", secret, f"Basic {secret}", f"Token {secret} x", f"Token {secret}x",
@@ -314,22 +314,22 @@ def test_an_authorization_header_that_is_not_one_valid_token(door: Door, world: 
     addresses = (VERSIONS, version_of(world), "/api/v2/images", "/nowhere", f"{VERSIONS}?x=1")
     for header in wrong:
         for address in addresses:
-            answer = door.get(address, headers={"Authorization": header})
+            answer = api.get(address, headers={"Authorization": header})
             assert code(answer) == "401 token_invalid", (header, address)
             assert answer.headers["www-authenticate"] == "Token, Bearer"
             assert secret not in answer.text
     for scheme in ("Token", "token", "Bearer", "BEARER"):
-        answer = door.get("/api/v2/images", headers={"Authorization": f"{scheme} {secret}"})
+        answer = api.get("/api/v2/images", headers={"Authorization": f"{scheme} {secret}"})
         assert answer.json["count"] == 6
 
 
-def test_problems_tell_nothing_of_the_inside(door: Door, world: World) -> None:
+def test_problems_tell_nothing_of_the_inside(api: ApiClient, world: World) -> None:
     answers = [
-        send(door, b"{"),
-        send(door, b'{"name": 1}'),
-        door.get(f"{VERSIONS}?x=1"),
-        door.get("/nowhere"),
-        door.ask("PUT", VERSIONS),
+        send(api, b"{"),
+        send(api, b'{"name": 1}'),
+        api.get(f"{VERSIONS}?x=1"),
+        api.get("/nowhere"),
+        api.ask("PUT", VERSIONS),
     ]
     for answer in answers:
         code(answer)

@@ -11,7 +11,7 @@ from goldenrod.store.db import Database
 from goldenrod.web.authenticate import client_address
 from tests.accounts.test_sign_in import ask
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.listened_argon2 import Argon2
 
 PROXY = "10.0.0.1"
@@ -120,11 +120,11 @@ def test_no_spelling_evades_the_limit_on_signing_in(
     argon2 = Argon2()
     argon2.remembers = True
     monkeypatch.setattr(password_sign_in, "HASHER", argon2)
-    door = Door(db, SETTINGS, world)
+    api = ApiClient(db, SETTINGS, world)
 
     def sign_in_from(forwarded: str, password: str) -> int:
         headers = {"X-Forwarded-For": forwarded}
-        return ask(door, "alice", password, PROXY, headers=headers).status_code
+        return ask(api, "alice", password, PROXY, headers=headers).status_code
 
     for spellings in (SAME_IPV4, (*SAME_IPV6, *SAME_NETWORK)):
         for place in range(password_sign_in.MOST_BY_ACCOUNT):
@@ -138,7 +138,7 @@ def test_no_spelling_evades_the_limit_on_signing_in(
 def test_signing_in_through_a_proxy_that_hides_who_asks_is_refused_in_words(
     db: Database, world: World
 ) -> None:
-    door = Door(db, SETTINGS, world)
-    answer = ask(door, "alice", "alice-secret", PROXY, headers={"X-Forwarded-For": "unknown"})
+    api = ApiClient(db, SETTINGS, world)
+    answer = ask(api, "alice", "alice-secret", PROXY, headers={"X-Forwarded-For": "unknown"})
     assert code(answer) == "400 request_invalid"
     assert "X-Forwarded-For holds 'unknown', which is not an IP address" in answer.json["detail"]

@@ -8,7 +8,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 
 VERSIONS = "/image_versions"
 STRONG = re.compile(r'"[0-9a-f]{32}"')
@@ -27,9 +27,11 @@ def addresses(world: World) -> list[str]:
     ]
 
 
-def test_anonymous_answers_may_be_kept_and_must_be_revalidated(door: Door, world: World) -> None:
+def test_anonymous_answers_may_be_kept_and_must_be_revalidated(
+    api: ApiClient, world: World
+) -> None:
     for address in addresses(world):
-        answer = door.get(address)
+        answer = api.get(address)
         assert answer.status_code == 200
         assert STRONG.fullmatch(answer.headers["etag"])
         assert answer.headers["cache-control"] == "public, no-cache"
@@ -38,82 +40,82 @@ def test_anonymous_answers_may_be_kept_and_must_be_revalidated(door: Door, world
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_strangers_answers_are_private(door: Door, world: World) -> None:
+def test_a_strangers_answers_are_private(api: ApiClient, world: World) -> None:
     for address in addresses(world):
-        answer = door.get(address, "charlie")
+        answer = api.get(address, "charlie")
         assert answer.headers["cache-control"] == "private, no-cache"
         assert answer.headers["vary"] == "Authorization, Accept"
 
 
-def test_errors_and_changes_are_not_stored(door: Door, world: World) -> None:
+def test_errors_and_changes_are_not_stored(api: ApiClient, world: World) -> None:
     one = f"{VERSIONS}/{world.versions['open']}"
     for answer in (
-        door.get(f"{VERSIONS}/{world.versions['closed']}"),
-        door.get(VERSIONS, "wrong"),
-        door.get("/nowhere"),
-        door.get(f"{VERSIONS}?x=1"),
-        door.patch(one, "charlie", {}),
-        door.patch(one, "alice", {}),
-        door.delete(one, "alice"),
+        api.get(f"{VERSIONS}/{world.versions['closed']}"),
+        api.get(VERSIONS, "wrong"),
+        api.get("/nowhere"),
+        api.get(f"{VERSIONS}?x=1"),
+        api.patch(one, "charlie", {}),
+        api.patch(one, "alice", {}),
+        api.delete(one, "alice"),
     ):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["vary"] == "Authorization, Accept"
 
 
-def test_the_etag_is_of_the_bytes(door: Door, world: World) -> None:
+def test_the_etag_is_of_the_bytes(api: ApiClient, world: World) -> None:
     one = f"{VERSIONS}/{world.versions['shared']}"
-    alice, bob = door.get(one, "alice"), door.get(one, "bob")
-    assert door.get(one, "alice").headers["etag"] == alice.headers["etag"]
+    alice, bob = api.get(one, "alice"), api.get(one, "bob")
+    assert api.get(one, "alice").headers["etag"] == alice.headers["etag"]
     # bob is not shown all that alice is, once there is more to show.
     assert alice.content == bob.content
     assert alice.headers["etag"] == bob.headers["etag"]
-    door.patch(one, "alice", {"membership": ["lab", "charlie"]})
-    assert door.get(one, "bob").headers["etag"] == bob.headers["etag"]
-    assert door.get(one, "alice").headers["etag"] != alice.headers["etag"]
+    api.patch(one, "alice", {"membership": ["lab", "charlie"]})
+    assert api.get(one, "bob").headers["etag"] == bob.headers["etag"]
+    assert api.get(one, "alice").headers["etag"] != alice.headers["etag"]
 
 
-def test_it_differs_by_instant(door: Door, world: World, clock: Clock) -> None:
-    version = publish(door, "soon", end_date="2026-06-16T00:00:00Z")
-    before = door.get(version["url"], "alice").headers["etag"]
+def test_it_differs_by_instant(api: ApiClient, world: World, clock: Clock) -> None:
+    version = publish(api, "soon", end_date="2026-06-16T00:00:00Z")
+    before = api.get(version["url"], "alice").headers["etag"]
     clock.move(days=1)
-    answer = door.get(version["url"], "alice", headers={"If-None-Match": before})
+    answer = api.get(version["url"], "alice", headers={"If-None-Match": before})
     assert (answer.status_code, answer.json["state"]) == (200, "ended")
     assert answer.headers["etag"] != before
 
 
-def test_if_none_match(door: Door, world: World) -> None:
+def test_if_none_match(api: ApiClient, world: World) -> None:
     for address in addresses(world):
-        etag = door.get(address).headers["etag"]
+        etag = api.get(address).headers["etag"]
         for given in (etag, f"W/{etag}", "*", f'"x", {etag}', f'W/"y",{etag} , "z"'):
-            answer = door.get(address, headers={"If-None-Match": given})
+            answer = api.get(address, headers={"If-None-Match": given})
             assert (answer.status_code, answer.content) == (304, b""), given
             assert answer.headers["etag"] == etag
             assert answer.headers["cache-control"] == "public, no-cache"
             assert answer.headers["vary"] == "Authorization, Accept"
         for given in ('"x"', etag.strip('"'), "", etag.upper()):
-            answer = door.get(address, headers={"If-None-Match": given})
+            answer = api.get(address, headers={"If-None-Match": given})
             assert answer.status_code == 200, given
     # What is hidden is not there, whatever the reader says to have.
     hidden = f"{VERSIONS}/{world.versions['closed']}"
-    etag = door.get(hidden, "alice").headers["etag"]
+    etag = api.get(hidden, "alice").headers["etag"]
     for given in (etag, "*"):
-        assert code(door.get(hidden, headers={"If-None-Match": given})) == "404 not_found"
+        assert code(api.get(hidden, headers={"If-None-Match": given})) == "404 not_found"
 
 
-def test_head_is_get_without_its_body(door: Door, world: World) -> None:
+def test_head_is_get_without_its_body(api: ApiClient, world: World) -> None:
     for address in [*addresses(world), f"{VERSIONS}/{world.versions['closed']}", "/nowhere"]:
-        got, head = door.get(address), door.ask("HEAD", address)
+        got, head = api.get(address), api.ask("HEAD", address)
         assert head.status_code == got.status_code
         assert head.content == b""
         assert head.headers == got.headers
         assert head.headers["content-length"] == str(len(got.content))
-    etag = door.get(VERSIONS).headers["etag"]
-    unchanged = door.ask("HEAD", VERSIONS, headers={"If-None-Match": etag})
+    etag = api.get(VERSIONS).headers["etag"]
+    unchanged = api.ask("HEAD", VERSIONS, headers={"If-None-Match": etag})
     assert unchanged.status_code == 304
 
 
 def test_a_change_whose_if_match_is_stale_is_refused(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     things = [
         (f"{VERSIONS}/{world.versions['open']}", {"change_log": "new"}),
@@ -123,65 +125,67 @@ def test_a_change_whose_if_match_is_stale_is_refused(
     ]
     before = everything(db)
     for address, body in things:
-        got = door.get(address, "alice").headers["etag"]
+        got = api.get(address, "alice").headers["etag"]
         for given in ('"x"', f"W/{got}", got.strip('"'), "", '"x", "y"'):
             for answer in (
-                door.patch(address, "alice", body, headers={"If-Match": given}),
-                door.patch(address, "alice", {}, headers={"If-Match": given}),
-                door.delete(address, "alice", headers={"If-Match": given}),
+                api.patch(address, "alice", body, headers={"If-Match": given}),
+                api.patch(address, "alice", {}, headers={"If-Match": given}),
+                api.delete(address, "alice", headers={"If-Match": given}),
             ):
                 assert code(answer) == "412 precondition_failed", given
     assert everything(db) == before
     for address, body in things:
-        got = door.get(address, "alice").headers["etag"]
-        answer = door.patch(address, "alice", body, headers={"If-Match": got})
+        got = api.get(address, "alice").headers["etag"]
+        answer = api.patch(address, "alice", body, headers={"If-Match": got})
         assert body.items() <= answer.json.items()
-        assert answer.headers["etag"] == door.get(address, "alice").headers["etag"] != got
+        assert answer.headers["etag"] == api.get(address, "alice").headers["etag"] != got
         # The same tag is stale now, and the new one, among others, is not.
-        stale = door.patch(address, "alice", {}, headers={"If-Match": got})
+        stale = api.patch(address, "alice", {}, headers={"If-Match": got})
         assert code(stale) == "412 precondition_failed"
         fresh = f'"x", {answer.headers["etag"]}'
         for given in (fresh, "*"):
-            again = door.patch(address, "alice", {}, headers={"If-Match": given})
+            again = api.patch(address, "alice", {}, headers={"If-Match": given})
             assert again.status_code == 200
 
 
-def test_if_match_compares_with_what_the_same_reader_would_get(door: Door, world: World) -> None:
+def test_if_match_compares_with_what_the_same_reader_would_get(
+    api: ApiClient, world: World
+) -> None:
     one = f"{VERSIONS}/{world.versions['kept']}"
-    door.patch(one, "alice", {"identity": world.identities["alice@east"]})
-    alices, bobs = (door.get(one, who).headers["etag"] for who in ("alice", "bob"))
+    api.patch(one, "alice", {"identity": world.identities["alice@east"]})
+    alices, bobs = (api.get(one, who).headers["etag"] for who in ("alice", "bob"))
     assert alices != bobs
-    answer = door.patch(one, "bob", {"min_cpu": 1}, headers={"If-Match": alices})
+    answer = api.patch(one, "bob", {"min_cpu": 1}, headers={"If-Match": alices})
     assert code(answer) == "412 precondition_failed"
-    answer = door.patch(one, "bob", {"min_cpu": 1}, headers={"If-Match": bobs})
+    answer = api.patch(one, "bob", {"min_cpu": 1}, headers={"If-Match": bobs})
     assert answer.status_code == 200
 
 
-def test_two_who_edit_at_once_do_not_lose_each_others_change(door: Door, world: World) -> None:
+def test_two_who_edit_at_once_do_not_lose_each_others_change(api: ApiClient, world: World) -> None:
     image = "/api/v2/images/kept-image"
-    read = {who: door.get(image, who) for who in ("alice", "bob")}
-    first = door.patch(
+    read = {who: api.get(image, who) for who in ("alice", "bob")}
+    first = api.patch(
         image, "bob", {"description": "bob's"}, headers={"If-Match": read["bob"].headers["etag"]}
     )
     assert first.status_code == 200
     second = read["alice"].json | {"name": "alice's"}
     tag = {"If-Match": read["alice"].headers["etag"]}
-    assert code(door.patch(image, "alice", second, headers=tag)) == "412 precondition_failed"
-    assert door.get(image, "alice").json["description"] == "bob's"
+    assert code(api.patch(image, "alice", second, headers=tag)) == "412 precondition_failed"
+    assert api.get(image, "alice").json["description"] == "bob's"
 
 
-def test_deleting_with_the_present_tag(door: Door, world: World) -> None:
+def test_deleting_with_the_present_tag(api: ApiClient, world: World) -> None:
     one = f"{VERSIONS}/{world.versions['open']}"
-    tag = {"If-Match": door.get(one, "alice").headers["etag"]}
-    assert door.delete(one, "alice", headers=tag).status_code == 204
-    assert code(door.delete(one, "alice", headers=tag)) == "412 precondition_failed"
-    assert door.delete(one, "alice").status_code == 204
+    tag = {"If-Match": api.get(one, "alice").headers["etag"]}
+    assert api.delete(one, "alice", headers=tag).status_code == 204
+    assert code(api.delete(one, "alice", headers=tag)) == "412 precondition_failed"
+    assert api.delete(one, "alice").status_code == 204
 
 
 @pytest.mark.parametrize("method", ["FOO", "PURGE", "TRACE"])
 def test_a_method_that_no_address_takes_is_405_with_what_it_does_take(
-    door: Door, method: str
+    api: ApiClient, method: str
 ) -> None:
-    answer = door.ask(method, "/image_versions")
+    answer = api.ask(method, "/image_versions")
     assert code(answer) == "405 method_not_allowed"
     assert "GET" in answer.headers["allow"]

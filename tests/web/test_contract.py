@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.contract import contract_bodies
 
 
 @pytest.fixture
-def example(door: Door, world: World) -> str:
+def example(api: ApiClient, world: World) -> str:
     """The id of a version made to match the contract's example."""
-    parent = door.post(
+    parent = api.post(
         "/image_versions", "alice", {"name": "0.9", "image": world.images["open"]}
     ).json["id"]
-    made = door.post(
+    made = api.post(
         "/image_versions",
         "alice",
         {
@@ -47,9 +47,9 @@ def same_shape(given: Any, expected: Any, path: str) -> None:
         assert type(given) is type(expected), path
 
 
-def test_a_single_version_is_the_contracts(door: Door, example: str) -> None:
+def test_a_single_version_is_the_contracts(api: ApiClient, example: str) -> None:
     expected, _ = contract_bodies()
-    given = door.get(f"/image_versions/{example}", "alice").json
+    given = api.get(f"/image_versions/{example}", "alice").json
     same_shape(given, expected, "version")
     for name in ("name", "change_log", "allow_imaging", "licenses", "membership", "scripts"):
         assert given[name] == expected[name], name
@@ -57,35 +57,35 @@ def test_a_single_version_is_the_contracts(door: Door, example: str) -> None:
     assert given["end_date"] is None
 
 
-def test_the_collection_is_the_contracts(door: Door, example: str) -> None:
+def test_the_collection_is_the_contracts(api: ApiClient, example: str) -> None:
     _, expected = contract_bodies()
     # A slip of the contract: it shows the text "null" where JSON null is meant.
     assert expected["next"] == "null"
     expected["next"] = None
-    given = door.get("/image_versions?name=1.0&created_by=alice", "alice").json
+    given = api.get("/image_versions?name=1.0&created_by=alice", "alice").json
     assert list(given) == list(expected)
     assert given["count"] == 1
     same_shape(given, expected, "collection")
 
 
-def test_both_addresses_answer_the_same(door: Door, example: str) -> None:
-    root, api = (door.get(f"{base}/image_versions/{example}") for base in ("", "/api/v2"))
+def test_both_addresses_answer_the_same(api: ApiClient, example: str) -> None:
+    root, api = (api.get(f"{base}/image_versions/{example}") for base in ("", "/api/v2"))
     assert root.content == api.content
     assert root.headers["etag"] == api.headers["etag"]
     assert root.json["url"] == f"/api/v2/image_versions/{example}"
 
 
-def test_patch_with_the_contracts_body(door: Door, example: str) -> None:
-    answer = door.patch(f"/image_versions/{example}", "alice", {"name": "new name"})
+def test_patch_with_the_contracts_body(api: ApiClient, example: str) -> None:
+    answer = api.patch(f"/image_versions/{example}", "alice", {"name": "new name"})
     assert answer.status_code == 200
     assert answer.json["name"] == "new name"
 
 
-def test_without_credentials_the_public_ones(door: Door, world: World) -> None:
-    ids = {version["id"] for version in door.all("/image_versions")}
+def test_without_credentials_the_public_ones(api: ApiClient, world: World) -> None:
+    ids = {version["id"] for version in api.all("/image_versions")}
     assert ids == {world.versions["open"]}
 
 
-def test_with_credentials_the_permitted_ones_too(door: Door, world: World) -> None:
-    ids = {version["id"] for version in door.all("/image_versions", "bob")}
+def test_with_credentials_the_permitted_ones_too(api: ApiClient, world: World) -> None:
+    ids = {version["id"] for version in api.all("/image_versions", "bob")}
     assert ids == {world.versions[name] for name in ("open", "shared", "kept")}

@@ -41,7 +41,7 @@ def nothing_stays(db: Database, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Roll back whatever a request changes, so that each meets the same catalogue."""
     original = db._transaction
 
-    class _Undone(Exception):
+    class _RolledBack(Exception):
         pass
 
     @contextmanager
@@ -50,8 +50,8 @@ def nothing_stays(db: Database, patch: pytest.MonkeyPatch) -> Iterator[None]:
             with original(write=write) as connection:
                 yield connection
                 if write:
-                    raise _Undone
-        except _Undone:
+                    raise _RolledBack
+        except _RolledBack:
             pass
 
     patch.setattr(db, "_transaction", transaction)

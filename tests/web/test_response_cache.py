@@ -10,23 +10,23 @@ from goldenrod.base import config
 from goldenrod.base.clock import later
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
-from goldenrod.web.response_cache import Held, Keep, Kept
+from goldenrod.web.response_cache import CachedResponse, ResponseCache, Validity
 from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.pages.visitor import Visitor
 
 VERSIONS = "/image_versions"
 
 
 @pytest.fixture
-def statements(door: Door, db: Database) -> Callable[..., list[str]]:
+def statements(api: ApiClient, db: Database) -> Callable[..., list[str]]:
     """The statements that answering a request runs, with its status checked."""
 
     def of(address: str, who: str | None = None, status: int = 200, **more: Any) -> list[str]:
         db.trace = []
-        answer = door.get(address, who, **more)
+        answer = api.get(address, who, **more)
         ran, db.trace = db.trace, None
         assert answer.status_code == status
         return ran
@@ -34,66 +34,66 @@ def statements(door: Door, db: Database) -> Callable[..., list[str]]:
     return of
 
 
-def warm(door: Door, address: str, who: str | None = None) -> Any:
+def warm(api: ApiClient, address: str, who: str | None = None) -> Any:
     """An answer that is kept now. (The first use of a token in an hour is a write.)"""
-    door.get(address, who)
-    return door.get(address, who)
+    api.get(address, who)
+    return api.get(address, who)
 
 
 # ── given again ────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_was_answered_is_answered_again_without_a_statement(
-    door: Door, world: World, statements: Callable[..., list[str]]
+    api: ApiClient, world: World, statements: Callable[..., list[str]]
 ) -> None:
     one = f"{VERSIONS}/{world.versions['open']}"
     for address in (VERSIONS, one, "/api/v2/images", "/resolve/open-image/latest/east"):
         for who in (None, "charlie", "alice"):
-            answer = warm(door, address, who)
+            answer = warm(api, address, who)
             assert statements(address, who) == []
-            again = door.get(address, who)
+            again = api.get(address, who)
             assert again.content == answer.content
             assert again.headers == answer.headers
             etag = answer.headers["etag"]
             assert statements(address, who, 304, headers={"If-None-Match": etag}) == []
-            head = door.ask("HEAD", address, who)
+            head = api.ask("HEAD", address, who)
             assert (head.content, head.headers) == (b"", answer.headers)
 
 
-def test_each_reader_has_answers_of_their_own(door: Door, world: World) -> None:
+def test_each_reader_has_answers_of_their_own(api: ApiClient, world: World) -> None:
     shared = f"{VERSIONS}/{world.versions['shared']}"
     for _ in range(3):
         for who, status in (("bob", 200), ("charlie", 404), (None, 404), ("alice", 200)):
-            assert door.get(shared, who).status_code == status
-        assert code(door.get(shared, "wrong")) == "401 token_invalid"
-    counts = {who: warm(door, VERSIONS, who).json["count"] for who in (None, "bob", "alice")}
+            assert api.get(shared, who).status_code == status
+        assert code(api.get(shared, "wrong")) == "401 token_invalid"
+    counts = {who: warm(api, VERSIONS, who).json["count"] for who in (None, "bob", "alice")}
     for who, count in counts.items():
-        assert door.get(VERSIONS, who).json["count"] == count
+        assert api.get(VERSIONS, who).json["count"] == count
     assert counts[None] < counts["bob"] < counts["alice"]
 
 
-def test_what_is_accepted_is_part_of_the_question(door: Door) -> None:
+def test_what_is_accepted_is_part_of_the_question(api: ApiClient) -> None:
     address = "/resolve/open-image/latest/east"
     for _ in range(2):
-        text = door.get(address, headers={"Accept": "text/plain"})
+        text = api.get(address, headers={"Accept": "text/plain"})
         assert text.text == "open-east\n"
-        assert door.get(address).json["machine"]["identifier"] == "open-east"
+        assert api.get(address).json["machine"]["identifier"] == "open-east"
 
 
 def test_who_asks_is_looked_up_once_while_nothing_changes(
-    door: Door, world: World, statements: Callable[..., list[str]]
+    api: ApiClient, world: World, statements: Callable[..., list[str]]
 ) -> None:
-    warm(door, "/api/v2/licenses", "bob")
+    warm(api, "/api/v2/licenses", "bob")
     # The version alone: the token's user, groups and identities are known.
     assert len(statements(f"{VERSIONS}/{world.versions['shared']}", "bob")) == 1
     assert len(statements(f"{VERSIONS}/{world.versions['closed']}", "bob", 404)) == 1
 
 
 def test_without_a_cache_nothing_is_kept(db: Database, world: World) -> None:
-    door = Door(db, config.load({"GOLDENROD_CACHE_MB": "0"}), world)
-    warm(door, VERSIONS, "bob")
+    api = ApiClient(db, config.load({"GOLDENROD_CACHE_MB": "0"}), world)
+    warm(api, VERSIONS, "bob")
     db.trace = []
-    door.get(VERSIONS, "bob")
+    api.get(VERSIONS, "bob")
     # Who asks, the counts that are kept, what turned since and the rest, the page.
     assert len(db.trace) == 4
 
@@ -126,49 +126,49 @@ def test_pages_are_kept_for_those_who_are_not_signed_in(
 
 
 def test_every_change_is_seen_at_once_whoever_made_it(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     # Another process: another database, another application.
     elsewhere = Database(db.url, pool=1)
     elsewhere.now = db.now
-    other = Door(elsewhere, config.load({}), world)
+    other = ApiClient(elsewhere, config.load({}), world)
     one = f"{VERSIONS}/{world.versions['open']}"
     for n in range(40):
-        warm(door, one)
-        changer = other if n % 2 else door
+        warm(api, one)
+        changer = other if n % 2 else api
         answer = changer.patch(one, "alice", {"change_log": f"change {n}"})
         assert answer.status_code == 200
-        for reader in (door, other):
+        for reader in (api, other):
             assert reader.get(one).json["change_log"] == f"change {n}"
             assert f"change {n}" in reader.get(VERSIONS).text
     elsewhere.close()
 
 
-def test_every_instant_is_seen_when_it_comes(door: Door, world: World, clock: Clock) -> None:
+def test_every_instant_is_seen_when_it_comes(api: ApiClient, world: World, clock: Clock) -> None:
     at = {minutes: later(clock.now, minutes=minutes) for minutes in range(1, 10)}
-    ending = publish(door, "ending", start_date=later(clock.now, days=-9), end_date=at[1])
-    publish(door, "starting", start_date=at[2])
-    fading = publish(door, "fading", start_date=later(clock.now, days=-8))
-    door.patch(fading["url"], "alice", {"deprecation": {"at": at[3], "reason": "old"}})
-    pulled = publish(door, "pulled", start_date=later(clock.now, days=-7))
-    door.post(f"{pulled['url']}/revoke", "alice", {"reason": "bad", "at": at[4]})
+    ending = publish(api, "ending", start_date=later(clock.now, days=-9), end_date=at[1])
+    publish(api, "starting", start_date=at[2])
+    fading = publish(api, "fading", start_date=later(clock.now, days=-8))
+    api.patch(fading["url"], "alice", {"deprecation": {"at": at[3], "reason": "old"}})
+    pulled = publish(api, "pulled", start_date=later(clock.now, days=-7))
+    api.post(f"{pulled['url']}/revoke", "alice", {"reason": "bad", "at": at[4]})
     east = world.providers["east"]
     machine = {"provider": east, "identifier": "moving", "architecture": "x86_64"}
     moving = publish(
-        door,
+        api,
         "moving",
         start_date=later(clock.now, days=-6),
         machines=[{**machine, "start_date": at[5], "end_date": at[6]}],
     )
-    door.patch(f"/api/v2/providers/{east}", "dora", {"end_date": at[7]})
-    door.patch("/api/v2/images/open-image", "alice", {"end_date": at[8]})
+    api.patch(f"/api/v2/providers/{east}", "dora", {"end_date": at[7]})
+    api.patch("/api/v2/images/open-image", "alice", {"end_date": at[8]})
 
     def seen() -> list[Any]:
-        listed = {it["name"] for it in warm(door, VERSIONS).json["results"]}
-        states = [warm(door, it["url"]).json.get("state") for it in (fading, pulled)]
-        there = warm(door, moving["url"])
+        listed = {it["name"] for it in warm(api, VERSIONS).json["results"]}
+        states = [warm(api, it["url"]).json.get("state") for it in (fading, pulled)]
+        there = warm(api, moving["url"])
         machines = len(there.json["machines"]) if there.status_code == 200 else None
-        provider = warm(door, f"/api/v2/providers/{east}").status_code
+        provider = warm(api, f"/api/v2/providers/{east}").status_code
         return [
             "ending" in listed,
             "starting" in listed,
@@ -201,42 +201,42 @@ def test_every_instant_is_seen_when_it_comes(door: Door, world: World, clock: Cl
 
 
 def test_a_token_that_is_revoked_or_expires_stops_at_once(
-    door: Door, db: Database, world: World, clock: Clock
+    api: ApiClient, db: Database, world: World, clock: Clock
 ) -> None:
-    admin = door.post(
+    admin = api.post(
         "/api/v2/tokens",
         None,
         {"username": "alice", "password": "alice-secret", "name": "a", "scope": "admin"},
     ).json
     expires = later(clock.now, minutes=5)
     body = {"name": "short", "scope": "read", "expires": expires}
-    short = made(door, "/api/v2/tokens", admin["token"], **body)
+    short = made(api, "/api/v2/tokens", admin["token"], **body)
     for secret in (admin["token"], short["token"]):
-        assert warm(door, VERSIONS, secret).status_code == 200
+        assert warm(api, VERSIONS, secret).status_code == 200
     clock.now = later(expires, seconds=-0.000001)
-    assert warm(door, VERSIONS, short["token"]).status_code == 200
+    assert warm(api, VERSIONS, short["token"]).status_code == 200
     clock.now = expires
-    assert code(door.get(VERSIONS, short["token"])) == "401 token_invalid"
-    assert warm(door, VERSIONS, admin["token"]).status_code == 200
-    assert door.delete(admin["url"], admin["token"]).status_code == 204
-    assert code(door.get(VERSIONS, admin["token"])) == "401 token_invalid"
+    assert code(api.get(VERSIONS, short["token"])) == "401 token_invalid"
+    assert warm(api, VERSIONS, admin["token"]).status_code == 200
+    assert api.delete(admin["url"], admin["token"]).status_code == 204
+    assert code(api.get(VERSIONS, admin["token"])) == "401 token_invalid"
 
 
-def test_who_leaves_a_group_or_is_disabled_sees_no_more(door: Door, world: World) -> None:
+def test_who_leaves_a_group_or_is_disabled_sees_no_more(api: ApiClient, world: World) -> None:
     shared = f"{VERSIONS}/{world.versions['shared']}"
-    assert warm(door, shared, "bob").status_code == 200
+    assert warm(api, shared, "bob").status_code == 200
     lab = f"/api/v2/groups/{world.groups['lab']}"
-    assert door.patch(lab, "alice", {"users": ["alice"]}).status_code == 200
-    assert code(door.get(shared, "bob")) == "404 not_found"
-    assert warm(door, VERSIONS, "charlie").status_code == 200
-    assert door.delete(f"/api/v2/users/{world.users['charlie']}", "dora").status_code == 204
-    assert code(door.get(VERSIONS, "charlie")) == "401 token_invalid"
+    assert api.patch(lab, "alice", {"users": ["alice"]}).status_code == 200
+    assert code(api.get(shared, "bob")) == "404 not_found"
+    assert warm(api, VERSIONS, "charlie").status_code == 200
+    assert api.delete(f"/api/v2/users/{world.users['charlie']}", "dora").status_code == 204
+    assert code(api.get(VERSIONS, "charlie")) == "401 token_invalid"
 
 
-def test_a_tokens_use_is_noted_each_hour(door: Door, clock: Clock) -> None:
+def test_a_tokens_use_is_noted_each_hour(api: ApiClient, clock: Clock) -> None:
     for _ in range(3):
-        warm(door, VERSIONS, "bob")
-        used = door.get("/api/v2/tokens", "bob").json["results"][0]["last_used"]
+        warm(api, VERSIONS, "bob")
+        used = api.get("/api/v2/tokens", "bob").json["results"][0]["last_used"]
         assert used == f"{clock.now[:13]}:00:00.000000Z"
         clock.move(hours=1)
 
@@ -258,16 +258,16 @@ class _LetIn(list[str]):
         super().append(text)
 
 
-def test_count_and_page_are_of_one_state(door: Door, db: Database, world: World) -> None:
+def test_count_and_page_are_of_one_state(api: ApiClient, db: Database, world: World) -> None:
     elsewhere = Database(db.url, pool=2)
     elsewhere.now = db.now
-    other = Door(elsewhere, config.load({}), world)
+    other = ApiClient(elsewhere, config.load({}), world)
     # Before who asks is known, before the count, before the page.
     for number in range(3):
-        publish(door, f"changes all {number}")
+        publish(api, f"changes all {number}")
         trace = _LetIn(number, lambda n=number: publish(other, f"let in {n}"))  # type: ignore[misc]
         db.trace = trace
-        page = door.get(VERSIONS, "alice").json
+        page = api.get(VERSIONS, "alice").json
         db.trace = None
         assert trace.change is None
         assert page["count"] == len(page["results"])
@@ -275,13 +275,13 @@ def test_count_and_page_are_of_one_state(door: Door, db: Database, world: World)
 
 
 def test_no_reader_sees_what_was_shared_after_they_had_left(
-    door: Door, db: Database, world: World
+    api: ApiClient, db: Database, world: World
 ) -> None:
     """Who bob is, is known from before; what he asks is read after: never both."""
     elsewhere = Database(db.url, pool=2)
     elsewhere.now = db.now
-    other = Door(elsewhere, config.load({}), world)
-    warm(door, "/api/v2/licenses", "bob")
+    other = ApiClient(elsewhere, config.load({}), world)
+    warm(api, "/api/v2/licenses", "bob")
 
     def leave_then_share() -> None:
         lab = f"/api/v2/groups/{world.groups['lab']}"
@@ -290,7 +290,7 @@ def test_no_reader_sees_what_was_shared_after_they_had_left(
         assert other.patch(closed, "alice", {"membership": ["lab"]}).status_code == 200
 
     db.trace = trace = _LetIn(0, leave_then_share)
-    answer = door.get(f"{VERSIONS}/{world.versions['closed']}", "bob")
+    answer = api.get(f"{VERSIONS}/{world.versions['closed']}", "bob")
     db.trace = None
     assert trace.change is None
     assert code(answer) == "404 not_found"
@@ -301,12 +301,12 @@ def test_no_reader_sees_what_was_shared_after_they_had_left(
 
 
 def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
-    keep = Keep(db, 100_000)
-    revision, now = db.look()
-    held = Held(revision, now, now + 10**9)
+    keep = ResponseCache(db, 100_000)
+    revision, now = db.current_revision()
+    held = Validity(revision, now, now + 10**9)
 
-    def kept(size: int) -> Kept:
-        return Kept(held, '"x"', [], b"x" * size)
+    def kept(size: int) -> CachedResponse:
+        return CachedResponse(held, '"x"', [], b"x" * size)
 
     for n in range(1000):
         keep.keep((f"/{n}", "", None, None, None), kept(n))
@@ -328,11 +328,11 @@ def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
     assert list(keep._answers) == [("/new", "", None, None, None)]
 
 
-def test_how_long_an_answer_holds(door: Door, db: Database, world: World, clock: Clock) -> None:
-    keep = Keep(db, 1)
+def test_how_long_an_answer_holds(api: ApiClient, db: Database, world: World, clock: Clock) -> None:
+    keep = ResponseCache(db, 1)
     end = later(clock.now, days=3)
-    publish(door, "ending", end_date=end)
-    seen = db.look()
+    publish(api, "ending", end_date=end)
+    seen = db.current_revision()
     held = keep.hold(seen, ANONYMOUS)
     # The first instant to come is that of the world's scheduled image, tomorrow.
     assert held is not None

@@ -65,7 +65,7 @@ def opens_to_whom_it_may(stage: Stage, route: str, ask: Ask) -> None:
     path = API + address(stage, route, ask.path)
     body = filled(stage, ask.body)
     for actor, status in zip(ACTORS, ask.statuses.split(), strict=True):
-        answer = stage.door.ask(method, path, who(actor), body)
+        answer = stage.api.ask(method, path, who(actor), body)
         assert answer.status_code == int(status), (actor, answer.text)
         assert not secrets_in(answer, actor, ask.known), actor
         if answer.status_code < 300:
@@ -79,10 +79,10 @@ def opens_to_whom_it_may(stage: Stage, route: str, ask: Ask) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
         if answer.status_code == 404:
             nothing = API + address(stage, route, absent(ask))
-            there_is_none = stage.door.ask(method, nothing, who(actor), body)
+            there_is_none = stage.api.ask(method, nothing, who(actor), body)
             assert answer.content == there_is_none.content, actor
         same_everywhere(answer, method, actor)
-    refused = stage.door.ask(method, path, "not-a-token", body)
+    refused = stage.api.ask(method, path, "not-a-token", body)
     assert code(refused) == "401 token_invalid"
     assert not secrets_in(refused, "nobody")
 
@@ -116,8 +116,8 @@ def test_head_is_get_without_its_body(stage: Stage) -> None:
     ]:
         with named(actor, route, ask):
             path = API + address(stage, route, ask.path)
-            whole = stage.door.get(path, who(actor))
-            head = stage.door.ask("HEAD", path, who(actor))
+            whole = stage.api.get(path, who(actor))
+            head = stage.api.ask("HEAD", path, who(actor))
             assert head.content == b""
             assert (head.status_code, head.headers) == (whole.status_code, whole.headers)
             seen.add(whole.status_code)
@@ -139,9 +139,9 @@ def test_the_contracts_addresses_answer_the_same(stage: Stage) -> None:
         with named(actor, route, ask):
             path = address(stage, route, ask.path)
             if route not in at_root:
-                assert stage.door.get(path, who(actor)).status_code == 404
+                assert stage.api.get(path, who(actor)).status_code == 404
                 continue
-            answers = [stage.door.get(base + path, who(actor)) for base in ("", API)]
+            answers = [stage.api.get(base + path, who(actor)) for base in ("", API)]
             assert answers[0].status_code == answers[1].status_code
             assert answers[0].content == answers[1].content
             assert not secrets_in(answers[0], actor, ask.known)
@@ -160,7 +160,7 @@ def another_method_is_405(stage: Stage, path: str) -> None:
     answers = []
     for actor in (*map(who, ACTORS), "not-a-token"):
         address = API + re.sub(r"\{\w+\}", "closed-image", path)
-        answer = stage.door.ask(other, address, actor, {})
+        answer = stage.api.ask(other, address, actor, {})
         assert code(answer) == "405 method_not_allowed"
         allowed = {method.strip() for method in answer.headers["allow"].split(",")}
         assert offered <= allowed
@@ -187,7 +187,7 @@ def another_method_is_405(stage: Stage, path: str) -> None:
 )
 def test_a_trailing_slash_leads_on(stage: Stage, asked: str, target: str) -> None:
     for method in ("GET", "HEAD", "POST"):
-        answer = stage.door.ask(method, asked)
+        answer = stage.api.ask(method, asked)
         assert answer.status_code == 308
         assert answer.headers["location"] == target
         assert re.match(r"/(?![/\\])", target)
@@ -200,10 +200,10 @@ NOWHERES = ("/api/v2/nowhere", "/api/v2", "/api/v2/images/closed-image/nothing",
 @pytest.mark.parametrize("path", NOWHERES)
 def test_an_unknown_address_is_404_to_all(stage: Stage, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        answers = {stage.door.ask(method, path, who(actor)).content for actor in ACTORS}
+        answers = {stage.api.ask(method, path, who(actor)).content for actor in ACTORS}
         assert len(answers) == 1
-        assert code(stage.door.ask(method, path)) == "404 not_found"
-        assert code(stage.door.ask(method, path, "not-a-token")) == "401 token_invalid"
+        assert code(stage.api.ask(method, path)) == "404 not_found"
+        assert code(stage.api.ask(method, path, "not-a-token")) == "401 token_invalid"
 
 
 @pytest.mark.parametrize("path", ["/image_versions", "/api/v2/licenses", "/openapi.json", "/nope"])
@@ -220,7 +220,7 @@ def test_what_is_not_one_valid_token_is_401(stage: Stage, path: str) -> None:
     ):
         with named(header):
             sent = {"Authorization": header.format(stage.world.secrets["alice"])}
-            assert code(stage.door.get(path, headers=sent)) == "401 token_invalid"
+            assert code(stage.api.get(path, headers=sent)) == "401 token_invalid"
 
 
 @pytest.mark.parametrize(
@@ -239,16 +239,16 @@ def test_what_is_wrong_with_a_request_says_nothing_of_things(
     stage: Stage, path: str, status: str
 ) -> None:
     for actor in ("nobody", "charlie"):
-        answer = stage.door.get(path, who(actor))
+        answer = stage.api.get(path, who(actor))
         assert code(answer) == status
         absent = path.replace("closed", "absent")
-        there_is_none = stage.door.get(absent, who(actor)).text
+        there_is_none = stage.api.get(absent, who(actor)).text
         assert answer.text.replace("closed", "absent") == there_is_none
 
 
 def test_signing_in_tells_no_account_from_another(stage: Stage) -> None:
     answers = [
-        stage.door.post("/api/v2/tokens", None, {"username": name, "password": "wrong-secret"})
+        stage.api.post("/api/v2/tokens", None, {"username": name, "password": "wrong-secret"})
         for name in ("alice", "nobody-at-all")
     ]
     assert [code(answer) for answer in answers] == ["401 sign_in_failed"] * 2

@@ -20,7 +20,7 @@ from goldenrod.base.errors import Unavailable
 from goldenrod.catalogue.accounts.password_hashing import Turns
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.processes.server import Running, linux_only, running
 
 
@@ -134,7 +134,7 @@ def test_few_passwords_are_worked_on_at_once() -> None:
 
 
 def test_a_sign_in_that_finds_the_server_busy_is_no_failure(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from goldenrod.catalogue.accounts import password_hashing
 
@@ -143,10 +143,10 @@ def test_a_sign_in_that_finds_the_server_busy_is_no_failure(
     given = {"username": "alice", "password": "wrong", "name": "x", "scope": "read"}
     with busy.take():
         for _ in range(10):
-            answer = door.client.simulate_post("/api/v2/tokens", json=given)
+            answer = api.client.simulate_post("/api/v2/tokens", json=given)
             assert (answer.status_code, answer.json["code"]) == (503, "server_busy")
             assert answer.headers["retry-after"] == "2"
-    assert door.client.simulate_post("/api/v2/tokens", json=given).status_code == 401
+    assert api.client.simulate_post("/api/v2/tokens", json=given).status_code == 401
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.pages.visitor import Visitor
 from tests.support.webhooks.events import OPEN, edit_image, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
@@ -18,16 +18,16 @@ from tests.support.webhooks.receiver import Receiver
 def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
     db: Database, world: World, visitor: Visitor, when: str
 ) -> None:
-    door = Door(db, OPEN, world)
+    api = ApiClient(db, OPEN, world)
     with Receiver().running() as receiver:
-        hook = hooked(door, receiver.url, "bob", "kept")
+        hook = hooked(api, receiver.url, "bob", "kept")
         publish(db, world, "a secret name", image="kept")
         if when == "delivered":
             assert Deliverer(db, private=True).once()
         edit_image(db, world, "kept", maintainers=[])
         assert Deliverer(db, private=True).once()
         assert len(receiver.got) == (when == "delivered")
-    listed = door.get(f"{hook['url']}/deliveries", "bob").json["results"]
+    listed = api.get(f"{hook['url']}/deliveries", "bob").json["results"]
     assert listed
     for one in listed:
         shown: dict[str, Any] = {
@@ -36,12 +36,12 @@ def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
             **{"last_at": None, "last_status": None, "last_error": None},
         }
         assert one == shown
-        assert door.get(one["url"], "bob").json == shown
-        assert door.post(f"{one['url']}/redeliver", "bob", None).json == shown
+        assert api.get(one["url"], "bob").json == shown
+        assert api.post(f"{one['url']}/redeliver", "bob", None).json == shown
     log = f"{hook['url']}/deliveries"
     kinds = ("name=version.published", "state=delivered", "state=waiting")
-    assert [door.get(f"{log}?{kind}", "bob").json["count"] for kind in kinds] == [0, 0, 0]
-    assert door.get(f"{log}?state=dropped", "bob").json["count"] == len(listed)
+    assert [api.get(f"{log}?{kind}", "bob").json["count"] for kind in kinds] == [0, 0, 0]
+    assert api.get(f"{log}?state=dropped", "bob").json["count"] == len(listed)
     visitor.sign_in("bob")
     page = visitor.get(f"/webhooks/{hook['id']}")
     assert "about something that you may not see" in page.words
@@ -49,17 +49,17 @@ def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
     assert "a secret name" not in page.text
     assert "/redeliver" not in page.text
     # Staff see what became of each, and so does the maker who may read it again.
-    staff = log_of(door, hook)
+    staff = log_of(api, hook)
     assert {one["event"]["type"] for one in staff} >= {"version.published"}
     edit_image(db, world, "kept", maintainers=[world.groups["lab"]])
-    assert "version.published" in json.dumps(door.get(log, "bob").json)
+    assert "version.published" in json.dumps(api.get(log, "bob").json)
 
 
 def test_what_it_is_about_counts_not_its_image_alone(db: Database, world: World) -> None:
-    door = Door(db, OPEN, world)
-    hook = hooked(door, "http://127.0.0.1:1024/", "bob", "kept")
+    api = ApiClient(db, OPEN, world)
+    hook = hooked(api, "http://127.0.0.1:1024/", "bob", "kept")
     publish(db, world, "2.0", image="kept")
     edit_image(db, world, "kept", maintainers=[], is_public=True)
     Deliverer(db, private=True).once()
-    for one in door.get(f"{hook['url']}/deliveries", "bob").json["results"]:
+    for one in api.get(f"{hook['url']}/deliveries", "bob").json["results"]:
         assert one["event"] is not None

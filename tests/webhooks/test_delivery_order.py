@@ -13,7 +13,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.processes.server import within
 from tests.support.webhooks.events import OPEN, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
@@ -39,7 +39,7 @@ def spread(db: Database) -> list[int]:
     """How many deliveries each step made."""
     made, more = [], True
     while more:
-        with db.note() as tx:
+        with db.write_unversioned() as tx:
             before = tx.sql("SELECT count(*) FROM deliveries").fetchone()[0]
             more = outbox.spread(tx)
             made.append(tx.sql("SELECT count(*) FROM deliveries").fetchone()[0] - before)
@@ -117,12 +117,12 @@ def test_of_too_many_that_wait_the_oldest_are_dropped(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MOST_WAITING", 3)
-    door = Door(db, OPEN, world)
-    hook = hooked(door, "http://127.0.0.1:1024/")
+    api = ApiClient(db, OPEN, world)
+    hook = hooked(api, "http://127.0.0.1:1024/")
     for number in range(5):
         publish(db, world, f"2.{number}")
     spread(db)
-    log = log_of(door, hook)
+    log = log_of(api, hook)
     assert [one["state"] for one in log] == ["dropped"] * 2 + ["waiting"] * 3
     assert log[0]["last_error"] == outbox.OVERFLOWN
 
@@ -130,13 +130,13 @@ def test_of_too_many_that_wait_the_oldest_are_dropped(
 def test_webhooks_are_limited_by_image_and_by_maker(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = Door(db, OPEN, world)
+    api = ApiClient(db, OPEN, world)
     monkeypatch.setattr(webhooks, "MOST_PER_IMAGE", 2)
     monkeypatch.setattr(webhooks, "MOST_PER_MAKER", 3)
 
     def post(who: str, image: str | None) -> Any:
         body = {"target": "http://127.0.0.1:1024/", "image": image and world.images[image]}
-        return door.post("/api/v2/webhooks", who, body)
+        return api.post("/api/v2/webhooks", who, body)
 
     first = post("bob", "kept")
     assert post("alice", "kept").status_code == 201
@@ -145,7 +145,7 @@ def test_webhooks_are_limited_by_image_and_by_maker(
     assert refused.json["detail"] == (
         "This image has 2 webhooks, the most that an image may have. Remove one first."
     )
-    assert door.delete(first.json["url"], "bob").status_code == 204
+    assert api.delete(first.json["url"], "bob").status_code == 204
     assert post("dora", "kept").status_code == 201
     assert [post("alice", image).status_code for image in ("open", "closed")] == [201, 201]
     refused = post("alice", "shared")
@@ -160,14 +160,14 @@ def test_webhooks_are_limited_by_image_and_by_maker(
 def test_a_slow_answer_ends_the_turn_and_a_prompt_one_takes_the_mark_away(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = Door(db, OPEN, world)
+    api = ApiClient(db, OPEN, world)
 
     def marked() -> bool:
         with db.read() as tx:
             return tx.sql("SELECT slow_until FROM webhooks").fetchone()[0] is not None
 
     with Receiver().running() as receiver:
-        hooked(door, receiver.url)
+        hooked(api, receiver.url)
         monkeypatch.setattr(worker, "SLOW_S", -1.0)
         publish(db, world, "2.0")
         assert Deliverer(db, private=True).once()

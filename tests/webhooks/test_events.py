@@ -16,7 +16,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.webhooks.events import (
     OPEN,
     edit,
@@ -37,8 +37,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def door(db: Database, world: World) -> Door:
-    return Door(db, OPEN, world)
+def api(db: Database, world: World) -> ApiClient:
+    return ApiClient(db, OPEN, world)
 
 
 @pytest.fixture
@@ -47,9 +47,14 @@ def deliverer(db: Database) -> Deliverer:
 
 
 def test_a_payload_is_signed_and_named_as_the_specification_says(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hook = hooked(door, f"{receiver.url}?team=lab")
+    hook = hooked(api, f"{receiver.url}?team=lab")
     key = publish(db, world, "2.0")
     with db.read() as tx:
         revision = tx.revision
@@ -64,7 +69,7 @@ def test_a_payload_is_signed_and_named_as_the_specification_says(
     assert got.path == "/hook?team=lab"
     assert got.headers["content-type"] == "application/json"
     assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
-    [delivery] = log_of(door, hook)
+    [delivery] = log_of(api, hook)
     assert got.id == delivery["uuid"]
     assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
     assert (delivery["last_status"], delivery["last_error"], delivery["next_at"]) == (
@@ -79,9 +84,9 @@ def test_a_payload_is_signed_and_named_as_the_specification_says(
 
 
 def test_every_kind_of_event_is_told(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url)
+    hooked(api, receiver.url)
     key = publish(
         db,
         world,
@@ -93,7 +98,7 @@ def test_every_kind_of_event_is_told(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         for version in (key, None):
-            image, channel = assign.take_for_assigning(tx, alice, "open-image", "stable")
+            image, channel = assign.channel_for_assigning(tx, alice, "open-image", "stable")
             body = bodies.Assignment(version=version)
             assign.assign(tx, alice, image, channel, "stable", body)
     revoke(db, world, key)
@@ -101,7 +106,7 @@ def test_every_kind_of_event_is_told(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         place = tx.sql("SELECT id FROM machines WHERE identifier = 'two-east'").fetchone()
-        row = machines.take_machine(tx, alice, str(place[0]))
+        row = machines.machine_for_change(tx, alice, str(place[0]))
         machines.end_machine(tx, alice, row)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
@@ -133,11 +138,11 @@ def test_every_kind_of_event_is_told(
 
 
 def test_a_revocation_is_told_of_all_that_was_built_on_it(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     base = publish(db, world, "base")
     child = publish(db, world, "child", image="closed", parent=base)
-    hooked(door, receiver.url, image="closed")
+    hooked(api, receiver.url, image="closed")
     revoke(db, world, base, descendants=True)
     assert deliverer.once()
     restore(db, world, base)
@@ -150,22 +155,22 @@ def test_a_revocation_is_told_of_all_that_was_built_on_it(
 
 
 def test_attaching_tells_what_an_edit_tells(
-    door: Door, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url, image="closed")
+    hooked(api, receiver.url, image="closed")
     body = {"image_version": world.versions["closed"], "group": "lab"}
-    made = door.post("/api/v2/image_version_memberships", "alice", body)
+    made = api.post("/api/v2/image_version_memberships", "alice", body)
     assert made.status_code == 201
-    assert door.delete(made.json["url"], "alice").status_code == 204
+    assert api.delete(made.json["url"], "alice").status_code == 204
     assert deliverer.once()
     assert receiver.types() == ["version.edited"] * 2
     assert [data["fields"] for data in receiver.data()] == [["membership"]] * 2
 
 
 def test_an_import_tells_what_is_new(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url, "dora", None)
+    hooked(api, receiver.url, "dora", None)
     with db.write() as tx:
         actor = source_import.source_actor(tx, "alice")
         target = source_import.Target(tx, actor, {})
@@ -181,9 +186,14 @@ def test_an_import_tells_what_is_new(
 
 
 def test_a_moved_catalogue_does_not_tell_its_past_again(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hooked(door, receiver.url)
+    hooked(api, receiver.url)
     publish(db, world, "long ago")
     for _ in range(3):
         clock.move(days=15)
@@ -191,7 +201,9 @@ def test_a_moved_catalogue_does_not_tell_its_past_again(
         assert deliverer.once()
     told = len(receiver.got)
     assert told == 4
-    with db.note() as tx:  # as an import leaves it: the deliverer of another database stays there
+    with (
+        db.write_unversioned() as tx
+    ):  # as an import leaves it: the deliverer of another database stays there
         tx.sql("DELETE FROM deliverer")
     clock.move(hours=1)
     publish(db, world, "new")
@@ -200,11 +212,11 @@ def test_a_moved_catalogue_does_not_tell_its_past_again(
 
 
 def test_a_dry_run_tells_nothing(
-    door: Door, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url)
+    hooked(api, receiver.url)
     address = f"/image_versions/{world.versions['open']}/revoke"
-    assert door.post(address, "alice", {"reason": "bad", "dry_run": True}).status_code == 200
+    assert api.post(address, "alice", {"reason": "bad", "dry_run": True}).status_code == 200
     assert deliverer.once()
     assert receiver.got == []
 
@@ -213,9 +225,14 @@ def test_a_dry_run_tells_nothing(
 
 
 def test_what_an_instant_brings_is_told_once_when_it_has_come(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hooked(door, receiver.url)
+    hooked(api, receiver.url)
     start = clock.now
     hour = [later(start, hours=hours) for hours in range(6)]
     key = publish(db, world, "planned", start_date=hour[1], end_date=hour[4])
@@ -256,9 +273,14 @@ def test_what_an_instant_brings_is_told_once_when_it_has_come(
 
 
 def test_it_catches_up_in_order_and_tells_when_things_happened(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hook = hooked(door, receiver.url)
+    hook = hooked(api, receiver.url)
     first, last = later(clock.now, hours=1), later(clock.now, hours=3)
     key = publish(db, world, "short", start_date=first, end_date=last)
     withdrawn = publish(db, world, "never", start_date=first)
@@ -277,12 +299,17 @@ def test_it_catches_up_in_order_and_tells_when_things_happened(
 
 
 def test_dates_of_the_image_count_and_the_past_before_the_hook_does_not(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
     # The world is thirty days old: nothing of it is told, whenever the deliverer first runs.
     publish(db, world, "2.0", image="scheduled", start_date=later(clock.now, days=-3))
     clock.move(hours=1)
-    hooked(door, receiver.url, image="scheduled")
+    hooked(api, receiver.url, image="scheduled")
     assert deliverer.once()
     assert receiver.got == []
     clock.move(days=1)  # the image opens, and with it its two versions
@@ -302,9 +329,14 @@ def test_dates_of_the_image_count_and_the_past_before_the_hook_does_not(
 
 
 def test_a_change_and_the_deliverer_do_not_both_tell(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hooked(door, receiver.url, events=["version.published", "version.ended"])
+    hooked(api, receiver.url, events=["version.published", "version.ended"])
     clock.move(hours=1)
     publish(db, world, "now")
     backdated = publish(db, world, "backdated", start_date=later(clock.now, minutes=-30))
@@ -318,9 +350,14 @@ def test_a_change_and_the_deliverer_do_not_both_tell(
 
 
 def test_what_has_come_is_told_though_it_is_changed_before_the_deliverer_looks(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hooked(door, receiver.url, events=["version.published", "version.revoked", "version.restored"])
+    hooked(api, receiver.url, events=["version.published", "version.revoked", "version.restored"])
     at = later(clock.now, hours=1)
     key = publish(db, world, "planned", start_date=at)
     revoke(db, world, world.versions["open"], at=at)

@@ -13,7 +13,7 @@ from goldenrod.catalogue.webhooks.http_sender import Sender
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.webhooks.events import hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
 
@@ -37,13 +37,13 @@ def test_a_name_that_changes_its_mind_is_refused_at_the_moment_of_connecting(
         return real(addresses[0], *args, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    door = Door(db, config.load({}), world)
-    hook = hooked(door, f"http://{name}:{receiver.port}/hook")
+    api = ApiClient(db, config.load({}), world)
+    hook = hooked(api, f"http://{name}:{receiver.port}/hook")
     addresses[0] = "127.0.0.1"
     publish(db, world, "2.0")
     assert Deliverer(db, private=False).once()
     assert receiver.got == []
-    [delivery] = log_of(door, hook)
+    [delivery] = log_of(api, hook)
     assert delivery["last_error"] == "The target leads to an address that webhooks are not sent to."
     # Where the operator allows it, the address that was vetted is the one that is connected to.
     asked.clear()

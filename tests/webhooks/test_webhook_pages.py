@@ -16,7 +16,7 @@ from goldenrod.rules.changes import events
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 OPEN = "/images/open-image/webhooks"
 TARGET = "https://93.184.216.34/hook"
@@ -45,7 +45,7 @@ def happen(db: Database, world: World, count: int = 1) -> None:
         for number in range(count):
             body = bodies.NewVersion(name=f"new {number}", image="open-image")
             publish.create_version(tx, alice, body)
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         while outbox.spread(tx):
             pass
 
@@ -170,9 +170,9 @@ def test_it_rests_and_goes_on(visitor: Visitor, hook: str, db: Database, world: 
     assert hooks(db)[0]["active"] is True
 
 
-def _after_notice(page: Seen) -> Seen:
+def _after_notice(page: PageResponse) -> PageResponse:
     text = page.text[page.text.index("</form>", page.text.index("banner done")) :]
-    return Seen(page.address, page.status, page.headers, text)
+    return PageResponse(page.address, page.status, page.headers, text)
 
 
 def test_deliveries_are_shown_and_sent_again(
@@ -182,7 +182,7 @@ def test_deliveries_are_shown_and_sent_again(
     visitor.sign_in("alice")
     page = visitor.get(hook)
     assert "version.published just now waiting 0 – –" in page.words
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         tx.update(
             schema.deliveries,
             {"state": "waiting"},
@@ -253,7 +253,7 @@ def test_a_maker_who_may_no_longer_see_the_image(
         body = bodies.NewWebhook(target=TARGET, image="kept-image")
         hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "bob"), body, None)
     with db.write() as tx:
-        row = groups.take_group(tx, CONSOLE, str(world.groups["lab"]))
+        row = groups.group_for_change(tx, CONSOLE, str(world.groups["lab"]))
         groups.edit_group(tx, CONSOLE, row, bodies.GroupPatch(users=["alice"]))
     visitor.sign_in("bob")
     page = visitor.get(f"/webhooks/{hook_id}")

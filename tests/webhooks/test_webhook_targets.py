@@ -11,7 +11,7 @@ from goldenrod.catalogue.webhooks import http_sender, special_addresses
 from goldenrod.catalogue.webhooks.http_sender import Sender
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.webhooks.receiver import Receiver
 
 SPECIAL = (
@@ -170,9 +170,9 @@ def test_only_ports_of_the_web_and_free_ones_unless_allowed() -> None:
     reach(25, frozenset({25}))
 
 
-def test_the_port_is_refused_in_words_and_at_sending(door: Door, world: World) -> None:
+def test_the_port_is_refused_in_words_and_at_sending(api: ApiClient, world: World) -> None:
     body = {"target": "https://93.184.216.34:25/", "image": world.images["open"]}
-    refused = door.post("/api/v2/webhooks", "alice", body)
+    refused = api.post("/api/v2/webhooks", "alice", body)
     assert code(refused) == "400 field_invalid"
     assert "port 80, 443, or one from 1024 on" in refused.json["detail"]
     outcome = Sender(private=False).send(str(body["target"]), "id", "whsec_AAAA", b"{}")
@@ -180,9 +180,9 @@ def test_the_port_is_refused_in_words_and_at_sending(door: Door, world: World) -
 
 
 def test_the_setting_allows_a_port(db: Database, world: World) -> None:
-    door = Door(db, config.load({"GOLDENROD_WEBHOOKS_PORTS": "25, 587"}), world)
+    api = ApiClient(db, config.load({"GOLDENROD_WEBHOOKS_PORTS": "25, 587"}), world)
     body = {"target": "https://93.184.216.34:587/", "image": world.images["open"]}
-    assert door.post("/api/v2/webhooks", "alice", body).status_code == 201
+    assert api.post("/api/v2/webhooks", "alice", body).status_code == 201
     for wrong in ("x", "0", "70000", "25;26"):
         with pytest.raises(SettingError, match="GOLDENROD_WEBHOOKS_PORTS takes port numbers"):
             config.load({"GOLDENROD_WEBHOOKS_PORTS": wrong})

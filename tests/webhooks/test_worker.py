@@ -22,7 +22,7 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World, build_world
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.processes.server import GOLDENROD, environment, linux_only, running, within
 from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
@@ -35,8 +35,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def door(db: Database, world: World) -> Door:
-    return Door(db, OPEN, world)
+def api(db: Database, world: World) -> ApiClient:
+    return ApiClient(db, OPEN, world)
 
 
 @pytest.fixture
@@ -48,22 +48,22 @@ def deliverer(db: Database) -> Deliverer:
 
 
 def test_what_its_maker_may_no_longer_read_is_dropped(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hook = hooked(door, receiver.url, "bob", "kept")
+    hook = hooked(api, receiver.url, "bob", "kept")
     publish(db, world, "2.0", image="kept")
     edit_image(db, world, "kept", maintainers=[])
     assert deliverer.once()
     assert receiver.got == []
-    [delivery] = log_of(door, hook)
+    [delivery] = log_of(api, hook)
     assert (delivery["state"], delivery["attempts"], delivery["next_at"]) == ("dropped", 0, None)
     assert delivery["last_error"] == "Its maker may no longer read what it is about."
 
 
 def test_one_who_only_reads_now_is_not_told_which_fields_changed(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url, "bob", "kept")
+    hooked(api, receiver.url, "bob", "kept")
     edit_image(db, world, "kept", maintainers=[], is_public=True)
     edit(db, world, world.versions["kept"], change_log="x", membership=[world.groups["lab"]])
     assert deliverer.once()
@@ -72,73 +72,78 @@ def test_one_who_only_reads_now_is_not_told_which_fields_changed(
 
 
 def test_a_disabled_maker_is_told_nothing(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hook = hooked(door, receiver.url, "dora", None)
+    hook = hooked(api, receiver.url, "dora", None)
     publish(db, world, "2.0")
     with db.write() as tx:
-        row = users.take_user(tx, CONSOLE, str(world.users["dora"]))
+        row = users.user_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.disable_user(tx, CONSOLE, row)
     assert deliverer.once()
     assert receiver.got == []
-    assert [one["state"] for one in door.all("/api/v2/webhooks", "alice")] == []
+    assert [one["state"] for one in api.all("/api/v2/webhooks", "alice")] == []
     with db.read() as tx:
         rows = tx.sql("SELECT state FROM deliveries").fetchall()
     assert [row[0] for row in rows] == ["dropped"], hook
 
 
 def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url, "dora", None)
+    hooked(api, receiver.url, "dora", None)
     publish(db, world, "seen")
     publish(db, world, "hidden", image="closed")
     with db.write() as tx:
-        row = users.take_user(tx, CONSOLE, str(world.users["dora"]))
+        row = users.user_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.edit_user(tx, CONSOLE, row, bodies.UserPatch(is_staff=False))
     assert deliverer.once()
     assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
 
 
 def test_redelivery_is_built_anew_under_the_same_id(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hook = hooked(door, receiver.url)
+    hook = hooked(api, receiver.url)
     key = publish(db, world, "first name")
     assert deliverer.once()
     edit(db, world, key, name="second name")
-    [delivery] = log_of(door, hook)[:1]
-    assert door.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
+    [delivery] = log_of(api, hook)[:1]
+    assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
     assert deliverer.once()
     again = [got for got in receiver.got if got.id == delivery["uuid"]]
     names = [got.payload(hook["secret"])["data"]["version"]["name"] for got in again]
     assert names == ["first name", "second name"]
     edit_image(db, world, "open", is_public=False)
     with db.write() as tx:
-        row = images.take_image(tx, CONSOLE, str(world.images["open"]))
+        row = images.image_for_change(tx, CONSOLE, str(world.images["open"]))
         images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(owner="charlie"))
         tx.sql("UPDATE versions SET user_id = owner_id")
     before = len(receiver.got)
-    assert door.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
+    assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
     assert deliverer.once()
     assert len(receiver.got) == before
-    assert log_of(door, hook)[0]["state"] == "dropped"
+    assert log_of(api, hook)[0]["state"] == "dropped"
 
 
 # ── receivers that fail ────────────────────────────────────────────────────────────────────
 
 
 def test_a_receiver_that_fails_twice_gets_each_event(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hook = hooked(door, receiver.url)
+    hook = hooked(api, receiver.url)
     receiver.statuses = [500, 503]
     for name in ("2.0", "2.1", "2.2"):
         publish(db, world, name)
     assert deliverer.once()
     # It is left alone: one attempt for all three.
     assert len(receiver.got) == 1
-    [first, *others] = log_of(door, hook)
+    [first, *others] = log_of(api, hook)
     assert (first["state"], first["attempts"], first["last_status"]) == ("waiting", 1, 500)
     assert first["last_error"] == "It answered 500."
     assert first["next_at"] == later(clock.now, seconds=5)
@@ -149,7 +154,7 @@ def test_a_receiver_that_fails_twice_gets_each_event(
     for _ in range(3):
         clock.move(seconds=60)
         assert deliverer.once()
-    assert {one["state"] for one in log_of(door, hook)} == {"delivered"}
+    assert {one["state"] for one in log_of(api, hook)} == {"delivered"}
     names = Counter(data["version"]["name"] for data in receiver.data())
     assert names.keys() == {"2.0", "2.1", "2.2"}
     assert names.total() == 5
@@ -158,15 +163,20 @@ def test_a_receiver_that_fails_twice_gets_each_event(
 
 
 def test_it_is_given_up_after_the_last_attempt(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hook = hooked(door, receiver.url)
+    hook = hooked(api, receiver.url)
     receiver.statuses = [500] * 20
     publish(db, world, "2.0")
     started = clock.now
     for _ in range(20):
         assert deliverer.once()
-        [delivery] = log_of(door, hook)
+        [delivery] = log_of(api, hook)
         if delivery["state"] != "waiting":
             break
         clock.now = delivery["next_at"]
@@ -176,22 +186,27 @@ def test_it_is_given_up_after_the_last_attempt(
 
 
 def test_a_redirect_is_not_followed(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     with Receiver().running() as elsewhere:
         receiver.statuses, receiver.location = [302, 307], elsewhere.url
-        hook = hooked(door, receiver.url)
+        hook = hooked(api, receiver.url)
         publish(db, world, "2.0")
         assert deliverer.once()
-        [delivery] = log_of(door, hook)
+        [delivery] = log_of(api, hook)
         assert delivery["last_error"] == "It answered 302: redirects are not followed."
         assert (delivery["state"], elsewhere.got) == ("waiting", [])
 
 
 def test_a_receiver_that_is_gone_is_not_asked_again(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
-    hook = hooked(door, receiver.url)
+    hook = hooked(api, receiver.url)
     receiver.statuses = [410]
     publish(db, world, "2.0")
     publish(db, world, "2.1")
@@ -199,8 +214,8 @@ def test_a_receiver_that_is_gone_is_not_asked_again(
         revision = tx.revision
     assert deliverer.once()
     assert len(receiver.got) == 1
-    assert [one["state"] for one in log_of(door, hook)] == ["failed", "failed"]
-    assert door.get(hook["url"], "alice").json["active"] is False
+    assert [one["state"] for one in log_of(api, hook)] == ["failed", "failed"]
+    assert api.get(hook["url"], "alice").json["active"] is False
     with db.read() as tx:
         assert tx.revision > revision  # whoever looks at the hook sees it
     publish(db, world, "2.2")
@@ -210,17 +225,17 @@ def test_a_receiver_that_is_gone_is_not_asked_again(
 
 
 def test_one_receiver_that_fails_keeps_no_other_waiting(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-    silent = hooked(door, nobody)
-    hooked(door, receiver.url)
+    silent = hooked(api, nobody)
+    hooked(api, receiver.url)
     for number in range(3):
         publish(db, world, f"2.{number}")
     assert deliverer.once()
     assert len(receiver.got) == 3
-    [first, *_] = log_of(door, silent)
+    [first, *_] = log_of(api, silent)
     assert first["last_error"].startswith("The connection failed: ")
     assert first["last_status"] is None
 
@@ -244,8 +259,8 @@ def test_killed_between_commit_and_delivery_nothing_is_lost(
     real: Database, receiver: Receiver
 ) -> None:
     world = build_world(real)
-    door = Door(real, OPEN, world)
-    hook = hooked(door, receiver.url)
+    api = ApiClient(real, OPEN, world)
+    hook = hooked(api, receiver.url)
     for number in range(5):
         publish(real, world, f"2.{number}")
     receiver.held.clear()
@@ -261,7 +276,7 @@ def test_killed_between_commit_and_delivery_nothing_is_lost(
     assert len(receiver.got) == 1
     real.now = far(61)
     assert Deliverer(real, private=True).once()
-    assert {one["state"] for one in log_of(door, hook)} == {"delivered"}
+    assert {one["state"] for one in log_of(api, hook)} == {"delivered"}
     names = Counter(data["version"]["name"] for data in receiver.data())
     assert names == {"2.0": 2, "2.1": 1, "2.2": 1, "2.3": 1, "2.4": 1, "after": 1}
     assert receiver.got[0].id == receiver.got[1].id
@@ -271,8 +286,8 @@ def test_killed_between_commit_and_delivery_nothing_is_lost(
 
 def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: Receiver) -> None:
     world = build_world(real)
-    door = Door(real, OPEN, world)
-    hooks = [hooked(door, f"{receiver.url}/{number}") for number in range(3)]
+    api = ApiClient(real, OPEN, world)
+    hooks = [hooked(api, f"{receiver.url}/{number}") for number in range(3)]
     other = Database(real.url)
     stop = threading.Event()
     threads = [
@@ -285,7 +300,7 @@ def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: R
         publish(real, world, f"2.{number}")
 
     def all_delivered() -> bool:
-        log = [one for hook in hooks for one in log_of(door, hook)]
+        log = [one for hook in hooks for one in log_of(api, hook)]
         return len(log) == 24 and {one["state"] for one in log} == {"delivered"}
 
     assert within(60, all_delivered)
@@ -300,16 +315,16 @@ def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: R
 def test_one_holds_the_others_wait_and_a_lease_runs_out(
     db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
 ) -> None:
-    hooked(Door(db, OPEN, world), receiver.url)
+    hooked(ApiClient(db, OPEN, world), receiver.url)
     publish(db, world, "2.0")
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         assert outbox.take(tx, "another", 30)
     assert deliverer.once() is False
     assert receiver.got == []
     clock.move(seconds=31)
     assert deliverer.once()
     assert len(receiver.got) == 1
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         assert outbox.take(tx, "another", 30)  # it let go when nothing was left
         assert not outbox.take(tx, "a third", 30)
 
@@ -321,13 +336,13 @@ def test_the_server_delivers_in_the_background_and_ends_with_it(
 ) -> None:
     db = new_database("sqlite")
     world = build_world(db)
-    door = Door(db, OPEN, world)
-    hook = hooked(door, receiver.url)
+    api = ApiClient(db, OPEN, world)
+    hook = hooked(api, receiver.url)
     log = tmp_path / "stderr"
     with running(db.url, log, "--workers", "2", GOLDENROD_WEBHOOKS_PRIVATE="true") as server:
         publish(db, world, "2.0")
         assert receiver.arrived.acquire(timeout=60)
-        assert within(60, lambda: log_of(door, hook)[0]["state"] == "delivered")
+        assert within(60, lambda: log_of(api, hook)[0]["state"] == "delivered")
         assert server.end() == 0
         assert server.log() == ""
     with running(db.url, log, GOLDENROD_DELIVER="false", GOLDENROD_WEBHOOKS_PRIVATE="true"):
@@ -337,9 +352,9 @@ def test_the_server_delivers_in_the_background_and_ends_with_it(
 
 
 def test_with_nothing_to_do_nothing_is_written(
-    door: Door, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    hooked(door, receiver.url)
+    hooked(api, receiver.url)
     publish(db, world, "2.0")
     assert deliverer.once()
     db.trace = []
@@ -349,18 +364,18 @@ def test_with_nothing_to_do_nothing_is_written(
 
 
 def test_what_was_settled_a_month_ago_is_forgotten(
-    door: Door, db: Database, world: World, receiver: Receiver, clock: Clock
+    api: ApiClient, db: Database, world: World, receiver: Receiver, clock: Clock
 ) -> None:
-    hook = hooked(door, receiver.url)
+    hook = hooked(api, receiver.url)
     publish(db, world, "2.0")
     assert Deliverer(db, private=True).once()
     clock.move(days=29)
     publish(db, world, "2.1")
     assert Deliverer(db, private=True).once()
-    assert len(log_of(door, hook)) == 2
+    assert len(log_of(api, hook)) == 2
     clock.move(days=2)
     assert Deliverer(db, private=True).once()
-    assert [one["event"]["at"] for one in log_of(door, hook)] == [later(clock.now, days=-2)]
+    assert [one["event"]["at"] for one in log_of(api, hook)] == [later(clock.now, days=-2)]
     with db.read() as tx:
         assert tx.sql("SELECT count(*) FROM events").fetchone()[0] == 1
     assert len(receiver.got) == 2
@@ -372,8 +387,8 @@ def test_what_was_settled_a_month_ago_is_forgotten(
 @pytest.mark.long
 def test_commands(real: Database, receiver: Receiver) -> None:
     world = build_world(real)
-    door = Door(real, OPEN, world)
-    hook = hooked(door, receiver.url)
+    api = ApiClient(real, OPEN, world)
+    hook = hooked(api, receiver.url)
     publish(real, world, "2.0")
 
     def run(*words: str) -> str:

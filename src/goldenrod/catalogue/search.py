@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, case, literal_column, or_, select
 
 from goldenrod.base.text import Term, index_tokens, query_terms
-from goldenrod.rules.access import Sight, readable
+from goldenrod.rules.access import ReaderKind, readable
 from goldenrod.store import schema, search_index
 from goldenrod.store.db import Tx
 from goldenrod.store.paging import Filter, Wanted
@@ -83,27 +83,27 @@ def _occurs(place: int, *tables: tuple[str, ColumnElement[int]]) -> ColumnElemen
     )
 
 
-def _in_version(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _in_version(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     tables = ("version_words", thing.c.n), ("image_words", thing.c.image_id)
     return and_(*(_occurs(place, *tables) for place in range(int(form))))
 
 
-def _in_image(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _in_image(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     return and_(*(_occurs(place, ("image_words", thing.c.id)) for place in range(int(form))))
 
 
-def _in_image_or_version(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _in_image_or_version(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     """In the image's words, or in those of a version of it that the reader may read."""
     version = schema.versions.alias()
     # Said besides, so that the version's own words are where the database begins.
     begins = or_(*(_occurs(place, ("version_words", version.c.n)) for place in range(int(form))))
     found = select(version.c.image_id).where(
-        begins, _in_version(version, sight, form), readable(version, sight)
+        begins, _in_version(version, reader, form), readable(version, reader)
     )
-    return or_(_in_image(thing, sight, form), thing.c.id.in_(found))
+    return or_(_in_image(thing, reader, form), thing.c.id.in_(found))
 
 
-def newest_in_image(image: FromClause, sight: Sight, form: str) -> ColumnElement[int]:
+def newest_in_image(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[int]:
     """The internal key of the image's newest version in which the words of a search were found; null
     where they are the image's own."""
     version = schema.versions.alias()
@@ -113,13 +113,13 @@ def newest_in_image(image: FromClause, sight: Sight, form: str) -> ColumnElement
     found = and_(*(_occurs(place, *tables) for place in range(int(form))))
     newest = (
         select(version.c.n)
-        .where(version.c.image_id == image.c.id, readable(version, sight), found)
+        .where(version.c.image_id == image.c.id, readable(version, reader), found)
         .order_by(version.c.start_date.desc(), version.c.id.desc())
         .limit(1)
         .correlate(image)
         .scalar_subquery()
     )
-    return case((_in_image(image, sight, form), None), else_=newest)
+    return case((_in_image(image, reader, form), None), else_=newest)
 
 
 def words_of(*texts: str) -> str:
@@ -127,7 +127,7 @@ def words_of(*texts: str) -> str:
     return f" {' '.join(index_tokens(NEXT.join(texts)))} "
 
 
-def _in_words(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _in_words(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     return and_(
         *(
             search_index.holds_word(thing.c.words, f"f_exact_{place}", f"f_prefix_{place}")

@@ -45,7 +45,7 @@ class DemoReport:
     dora: str
     workbench: str
     """The id of a version that alice shares with lab: private to everybody else."""
-    offered: lifecycle.Made
+    offered: lifecycle.Created
 
     def lines(self, address: str) -> list[str]:
         """What to paste, for a server at this address."""

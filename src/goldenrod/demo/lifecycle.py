@@ -21,7 +21,7 @@ TWIN = "al2023-ami-ecs-hvm-kernel-6-1-arm64"
 PROVIDER = "us-east-1"
 
 
-class Made(NamedTuple):
+class Created(NamedTuple):
     """The names of the versions that stable and candidate offer, and ids of machines to ask about:
     of an older release, the deprecated one, the revoked one, and one that is no id here."""
 
@@ -30,7 +30,7 @@ class Made(NamedTuple):
     running: tuple[str, ...]
 
 
-def load(tx: Tx, alice: Actor) -> Made:
+def load(tx: Tx, alice: Actor) -> Created:
     """Make all of it."""
     newest, stable, before = _releases(tx, alice, IMAGE)
     _assign(tx, alice, "candidate", newest, "Out for a week of trials.")
@@ -41,16 +41,16 @@ def load(tx: Tx, alice: Actor) -> Made:
     deprecation = bodies.Deprecation(
         reason="It stops tasks slowly; mended since.", replacement=better["id"]
     )
-    row = versions.take_version(tx, alice, old["id"])
+    row = versions.version_for_change(tx, alice, old["id"])
     publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=deprecation))
 
     bad = _releases(tx, alice, OLDER)[1]
     reason = "Its container runtime leaks memory under load."
-    row = versions.take_version(tx, alice, bad["id"])
+    row = versions.version_for_change(tx, alice, bad["id"])
     revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, descendants=True))
 
     running = (*map(_there, (before, old, bad)), "ami-00000000000000000")
-    return Made(stable["name"], newest["name"], running)
+    return Created(stable["name"], newest["name"], running)
 
 
 def _releases(tx: Tx, alice: Actor, image: str) -> list[dict[str, Any]]:
@@ -73,6 +73,6 @@ def _there(version: dict[str, Any]) -> str:
 
 
 def _assign(tx: Tx, alice: Actor, name: str, version: dict[str, Any], reason: str) -> None:
-    image, channel = assign.take_for_assigning(tx, alice, IMAGE, name)
+    image, channel = assign.channel_for_assigning(tx, alice, IMAGE, name)
     body = bodies.Assignment(version=version["id"], reason=reason)
     assign.assign(tx, alice, image, channel, name, body)

@@ -43,12 +43,12 @@ NOW = param("now", Moment)
 ME = param("me", Key)
 
 
-class Sight(Enum):
+class ReaderKind(Enum):
     """What shape the rule takes for a reader; who exactly reads is in the parameters."""
 
-    PUBLIC = "anonymous"
-    OWN = "a user"
-    ALL = "staff"
+    ANONYMOUS = "anonymous"
+    USER = "a user"
+    STAFF = "staff"
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class Actor:
         return self.kind in ("console", "source") or (self.staff and self.scope == "admin")
 
     @property
-    def sight(self) -> Sight:
+    def reader(self) -> ReaderKind:
         if self.rules_all:
-            return Sight.ALL
-        return Sight.OWN if self.kind == "user" else Sight.PUBLIC
+            return ReaderKind.STAFF
+        return ReaderKind.USER if self.kind == "user" else ReaderKind.ANONYMOUS
 
     @property
     def params(self) -> dict[str, Any]:
@@ -148,20 +148,20 @@ def maintained(image_id: ColumnElement[int]) -> Predicate:
     return mine.correlate_except(m)
 
 
-def keeps_image(image: FromClause, sight: Sight) -> Predicate:
+def edits_image(image: FromClause, reader: ReaderKind) -> Predicate:
     """The reader is a keeper of the image, or staff: who may change it."""
-    return or_(*(c.holds for c in _image_keepers(image, sight)))
+    return or_(*(c.holds for c in _image_editors(image, reader)))
 
 
-def keeps_version(version: FromClause, sight: Sight) -> Predicate:
+def edits_version(version: FromClause, reader: ReaderKind) -> Predicate:
     """The reader is a keeper of the version, or staff: who may change it."""
-    return or_(*(c.holds for c in _version_keepers(version, sight)))
+    return or_(*(c.holds for c in _version_editors(version, reader)))
 
 
-def _image_keepers(image: FromClause, sight: Sight) -> list[Clause]:
-    if sight is Sight.PUBLIC:
+def _image_editors(image: FromClause, reader: ReaderKind) -> list[Clause]:
+    if reader is ReaderKind.ANONYMOUS:
         return [_NEVER]
-    if sight is Sight.ALL:
+    if reader is ReaderKind.STAFF:
         return [_STAFF]
     return [
         Clause("owns the image", image.c.owner_id == ME),
@@ -169,10 +169,10 @@ def _image_keepers(image: FromClause, sight: Sight) -> list[Clause]:
     ]
 
 
-def _version_keepers(version: FromClause, sight: Sight) -> list[Clause]:
-    if sight is Sight.PUBLIC:
+def _version_editors(version: FromClause, reader: ReaderKind) -> list[Clause]:
+    if reader is ReaderKind.ANONYMOUS:
         return [_NEVER]
-    if sight is Sight.ALL:
+    if reader is ReaderKind.STAFF:
         return [_STAFF]
     return [
         Clause("created the version", version.c.user_id == ME),
@@ -195,15 +195,15 @@ def shared_with(version: FromClause) -> Predicate:
     return shared.correlate_except(pairing)
 
 
-def _version(version: FromClause, sight: Sight) -> list[Clause]:
+def _version(version: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause(
         "its image is public, and both are current",
         and_(version.c.public, open_now(version)),
     )
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return [public]
     return [
-        *_version_keepers(version, sight),
+        *_version_editors(version, reader),
         public,
         Clause(
             "is in a group of its membership, and it and its image are current",
@@ -212,13 +212,13 @@ def _version(version: FromClause, sight: Sight) -> list[Clause]:
     ]
 
 
-def _image(image: FromClause, sight: Sight) -> list[Clause]:
+def _image(image: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause("it is public and current", and_(image.c.is_public, current(image)))
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return [public]
     version = schema.versions.alias()
     return [
-        *_image_keepers(image, sight),
+        *_image_editors(image, reader),
         public,
         Clause(
             "may read one of its versions",
@@ -230,42 +230,42 @@ def _image(image: FromClause, sight: Sight) -> list[Clause]:
     ]
 
 
-def _machine(machine: FromClause, sight: Sight) -> list[Clause]:
+def _machine(machine: FromClause, reader: ReaderKind) -> list[Clause]:
     version = schema.versions.alias()
     provider = schema.providers.alias()
-    offered = exists().where(provider.c.id == machine.c.provider_id, offers_to(provider, sight))
-    seen = exists().where(version.c.n == machine.c.version_n, readable(version, sight))
+    offered = exists().where(provider.c.id == machine.c.provider_id, offers_to(provider, reader))
+    seen = exists().where(version.c.n == machine.c.version_n, readable(version, reader))
     kept = schema.versions.alias()
-    keeper = Clause(
+    editor = Clause(
         "is a keeper of its version, or staff",
-        exists().where(kept.c.n == machine.c.version_n, keeps_version(kept, sight)),
+        exists().where(kept.c.n == machine.c.version_n, edits_version(kept, reader)),
     )
-    reader = Clause(
+    machine_reader = Clause(
         "may read its version; it and its provider are current, the provider active and open to "
         "the reader",
         and_(current(machine), offered, seen),
     )
-    return [reader] if sight is Sight.PUBLIC else [keeper, reader]
+    return [machine_reader] if reader is ReaderKind.ANONYMOUS else [editor, machine_reader]
 
 
-def offers_to(provider: FromClause, sight: Sight) -> Predicate:
+def offers_to(provider: FromClause, reader: ReaderKind) -> Predicate:
     """The provider is current, active, and public or one where the reader has an identity."""
     opened: Predicate = provider.c.public
-    if sight is Sight.OWN:
+    if reader is ReaderKind.USER:
         opened = or_(opened, in_list(provider.c.id, "my_providers"))
-    if sight is Sight.ALL:
+    if reader is ReaderKind.STAFF:
         opened = true()
     return and_(current(provider), provider.c.active, opened)
 
 
-def _provider(provider: FromClause, sight: Sight) -> list[Clause]:
+def _provider(provider: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause(
         "it is public, active and current",
         and_(provider.c.public, provider.c.active, current(provider)),
     )
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return [public]
-    if sight is Sight.ALL:
+    if reader is ReaderKind.STAFF:
         return [_STAFF, public]
     return [
         Clause("has an identity there", in_list(provider.c.id, "my_providers")),
@@ -273,146 +273,146 @@ def _provider(provider: FromClause, sight: Sight) -> list[Clause]:
     ]
 
 
-def _script(script: FromClause, sight: Sight) -> list[Clause]:
+def _script(script: FromClause, reader: ReaderKind) -> list[Clause]:
     version, pairing = schema.versions.alias(), schema.version_scripts.alias()
     used = Clause(
         "may read a version that uses it",
         exists().where(
             pairing.c.script_id == script.c.id,
             version.c.n == pairing.c.version_n,
-            readable(version, sight),
+            readable(version, reader),
         ),
     )
-    return [*_own(script.c.created_by_id, "created it", sight), used]
+    return [*_own(script.c.created_by_id, "created it", reader), used]
 
 
-def _tag(tag: FromClause, sight: Sight) -> list[Clause]:
+def _tag(tag: FromClause, reader: ReaderKind) -> list[Clause]:
     image, carried = schema.images.alias(), schema.image_tags.alias()
     seen = Clause(
         "may read an image that carries it",
         exists().where(
             carried.c.tag_id == tag.c.id,
             image.c.id == carried.c.image_id,
-            readable(image, sight),
+            readable(image, reader),
         ),
     )
-    return [_STAFF, seen] if sight is Sight.ALL else [seen]
+    return [_STAFF, seen] if reader is ReaderKind.STAFF else [seen]
 
 
-def _own(owner: ColumnElement[int], words: str, sight: Sight) -> list[Clause]:
+def _own(owner: ColumnElement[int], words: str, reader: ReaderKind) -> list[Clause]:
     """What is its user's, and staff's."""
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return [_NEVER]
-    return [_STAFF] if sight is Sight.ALL else [Clause(words, owner == ME)]
+    return [_STAFF] if reader is ReaderKind.STAFF else [Clause(words, owner == ME)]
 
 
-def _group(group: FromClause, sight: Sight) -> list[Clause]:
-    if sight is Sight.OWN:
+def _group(group: FromClause, reader: ReaderKind) -> list[Clause]:
+    if reader is ReaderKind.USER:
         return [Clause("is in it", in_list(group.c.id, "groups"))]
-    return [_STAFF if sight is Sight.ALL else _NEVER]
+    return [_STAFF if reader is ReaderKind.STAFF else _NEVER]
 
 
-def _paired(pairing: FromClause, sight: Sight) -> list[Clause]:
+def _paired(pairing: FromClause, reader: ReaderKind) -> list[Clause]:
     version = schema.versions.alias()
     return [
         Clause(
             "may read its version",
-            exists().where(version.c.n == pairing.c.version_n, readable(version, sight)),
+            exists().where(version.c.n == pairing.c.version_n, readable(version, reader)),
         )
     ]
 
 
-def _membership(pairing: FromClause, sight: Sight) -> list[Clause]:
-    if sight is Sight.ALL:
+def _membership(pairing: FromClause, reader: ReaderKind) -> list[Clause]:
+    if reader is ReaderKind.STAFF:
         return [_STAFF]
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return [_NEVER]
     version, kept = schema.versions.alias(), schema.versions.alias()
     return [
         Clause(
             "is a keeper of its version",
-            exists().where(kept.c.n == pairing.c.version_n, keeps_version(kept, sight)),
+            exists().where(kept.c.n == pairing.c.version_n, edits_version(kept, reader)),
         ),
         Clause(
             "may read its version and is in the group",
             and_(
                 in_list(pairing.c.group_id, "groups"),
-                exists().where(version.c.n == pairing.c.version_n, readable(version, sight)),
+                exists().where(version.c.n == pairing.c.version_n, readable(version, reader)),
             ),
         ),
     ]
 
 
-def _maintainer(pairing: FromClause, sight: Sight) -> list[Clause]:
+def _maintainer(pairing: FromClause, reader: ReaderKind) -> list[Clause]:
     """Maintainers show as membership does: all to keepers and staff, one's own groups to others."""
-    if sight is not Sight.OWN:
-        return [_STAFF if sight is Sight.ALL else _NEVER]
+    if reader is not ReaderKind.USER:
+        return [_STAFF if reader is ReaderKind.STAFF else _NEVER]
     # Whoever is in a maintaining group is a keeper, so own groups need no clause of their own.
     image = schema.images.alias()
     return [
         Clause(
             "is a keeper of the image",
-            exists().where(image.c.id == pairing.c.image_id, keeps_image(image, sight)),
+            exists().where(image.c.id == pairing.c.image_id, edits_image(image, reader)),
         )
     ]
 
 
-def _channel(channel: FromClause, sight: Sight) -> list[Clause]:
+def _channel(channel: FromClause, reader: ReaderKind) -> list[Clause]:
     image, kept = schema.images.alias(), schema.images.alias()
     open_ = Clause(
         "may read its image, and it is not restricted",
         and_(
             ~channel.c.hidden,
             ~channel.c.restricted,
-            exists().where(image.c.id == channel.c.image_id, readable(image, sight)),
+            exists().where(image.c.id == channel.c.image_id, readable(image, reader)),
         ),
     )
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return [open_]
-    keeper = Clause(
+    editor = Clause(
         "is a keeper of its image, or staff",
         and_(
             ~channel.c.hidden,
-            exists().where(kept.c.id == channel.c.image_id, keeps_image(kept, sight)),
+            exists().where(kept.c.id == channel.c.image_id, edits_image(kept, reader)),
         ),
     )
-    if sight is Sight.ALL:
-        return [keeper]
+    if reader is ReaderKind.STAFF:
+        return [editor]
     link, seen = schema.channel_groups.alias(), schema.images.alias()
     named = Clause(
         "may read its image, and is in a group that the restricted channel names",
         and_(
             ~channel.c.hidden,
             exists().where(link.c.channel_id == channel.c.id, in_list(link.c.group_id, "groups")),
-            exists().where(seen.c.id == channel.c.image_id, readable(seen, sight)),
+            exists().where(seen.c.id == channel.c.image_id, readable(seen, reader)),
         ),
     )
-    return [keeper, open_, named]
+    return [editor, open_, named]
 
 
 def _changes_channel(channel: FromClause) -> Predicate:
     image = schema.images.alias()
-    return exists().where(image.c.id == channel.c.image_id, keeps_image(image, Sight.OWN))
+    return exists().where(image.c.id == channel.c.image_id, edits_image(image, ReaderKind.USER))
 
 
-_RULE: dict[str, Callable[[FromClause, Sight], list[Clause]]] = {
+_RULE: dict[str, Callable[[FromClause, ReaderKind], list[Clause]]] = {
     "versions": _version,
     "images": _image,
     "machines": _machine,
     "providers": _provider,
-    "licenses": lambda thing, sight: [_EVERYBODY],
+    "licenses": lambda thing, reader: [_EVERYBODY],
     "boot_scripts": _script,
     "tags": _tag,
     "groups": _group,
-    "users": lambda thing, sight: _own(thing.c.id, "is that user", sight),
-    "identities": lambda thing, sight: _own(thing.c.user_id, "is its user", sight),
-    "tokens": lambda thing, sight: _own(thing.c.user_id, "is its user", sight),
+    "users": lambda thing, reader: _own(thing.c.id, "is that user", reader),
+    "identities": lambda thing, reader: _own(thing.c.user_id, "is its user", reader),
+    "tokens": lambda thing, reader: _own(thing.c.user_id, "is its user", reader),
     "version_licenses": _paired,
     "version_scripts": _paired,
     "version_memberships": _membership,
     "image_maintainers": _maintainer,
     "channels": _channel,
-    "webhooks": lambda thing, sight: _own(thing.c.created_by_id, "made it", sight),
+    "webhooks": lambda thing, reader: _own(thing.c.created_by_id, "made it", reader),
 }
 
 GUARDED = frozenset(_RULE)
@@ -425,24 +425,24 @@ def _name(thing: FromClause) -> str:
     return str(table.name)
 
 
-def clauses(thing: FromClause, sight: Sight) -> list[Clause]:
+def clauses(thing: FromClause, reader: ReaderKind) -> list[Clause]:
     """The ways in which a reader of this sight may see a row of `thing`."""
-    return _RULE[_name(thing)](thing, sight)
+    return _RULE[_name(thing)](thing, reader)
 
 
-def readable(thing: FromClause, sight: Sight) -> Predicate:
+def readable(thing: FromClause, reader: ReaderKind) -> Predicate:
     """The reader may read this row of `thing`, a guarded table or an alias of one."""
-    return or_(*(clause.holds for clause in clauses(thing, sight)))
+    return or_(*(clause.holds for clause in clauses(thing, reader)))
 
 
-def changeable(thing: FromClause, sight: Sight) -> Predicate:
+def changeable(thing: FromClause, reader: ReaderKind) -> Predicate:
     """The reader may change this row (asked only of rows they may read).
 
     Images and versions: keepers and staff. Machines: with an identity on its provider. Groups:
     leaders. Licenses and scripts: their creator. The rest: staff (tokens: their user).
     """
-    if sight is not Sight.OWN:
-        return true() if sight is Sight.ALL else ~true()
+    if reader is not ReaderKind.USER:
+        return true() if reader is ReaderKind.STAFF else ~true()
     may = _CHANGE.get(_name(thing))
     return may(thing) if may else ~true()
 
@@ -451,7 +451,7 @@ def _changes_machine(machine: FromClause) -> Predicate:
     version = schema.versions.alias()
     return and_(
         in_list(machine.c.provider_id, "my_providers"),
-        exists().where(version.c.n == machine.c.version_n, keeps_version(version, Sight.OWN)),
+        exists().where(version.c.n == machine.c.version_n, edits_version(version, ReaderKind.USER)),
     )
 
 
@@ -462,12 +462,14 @@ def _leads(group: FromClause) -> Predicate:
 
 def _changes_pairing(pairing: FromClause) -> Predicate:
     version = schema.versions.alias()
-    return exists().where(version.c.n == pairing.c.version_n, keeps_version(version, Sight.OWN))
+    return exists().where(
+        version.c.n == pairing.c.version_n, edits_version(version, ReaderKind.USER)
+    )
 
 
 _CHANGE: dict[str, Callable[[FromClause], Predicate]] = {
-    "images": lambda image: keeps_image(image, Sight.OWN),
-    "versions": lambda version: keeps_version(version, Sight.OWN),
+    "images": lambda image: edits_image(image, ReaderKind.USER),
+    "versions": lambda version: edits_version(version, ReaderKind.USER),
     "machines": _changes_machine,
     "groups": _leads,
     "licenses": lambda license: license.c.created_by_id == ME,

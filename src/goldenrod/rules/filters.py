@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select,
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.text import filter_key
 from goldenrod.rules import access, resources
-from goldenrod.rules.access import Sight
+from goldenrod.rules.access import ReaderKind
 from goldenrod.rules.lifecycle import machine_access
 from goldenrod.store import schema
 from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Moment, Sortable, among, param
 
-Where = Callable[[FromClause, Sight], ColumnElement[bool]]
+Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
 
 _BOOLEAN = {"true": "true", "1": "true", "false": "false", "0": "false"}
 
@@ -30,7 +30,7 @@ def text(name: str, column: str, takes: str = "the exact text") -> Filter:
     return Filter(
         takes,
         lambda given: Wanted("", {f"f_{name}": given}),
-        lambda thing, sight, form: thing.c[column] == param(f"f_{name}", String),
+        lambda thing, reader, form: thing.c[column] == param(f"f_{name}", String),
     )
 
 
@@ -39,7 +39,7 @@ def by_key(name: str, column: str = "name_key") -> Filter:
     return Filter(
         "a whole name",
         lambda given: Wanted("", {f"f_{name}": filter_key(given)}),
-        lambda thing, sight, form: thing.c[column] == param(f"f_{name}", Sortable),
+        lambda thing, reader, form: thing.c[column] == param(f"f_{name}", Sortable),
     )
 
 
@@ -52,10 +52,10 @@ def boolean(where: Where, holds: Where | None = None) -> Filter:
             raise ValueError("takes true or false.")
         return Wanted(form, {})
 
-    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         if form == "true":
-            return (holds or where)(thing, sight)
-        return ~where(thing, sight)
+            return (holds or where)(thing, reader)
+        return ~where(thing, reader)
 
     return Filter("true or false", read, asked, {"type": "boolean"})
 
@@ -67,7 +67,7 @@ def since(name: str, column: str, *, before: bool = False) -> Filter:
         # An unescaped plus sign arrives as a space.
         return Wanted("", {f"f_{name}": parse_instant(_plus(given))})
 
-    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         mark = param(f"f_{name}", Moment)
         value: ColumnElement[Any] = thing.c[column]
         holds: ColumnElement[bool] = value < mark if before else value >= mark
@@ -83,7 +83,7 @@ def _plus(given: str) -> str:
 def refers(
     name: str,
     table: Table,
-    where: Callable[[FromClause, Sight, Callable[[FromClause], ColumnElement[bool]]], Any],
+    where: Callable[[FromClause, ReaderKind, Callable[[FromClause], ColumnElement[bool]]], Any],
     *,
     narrow: bool = False,
 ) -> Filter:
@@ -98,12 +98,12 @@ def refers(
             raise ValueError(f"takes {takes}.")
         return Wanted(form, {f"f_{name}": resources.key_value(form, given)})
 
-    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         def is_it(alias: FromClause) -> ColumnElement[bool]:
             named = resources.named(alias, table, form, f"f_{name}")
-            return named & access.readable(alias, sight)
+            return named & access.readable(alias, reader)
 
-        found: ColumnElement[bool] = where(thing, sight, is_it)
+        found: ColumnElement[bool] = where(thing, reader, is_it)
         return found
 
     return Filter(takes, read, asked, narrow=narrow)
@@ -112,7 +112,7 @@ def refers(
 def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:
     """A user column is the user of this exact name."""
 
-    def asked(thing: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         group = schema.groups.alias()
         user = select(group.c.personal_of).where(group.c.name_key == param(f"f_{name}", Sortable))
         return column(thing) == user.scalar_subquery()
@@ -126,13 +126,13 @@ def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> F
 
 def one_of(name: str, values: tuple[str, ...], column: Callable[[FromClause], Any]) -> Filter:
     """An expression equals one of a few words."""
-    return word(name, values, lambda thing, sight, given: column(thing) == given)
+    return word(name, values, lambda thing, reader, given: column(thing) == given)
 
 
 def word(
     name: str,
     values: tuple[str, ...],
-    where: Callable[[FromClause, Sight, Any], ColumnElement[bool]],
+    where: Callable[[FromClause, ReaderKind, Any], ColumnElement[bool]],
 ) -> Filter:
     """One of a few words, of which `where(thing, sight, word)` holds, as far as the reader may
     know."""
@@ -140,14 +140,14 @@ def word(
     return Filter(
         asked.takes,
         lambda given: Wanted("", {f"f_{name}": asked.read(given).form}),
-        lambda thing, sight, form: where(thing, sight, param(f"f_{name}", String)),
+        lambda thing, reader, form: where(thing, reader, param(f"f_{name}", String)),
         asked.schema,
     )
 
 
 def what_is(values: tuple[str, ...], where: Callable[[FromClause, str], Any]) -> Filter:
     """What one of a few words says holds: `where(thing, word)`."""
-    return replace(_words(values), where=lambda thing, sight, form: where(thing, form))
+    return replace(_words(values), where=lambda thing, reader, form: where(thing, form))
 
 
 def _words(values: tuple[str, ...]) -> Filter:
@@ -157,30 +157,30 @@ def _words(values: tuple[str, ...]) -> Filter:
         return Wanted(given, {})
 
     takes, told = " or ".join(values), {"type": "string", "enum": list(values)}
-    return Filter(takes, read, lambda thing, sight, form: true(), told)
+    return Filter(takes, read, lambda thing, reader, form: true(), told)
 
 
 def listed_machine(
-    thing: FromClause, sight: Sight, asks: Callable[[FromClause, FromClause], Any]
+    thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
     """The version shows this reader a machine of which `asks(machine, provider)` holds."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     return exists().where(
         machine.c.version_n == thing.c.n,
         provider.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, provider, sight),
+        machine_access.listed_in_version(machine, provider, reader),
         asks(machine, provider),
     )
 
 
 def found_by_machine(
-    thing: FromClause, sight: Sight, asks: Callable[[FromClause, FromClause], Any]
+    thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
     """The same, of versions that are found by their machines."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     placed = select(machine.c.version_n).where(
         provider.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, provider, sight),
+        machine_access.listed_in_version(machine, provider, reader),
         asks(machine, provider),
     )
     return among(thing.c.n, placed)

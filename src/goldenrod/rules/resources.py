@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
 from goldenrod.base.errors import Forbidden, NotFound
 from goldenrod.base.numbers import whole_number
 from goldenrod.rules import access
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.summaries import Shape
 from goldenrod.rules.visibility import branches, stored_counts
 from goldenrod.store import paging, schema
@@ -61,10 +61,10 @@ def named(thing: FromClause, table: Table, form: str, name: str = "key") -> Colu
     return is_it
 
 
-def _one(table: Table, shape: Shape, sight: Sight, form: str) -> Any:
+def _one(table: Table, shape: Shape, reader: ReaderKind, form: str) -> Any:
     thing = table.alias("thing")
-    return select(json_text(shape(thing, sight))).where(
-        named(thing, table, form), access.readable(thing, sight)
+    return select(json_text(shape(thing, reader))).where(
+        named(thing, table, form), access.readable(thing, reader)
     )
 
 
@@ -75,7 +75,7 @@ def get(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> str:
         _one,
         table,
         shape,
-        actor.sight,
+        actor.reader,
         form,
         key=key_value(form, key),
         **params(tx, actor),
@@ -90,10 +90,10 @@ def params(tx: Tx, actor: Actor) -> dict[str, Any]:
     return {**actor.params, "now": tx.now, "api": tx.api}
 
 
-def _row(table: Table, sight: Sight, form: str) -> Any:
+def _row(table: Table, reader: ReaderKind, form: str) -> Any:
     thing = table.alias("thing")
-    may = access.changeable(thing, sight).label("may_change")
-    return select(*thing.c, may).where(named(thing, table, form), access.readable(thing, sight))
+    may = access.changeable(thing, reader).label("may_change")
+    return select(*thing.c, may).where(named(thing, table, form), access.readable(thing, reader))
 
 
 def find(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
@@ -101,10 +101,10 @@ def find(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
     form = key_form(table, key)
     if form is None:
         return None
-    return tx.first(_row, table, actor.sight, form, key=key_value(form, key), **params(tx, actor))
+    return tx.first(_row, table, actor.reader, form, key=key_value(form, key), **params(tx, actor))
 
 
-def take_any(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
+def get_row(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
     """The row of a thing that the actor may read, with `may_change`. Raises NotFound."""
     row = find(tx, actor, table, key)
     if row is None:
@@ -116,14 +116,14 @@ def take(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
     """The row of one thing to be changed. Raises Unauthorized, NotFound, then Forbidden."""
     if actor.kind == "anonymous":
         actor.require_write()
-    row = take_any(tx, actor, table, key)
+    row = get_row(tx, actor, table, key)
     actor.require_write()
     if not row["may_change"]:
         raise Forbidden("You may read this, but not change it.")
     return row
 
 
-Condition = Callable[[FromClause, Sight], ColumnElement[bool]]
+Condition = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
 """Which rows of a list's table the reader may see."""
 
 
@@ -131,18 +131,18 @@ def _conditions(
     listing: Listing,
     seen: Condition,
     thing: FromClause,
-    sight: Sight,
+    reader: ReaderKind,
     forms: tuple[tuple[str, str], ...],
 ) -> list[ColumnElement[bool]]:
-    asked = [listing.filters[name].where(thing, sight, form) for name, form in forms]
-    return [seen(thing, sight), *asked]
+    asked = [listing.filters[name].where(thing, reader, form) for name, form in forms]
+    return [seen(thing, reader), *asked]
 
 
 def _counted(
-    listing: Listing, seen: Condition, sight: Sight, forms: tuple[tuple[str, str], ...]
+    listing: Listing, seen: Condition, reader: ReaderKind, forms: tuple[tuple[str, str], ...]
 ) -> Any:
     thing = listing.table.alias("thing")
-    conditions = _conditions(listing, seen, thing, sight, forms)
+    conditions = _conditions(listing, seen, thing, reader, forms)
     return select(func.count()).select_from(thing).where(*conditions)
 
 
@@ -150,19 +150,19 @@ def _rows(
     listing: Listing,
     seen: Condition,
     shape: Shape,
-    sight: Sight,
+    reader: ReaderKind,
     forms: tuple[tuple[str, str], ...],
     order: str,
     op: str | None,
     numbered: bool,
 ) -> Any:
     inner = listing.table.alias("thing")
-    conditions = _conditions(listing, seen, inner, sight, forms)
+    conditions = _conditions(listing, seen, inner, reader, forms)
     return _built(
         listing,
         paging.picked(listing, conditions, inner, order, op, numbered),
         shape,
-        sight,
+        reader,
         order,
         op,
     )
@@ -172,24 +172,24 @@ def _lane_rows(
     listing: Listing,
     groups: int,
     shape: Shape,
-    sight: Sight,
+    reader: ReaderKind,
     order: str,
     op: str | None,
     numbered: bool,
 ) -> Any:
-    chosen = paging.merged(listing, branches.ways(sight, groups), order, op, numbered)
-    return _built(listing, chosen, shape, sight, order, op)
+    chosen = paging.merged(listing, branches.for_reader(reader, groups), order, op, numbered)
+    return _built(listing, chosen, shape, reader, order, op)
 
 
 def _built(
-    listing: Listing, chosen: Any, shape: Shape, sight: Sight, order: str, op: str | None
+    listing: Listing, chosen: Any, shape: Shape, reader: ReaderKind, order: str, op: str | None
 ) -> Any:
     # The page is picked first, and only its rows are built: a sort would build them all.
     picked = chosen.subquery("picked")
     shown = listing.table.alias("shown")
     key = next(iter(listing.table.primary_key)).name
     return (
-        select(json_text(shape(shown, sight)).label("json"), picked.c.value, picked.c.id)
+        select(json_text(shape(shown, reader)).label("json"), picked.c.value, picked.c.id)
         .select_from(picked.join(shown, shown.c[key] == picked.c.key))
         .order_by(*paging.directed(order, op, picked.c.value, picked.c.id))
     )
@@ -207,11 +207,11 @@ def page(
 
     `seen` and its parameters stand in for the rule where a thing's own door has asked it already.
     """
-    listing, sight = query.listing, actor.sight
+    listing, reader = query.listing, actor.reader
     given = {**params(tx, actor), **query.params, **more}
-    count = int(tx.value(_counted, listing, seen, sight, query.forms, **given))
+    count = int(tx.value(_counted, listing, seen, reader, query.forms, **given))
     place = _place(query, count)
-    shaped = listing, seen, shape, sight, query.forms, query.order, _op(query), query.page > 1
+    shaped = listing, seen, shape, reader, query.forms, query.order, _op(query), query.page > 1
     return _page(query, count, tx.rows(_rows, *shaped, **given, **place))
 
 
@@ -221,17 +221,17 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     Without filters: the first rows of each way of seeing, and kept counts. With filters, where the
     actor sees few: those few are asked, instead of all that the filters hold for.
     """
-    listing, sight = query.listing, actor.sight
-    if query.forms and (sight is Sight.ALL or query.narrow):
+    listing, reader = query.listing, actor.reader
+    if query.forms and (reader is ReaderKind.STAFF or query.narrow):
         return page(tx, actor, shape, query)
     counted = stored_counts.kept(tx, stored_counts.scopes(actor))
     if query.forms:
         return page(tx, actor, shape, query, _seen(counted.n))
     count = stored_counts.readable(tx, actor, counted)
-    ways = branches.params(actor.groups)
+    for_reader = branches.params(actor.groups)
     place = _place(query, count)
-    shaped = listing, len(ways), shape, sight, query.order, _op(query), query.page > 1
-    given = {**params(tx, actor), **ways, **place}
+    shaped = listing, len(for_reader), shape, reader, query.order, _op(query), query.page > 1
+    given = {**params(tx, actor), **for_reader, **place}
     return _page(query, count, tx.rows(_lane_rows, *shaped, **given))
 
 
@@ -249,15 +249,15 @@ def _seen(n: Mapping[int, int]) -> Condition:
     return public_or_besides if besides <= LITTLE else access.readable
 
 
-def among_few(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+def among_few(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     """The reader, who sees few versions, may read this one."""
-    return among(version.c.n, branches.shown(sight))
+    return among(version.c.n, branches.shown(reader))
 
 
-def public_or_besides(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+def public_or_besides(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     """The reader, whose groups see little that not everybody sees, may read this one."""
     everybody = branches.everybodys(version)
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.ANONYMOUS:
         return everybody
     return or_(everybody, version.c.n.in_(stored_counts.besides(False)))
 

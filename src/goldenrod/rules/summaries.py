@@ -21,13 +21,13 @@ from sqlalchemy import (
 )
 
 from goldenrod.rules import access
-from goldenrod.rules.access import NOW, Sight
+from goldenrod.rules.access import NOW, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.store import schema
 from goldenrod.store.sql import NULL_JSON, as_json, in_list, json_list, json_object, param
 
 Json = ColumnElement[Any]
-Shape = Callable[[FromClause, Sight], Json]
+Shape = Callable[[FromClause, ReaderKind], Json]
 
 _API = param("api", String)
 
@@ -43,17 +43,17 @@ def only_id(key: ColumnElement[Any]) -> Json:
     return json_object({"id": key})
 
 
-def seen_or_id(shape: Shape, thing: FromClause, sight: Sight) -> Json:
+def seen_or_id(shape: Shape, thing: FromClause, reader: ReaderKind) -> Json:
     """The summary where the reader may read the thing, else its id alone."""
-    if sight is Sight.ALL:
-        return shape(thing, sight)
-    return case((access.readable(thing, sight), shape(thing, sight)), else_=only_id(thing.c.id))
+    if reader is ReaderKind.STAFF:
+        return shape(thing, reader)
+    return case((access.readable(thing, reader), shape(thing, reader)), else_=only_id(thing.c.id))
 
 
-def seen_columns(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]:
+def seen_columns(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
     """A provider's id as `provider_id`, and `provider` (its slug), `provider_name` and
     `provider_type`, each null for one that the reader may not read."""
-    seen = access.readable(provider, sight)
+    seen = access.readable(provider, reader)
     return [
         provider.c.id.label("provider_id"),
         case((seen, provider.c.slug), else_=None).label("provider"),
@@ -62,9 +62,9 @@ def seen_columns(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]
     ]
 
 
-def by_seen_slug(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]:
+def by_seen_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
     """The order of providers by slug; those that the reader may not read come last, by id."""
-    seen = access.readable(provider, sight)
+    seen = access.readable(provider, reader)
     return [
         case((seen, 0), else_=1),
         case((seen, provider.c.slug), else_=literal("", String)),
@@ -72,10 +72,10 @@ def by_seen_slug(provider: FromClause, sight: Sight) -> list[ColumnElement[Any]]
     ]
 
 
-def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], sight: Sight) -> Json:
+def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], reader: ReaderKind) -> Json:
     """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
     thing = table.alias()
-    query = select(seen_or_id(shape, thing, sight)).where(thing.c[key] == value)
+    query = select(seen_or_id(shape, thing, reader)).where(thing.c[key] == value)
     return query.correlate_except(thing).scalar_subquery()
 
 
@@ -94,7 +94,7 @@ def user(user_id: ColumnElement[int]) -> Json:
     return query.correlate_except(account).scalar_subquery()
 
 
-def version_shape(version: FromClause, sight: Sight) -> Json:
+def version_shape(version: FromClause, reader: ReaderKind) -> Json:
     image = schema.images.alias()
     short = json_object({"id": image.c.id, "url": url("images", image.c.id), "slug": image.c.slug})
     return json_object(
@@ -111,7 +111,7 @@ def version_shape(version: FromClause, sight: Sight) -> Json:
     )
 
 
-def image_shape(image: FromClause, sight: Sight) -> Json:
+def image_shape(image: FromClause, reader: ReaderKind) -> Json:
     return json_object(
         {
             "id": image.c.id,
@@ -126,7 +126,7 @@ def image_shape(image: FromClause, sight: Sight) -> Json:
     )
 
 
-def provider_shape(provider: FromClause, sight: Sight) -> Json:
+def provider_shape(provider: FromClause, reader: ReaderKind) -> Json:
     return json_object(
         {
             "id": provider.c.id,
@@ -138,7 +138,7 @@ def provider_shape(provider: FromClause, sight: Sight) -> Json:
     )
 
 
-def machine_shape(machine: FromClause, sight: Sight) -> Json:
+def machine_shape(machine: FromClause, reader: ReaderKind) -> Json:
     return json_object(
         {
             "id": machine.c.id,
@@ -149,13 +149,13 @@ def machine_shape(machine: FromClause, sight: Sight) -> Json:
             "size_gb": machine.c.size_gb,
             "start_date": machine.c.start_date,
             "end_date": machine.c.end_date,
-            "provider": provider(machine.c.provider_id, sight),
+            "provider": provider(machine.c.provider_id, reader),
         }
     )
 
 
 def _titled(resource: str) -> Shape:
-    def shape(thing: FromClause, sight: Sight) -> Json:
+    def shape(thing: FromClause, reader: ReaderKind) -> Json:
         return json_object(
             {
                 "id": thing.c.id,
@@ -173,7 +173,7 @@ license_shape = _titled("licenses")
 script_shape = _titled("boot_scripts")
 
 
-def group_shape(group: FromClause, sight: Sight) -> Json:
+def group_shape(group: FromClause, reader: ReaderKind) -> Json:
     return json_object(
         {
             "id": group.c.id,
@@ -184,61 +184,63 @@ def group_shape(group: FromClause, sight: Sight) -> Json:
     )
 
 
-def identity_shape(identity: FromClause, sight: Sight) -> Json:
+def identity_shape(identity: FromClause, reader: ReaderKind) -> Json:
     return json_object(
         {
             "id": identity.c.id,
             "url": url("identities", identity.c.id),
             "uuid": identity.c.uuid,
-            "provider": provider(identity.c.provider_id, sight),
+            "provider": provider(identity.c.provider_id, reader),
         }
     )
 
 
-def version_of(n: ColumnElement[int], sight: Sight) -> Json:
+def version_of(n: ColumnElement[int], reader: ReaderKind) -> Json:
     """The version with this internal key; null for none."""
-    return one(version_shape, schema.versions, "n", n, sight)
+    return one(version_shape, schema.versions, "n", n, reader)
 
 
-def deprecation(version: FromClause, sight: Sight) -> Json:
+def deprecation(version: FromClause, reader: ReaderKind) -> Json:
     """A version's deprecation, also one to come; null for none."""
     shown = json_object(
         {
             "at": version.c.deprecated_at,
             "reason": version.c.deprecation_reason,
-            "replacement": version_of(version.c.replacement_n, sight),
+            "replacement": version_of(version.c.replacement_n, reader),
         }
     )
     return case((version.c.deprecated_at.is_not(None), shown), else_=NULL_JSON)
 
 
-def revoked(version: FromClause, sight: Sight) -> Json:
+def revoked(version: FromClause, reader: ReaderKind) -> Json:
     """The revocation that a version shows: of several one in force before one to come, then its own
     before an inherited one, then the nearest origin's; null for none.
 
     Of an origin that the reader may not read only the id shows, and neither reason nor who.
     """
-    return _revocation(version, sight)[0]
+    return _revocation(version, reader)[0]
 
 
-def revoked_reason(version: FromClause, sight: Sight) -> Json:
+def revoked_reason(version: FromClause, reader: ReaderKind) -> Json:
     """The reason of the revocation that a version shows, as far as the reader may know it."""
-    return _revocation(version, sight)[1]
+    return _revocation(version, reader)[1]
 
 
-def stopping(version: FromClause, sight: Sight) -> Json:
+def stopping(version: FromClause, reader: ReaderKind) -> Json:
     """The revocation that makes channels stop at a version, in the form of `revoked`: of several
     the nearest one in force that says `roll_back_channels: false`."""
-    return _revocation(version, sight, stops=True)[0]
+    return _revocation(version, reader, stops=True)[0]
 
 
-def stopping_reason(version: FromClause, sight: Sight) -> Json:
+def stopping_reason(version: FromClause, reader: ReaderKind) -> Json:
     """The reason of the revocation that makes channels stop at a version; null where the reader may
     not read its origin."""
-    return _revocation(version, sight, stops=True)[1]
+    return _revocation(version, reader, stops=True)[1]
 
 
-def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tuple[Json, Json]:
+def _revocation(
+    version: FromClause, reader: ReaderKind, *, stops: bool = False
+) -> tuple[Json, Json]:
     """A revocation of the version and its reason; `stops`: of those that channels stop at only."""
     reach, revocation, origin = (
         schema.reach.alias(),
@@ -246,7 +248,7 @@ def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tu
         schema.versions.alias(),
     )
     own = reach.c.depth == 0
-    told = or_(own, access.readable(origin, sight))
+    told = or_(own, access.readable(origin, reader))
     reason = case((told, revocation.c.reason), else_=None)
     shown = json_object(
         {
@@ -254,7 +256,7 @@ def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tu
             "reason": reason,
             "by": case((told, user(revocation.c.by_id)), else_=NULL_JSON),
             "inherited_from": case(
-                (own, NULL_JSON), else_=seen_or_id(version_shape, origin, sight)
+                (own, NULL_JSON), else_=seen_or_id(version_shape, origin, reader)
             ),
         }
     )
@@ -271,27 +273,27 @@ def _revocation(version: FromClause, sight: Sight, *, stops: bool = False) -> tu
     return as_json(first(shown)), first(reason)
 
 
-def image(image_id: ColumnElement[int], sight: Sight) -> Json:
-    return one(image_shape, schema.images, "id", image_id, sight)
+def image(image_id: ColumnElement[int], reader: ReaderKind) -> Json:
+    return one(image_shape, schema.images, "id", image_id, reader)
 
 
-def provider(provider_id: ColumnElement[int], sight: Sight) -> Json:
-    return one(provider_shape, schema.providers, "id", provider_id, sight)
+def provider(provider_id: ColumnElement[int], reader: ReaderKind) -> Json:
+    return one(provider_shape, schema.providers, "id", provider_id, reader)
 
 
-def identity(identity_id: ColumnElement[int], sight: Sight) -> Json:
-    return one(identity_shape, schema.identities, "id", identity_id, sight)
+def identity(identity_id: ColumnElement[int], reader: ReaderKind) -> Json:
+    return one(identity_shape, schema.identities, "id", identity_id, reader)
 
 
-def machines(version: FromClause, sight: Sight) -> Json:
+def machines(version: FromClause, reader: ReaderKind) -> Json:
     """A version's machines that this reader is shown: current ones on active, current providers."""
     machine, place = schema.machines.alias(), schema.providers.alias()
     query = (
-        select(machine_shape(machine, sight))
+        select(machine_shape(machine, reader))
         .select_from(machine.join(place, place.c.id == machine.c.provider_id))
         .where(
             machine.c.version_n == version.c.n,
-            machine_access.listed_in_version(machine, place, sight),
+            machine_access.listed_in_version(machine, place, reader),
         )
         .order_by(machine.c.id)
     )
@@ -302,7 +304,7 @@ def _attached(pairing: Any, thing: Any, column: str, shape: Shape, version: From
     link, item = pairing.alias(), thing.alias()
     # Licenses are everybody's, and whoever may read a version may read its scripts.
     query = (
-        select(shape(item, Sight.ALL))
+        select(shape(item, ReaderKind.STAFF))
         .select_from(link.join(item, item.c.id == link.c[column]))
         .where(link.c.version_n == version.c.n)
         .order_by(item.c.id)
@@ -320,39 +322,41 @@ def scripts(version: FromClause) -> Json:
     )
 
 
-def membership(version: FromClause, sight: Sight) -> Json:
+def membership(version: FromClause, reader: ReaderKind) -> Json:
     """The groups a version is shared with: all to keepers and staff, to others their own."""
     link, group = schema.version_memberships.alias(), schema.groups.alias()
     query = (
-        select(group_shape(group, sight))
+        select(group_shape(group, reader))
         .select_from(link.join(group, group.c.id == link.c.group_id))
         .where(
             link.c.version_n == version.c.n,
-            _own_groups(link, access.keeps_version, version, sight),
+            _own_groups(link, access.edits_version, version, reader),
         )
         .order_by(group.c.id)
     )
     return json_list(query, version)
 
 
-def maintainers(image: FromClause, sight: Sight) -> Json:
+def maintainers(image: FromClause, reader: ReaderKind) -> Json:
     """The groups that maintain an image, shown as membership is."""
     link, group = schema.image_maintainers.alias(), schema.groups.alias()
     query = (
-        select(group_shape(group, sight))
+        select(group_shape(group, reader))
         .select_from(link.join(group, group.c.id == link.c.group_id))
         .where(
             link.c.image_id == image.c.id,
-            _own_groups(link, access.keeps_image, image, sight),
+            _own_groups(link, access.edits_image, image, reader),
         )
         .order_by(group.c.id)
     )
     return json_list(query, image)
 
 
-def _own_groups(link: Any, keeps: Any, thing: FromClause, sight: Sight) -> ColumnElement[bool]:
+def _own_groups(
+    link: Any, keeps: Any, thing: FromClause, reader: ReaderKind
+) -> ColumnElement[bool]:
     own = in_list(link.c.group_id, "groups")
-    return or_(own, keeps(thing, sight)) if sight is Sight.OWN else keeps(thing, sight)
+    return or_(own, keeps(thing, reader)) if reader is ReaderKind.USER else keeps(thing, reader)
 
 
 def tags(image: FromClause) -> Json:

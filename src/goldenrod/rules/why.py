@@ -12,7 +12,7 @@ from sqlalchemy import Table, select
 
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.rules import access, resources
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 
@@ -71,25 +71,25 @@ def explain(tx: Tx, actor: Actor, thing: str) -> list[Way]:
     row = form and tx.first(
         _ways,
         table,
-        actor.sight,
+        actor.reader,
         form,
         key=resources.key_value(form, key),
         **resources.params(tx, actor),
     )
     if not row:
         raise NotFound(f"There is no {thing!r}, for nobody.")
-    clauses = access.clauses(table.alias("thing"), actor.sight)
+    clauses = access.clauses(table.alias("thing"), actor.reader)
     return [
         Way(clause.words, bool(grants))
         for clause, grants in zip(clauses, row.values(), strict=True)
     ]
 
 
-def _ways(table: Table, sight: Sight, form: str) -> Any:
+def _ways(table: Table, reader: ReaderKind, form: str) -> Any:
     thing = table.alias("thing")
     asked = [
         clause.holds.label(f"way_{place}")
-        for place, clause in enumerate(access.clauses(thing, sight))
+        for place, clause in enumerate(access.clauses(thing, reader))
     ]
     return select(*asked).select_from(thing).where(resources.named(thing, table, form))
 

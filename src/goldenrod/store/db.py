@@ -21,13 +21,13 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import PreconditionFailed, Unavailable
 from goldenrod.store.drivers import driver_of
-from goldenrod.store.revision import Seen, Watch
+from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
-__all__ = ["Build", "Database", "Moved", "Row", "Tx", "statement"]
+__all__ = ["Build", "Database", "SnapshotChanged", "Row", "Tx", "statement"]
 
 
-class Moved(Exception):
+class SnapshotChanged(Exception):
     """The catalogue was changed, or its connection lost, between the statements of a glance: what
     they gave is not one snapshot. Begin anew, in a transaction."""
 
@@ -158,7 +158,7 @@ class Tx:
         return self._connection.execute(ready.text, given)
 
 
-class _Undone(Exception):
+class _RolledBack(Exception):
     """A dry run has ended."""
 
 
@@ -184,44 +184,46 @@ class Database:
         self.now = now
         self.trace: list[str] | None = None
         self._driver = driver_of(url, pool)
-        self._watch: Watch | None = None
-        self._watching = threading.Lock()
+        self._revision_source: RevisionSource | None = None
+        self._open_revision_source = threading.Lock()
         self.dialect = self._driver.dialect
 
-    def look(self) -> Seen:
+    def current_revision(self) -> Revision:
         """The revision now, and the clock. Raises Unavailable."""
         try:
-            if self._watch is None:
-                with self._watching:
-                    self._watch = self._watch or self._driver.watch()
-            seen = self._watch.look()
+            if self._revision_source is None:
+                with self._open_revision_source:
+                    self._revision_source = (
+                        self._revision_source or self._driver.open_revision_source()
+                    )
+            seen = self._revision_source.current_revision()
         except Exception as error:
             if self._driver.away(error):
                 raise _unavailable() from error
             raise
-        return seen if self.now is None else Seen(seen.revision, clock.to_micros(self.now()))
+        return seen if self.now is None else Revision(seen.revision, clock.to_micros(self.now()))
 
     @contextmanager
-    def glance(self) -> Iterator[Tx]:
+    def optimistic_read(self) -> Iterator[Tx]:
         """A read without a transaction: each statement is a snapshot by itself, and all of them are
         one where the revision at the end is that of the beginning. Raises Moved where it is not:
         whatever the block made or raised is void then, and is to be made anew with `read()`."""
-        seen = self.look()
+        seen = self.current_revision()
         tx = None
         try:
             with self._driver.connection() as connection:
                 tx = Tx(connection, self, seen.revision, clock.of_micros(seen.micros))
                 yield tx
         except Exception as error:
-            if self._driver.away(error) or self._moved(tx, seen):
-                raise Moved from error
+            if self._driver.away(error) or self._snapshot_changed(tx, seen):
+                raise SnapshotChanged from error
             raise
-        if self._moved(tx, seen):
-            raise Moved
+        if self._snapshot_changed(tx, seen):
+            raise SnapshotChanged
 
-    def _moved(self, tx: Tx | None, seen: Seen) -> bool:
+    def _snapshot_changed(self, tx: Tx | None, seen: Revision) -> bool:
         several = tx is not None and tx.statements > 1
-        return several and self.look().revision != seen.revision
+        return several and self.current_revision().revision != seen.revision
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -239,12 +241,12 @@ class Database:
             tx = self._tx(connection)
             yield tx
             if tx.undone:
-                raise _Undone
+                raise _RolledBack
         if not tx.undone:
             _call(tx.committed)
 
     @contextmanager
-    def note(self) -> Iterator[Tx]:
+    def write_unversioned(self) -> Iterator[Tx]:
         """A change that no reader of the catalogue sees, outside its revision."""
         with self._transaction(write=True) as connection:
             tx = self._tx(connection)
@@ -265,7 +267,7 @@ class Database:
                 except BaseException:
                     _roll_back(connection)
                     raise
-        except _Undone:
+        except _RolledBack:
             pass
         except Exception as error:
             if self._driver.away(error):
@@ -279,8 +281,8 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
+        if self._revision_source is not None:
+            self._revision_source.close()
         self._driver.close()
 
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
-from goldenrod.store import revision as watch
-from goldenrod.store.revision import Watch
+from goldenrod.store import revision as open_revision_source
+from goldenrod.store.revision import RevisionSource
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
@@ -44,7 +44,7 @@ class Driver(Protocol):
     dialect: str
 
     def connection(self) -> AbstractContextManager[Any]: ...
-    def watch(self) -> Watch: ...
+    def open_revision_source(self) -> RevisionSource: ...
     def begun(self, *, write: bool) -> AbstractContextManager[Any]: ...
     def time(self, connection: Any) -> tuple[int, Instant]: ...
     def away(self, error: BaseException) -> bool: ...
@@ -77,7 +77,7 @@ class _Sqlite:
     def __init__(self, path: str, pool: int) -> None:
         self._path = path
         self._file = str(Path(path).resolve())
-        watch.opened(self._file)
+        open_revision_source.opened(self._file)
         # None stands for a connection to be opened when one is needed.
         self._free: list[sqlite3.Connection | None] = [None] * pool
         self._places = threading.Semaphore(pool)
@@ -117,8 +117,8 @@ class _Sqlite:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield connection
 
-    def watch(self) -> Watch:
-        return watch.SqliteWatch(self._file, self._open)
+    def open_revision_source(self) -> RevisionSource:
+        return open_revision_source.WalIndexRevision(self._file, self._open)
 
     def time(self, connection: sqlite3.Connection) -> tuple[int, Instant]:
         revision = connection.execute("SELECT revision FROM catalogue").fetchone()[0]
@@ -133,7 +133,7 @@ class _Sqlite:
             if connection:
                 connection.close()
                 self._free[place] = None
-        watch.closed(self._file)
+        open_revision_source.closed(self._file)
 
 
 def make_private(path: str) -> None:
@@ -221,12 +221,12 @@ class _Postgresql:
         finally:
             self._pool.putconn(connection)
 
-    def watch(self) -> Watch:
+    def open_revision_source(self) -> RevisionSource:
         def connect() -> Any:
             return self._psycopg.connect(self._url, **_CONNECTING)
 
-        asking = watch.Asking(connect)
-        return watch.JoinedWatch(asking.ask, asking.close)
+        asking = open_revision_source.PostgresRevision(connect)
+        return open_revision_source.BatchedReads(asking.ask, asking.close)
 
     def time(self, connection: Any) -> tuple[int, Instant]:
         row = connection.execute("SELECT revision, clock_timestamp() FROM catalogue").fetchone()

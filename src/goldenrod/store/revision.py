@@ -29,21 +29,21 @@ _VERSION = 3_007_000
 """The format of the WAL index, the first number of its header."""
 
 
-class Seen(NamedTuple):
+class Revision(NamedTuple):
     """The revision, and the clock that comes with it, in microseconds since 1970."""
 
     revision: int
     micros: int
 
 
-class Watch(Protocol):
+class RevisionSource(Protocol):
     """Says what revision the catalogue is at."""
 
-    def look(self) -> Seen: ...
+    def current_revision(self) -> Revision: ...
     def close(self) -> None: ...
 
 
-class SqliteWatch:
+class WalIndexRevision:
     """The WAL-index header where it can be mapped, else a statement. Keeps a connection open, so
     that the file that is mapped stays the one in use."""
 
@@ -59,12 +59,12 @@ class SqliteWatch:
         """Whether looking costs no statement."""
         return self._map is not None
 
-    def look(self) -> Seen:
+    def current_revision(self) -> Revision:
         """The revision now."""
         micros = clock.micros()
         if self._map is None:
             with self._lock:
-                return Seen(self._ask(), micros)
+                return Revision(self._ask(), micros)
         header, revision = self._remembered
         if self._map[:_HEADER] != header:
             with self._lock:
@@ -72,7 +72,7 @@ class SqliteWatch:
                 header = self._map[:_HEADER]
                 revision = self._ask()
                 self._remembered = (header, revision)
-        return Seen(revision, micros)
+        return Revision(revision, micros)
 
     def _ask(self) -> int:
         revision: int = self._connection.execute(ASKED).fetchone()[0]
@@ -130,12 +130,12 @@ def _map_header(connection: sqlite3.Connection, path: str) -> mmap.mmap | None:
     return mapped if sound else None
 
 
-class _Question:
+class _Batch:
     """Who waits for one answer, each at a lock of their own; and the answer."""
 
     def __init__(self) -> None:
         self.waiting: list[threading.Lock] = []
-        self.seen: Seen | None = None
+        self.seen: Revision | None = None
         self.error: BaseException | None = None
 
     @property
@@ -148,28 +148,28 @@ MOST_ASKED = 16
 takes about as long as an answer."""
 
 
-class JoinedWatch:
+class BatchedReads:
     """One question in flight at a time, which serves all who were waiting when it began."""
 
-    def __init__(self, ask: Callable[[], Seen], close: Callable[[], None]) -> None:
+    def __init__(self, ask: Callable[[], Revision], close: Callable[[], None]) -> None:
         self._ask = ask
         self.close = close
         self._lock = threading.Lock()
         self._in_flight = False
-        self._next: _Question | None = None
+        self._next: _Batch | None = None
 
-    def look(self) -> Seen:
+    def current_revision(self) -> Revision:
         """The revision now. Raises what the driver raises while the database is away."""
         woken = None
         with self._lock:
             if self._in_flight:
-                question = self._next = self._next or _Question()
+                question = self._next = self._next or _Batch()
                 woken = threading.Lock()
                 woken.acquire()
                 question.waiting.append(woken)
             else:
                 self._in_flight = True
-                question = _Question()
+                question = _Batch()
         if woken is not None:
             woken.acquire()
         if not question.answered:
@@ -179,7 +179,7 @@ class JoinedWatch:
         assert question.seen is not None
         return question.seen
 
-    def _ask_for_all(self, question: _Question) -> None:
+    def _ask_for_all(self, question: _Batch) -> None:
         """Ask this question, and those that come meanwhile, up to a number; then whoever waits
         first is woken to ask."""
         for _ in range(MOST_ASKED):
@@ -202,7 +202,7 @@ class JoinedWatch:
         question.waiting[0].release()
 
 
-class Asking:
+class PostgresRevision:
     """The revision and clock of a PostgreSQL catalogue, over a connection of its own: prepared once
     and run on libpq itself, half of what the driver's cursor takes."""
 
@@ -214,7 +214,7 @@ class Asking:
         self._connect = connect
         self._connection: Any = None
 
-    def ask(self) -> Seen:
+    def ask(self) -> Revision:
         """Raises psycopg's OperationalError while the database is away."""
         seen = self._run() if self._connection is not None else None
         if seen is None:
@@ -227,14 +227,14 @@ class Asking:
             raise OperationalError("the catalogue's revision cannot be read")
         return seen
 
-    def _run(self) -> Seen | None:
+    def _run(self) -> Revision | None:
         """None where the connection is lost, which is closed then."""
         from psycopg.pq import ExecStatus
 
         try:
             result = self._connection.pgconn.exec_prepared(b"look", None)
             if result.status == ExecStatus.TUPLES_OK and result.ntuples == 1:
-                return Seen(int(result.get_value(0, 0)), int(result.get_value(0, 1)))
+                return Revision(int(result.get_value(0, 0)), int(result.get_value(0, 1)))
         except Exception:
             self.close()
             raise

@@ -25,8 +25,16 @@ from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.reference import add_reference
 from goldenrod.web.pages.serving import KnownQuery, add_pages
 from goldenrod.web.refusal_log import note_refusal
-from goldenrod.web.request import Answer, Call
-from goldenrod.web.response_cache import HELD, Headers, Keep, Kept, is_unchanged, key_of, unchanged
+from goldenrod.web.request import Request, Response
+from goldenrod.web.response_cache import (
+    VALIDITY,
+    CachedResponse,
+    Headers,
+    ResponseCache,
+    is_unchanged,
+    key_of,
+    unchanged,
+)
 from goldenrod.web.security_headers import SharedHeaders
 
 log = logging.getLogger("goldenrod")
@@ -39,30 +47,30 @@ class _Resource:
     """Falcon's responders for one path, from its routes."""
 
     def __init__(
-        self, routes: list[Route], db: Database, settings: Settings, keep: Keep | None
+        self, routes: list[Route], db: Database, settings: Settings, keep: ResponseCache | None
     ) -> None:
         for route in routes:
             setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
 
 
 def _responder(
-    route: Route, db: Database, settings: Settings, keep: Keep | None
+    route: Route, db: Database, settings: Settings, keep: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        call = Call(req, db, settings, keep)
+        request = Request(req, db, settings, keep)
         try:
-            answer = call.answer(route.door, path)
+            answer = request.answer(route.handler, path)
         except Forbidden as problem:
-            note_refusal(call, API + route.path, problem)
+            note_refusal(request, API + route.path, problem)
             raise
-        _send(req, resp, answer, call.anonymous)
+        _send(req, resp, answer, request.anonymous)
         if route.kept and answer.status == 200:
-            req.env[HELD] = call.hold()
+            req.env[VALIDITY] = request.hold()
 
     return respond
 
 
-def _send(req: falcon.Request, resp: falcon.Response, answer: Answer, anonymous: bool) -> None:
+def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymous: bool) -> None:
     resp.status = answer.status
     resp.set_headers(dict(answer.headers))
     if answer.etag:
@@ -159,12 +167,12 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
     return assemble(db, settings, cache_for(db, settings))
 
 
-def cache_for(db: Database, settings: Settings) -> Keep | None:
+def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
     """An empty cache of answers, of the size that is set; None where there is to be none."""
-    return Keep(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
+    return ResponseCache(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
 
 
-def assemble(db: Database, settings: Settings, keep: Keep | None) -> Wsgi:
+def assemble(db: Database, settings: Settings, keep: ResponseCache | None) -> Wsgi:
     """The application from its database and its cache."""
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
@@ -181,11 +189,11 @@ def assemble(db: Database, settings: Settings, keep: Keep | None) -> Wsgi:
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         # A token that is not valid is 401 everywhere, unknown addresses included.
-        def door(call: Call) -> Answer:
-            with call.read():
+        def handler(request: Request) -> Response:
+            with request.read():
                 raise NotFound("There is nothing at this address.")
 
-        Call(req, db, settings, keep).answer(door, {})
+        Request(req, db, settings, keep).answer(handler, {})
 
     app.add_sink(nowhere, "/")
     return _wrapped(app, keep, SharedHeaders(settings).with_shared, known_query)
@@ -196,7 +204,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def _wrapped(
     app: Wsgi,
-    keep: Keep | None,
+    keep: ResponseCache | None,
     with_shared: Callable[[Headers], Headers],
     known_query: KnownQuery,
 ) -> Wsgi:
@@ -233,7 +241,7 @@ def _wrapped(
             if etag is None or not status.startswith("200"):
                 start_response(status, headers)
                 return _without(body) if method == "HEAD" else body
-            kept = Kept(environ.get(HELD), etag, headers, b"".join(body))
+            kept = CachedResponse(environ.get(VALIDITY), etag, headers, b"".join(body))
             if keep:
                 keep.keep(key, kept)
         if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), kept.etag):

@@ -49,7 +49,7 @@ def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
 def note_use(db: Database, actor: Actor) -> None:
     """Keep that the actor's token was used this hour, outside the catalogue's revision."""
     # A reader is answered while another writes for long; the next use will be noted.
-    with suppress(Unavailable), db.note() as tx:
+    with suppress(Unavailable), db.write_unversioned() as tx:
         tokens.note_use(tx, actor.token_id)
 
 
@@ -59,7 +59,7 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
     """
     try:
         with password_hashing.TURNS.take():
-            with db.note() as tx:
+            with db.write_unversioned() as tx:
                 password_sign_in.attempt(tx, username, address)
                 account = password_sign_in.find_account(tx, username)
             password_sign_in.verify(account, password)
@@ -67,7 +67,7 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
         _note_failure(db, username, address, problem)
         raise
     assert account is not None
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         password_sign_in.succeeded(tx, username, address)
         tx.address = address
         security_log.record(tx, "sign_in:success", user_id=account["id"], by="password")
@@ -78,7 +78,7 @@ def _note_failure(db: Database, username: str, address: str, problem: Problem) -
     """Record a sign-in that failed. A name that is nobody's is not kept: it may be a password that
     was typed into the wrong field."""
     limited = isinstance(problem, TooManyRequests)
-    with suppress(Unavailable), db.note() as tx:
+    with suppress(Unavailable), db.write_unversioned() as tx:
         tx.address = address
         user_id = users.find_user(tx, username)
         detail: dict[str, Any] = {"by": "password"}

@@ -4,19 +4,19 @@ from contextlib import suppress
 
 from goldenrod.base.errors import Problem, Unavailable
 from goldenrod.rules.changes import security_log
-from goldenrod.web.request import Call
+from goldenrod.web.request import Request
 
 
-def note_refusal(call: Call, path: str, problem: Problem) -> None:
+def note_refusal(request: Request, path: str, problem: Problem) -> None:
     """Record that a request was refused; `path` is its route's. The answer never waits on whether it
     could be recorded."""
-    method = call.req.method
-    with suppress(Unavailable), call.db.note() as tx:
-        tx.address = call.address
+    method = request.req.method
+    with suppress(Unavailable), request.db.write_unversioned() as tx:
+        tx.address = request.address
         security_log.record(
             tx,
             "access:refused",
-            call.actor,
+            request.actor,
             alike=(method, path),
             method=method,
             route=path,

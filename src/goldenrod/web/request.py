@@ -28,11 +28,11 @@ from goldenrod.base.errors import (
 from goldenrod.rules import resources
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
-from goldenrod.store.db import Database, Moved, Tx
-from goldenrod.store.revision import Seen
+from goldenrod.store.db import Database, SnapshotChanged, Tx
+from goldenrod.store.revision import Revision
 from goldenrod.web.authenticate import client_address, identify, note_use
 from goldenrod.web.request_body import RECEIVER, Sender
-from goldenrod.web.response_cache import Held, Keep
+from goldenrod.web.response_cache import ResponseCache, Validity
 
 S = TypeVar("S", bound=Struct)
 
@@ -41,7 +41,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a door answers: a status, JSON text or nothing, and headers of its own."""
 
     status: int = 200
@@ -51,14 +51,18 @@ class Answer:
     media_type: str = JSON
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=Response)
 
 
-class Call:
+class Request:
     """One request."""
 
     def __init__(
-        self, req: falcon.Request, db: Database, settings: Settings, keep: Keep | None = None
+        self,
+        req: falcon.Request,
+        db: Database,
+        settings: Settings,
+        keep: ResponseCache | None = None,
     ) -> None:
         self.req = req
         self.db = db
@@ -80,20 +84,20 @@ class Call:
         """The client's address."""
         return client_address(self.req, self.settings)
 
-    def answer(self, door: Callable[..., A], path: Mapping[str, str]) -> A:
+    def answer(self, handler: Callable[..., A], path: Mapping[str, str]) -> A:
         """What a door answers: begun anew, in a transaction, where the catalogue was changed while
         it looked without one. So doors read before they write."""
         try:
-            return door(self, **path)
-        except Moved:
+            return handler(self, **path)
+        except SnapshotChanged:
             self._again = True
-            return door(self, **path)
+            return handler(self, **path)
 
     @contextmanager
     def read(self) -> Iterator[tuple[Tx, Actor]]:
         """A snapshot, and who asks, found in it. Raises Moved (`answer`)."""
         unnoted = False
-        snapshot = self.db.read if self._again else self.db.glance
+        snapshot = self.db.read if self._again else self.db.optimistic_read
         try:
             with snapshot() as tx:
                 unnoted = self._identify(tx)
@@ -103,11 +107,11 @@ class Call:
             if unnoted:
                 self._note_use()
 
-    def hold(self) -> Held | None:
+    def hold(self) -> Validity | None:
         """For how long what was read holds; None where that is not known."""
         if self._keep is None or self._tx is None:
             return None
-        seen = Seen(self._tx.revision, clock.to_micros(self._tx.now))
+        seen = Revision(self._tx.revision, clock.to_micros(self._tx.now))
         held = self._keep.hold(seen, self.actor)
         header = self.req.get_header("Authorization")
         if held is not None and header is not None:
@@ -132,12 +136,12 @@ class Call:
             yield tx, self.actor
 
     @contextmanager
-    def note(self) -> Iterator[tuple[Tx, Actor]]:
+    def write_unversioned(self) -> Iterator[tuple[Tx, Actor]]:
         """A change without a body that no reader of the catalogue sees, and who asks."""
         with self.read() as (_, actor):
             if actor.kind == "anonymous":
                 actor.require_write()
-        with self.db.note() as tx:
+        with self.db.write_unversioned() as tx:
             tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
@@ -313,4 +317,4 @@ def _same(given: Any, current: Any) -> bool:
     return bool(given == current)
 
 
-Door = Callable[..., Answer]
+Handler = Callable[..., Response]

@@ -154,7 +154,7 @@ class Receiver:
             self._arriving.append(body)
             if not self._watched:
                 self._watched = True
-                threading.Thread(target=self._watch, name="bodies", daemon=True).start()
+                threading.Thread(target=self._revision_source, name="bodies", daemon=True).start()
 
     def _make_room(self, sender: Sender) -> bool:
         """Whether there is a place in each of the sender's shares; others make room for it."""
@@ -197,7 +197,7 @@ class Receiver:
             (self._arriving if body in self._arriving else self._ending).remove(body)
             self._changed.notify_all()
 
-    def _watch(self) -> None:
+    def _revision_source(self) -> None:
         """Give up what is late, and end the reads of what was given up, until nothing arrives."""
         pause = threading.Event()
         while True:

@@ -16,13 +16,13 @@ from goldenrod.base import clock
 from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import Actor
 from goldenrod.rules.cache_expiry import next_instant
-from goldenrod.store.db import Database, Moved, Tx
-from goldenrod.store.revision import Seen
+from goldenrod.store.db import Database, SnapshotChanged, Tx
+from goldenrod.store.revision import Revision
 
 Key = tuple[str, str, str | None, str | None, str | None]
 Headers = list[tuple[str, str]]
 
-HELD = "goldenrod.held"
+VALIDITY = "goldenrod.held"
 """Where a request's environment says for how long its answer holds."""
 
 _HOUR = 3_600_000_000
@@ -34,7 +34,7 @@ _MOST_ACTORS = 10_000
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
 
 
-class Held(NamedTuple):
+class Validity(NamedTuple):
     """At which revision an answer was made, and when; until when it holds (microseconds since 1970)."""
 
     revision: int
@@ -42,11 +42,11 @@ class Held(NamedTuple):
     until: int
 
 
-class Kept(NamedTuple):
+class CachedResponse(NamedTuple):
     """An answer of status 200, with its headers as they are sent. `held`: None where it is not to
     be given again."""
 
-    held: Held | None
+    held: Validity | None
     etag: str
     headers: Headers
     body: bytes
@@ -78,11 +78,11 @@ def is_unchanged(given: str | None, etag: str) -> bool:
     return etag in tags or tags == ["*"]
 
 
-def _size(key: Key, kept: Kept) -> int:
+def _size(key: Key, kept: CachedResponse) -> int:
     return len(kept.body) + sum(len(part) for part in key if part) + _OVERHEAD
 
 
-class Keep:
+class ResponseCache:
     """The answers kept, at most so many bytes of them; and who the tokens spoke for that asked."""
 
     def __init__(self, db: Database, most_bytes: int) -> None:
@@ -91,24 +91,24 @@ class Keep:
         self._lock = threading.Lock()
         self._revision = 0
         self._bytes = 0
-        self._answers: dict[Key, Kept] = {}
-        self._actors: dict[str, tuple[Actor, Held]] = {}
-        self._horizon = Held(0, 0, 0)
+        self._answers: dict[Key, CachedResponse] = {}
+        self._actors: dict[str, tuple[Actor, Validity]] = {}
+        self._horizon = Validity(0, 0, 0)
 
-    def find(self, key: Key) -> Kept | None:
+    def find(self, key: Key) -> CachedResponse | None:
         """The answer to this request, if one is kept that holds."""
         kept = self._answers.get(key)
         if kept is None:
             return None
         held = kept.held
         try:
-            revision, now = self._db.look()
+            revision, now = self._db.current_revision()
         except Unavailable:
             return None  # the door will say so
         assert held is not None
         return kept if held.revision == revision and held.since <= now < held.until else None
 
-    def keep(self, key: Key, kept: Kept) -> None:
+    def keep(self, key: Key, kept: CachedResponse) -> None:
         """Give this answer to the same request from now on, as long as it holds."""
         size = _size(key, kept)
         if kept.held is None or size * _LARGEST_SHARE > self._most:
@@ -136,7 +136,7 @@ class Keep:
             self._actors = {}
         return revision == self._revision
 
-    def hold(self, seen: Seen, actor: Actor) -> Held | None:
+    def hold(self, seen: Revision, actor: Actor) -> Validity | None:
         """For how long what `actor` was answered then holds; None where that is not known."""
         until = self._until(seen)
         if until is None:
@@ -145,23 +145,23 @@ class Keep:
             until = min(until, clock.to_micros(actor.token_expires))
         if actor.kind != "anonymous":
             until = min(until, seen.micros - seen.micros % _HOUR + _HOUR)
-        return Held(seen.revision, seen.micros, until)
+        return Validity(seen.revision, seen.micros, until)
 
-    def _until(self, seen: Seen) -> int | None:
+    def _until(self, seen: Revision) -> int | None:
         """The next instant after `seen` at which anything takes effect, at its revision."""
         revision, since, until = self._horizon
         if revision == seen.revision and since <= seen.micros < until:
             return until
         try:
-            with self._db.glance() as tx:
+            with self._db.optimistic_read() as tx:
                 if tx.revision != seen.revision:
                     return None
                 tx.now = clock.of_micros(seen.micros)
                 found = next_instant(tx)
-        except (Moved, Unavailable):
+        except (SnapshotChanged, Unavailable):
             return None
         until = clock.to_micros(clock.END_OF_TIME if found is None else found)
-        self._horizon = Held(seen.revision, seen.micros, until)
+        self._horizon = Validity(seen.revision, seen.micros, until)
         return until
 
     def find_actor(self, tx: Tx, header: str) -> Actor | None:
@@ -178,7 +178,7 @@ class Keep:
         tx.statements += 1
         return actor
 
-    def keep_actor(self, header: str, actor: Actor, held: Held) -> None:
+    def keep_actor(self, header: str, actor: Actor, held: Validity) -> None:
         """Remember who the header spoke for, as long as the answer holds that it was given."""
         with self._lock:
             if self._reach(held.revision) and len(self._actors) < _MOST_ACTORS:

@@ -16,7 +16,7 @@ class Rehearsal(Database):
 
     @contextmanager
     def note(self) -> Iterator[Tx]:
-        with _undone(super().note()) as tx:
+        with _undone(super().write_unversioned()) as tx:
             yield tx
 
 

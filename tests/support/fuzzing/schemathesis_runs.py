@@ -29,7 +29,7 @@ from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.app import API
 from tests.support.access_catalogue import CHANNELS, set_further, target
 from tests.support.cast import World, build_world
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 ACTORS = (None, "alice", "dora")
 """The anonymous, an ordinary user with the scope write, a staff user with the scope admin."""
@@ -165,10 +165,10 @@ def furnished(db: Database) -> World:
 class Pool:
     """The ids, UUIDs and slugs of what is there, by resource, without the actor's own account."""
 
-    def __init__(self, door: Door, who: str | None) -> None:
+    def __init__(self, api: ApiClient, who: str | None) -> None:
         self._keys: dict[str, list[Any]] = {}
         for resource in {r.path.strip("/") for r in ROUTES if r.lists and "{" not in r.path}:
-            found = door.get(f"{API}/{resource}?page_size=1000", "dora").json["results"]
+            found = api.get(f"{API}/{resource}?page_size=1000", "dora").json["results"]
             if resource in ("users", "tokens"):
                 found = [
                     it for it in found if (it.get("user") or it)["username"] != (who or "dora")
@@ -176,12 +176,12 @@ class Pool:
             keys = [it[name] for it in found for name in ("id", "uuid", "slug") if name in it]
             self._keys[resource] = keys
         self._keys["channels"] = ["latest", *CHANNELS]
-        machines = door.get(f"{API}/provider_machines?page_size=1000", "dora").json["results"]
+        machines = api.get(f"{API}/provider_machines?page_size=1000", "dora").json["results"]
         self._keys["identifiers"] = sorted({machine["identifier"] for machine in machines})
         self._keys["deliveries"] = [
             (str(hook), str(delivery["id"]))
             for hook in self._keys["webhooks"]
-            for delivery in door.all(f"{API}/webhooks/{hook}/deliveries", "dora")
+            for delivery in api.all(f"{API}/webhooks/{hook}/deliveries", "dora")
         ]
 
     def pick(self, resource: str, instead_of: Any) -> Any:
@@ -206,15 +206,15 @@ def fuzz(
     `only`: what Schemathesis's `include` takes. Without `seconds` nothing is learnt from answers,
     so that the same seed sends the same.
     """
-    door = Door(db, config.load({}), world)
+    api = ApiClient(db, config.load({}), world)
     schema = schemathesis.openapi.from_wsgi(
         "/openapi.json",
-        door.client.app,
+        api.client.app,
         config=_configured(world.secrets.get(who or ""), seed, examples, phases, seconds),
     )
     if only:
         schema = schema.include(**only)
-    _hook(schema, Pool(door, who))
+    _hook(schema, Pool(api, who))
     outcome = Outcome()
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):

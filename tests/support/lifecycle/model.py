@@ -22,8 +22,8 @@ from tests.support.lifecycle.records import (
     World,
     current,
     dated,
-    keeps_image,
-    keeps_version,
+    edits_image,
+    edits_version,
     launches,
     reads_image,
     reads_provider,
@@ -197,7 +197,7 @@ def shown_channel(w: World, reader: Reader, channel: Channel) -> Answer:
     stopped = walk_back(w, channel)[1]
     if stopped and not reads_version(w, reader, stopped):
         stopped = None
-    all_groups = reader.staff or keeps_image(reader, w.images[channel.image])
+    all_groups = reader.staff or edits_image(reader, w.images[channel.image])
     return {
         "assigned": seen(w, reader, channel.assignments[-1] if channel.assignments else None),
         "target": target(w, reader, channel),
@@ -300,7 +300,7 @@ def was_readable(w: World, reader: Reader, machine: Machine) -> bool:
     """They keep its version, or could read it at the last instant, up to now, at which all four
     were current; with today's sharing."""
     _, version, image, place = four = dated(w, machine)
-    if keeps_version(w, reader, version):
+    if edits_version(w, reader, version):
         return True
     begin = max(it.start for it in four)
     ends = [it.end for it in four if it.end is not None]
@@ -322,7 +322,7 @@ def _match(w: World, reader: Reader, machine: Machine) -> Answer:
     version = w.versions[machine.version]
     stands = state(w, version.id)
     whole = all(current(it, w.now) for it in dated(w, machine))
-    whole = whole or keeps_version(w, reader, version)
+    whole = whole or edits_version(w, reader, version)
     reason = None
     if stands == "revoked":
         reason = (revoked(w, reader, version.id) or {})["reason"]

@@ -78,7 +78,7 @@ class Play:
         self.numbers += 1
         return self.numbers
 
-    def keeper(self, image: str, *more: str) -> str:
+    def editor(self, image: str, *more: str) -> str:
         """Somebody who may change versions of an image (and of `more`)."""
         who = ["alice", "alice", "dora"]
         if {image, *more} == {"kept"}:
@@ -127,7 +127,7 @@ class Play:
 
     def publish(self) -> None:
         r, image = self.r, self.image()
-        who = self.keeper(image)
+        who = self.editor(image)
         parent = self.readable(who) if r.random() < 0.8 else None
         allowed = r.random() < 0.6
         start = r.choice([self.w.now, self.w.now, self.instant(-3, -1, 1), self.a_version().start])
@@ -179,12 +179,12 @@ class Play:
         return refused is None
 
     def row(self, actor: Actor, key: str) -> Any:
-        return versions.take_version(self.tx, actor, key)
+        return versions.version_for_change(self.tx, actor, key)
 
     def date(self) -> None:
         """End a version, at once or later, take that back, or set another start."""
         r, it = self.r, self.a_version()
-        who = self.keeper(it.image)
+        who = self.editor(it.image)
         choice = r.choice(["end", "end", "unend", "unend", "ends", "starts"])
         if choice == "end":
             self.do(
@@ -221,7 +221,7 @@ class Play:
             patch.is_public = after.public
 
         def act(actor: Actor) -> None:
-            row = images.take_image(self.tx, actor, str(self.cast.images[image.name]))
+            row = images.image_for_change(self.tx, actor, str(self.cast.images[image.name]))
             images.edit_image(self.tx, actor, row, patch)
 
         self.do(who, f"{image.name}: public {after.public} end {after.end}", act)
@@ -239,7 +239,7 @@ class Play:
             after.active = patch.active = not it.active
 
         def act(actor: Actor) -> None:
-            row = providers.take_provider(self.tx, actor, it.name)
+            row = providers.provider_for_change(self.tx, actor, it.name)
             providers.edit_provider(self.tx, actor, row, patch)
 
         self.do("dora", f"{it.name}: active {after.active} end {after.end}", act)
@@ -249,7 +249,7 @@ class Play:
         r = self.r
         replaced = {v.deprecation[2]: v.id for v in self.w.versions.values() if v.deprecation}
         it = self.a_version(key for key in replaced if key)
-        who = self.keeper(it.image)
+        who = self.editor(it.image)
         at, reason, replacement = it.deprecation or (None, None, None)
         given: bodies.Deprecation | None = bodies.Deprecation()
         refused = None
@@ -278,7 +278,7 @@ class Play:
     def give_parent(self) -> None:
         r = self.r
         it = self.a_version(key for key in self.w.versions if model.inherits(self.w, key))
-        who = self.keeper(it.image)
+        who = self.editor(it.image)
         parent = r.choice([None, self.readable(who), self.readable(who), self.readable(who)])
         allowed = r.random() < 0.6
         patch = bodies.VersionPatch(parent=parent, allow_revoked_parent=allowed)
@@ -302,19 +302,19 @@ class Play:
         elif there & {self.place_of(m) for m in self.machines_in(it.image) if m.version == it.id}:
             refused = "machine_taken"
         patch = bodies.VersionPatch(image=self.cast.images[image])
-        if self.edit(it, self.keeper(it.image, image), patch, f"move to {image}", refused):
+        if self.edit(it, self.editor(it.image, image), patch, f"move to {image}", refused):
             it.image = image
 
     def exclude(self) -> None:
         it = self.a_version()
         patch = bodies.VersionPatch(exclude_from_latest=not it.excluded)
-        if self.edit(it, self.keeper(it.image), patch, "exclude", None):
+        if self.edit(it, self.editor(it.image), patch, "exclude", None):
             it.excluded = not it.excluded
 
     def revoke(self) -> None:
         r = self.r
         it = self.a_version(v.parent for v in self.w.versions.values() if v.parent)
-        who = self.keeper(it.image)
+        who = self.editor(it.image)
         given = r.choice([None, None, None, self.instant(-0.002, 0.02, 1, 2)])
         at = max(given or self.w.now, self.w.now)
         reason, below, rolls = f"bad {self.number()}", r.random() < 0.7, r.random() < 0.7
@@ -340,7 +340,7 @@ class Play:
         standing = [it.version for it in self.w.revocations if not it.restored]
         likely = standing and self.r.random() < 0.8
         it = self.w.versions[self.r.choice(standing)] if likely else self.a_version()
-        who = self.keeper(it.image)
+        who = self.editor(it.image)
         own = model.own_revocation(self.w, it.id)
         before = deepcopy(self.w)
         effect = self.do(
@@ -365,7 +365,7 @@ class Play:
 
     def assign(self) -> None:
         r, image, name = self.r, self.image(), self.r.choice(CHANNELS)
-        who = self.keeper(image)
+        who = self.editor(image)
         key = self.version(image) if r.random() < 0.9 else self.readable(who)
         if r.random() < 0.15:
             key = None
@@ -377,7 +377,7 @@ class Play:
             refused = "version_not_offered"
 
         def act(actor: Actor) -> bool:
-            its, row = promoting.take_for_assigning(
+            its, row = promoting.channel_for_assigning(
                 self.tx, actor, str(self.cast.images[image]), name
             )
             return promoting.assign(
@@ -393,14 +393,14 @@ class Play:
 
     def channel_row(self, actor: Actor, channel: Channel) -> Any:
         image = str(self.cast.images[channel.image])
-        return channels.take_channel(self.tx, actor, image, channel.name)
+        return channels.channel_for_change(self.tx, actor, image, channel.name)
 
     def configure(self) -> None:
         """Delete a channel, or say who sees it."""
         if not self.w.channels:
             return
         channel = self.w.channels[self.r.choice(sorted(self.w.channels))]
-        who = self.keeper(channel.image)
+        who = self.editor(channel.image)
         if self.r.random() < 0.3:
             self.do(
                 who,
@@ -426,7 +426,7 @@ class Play:
     def place(self) -> None:
         """Another machine; its id may be known from another image already."""
         it = self.a_version()
-        who = self.keeper(it.image)
+        who = self.editor(it.image)
         provider = "west" if who == "bob" else self.r.choice(PROVIDERS)
         identifier = f"machine-{self.number()}"
         taken = {m.identifier for m in self.w.machines.values() if self.image_of(m) == it.image}
@@ -468,7 +468,7 @@ class Play:
         patch = bodies.MachinePatch(end_date=end)
 
         def act(actor: Actor) -> None:
-            row = machines.take_machine(self.tx, actor, str(machine.id))
+            row = machines.machine_for_change(self.tx, actor, str(machine.id))
             machines.edit_machine(self.tx, actor, row, patch)
 
         self.do("dora", f"machine {machine.id} ends {end}", act)

@@ -99,22 +99,22 @@ def current(thing: Any, now: str) -> bool:
     return thing.start <= now and (thing.end is None or thing.end > now)
 
 
-def keeps_image(reader: Reader, image: Image) -> bool:
+def edits_image(reader: Reader, image: Image) -> bool:
     return reader.name is not None and (
         image.owner == reader.name or bool(image.maintainers & reader.groups)
     )
 
 
-def keeps_version(w: World, reader: Reader, version: Version) -> bool:
+def edits_version(w: World, reader: Reader, version: Version) -> bool:
     if reader.staff or (reader.name is not None and version.user == reader.name):
         return True
-    return keeps_image(reader, w.images[version.image])
+    return edits_image(reader, w.images[version.image])
 
 
 def reads_version(w: World, reader: Reader, key: str) -> bool:
     version = w.versions[key]
     image = w.images[version.image]
-    if keeps_version(w, reader, version):
+    if edits_version(w, reader, version):
         return True
     if not (current(version, w.now) and current(image, w.now)):
         return False
@@ -123,7 +123,7 @@ def reads_version(w: World, reader: Reader, key: str) -> bool:
 
 def reads_image(w: World, reader: Reader, name: str) -> bool:
     image = w.images[name]
-    if reader.staff or keeps_image(reader, image) or (image.public and current(image, w.now)):
+    if reader.staff or edits_image(reader, image) or (image.public and current(image, w.now)):
         return True
     return any(reads_version(w, reader, v.id) for v in w.versions.values() if v.image == name)
 
@@ -147,14 +147,14 @@ def launches(w: World, reader: Reader, machine: Machine) -> bool:
         return False
     if not place.active:
         return False
-    kept = keeps_version(w, reader, version)
+    kept = edits_version(w, reader, version)
     return kept or place.public or place.name in reader.identities
 
 
 def sees_channel(w: World, reader: Reader, channel: Channel) -> bool:
     if channel.hidden or not reads_image(w, reader, channel.image):
         return False
-    if not channel.restricted or reader.staff or keeps_image(reader, w.images[channel.image]):
+    if not channel.restricted or reader.staff or edits_image(reader, w.images[channel.image]):
         return True
     return bool(channel.groups & reader.groups)
 

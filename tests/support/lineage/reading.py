@@ -5,7 +5,7 @@ from goldenrod.catalogue.versions.lineage.graph import Around
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 Who = str | None
 READERS: tuple[Who, ...] = (None, "charlie", "bob", "alice", "dora")
@@ -14,8 +14,8 @@ READERS: tuple[Who, ...] = (None, "charlie", "bob", "alice", "dora")
 class Asked:
     """Asks around an image (by its slug's first word) or a version, as one of the cast."""
 
-    def __init__(self, db: Database, world: World, door: Door) -> None:
-        self.db, self.world, self.door = db, world, door
+    def __init__(self, db: Database, world: World, api: ApiClient) -> None:
+        self.db, self.world, self.api = db, world, api
 
     def __call__(self, key: str, who: Who = None) -> Around:
         with self.db.read() as tx:
@@ -40,7 +40,7 @@ class Asked:
         edges = set(found.edges)
         assert len(edges) == len(found.edges)
         for node in found.nodes[:20]:
-            version = self.door.get(f"/image_versions/{node.id}", who).json
+            version = self.api.get(f"/image_versions/{node.id}", who).json
             assert (node.name, node.state) == (version["name"], version["state"])
             assert (node.start_date, node.end_date) == (version["start_date"], version["end_date"])
             assert (node.image, node.stale) == (version["image"]["id"], version["stale"])

@@ -10,19 +10,19 @@ from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.catalogue.versions import revocations, versions
 from goldenrod.store.db import Tx
 from tests.support.cast import World
-from tests.support.pages.visitor import Seen
+from tests.support.pages.visitor import PageResponse
 
 HOSTILE = "<script>alert('x')</script>\"&'`{{7777*7}}"
 """What a name may hold; a page that shows it unescaped, or as a template, shows so."""
 
 
-def chosen(page: Seen) -> str | None:
+def chosen(page: PageResponse) -> str | None:
     """The identifier that the Use it box tells."""
     found = re.search(r'<output id="use-id"[^>]*>([^<]*)</output>', page.text)
     return found[1] if found else None
 
 
-def words_of(page: Seen, section: str) -> str:
+def words_of(page: PageResponse, section: str) -> str:
     """The words of one section of a page."""
     found = re.search(rf'<section[^>]*id="{section}".*?</section>', page.text, re.DOTALL)
     assert found, section
@@ -51,17 +51,17 @@ def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **mo
 
 def promote(tx: Tx, world: World, channel: str, version: str, image: str = "open-image") -> None:
     alice = world.actor(tx, "alice")
-    row, known = assign.take_for_assigning(tx, alice, image, channel)
+    row, known = assign.channel_for_assigning(tx, alice, image, channel)
     assign.assign(tx, alice, row, known, channel, bodies.Assignment(version=version))
 
 
 def edit(tx: Tx, world: World, key: str, **fields: Any) -> None:
     alice = world.actor(tx, "alice")
-    row = versions.take_version(tx, alice, key)
+    row = versions.version_for_change(tx, alice, key)
     publishing.edit_version(tx, alice, row, bodies.VersionPatch(**fields))
 
 
 def revoke(tx: Tx, world: World, key: str, reason: str, **more: Any) -> None:
     alice = world.actor(tx, "alice")
-    row = versions.take_version(tx, alice, key)
+    row = versions.version_for_change(tx, alice, key)
     revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, **more))

@@ -33,7 +33,7 @@ class Form:
 
 
 @dataclass
-class Seen:
+class PageResponse:
     """A page as it was answered."""
 
     address: str
@@ -80,7 +80,7 @@ class Visitor:
         body: str | None = None,
         headers: dict[str, str] | None = None,
         follow: bool = True,
-    ) -> Seen:
+    ) -> PageResponse:
         """Ask for an address of the site, and for where it leads."""
         parts = urlsplit(address)
         sent = {"Accept": ACCEPT, **(headers or {})}
@@ -99,21 +99,21 @@ class Visitor:
         if follow and result.status_code == 303:
             return self.ask("GET", result.headers["location"])
         headers = dict(result.headers)
-        return Seen(address, result.status_code, headers, result.text, dict(result.cookies))
+        return PageResponse(address, result.status_code, headers, result.text, dict(result.cookies))
 
-    def get(self, address: str, **more: Any) -> Seen:
+    def get(self, address: str, **more: Any) -> PageResponse:
         return self.ask("GET", address, **more)
 
     def submit(
         self,
-        page: Seen,
+        page: PageResponse,
         action: str,
         *,
         button: tuple[str, str] | None = None,
         headers: dict[str, str] | None = None,
         follow: bool = True,
         **filled: str | list[str] | None,
-    ) -> Seen:
+    ) -> PageResponse:
         """Send the form with this action; None leaves a field out."""
         form = page.form(action)
         fields: dict[str, list[str]] = dict(form.fields)
@@ -126,7 +126,7 @@ class Visitor:
             return self.get(f"{action}?{body}", follow=follow)
         return self.ask("POST", action, body=body, headers=headers, follow=follow)
 
-    def sign_in(self, name: str, password: str | None = None) -> Seen:
+    def sign_in(self, name: str, password: str | None = None) -> PageResponse:
         """Sign in as one of the cast."""
         page = self.get("/sign-in")
         done = self.submit(page, "/sign-in", username=name, password=password or f"{name}-secret")
@@ -134,11 +134,11 @@ class Visitor:
         return done
 
 
-def undone(visitor: Visitor, page: Seen) -> Seen:
+def undone(visitor: Visitor, page: PageResponse) -> PageResponse:
     """Press Undo."""
     start = page.text.index('class="banner done"')
     text = page.text[start : page.text.index("</form>", start) + len("</form>")]
-    only = Seen(page.address, page.status, page.headers, text)
+    only = PageResponse(page.address, page.status, page.headers, text)
     return visitor.submit(only, only.forms[0].action)
 
 

@@ -188,7 +188,7 @@ def current(thing: Dated, now: str) -> bool:
     return has_begun and not has_ended
 
 
-def keeps_image(world: World, reader: Reader, image: int) -> bool:
+def edits_image(world: World, reader: Reader, image: int) -> bool:
     """Keepers of an image: its owner and the users of its maintainers, not who made it."""
     if reader.user is None:
         return False
@@ -198,19 +198,19 @@ def keeps_image(world: World, reader: Reader, image: int) -> bool:
     return any(reader.user in world.groups[group].users for group in it.maintainers)
 
 
-def keeps_version(world: World, reader: Reader, version: int) -> bool:
+def edits_version(world: World, reader: Reader, version: int) -> bool:
     """Keepers of a version: its user and the keepers of its image."""
     if reader.user is None:
         return False
     it = world.versions[version]
-    return it.user == reader.user or keeps_image(world, reader, it.image)
+    return it.user == reader.user or edits_image(world, reader, it.image)
 
 
 def reads_version(world: World, reader: Reader, version: int, now: str) -> bool:
     """Staff; keepers; while it and its image are current, all if public, else its members."""
     if reader.staff:
         return True
-    if keeps_version(world, reader, version):
+    if edits_version(world, reader, version):
         return True
     it = world.versions[version]
     image = world.images[it.image]
@@ -225,7 +225,7 @@ def reads_image(world: World, reader: Reader, image: int, now: str) -> bool:
     """Staff; keepers; all if it is public and current; whoever reads one of its versions."""
     if reader.staff:
         return True
-    if keeps_image(world, reader, image):
+    if edits_image(world, reader, image):
         return True
     it = world.images[image]
     if it.is_public and current(it, now):
@@ -250,7 +250,7 @@ def reads_machine(world: World, reader: Reader, machine: int, now: str) -> bool:
     it = world.machines[machine]
     if not reads_version(world, reader, it.version, now):
         return False
-    if reader.staff or keeps_version(world, reader, it.version):
+    if reader.staff or edits_version(world, reader, it.version):
         return True
     provider = world.providers[it.provider]
     if not current(it, now):
@@ -342,7 +342,7 @@ def membership_shown(world: World, reader: Reader, version: int, now: str) -> se
     if not reads_version(world, reader, version, now):
         return set()
     membership = world.versions[version].membership
-    if reader.staff or keeps_version(world, reader, version):
+    if reader.staff or edits_version(world, reader, version):
         return set(membership)
     return {group for group in membership if group in reader.groups}
 
@@ -352,7 +352,7 @@ def maintainers_shown(world: World, reader: Reader, image: int, now: str) -> set
     if not reads_image(world, reader, image, now):
         return set()
     maintainers = world.images[image].maintainers
-    if reader.staff or keeps_image(world, reader, image):
+    if reader.staff or edits_image(world, reader, image):
         return set(maintainers)
     return {group for group in maintainers if group in reader.groups}
 
@@ -416,7 +416,7 @@ def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
     it = world.channels[channel]
     if it.hidden or not reads_image(world, reader, it.image, now):
         return False
-    if not it.restricted or reader.staff or keeps_image(world, reader, it.image):
+    if not it.restricted or reader.staff or edits_image(world, reader, it.image):
         return True
     return any(group in it.groups for group in reader.groups)
 
@@ -424,7 +424,7 @@ def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
 def groups_shown(world: World, reader: Reader, channel: int) -> set[int]:
     """Inside a channel they read, as membership: all to its keepers and staff, else their own."""
     it = world.channels[channel]
-    if reader.staff or keeps_image(world, reader, it.image):
+    if reader.staff or edits_image(world, reader, it.image):
         return set(it.groups)
     return {group for group in it.groups if group in reader.groups}
 

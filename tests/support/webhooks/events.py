@@ -10,14 +10,16 @@ from goldenrod.rules import resources
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 
 OPEN = config.load({"GOLDENROD_WEBHOOKS_PRIVATE": "true"})
 
 
-def hooked(door: Door, to: str, who: str = "alice", image: str | None = "open", **more: Any) -> Any:
-    body = {"target": to, "image": image and door.world.images[image], **more}
-    answer = door.post("/api/v2/webhooks", who, body)
+def hooked(
+    api: ApiClient, to: str, who: str = "alice", image: str | None = "open", **more: Any
+) -> Any:
+    body = {"target": to, "image": image and api.world.images[image], **more}
+    answer = api.post("/api/v2/webhooks", who, body)
     assert answer.status_code == 201, answer.text
     return answer.json
 
@@ -38,7 +40,7 @@ def edit(db: Database, world: World, key: str, **patch: Any) -> None:
 def edit_image(db: Database, world: World, image: str, **patch: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.take_image(tx, alice, str(world.images[image]))
+        row = images.image_for_change(tx, alice, str(world.images[image]))
         images.edit_image(tx, alice, row, bodies.ImagePatch(**patch))
 
 
@@ -56,6 +58,6 @@ def restore(db: Database, world: World, key: str) -> None:
         revocations.restore(tx, alice, row, bodies.Restoring())
 
 
-def log_of(door: Door, hook: Any) -> list[Any]:
+def log_of(api: ApiClient, hook: Any) -> list[Any]:
     """The hook's deliveries, the oldest first."""
-    return door.all(f"{hook['url']}/deliveries", "dora")
+    return api.all(f"{hook['url']}/deliveries", "dora")

@@ -11,33 +11,33 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.lifecycle_steps import API, assign, channel, release, revoke
 from tests.support.lineage.reading import READERS, Asked, Who, channels, edges, gaps, lanes, names
 
 
 @pytest.fixture
-def ask(db: Database, world: World, door: Door) -> Asked:
-    return Asked(db, world, door)
+def ask(db: Database, world: World, api: ApiClient) -> Asked:
+    return Asked(db, world, api)
 
 
 def chain(
-    door: Door, clock: Clock, upto: int, since: int = 1, parent: Any = None, **more: Any
+    api: ApiClient, clock: Clock, upto: int, since: int = 1, parent: Any = None, **more: Any
 ) -> list[Any]:
     """Versions v1, v2, … of open, a day apart, each built on the one before."""
     built: list[Any] = []
     for number in range(since, upto + 1):
         clock.move(days=1)
         above = built[-1]["id"] if built else parent
-        built.append(publish(door, f"v{number}", parent=above, **more))
+        built.append(publish(api, f"v{number}", parent=above, **more))
     return built
 
 
 # ── what matters ───────────────────────────────────────────────────────────────────────────
 
 
-def test_the_newest_ten_and_how_many_are_left_out(ask: Asked, door: Door, clock: Clock) -> None:
-    chain(door, clock, 30)
+def test_the_newest_ten_and_how_many_are_left_out(ask: Asked, api: ApiClient, clock: Clock) -> None:
+    chain(api, clock, 30)
     for who in READERS:
         found = ask("open", who)
         # open-1.0 is what `latest` offers: the only one with a machine.
@@ -49,21 +49,21 @@ def test_the_newest_ten_and_how_many_are_left_out(ask: Asked, door: Door, clock:
         assert (found.version, found.truncated) == (None, False)
 
 
-def test_channels_troubled_and_forks_are_kept(ask: Asked, door: Door, clock: Clock) -> None:
-    built = chain(door, clock, 30)
-    assign(door, built[3])
-    assign(door, built[3], "old")
-    revoke(door, built[5])
+def test_channels_troubled_and_forks_are_kept(ask: Asked, api: ApiClient, clock: Clock) -> None:
+    built = chain(api, clock, 30)
+    assign(api, built[3])
+    assign(api, built[3], "old")
+    revoke(api, built[5])
     note = {"deprecation": {"reason": "slow"}}
-    assert door.patch(built[7]["url"], "alice", note).status_code == 200
+    assert api.patch(built[7]["url"], "alice", note).status_code == 200
     # To come, so not troubled yet.
     note = {"deprecation": {"reason": "soon", "at": later(clock(), days=3)}}
-    assert door.patch(built[9]["url"], "alice", note).status_code == 200
+    assert api.patch(built[9]["url"], "alice", note).status_code == 200
     # Ended: nothing to warn of any more.
-    revoke(door, built[10])
-    assert door.delete(built[10]["url"], "alice").status_code == 204
+    revoke(api, built[10])
+    assert api.delete(built[10]["url"], "alice").status_code == 204
     clock.move(days=1)
-    fork = publish(door, "fork", parent=built[11]["id"])
+    fork = publish(api, "fork", parent=built[11]["id"])
     found = ask("open")
     kept = ["open-1.0", "v4", "v6", "v8", "v12"]
     assert names(found) == [*kept, *(f"v{number}" for number in range(22, 31)), "fork"]
@@ -79,10 +79,10 @@ def test_channels_troubled_and_forks_are_kept(ask: Asked, door: Door, clock: Clo
     assert "v10" in names(ask("open"))
 
 
-def test_many_troubled_are_bounded(ask: Asked, door: Door, clock: Clock) -> None:
-    built = chain(door, clock, 30)
+def test_many_troubled_are_bounded(ask: Asked, api: ApiClient, clock: Clock) -> None:
+    built = chain(api, clock, 30)
     for version in built[:18]:
-        revoke(door, version)
+        revoke(api, version)
     found = ask("open")
     shown = [f"v{number}" for number in (*range(7, 19), *range(21, 31))]
     assert names(found) == ["open-1.0", *shown]
@@ -90,7 +90,7 @@ def test_many_troubled_are_bounded(ask: Asked, door: Door, clock: Clock) -> None
 
 
 @pytest.fixture
-def built(door: Door, world: World, clock: Clock) -> dict[str, Any]:
+def built(api: ApiClient, world: World, clock: Clock) -> dict[str, Any]:
     """open's v1 … v20, and in other images what they were built on and what was built on them:
 
     base (public)   base-1 ← v5, base-2 ← v6
@@ -98,17 +98,17 @@ def built(door: Door, world: World, clock: Clock) -> dict[str, Any]:
     shared          v6 ← shared-2.0 (shared with lab) ← last-1 of the public image last
     """
     for name in ("base", "last"):
-        made(door, f"{API}/images", "alice", name=f"{name} image", is_public=True)
-    root = publish(door, "root", image="closed")
-    one = publish(door, "base-1", image="base", parent=root["id"])
-    two = publish(door, "base-2", image="base", parent=one["id"])
+        made(api, f"{API}/images", "alice", name=f"{name} image", is_public=True)
+    root = publish(api, "root", image="closed")
+    one = publish(api, "base-1", image="base", parent=root["id"])
+    two = publish(api, "base-2", image="base", parent=one["id"])
     found = {"base-1": one, "base-2": two}
-    for version in chain(door, clock, 4):
+    for version in chain(api, clock, 4):
         found[version["name"]] = version
     for number, above in ((5, one), (6, two)):
         clock.move(days=1)
-        found[f"v{number}"] = publish(door, f"v{number}", parent=above["id"])
-    for version in chain(door, clock, 20, 7, found["v6"]["id"]):
+        found[f"v{number}"] = publish(api, f"v{number}", parent=above["id"])
+    for version in chain(api, clock, 20, 7, found["v6"]["id"]):
         found[version["name"]] = version
     for name, image, parent, groups in (
         ("closed-2.0", "closed", "v5", []),
@@ -118,7 +118,7 @@ def built(door: Door, world: World, clock: Clock) -> dict[str, Any]:
     ):
         clock.move(hours=1)
         above = found[parent]["id"]
-        found[name] = publish(door, name, image=image, parent=above, membership=groups)
+        found[name] = publish(api, name, image=image, parent=above, membership=groups)
     return found
 
 
@@ -126,7 +126,7 @@ NEWEST = [f"v{number}" for number in range(11, 21)]
 
 
 def test_kin_in_other_images_as_far_as_the_reader_sees(
-    ask: Asked, door: Door, world: World, built: dict[str, Any]
+    ask: Asked, api: ApiClient, world: World, built: dict[str, Any]
 ) -> None:
     for who in (None, "charlie"):
         found = ask("open", who)
@@ -161,12 +161,12 @@ def test_kin_in_other_images_as_far_as_the_reader_sees(
 
 
 def test_hidden_versions_are_not_counted(
-    ask: Asked, door: Door, clock: Clock, world: World
+    ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     for number in range(1, 24):
         clock.move(hours=1)
         shared = ["lab"] if number % 2 else []
-        publish(door, f"s{number}", image="shared", membership=shared)
+        publish(api, f"s{number}", image="shared", membership=shared)
     with pytest.raises(NotFound):
         ask("shared", "charlie")
     assert gaps(ask("shared", "bob")) == [(2, "shared-1.0", "s5")]
@@ -174,7 +174,7 @@ def test_hidden_versions_are_not_counted(
 
 
 def test_what_is_hidden_makes_nothing_else_show(
-    ask: Asked, door: Door, clock: Clock, world: World
+    ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     """Of shared, v1 … v14 are shared with lab, and what else there is, is alice's alone."""
     lab = {"membership": ["lab"]}
@@ -183,7 +183,7 @@ def test_what_is_hidden_makes_nothing_else_show(
     def build(name: str, parent: str | None, image: str = "shared", **more: Any) -> None:
         clock.move(hours=1)
         above = built[parent]["id"] if parent else None
-        built[name] = publish(door, name, image=image, parent=above, **more)
+        built[name] = publish(api, name, image=image, parent=above, **more)
 
     for number in range(1, 15):
         build(f"v{number}", f"v{number - 1}" if number > 1 else None, **lab)
@@ -210,11 +210,11 @@ def test_what_is_hidden_makes_nothing_else_show(
 
 
 def test_the_newest_that_is_hidden_makes_nothing_stale(
-    ask: Asked, door: Door, clock: Clock, world: World
+    ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     def built(name: str, **more: Any) -> Any:
         clock.move(hours=1)
-        return publish(door, name, **more)
+        return publish(api, name, **more)
 
     def stale(who: Who) -> bool:
         return {node.name: node.stale for node in ask("open", who).nodes}["child"]
@@ -228,36 +228,38 @@ def test_the_newest_that_is_hidden_makes_nothing_stale(
     assert (stale(None), stale("bob"), stale("alice")) == (False, True, True)
 
 
-def test_restricted_channels_show_to_whom_they_name(ask: Asked, door: Door, world: World) -> None:
-    assign(door, world.versions["open"], "inner")
+def test_restricted_channels_show_to_whom_they_name(
+    ask: Asked, api: ApiClient, world: World
+) -> None:
+    assign(api, world.versions["open"], "inner")
     secret = {"restricted": True, "groups": ["lab"]}
-    assert door.patch(channel("inner"), "alice", secret).status_code == 200
+    assert api.patch(channel("inner"), "alice", secret).status_code == 200
     for who in READERS:
         seen = ("inner", "latest") if who in ("bob", "alice", "dora") else ("latest",)
         assert channels(ask("open", who)) == {"open-1.0": seen}
 
 
 def test_a_channel_at_a_hidden_version_leads_nowhere(
-    ask: Asked, door: Door, clock: Clock, world: World
+    ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     assert channels(ask("shared", "bob")) == {"shared-1.0": ("latest",)}
-    own = publish(door, "own", image="shared")
-    assign(door, own, image="shared")
+    own = publish(api, "own", image="shared")
+    assign(api, own, image="shared")
     assert channels(ask("shared", "bob")) == {"shared-1.0": ("latest",)}
     assert channels(ask("shared", "alice"))["own"] == ("stable",)
 
 
-def test_channels_of_other_images(ask: Asked, door: Door, built: dict[str, Any]) -> None:
-    assign(door, built["base-1"], image="base")
+def test_channels_of_other_images(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
+    assign(api, built["base-1"], image="base")
     assert channels(ask("open"))["base-1"] == ("stable",)
     placed = {"provider": "east", "identifier": "base-2", "version": built["base-2"]["id"]}
-    made(door, f"{API}/provider_machines", "alice", architecture="x86_64", **placed)
+    made(api, f"{API}/provider_machines", "alice", architecture="x86_64", **placed)
     assert channels(ask("open"))["base-2"] == ("latest",)
-    revoke(door, built["base-1"])
+    revoke(api, built["base-1"])
     assert "base-1" not in channels(ask("open"))
 
 
-def test_stale_is_what_the_rule_says(ask: Asked, door: Door, built: dict[str, Any]) -> None:
+def test_stale_is_what_the_rule_says(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
     def stale(who: Who) -> set[str]:
         return {node.name for node in ask("open", who).nodes if node.stale}
 
@@ -265,10 +267,10 @@ def test_stale_is_what_the_rule_says(ask: Asked, door: Door, built: dict[str, An
     assert {"v5", "v20"} <= stale(None)
     assert "v6" not in stale(None)
     before = stale(None)
-    release(door, "base-3", image="base")
+    release(api, "base-3", image="base")
     assert stale(None) == before | {"v6"}
     # What only its keepers see makes nothing stale for others.
-    assert door.delete(f"{API}/images/last-image", "alice").status_code == 204
+    assert api.delete(f"{API}/images/last-image", "alice").status_code == 204
     assert "last-1" in names(ask("open", "alice"))
     assert "last-1" not in names(ask("open", "bob"))
 
@@ -282,8 +284,8 @@ def test_who_may_not_see_the_image(ask: Asked, world: World) -> None:
             ask(world.versions[name])
 
 
-def test_an_image_without_versions_that_one_may_read(ask: Asked, door: Door) -> None:
-    made(door, f"{API}/images", "alice", name="void image", is_public=True)
+def test_an_image_without_versions_that_one_may_read(ask: Asked, api: ApiClient) -> None:
+    made(api, f"{API}/images", "alice", name="void image", is_public=True)
     found = ask("void")
     assert (found.nodes, found.edges, found.gaps, found.lanes) == ((), (), (), ())
 
@@ -291,7 +293,7 @@ def test_an_image_without_versions_that_one_may_read(ask: Asked, door: Door) -> 
 # ── around a version ───────────────────────────────────────────────────────────────────────
 
 
-def test_around_a_version(ask: Asked, door: Door, built: dict[str, Any]) -> None:
+def test_around_a_version(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
     found = ask(built["v6"]["id"])
     assert found.version == built["v6"]["id"]
     # Beside it, the newest, where channels point, and its own line: twelve below, base above.
@@ -315,7 +317,7 @@ def test_around_a_version(ask: Asked, door: Door, built: dict[str, Any]) -> None
 
 
 def test_around_a_version_whose_kin_are_hidden(
-    ask: Asked, door: Door, built: dict[str, Any]
+    ask: Asked, api: ApiClient, built: dict[str, Any]
 ) -> None:
     found = ask(built["last-1"]["id"], "charlie")
     assert (names(found), found.edges) == (["last-1"], ())

@@ -12,14 +12,14 @@ from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
 from tests.support.actions import made, publish
 from tests.support.cast import World
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.lifecycle_steps import API
 from tests.support.lineage.reading import Asked, names
 
 
 @pytest.fixture
-def ask(db: Database, world: World, door: Door) -> Asked:
-    return Asked(db, world, door)
+def ask(db: Database, world: World, api: ApiClient) -> Asked:
+    return Asked(db, world, api)
 
 
 MANY = 10_000
@@ -108,7 +108,7 @@ def test_ten_thousand(db: Database, ask: Asked, world: World, shape: str) -> Non
         found = ask(key)
         assert found.nodes
         total = sum(gap.count for gap in found.gaps) + len(names(found, found.image))
-        versions = ask.door.get(f"/image_versions?image_id={found.image}").json["count"]
+        versions = ask.api.get(f"/image_versions?image_id={found.image}").json["count"]
         if key == "open":
             assert total == versions
 
@@ -124,9 +124,9 @@ def test_three_hundred_are_shown_at_most(ask: Asked, world: World, db: Database)
     assert {node.id for node in found.nodes if node.image != found.image} <= joined <= shown
 
 
-def test_images_are_bounded(ask: Asked, door: Door, world: World) -> None:
+def test_images_are_bounded(ask: Asked, api: ApiClient, world: World) -> None:
     for number in range(graph.MOST_IMAGES + 2):
-        made(door, f"{API}/images", "alice", name=f"i{number} image", is_public=True)
-        publish(door, f"child-{number}", image=f"i{number}", parent=world.versions["open"])
+        made(api, f"{API}/images", "alice", name=f"i{number} image", is_public=True)
+        publish(api, f"child-{number}", image=f"i{number}", parent=world.versions["open"])
     found = ask("open")
     assert (len(found.lanes), found.truncated) == (graph.MOST_IMAGES, True)

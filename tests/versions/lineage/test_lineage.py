@@ -12,16 +12,16 @@ from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
 from tests.support.actions import publish
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import API, release, revoke
 
 Found = tuple[list[str], set[tuple[str, str]]]
 
 
-def found(door: Door, version: Any, who: str | None = "alice", query: str = "") -> Found:
+def found(api: ApiClient, version: Any, who: str | None = "alice", query: str = "") -> Found:
     """The names of the nodes, in their order, and of the edges."""
     key = version["id"] if isinstance(version, dict) else version
-    answer = door.get(f"/image_versions/{key}/lineage{query}", who)
+    answer = api.get(f"/image_versions/{key}/lineage{query}", who)
     assert answer.status_code == 200, answer.text
     names = {it["id"]: it["name"] for it in answer.json["nodes"]}
     assert len(names) == len(answer.json["nodes"])
@@ -31,54 +31,54 @@ def found(door: Door, version: Any, who: str | None = "alice", query: str = "") 
 
 
 @pytest.fixture
-def tree(door: Door, world: World) -> dict[str, Any]:
+def tree(api: ApiClient, world: World) -> dict[str, Any]:
     """open-1.0 ← a ← (b, c ← d); `a` is private to alice and lab, `d` to alice."""
     root = world.versions["open"]
-    a = publish(door, "a", image="shared", parent=root, membership=["lab"])
-    b = publish(door, "b", parent=a["id"])
-    c = publish(door, "c", parent=a["id"])
-    d = publish(door, "d", image="closed", parent=c["id"])
+    a = publish(api, "a", image="shared", parent=root, membership=["lab"])
+    b = publish(api, "b", parent=a["id"])
+    c = publish(api, "c", parent=a["id"])
+    d = publish(api, "d", image="closed", parent=c["id"])
     return {"root": {"id": root}, "a": a, "b": b, "c": c, "d": d}
 
 
-def test_who_may_not_read_the_version(door: Door, tree: dict[str, Any]) -> None:
+def test_who_may_not_read_the_version(api: ApiClient, tree: dict[str, Any]) -> None:
     for who in (None, "charlie"):
         for name in ("a", "d"):
-            assert code(door.get(f"{tree[name]['url']}/lineage", who)) == "404 not_found"
-    assert code(door.get("/image_versions/nowhere/lineage")) == "404 not_found"
-    assert code(door.get(f"{tree['b']['url']}/lineage", "wrong")) == "401 token_invalid"
+            assert code(api.get(f"{tree[name]['url']}/lineage", who)) == "404 not_found"
+    assert code(api.get("/image_versions/nowhere/lineage")) == "404 not_found"
+    assert code(api.get(f"{tree['b']['url']}/lineage", "wrong")) == "401 token_invalid"
 
 
-def test_it_is_cut_where_sight_stops(door: Door, tree: dict[str, Any]) -> None:
+def test_it_is_cut_where_sight_stops(api: ApiClient, tree: dict[str, Any]) -> None:
     for who in (None, "charlie"):
-        assert found(door, tree["root"], who) == (["open-1.0"], set())
-        assert found(door, tree["b"], who) == (["b"], set())
-        assert found(door, tree["c"], who) == (["c"], set())
+        assert found(api, tree["root"], who) == (["open-1.0"], set())
+        assert found(api, tree["b"], who) == (["b"], set())
+        assert found(api, tree["c"], who) == (["c"], set())
         for name in ("root", "b", "c"):
-            text = door.get(f"/image_versions/{tree[name]['id']}/lineage", who).text
+            text = api.get(f"/image_versions/{tree[name]['id']}/lineage", who).text
             for hidden in ("a", "d"):
                 assert tree[hidden]["id"] not in text
-    names, edges = found(door, tree["root"], "bob")
+    names, edges = found(api, tree["root"], "bob")
     assert (names[:2], sorted(names[2:])) == (["open-1.0", "a"], ["b", "c"])
     assert edges == {("open-1.0", "a"), ("a", "b"), ("a", "c")}
-    names, edges = found(door, tree["c"])
+    names, edges = found(api, tree["c"])
     assert sorted(names) == ["a", "c", "d", "open-1.0"]
     assert edges == {("open-1.0", "a"), ("a", "c"), ("c", "d")}
 
 
-def test_direction_and_depth(door: Door, tree: dict[str, Any]) -> None:
-    assert found(door, tree["c"], query="?direction=ancestors")[0] == ["c", "a", "open-1.0"]
-    assert found(door, tree["c"], query="?direction=descendants")[0] == ["c", "d"]
-    assert found(door, tree["c"], query="?direction=ancestors&depth=1")[0] == ["c", "a"]
-    assert found(door, tree["c"], query="?depth=0") == (["c"], set())
-    assert sorted(found(door, tree["a"], query="?depth=1")[0]) == ["a", "b", "c", "open-1.0"]
-    assert len(found(door, tree["root"], query="?depth=99999999")[0]) == 5
+def test_direction_and_depth(api: ApiClient, tree: dict[str, Any]) -> None:
+    assert found(api, tree["c"], query="?direction=ancestors")[0] == ["c", "a", "open-1.0"]
+    assert found(api, tree["c"], query="?direction=descendants")[0] == ["c", "d"]
+    assert found(api, tree["c"], query="?direction=ancestors&depth=1")[0] == ["c", "a"]
+    assert found(api, tree["c"], query="?depth=0") == (["c"], set())
+    assert sorted(found(api, tree["a"], query="?depth=1")[0]) == ["a", "b", "c", "open-1.0"]
+    assert len(found(api, tree["root"], query="?depth=99999999")[0]) == 5
 
 
-def test_the_answer(door: Door, world: World, tree: dict[str, Any]) -> None:
-    revoke(door, tree["a"], descendants=True)
-    release(door, "newer")
-    answer = door.get(f"{tree['c']['url']}/lineage?direction=ancestors").json
+def test_the_answer(api: ApiClient, world: World, tree: dict[str, Any]) -> None:
+    revoke(api, tree["a"], descendants=True)
+    release(api, "newer")
+    answer = api.get(f"{tree['c']['url']}/lineage?direction=ancestors").json
     keys = ["root", "direction", "depth", "truncated", "nodes", "edges"]
     assert list(answer) == keys
     assert (answer["root"], answer["direction"]) == (tree["c"]["id"], "ancestors")
@@ -100,16 +100,14 @@ def test_the_answer(door: Door, world: World, tree: dict[str, Any]) -> None:
         "revoked",
         {"id": tree["a"]["id"]},
     )
-    nodes = {
-        it["name"]: it for it in door.get(f"{tree['c']['url']}/lineage", "alice").json["nodes"]
-    }
+    nodes = {it["name"]: it for it in api.get(f"{tree['c']['url']}/lineage", "alice").json["nodes"]}
     assert {name for name, it in nodes.items() if it["stale"]} == {"a", "d"}
     both = [
         f"{base}/{tree['c']['id']}/lineage" for base in ("/image_versions", f"{API}/image_versions")
     ]
-    assert door.get(both[0], "bob").content == door.get(both[1], "bob").content
-    etag = door.get(both[0]).headers["etag"]
-    assert door.get(both[0], headers={"If-None-Match": etag}).status_code == 304
+    assert api.get(both[0], "bob").content == api.get(both[1], "bob").content
+    etag = api.get(both[0]).headers["etag"]
+    assert api.get(both[0], headers={"If-None-Match": etag}).status_code == 304
 
 
 @pytest.mark.parametrize(
@@ -127,8 +125,8 @@ def test_the_answer(door: Door, world: World, tree: dict[str, Any]) -> None:
         "levels=2",
     ],
 )
-def test_wrong_parameters(door: Door, world: World, query: str) -> None:
-    answer = door.get(f"/image_versions/{world.versions['open']}/lineage?{query}")
+def test_wrong_parameters(api: ApiClient, world: World, query: str) -> None:
+    answer = api.get(f"/image_versions/{world.versions['open']}/lineage?{query}")
     assert code(answer) in ("400 parameter_invalid", "400 parameter_unknown")
     assert answer.json["errors"][0]["field"] == query.split("=")[0]
 
@@ -177,7 +175,7 @@ def timed(db: Database, *asked: Any) -> tuple[dict[str, Any], float, list[str]]:
 
 @pytest.mark.parametrize("shape", ["chain", "fan"])
 def test_ten_thousand_in_one_statement(
-    db: Database, door: Door, world: World, shape: str, record_property: Any
+    db: Database, api: ApiClient, world: World, shape: str, record_property: Any
 ) -> None:
     grow(db, world, (lambda number: number - 1) if shape == "chain" else lambda number: 0)
     root = world.versions["open"]
@@ -201,19 +199,21 @@ def test_ten_thousand_in_one_statement(
         assert len(answer["nodes"]) == 1
 
 
-def test_a_chain_of_ten_thousand_is_revoked_whole(db: Database, door: Door, world: World) -> None:
+def test_a_chain_of_ten_thousand_is_revoked_whole(
+    db: Database, api: ApiClient, world: World
+) -> None:
     grow(db, world, lambda number: number - 1)
     begun = time.perf_counter()
-    answer = revoke(door, world.versions["open"], descendants=True)
+    answer = revoke(api, world.versions["open"], descendants=True)
     spent = time.perf_counter() - begun
     assert answer.json["versions_count"] == MANY + 1
     print(f"\nrevoking a chain of {MANY} on {db.dialect}: {spent:.2f} s")
-    last = door.get(f"/image_versions/10000000-0000-7000-8000-{MANY:012x}").json
+    last = api.get(f"/image_versions/10000000-0000-7000-8000-{MANY:012x}").json
     assert last["revoked"]["inherited_from"]["name"] == "open-1.0"
     begun = time.perf_counter()
-    cut = door.patch(
+    cut = api.patch(
         "/image_versions/10000000-0000-7000-8000-000000000001", "alice", {"parent": None}
     )
     assert (cut.status_code, cut.json["state"]) == (200, "current")
     print(f"cutting it off: {time.perf_counter() - begun:.2f} s")
-    assert door.get("/image_versions?revoked=true").json["count"] == 1
+    assert api.get("/image_versions?revoked=true").json["count"] == 1

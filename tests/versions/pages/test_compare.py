@@ -10,7 +10,7 @@ from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.store.db import Database
 from tests.support.cast import World
 from tests.support.pages.releases import HOSTILE, edit, publish, revoke
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 BASE = "/images/open-image/compare"
 
@@ -28,7 +28,7 @@ def line(db: Database, world: World) -> dict[str, str]:
     return {"open-1.0": world.versions["open"], "2": two, "3": three, "4": four, "2b": side}
 
 
-def table(page: Seen) -> dict[str, list[str]]:
+def table(page: PageResponse) -> dict[str, list[str]]:
     """What differs: the cells by the heading of their row."""
     found = {}
     for row in re.findall(r'<tr role="row"><th scope="row".*?</tr>', page.text, re.DOTALL):

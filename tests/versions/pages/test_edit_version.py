@@ -10,24 +10,24 @@ from goldenrod.catalogue.versions import versions
 from goldenrod.store.db import Database
 from tests.support.actions import everything, made, publish, version_of
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 NEW = "/images/open-image/versions/new"
 OPEN = "/images/open-image/versions/open-1.0"
 PAGES = ("edit", "end", "restore", "machines")
 
 
-def named(door: Door, image: str, name: str) -> Any:
-    [found] = door.all(f"/image_versions?image_id={image}-image&name={name}", "dora")
-    return version_of(door, found["id"])
+def named(api: ApiClient, image: str, name: str) -> Any:
+    [found] = api.all(f"/image_versions?image_id={image}-image&name={name}", "dora")
+    return version_of(api, found["id"])
 
 
 def edit_as(db: Database, world: World, who: str, key: str, **changed: Any) -> None:
     """What somebody else does meanwhile."""
     with db.write() as tx:
         actor = world.actor(tx, who)
-        row = versions.take_version(tx, actor, key)
+        row = versions.version_for_change(tx, actor, key)
         publishing.edit_version(tx, actor, row, bodies.VersionPatch(**changed))
 
 
@@ -72,7 +72,7 @@ def test_without_the_forms_token_nothing_happens(db: Database, alice: Visitor, p
 
 
 def test_a_version_is_published_with_all_that_it_has(
-    alice: Visitor, door: Door, world: World
+    alice: Visitor, api: ApiClient, world: World
 ) -> None:
     page = alice.get(f"{NEW}?parent=open-1.0")
     assert page.form(NEW).fields["parent"] == ["open-1.0"]
@@ -102,7 +102,7 @@ def test_a_version_is_published_with_all_that_it_has(
     )
     assert done.status == 303, done.words
     assert done.headers["location"] == "/images/open-image/versions/2.0%20beta"
-    version = named(door, "open", "2.0 beta")
+    version = named(api, "open", "2.0 beta")
     assert version["change_log"] == "**New**\nkernel"
     assert version["parent"]["name"] == "open-1.0"
     assert [one["title"] for one in version["licenses"]] == ["Apache 2.0"]
@@ -113,26 +113,26 @@ def test_a_version_is_published_with_all_that_it_has(
     assert (version["min_cpu"], version["min_mem"]) == (2, 4096)
     assert version["doc_object_id"] == "10.1000/182"
     assert version["start_date"] == "2026-06-20T08:00:00.000000Z"
-    machines = door.all(f"/api/v2/provider_machines?version_id={version['id']}", "alice")
+    machines = api.all(f"/api/v2/provider_machines?version_id={version['id']}", "alice")
     assert {(m["provider"]["slug"], m["identifier"], m["size_gb"]) for m in machines} == {
         ("east", "ami-2", 8),
         ("west", "ami-3", None),
     }
 
 
-def test_a_name_alone_is_enough(alice: Visitor, door: Door) -> None:
+def test_a_name_alone_is_enough(alice: Visitor, api: ApiClient) -> None:
     done = alice.submit(alice.get(NEW), NEW, name="1.1", follow=False)
     assert done.status == 303
-    version = named(door, "open", "1.1")
+    version = named(api, "open", "1.1")
     assert (version["allow_imaging"], version["parent"], version["machines"]) == (True, None, [])
 
 
 def test_what_is_empty_is_taken_over_and_what_is_not_is_told(
-    visitor: Visitor, door: Door, world: World
+    visitor: Visitor, api: ApiClient, world: World
 ) -> None:
     """bob builds, in an image that he keeps, on what alice shares with him."""
     publish(
-        door,
+        api,
         "base",
         image="shared",
         membership=["lab"],
@@ -148,17 +148,17 @@ def test_what_is_empty_is_taken_over_and_what_is_not_is_told(
     told = visitor.get("/account").words
     assert "2 is published. Not taken over from base: 1 boot script" in told
     assert "sharing with lab" in told
-    version = named(door, "kept", "2")
+    version = named(api, "kept", "2")
     assert [one["title"] for one in version["licenses"]] == ["Apache 2.0"]
     assert (version["scripts"], version["membership"]) == ([], [])
 
 
-def test_nothing_is_taken_over_where_that_is_said(alice: Visitor, door: Door) -> None:
+def test_nothing_is_taken_over_where_that_is_said(alice: Visitor, api: ApiClient) -> None:
     done = alice.submit(
         alice.get(NEW), NEW, name="bare", parent="open-1.0", inherit=None, follow=False
     )
     assert done.status == 303
-    assert named(door, "open", "bare")["licenses"] == []
+    assert named(api, "open", "bare")["licenses"] == []
 
 
 def test_the_same_form_sent_twice_publishes_once(alice: Visitor, db: Database) -> None:
@@ -214,18 +214,18 @@ def test_hidden_versions_are_no_parents(visitor: Visitor, world: World) -> None:
 
 
 def test_building_on_what_is_revoked_has_to_be_said(
-    alice: Visitor, door: Door, world: World
+    alice: Visitor, api: ApiClient, world: World
 ) -> None:
     key = world.versions["open"]
     revoked = {"reason": "bad", "descendants": True}
-    assert door.post(f"/image_versions/{key}/revoke", "alice", revoked).status_code == 200
+    assert api.post(f"/image_versions/{key}/revoke", "alice", revoked).status_code == 200
     page = alice.get(NEW)
     assert "allow_revoked_parent" not in page.text
     refused = alice.submit(page, NEW, name="2", parent="open-1.0")
     assert (refused.status, "Build on it all the same" in refused.words) == (409, True)
     done = alice.submit(refused, NEW, allow_revoked_parent="on", follow=False)
     assert done.status == 303
-    assert named(door, "open", "2")["state"] == "revoked"
+    assert named(api, "open", "2")["state"] == "revoked"
 
 
 def test_one_more_row_and_a_preview_keep_what_was_typed(alice: Visitor, db: Database) -> None:
@@ -246,8 +246,8 @@ def test_one_more_row_and_a_preview_keep_what_was_typed(alice: Visitor, db: Data
 EDIT = f"{OPEN}/edit"
 
 
-def test_every_field_is_edited(alice: Visitor, door: Door, world: World) -> None:
-    publish(door, "0.9")
+def test_every_field_is_edited(alice: Visitor, api: ApiClient, world: World) -> None:
+    publish(api, "0.9")
     page = alice.get(EDIT)
     assert page.form(EDIT).fields["name"] == ["open-1.0"]
     done = alice.submit(
@@ -271,7 +271,7 @@ def test_every_field_is_edited(alice: Visitor, door: Door, world: World) -> None
     key = world.versions["open"]
     assert done.status == 303, done.words
     assert done.headers["location"] == f"/images/open-image/versions/{key}", "its name holds /"
-    version = version_of(door, key)
+    version = version_of(api, key)
     assert (version["name"], version["change_log"]) == ("1.0/final", "other")
     assert version["parent"]["name"] == "0.9"
     assert version["licenses"] == []
@@ -285,10 +285,10 @@ def test_every_field_is_edited(alice: Visitor, door: Door, world: World) -> None
     assert form.fields["scripts"] == [str(world.scripts["setup"]), ""]
 
 
-def test_a_version_moves_to_another_image(alice: Visitor, door: Door, world: World) -> None:
+def test_a_version_moves_to_another_image(alice: Visitor, api: ApiClient, world: World) -> None:
     done = alice.submit(alice.get(EDIT), EDIT, image="closed-image", follow=False)
     assert done.headers["location"] == "/images/closed-image/versions/open-1.0"
-    assert version_of(door, world.versions["open"])["image"]["slug"] == "closed-image"
+    assert version_of(api, world.versions["open"])["image"]["slug"] == "closed-image"
 
 
 def test_moving_where_one_may_not_is_told_at_the_field(visitor: Visitor, db: Database) -> None:
@@ -304,7 +304,7 @@ def test_moving_where_one_may_not_is_told_at_the_field(visitor: Visitor, db: Dat
 
 
 def test_a_form_sent_as_it_is_changes_nothing(
-    alice: Visitor, db: Database, door: Door, world: World
+    alice: Visitor, db: Database, api: ApiClient, world: World
 ) -> None:
     edit_as(
         db,
@@ -326,7 +326,7 @@ def test_a_form_sent_as_it_is_changes_nothing(
 
 
 def test_a_parent_that_one_may_not_see_stays(
-    visitor: Visitor, db: Database, door: Door, world: World
+    visitor: Visitor, db: Database, api: ApiClient, world: World
 ) -> None:
     """bob keeps a version that was built on one of alice's: he sees its id, and saves all the same."""
     edit_as(db, world, "alice", world.versions["kept"], parent=world.versions["closed"])
@@ -336,18 +336,18 @@ def test_a_parent_that_one_may_not_see_stays(
     assert page.form(address).fields["parent"] == [world.versions["closed"]]
     assert "closed-1.0" not in page.text
     assert visitor.submit(page, address, change_log="new", follow=False).status == 303
-    assert version_of(door, world.versions["kept"])["parent"]["name"] == "closed-1.0"
+    assert version_of(api, world.versions["kept"])["parent"]["name"] == "closed-1.0"
 
 
 @pytest.fixture
-def met(alice: Visitor, db: Database, world: World) -> Seen:
+def met(alice: Visitor, db: Database, world: World) -> PageResponse:
     page = alice.get(EDIT)
     edit_as(db, world, "dora", world.versions["open"], change_log="dora's log", min_cpu=4)
     return alice.submit(page, EDIT, change_log="my log", min_mem="64")
 
 
 def test_both_texts_are_shown_where_somebody_saved_first(
-    met: Seen, alice: Visitor, door: Door, world: World
+    met: PageResponse, alice: Visitor, api: ApiClient, world: World
 ) -> None:
     assert met.status == 412
     assert "dora saved first" in met.words
@@ -355,17 +355,17 @@ def test_both_texts_are_shown_where_somebody_saved_first(
     assert "my log</pre>" in met.text
     form = met.form(EDIT)
     assert (form.fields["change_log"], form.fields["min_cpu"]) == (["my log"], ["4"])
-    assert version_of(door, world.versions["open"])["change_log"] == "dora's log"
+    assert version_of(api, world.versions["open"])["change_log"] == "dora's log"
     assert alice.submit(met, EDIT, follow=False).status == 303
-    version = version_of(door, world.versions["open"])
+    version = version_of(api, world.versions["open"])
     assert (version["change_log"], version["min_cpu"], version["min_mem"]) == ("my log", 4, 64)
 
 
 def test_what_is_chosen_is_told_by_name(
-    alice: Visitor, db: Database, door: Door, world: World
+    alice: Visitor, db: Database, api: ApiClient, world: World
 ) -> None:
     body = {"title": "MIT", "type": "SPDX", "text": "MIT"}
-    mit = str(made(door, "/api/v2/licenses", "alice", **body)["id"])
+    mit = str(made(api, "/api/v2/licenses", "alice", **body)["id"])
     page = alice.get(EDIT)
     key = world.versions["open"]
     edit_as(db, world, "dora", key, scripts=[world.scripts["setup"]], exclude_from_latest=True)
@@ -382,21 +382,23 @@ def test_what_is_chosen_is_told_by_name(
     assert met.form(EDIT).fields["allow_imaging"] == [""]
 
 
-def test_theirs_can_be_taken(met: Seen, alice: Visitor, door: Door, world: World) -> None:
+def test_theirs_can_be_taken(
+    met: PageResponse, alice: Visitor, api: ApiClient, world: World
+) -> None:
     page = alice.submit(met, EDIT, button=("do", "take:change_log"))
     assert page.form(EDIT).fields["change_log"] == ["dora's log"]
     assert alice.submit(page, EDIT, follow=False).status == 303
-    version = version_of(door, world.versions["open"])
+    version = version_of(api, world.versions["open"])
     assert (version["change_log"], version["min_mem"]) == ("dora's log", 64)
 
 
 # ── ending and restoring ───────────────────────────────────────────────────────────────────
 
 
-def test_ending_says_what_it_touches_first(alice: Visitor, db: Database, door: Door) -> None:
-    publish(door, "1.1", parent=named(door, "open", "open-1.0")["id"])
-    put = door.ask(
-        "PUT", "/api/v2/images/open-image/channels/stable", "alice", {"version": _key(door)}
+def test_ending_says_what_it_touches_first(alice: Visitor, db: Database, api: ApiClient) -> None:
+    publish(api, "1.1", parent=named(api, "open", "open-1.0")["id"])
+    put = api.ask(
+        "PUT", "/api/v2/images/open-image/channels/stable", "alice", {"version": _key(api)}
     )
     assert put.status_code == 201
     before = everything(db)
@@ -408,37 +410,37 @@ def test_ending_says_what_it_touches_first(alice: Visitor, db: Database, door: D
     assert everything(db) == before
 
 
-def _key(door: Door) -> str:
-    return str(named(door, "open", "open-1.0")["id"])
+def _key(api: ApiClient) -> str:
+    return str(named(api, "open", "open-1.0")["id"])
 
 
-def test_ending_and_undoing_it(alice: Visitor, db: Database, door: Door, world: World) -> None:
+def test_ending_and_undoing_it(alice: Visitor, db: Database, api: ApiClient, world: World) -> None:
     key = world.versions["open"]
     edit_as(db, world, "alice", key, end_date="2027-01-01T00:00:30.5Z")
     done = alice.submit(alice.get(f"{OPEN}/end"), f"{OPEN}/end", follow=False)
     assert (done.status, done.headers["location"]) == (303, OPEN)
-    assert version_of(door, key)["state"] == "ended"
+    assert version_of(api, key)["state"] == "ended"
     notice = alice.get("/account")
     assert "open-1.0 has ended." in notice.words
     back = alice.submit(notice, f"{OPEN}/restore", follow=False)
     assert (back.status, back.headers["location"]) == (303, OPEN)
-    assert version_of(door, key)["end_date"] == "2027-01-01T00:00:30.500000Z"
+    assert version_of(api, key)["end_date"] == "2027-01-01T00:00:30.500000Z"
 
 
-def test_restoring_says_what_comes_back(alice: Visitor, db: Database, door: Door) -> None:
-    key = _key(door)
+def test_restoring_says_what_comes_back(alice: Visitor, db: Database, api: ApiClient) -> None:
+    key = _key(api)
     assert "nothing to restore" in alice.get(f"{OPEN}/restore").words
-    door.delete(f"/image_versions/{key}", "alice")
+    api.delete(f"/image_versions/{key}", "alice")
     assert "ended already" in alice.get(f"{OPEN}/end").words
     before = everything(db)
     page = alice.get(f"{OPEN}/restore")
     assert "Who will see it again: everybody" in page.words
     assert everything(db) == before
     alice.submit(page, f"{OPEN}/restore", follow=False)
-    assert version_of(door, key)["end_date"] is None
+    assert version_of(api, key)["end_date"] is None
 
 
-def test_a_version_whose_name_is_new_is_addressed_by_its_id(alice: Visitor, door: Door) -> None:
-    key = publish(door, "new")["id"]
+def test_a_version_whose_name_is_new_is_addressed_by_its_id(alice: Visitor, api: ApiClient) -> None:
+    key = publish(api, "new")["id"]
     page = alice.get(f"/images/open-image/versions/{key}/edit")
     assert page.form(f"/images/open-image/versions/{key}/edit").fields["name"] == ["new"]

@@ -6,8 +6,8 @@ import pytest
 from goldenrod.store.db import Database
 from tests.support.actions import publish
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 IMAGE = "/images/open-image"
 OPEN = f"{IMAGE}/versions/open-1.0"
@@ -19,7 +19,7 @@ def alice(visitor: Visitor) -> Visitor:
     return visitor
 
 
-def undo(visitor: Visitor, page: Seen) -> Seen:
+def undo(visitor: Visitor, page: PageResponse) -> PageResponse:
     """Press the button of the notice: it stands before all other forms of the page."""
     assert "Undo" in page.words
     form = next(one for one in page.forms if one.method == "post")
@@ -105,7 +105,7 @@ STATEMENTS = {
 
 @pytest.mark.parametrize("address", STATEMENTS)
 def test_pages_take_as_many_statements_whatever_there_is(
-    alice: Visitor, db: Database, door: Door, world: World, address: str
+    alice: Visitor, db: Database, api: ApiClient, world: World, address: str
 ) -> None:
     def count() -> int:
         db.trace = []
@@ -116,6 +116,6 @@ def test_pages_take_as_many_statements_whatever_there_is(
     few = count()
     for name in ("1.1", "1.2", "1.3"):
         machines = [{"provider": "east", "identifier": f"ami-{name}"}]
-        publish(door, name, parent=world.versions["open"], machines=machines)
+        publish(api, name, parent=world.versions["open"], machines=machines)
     assert count() == few
     assert few <= STATEMENTS[address]

@@ -4,7 +4,7 @@ import pytest
 
 from goldenrod.store.db import Database
 from tests.support.actions import everything
-from tests.support.client import Door
+from tests.support.client import ApiClient
 from tests.support.pages.visitor import Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
@@ -19,7 +19,7 @@ def alice(visitor: Visitor) -> Visitor:
 MACHINES = f"{OPEN}/machines"
 
 
-def test_a_machine_is_placed_and_that_undone(alice: Visitor, door: Door) -> None:
+def test_a_machine_is_placed_and_that_undone(alice: Visitor, api: ApiClient) -> None:
     page = alice.get(MACHINES)
     assert "2 machines" in page.words
     done = alice.submit(
@@ -33,7 +33,7 @@ def test_a_machine_is_placed_and_that_undone(alice: Visitor, door: Door) -> None
     )
     assert "ami-new is placed." in done.words
     assert "3 machines" in done.words
-    [machine] = door.all("/api/v2/provider_machines?identifier=ami-new", "alice")
+    [machine] = api.all("/api/v2/provider_machines?identifier=ami-new", "alice")
     assert (machine["provider"]["slug"], machine["size_gb"]) == ("west", 20)
     undone = alice.ask(
         "POST",
@@ -43,8 +43,8 @@ def test_a_machine_is_placed_and_that_undone(alice: Visitor, door: Door) -> None
     assert "ami-new has ended." in undone.words
 
 
-def test_a_machine_is_ended_and_given_back(alice: Visitor, door: Door) -> None:
-    [machine] = door.all("/api/v2/provider_machines?identifier=open-east", "alice")
+def test_a_machine_is_ended_and_given_back(alice: Visitor, api: ApiClient) -> None:
+    [machine] = api.all("/api/v2/provider_machines?identifier=open-east", "alice")
     end = f"{MACHINES}/{machine['id']}/end"
     done = alice.submit(alice.get(MACHINES), end)
     assert "open-east has ended." in done.words
@@ -65,7 +65,7 @@ def test_what_is_wrong_with_a_machine(alice: Visitor, db: Database) -> None:
     assert everything(db) == before
 
 
-def test_only_places_of_ones_own_are_offered(visitor: Visitor, door: Door) -> None:
+def test_only_places_of_ones_own_are_offered(visitor: Visitor, api: ApiClient) -> None:
     visitor.sign_in("bob")
     address = "/images/kept-image/versions/kept-1.0/machines"
     page = visitor.get(address)
@@ -74,8 +74,8 @@ def test_only_places_of_ones_own_are_offered(visitor: Visitor, door: Door) -> No
     assert (refused.status, 'id="f-provider-e"' in refused.text) == (403, True)
 
 
-def test_a_machine_of_another_version_is_not_there(alice: Visitor, door: Door) -> None:
-    [machine] = door.all("/api/v2/provider_machines?identifier=closed-east", "alice")
+def test_a_machine_of_another_version_is_not_there(alice: Visitor, api: ApiClient) -> None:
+    [machine] = api.all("/api/v2/provider_machines?identifier=closed-east", "alice")
     token = alice.get(MACHINES).form(MACHINES).fields["token"][0]
     body = f"token={token}"
     assert alice.ask("POST", f"{MACHINES}/{machine['id']}/end", body=body).status == 404

@@ -11,19 +11,19 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.pages.releases import HOSTILE, chosen, edit, promote, publish, revoke, words_of
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
 CLOSED = "/images/closed-image/versions/closed-1.0"
 
 
-def facts(page: Seen) -> dict[str, str]:
+def facts(page: PageResponse) -> dict[str, str]:
     """The facts beside the text."""
     found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page.text, re.DOTALL)
     return {name: " ".join(re.sub("<[^>]*>", " ", text).split()) for name, text in found}
 
 
-def banners(page: Seen) -> list[str]:
+def banners(page: PageResponse) -> list[str]:
     found = re.findall(r'<div class="banner [^"]*">(.*?)</div>', page.text, re.DOTALL)
     return [" ".join(re.sub("<[^>]*>", " ", text).split()) for text in found]
 

@@ -9,8 +9,8 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, publish, version_of
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 OPEN = "/images/open-image/versions/open-1.0"
 REVOKE, RESTORE, DEPRECATE, SHARE = (
@@ -28,22 +28,20 @@ def alice(visitor: Visitor) -> Visitor:
 def assign(db: Database, world: World, key: str, name: str = "stable") -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        image, channel = promoting.take_for_assigning(tx, alice, "open-image", name)
+        image, channel = promoting.channel_for_assigning(tx, alice, "open-image", name)
         promoting.assign(tx, alice, image, channel, name, bodies.Assignment(version=key))
 
 
 @pytest.fixture
-def line(db: Database, world: World, door: Door, clock: Clock) -> list[str]:
+def line(db: Database, world: World, api: ApiClient, clock: Clock) -> list[str]:
     """open-1.0, two built on it one after the other, one of them in another image; stable was
     assigned open-1.0, then 1.1."""
     one = world.versions["open"]
     clock.move(hours=1)
-    two = publish(door, "1.1", parent=one, machines=[{"provider": "east", "identifier": "e1"}])[
-        "id"
-    ]
+    two = publish(api, "1.1", parent=one, machines=[{"provider": "east", "identifier": "e1"}])["id"]
     clock.move(hours=1)
     more = {"image": "closed", "parent": two}
-    three = publish(door, "2", machines=[{"provider": "west", "identifier": "w1"}], **more)["id"]
+    three = publish(api, "2", machines=[{"provider": "west", "identifier": "w1"}], **more)["id"]
     assign(db, world, one)
     assign(db, world, two)
     return [one, two, three]
@@ -113,24 +111,24 @@ def test_channels_show_what_they_would_offer(
 
 
 def test_revoking_and_undoing_it(
-    alice: Visitor, visitor: Visitor, door: Door, line: list[str]
+    alice: Visitor, visitor: Visitor, api: ApiClient, line: list[str]
 ) -> None:
     page = alice.submit(alice.get(REVOKE), REVOKE, descendants="on", button=("do", "count"))
     done = alice.submit(
         page, REVOKE, reason="It leaks.", descendants="on", button=("do", "revoke"), follow=False
     )
     assert (done.status, done.headers["location"]) == (303, OPEN)
-    assert [version_of(door, key)["state"] for key in line] == ["revoked"] * 3
-    assert version_of(door, line[0])["revoked"]["reason"] == "It leaks."
+    assert [version_of(api, key)["state"] for key in line] == ["revoked"] * 3
+    assert version_of(api, line[0])["revoked"]["reason"] == "It leaks."
     notice = alice.get("/account")
     assert "open-1.0 and 2 built on it revoked. 3 channels moved." in notice.words
     undone = alice.submit(notice, RESTORE, follow=False)
     assert (undone.status, undone.headers["location"]) == (303, OPEN)
-    assert [version_of(door, key)["state"] for key in line] == ["current"] * 3
+    assert [version_of(api, key)["state"] for key in line] == ["current"] * 3
 
 
 def test_nothing_is_revoked_but_what_was_shown(
-    alice: Visitor, db: Database, door: Door, line: list[str]
+    alice: Visitor, db: Database, api: ApiClient, line: list[str]
 ) -> None:
     """Another option, or another version meanwhile: it is counted and shown anew."""
     page = alice.get(REVOKE)
@@ -140,12 +138,12 @@ def test_nothing_is_revoked_but_what_was_shown(
     assert "differs from what was shown to you" in other.words
     assert "Revoke 3 versions" in other.words
     assert everything(db) == before
-    publish(door, "3", parent=line[2])
+    publish(api, "3", parent=line[2])
     again = alice.submit(other, REVOKE, button=("do", "revoke"))
     assert "Revoke 4 versions" in again.words
-    assert version_of(door, line[0])["state"] == "current"
+    assert version_of(api, line[0])["state"] == "current"
     assert alice.submit(again, REVOKE, button=("do", "revoke"), follow=False).status == 303
-    assert version_of(door, line[0])["state"] == "revoked"
+    assert version_of(api, line[0])["state"] == "revoked"
 
 
 def test_a_reason_is_needed_and_what_was_typed_is_kept(
@@ -165,20 +163,22 @@ def test_a_reason_is_needed_and_what_was_typed_is_kept(
     assert everything(db) == before
 
 
-def test_revoking_at_a_set_time(alice: Visitor, door: Door, clock: Clock, line: list[str]) -> None:
+def test_revoking_at_a_set_time(
+    alice: Visitor, api: ApiClient, clock: Clock, line: list[str]
+) -> None:
     page = alice.submit(
         alice.get(REVOKE), REVOKE, when="then", at="2026-07-01T08:00", button=("do", "count")
     )
     done = alice.submit(page, REVOKE, reason="soon", button=("do", "revoke"), follow=False)
     assert done.status == 303
-    assert version_of(door, line[0])["state"] == "current"
+    assert version_of(api, line[0])["state"] == "current"
     clock.move(days=30)
-    assert version_of(door, line[0])["state"] == "revoked"
+    assert version_of(api, line[0])["state"] == "revoked"
 
 
-def test_what_is_revoked_leads_to_restoring(alice: Visitor, door: Door, world: World) -> None:
+def test_what_is_revoked_leads_to_restoring(alice: Visitor, api: ApiClient, world: World) -> None:
     key = world.versions["open"]
-    assert door.post(f"/image_versions/{key}/revoke", "alice", {"reason": "bad"}).status_code == 200
+    assert api.post(f"/image_versions/{key}/revoke", "alice", {"reason": "bad"}).status_code == 200
     page = alice.get(REVOKE)
     assert (page.status, RESTORE in page.links) == (200, True)
     assert "It is revoked already: bad" in page.words
@@ -186,10 +186,10 @@ def test_what_is_revoked_leads_to_restoring(alice: Visitor, door: Door, world: W
 
 
 def test_restoring_shows_what_it_touches_first(
-    alice: Visitor, db: Database, door: Door, line: list[str]
+    alice: Visitor, db: Database, api: ApiClient, line: list[str]
 ) -> None:
     body = {"reason": "bad", "descendants": True}
-    assert door.post(f"/image_versions/{line[0]}/revoke", "alice", body).status_code == 200
+    assert api.post(f"/image_versions/{line[0]}/revoke", "alice", body).status_code == 200
     page = alice.get(RESTORE)
     before = everything(db)
     page = alice.get(RESTORE)
@@ -201,12 +201,12 @@ def test_restoring_shows_what_it_touches_first(
     assert everything(db) == before
     done = alice.submit(page, RESTORE, follow=False)
     assert done.status == 303
-    assert version_of(door, line[1])["state"] == "current"
+    assert version_of(api, line[1])["state"] == "current"
 
 
 def test_restoring_twice_is_told(alice: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
-        row = versions.take_version(tx, world.actor(tx, "alice"), world.versions["open"])
+        row = versions.version_for_change(tx, world.actor(tx, "alice"), world.versions["open"])
         revocations.revoke(tx, world.actor(tx, "alice"), row, bodies.Revocation(reason="x"))
     page = alice.get(RESTORE)
     assert alice.submit(page, RESTORE, follow=False).status == 303
@@ -214,9 +214,11 @@ def test_restoring_twice_is_told(alice: Visitor, db: Database, world: World) -> 
     assert (again.status, "no revocation of its own" in again.words) == (409, True)
 
 
-def test_hidden_versions_below_are_not_counted(visitor: Visitor, door: Door, world: World) -> None:
+def test_hidden_versions_below_are_not_counted(
+    visitor: Visitor, api: ApiClient, world: World
+) -> None:
     """bob keeps a version that alice's, in an image closed to him, is built on."""
-    publish(door, "below", image="closed", parent=world.versions["kept"])
+    publish(api, "below", image="closed", parent=world.versions["kept"])
     visitor.sign_in("bob")
     address = "/images/kept-image/versions/kept-1.0/revoke"
     page = visitor.submit(visitor.get(address), address, descendants="on", button=("do", "count"))
@@ -230,7 +232,7 @@ def test_hidden_versions_below_are_not_counted(visitor: Visitor, door: Door, wor
 
 
 def test_deprecating_with_a_replacement_and_undoing_it(
-    alice: Visitor, db: Database, door: Door, line: list[str]
+    alice: Visitor, db: Database, api: ApiClient, line: list[str]
 ) -> None:
     page = alice.get("/images/open-image/versions/1.1/deprecate")
     before = everything(db)
@@ -246,35 +248,35 @@ def test_deprecating_with_a_replacement_and_undoing_it(
         follow=False,
     )
     assert (done.status, done.headers["location"]) == (303, OPEN)
-    told = version_of(door, line[0])
+    told = version_of(api, line[0])
     assert (told["state"], told["deprecation"]["reason"]) == ("deprecated", "Slow.")
     assert told["deprecation"]["replacement"]["name"] == "1.1"
     notice = alice.get("/account")
     assert "open-1.0 is deprecated." in notice.words
     assert alice.submit(notice, DEPRECATE, follow=False).status == 303
-    assert version_of(door, line[0])["deprecation"] is None
+    assert version_of(api, line[0])["deprecation"] is None
 
 
 def test_a_deprecation_is_changed_cleared_and_given_back(
-    alice: Visitor, door: Door, clock: Clock, line: list[str]
+    alice: Visitor, api: ApiClient, clock: Clock, line: list[str]
 ) -> None:
     alice.submit(alice.get(DEPRECATE), DEPRECATE, reason="Slow.", replacement="1.1", follow=False)
-    first = version_of(door, line[0])["deprecation"]
+    first = version_of(api, line[0])["deprecation"]
     clock.move(minutes=90)
     alice.get("/account")
     page = alice.get(DEPRECATE)
     assert page.form(DEPRECATE).fields["replacement"] == ["1.1"]
     alice.submit(page, DEPRECATE, reason="Very slow.", replacement="", follow=False)
-    changed = version_of(door, line[0])["deprecation"]
+    changed = version_of(api, line[0])["deprecation"]
     assert (changed["reason"], changed["replacement"]) == ("Very slow.", None)
     assert changed["at"] == first["at"], "since when stays"
     alice.submit(alice.get("/account"), DEPRECATE, follow=False)
-    assert version_of(door, line[0])["deprecation"] == first
+    assert version_of(api, line[0])["deprecation"] == first
     alice.get("/account")
     alice.submit(alice.get(DEPRECATE), DEPRECATE, button=("do", "clear"), follow=False)
-    assert version_of(door, line[0])["deprecation"] is None
+    assert version_of(api, line[0])["deprecation"] is None
     alice.submit(alice.get("/account"), DEPRECATE, follow=False)
-    assert version_of(door, line[0])["deprecation"] == first
+    assert version_of(api, line[0])["deprecation"] == first
 
 
 def test_what_is_wrong_with_a_deprecation(alice: Visitor, db: Database, line: list[str]) -> None:
@@ -288,10 +290,10 @@ def test_what_is_wrong_with_a_deprecation(alice: Visitor, db: Database, line: li
     assert everything(db) == before
 
 
-def test_somebody_else_deprecated_first(alice: Visitor, door: Door, line: list[str]) -> None:
+def test_somebody_else_deprecated_first(alice: Visitor, api: ApiClient, line: list[str]) -> None:
     page = alice.get(DEPRECATE)
     patch = {"deprecation": {"reason": "theirs"}}
-    assert door.patch(f"/image_versions/{line[0]}", "dora", patch).status_code == 200
+    assert api.patch(f"/image_versions/{line[0]}", "dora", patch).status_code == 200
     met = alice.submit(page, DEPRECATE, reason="mine")
     assert (met.status, "It says now: theirs" in met.words) == (412, True)
     assert met.form(DEPRECATE).fields["reason"] == ["mine"]
@@ -302,32 +304,32 @@ def test_somebody_else_deprecated_first(alice: Visitor, door: Door, line: list[s
 CLOSED = "/images/closed-image/versions/closed-1.0/share"
 
 
-def names(door: Door, world: World) -> list[str]:
-    return [group["name"] for group in version_of(door, world.versions["closed"])["membership"]]
+def names(api: ApiClient, world: World) -> list[str]:
+    return [group["name"] for group in version_of(api, world.versions["closed"])["membership"]]
 
 
-def share_form(page: Seen, button: str) -> dict[str, list[str]]:
+def share_form(page: PageResponse, button: str) -> dict[str, list[str]]:
     """The fields of the form that adds or removes, whichever has them."""
     return next(form.fields for form in page.forms if button in form.fields)
 
 
-def test_sharing_one_more_and_undoing_it(alice: Visitor, door: Door, world: World) -> None:
+def test_sharing_one_more_and_undoing_it(alice: Visitor, api: ApiClient, world: World) -> None:
     page = alice.get(CLOSED)
     assert "It is shared with no group yet" in page.words
     fields = share_form(page, "membership")
     body = f"token={fields['token'][0]}&do=add&membership=charlie"
     done = alice.ask("POST", CLOSED, body=body)
     assert "Shared with charlie." in done.words
-    assert names(door, world) == ["charlie"]
+    assert names(api, world) == ["charlie"]
     assert "Stop sharing with charlie" in done.words
     group = share_form(done, "group")["group"][0]
     undone = alice.ask("POST", CLOSED, body=f"token={fields['token'][0]}&do=remove&group={group}")
     assert "No longer shared with charlie." in undone.words
-    assert names(door, world) == []
+    assert names(api, world) == []
     undo = undone.forms[1]
     assert (undo.action, undo.fields["membership"]) == (CLOSED, ["charlie"])
     alice.ask("POST", CLOSED, body=f"token={undo.fields['token'][0]}&do=add&membership=charlie")
-    assert names(door, world) == ["charlie"]
+    assert names(api, world) == ["charlie"]
 
 
 def test_an_unknown_group_is_told_at_the_field(alice: Visitor, db: Database) -> None:

@@ -24,7 +24,7 @@ from tests.conftest import BACKENDS
 from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.every_route import EVERY_ASKED
 from tests.support.access_requests.secrets import filled
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 from tests.web.test_route_statuses import address as address_of
 
 FORMS = tuple(route.path for route in PAGES if route.method == "POST")
@@ -123,7 +123,7 @@ def own_session(stage: Stage) -> str:
         return str(sessions.list_sessions(tx, stage.world.actor(tx, "dora"))[0]["uuid"])
 
 
-def send(visitor: Visitor, where: str, forgery: Forgery, other: str) -> Seen:
+def send(visitor: Visitor, where: str, forgery: Forgery, other: str) -> PageResponse:
     secret = visitor.cookies[cookies.SESSION]
     token = {
         "right": cookies.form_token(secret),
@@ -149,7 +149,7 @@ def send(visitor: Visitor, where: str, forgery: Forgery, other: str) -> Seen:
 
 
 def test_every_forged_form_is_refused_and_changes_nothing(stage: Stage, dora: Visitor) -> None:
-    with stage.db.note() as tx:
+    with stage.db.write_unversioned() as tx:
         other = sessions.create_session(tx, stage.world.users["alice"], 1)
     session = own_session(stage)
     before = state(stage)
@@ -175,7 +175,7 @@ def test_a_token_sends_no_form_whatever_its_scope(stage: Stage, scope: str) -> N
     with stage.db.write() as tx:
         body = bodies.NewToken(name=f"{scope} token", scope=scope)  # type: ignore[arg-type]
         _, secret = tokens.insert_token(tx, CONSOLE, stage.world.users["dora"], body)
-    with stage.db.note() as tx:
+    with stage.db.write_unversioned() as tx:
         own = sessions.create_session(tx, stage.world.users["dora"], 1)
     session = own_session(stage)
     before = state(stage)
@@ -213,7 +213,7 @@ def test_a_token_that_reads_changes_nothing_through_the_api(stage: Stage) -> Non
         for ask in EVERY_ASKED[named]:
             path = API + address_of(stage, named, ask.path)
             for secret in secrets.values():
-                answer = stage.door.ask(route.method, path, secret, filled(stage, ask.body))
+                answer = stage.api.ask(route.method, path, secret, filled(stage, ask.body))
                 # 404: without staff's rights dora does not see everything.
                 assert answer.status_code in (403, 404), (named, path, answer.text)
                 asked += 1
@@ -225,7 +225,7 @@ def test_a_token_that_reads_changes_nothing_through_the_api(stage: Stage) -> Non
 def test_what_a_forgery_lacks_is_what_refused_it(stage: Stage, dora: Visitor) -> None:
     """The same forms, with the token of the session and as a browser sends them, get further."""
     for path in FORMS:
-        with stage.db.note() as tx:
+        with stage.db.write_unversioned() as tx:
             own = sessions.create_session(tx, stage.world.users["dora"], 1)
         dora.cookies = {cookies.SESSION: own}
         page = send(dora, address(stage, path, own_session(stage)), Forgery(), "")

@@ -13,7 +13,7 @@ from goldenrod.web.pages.images import home as home_pages
 from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.routes import PAGES
 from tests.support.cast import World
-from tests.support.client import Door, code
+from tests.support.client import ApiClient, code
 from tests.support.pages.visitor import ACCEPT, Visitor
 
 HTML = "text/html; charset=utf-8"
@@ -66,32 +66,32 @@ def test_a_browser_sees_a_page_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/plain", None, "text/*;q=0.1"])
-def test_programs_see_problem_documents_as_before(door: Door, accept: str | None) -> None:
+def test_programs_see_problem_documents_as_before(api: ApiClient, accept: str | None) -> None:
     headers = {} if accept is None else {"Accept": accept}
     for answer in (
-        door.get("/nowhere", headers=headers),
-        door.get("/api/v2/images/nothing", headers=headers),
-        door.get("/account", headers=headers),
-        door.get("/?page=x", headers=headers),
+        api.get("/nowhere", headers=headers),
+        api.get("/api/v2/images/nothing", headers=headers),
+        api.get("/account", headers=headers),
+        api.get("/?page=x", headers=headers),
     ):
         assert answer.headers["content-type"] == PROBLEM
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_who_takes_json_rather_gets_it(door: Door) -> None:
+def test_who_takes_json_rather_gets_it(api: ApiClient) -> None:
     for accept in ("application/json, text/html;q=0.9", "text/html;q=0.5, */*"):
-        answer = door.get("/nowhere", headers={"Accept": accept})
+        answer = api.get("/nowhere", headers={"Accept": accept})
         assert code(answer) == "404 not_found"
-    answer = door.get("/nowhere", headers={"Accept": "application/json;q=0.5, text/html"})
+    answer = api.get("/nowhere", headers={"Accept": "application/json;q=0.5, text/html"})
     assert answer.headers["content-type"] == HTML
 
 
-def test_success_is_what_the_address_answers_whoever_asks(door: Door, visitor: Visitor) -> None:
+def test_success_is_what_the_address_answers_whoever_asks(api: ApiClient, visitor: Visitor) -> None:
     """Only refusals depend on Accept: the API's answers do not, nor do pages."""
     page = visitor.get("/image_versions")
     assert page.headers["content-type"] == "application/json"
     assert page.headers["vary"] == "Authorization, Accept"
-    answer = door.get("/", headers={"Accept": "application/json"})
+    answer = api.get("/", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, HTML)
 
 
@@ -272,9 +272,9 @@ def test_every_page_has_a_door_and_no_two_are_alike() -> None:
     assert len(asked) == len({*asked})
 
 
-def test_accept_is_what_browsers_send(door: Door, db: Database, world: World) -> None:
+def test_accept_is_what_browsers_send(api: ApiClient, db: Database, world: World) -> None:
     assert Visitor(db, config.load({})).get("/nowhere").headers["content-type"] == HTML
-    assert door.get("/nowhere", headers={"Accept": ACCEPT}).headers["content-type"] == HTML
+    assert api.get("/nowhere", headers={"Accept": ACCEPT}).headers["content-type"] == HTML
 
 
 @pytest.mark.parametrize("path", ["/a%20b", "/100%25", "/caf%C3%A9", "/a%2Fb", "/x;y=1,2"])

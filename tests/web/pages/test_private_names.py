@@ -21,8 +21,8 @@ from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.secrets import SECRET, filled
 from tests.support.access_requests.who_sees import ACTORS, who
 from tests.support.cast import World
-from tests.support.client import Door
-from tests.support.pages.visitor import Seen, Visitor
+from tests.support.client import ApiClient
+from tests.support.pages.visitor import PageResponse, Visitor
 
 ALL = "200 200 200 200 200 200"
 NOBODY = "401 200 200 200 200 200"
@@ -238,7 +238,7 @@ def sent(stage: Stage, actor: str) -> dict[str, str]:
     return {"Authorization": f"Token {stage.world.secrets[str(who(actor))]}"}
 
 
-def secrets_in(page: Seen, actor: str, known: str) -> list[str]:
+def secrets_in(page: PageResponse, actor: str, known: str) -> list[str]:
     """What a page tells that this actor may not read, and did not ask for by name."""
     unmarked = re.sub("</?mark>", "", page.text)
     told = "\n".join([*(f"{name}: {text}" for name, text in page.headers.items()), unmarked])
@@ -334,14 +334,14 @@ def hidden_places(db: Database, world: World) -> Database:
             machines=[bodies.NestedMachine(provider="zz-secret-a", identifier="newer-on-a")],
         )
         world.versions["kept-2.0"] = publish.create_version(tx, dora, newer).key
-        row, channel = assign.take_for_assigning(tx, dora, "kept-image", "stable")
+        row, channel = assign.channel_for_assigning(tx, dora, "kept-image", "stable")
         body = bodies.Assignment(version=world.versions["kept-2.0"])
         assign.assign(tx, dora, row, channel, "stable", body)
     return db
 
 
 def test_an_editor_is_not_told_providers_that_they_may_not_read(
-    hidden_places: Database, door: Door, visitor: Visitor, world: World
+    hidden_places: Database, api: ApiClient, visitor: Visitor, world: World
 ) -> None:
     visitor.sign_in("bob")
     images, of_one, of_newer = (
@@ -380,7 +380,7 @@ def test_an_editor_is_not_told_providers_that_they_may_not_read(
     assert "provider=None" not in page.text
     assert "This version has no machine" in visitor.get(of_newer).words
     assert "hidden provider" in visitor.get(images).words
-    shown = door.get(f"/image_versions/{world.versions['kept']}", "bob").json["machines"]
+    shown = api.get(f"/image_versions/{world.versions['kept']}", "bob").json["machines"]
     assert sum(machine["provider"].keys() == {"id"} for machine in shown) == 2
     # Staff read them.
     staff = Visitor(hidden_places, config.load({}))

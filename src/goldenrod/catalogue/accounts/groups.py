@@ -15,9 +15,9 @@ from goldenrod.base.errors import Conflict, Forbidden, field_problem
 from goldenrod.base.text import name_key
 from goldenrod.catalogue.accounts.users import require_free_name
 from goldenrod.rules import access, filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.removal import require_unused
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -25,7 +25,7 @@ from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Key, json_list, json_object, param
 
 
-def shape(group: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(group: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A group as JSON: its members see each other."""
     return json_object(
         {
@@ -53,7 +53,7 @@ LIST = Listing(
     schema.groups,
     {
         "name": filters.by_key("name"),
-        "personal": filters.boolean(lambda group, sight: group.c.personal_of.is_not(None)),
+        "personal": filters.boolean(lambda group, reader: group.c.personal_of.is_not(None)),
     },
     ("start_date", "name"),
     {"name": "name_key"},
@@ -70,33 +70,33 @@ def get_group(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.groups, shape, key)
 
 
-def take_group(tx: Tx, actor: Actor, key: str) -> Row:
+def group_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a group that the actor leads (staff: any). Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.groups, key)
 
 
-def take_any_group(tx: Tx, actor: Actor, key: str) -> Row:
+def readable_group(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a group that the actor may read, with `may_change`. Raises NotFound."""
-    return resources.take_any(tx, actor, schema.groups, key)
+    return resources.get_row(tx, actor, schema.groups, key)
 
 
-def _shared(sight: Sight) -> Any:
+def _shared(reader: ReaderKind) -> Any:
     pairing = schema.version_memberships.alias()
     mine = pairing.c.group_id == param("group", Key)
-    return select(func.count()).select_from(pairing).where(mine, access.readable(pairing, sight))
+    return select(func.count()).select_from(pairing).where(mine, access.readable(pairing, reader))
 
 
-def _maintained(sight: Sight) -> Any:
+def _maintained(reader: ReaderKind) -> Any:
     image, link = schema.images.alias(), schema.image_maintainers
     mine = select(link.c.image_id).where(link.c.group_id == param("group", Key))
-    conditions = (image.c.id.in_(mine), access.readable(image, sight))
+    conditions = (image.c.id.in_(mine), access.readable(image, reader))
     return select(func.count()).select_from(image).where(*conditions)
 
 
-def _restricting(sight: Sight) -> Any:
+def _restricting(reader: ReaderKind) -> Any:
     channel, link = schema.channels.alias(), schema.channel_groups
     mine = select(link.c.channel_id).where(link.c.group_id == param("group", Key))
-    conditions = (channel.c.id.in_(mine), access.readable(channel, sight))
+    conditions = (channel.c.id.in_(mine), access.readable(channel, reader))
     return select(func.count()).select_from(channel).where(*conditions)
 
 
@@ -105,7 +105,7 @@ def touched(tx: Tx, actor: Actor, row: Row) -> dict[str, int]:
     with it, `images` kept by it, `channels` restricted to it."""
     given = {**resources.params(tx, actor), "group": row["id"]}
     counted = {"versions": _shared, "images": _maintained, "channels": _restricting}
-    return {name: int(tx.value(count, actor.sight, **given)) for name, count in counted.items()}
+    return {name: int(tx.value(count, actor.reader, **given)) for name, count in counted.items()}
 
 
 def _user_ids(tx: Tx, actor: Actor, refs: Any, field: str, known: Iterable[int] = ()) -> list[int]:
@@ -115,7 +115,7 @@ def _user_ids(tx: Tx, actor: Actor, refs: Any, field: str, known: Iterable[int] 
     )
 
 
-def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Made:
+def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
     """Make a group. Raises BadRequest, Forbidden, Conflict (`name_taken`)."""
     actor.require_staff()
     name = decode.name("name", body.name)
@@ -133,7 +133,7 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Made:
     _set_members(tx, group_id, {}, users, leaders)
     made = audit.made({"name": name, "users": users, "leaders": leaders})
     audit.record(tx, actor, "group:create", schema.groups, group_id, made)
-    return Made(str(group_id))
+    return Created(str(group_id))
 
 
 def _rows() -> Any:

@@ -8,9 +8,9 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import IdentityPatch, NewIdentity
 from goldenrod.base.errors import Conflict
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.removal import require_unused
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -18,7 +18,7 @@ from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Key, json_object, param
 
 
-def shape(identity: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(identity: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """An identity as JSON."""
     return json_object(
         {
@@ -26,14 +26,14 @@ def shape(identity: FromClause, sight: Sight) -> ColumnElement[Any]:
             "uuid": identity.c.uuid,
             "url": summaries.url("identities", identity.c.id),
             "user": summaries.user(identity.c.user_id),
-            "provider": summaries.provider(identity.c.provider_id, sight),
+            "provider": summaries.provider(identity.c.provider_id, reader),
             "key": identity.c.key,
             "start_date": identity.c.start_date,
         }
     )
 
 
-def _on_provider(identity: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _on_provider(identity: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     provider = schema.providers.alias()
     found = select(provider.c.id).where(is_it(provider)).scalar_subquery()
     return identity.c.provider_id == found
@@ -62,7 +62,7 @@ def get_identity(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.identities, shape, key)
 
 
-def take_identity(tx: Tx, actor: Actor, key: str) -> Row:
+def identity_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of an identity that the actor (staff) may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.identities, key)
 
@@ -84,7 +84,7 @@ def _require_new(tx: Tx, values: Row, identity_id: int = 0) -> None:
         raise Conflict("This user has this key on this provider already.", code="identity_taken")
 
 
-def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Made:
+def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
     """Give a user an account on a provider. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     values = {
@@ -100,7 +100,7 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Made:
     )
     made = audit.made(values)
     audit.record(tx, actor, "identity:create", schema.identities, identity_id, made)
-    return Made(str(identity_id))
+    return Created(str(identity_id))
 
 
 def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, true
 
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import CONSOLE, Actor, Sight
+from goldenrod.rules.access import CONSOLE, Actor, ReaderKind
 from goldenrod.rules.changes import security_log
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
@@ -16,7 +16,7 @@ from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import as_json, json_object
 
 
-def shape(event: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(event: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A security event as JSON."""
     return json_object(
         {
@@ -47,7 +47,7 @@ LIST = Listing(
 )
 
 
-def _all(event: FromClause, sight: Sight) -> ColumnElement[bool]:
+def _all(event: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     return true()
 
 
@@ -59,11 +59,11 @@ def list_security_events(tx: Tx, actor: Actor, query: Query) -> Page:
 
 def note_export(db: Database, *, credentials: bool) -> None:
     """Record that the whole catalogue is about to be exported from the console."""
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         security_log.record(tx, "export:run", CONSOLE, credentials=credentials)
 
 
 def note_backup(db: Database) -> None:
     """Record that the database is about to be copied from the console."""
-    with db.note() as tx:
+    with db.write_unversioned() as tx:
         security_log.record(tx, "backup:run", CONSOLE)

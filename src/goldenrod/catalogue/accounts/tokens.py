@@ -21,7 +21,7 @@ from goldenrod.base.bodies import NewToken
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Forbidden, field_problem
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import NOW, Actor, Sight
+from goldenrod.rules.access import NOW, Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, security_log
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -40,7 +40,7 @@ _EARLIER_FORM = re.compile(r"gr_[0-9A-Za-z_-]{43}", re.ASCII)
 """Of tokens without a checksum, which were made before there was one."""
 
 
-def shape(token: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(token: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A token as JSON, without its secret."""
     return json_object(
         {
@@ -79,7 +79,7 @@ def get_token(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.tokens, shape, key)
 
 
-def take_token(tx: Tx, actor: Actor, key: str) -> Row:
+def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a token that the actor may revoke. Raises NotFound, Forbidden."""
     row = resources.take(tx, actor, schema.tokens, key)
     actor.require_admin_scope()

@@ -14,16 +14,16 @@ from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key, sought_key
 from goldenrod.catalogue.accounts import password_hashing, password_rules
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Sortable, json_object, param
 
 
-def shape(user: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(user: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A user as JSON: only staff and the user come this far."""
     return json_object(
         {
@@ -42,8 +42,8 @@ LIST = Listing(
     schema.users,
     {
         "username": filters.username("username", lambda user: user.c.id),
-        "active": filters.boolean(lambda user, sight: user.c.active),
-        "is_staff": filters.boolean(lambda user, sight: user.c.is_staff),
+        "active": filters.boolean(lambda user, reader: user.c.active),
+        "is_staff": filters.boolean(lambda user, reader: user.c.is_staff),
     },
     ("start_date", "username"),
     {"username": "name_key"},
@@ -60,7 +60,7 @@ def get_user(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.users, shape, key)
 
 
-def take_user(tx: Tx, actor: Actor, key: str) -> Row:
+def user_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a user that the actor (staff) may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.users, key)
 
@@ -90,7 +90,7 @@ def require_free_name(tx: Tx, name: str, group_id: int = 0) -> None:
         raise Conflict(f"A user or group is named {name!r} already.", code="name_taken")
 
 
-def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
+def create_user(tx: Tx, actor: Actor, body: NewUser) -> Created:
     """Make a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     username = decode.name("username", body.username)
@@ -116,7 +116,7 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Made:
     )
     tx.insert(schema.group_users, group_id=group_id, user_id=user_id, leader=False)
     audit.record(tx, actor, "user:create", schema.users, user_id, audit.made(values))
-    return Made(str(user_id))
+    return Created(str(user_id))
 
 
 def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:

@@ -15,7 +15,7 @@ from goldenrod.base.clock import later
 from goldenrod.base.errors import Conflict, NotFound, field_problem
 from goldenrod.catalogue.channels import channels
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.lifecycle import deprecation, states
 from goldenrod.rules.lifecycle.states import LATEST
@@ -24,7 +24,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_list, json_text, param
 
 
-def take_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Row, Row | None]:
+def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Row, Row | None]:
     """The image, which the actor keeps, and its channel of this name, if there is one.
 
     Raises Unauthorized, NotFound, Forbidden.
@@ -135,7 +135,7 @@ def _write(
     events.assigned(tx, image["id"], channel_id, before, n)
 
 
-def _covered(sight: Sight) -> Any:
+def _covered(reader: ReaderKind) -> Any:
     """The providers a channel requires on which the version has no current machine, as JSON."""
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     machine = schema.machines.alias()
@@ -145,7 +145,7 @@ def _covered(sight: Sight) -> Any:
         access.current(machine),
     )
     query = (
-        select(summaries.seen_or_id(summaries.provider_shape, provider, sight))
+        select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == param("channel", Key), ~there)
         .order_by(provider.c.id)
@@ -170,7 +170,7 @@ def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
     """Raise Conflict, listing what is missing, unless the channel's requirements are met."""
     missing: dict[str, Any] = {}
     given = resources.params(tx, actor)
-    lacking = tx.value(_covered, actor.sight, channel=channel["id"], n=version["n"], **given)
+    lacking = tx.value(_covered, actor.reader, channel=channel["id"], n=version["n"], **given)
     if providers := json.loads(lacking):
         missing["providers"] = providers
     if channel["requires_channel"] is not None:

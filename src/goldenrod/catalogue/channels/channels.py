@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, sele
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.errors import Forbidden, NotFound
 from goldenrod.rules import access, filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import mutations
 from goldenrod.rules.lifecycle import states
 from goldenrod.rules.lifecycle.states import LATEST
@@ -26,7 +26,7 @@ from goldenrod.store.sql import NULL_JSON, Key, Moment, in_list, json_list, json
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
 
-def shape(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A channel as JSON."""
     return json_object(
         {
@@ -34,50 +34,50 @@ def shape(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
             "url": summaries.url("images", channel.c.image_id)
             .concat("/channels/")
             .concat(channel.c.name),
-            "image": summaries.image(channel.c.image_id, Sight.ALL),
-            "assigned": summaries.version_of(states.assigned(channel), sight),
-            "target": _seen_version(states.target(channel, sight), sight),
-            "stopped": _stopped(channel, sight),
+            "image": summaries.image(channel.c.image_id, ReaderKind.STAFF),
+            "assigned": summaries.version_of(states.assigned(channel), reader),
+            "target": _seen_version(states.target(channel, reader), reader),
+            "stopped": _stopped(channel, reader),
             "restricted": channel.c.restricted,
-            "groups": _groups(channel, sight),
-            "requires": _requires(channel, sight),
+            "groups": _groups(channel, reader),
+            "requires": _requires(channel, reader),
         }
     )
 
 
-def _seen_version(n: ColumnElement[int], sight: Sight) -> ColumnElement[Any]:
+def _seen_version(n: ColumnElement[int], reader: ReaderKind) -> ColumnElement[Any]:
     """The version's summary; null for one that the reader may not read."""
     version = schema.versions.alias()
-    shown = summaries.version_shape(version, sight)
-    return select(shown).where(version.c.n == n, access.readable(version, sight)).scalar_subquery()
+    shown = summaries.version_shape(version, reader)
+    return select(shown).where(version.c.n == n, access.readable(version, reader)).scalar_subquery()
 
 
-def _stopped(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _stopped(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     version = schema.versions.alias()
     shown = json_object(
         {
-            "version": summaries.version_shape(version, sight),
-            "reason": summaries.stopping_reason(version, sight),
+            "version": summaries.version_shape(version, reader),
+            "reason": summaries.stopping_reason(version, reader),
         }
     )
     return (
         select(shown)
-        .where(version.c.n == states.stopped(channel), access.readable(version, sight))
+        .where(version.c.n == states.stopped(channel), access.readable(version, reader))
         .scalar_subquery()
     )
 
 
-def _groups(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """The groups a restricted channel names: all to keepers and staff, to others their own."""
     link, group, image = (
         schema.channel_groups.alias(),
         schema.groups.alias(),
         schema.images.alias(),
     )
-    kept = exists().where(image.c.id == channel.c.image_id, access.keeps_image(image, sight))
+    kept = exists().where(image.c.id == channel.c.image_id, access.edits_image(image, reader))
     kept = kept.correlate_except(image)
     query = (
-        select(summaries.group_shape(group, sight))
+        select(summaries.group_shape(group, reader))
         .select_from(link.join(group, group.c.id == link.c.group_id))
         .where(link.c.channel_id == channel.c.id, kept | in_list(link.c.group_id, "groups"))
         .order_by(group.c.id)
@@ -85,10 +85,10 @@ def _groups(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
     return json_list(query, channel)
 
 
-def _requires(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     needed = (
-        select(summaries.seen_or_id(summaries.provider_shape, provider, sight))
+        select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == channel.c.id)
         .order_by(provider.c.id)
@@ -96,7 +96,7 @@ def _requires(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
     shown = json_object(
         {
             "providers": json_list(needed, channel),
-            "channel": _required_channel(channel, sight),
+            "channel": _required_channel(channel, reader),
             "days": channel.c.requires_days,
         }
     )
@@ -109,14 +109,14 @@ def _requires(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
     return case((asked, shown), else_=NULL_JSON)
 
 
-def _required_channel(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _required_channel(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """The name of the other channel that a version must have been in; null for who may not see
     that channel."""
     other = schema.channels.alias()
     query = select(other.c.name).where(
         other.c.image_id == channel.c.image_id,
         other.c.name == channel.c.requires_channel,
-        access.readable(other, sight),
+        access.readable(other, reader),
     )
     return query.correlate_except(other).scalar_subquery()
 
@@ -129,23 +129,23 @@ LIST = Listing(
 )
 
 
-def _of_image(channel: FromClause, sight: Sight) -> ColumnElement[bool]:
-    return and_(channel.c.image_id == param("image", Key), access.readable(channel, sight))
+def _of_image(channel: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
+    return and_(channel.c.image_id == param("image", Key), access.readable(channel, reader))
 
 
 def list_channels(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
     """A page of an image's channels that the actor may see. Raises NotFound."""
-    image = resources.take_any(tx, actor, schema.images, key)
+    image = resources.get_row(tx, actor, schema.images, key)
     return resources.page(tx, actor, shape, query, _of_image, image=image["id"])
 
 
-def _named(sight: Sight) -> Any:
+def _named(reader: ReaderKind) -> Any:
     channel = schema.channels.alias()
-    may = access.changeable(channel, sight).label("may_change")
+    may = access.changeable(channel, reader).label("may_change")
     return select(*channel.c, may).where(
         channel.c.image_id == param("image", Key),
         channel.c.name == param("named"),
-        access.readable(channel, sight),
+        access.readable(channel, reader),
     )
 
 
@@ -154,19 +154,19 @@ def find_channel(tx: Tx, actor: Actor, image_id: int, name: str) -> Row | None:
     if not NAME.fullmatch(name):
         return None
     given = resources.params(tx, actor)
-    return tx.first(_named, actor.sight, image=image_id, named=name, **given)
+    return tx.first(_named, actor.reader, image=image_id, named=name, **given)
 
 
 def see_channel(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     """The row of a channel by its image (id, uuid or slug) and name. Raises NotFound."""
-    image = resources.take_any(tx, actor, schema.images, key)
+    image = resources.get_row(tx, actor, schema.images, key)
     row = find_channel(tx, actor, image["id"], name)
     if row is None:
         raise NotFound("This image has no such channel that you may see.", code="channel_not_found")
     return row
 
 
-def take_channel(tx: Tx, actor: Actor, key: str, name: str) -> Row:
+def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     """The row of a channel that the actor may change. Raises NotFound, Forbidden."""
     row = see_channel(tx, actor, key, name)
     actor.require_write()
@@ -181,21 +181,21 @@ def get_channel(tx: Tx, actor: Actor, key: str, name: str) -> str:
     return resources.get(tx, actor, schema.channels, shape, str(row["id"]))
 
 
-def assignment_shape(entry: FromClause, sight: Sight) -> ColumnElement[Any]:
+def assignment_shape(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """An assignment as JSON."""
     return json_object(
         {
             "sequence": entry.c.sequence,
             "at": entry.c.at,
             "by": summaries.user(entry.c.by_id),
-            "version": summaries.version_of(entry.c.version_n, sight),
+            "version": summaries.version_of(entry.c.version_n, reader),
             "reason": entry.c.reason,
             "override": entry.c.override,
         }
     )
 
 
-def _in_force(entry: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _in_force(entry: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     other = schema.assignments.alias()
     newest = select(func.max(other.c.sequence)).where(
         other.c.channel_id == entry.c.channel_id, other.c.at <= param("f_at", Moment)
@@ -219,7 +219,7 @@ HISTORY = Listing(
 )
 
 
-def _of_channel(entry: FromClause, sight: Sight) -> ColumnElement[bool]:
+def _of_channel(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     return and_(entry.c.channel_id == param("channel", Key))
 
 

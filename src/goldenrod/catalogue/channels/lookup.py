@@ -16,7 +16,7 @@ from goldenrod.base.bodies import Running
 from goldenrod.base.errors import field_problem, unknown_reference
 from goldenrod.base.numbers import id_or_text
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import references
 from goldenrod.rules.lifecycle import machine_access, machine_choice, states
 from goldenrod.store import schema
@@ -29,23 +29,27 @@ MOST_CHARACTERS = 256
 
 
 def _match(
-    machine: FromClause, version: FromClause, image: FromClause, provider: FromClause, sight: Sight
+    machine: FromClause,
+    version: FromClause,
+    image: FromClause,
+    provider: FromClause,
+    reader: ReaderKind,
 ) -> ColumnElement[Any]:
     state = states.state(version)
     whole = json_object(
         {
-            "image": summaries.image_shape(image, sight),
+            "image": summaries.image_shape(image, reader),
             "owner": summaries.user(image.c.owner_id),
-            "version": summaries.version_shape(version, sight),
-            "machine": summaries.machine_shape(machine, sight),
+            "version": summaries.version_shape(version, reader),
+            "machine": summaries.machine_shape(machine, reader),
             "state": state,
             "reason": case(
-                (state == "revoked", summaries.revoked_reason(version, sight)),
+                (state == "revoked", summaries.revoked_reason(version, reader)),
                 (state == "deprecated", version.c.deprecation_reason),
                 else_=None,
             ),
-            "replacement": summaries.version_of(version.c.replacement_n, sight),
-            "behind": states.behind(version, sight),
+            "replacement": summaries.version_of(version.c.replacement_n, reader),
+            "behind": states.behind(version, reader),
         }
     )
     remembered = json_object(
@@ -61,21 +65,21 @@ def _match(
         }
     )
     present = and_(access.open_now(version), access.current(machine), access.current(provider))
-    return case((or_(present, access.keeps_version(version, sight)), whole), else_=remembered)
+    return case((or_(present, access.edits_version(version, reader)), whole), else_=remembered)
 
 
-def _offers(sight: Sight) -> Any:
+def _offers(reader: ReaderKind) -> Any:
     """What is offered instead of each of these machines. A statement of its own: inside a match it
     would be nested deeper than SQLite's parser goes."""
     machine, version = schema.machines.alias(), schema.versions.alias()
     return (
-        select(machine.c.id, json_text(_offered(machine, version, sight)).label("json"))
+        select(machine.c.id, json_text(_offered(machine, version, reader)).label("json"))
         .select_from(machine.join(version, version.c.n == machine.c.version_n))
         .where(in_list(machine.c.id, "machines"))
     )
 
 
-def _offered(machine: FromClause, version: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _offered(machine: FromClause, version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """For each channel that the reader may see, the machine it offers on the same provider, of the
     same architecture."""
     channel, other, its = (
@@ -88,12 +92,12 @@ def _offered(machine: FromClause, version: FromClause, sight: Sight) -> ColumnEl
         same: ColumnElement[bool] = candidate.c.architecture == machine.c.architecture
         return same
 
-    there = machine_choice.by_channel(channel, machine.c.provider_id, sight, alike)
+    there = machine_choice.by_channel(channel, machine.c.provider_id, reader, alike)
     shown = json_object(
         {
             "channel": channel.c.name,
-            "version": summaries.version_shape(its, sight),
-            "machine": summaries.machine_shape(other, sight),
+            "version": summaries.version_shape(its, reader),
+            "machine": summaries.machine_shape(other, reader),
         }
     )
     query = (
@@ -101,7 +105,7 @@ def _offered(machine: FromClause, version: FromClause, sight: Sight) -> ColumnEl
         .select_from(channel)
         .where(
             channel.c.image_id == version.c.image_id,
-            access.readable(channel, sight),
+            access.readable(channel, reader),
             other.c.id == there,
             its.c.n == other.c.version_n,
         )
@@ -110,7 +114,7 @@ def _offered(machine: FromClause, version: FromClause, sight: Sight) -> ColumnEl
     return json_list(query, machine, version)
 
 
-def _matches(sight: Sight) -> Any:
+def _matches(reader: ReaderKind) -> Any:
     machine, version, image, provider = (
         schema.machines.alias("machine"),
         schema.versions.alias("version"),
@@ -123,8 +127,8 @@ def _matches(sight: Sight) -> Any:
             machine.c.identifier,
             machine.c.provider_id,
             provider.c.uuid,
-            access.readable(provider, sight).label("seen"),
-            json_text(_match(machine, version, image, provider, sight)).label("json"),
+            access.readable(provider, reader).label("seen"),
+            json_text(_match(machine, version, image, provider, reader)).label("json"),
         )
         .select_from(
             machine.join(version, version.c.n == machine.c.version_n)
@@ -133,7 +137,7 @@ def _matches(sight: Sight) -> Any:
         )
         .where(
             in_list(machine.c.identifier, "identifiers", String()),
-            machine_access.found_running(machine, version, provider, sight),
+            machine_access.found_running(machine, version, provider, reader),
         )
         .order_by(machine.c.identifier, machine.c.id)
     )
@@ -158,11 +162,11 @@ def look_up(tx: Tx, actor: Actor, asked: list[str | Running]) -> dict[str, Any]:
     by_slug = {row["slug"]: row["provider_id"] for row in tx.rows(_slugs, slugs=slugs)}
     given = resources.params(tx, actor)
     identifiers = sorted({identifier for identifier, _ in wanted})
-    rows = tx.rows(_matches, actor.sight, identifiers=identifiers, **given)
+    rows = tx.rows(_matches, actor.reader, identifiers=identifiers, **given)
     machines = [row["id"] for row in rows]
     offers = {
         row["id"]: json.loads(row["json"])
-        for row in tx.rows(_offers, actor.sight, machines=machines, **given)
+        for row in tx.rows(_offers, actor.reader, machines=machines, **given)
     }
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, select
 from goldenrod.base.errors import Conflict, NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, machine_choice, states
 from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store import schema
@@ -20,25 +20,25 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_list, json_object, json_text, param
 
 
-def _offer(machine: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _offer(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A machine with its version, as resolving answers it."""
     version = schema.versions.alias()
     shown = json_object(
         {
-            "provider": summaries.provider(machine.c.provider_id, sight),
-            "version": summaries.version_shape(version, sight),
-            "machine": summaries.machine_shape(machine, sight),
-            "deprecation": summaries.deprecation(version, sight),
-            "revoked": summaries.revoked(version, sight),
+            "provider": summaries.provider(machine.c.provider_id, reader),
+            "version": summaries.version_shape(version, reader),
+            "machine": summaries.machine_shape(machine, reader),
+            "deprecation": summaries.deprecation(version, reader),
+            "revoked": summaries.revoked(version, reader),
         }
     )
     return select(shown).where(version.c.n == machine.c.version_n).scalar_subquery()
 
 
-def _one_offer(sight: Sight) -> Any:
+def _one_offer(reader: ReaderKind) -> Any:
     machine = schema.machines.alias()
-    return select(json_text(_offer(machine, sight))).where(
-        machine.c.id == param("machine", Key), access.readable(machine, sight)
+    return select(json_text(_offer(machine, reader))).where(
+        machine.c.id == param("machine", Key), access.readable(machine, reader)
     )
 
 
@@ -51,19 +51,19 @@ def _of_architecture(machine: FromClause) -> ColumnElement[bool]:
     return wanted
 
 
-def _by_latest(sight: Sight, named: bool) -> Any:
+def _by_latest(reader: ReaderKind, named: bool) -> Any:
     where = _of_architecture if named else _any
-    found = machine_choice.by_latest(param("image", Key), param("provider", Key), sight, where)
+    found = machine_choice.by_latest(param("image", Key), param("provider", Key), reader, where)
     return select(found)
 
 
-def _target(column: str, sight: Sight) -> Any:
+def _target(column: str, reader: ReaderKind) -> Any:
     channel = schema.channels.alias()
-    found = states.stopped(channel) if column == "stopped" else states.target(channel, sight)
+    found = states.stopped(channel) if column == "stopped" else states.target(channel, reader)
     return select(found).where(channel.c.id == param("channel", Key))
 
 
-def _machines_there(sight: Sight) -> Any:
+def _machines_there(reader: ReaderKind) -> Any:
     """The machines of one version that the reader may launch on one provider, newest first."""
     version, machine, provider = (
         schema.versions.alias(),
@@ -74,15 +74,15 @@ def _machines_there(sight: Sight) -> Any:
         select(
             machine.c.id,
             machine.c.architecture,
-            json_text(summaries.machine_shape(machine, sight)).label("json"),
+            json_text(summaries.machine_shape(machine, reader)).label("json"),
         )
         .where(
             version.c.n == param("n", Key),
-            access.readable(version, sight),
+            access.readable(version, reader),
             machine.c.version_n == version.c.n,
             machine.c.provider_id == param("provider", Key),
             provider.c.id == machine.c.provider_id,
-            machine_access.launchable(machine, version, provider, sight),
+            machine_access.launchable(machine, version, provider, reader),
         )
         .order_by(machine.c.start_date.desc(), machine.c.id.desc())
     )
@@ -105,12 +105,12 @@ def resolve(
     """
     given = resources.params(tx, actor)
     found = channels.see_channel(tx, actor, image, channel)
-    place = resources.take_any(tx, actor, schema.providers, provider)
+    place = resources.get_row(tx, actor, schema.providers, provider)
     if found["name"] == LATEST:
         # Of the newest version that has a machine there, the one choice among its machines.
         first = tx.value(
             _by_latest,
-            actor.sight,
+            actor.reader,
             architecture is not None,
             image=found["image_id"],
             provider=place["id"],
@@ -125,7 +125,7 @@ def resolve(
         raise NotFound(
             "This channel offers no machine there that you may launch.", code="machine_not_found"
         )
-    offer = json.loads(str(tx.value(_one_offer, actor.sight, machine=machine, **given)))
+    offer = json.loads(str(tx.value(_one_offer, actor.reader, machine=machine, **given)))
     head = _head(tx, actor, found)
     return {"image": head, "channel": found["name"], **offer}
 
@@ -145,7 +145,7 @@ def _chosen(
 ) -> int | None:
     """The one machine of a version on a provider; None for none. Raises Conflict for several that
     differ in architecture where none was named."""
-    there = tx.rows(_machines_there, actor.sight, n=n, provider=provider, **given)
+    there = tx.rows(_machines_there, actor.reader, n=n, provider=provider, **given)
     if architecture is not None:
         there = [row for row in there if row["architecture"] == architecture]
     if len({row["architecture"] for row in there}) > 1:
@@ -161,10 +161,10 @@ def _chosen(
 def _offered(tx: Tx, actor: Actor, channel: Row, given: Row, *, allow_revoked: bool) -> int | None:
     """The version that a named channel offers. Raises Conflict (`version_revoked`) where it
     stopped at one that the reader may read: it tells the revocation that stops the channel."""
-    stopped = tx.value(_target, "stopped", actor.sight, channel=channel["id"], **given)
+    stopped = tx.value(_target, "stopped", actor.reader, channel=channel["id"], **given)
     if stopped is None:
-        return tx.value(_target, "target", actor.sight, channel=channel["id"], **given)  # type: ignore[no-any-return]
-    told = tx.first(_told, actor.sight, n=stopped, **given)
+        return tx.value(_target, "target", actor.reader, channel=channel["id"], **given)  # type: ignore[no-any-return]
+    told = tx.first(_told, actor.reader, n=stopped, **given)
     if told is None:
         return None
     if allow_revoked:
@@ -177,27 +177,27 @@ def _offered(tx: Tx, actor: Actor, channel: Row, given: Row, *, allow_revoked: b
     )
 
 
-def _told(sight: Sight) -> Any:
+def _told(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(
-        json_text(summaries.version_shape(version, sight)).label("version"),
-        json_text(summaries.stopping(version, sight)).label("revoked"),
-    ).where(version.c.n == param("n", Key), access.readable(version, sight))
+        json_text(summaries.version_shape(version, reader)).label("version"),
+        json_text(summaries.stopping(version, reader)).label("revoked"),
+    ).where(version.c.n == param("n", Key), access.readable(version, reader))
 
 
-def _everywhere(sight: Sight) -> Any:
+def _everywhere(reader: ReaderKind) -> Any:
     """What a channel offers on each provider, as one JSON list."""
     channel, provider, machine = (
         schema.channels.alias(),
         schema.providers.alias(),
         schema.machines.alias(),
     )
-    offered = machine_choice.by_channel(channel, provider.c.id, sight, _any)
+    offered = machine_choice.by_channel(channel, provider.c.id, reader, _any)
     query = (
-        select(_offer(machine, sight))
+        select(_offer(machine, reader))
         .select_from(provider)
         .where(
-            access.readable(provider, sight),
+            access.readable(provider, reader),
             channel.c.id == param("channel", Key),
             machine.c.id == offered,
         )
@@ -213,6 +213,6 @@ def resolve_everywhere(tx: Tx, actor: Actor, image: str, channel: str) -> dict[s
     given = resources.params(tx, actor)
     if found["name"] != LATEST:
         _offered(tx, actor, found, given, allow_revoked=False)
-    results = tx.value(_everywhere, actor.sight, channel=found["id"], **given)
+    results = tx.value(_everywhere, actor.reader, channel=found["id"], **given)
     head = _head(tx, actor, found)
     return {"image": head, "channel": found["name"], "results": json.loads(results)}

@@ -13,7 +13,7 @@ from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.versions import versions
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store import schema
@@ -30,12 +30,12 @@ MOST_CELLS = 4000
 # ── the image ──────────────────────────────────────────────────────────────────────────────
 
 
-def _head(sight: Sight, form: str) -> Any:
+def _head(reader: ReaderKind, form: str) -> Any:
     image = schema.images.alias("thing")
     counted = schema.versions.alias()
     readable = (
         select(counted.c.n)
-        .where(counted.c.image_id == image.c.id, access.readable(counted, sight))
+        .where(counted.c.image_id == image.c.id, access.readable(counted, reader))
         .correlate(image)
     )
     shown = json_object(
@@ -49,15 +49,15 @@ def _head(sight: Sight, form: str) -> Any:
             "is_public": image.c.is_public,
             "tags": summaries.tags(image),
             "owner": summaries.user(image.c.owner_id),
-            "maintainers": summaries.maintainers(image, sight),
+            "maintainers": summaries.maintainers(image, reader),
             "start_date": image.c.start_date,
             "end_date": image.c.end_date,
             "versions_count": summaries.count_of(readable),
-            "may_change": access.changeable(image, sight),
+            "may_change": access.changeable(image, reader),
         }
     )
     return select(json_text(shown)).where(
-        resources.named(image, schema.images, form), access.readable(image, sight)
+        resources.named(image, schema.images, form), access.readable(image, reader)
     )
 
 
@@ -66,7 +66,7 @@ def get_head(tx: Tx, actor: Actor, key: str) -> Row:
     reader may change it (`may_change`). Raises NotFound."""
     form = resources.key_form(schema.images, key)
     given = resources.params(tx, actor)
-    text = form and tx.value(_head, actor.sight, form, key=resources.key_value(form, key), **given)
+    text = form and tx.value(_head, actor.reader, form, key=resources.key_value(form, key), **given)
     if not text:
         raise NotFound()
     head: Row = json.loads(text)
@@ -85,30 +85,30 @@ def _since(channel: FromClause, target: ColumnElement[int]) -> ColumnElement[Any
     return found.correlate(channel).scalar_subquery()
 
 
-def _offer(channel: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _offer(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """What is told of a channel's target beyond its summary."""
     version = schema.versions.alias()
-    target = states.target(channel, sight)
+    target = states.target(channel, reader)
     shown = json_object(
         {
-            "behind": states.behind(version, sight),
-            "providers_count": providers_count(version, sight),
-            "deprecation": summaries.deprecation(version, sight),
+            "behind": states.behind(version, reader),
+            "providers_count": providers_count(version, reader),
+            "deprecation": summaries.deprecation(version, reader),
             "since": _since(channel, target),
         }
     )
-    query = select(shown).where(version.c.n == target, access.readable(version, sight))
+    query = select(shown).where(version.c.n == target, access.readable(version, reader))
     return query.correlate(channel).scalar_subquery()
 
 
-def _channels(sight: Sight) -> Any:
+def _channels(reader: ReaderKind) -> Any:
     channel = schema.channels.alias("thing")
     shown = json_object(
-        {"channel": channels.shape(channel, sight), "offer": as_json(_offer(channel, sight))}
+        {"channel": channels.shape(channel, reader), "offer": as_json(_offer(channel, reader))}
     )
     return (
         select(json_text(shown).label("json"))
-        .where(channel.c.image_id == param("image", Key), access.readable(channel, sight))
+        .where(channel.c.image_id == param("image", Key), access.readable(channel, reader))
         .order_by(channel.c.name)
     )
 
@@ -116,7 +116,7 @@ def _channels(sight: Sight) -> Any:
 def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
     """The channels of an image that the reader sees, `stable` first and `latest` last, as the API
     tells them, each with `offer`, of its target: behind, providers_count, deprecation, since."""
-    rows = tx.rows(_channels, actor.sight, image=image_id, **resources.params(tx, actor))
+    rows = tx.rows(_channels, actor.reader, image=image_id, **resources.params(tx, actor))
     read = [json.loads(row["json"]) for row in rows]
     found = [{**one["channel"], "offer": one["offer"]} for one in read]
     return sorted(found, key=lambda it: (it["name"] == LATEST, it["name"] != "stable", it["name"]))
@@ -125,18 +125,18 @@ def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
 # ── its releases ───────────────────────────────────────────────────────────────────────────
 
 
-def providers_count(version: FromClause, sight: Sight) -> ColumnElement[int]:
+def providers_count(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """On how many providers the reader is shown a machine of the version."""
     machine, place = schema.machines.alias(), schema.providers.alias()
     query = select(func.count(distinct(machine.c.provider_id))).where(
         machine.c.version_n == version.c.n,
         place.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, place, sight),
+        machine_access.listed_in_version(machine, place, reader),
     )
     return query.correlate(version).scalar_subquery()
 
 
-def _release(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     image = schema.images.alias()
     short = json_object({"id": image.c.id, "slug": image.c.slug})
     return json_object(
@@ -149,16 +149,16 @@ def _release(version: FromClause, sight: Sight) -> ColumnElement[Any]:
             # Whoever may read a version may read its image.
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
             "log": func.substr(version.c.change_log, 1, BEGINNING),
-            "providers_count": providers_count(version, sight),
-            "stale": states.stale(version, sight),
+            "providers_count": providers_count(version, reader),
+            "stale": states.stale(version, reader),
         }
     )
 
 
-def _behind(sight: Sight) -> Any:
+def _behind(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
-    return select(states.behind(version, sight)).where(
-        version.c.id == param("id", Id), access.readable(version, sight)
+    return select(states.behind(version, reader)).where(
+        version.c.id == param("id", Id), access.readable(version, reader)
     )
 
 
@@ -175,14 +175,14 @@ def list_releases(
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:
         given = resources.params(tx, actor)
-        ahead = int(tx.value(_behind, actor.sight, id=found[0]["id"], **given))
+        ahead = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
         for row in found:
             row["behind"] = min(ahead, states.MOST_BEHIND)
             ahead += row["state"] == "current"
     return page.count, found, page.next, page.previous
 
 
-def _short(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _short(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     return json_object(
         {
             "id": version.c.id,
@@ -201,7 +201,7 @@ def list_names(tx: Tx, actor: Actor, query: Query) -> list[Row]:
 # ── where they run ─────────────────────────────────────────────────────────────────────────
 
 
-def _cells(sight: Sight) -> Any:
+def _cells(reader: ReaderKind) -> Any:
     version, machine, place = (
         schema.versions.alias(),
         schema.machines.alias(),
@@ -210,18 +210,18 @@ def _cells(sight: Sight) -> Any:
     return (
         select(
             version.c.id.label("version"),
-            *summaries.seen_columns(place, sight),
+            *summaries.seen_columns(place, reader),
             func.count(distinct(machine.c.architecture)).label("architectures"),
         )
         .where(
             in_list(version.c.id, "ids", Id()),
-            access.readable(version, sight),
+            access.readable(version, reader),
             machine.c.version_n == version.c.n,
             place.c.id == machine.c.provider_id,
-            machine_access.listed_in_version(machine, place, sight),
+            machine_access.listed_in_version(machine, place, reader),
         )
         .group_by(version.c.id, place.c.id)
-        .order_by(*summaries.by_seen_slug(place, sight), version.c.id)
+        .order_by(*summaries.by_seen_slug(place, reader), version.c.id)
         .limit(MOST_CELLS)
     )
 
@@ -229,4 +229,4 @@ def _cells(sight: Sight) -> Any:
 def list_cells(tx: Tx, actor: Actor, ids: list[str]) -> list[Row]:
     """Where these versions run, by provider: version, provider_id, provider (its slug) and
     provider_name, null where the reader may not read it, and on how many architectures."""
-    return tx.rows(_cells, actor.sight, ids=ids, **resources.params(tx, actor))
+    return tx.rows(_cells, actor.reader, ids=ids, **resources.params(tx, actor))

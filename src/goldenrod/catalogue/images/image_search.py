@@ -16,7 +16,7 @@ from goldenrod.base.text import sought_key
 from goldenrod.catalogue import search
 from goldenrod.catalogue.images import images
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import NOW, Actor, Sight
+from goldenrod.rules.access import NOW, Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store import schema
@@ -65,7 +65,7 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
     key = sought_key(words) or ""
     rows = tx.rows(
         _images,
-        actor.sight,
+        actor.reader,
         query.forms,
         named=key,
         length=len(key),
@@ -89,12 +89,12 @@ def _offered(channels: list[Row], newest: Row | None) -> Row | None:
     return ranked[0] if ranked else newest
 
 
-def _newest(image: FromClause, sight: Sight, column: str) -> ColumnElement[Any]:
+def _newest(image: FromClause, reader: ReaderKind, column: str) -> ColumnElement[Any]:
     """A column of the image's newest release that the reader may read."""
     version = schema.versions.alias()
     return (
         select(version.c[column])
-        .where(version.c.image_id == image.c.id, access.readable(version, sight))
+        .where(version.c.image_id == image.c.id, access.readable(version, reader))
         .order_by(version.c.start_date.desc(), version.c.id.desc())
         .limit(1)
         .correlate(image)
@@ -102,14 +102,14 @@ def _newest(image: FromClause, sight: Sight, column: str) -> ColumnElement[Any]:
     )
 
 
-def _images(sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
+def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     image = schema.images.alias("thing")
     named = param("named", Sortable)
     begins = func.substr(image.c.name_key, 1, param("length")) == named
-    asked = [FIND.filters[name].where(image, sight, form) for name, form in forms]
+    asked = [FIND.filters[name].where(image, reader, form) for name, form in forms]
     order = (
         case((image.c.name_key == named, 0), (begins, 1), else_=2),
-        func.coalesce(_newest(image, sight, "start_date"), image.c.start_date),
+        func.coalesce(_newest(image, reader, "start_date"), image.c.start_date),
     )
     picked = (
         select(
@@ -118,7 +118,7 @@ def _images(sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
             order[1].label("released"),
             func.count().over().label("count"),
         )
-        .where(access.readable(image, sight), *asked)
+        .where(access.readable(image, reader), *asked)
         .order_by(order[0], order[1].desc(), image.c.id.desc())
         .limit(param("size"))
         .offset(param("offset"))
@@ -127,29 +127,30 @@ def _images(sight: Sight, forms: tuple[tuple[str, str], ...]) -> Any:
     shown = schema.images.alias("shown")
     return (
         select(
-            json_text(_shape(shown, sight, dict(forms).get("search"))).label("json"), picked.c.count
+            json_text(_shape(shown, reader, dict(forms).get("search"))).label("json"),
+            picked.c.count,
         )
         .select_from(picked.join(shown, shown.c.id == picked.c.id))
         .order_by(picked.c.rank, picked.c.released.desc(), picked.c.id.desc())
     )
 
 
-def _shape(image: FromClause, sight: Sight, words: str | None) -> ColumnElement[Any]:
+def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnElement[Any]:
     counted, channel = schema.versions.alias(), schema.channels.alias()
     readable = (
         select(counted.c.n)
-        .where(counted.c.image_id == image.c.id, access.readable(counted, sight))
+        .where(counted.c.image_id == image.c.id, access.readable(counted, reader))
         .correlate(image)
     )
     target = schema.versions.alias()
     offers = (
-        select(_offer(channel.c.name, target, sight))
+        select(_offer(channel.c.name, target, reader))
         .select_from(channel)
         .where(
             channel.c.image_id == image.c.id,
-            access.readable(channel, sight),
-            target.c.n == states.target(channel, sight),
-            access.readable(target, sight),
+            access.readable(channel, reader),
+            target.c.n == states.target(channel, reader),
+            access.readable(target, reader),
         )
         .order_by(channel.c.name)
     )
@@ -165,34 +166,34 @@ def _shape(image: FromClause, sight: Sight, words: str | None) -> ColumnElement[
             "owner": summaries.user(image.c.owner_id),
             "versions_count": summaries.count_of(readable),
             "channels": json_list(offers, image),
-            "found_in": NULL_JSON if words is None else _found_in(image, sight, words),
-            "newest": select(_offer(NULL_JSON, newest, sight))
-            .where(newest.c.n == _newest(image, sight, "n"), access.readable(newest, sight))
+            "found_in": NULL_JSON if words is None else _found_in(image, reader, words),
+            "newest": select(_offer(NULL_JSON, newest, reader))
+            .where(newest.c.n == _newest(image, reader, "n"), access.readable(newest, reader))
             .scalar_subquery(),
         }
     )
 
 
-def _found_in(image: FromClause, sight: Sight, words: str) -> ColumnElement[Any]:
+def _found_in(image: FromClause, reader: ReaderKind, words: str) -> ColumnElement[Any]:
     version = schema.versions.alias()
     told = json_object(
         {
-            "version": summaries.version_shape(version, sight),
+            "version": summaries.version_shape(version, reader),
             "change_log": version.c.change_log,
         }
     )
-    newest = search.newest_in_image(image, sight, words)
-    found = select(told).where(version.c.n == newest, access.readable(version, sight))
+    newest = search.newest_in_image(image, reader, words)
+    found = select(told).where(version.c.n == newest, access.readable(version, reader))
     return found.scalar_subquery()
 
 
-def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any]:
+def _offer(channel: Any, version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A version that an image offers, through a channel or not, and where it runs."""
     machine, place = schema.machines.alias(), schema.providers.alias()
     listed = (
         machine.c.version_n == version.c.n,
         place.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, place, sight),
+        machine_access.listed_in_version(machine, place, reader),
     )
     architectures = (
         select(json_object({"name": machine.c.architecture}))
@@ -204,7 +205,7 @@ def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any
     return json_object(
         {
             "channel": channel,
-            "version": summaries.version_shape(version, sight),
+            "version": summaries.version_shape(version, reader),
             "providers_count": providers.correlate(version).scalar_subquery(),
             "architectures": json_list(architectures, version),
         }
@@ -214,13 +215,13 @@ def _offer(channel: Any, version: FromClause, sight: Sight) -> ColumnElement[Any
 def choices(tx: Tx, actor: Actor) -> Row:
     """What this visitor may choose from: `tags`, `owners` and `providers` (each with slug and name), by
     name, at most so many of each; and `providers_count`, of all."""
-    row = tx.first(_choices, actor.sight, **resources.params(tx, actor))
+    row = tx.first(_choices, actor.reader, **resources.params(tx, actor))
     assert row is not None
     count = row.pop("providers_count")
     return {name: json.loads(value) for name, value in row.items()} | {"providers_count": count}
 
 
-def _choices(sight: Sight) -> Any:
+def _choices(reader: ReaderKind) -> Any:
     tag, image, user, provider = (
         schema.tags.alias(),
         schema.images.alias(),
@@ -228,7 +229,7 @@ def _choices(sight: Sight) -> Any:
         schema.providers.alias(),
     )
     # Found once: who may read an image may read its tags and its owner's name.
-    seen = select(image.c.id, image.c.owner_id).where(access.readable(image, sight)).cte("seen")
+    seen = select(image.c.id, image.c.owner_id).where(access.readable(image, reader)).cte("seen")
     carried = schema.image_tags.alias()
     used = select(carried.c.tag_id).where(carried.c.image_id == seen.c.id)
     tags = (
@@ -245,12 +246,12 @@ def _choices(sight: Sight) -> Any:
     )
     providers = (
         select(json_object({"slug": provider.c.slug, "name": provider.c.name}))
-        .where(access.readable(provider, sight))
+        .where(access.readable(provider, reader))
         .order_by(provider.c.name_key, provider.c.id)
         .limit(MOST_CHOICES)
     )
     counted = schema.providers.alias()
-    count = select(func.count()).select_from(counted).where(access.readable(counted, sight))
+    count = select(func.count()).select_from(counted).where(access.readable(counted, reader))
     return select(
         json_text(json_list(tags)).label("tags"),
         json_text(json_list(owners)).label("owners"),
@@ -262,24 +263,24 @@ def _choices(sight: Sight) -> Any:
 def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
     """The releases that were revoked or deprecated last, the latest first: each a version's summary
     with its image's name, `deprecation` and `revoked`."""
-    rows = tx.rows(_withdrawn, actor.sight, **resources.params(tx, actor))
+    rows = tx.rows(_withdrawn, actor.reader, **resources.params(tx, actor))
     return [json.loads(row["json"]) for row in rows]
 
 
-def _withdrawn(sight: Sight) -> Any:
+def _withdrawn(reader: ReaderKind) -> Any:
     shown, image = schema.versions.alias("shown"), schema.images.alias()
-    parts = [select(part.subquery()) for part in (_revoked(sight), _deprecated(sight))]
+    parts = [select(part.subquery()) for part in (_revoked(reader), _deprecated(reader))]
     lately = parts[0].union_all(parts[1]).subquery("lately")
     at = func.max(lately.c.at).label("at")
     # Revoked twice, by itself and from above, it is told of once.
     picked = select(lately.c.n, at).group_by(lately.c.n).subquery("picked")
     told = json_object(
         {
-            "version": summaries.version_shape(shown, sight),
+            "version": summaries.version_shape(shown, reader),
             "image_name": image.c.name,
             "at": picked.c.at,
-            "revoked": summaries.revoked(shown, sight),
-            "deprecation": summaries.deprecation(shown, sight),
+            "revoked": summaries.revoked(shown, reader),
+            "deprecation": summaries.deprecation(shown, reader),
         }
     )
     return (
@@ -292,7 +293,7 @@ def _withdrawn(sight: Sight) -> Any:
     )
 
 
-def _revoked(sight: Sight) -> Any:
+def _revoked(reader: ReaderKind) -> Any:
     """The releases that are revoked, as many as are needed, the latest first."""
     version, reach, revocation = (
         schema.versions.alias(),
@@ -307,14 +308,14 @@ def _revoked(sight: Sight) -> Any:
             reach.c.revocation_id == revocation.c.id,
             version.c.n == reach.c.n,
             access.open_now(version),
-            access.readable(version, sight),
+            access.readable(version, reader),
         )
         .order_by(revocation.c.at.desc(), version.c.n.desc())
         .limit(LATELY * MOST_REVOCATIONS)
     )
 
 
-def _deprecated(sight: Sight) -> Any:
+def _deprecated(reader: ReaderKind) -> Any:
     """The releases that are deprecated and no more, as many as are needed, the latest first."""
     version = schema.versions.alias()
     return (
@@ -323,7 +324,7 @@ def _deprecated(sight: Sight) -> Any:
             states.deprecated(version),
             ~states.revoked(version),
             access.open_now(version),
-            access.readable(version, sight),
+            access.readable(version, reader),
         )
         .order_by(version.c.deprecated_at.desc(), version.c.n.desc())
         .limit(LATELY)

@@ -16,9 +16,9 @@ from goldenrod.catalogue import search
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import tags
 from goldenrod.rules import access, filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.visibility import denormalised
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -29,18 +29,18 @@ NEWEST = 100
 """How many of its newest readable versions an image lists."""
 
 
-def shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """An image as JSON."""
     version, counted = schema.versions.alias(), schema.versions.alias()
     newest = (
-        select(summaries.version_shape(version, sight))
-        .where(version.c.image_id == image.c.id, access.readable(version, sight))
+        select(summaries.version_shape(version, reader))
+        .where(version.c.image_id == image.c.id, access.readable(version, reader))
         .order_by(version.c.start_date.desc(), version.c.id.desc())
         .limit(NEWEST)
     )
     readable = (
         select(counted.c.n)
-        .where(counted.c.image_id == image.c.id, access.readable(counted, sight))
+        .where(counted.c.image_id == image.c.id, access.readable(counted, reader))
         .correlate(image)
     )
     return json_object(
@@ -54,7 +54,7 @@ def shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
             "is_public": image.c.is_public,
             "tags": summaries.tags(image),
             "owner": summaries.user(image.c.owner_id),
-            "maintainers": summaries.maintainers(image, sight),
+            "maintainers": summaries.maintainers(image, reader),
             "created_by": summaries.user(image.c.created_by_id),
             "start_date": image.c.start_date,
             "end_date": image.c.end_date,
@@ -65,29 +65,29 @@ def shape(image: FromClause, sight: Sight) -> ColumnElement[Any]:
     )
 
 
-def _of_version(image: FromClause, sight: Sight, asks: Any) -> ColumnElement[bool]:
+def _of_version(image: FromClause, reader: ReaderKind, asks: Any) -> ColumnElement[bool]:
     """A version of the image that the reader may read shows a machine of which `asks` holds."""
     version = schema.versions.alias()
     return exists().where(
         version.c.image_id == image.c.id,
-        access.readable(version, sight),
-        filters.listed_machine(version, sight, asks),
+        access.readable(version, reader),
+        filters.listed_machine(version, reader, asks),
     )
 
 
-def _on_provider(image: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
-    return _of_version(image, sight, lambda machine, provider: is_it(provider))
+def _on_provider(image: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+    return _of_version(image, reader, lambda machine, provider: is_it(provider))
 
 
-def _of_architecture(image: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _of_architecture(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     return _of_version(
         image,
-        sight,
+        reader,
         lambda machine, provider: machine.c.architecture == param("f_architecture"),
     )
 
 
-def _tagged(image: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _tagged(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     tag, link = schema.tags.alias(), schema.image_tags.alias()
     return exists().where(
         link.c.image_id == image.c.id,
@@ -113,8 +113,8 @@ LIST = Listing(
             lambda given: Wanted("", {"f_architecture": given}),
             _of_architecture,
         ),
-        "is_public": filters.boolean(lambda image, sight: image.c.is_public),
-        "current": filters.boolean(lambda image, sight: access.current(image)),
+        "is_public": filters.boolean(lambda image, reader: image.c.is_public),
+        "current": filters.boolean(lambda image, reader: access.current(image)),
         "search": search.IMAGES,
     },
     ("start_date", "end_date", "name"),
@@ -132,12 +132,12 @@ def get_image(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.images, shape, key)
 
 
-def take_image(tx: Tx, actor: Actor, key: str) -> Row:
+def image_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of an image that the actor may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.images, key)
 
 
-def create_image(tx: Tx, actor: Actor, body: NewImage) -> Made:
+def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
     """Make an image, owned by the actor. Raises BadRequest, Conflict."""
     actor.require_write()
     name = decode.name("name", body.name)
@@ -166,7 +166,7 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Made:
     search.index_image(tx, image_id)
     made = audit.made({**values, "tags": tagged, "maintainers": groups})
     audit.record(tx, actor, "image:create", schema.images, image_id, made)
-    return Made(str(image_id))
+    return Created(str(image_id))
 
 
 def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
@@ -179,7 +179,7 @@ def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
         created_by_id=actor.user_id,
         **values,
     )
-    mutations.keep_slug(tx, schema.images, image_id, values["slug"])
+    mutations.reserve_slug(tx, schema.images, image_id, values["slug"])
     channels.make_latest(tx, image_id)
     return image_id
 
@@ -252,7 +252,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     tx.check_match()
     if "slug" in after:
         mutations.free_slug(tx, schema.images, after["slug"], row["id"])
-        mutations.keep_slug(tx, schema.images, row["id"], after["slug"])
+        mutations.reserve_slug(tx, schema.images, row["id"], after["slug"])
     if after:
         tx.update(schema.images, {"id": row["id"]}, **after)
     if "tags" in given:

@@ -11,7 +11,7 @@ from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key
 from goldenrod.catalogue import search
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -19,7 +19,7 @@ from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Key, Sortable, json_object, param
 
 
-def shape(tag: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(tag: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A tag as JSON."""
     return json_object(
         {
@@ -52,7 +52,7 @@ def get_tag(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.tags, shape, key)
 
 
-def take_tag(tx: Tx, actor: Actor, key: str) -> Row:
+def tag_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a tag that the actor (staff) may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.tags, key)
 

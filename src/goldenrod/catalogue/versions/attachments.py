@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base.errors import Forbidden
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, references, version_lists
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.version_lists import Pairing
 from goldenrod.rules.summaries import Shape
 from goldenrod.rules.visibility import denormalised
@@ -34,19 +34,19 @@ class Noun:
     shape: Shape
     listing: Listing
 
-    def list_pairings(self, tx: Tx, actor: Actor, query: Query) -> Page:
+    def list_attachments(self, tx: Tx, actor: Actor, query: Query) -> Page:
         """A page of the pairings that the actor may read."""
         return resources.page(tx, actor, self.shape, query)
 
-    def get_pairing(self, tx: Tx, actor: Actor, key: str) -> str:
+    def get_attachment(self, tx: Tx, actor: Actor, key: str) -> str:
         """One pairing as JSON. Raises NotFound."""
         return resources.get(tx, actor, self.pairing.table, self.shape, key)
 
-    def take_pairing(self, tx: Tx, actor: Actor, key: str) -> Row:
+    def attachment_for_change(self, tx: Tx, actor: Actor, key: str) -> Row:
         """The row of a pairing that the actor may detach. Raises NotFound, Forbidden."""
         return resources.take(tx, actor, self.pairing.table, key)
 
-    def attach(self, tx: Tx, actor: Actor, body: Struct) -> Made:
+    def attach(self, tx: Tx, actor: Actor, body: Struct) -> Created:
         """Attach a thing to a version. Raises BadRequest, Forbidden."""
         actor.require_write()
         ref = getattr(body, "image_version")  # noqa: B009 - three body types share these fields
@@ -58,10 +58,10 @@ class Noun:
         thing = getattr(body, self.member)
         [wanted] = version_lists.resolve(tx, actor, pairing, [thing], held, self.member)
         if wanted in held:
-            return Made(str(tx.value(_pair, pairing, n=n, thing=wanted)), new=False)
+            return Created(str(tx.value(_pair, pairing, n=n, thing=wanted)), new=False)
         pairing_id = version_lists.attach(tx, pairing, n, wanted)
         self._tell(tx, actor, n, held)
-        return Made(str(pairing_id))
+        return Created(str(pairing_id))
 
     def detach(self, tx: Tx, actor: Actor, row: Row) -> None:
         """Detach a thing from its version."""
@@ -86,27 +86,27 @@ def _pair(pairing: Pairing) -> Any:
 
 
 def _noun(pairing: Pairing, resource: str, member: str, summary: Shape, key: str) -> Noun:
-    def shape(link: FromClause, sight: Sight) -> ColumnElement[Any]:
+    def shape(link: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
         thing = pairing.other.alias()
         # Whoever may read a pairing may read its version, and is shown its other side.
-        shown = select(summary(thing, Sight.ALL)).where(thing.c.id == link.c[pairing.column])
+        shown = select(summary(thing, ReaderKind.STAFF)).where(thing.c.id == link.c[pairing.column])
         return json_object(
             {
                 "id": link.c.id,
                 "uuid": link.c.uuid,
                 "url": summaries.url(resource, link.c.id),
-                "image_version": summaries.version_of(link.c.version_n, Sight.ALL),
+                "image_version": summaries.version_of(link.c.version_n, ReaderKind.STAFF),
                 member: shown.scalar_subquery(),
             }
         )
 
-    def of_version(link: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    def of_version(link: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
         version = schema.versions.alias()
         return link.c.version_n == select(version.c.n).where(is_it(version)).scalar_subquery()
 
-    def named(link: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+    def named(link: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         thing = pairing.other.alias()
-        by_name = filters.by_key("name", key).where(thing, sight, form)
+        by_name = filters.by_key("name", key).where(thing, reader, form)
         return exists().where(thing.c.id == link.c[pairing.column], by_name)
 
     listing = Listing(

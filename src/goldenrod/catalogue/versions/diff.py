@@ -43,7 +43,7 @@ def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, A
 
     Raises NotFound, and BadRequest where there is no parent that the reader may read.
     """
-    to_row = resources.take_any(tx, actor, schema.versions, key)
+    to_row = resources.get_row(tx, actor, schema.versions, key)
     to = json.loads(versions.get_version(tx, actor, key))
     if against is None:
         parent = to["parent"]
@@ -53,7 +53,7 @@ def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, A
                 code="parameter_required",
             )
         against = parent["id"]
-    from_row = resources.take_any(tx, actor, schema.versions, against)
+    from_row = resources.get_row(tx, actor, schema.versions, against)
     before = json.loads(versions.get_version(tx, actor, against))
     line = _path(tx, actor, from_row, to_row)
     return {

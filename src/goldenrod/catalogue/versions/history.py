@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, and_, select
 
 from goldenrod.base.errors import Forbidden, Unauthorized
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.summaries import Shape
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -20,7 +20,7 @@ from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
 from goldenrod.store.sql import Id, Key, in_list, json_object, json_text, param
 
 
-def shape(entry: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """An entry as JSON; its changes still as ids."""
     return json_object(
         {
@@ -39,7 +39,7 @@ LIST = Listing(
         "name": Filter(
             "an action, such as version:edit",
             lambda given: Wanted("", {"f_name": given}),
-            lambda entry, sight, form: entry.c.action == param("f_name"),
+            lambda entry, reader, form: entry.c.action == param("f_name"),
         )
     },
     ("sequence",),
@@ -48,7 +48,7 @@ LIST = Listing(
 )
 
 
-def _about(entry: FromClause, sight: Sight) -> ColumnElement[bool]:
+def _about(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     return and_(
         entry.c.subject == schema.versions.name, entry.c.subject_id == param("subject", Key)
     )
@@ -57,7 +57,7 @@ def _about(entry: FromClause, sight: Sight) -> ColumnElement[bool]:
 def list_history(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
     """A page of a version's history. Raises NotFound, and Unauthorized or Forbidden for who may
     read the version, but not change it."""
-    version = resources.take_any(tx, actor, schema.versions, key)
+    version = resources.get_row(tx, actor, schema.versions, key)
     if not version["may_change"]:
         if actor.kind == "anonymous":
             raise Unauthorized("A version's history is its keepers': sign in as one.")
@@ -90,11 +90,11 @@ _FIELDS = {
 }
 
 
-def _named(table: Table, summary: Shape, sight: Sight) -> Any:
+def _named(table: Table, summary: Shape, reader: ReaderKind) -> Any:
     thing = table.alias()
     kind = Id() if table is schema.versions else Key
-    return select(json_text(summary(thing, sight)).label("json")).where(
-        in_list(thing.c.id, "ids", kind), access.readable(thing, sight)
+    return select(json_text(summary(thing, reader)).label("json")).where(
+        in_list(thing.c.id, "ids", kind), access.readable(thing, reader)
     )
 
 
@@ -109,7 +109,7 @@ def _fill_in(tx: Tx, actor: Actor, entries: list[Row]) -> None:
             _named,
             things.table,
             things.summary,
-            actor.sight,
+            actor.reader,
             ids=sorted(ids),
             **resources.params(tx, actor),
         )

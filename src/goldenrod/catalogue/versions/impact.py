@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Id, Key, in_list, json_list, json_text, param
@@ -28,7 +28,7 @@ class Machines:
         return sum(self.by_version.values())
 
 
-def _standing(sight: Sight, of: str) -> Any:
+def _standing(reader: ReaderKind, of: str) -> Any:
     machine, version = schema.machines.alias(), schema.versions.alias()
     wanted = (
         in_list(version.c.id, "ids", Id())
@@ -44,8 +44,8 @@ def _standing(sight: Sight, of: str) -> Any:
         .select_from(machine.join(version, version.c.n == machine.c.version_n))
         .where(
             wanted,
-            access.readable(version, sight),
-            access.readable(machine, sight),
+            access.readable(version, reader),
+            access.readable(machine, reader),
             access.open_now(version),
             access.current(machine),
         )
@@ -63,16 +63,16 @@ def _counted(rows: list[dict[str, Any]]) -> Machines:
 def machines_of_versions(tx: Tx, actor: Actor, ids: list[str]) -> Machines:
     """The current machines of these versions, as far as the versions are current themselves."""
     given = {**resources.params(tx, actor), "ids": ids}
-    return _counted(tx.rows(_standing, actor.sight, "versions", **given))
+    return _counted(tx.rows(_standing, actor.reader, "versions", **given))
 
 
 def machines_of_image(tx: Tx, actor: Actor, image_id: int) -> Machines:
     """The current machines of an image's versions, as far as these are current themselves."""
     given = {**resources.params(tx, actor), "image": image_id}
-    return _counted(tx.rows(_standing, actor.sight, "image", **given))
+    return _counted(tx.rows(_standing, actor.reader, "image", **given))
 
 
-def _groups(sight: Sight) -> Any:
+def _groups(reader: ReaderKind) -> Any:
     group, link, version = (
         schema.groups.alias(),
         schema.version_memberships.alias(),
@@ -81,18 +81,18 @@ def _groups(sight: Sight) -> Any:
     # A pairing shows its group to whoever may read it.
     shared = exists().where(
         link.c.group_id == group.c.id,
-        access.readable(link, sight),
+        access.readable(link, reader),
         version.c.n == link.c.version_n,
         version.c.image_id == param("image", Key),
-        access.readable(version, sight),
+        access.readable(version, reader),
         access.open_now(version),
     )
-    shown = select(summaries.group_shape(group, sight)).where(shared).order_by(group.c.name_key)
+    shown = select(summaries.group_shape(group, reader)).where(shared).order_by(group.c.name_key)
     return select(json_text(json_list(shown)))
 
 
 def groups_of_image(tx: Tx, actor: Actor, image_id: int) -> list[dict[str, Any]]:
     """The groups that current versions of an image are shared with."""
     given = {**resources.params(tx, actor), "image": image_id}
-    found: list[dict[str, Any]] = json.loads(tx.value(_groups, actor.sight, **given))
+    found: list[dict[str, Any]] = json.loads(tx.value(_groups, actor.reader, **given))
     return found

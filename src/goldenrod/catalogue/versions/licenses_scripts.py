@@ -17,9 +17,9 @@ from goldenrod.base.errors import Conflict, field_problem
 from goldenrod.base.text import name_key
 from goldenrod.catalogue import search
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, version_lists
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.removal import require_unused
 from goldenrod.rules.changes.version_lists import Pairing
 from goldenrod.store import schema
@@ -30,12 +30,12 @@ from goldenrod.store.sql import Key, json_object, param
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*", re.ASCII)
 
 
-def license_shape(license: FromClause, sight: Sight) -> ColumnElement[Any]:
+def license_shape(license: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A license as JSON."""
     return json_object(_members("licenses", license))
 
 
-def script_shape(script: FromClause, sight: Sight) -> ColumnElement[Any]:
+def script_shape(script: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A boot script as JSON."""
     return json_object(
         _members(
@@ -62,7 +62,7 @@ def _members(resource: str, thing: FromClause, **more: Any) -> Mapping[str, Any]
 
 
 def _listing(pairing: Pairing, types: tuple[str, ...]) -> Listing:
-    def of_version(thing: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+    def of_version(thing: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
         link, version = pairing.table.alias(), schema.versions.alias()
         return exists().where(
             link.c[pairing.column] == thing.c.id,
@@ -108,23 +108,23 @@ def get_script(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.boot_scripts, script_shape, key)
 
 
-def take_license(tx: Tx, actor: Actor, key: str) -> Row:
+def license_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a license that the actor may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.licenses, key)
 
 
-def take_script(tx: Tx, actor: Actor, key: str) -> Row:
+def script_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a boot script that the actor may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.boot_scripts, key)
 
 
-def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Made:
+def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Created:
     """Make a license. Raises BadRequest."""
     actor.require_write()
     return _create(tx, actor, schema.licenses, "license", _text_values(body))
 
 
-def create_script(tx: Tx, actor: Actor, body: NewScript) -> Made:
+def create_script(tx: Tx, actor: Actor, body: NewScript) -> Created:
     """Make a boot script. Raises BadRequest."""
     actor.require_write()
     values = _text_values(body)
@@ -168,7 +168,7 @@ def is_web_address(text: str) -> bool:
     )
 
 
-def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Made:
+def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Created:
     thing_id = tx.insert(
         table,
         uuid=mutations.new_uuid(),
@@ -179,7 +179,7 @@ def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Made:
         **values,
     )
     audit.record(tx, actor, f"{noun}:create", table, thing_id, audit.made(values))
-    return Made(str(thing_id))
+    return Created(str(thing_id))
 
 
 def edit_license(tx: Tx, actor: Actor, row: Row, patch: LicensePatch) -> None:

@@ -12,16 +12,16 @@ from goldenrod.base import decode
 from goldenrod.base.bodies import MachinePatch, NestedMachine, NewMachine
 from goldenrod.base.errors import Conflict, Forbidden
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Key, json_object, param
 
 
-def shape(machine: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A machine as JSON."""
     return json_object(
         {
@@ -29,9 +29,9 @@ def shape(machine: FromClause, sight: Sight) -> ColumnElement[Any]:
             "uuid": machine.c.uuid,
             "url": summaries.url("provider_machines", machine.c.id),
             # Whoever may read a machine may read its version and its image.
-            "version": summaries.version_of(machine.c.version_n, Sight.ALL),
-            "image": summaries.image(machine.c.image_id, Sight.ALL),
-            "provider": summaries.provider(machine.c.provider_id, sight),
+            "version": summaries.version_of(machine.c.version_n, ReaderKind.STAFF),
+            "image": summaries.image(machine.c.image_id, ReaderKind.STAFF),
+            "provider": summaries.provider(machine.c.provider_id, reader),
             "identifier": machine.c.identifier,
             "size_gb": machine.c.size_gb,
             "architecture": machine.c.architecture,
@@ -43,12 +43,12 @@ def shape(machine: FromClause, sight: Sight) -> ColumnElement[Any]:
     )
 
 
-def _of_version(machine: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _of_version(machine: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     version = schema.versions.alias()
     return machine.c.version_n == select(version.c.n).where(is_it(version)).scalar_subquery()
 
 
-def _on_provider(machine: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _on_provider(machine: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     provider = schema.providers.alias()
     return machine.c.provider_id == select(provider.c.id).where(is_it(provider)).scalar_subquery()
 
@@ -77,7 +77,7 @@ def get_machine(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.machines, shape, key)
 
 
-def take_machine(tx: Tx, actor: Actor, key: str) -> Row:
+def machine_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a machine that the actor may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.machines, key)
 
@@ -184,7 +184,7 @@ def insert_machine(tx: Tx, actor: Actor, n: int, image_id: int, values: Row) -> 
     return machine_id
 
 
-def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Made:
+def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     """Place a version on a provider; one that has ended there is restored.
 
     Raises BadRequest, Forbidden, Conflict (`machine_taken`).
@@ -204,10 +204,10 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Made:
     if not ended:
         machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
         events.placed(tx, version["image_id"], [machine_id])
-        return Made(str(machine_id))
+        return Created(str(machine_id))
     require_free(tx, version["image_id"], values, ended["id"])
     _update(tx, actor, ended, values, "machine:restore")
-    return Made(str(ended["id"]), new=False)
+    return Created(str(ended["id"]), new=False)
 
 
 def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: str) -> None:

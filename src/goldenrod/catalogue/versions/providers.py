@@ -9,9 +9,9 @@ from goldenrod.base.bodies import NewProvider, ProviderPatch
 from goldenrod.base.text import name_key
 from goldenrod.catalogue import search
 from goldenrod.rules import access, filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query
@@ -20,7 +20,7 @@ from goldenrod.store.sql import json_object
 _LABELS = ("type", "virtualization")
 
 
-def shape(provider: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(provider: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A provider as JSON."""
     return json_object(
         {
@@ -45,9 +45,9 @@ LIST = Listing(
     {
         "name": filters.by_key("name"),
         "type": filters.text("type", "type", "such as aws or openstack"),
-        "public": filters.boolean(lambda provider, sight: provider.c.public),
-        "active": filters.boolean(lambda provider, sight: provider.c.active),
-        "current": filters.boolean(lambda provider, sight: access.current(provider)),
+        "public": filters.boolean(lambda provider, reader: provider.c.public),
+        "active": filters.boolean(lambda provider, reader: provider.c.active),
+        "current": filters.boolean(lambda provider, reader: access.current(provider)),
         "search": search.WORDS,
     },
     ("start_date", "end_date", "name"),
@@ -65,12 +65,12 @@ def get_provider(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.providers, shape, key)
 
 
-def take_provider(tx: Tx, actor: Actor, key: str) -> Row:
+def provider_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a provider that the actor (staff) may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.providers, key)
 
 
-def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Made:
+def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
     """Make a provider. Raises BadRequest, Forbidden, Conflict (`slug_unavailable`)."""
     actor.require_staff()
     name = decode.name("name", body.name)
@@ -91,7 +91,7 @@ def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Made:
         if asked
         else mutations.made_slug(tx, schema.providers, name)
     )
-    return Made(str(insert_provider(tx, actor, values)))
+    return Created(str(insert_provider(tx, actor, values)))
 
 
 def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
@@ -103,7 +103,7 @@ def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
         words=search.words_of(values["name"], values["description"]),
         **values,
     )
-    mutations.keep_slug(tx, schema.providers, provider_id, values["slug"])
+    mutations.reserve_slug(tx, schema.providers, provider_id, values["slug"])
     made = audit.made(values)
     audit.record(tx, actor, "provider:create", schema.providers, provider_id, made)
     return provider_id
@@ -127,7 +127,7 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
         return
     if "slug" in changed:
         mutations.free_slug(tx, schema.providers, after["slug"], row["id"])
-        mutations.keep_slug(tx, schema.providers, row["id"], after["slug"])
+        mutations.reserve_slug(tx, schema.providers, row["id"], after["slug"])
     then = {**row, **after}
     after["name_key"] = name_key(then["name"])
     after["words"] = search.words_of(then["name"], then["description"])

@@ -18,9 +18,9 @@ from goldenrod.base.text import name_key
 from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import machines
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references, version_lists
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.lifecycle import deprecation, revocation_reach
 from goldenrod.rules.visibility import denormalised, stored_counts
 from goldenrod.store import schema
@@ -42,7 +42,7 @@ def version_name(given: str) -> str:
     return name
 
 
-def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
+def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     """Publish a version, with its machines; `not_inherited` tells what it did not take over.
 
     Raises BadRequest, Forbidden (not the actor's image), Conflict (`version_name_taken`,
@@ -89,17 +89,17 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Made:
     told = {**_told(tx, values, values), "image": image["id"], "parent": parent and parent["id"]}
     audit.record(tx, actor, "version:create", schema.versions, n, audit.made(told | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
-    return Made(str(tx.value(_id_of, n=n)), True, extra)
+    return Created(str(tx.value(_id_of, n=n)), True, extra)
 
 
-def not_inherited(tx: Tx, actor: Actor, made: Made) -> dict[str, Any]:
+def not_inherited(tx: Tx, actor: Actor, made: Created) -> dict[str, Any]:
     """What the answer to publishing adds: what of its parent's the version did not take over, as
     far as the reader is shown it now."""
     if not made.extra:
         return {}
     left = made.extra["left"]
     seen = resources.params(tx, actor)
-    groups = tx.value(_membership, actor.sight, n=made.extra["parent"], **seen)
+    groups = tx.value(_membership, actor.reader, n=made.extra["parent"], **seen)
     shown = [group for group in json.loads(groups or "[]") if group["id"] in left["membership"]]
     scripts = [{"id": key} for key in left["scripts"]]
     return {"not_inherited": {"scripts": scripts, "membership": shown}}
@@ -156,14 +156,14 @@ def _inherited(
         return held
     if pairing is version_lists.MEMBERSHIP:
         return held if parent["image_id"] == image["id"] else []
-    scripts = (resources.take_any(tx, actor, schema.boot_scripts, str(key)) for key in held)
+    scripts = (resources.get_row(tx, actor, schema.boot_scripts, str(key)) for key in held)
     return [script["id"] for script in scripts if version_lists.attachable(tx, actor, script)]
 
 
-def _membership(sight: Sight) -> Any:
+def _membership(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
-    return select(json_text(summaries.membership(version, sight))).where(
-        version.c.n == param("n", Key), access.readable(version, sight)
+    return select(json_text(summaries.membership(version, reader))).where(
+        version.c.n == param("n", Key), access.readable(version, reader)
     )
 
 
@@ -292,7 +292,7 @@ def _new_image(tx: Tx, actor: Actor, row: Row, ref: references.Given | UnsetType
     image = references.read(tx, actor, schema.images, ref, "image")
     if image["id"] == row["image_id"]:
         return None
-    left = resources.take_any(tx, actor, schema.images, str(row["image_id"]))
+    left = resources.get_row(tx, actor, schema.images, str(row["image_id"]))
     if not (image["may_change"] and left["may_change"]):
         raise Forbidden("Moving a version needs the right to change both images.")
     return image

@@ -14,7 +14,7 @@ from goldenrod.base import bodies, decode
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Conflict, field_problem
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations
 from goldenrod.rules.lifecycle import deprecation, revocation_reach
 from goldenrod.rules.lifecycle import states as lifecycle
@@ -118,7 +118,7 @@ def restore(tx: Tx, actor: Actor, row: Row, body: bodies.Restoring) -> Effect:
 
 
 def _not_revoked(tx: Tx, actor: Actor, row: Row) -> Conflict:
-    shown = tx.value(_origin_of, actor.sight, n=row["n"], **resources.params(tx, actor))
+    shown = tx.value(_origin_of, actor.reader, n=row["n"], **resources.params(tx, actor))
     origin = shown and json.loads(shown)["inherited_from"]
     if origin and "name" in origin:
         return Conflict(
@@ -130,10 +130,10 @@ def _not_revoked(tx: Tx, actor: Actor, row: Row) -> Conflict:
     return Conflict("This version has no revocation of its own.", code="version_not_revoked")
 
 
-def _origin_of(sight: Sight) -> Any:
+def _origin_of(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
-    return select(json_text(summaries.revoked(version, sight))).where(
-        version.c.n == param("n", Key), access.readable(version, sight)
+    return select(json_text(summaries.revoked(version, reader))).where(
+        version.c.n == param("n", Key), access.readable(version, reader)
     )
 
 
@@ -144,27 +144,27 @@ class _Standing(NamedTuple):
     targets: dict[tuple[int, str], str | None]
 
 
-def _states(sight: Sight) -> Any:
+def _states(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(version.c.id, lifecycle.state(version).label("state")).where(
-        in_list(version.c.n, "versions"), access.readable(version, sight)
+        in_list(version.c.n, "versions"), access.readable(version, reader)
     )
 
 
-def _targets(sight: Sight) -> Any:
+def _targets(reader: ReaderKind) -> Any:
     channel, version, touched = (
         schema.channels.alias(),
         schema.versions.alias(),
         schema.versions.alias(),
     )
-    target: ColumnElement[int] = lifecycle.target(channel, sight)
+    target: ColumnElement[int] = lifecycle.target(channel, reader)
     shown = (
         select(version.c.id)
-        .where(version.c.n == target, access.readable(version, sight))
+        .where(version.c.n == target, access.readable(version, reader))
         .scalar_subquery()
     )
     return select(channel.c.image_id, channel.c.name, shown.label("target")).where(
-        access.readable(channel, sight),
+        access.readable(channel, reader),
         exists().where(touched.c.image_id == channel.c.image_id, in_list(touched.c.n, "versions")),
     )
 
@@ -172,18 +172,18 @@ def _targets(sight: Sight) -> Any:
 def _standing(tx: Tx, actor: Actor, versions: list[int], at: str) -> _Standing:
     """How things stand at an instant, as the reader would see them then."""
     given = {**resources.params(tx, actor), "now": at, "versions": versions}
-    states = {row["id"]: row["state"] for row in tx.rows(_states, actor.sight, **given)}
+    states = {row["id"]: row["state"] for row in tx.rows(_states, actor.reader, **given)}
     targets = {
         (row["image_id"], row["name"]): row["target"]
-        for row in tx.rows(_targets, actor.sight, **given)
+        for row in tx.rows(_targets, actor.reader, **given)
     }
     return _Standing(states, targets)
 
 
-def _readable_now(sight: Sight) -> Any:
+def _readable_now(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(version.c.id).where(
-        in_list(version.c.id, "ids", Id()), access.readable(version, sight)
+        in_list(version.c.id, "ids", Id()), access.readable(version, reader)
     )
 
 
@@ -191,7 +191,7 @@ def _effect(tx: Tx, actor: Actor, at: Instant, was: _Standing, now: _Standing) -
     """What differs between two standings, as far as the reader sees it already."""
     ids = {*was.states, *now.states, *was.targets.values(), *now.targets.values()} - {None}
     given = {**resources.params(tx, actor), "ids": sorted(str(key) for key in ids)}
-    seen = {row["id"] for row in tx.rows(_readable_now, actor.sight, **given)}
+    seen = {row["id"] for row in tx.rows(_readable_now, actor.reader, **given)}
     versions = [
         [key, was.states[key], state]
         for key, state in sorted(now.states.items())
@@ -209,17 +209,17 @@ def _seen(key: str | None, seen: set[str]) -> str | None:
     return key if key in seen else None
 
 
-def _versions_by_id(sight: Sight) -> Any:
+def _versions_by_id(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(
-        version.c.id, json_text(summaries.version_shape(version, sight)).label("json")
-    ).where(in_list(version.c.id, "ids", Id()), access.readable(version, sight))
+        version.c.id, json_text(summaries.version_shape(version, reader)).label("json")
+    ).where(in_list(version.c.id, "ids", Id()), access.readable(version, reader))
 
 
-def _images_by_id(sight: Sight) -> Any:
+def _images_by_id(reader: ReaderKind) -> Any:
     image = schema.images.alias()
-    return select(image.c.id, json_text(summaries.image_shape(image, sight)).label("json")).where(
-        in_list(image.c.id, "ids"), access.readable(image, sight)
+    return select(image.c.id, json_text(summaries.image_shape(image, reader)).label("json")).where(
+        in_list(image.c.id, "ids"), access.readable(image, reader)
     )
 
 
@@ -230,13 +230,13 @@ def shown(tx: Tx, actor: Actor, effect: Effect, *, dry_run: bool) -> dict[str, A
     given = resources.params(tx, actor)
     versions = {
         row["id"]: json.loads(row["json"])
-        for row in tx.rows(_versions_by_id, actor.sight, ids=sorted(ids), **given)
+        for row in tx.rows(_versions_by_id, actor.reader, ids=sorted(ids), **given)
     }
     images = {
         row["id"]: json.loads(row["json"])
         for row in tx.rows(
             _images_by_id,
-            actor.sight,
+            actor.reader,
             ids=sorted({channel[0] for channel in effect.channels}),
             **given,
         )

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, String, func, select
 from goldenrod.base.errors import NotFound
 from goldenrod.base.text import sought_key
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, machine_choice, states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -28,7 +28,7 @@ MOST_TEXT = 20_000
 # ── which version ──────────────────────────────────────────────────────────────────────────
 
 
-def _named(sight: Sight, form: str, by_id: bool) -> Any:
+def _named(reader: ReaderKind, form: str, by_id: bool) -> Any:
     version, image = schema.versions.alias("thing"), schema.images.alias("image")
     if by_id:
         wanted: Any = version.c.id == param("version", Id)
@@ -42,8 +42,8 @@ def _named(sight: Sight, form: str, by_id: bool) -> Any:
         version.c.image_id,
         image.c.slug,
         image.c.name.label("image_name"),
-        access.changeable(version, sight).label("may_change"),
-    ).where(image.c.id == version.c.image_id, wanted, access.readable(version, sight))
+        access.changeable(version, reader).label("may_change"),
+    ).where(image.c.id == version.c.image_id, wanted, access.readable(version, reader))
 
 
 def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
@@ -53,12 +53,12 @@ def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
     form = resources.key_form(schema.images, image)
     row = None
     if is_uuid(version):
-        row = tx.first(_named, actor.sight, "id", True, version=version.lower(), **given)
+        row = tx.first(_named, actor.reader, "id", True, version=version.lower(), **given)
     # PostgreSQL holds no such text, so it is nobody's name.
     if row is None and form and "\x00" not in version:
         key = resources.key_value(form, image)
         row = tx.first(
-            _named, actor.sight, form, False, version=sought_key(version), key=key, **given
+            _named, actor.reader, form, False, version=sought_key(version), key=key, **given
         )
     if row is None:
         raise NotFound()
@@ -68,7 +68,7 @@ def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
 # ── its machines ───────────────────────────────────────────────────────────────────────────
 
 
-def _machines(sight: Sight) -> Any:
+def _machines(reader: ReaderKind) -> Any:
     version, machine, place = (
         schema.versions.alias(),
         schema.machines.alias(),
@@ -82,17 +82,17 @@ def _machines(sight: Sight) -> Any:
             machine.c.checksum,
             machine.c.start_date,
             machine.c.end_date,
-            *summaries.seen_columns(place, sight),
+            *summaries.seen_columns(place, reader),
         )
         .where(
             version.c.id == param("version", Id),
-            access.readable(version, sight),
+            access.readable(version, reader),
             machine.c.version_n == version.c.n,
             place.c.id == machine.c.provider_id,
-            machine_access.listed_in_version(machine, place, sight),
+            machine_access.listed_in_version(machine, place, reader),
         )
         .order_by(
-            *summaries.by_seen_slug(place, sight),
+            *summaries.by_seen_slug(place, reader),
             machine.c.architecture,
             machine.c.start_date.desc(),
             machine.c.id.desc(),
@@ -104,10 +104,10 @@ def list_machines(tx: Tx, actor: Actor, version: str) -> list[Row]:
     """The machines that stand in a version's list, by provider and architecture; of several alike
     the one that is offered first. `provider`, `provider_name` and `provider_type` are null where the
     reader, who may change the version, may not read its provider."""
-    return tx.rows(_machines, actor.sight, version=version, **resources.params(tx, actor))
+    return tx.rows(_machines, actor.reader, version=version, **resources.params(tx, actor))
 
 
-def _latest_there(sight: Sight) -> Any:
+def _latest_there(reader: ReaderKind) -> Any:
     """The version whose machine `latest` offers on a provider, of one architecture."""
     place, machine, version = (
         schema.providers.alias(),
@@ -117,18 +117,18 @@ def _latest_there(sight: Sight) -> Any:
     found = machine_choice.by_latest(
         param("image", Key),
         place.c.id,
-        sight,
+        reader,
         lambda it: it.c.architecture == param("architecture", String),
     )
     return (
-        select(json_text(summaries.version_shape(version, sight)))
+        select(json_text(summaries.version_shape(version, reader)))
         .select_from(place)
         .where(
             place.c.slug == param("provider", String),
-            access.readable(place, sight),
+            access.readable(place, reader),
             machine.c.id == found,
             version.c.n == machine.c.version_n,
-            access.readable(version, sight),
+            access.readable(version, reader),
         )
     )
 
@@ -140,7 +140,7 @@ def find_latest_there(
     where there is none."""
     text = tx.value(
         _latest_there,
-        actor.sight,
+        actor.reader,
         image=image_id,
         provider=provider,
         architecture=architecture,
@@ -162,14 +162,14 @@ def _text(thing: FromClause, resource: str) -> dict[str, ColumnElement[Any]]:
     }
 
 
-def _texts(sight: Sight) -> Any:
+def _texts(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     license, licensed = schema.licenses.alias(), schema.version_licenses.alias()
     script, used = schema.boot_scripts.alias(), schema.version_scripts.alias()
     licenses = (
         select(json_object(_text(license, "licenses")))
         .select_from(licensed.join(license, license.c.id == licensed.c.license_id))
-        .where(licensed.c.version_n == version.c.n, access.readable(license, sight))
+        .where(licensed.c.version_n == version.c.n, access.readable(license, reader))
         .order_by(license.c.id)
     )
     when = {
@@ -179,21 +179,21 @@ def _texts(sight: Sight) -> Any:
     scripts = (
         select(json_object(_text(script, "boot_scripts") | when))
         .select_from(used.join(script, script.c.id == used.c.script_id))
-        .where(used.c.version_n == version.c.n, access.readable(script, sight))
+        .where(used.c.version_n == version.c.n, access.readable(script, reader))
         .order_by(script.c.id)
     )
     shown = json_object(
         {"licenses": json_list(licenses, version), "scripts": json_list(scripts, version)}
     )
     return select(json_text(shown)).where(
-        version.c.id == param("version", Id), access.readable(version, sight)
+        version.c.id == param("version", Id), access.readable(version, reader)
     )
 
 
 def get_texts(tx: Tx, actor: Actor, version: str) -> Row:
     """The `licenses` and `scripts` of a version with their texts, up to so many characters of each,
     and how long they are. Raises NotFound."""
-    text = tx.value(_texts, actor.sight, version=version, **resources.params(tx, actor))
+    text = tx.value(_texts, actor.reader, version=version, **resources.params(tx, actor))
     if not text:
         raise NotFound()
     found: Row = json.loads(text)
@@ -203,19 +203,19 @@ def get_texts(tx: Tx, actor: Actor, version: str) -> Row:
 # ── what is around it ──────────────────────────────────────────────────────────────────────
 
 
-def _built(sight: Sight) -> Any:
+def _built(reader: ReaderKind) -> Any:
     picked_from, shown = schema.versions.alias(), schema.versions.alias("shown")
     picked = (
         select(picked_from.c.n, func.count().over().label("count"))
-        .where(picked_from.c.parent_n == param("n", Key), access.readable(picked_from, sight))
+        .where(picked_from.c.parent_n == param("n", Key), access.readable(picked_from, reader))
         .order_by(picked_from.c.start_date.desc(), picked_from.c.id.desc())
         .limit(MOST_BUILT)
         .subquery("picked")
     )
     told = json_object(
         {
-            "version": summaries.version_shape(shown, sight),
-            "behind": states.behind(shown, sight),
+            "version": summaries.version_shape(shown, reader),
+            "behind": states.behind(shown, reader),
         }
     )
     return (
@@ -228,18 +228,18 @@ def _built(sight: Sight) -> Any:
 def list_built(tx: Tx, actor: Actor, n: int) -> tuple[int, list[Row]]:
     """How many readable versions were built on one, and the newest of them, each `version` with how
     far `behind` it is."""
-    rows = tx.rows(_built, actor.sight, n=n, **resources.params(tx, actor))
+    rows = tx.rows(_built, actor.reader, n=n, **resources.params(tx, actor))
     return (rows[0]["count"] if rows else 0), [json.loads(row["json"]) for row in rows]
 
 
-def _pointing(sight: Sight) -> Any:
+def _pointing(reader: ReaderKind) -> Any:
     channel = schema.channels.alias()
     return (
         select(channel.c.name, channel.c.restricted)
         .where(
             channel.c.image_id == param("image", Key),
-            access.readable(channel, sight),
-            states.target(channel, sight) == param("n", Key),
+            access.readable(channel, reader),
+            states.target(channel, reader) == param("n", Key),
         )
         .order_by(channel.c.name)
     )
@@ -247,5 +247,5 @@ def _pointing(sight: Sight) -> Any:
 
 def list_pointing(tx: Tx, actor: Actor, image_id: int, n: int) -> list[str]:
     """The channels that the reader sees whose target a version is, by name."""
-    rows = tx.rows(_pointing, actor.sight, image=image_id, n=n, **resources.params(tx, actor))
+    rows = tx.rows(_pointing, actor.reader, image=image_id, n=n, **resources.params(tx, actor))
     return [row["name"] for row in rows]

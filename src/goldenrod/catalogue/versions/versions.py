@@ -13,7 +13,7 @@ from goldenrod.base.errors import NotFound
 from goldenrod.base.text import filter_key
 from goldenrod.catalogue import search
 from goldenrod.rules import access, filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -21,34 +21,34 @@ from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
 from goldenrod.store.sql import among, json_object, json_text, param
 
 
-def shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A version as JSON, in a list: the contract's fields in the contract's order, then ours."""
-    return json_object(_members(version, sight))
+    return json_object(_members(version, reader))
 
 
-def single_shape(version: FromClause, sight: Sight) -> ColumnElement[Any]:
+def single_shape(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A version as JSON, alone: with how far behind it and its parent are."""
     counts = {
-        "behind": states.behind(version, sight),
-        "parent_behind": states.parent_behind(version, sight),
+        "behind": states.behind(version, reader),
+        "parent_behind": states.parent_behind(version, reader),
     }
-    return json_object(_members(version, sight) | counts)
+    return json_object(_members(version, reader) | counts)
 
 
-def _members(version: FromClause, sight: Sight) -> dict[str, ColumnElement[Any]]:
+def _members(version: FromClause, reader: ReaderKind) -> dict[str, ColumnElement[Any]]:
     return {
         "id": version.c.id,
-        "parent": summaries.version_of(version.c.parent_n, sight),
+        "parent": summaries.version_of(version.c.parent_n, reader),
         "name": version.c.name,
         "change_log": version.c.change_log,
-        "image": summaries.image(version.c.image_id, Sight.ALL),
-        "machines": summaries.machines(version, sight),
+        "image": summaries.image(version.c.image_id, ReaderKind.STAFF),
+        "machines": summaries.machines(version, reader),
         "allow_imaging": version.c.allow_imaging,
         "licenses": summaries.licenses(version),
-        "membership": summaries.membership(version, sight),
+        "membership": summaries.membership(version, reader),
         "scripts": summaries.scripts(version),
         "user": summaries.user(version.c.user_id),
-        "identity": summaries.identity(version.c.identity_id, sight),
+        "identity": summaries.identity(version.c.identity_id, reader),
         "start_date": version.c.start_date,
         "end_date": version.c.end_date,
         "url": summaries.url("image_versions", version.c.id),
@@ -56,34 +56,34 @@ def _members(version: FromClause, sight: Sight) -> dict[str, ColumnElement[Any]]
         "min_cpu": version.c.min_cpu,
         "min_mem": version.c.min_mem,
         "state": states.state(version),
-        "deprecation": summaries.deprecation(version, sight),
-        "revoked": summaries.revoked(version, sight),
+        "deprecation": summaries.deprecation(version, reader),
+        "revoked": summaries.revoked(version, reader),
         "exclude_from_latest": version.c.exclude_from_latest,
-        "stale": states.stale(version, sight),
+        "stale": states.stale(version, reader),
     }
 
 
-def _of_image(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _of_image(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     image = schema.images.alias()
     return version.c.image_id == select(image.c.id).where(is_it(image)).scalar_subquery()
 
 
-def _of_parent(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _of_parent(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     parent = schema.versions.alias()
     return version.c.parent_n == select(parent.c.n).where(is_it(parent)).scalar_subquery()
 
 
-def _on_provider(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
-    return filters.found_by_machine(version, sight, lambda machine, provider: is_it(provider))
+def _on_provider(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+    return filters.found_by_machine(version, reader, lambda machine, provider: is_it(provider))
 
 
-def _under_license(version: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _under_license(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     license, pairing = schema.licenses.alias(), schema.version_licenses.alias()
     under = select(pairing.c.version_n).where(license.c.id == pairing.c.license_id, is_it(license))
     return among(version.c.n, under)
 
 
-def _tagged(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _tagged(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     tag, link = schema.tags.alias(), schema.image_tags.alias()
     carrying = select(link.c.image_id).where(
         tag.c.id == link.c.tag_id, tag.c.name_key == param("f_tag", tag.c.name_key.type)
@@ -91,14 +91,14 @@ def _tagged(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]
     return among(version.c.image_id, carrying)
 
 
-def _targeted(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
-    return states.targeted(version, sight, param("f_channel", String))
+def _targeted(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+    return states.targeted(version, reader, param("f_channel", String))
 
 
-def _of_architecture(version: FromClause, sight: Sight, form: str) -> ColumnElement[bool]:
+def _of_architecture(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     return filters.found_by_machine(
         version,
-        sight,
+        reader,
         lambda machine, provider: machine.c.architecture == param("f_architecture"),
     )
 
@@ -123,17 +123,17 @@ LIST = Listing(
             lambda given: Wanted("", {"f_architecture": given}),
             _of_architecture,
         ),
-        "allow_imaging": filters.boolean(lambda version, sight: version.c.allow_imaging),
-        "current": filters.boolean(lambda version, sight: access.open_now(version)),
+        "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
+        "current": filters.boolean(lambda version, reader: access.open_now(version)),
         "launchable": filters.boolean(states.has_launchable),
         "state": filters.what_is(states.STATES, states.is_in),
         "revoked": filters.boolean(
-            lambda version, sight: states.revoked(version),
-            lambda version, sight: states.found_revoked(version),
+            lambda version, reader: states.revoked(version),
+            lambda version, reader: states.found_revoked(version),
         ),
         "stale": filters.boolean(states.stale),
         "exclude_from_latest": filters.boolean(
-            lambda version, sight: version.c.exclude_from_latest
+            lambda version, reader: version.c.exclude_from_latest
         ),
         "channel": Filter(
             "a channel's name", lambda given: Wanted("", {"f_channel": given}), _targeted
@@ -157,28 +157,28 @@ def get_version(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.versions, single_shape, key)
 
 
-def _with_latest(sight: Sight, form: str) -> Any:
+def _with_latest(reader: ReaderKind, form: str) -> Any:
     version, newest = schema.versions.alias("thing"), schema.versions.alias()
     latest = (
         select(summaries.url("image_versions", newest.c.id))
-        .where(newest.c.n == states.latest(version.c.image_id, sight))
+        .where(newest.c.n == states.latest(version.c.image_id, reader))
         .scalar_subquery()
     )
     return select(
-        json_text(single_shape(version, sight)).label("json"), latest.label("latest")
-    ).where(resources.named(version, schema.versions, form), access.readable(version, sight))
+        json_text(single_shape(version, reader)).label("json"), latest.label("latest")
+    ).where(resources.named(version, schema.versions, form), access.readable(version, reader))
 
 
 def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
     """One version as JSON, and the address of its image's `latest`. Raises NotFound."""
     form = resources.key_form(schema.versions, key)
     given = resources.params(tx, actor)
-    row = form and tx.first(_with_latest, actor.sight, form, key=key.lower(), **given)
+    row = form and tx.first(_with_latest, actor.reader, form, key=key.lower(), **given)
     if not row:
         raise NotFound()
     return row["json"], row["latest"]
 
 
-def take_version(tx: Tx, actor: Actor, key: str) -> Row:
+def version_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a version that the actor may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.versions, key)

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from goldenrod.catalogue.accounts import tokens
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_integer, json_object, json_text, param
@@ -56,21 +56,21 @@ def _data(tx: Tx, actor: Actor, due: Row) -> Any:
     noun, _, what = due["type"].partition(".")
     if noun == "channel":
         given |= {"channel": about["channel"], "before": about["before"]}
-        found = tx.value(_channel, actor.sight, **given)
+        found = tx.value(_channel, actor.reader, **given)
     elif noun == "machine":
-        found = tx.value(_machine, actor.sight, machine=about["machine"], **given)
+        found = tx.value(_machine, actor.reader, machine=about["machine"], **given)
     else:
-        found = tx.value(_version, actor.sight, what, **given)
+        found = tx.value(_version, actor.reader, what, **given)
     if found is None:
         return None
     data = json.loads(found)
     if what == "edited":
-        keeps = tx.value(_kept, actor.sight, **given) is not None
+        keeps = tx.value(_kept, actor.reader, **given) is not None
         data["fields"] = about["fields"] if keeps else None
     return data
 
 
-def readable(sequence: ColumnElement[int], sight: Sight) -> ColumnElement[bool]:
+def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[bool]:
     """The reader may read what the event of this sequence is about: they would get its payload."""
     # Side by side and not within one another: SQLite's parser takes statements so deep only.
     event = schema.events.alias()
@@ -79,74 +79,74 @@ def readable(sequence: ColumnElement[int], sight: Sight) -> ColumnElement[bool]:
     of_version = select(event.c.sequence).where(
         event.c.type.startswith("version."),
         version.c.n == event.c.version_n,
-        access.readable(version, sight),
+        access.readable(version, reader),
     )
     of_machine = select(event.c.sequence).where(
         event.c.type.startswith("machine."),
         machine.c.id == json_integer(event.c.about, "machine"),
-        access.readable(machine, sight),
+        access.readable(machine, reader),
     )
     of_channel = select(event.c.sequence).where(
         event.c.type.startswith("channel."),
         channel.c.id == json_integer(event.c.about, "channel"),
         image.c.id == channel.c.image_id,
         or_(
-            access.readable(channel, sight),
-            and_(channel.c.hidden, access.keeps_image(image, sight)),
+            access.readable(channel, reader),
+            and_(channel.c.hidden, access.edits_image(image, reader)),
         ),
     )
     of = (of_version, of_machine, of_channel)
     return or_(*(sequence.in_(those.where(event.c.sequence == sequence)) for those in of))
 
 
-def _version(sight: Sight, what: str) -> Any:
+def _version(reader: ReaderKind, what: str) -> Any:
     version = schema.versions.alias()
     members = {
         # Whoever may read a version may read its image.
-        "image": summaries.image(version.c.image_id, Sight.ALL),
-        "version": summaries.version_shape(version, sight),
+        "image": summaries.image(version.c.image_id, ReaderKind.STAFF),
+        "version": summaries.version_shape(version, reader),
     }
     if what == "deprecated":
-        members["deprecation"] = summaries.deprecation(version, sight)
+        members["deprecation"] = summaries.deprecation(version, reader)
     if what in ("revoked", "restored"):
-        members["revoked"] = summaries.revoked(version, sight)
+        members["revoked"] = summaries.revoked(version, reader)
     return select(json_text(json_object(members))).where(
-        version.c.n == param("n", Key), access.readable(version, sight)
+        version.c.n == param("n", Key), access.readable(version, reader)
     )
 
 
-def _kept(sight: Sight) -> Any:
+def _kept(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(version.c.n).where(
-        version.c.n == param("n", Key), access.keeps_version(version, sight)
+        version.c.n == param("n", Key), access.edits_version(version, reader)
     )
 
 
-def _channel(sight: Sight) -> Any:
+def _channel(reader: ReaderKind) -> Any:
     channel, image = schema.channels.alias(), schema.images.alias()
     members = {
-        "image": summaries.image_shape(image, sight),
+        "image": summaries.image_shape(image, reader),
         "channel": channel.c.name,
-        "before": summaries.version_of(param("before", Key), sight),
-        "after": summaries.version_of(param("n", Key), sight),
+        "before": summaries.version_of(param("before", Key), reader),
+        "after": summaries.version_of(param("n", Key), reader),
     }
     # A channel that was deleted is hidden from all: that it was is told to its image's keepers.
-    gone = and_(channel.c.hidden, access.keeps_image(image, sight))
+    gone = and_(channel.c.hidden, access.edits_image(image, reader))
     return (
         select(json_text(json_object(members)))
         .select_from(channel.join(image, image.c.id == channel.c.image_id))
-        .where(channel.c.id == param("channel", Key), or_(access.readable(channel, sight), gone))
+        .where(channel.c.id == param("channel", Key), or_(access.readable(channel, reader), gone))
     )
 
 
-def _machine(sight: Sight) -> Any:
+def _machine(reader: ReaderKind) -> Any:
     machine = schema.machines.alias()
     members = {
         # Whoever may read a machine may read its version and its image.
-        "image": summaries.image(machine.c.image_id, Sight.ALL),
-        "version": summaries.version_of(machine.c.version_n, Sight.ALL),
-        "machine": summaries.machine_shape(machine, sight),
+        "image": summaries.image(machine.c.image_id, ReaderKind.STAFF),
+        "version": summaries.version_of(machine.c.version_n, ReaderKind.STAFF),
+        "machine": summaries.machine_shape(machine, reader),
     }
     return select(json_text(json_object(members))).where(
-        machine.c.id == param("machine", Key), access.readable(machine, sight)
+        machine.c.id == param("machine", Key), access.readable(machine, reader)
     )

@@ -36,7 +36,7 @@ from goldenrod.base.errors import (
 )
 from goldenrod.catalogue.webhooks import http_sender, outbox, payloads
 from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -50,14 +50,14 @@ MOST_PER_MAKER = 50
 STATES = ("waiting", "delivered", "failed", "dropped")
 
 
-def shape(hook: FromClause, sight: Sight) -> ColumnElement[Any]:
+def shape(hook: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A webhook as JSON, without its secret."""
     return json_object(
         {
             "id": hook.c.id,
             "uuid": hook.c.uuid,
             "url": summaries.url("webhooks", hook.c.id),
-            "image": summaries.image(hook.c.image_id, sight),
+            "image": summaries.image(hook.c.image_id, reader),
             "target": hook.c.target,
             "events": as_json(hook.c.events),
             "active": hook.c.active,
@@ -67,7 +67,7 @@ def shape(hook: FromClause, sight: Sight) -> ColumnElement[Any]:
     )
 
 
-def _of_image(hook: FromClause, sight: Sight, is_it: Any) -> ColumnElement[bool]:
+def _of_image(hook: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     image = schema.images.alias()
     return hook.c.image_id == select(image.c.id).where(is_it(image)).scalar_subquery()
 
@@ -77,7 +77,7 @@ LIST = Listing(
     {
         "name": filters.text("name", "target", "a target, whole"),
         "image": filters.refers("image", schema.images, _of_image),
-        "active": filters.boolean(lambda hook, sight: hook.c.active),
+        "active": filters.boolean(lambda hook, reader: hook.c.active),
         "created_by": filters.username("created_by", lambda hook: hook.c.created_by_id),
     },
     ("start_date", "name"),
@@ -95,15 +95,15 @@ def get_webhook(tx: Tx, actor: Actor, key: str) -> str:
     return resources.get(tx, actor, schema.webhooks, shape, key)
 
 
-def take_webhook(tx: Tx, actor: Actor, key: str) -> Row:
+def webhook_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a webhook that the actor may change. Raises NotFound, Forbidden."""
     return resources.take(tx, actor, schema.webhooks, key)
 
 
-def take_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
+def webhook_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a webhook that the actor may turn elsewhere: one that speaks with staff's rights
     needs them. Raises NotFound, Forbidden."""
-    row = take_webhook(tx, actor, key)
+    row = webhook_for_change(tx, actor, key)
     if row["as_staff"]:
         actor.require_staff()
     return row
@@ -240,19 +240,19 @@ def remove_webhook(tx: Tx, actor: Actor, row: Row) -> None:
 # ── its deliveries ─────────────────────────────────────────────────────────────────────────
 
 
-def _hidden(delivery: FromClause, sight: Sight) -> ColumnElement[bool]:
+def _hidden(delivery: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     """The reader may not read what the delivery is about."""
-    return ~payloads.readable(delivery.c.event_sequence, sight)
+    return ~payloads.readable(delivery.c.event_sequence, reader)
 
 
-def delivery_shape(delivery: FromClause, sight: Sight) -> ColumnElement[Any]:
+def delivery_shape(delivery: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A delivery as JSON. Its uuid is the `webhook-id` that its receiver gets.
 
     Of one about something that the reader may not read, all that shows is that it was dropped,
     whatever became of it.
     """
     shown = _whole_delivery(delivery)
-    return case((_hidden(delivery, sight), _only_dropped(delivery)), else_=shown)
+    return case((_hidden(delivery, reader), _only_dropped(delivery)), else_=shown)
 
 
 def _address(delivery: FromClause) -> ColumnElement[str]:
@@ -296,15 +296,15 @@ def _whole_delivery(delivery: FromClause) -> ColumnElement[Any]:
     )
 
 
-def _of_type(delivery: FromClause, sight: Sight, given: Any) -> ColumnElement[bool]:
+def _of_type(delivery: FromClause, reader: ReaderKind, given: Any) -> ColumnElement[bool]:
     event = schema.events.alias()
     kind = select(event.c.type).where(event.c.sequence == delivery.c.event_sequence)
-    return and_(kind.scalar_subquery() == given, ~_hidden(delivery, sight))
+    return and_(kind.scalar_subquery() == given, ~_hidden(delivery, reader))
 
 
-def _in_state(delivery: FromClause, sight: Sight, given: Any) -> ColumnElement[bool]:
+def _in_state(delivery: FromClause, reader: ReaderKind, given: Any) -> ColumnElement[bool]:
     """As the delivery's JSON says it to this reader."""
-    hidden = _hidden(delivery, sight)
+    hidden = _hidden(delivery, reader)
     return or_(and_(delivery.c.state == given, ~hidden), and_(given == "dropped", hidden))
 
 
@@ -319,22 +319,22 @@ DELIVERIES = Listing(
 )
 
 
-def _of_hook(delivery: FromClause, sight: Sight) -> ColumnElement[bool]:
+def _of_hook(delivery: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     mine: ColumnElement[bool] = delivery.c.webhook_id == param("webhook", Key)
     return mine
 
 
 def list_deliveries(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
     """A page of what was and will be sent to a webhook. Raises NotFound."""
-    hook = resources.take_any(tx, actor, schema.webhooks, key)
+    hook = resources.get_row(tx, actor, schema.webhooks, key)
     return resources.page(tx, actor, delivery_shape, query, _of_hook, webhook=hook["id"])
 
 
-def _delivery(sight: Sight, form: str) -> Any:
+def _delivery(reader: ReaderKind, form: str) -> Any:
     delivery = schema.deliveries.alias()
-    shown = json_text(delivery_shape(delivery, sight)).label("json")
+    shown = json_text(delivery_shape(delivery, reader)).label("json")
     return select(delivery.c.id, shown).where(
-        _of_hook(delivery, sight), resources.named(delivery, schema.deliveries, form)
+        _of_hook(delivery, reader), resources.named(delivery, schema.deliveries, form)
     )
 
 
@@ -342,7 +342,7 @@ def _find(tx: Tx, actor: Actor, hook: Row, key: str) -> Row:
     form = resources.key_form(schema.deliveries, key)
     given = {**resources.params(tx, actor), "webhook": hook["id"]}
     found = form and tx.first(
-        _delivery, actor.sight, form, key=resources.key_value(form, key), **given
+        _delivery, actor.reader, form, key=resources.key_value(form, key), **given
     )
     if not found:
         raise NotFound()
@@ -351,7 +351,7 @@ def _find(tx: Tx, actor: Actor, hook: Row, key: str) -> Row:
 
 def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> str:
     """One delivery of a webhook as JSON. Raises NotFound."""
-    hook = resources.take_any(tx, actor, schema.webhooks, key)
+    hook = resources.get_row(tx, actor, schema.webhooks, key)
     return str(_find(tx, actor, hook, delivery)["json"])
 
 
@@ -360,7 +360,7 @@ def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
 
     Raises NotFound, Forbidden, Conflict (`webhook_inactive`).
     """
-    hook = take_webhook(tx, actor, key)
+    hook = webhook_for_change(tx, actor, key)
     delivery_id = _find(tx, actor, hook, delivery)["id"]
     if not hook["active"]:
         raise Conflict(

@@ -117,11 +117,11 @@ class Deliverer:
         with self._db.read() as tx:
             came = outbox.dates_came(tx)
         if came:
-            with self._db.note() as tx:
+            with self._db.write_unversioned() as tx:
                 outbox.note_instants(tx)
         more = True
         while more and self._hold() and not self._stop.is_set():
-            with self._db.note() as tx:
+            with self._db.write_unversioned() as tx:
                 more = outbox.spread(tx)
             if more:
                 self._stop.wait(PAUSE_S)
@@ -172,27 +172,27 @@ class Deliverer:
             if time.monotonic() < self._renew_at:
                 return True
             began = time.monotonic()
-            with self._db.note() as tx:
+            with self._db.write_unversioned() as tx:
                 held = outbox.take(tx, self._me, self._lease_s)
             self._renew_at = began + self._lease_s / 3 if held else 0.0
             return held
 
     def _let_go(self) -> None:
         self._renew_at = 0.0
-        with self._db.note() as tx:
+        with self._db.write_unversioned() as tx:
             outbox.let_go(tx, self._me)
 
     def _tidy(self) -> None:
         self._tidy_at = time.monotonic() + TIDY_S
         more = True
         while more and self._hold() and not self._stop.is_set():
-            with self._db.note() as tx:
+            with self._db.write_unversioned() as tx:
                 more = outbox.forget(tx)
             self._stop.wait(PAUSE_S)
 
     def _serve(self, hook_id: int) -> None:
         """Send what is due to one receiver, until it fails, is slow, or its turn is over."""
-        with self._db.note() as tx:
+        with self._db.write_unversioned() as tx:
             outbox.begin_turn(tx, hook_id)
         ends = time.monotonic() + TURN_S
         while time.monotonic() < ends and not self._stop.is_set():
@@ -213,7 +213,7 @@ class Deliverer:
                 log.exception("delivery %s could not be built", due["uuid"])
                 body = b""
         if body is None:
-            with self._db.note() as tx:
+            with self._db.write_unversioned() as tx:
                 outbox.drop(tx, due)
             self._count("dropped")
             return True
@@ -225,7 +225,7 @@ class Deliverer:
             with self._db.write() as tx:
                 outbox.switch_off(tx, due, outcome)
         else:
-            with self._db.note() as tx:
+            with self._db.write_unversioned() as tx:
                 outbox.settle(tx, due, outcome, slow=slow)
         self._count("delivered" if outcome.delivered else "failed")
         return outcome.delivered and not slow

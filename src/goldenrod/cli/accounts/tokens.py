@@ -83,6 +83,6 @@ def revoke_token(
 ) -> None:
     """Revoke a token: it stops at once, for good."""
     with opened() as db, db.write() as tx:
-        row = tokens.take_token(tx, CONSOLE, token)
+        row = tokens.token_for_change(tx, CONSOLE, token)
         tokens.revoke_token(tx, CONSOLE, row)
     output.say(f"Token {row['id']} is revoked.")

@@ -70,7 +70,7 @@ def disable_user(name: str = USER, as_json: bool = JSON) -> None:
     """Disable a user: their tokens stop at once."""
     with opened() as db, db.write() as tx:
         user = named(tx, people.list_users, people.LIST, "user", username=name)
-        people.disable_user(tx, CONSOLE, people.take_user(tx, CONSOLE, str(user["id"])))
+        people.disable_user(tx, CONSOLE, people.user_for_change(tx, CONSOLE, str(user["id"])))
         user = json.loads(people.get_user(tx, CONSOLE, str(user["id"])))
     _say(user, f"User {user['username']} is disabled.", as_json)
 
@@ -136,7 +136,7 @@ def _edited(tx: Tx, group: Thing, users: set[int], new_leaders: set[int]) -> Thi
     leaders = (_ids(group["leaders"]) | new_leaders) & users
     patch = bodies.GroupPatch(users=[*sorted(users)], leaders=[*sorted(leaders)])
     key = str(group["id"])
-    groups.edit_group(tx, CONSOLE, groups.take_group(tx, CONSOLE, key), patch)
+    groups.edit_group(tx, CONSOLE, groups.group_for_change(tx, CONSOLE, key), patch)
     return dict(json.loads(groups.get_group(tx, CONSOLE, key)))
 
 

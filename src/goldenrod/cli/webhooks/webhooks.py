@@ -112,6 +112,6 @@ def redeliver(
 
     Whatever became of it; the deliverer takes it up.
     """
-    with opened() as db, db.note() as tx:
+    with opened() as db, db.write_unversioned() as tx:
         webhooks.redeliver(tx, CONSOLE, webhook, delivery)
     output.say(f"Delivery {delivery} of webhook {webhook} waits to be sent.")

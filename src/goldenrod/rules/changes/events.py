@@ -30,11 +30,11 @@ NEVER = Instant("1970-01-01T00:00:00.000000Z")
 KEPT_DAYS = 30
 """How long events are kept, and with them what was told already."""
 
-Turn = tuple[str, str]
+DatedEvent = tuple[str, str]
 """A kind of event, and the instant that brings it."""
 
 
-class Happened(NamedTuple):
+class Event(NamedTuple):
     """One event: what it is about, as ids; of several with the same `once` one is written. It
     happened `at` (None: now)."""
 
@@ -66,7 +66,7 @@ def _written() -> Any:
     return select(event.c.once).where(in_list(event.c.once, "keys", String))
 
 
-def tell(tx: Tx, happened: Iterable[Happened]) -> None:
+def tell(tx: Tx, happened: Iterable[Event]) -> None:
     """Write events, in this order, where an active hook could be told of them."""
     hooked = {row["image_id"] for row in tx.rows(_hooked)}
     heard = [it for it in happened if None in hooked or it.image_id in hooked]
@@ -100,7 +100,7 @@ def _version_dates(column: str) -> Any:
     return select(*columns).where(in_list(_V.c[column], "keys")).order_by(_V.c.n)
 
 
-def _version_turns(row: Row, now: str) -> list[Turn]:
+def _version_turns(row: Row, now: str) -> list[DatedEvent]:
     """What a version's dates, and its image's, have brought by now."""
     turns = [("version.deprecated", row["deprecated_at"]), ("version.ended", row["closes_at"])]
     if row["opens_at"] < row["closes_at"]:  # else it is withdrawn before its release
@@ -108,7 +108,7 @@ def _version_turns(row: Row, now: str) -> list[Turn]:
     return [(kind, at) for kind, at in turns if at is not None and at <= now]
 
 
-def _machine_turns(row: Row, now: str) -> list[Turn]:
+def _machine_turns(row: Row, now: str) -> list[DatedEvent]:
     """What a machine's own dates have brought by now."""
     start, end = row["start_date"], row["end_date"] or END_OF_TIME
     turns = [("machine.added", start)] if start < end else []
@@ -120,7 +120,9 @@ _OPENINGS = {"version.published": "version.ended", "machine.added": "machine.gon
 """What an end takes back, and with it a new end_date may come again."""
 
 
-def _turned(now: str, since: str | None, before: list[Turn], after: list[Turn]) -> list[Any]:
+def _turned(
+    now: str, since: str | None, before: list[DatedEvent], after: list[DatedEvent]
+) -> list[Any]:
     """What a change of dates tells, as (kind, instant of the key, instant or None for now): what
     came before it and the deliverer has not told; what it brings; what it brings back."""
     told: list[Any] = [(kind, at, at) for kind, at in before if since is not None and at > since]
@@ -133,7 +135,7 @@ def _turned(now: str, since: str | None, before: list[Turn], after: list[Turn]) 
     return told
 
 
-def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Happened]:
+def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Event]:
     was = {row["n"]: row for row in before}
     start = since(tx) if was else None
     return [
@@ -148,9 +150,9 @@ def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Ha
     ]
 
 
-def of_version(kind: str, row: Row, at: str, when: str | None) -> Happened:
+def of_version(kind: str, row: Row, at: str, when: str | None) -> Event:
     """What a version's date `at` brought."""
-    return Happened(kind, row["image_id"], row["n"], once=f"{kind}:{row['n']}:{at}", at=when)
+    return Event(kind, row["image_id"], row["n"], once=f"{kind}:{row['n']}:{at}", at=when)
 
 
 def created(tx: Tx, image_id: int, versions: list[int]) -> None:
@@ -164,7 +166,7 @@ def edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = None) -> 
     `standing` has been kept already."""
     [after] = tx.rows(_version_dates, "n", keys=[n])
     about = {"fields": sorted(fields)}
-    change = Happened("version.edited", after["image_id"], n, about)
+    change = Event("version.edited", after["image_id"], n, about)
     tell(tx, [change, *_of_versions(tx, [before or after], [after])])
 
 
@@ -190,11 +192,11 @@ def machine_changed(tx: Tx, before: Row, after: Row) -> None:
     tell(tx, [of_machine(kind, after, at, when) for kind, at, when in turned])
 
 
-def of_machine(kind: str, row: Row, at: str, when: str | None) -> Happened:
+def of_machine(kind: str, row: Row, at: str, when: str | None) -> Event:
     """What a machine's date `at` brought."""
     once = f"{kind}:{row['id']}:{at}"
     about = {"machine": row["id"]}
-    return Happened(kind, row["image_id"], row["version_n"], about, once, when)
+    return Event(kind, row["image_id"], row["version_n"], about, once, when)
 
 
 def _machines() -> Any:
@@ -215,7 +217,7 @@ def placed(tx: Tx, image_id: int, machines: list[int]) -> None:
 def assigned(tx: Tx, image_id: int, channel_id: int, before: int | None, after: int | None) -> None:
     """A channel was assigned another version, or none."""
     about = {"channel": channel_id, "before": before}
-    tell(tx, [Happened("channel.assigned", image_id, after, about)])
+    tell(tx, [Event("channel.assigned", image_id, after, about)])
 
 
 def _reached() -> Any:
@@ -237,11 +239,11 @@ def _anybody() -> Any:
     return select(schema.webhooks.c.id).where(schema.webhooks.c.active).limit(1)
 
 
-def of_revocation(row: Row, revocation_id: int, at: str, when: str | None) -> Happened:
+def of_revocation(row: Row, revocation_id: int, at: str, when: str | None) -> Event:
     """That a revocation is in force at a version since `at`."""
     once = f"version.revoked:{revocation_id}:{row['n']}:{at}"
     about = {"revocation": revocation_id}
-    return Happened("version.revoked", row["image_id"], row["n"], about, once, when)
+    return Event("version.revoked", row["image_id"], row["n"], about, once, when)
 
 
 def revoked(tx: Tx, revocation_id: int, at: str) -> None:
@@ -259,7 +261,7 @@ def restored(tx: Tx, revocation: Row) -> None:
     start = since(tx) if rows else None
     missed = rows if start is not None and at > start else []
     about = {"revocation": key}
-    lifted = [Happened("version.restored", row["image_id"], row["n"], about) for row in rows]
+    lifted = [Event("version.restored", row["image_id"], row["n"], about) for row in rows]
     tell(tx, [*(of_revocation(row, key, at, at) for row in missed), *lifted])
 
 

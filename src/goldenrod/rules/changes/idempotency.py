@@ -13,7 +13,7 @@ from sqlalchemy import select
 from goldenrod.base.clock import later
 from goldenrod.base.errors import BadRequest, Conflict
 from goldenrod.rules.access import Actor
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, Moment, param
@@ -47,7 +47,7 @@ def _old() -> Any:
     return table.delete().where(table.c.at <= param("until", Moment))
 
 
-def find(tx: Tx, actor: Actor, key: str, print_: str) -> Made | None:
+def find(tx: Tx, actor: Actor, key: str, print_: str) -> Created | None:
     """What the first request under this key made; None for a new key. Raises Conflict."""
     tx.change(_old, until=later(tx.now, hours=-KEPT_HOURS))
     row = tx.first(_kept, me=actor.user_id, key=key)
@@ -58,10 +58,10 @@ def find(tx: Tx, actor: Actor, key: str, print_: str) -> Made | None:
             "This Idempotency-Key came with another request before. Take a new one.",
             code="idempotency_key_reused",
         )
-    return Made(row["made"], row["status"] == 201, json.loads(row["extra"]))
+    return Created(row["made"], row["status"] == 201, json.loads(row["extra"]))
 
 
-def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Made) -> None:
+def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
     """Note what a request made."""
     tx.insert(
         schema.idempotency,

@@ -23,7 +23,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import param
 
 
-class Made(NamedTuple):
+class Created(NamedTuple):
     """What a POST made or found: its public id, whether it is new, and, as ids, what its answer adds
     (kept with an Idempotency-Key)."""
 
@@ -126,7 +126,7 @@ def free_slug(tx: Tx, table: Table, asked: str, thing_id: int | None = None) -> 
     return asked
 
 
-def keep_slug(tx: Tx, table: Table, thing_id: int, kept: str) -> None:
+def reserve_slug(tx: Tx, table: Table, thing_id: int, kept: str) -> None:
     """Note that a slug leads to this thing, for good."""
     if tx.value(_slug_owner, table, slug=kept) is None:
         tx.insert(SLUGS[table.name], slug=kept, **{_owner(table).name: thing_id})

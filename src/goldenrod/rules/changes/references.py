@@ -15,7 +15,7 @@ from goldenrod.base.bodies import Reference
 from goldenrod.base.errors import unknown_reference
 from goldenrod.base.text import sought_key
 from goldenrod.rules import access, resources
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import LARGEST_KEY, is_uuid
@@ -54,11 +54,11 @@ def _named(table: Table, column: str) -> Any:
     return select(table.c.id).where(table.c[column] == param("named", Sortable))
 
 
-def _keyed(table: Table, column: str, sight: Sight) -> Any:
+def _keyed(table: Table, column: str, reader: ReaderKind) -> Any:
     """The id of a group or user by its id or uuid, which the actor may read or knows already."""
     thing = table.alias()
     found = thing.c[column] == param("keyed", thing.c[column].type)
-    nameable = or_(access.readable(thing, sight), in_list(thing.c.id, "known"))
+    nameable = or_(access.readable(thing, reader), in_list(thing.c.id, "known"))
     return select(thing.c.id).where(found, nameable)
 
 
@@ -69,7 +69,7 @@ def _by_key(
         return None
     column, key = ("uuid", value.lower()) if isinstance(value, str) else ("id", value)
     given = resources.params(tx, actor)
-    found = tx.value(_keyed, table, column, actor.sight, keyed=key, known=list(known), **given)
+    found = tx.value(_keyed, table, column, actor.reader, keyed=key, known=list(known), **given)
     return found and int(found)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Table, exists, literal, select
 
 from goldenrod.base.errors import Forbidden
 from goldenrod.rules import access, resources
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import mutations, references
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -76,13 +76,13 @@ def resolve(
     return sorted(found)
 
 
-def _on_kept_version(sight: Sight) -> Any:
+def _on_kept_version(reader: ReaderKind) -> Any:
     link, version = schema.version_scripts.alias(), schema.versions.alias()
     return select(literal(1)).where(
         exists().where(
             link.c.script_id == param("script", Key),
             version.c.n == link.c.version_n,
-            access.keeps_version(version, sight),
+            access.edits_version(version, reader),
         )
     )
 
@@ -92,7 +92,7 @@ def attachable(tx: Tx, actor: Actor, script: Row) -> bool:
     return script["may_change"] or bool(
         tx.value(
             _on_kept_version,
-            actor.sight,
+            actor.reader,
             script=script["id"],
             **resources.params(tx, actor),
         )

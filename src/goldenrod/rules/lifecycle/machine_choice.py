@@ -9,7 +9,7 @@ from collections.abc import Callable
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, select
 
 from goldenrod.rules import access
-from goldenrod.rules.access import Sight
+from goldenrod.rules.access import ReaderKind
 from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store import schema
@@ -19,21 +19,21 @@ Where = Callable[[FromClause], ColumnElement[bool]]
 
 
 def by_latest(
-    image_id: ColumnElement[int], provider_id: ColumnElement[int], sight: Sight, where: Where
+    image_id: ColumnElement[int], provider_id: ColumnElement[int], reader: ReaderKind, where: Where
 ) -> ColumnElement[int]:
     """The id of the machine that `latest` offers there; null for none."""
 
-    def has_one_there(version: FromClause, sight: Sight) -> ColumnElement[bool]:
+    def has_one_there(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
         machine, provider = schema.machines.alias(), schema.providers.alias()
-        there = _there(machine, version, provider, provider_id, sight, where)
+        there = _there(machine, version, provider, provider_id, reader, where)
         return exists().where(there).correlate_except(machine, provider)
 
-    newest = states.latest(image_id, sight, has_one_there)
-    return of_version(newest, provider_id, sight, where)
+    newest = states.latest(image_id, reader, has_one_there)
+    return of_version(newest, provider_id, reader, where)
 
 
 def of_version(
-    n: ColumnElement[int], provider_id: ColumnElement[int], sight: Sight, where: Where
+    n: ColumnElement[int], provider_id: ColumnElement[int], reader: ReaderKind, where: Where
 ) -> ColumnElement[int]:
     """The id of the newest machine of one version there; null for none."""
     version, machine, provider = (
@@ -45,8 +45,8 @@ def of_version(
         select(machine.c.id)
         .where(
             version.c.n == n,
-            access.readable(version, sight),
-            _there(machine, version, provider, provider_id, sight, where),
+            access.readable(version, reader),
+            _there(machine, version, provider, provider_id, reader, where),
         )
         .order_by(machine.c.start_date.desc(), machine.c.id.desc())
         .limit(1)
@@ -59,7 +59,7 @@ def _there(
     version: FromClause,
     provider: FromClause,
     provider_id: ColumnElement[int],
-    sight: Sight,
+    reader: ReaderKind,
     where: Where,
 ) -> ColumnElement[bool]:
     """The machine is the version's, is on that provider, and the reader may launch it."""
@@ -67,20 +67,20 @@ def _there(
         machine.c.version_n == version.c.n,
         machine.c.provider_id == provider_id,
         provider.c.id == machine.c.provider_id,
-        machine_access.launchable(machine, version, provider, sight),
+        machine_access.launchable(machine, version, provider, reader),
         where(machine),
     )
 
 
 def by_channel(
-    channel: FromClause, provider_id: ColumnElement[int], sight: Sight, where: Where
+    channel: FromClause, provider_id: ColumnElement[int], reader: ReaderKind, where: Where
 ) -> ColumnElement[int]:
     """The id of the machine that a channel offers there; null for none."""
-    target = states.target(channel, sight)
+    target = states.target(channel, reader)
     return case(
         (
             channel.c.name == LATEST,
-            by_latest(channel.c.image_id, provider_id, sight, where),
+            by_latest(channel.c.image_id, provider_id, reader, where),
         ),
-        else_=of_version(target, provider_id, sight, where),
+        else_=of_version(target, provider_id, reader, where),
     )

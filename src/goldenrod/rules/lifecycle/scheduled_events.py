@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, exists, literal, or_, select, union_all
 
 from goldenrod.rules.changes import events
-from goldenrod.rules.changes.events import Happened
+from goldenrod.rules.changes.events import Event
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Moment, param
@@ -75,7 +75,7 @@ def any_brought(tx: Tx, since: str) -> bool:
     return bool(tx.value(_any, since=since, now=tx.now))
 
 
-def brought(tx: Tx, since: str) -> list[Happened]:
+def brought(tx: Tx, since: str) -> list[Event]:
     """All that the instants after `since`, up to now, brought, in their order."""
     happened = []
     for row in sorted(tx.rows(between, since=since, now=tx.now), key=lambda row: str(row["at"])):

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from goldenrod.rules import access
-from goldenrod.rules.access import NOW, Sight
+from goldenrod.rules.access import NOW, ReaderKind
 from goldenrod.rules.lifecycle import machine_access
 from goldenrod.store import schema
 from goldenrod.store.sql import Moment, among, earliest, unindexed
@@ -154,68 +154,68 @@ def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
     return union_all(*parts).subquery()
 
 
-def behind(version: FromClause, sight: Sight) -> ColumnElement[int]:
+def behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """How many readable, current versions of its image are newer, counted to a thousand."""
     ahead = _fresh(
-        lambda other: and_(newer(other, version), access.readable(other, sight)),
+        lambda other: and_(newer(other, version), access.readable(other, reader)),
         MOST_BEHIND,
     )
     counted = select(func.count()).select_from(ahead).scalar_subquery()
     return case((counted > MOST_BEHIND, MOST_BEHIND), else_=counted)
 
 
-def parent_behind(version: FromClause, sight: Sight) -> ColumnElement[int]:
+def parent_behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """The same for its parent; null where there is none that the reader may read."""
     parent = schema.versions.alias()
     return (
-        select(behind(parent, sight))
-        .where(parent.c.n == version.c.parent_n, access.readable(parent, sight))
+        select(behind(parent, reader))
+        .where(parent.c.n == version.c.parent_n, access.readable(parent, reader))
         .scalar_subquery()
     )
 
 
-def stale(version: FromClause, sight: Sight) -> Predicate:
+def stale(version: FromClause, reader: ReaderKind) -> Predicate:
     """Its parent, which the reader may read, is behind.
 
     The newest first, and one: of an EXISTS a planner thinks that any row will do, and reads all
     versions to find it.
     """
     parent = schema.versions.alias()
-    ahead = _fresh(lambda other: and_(newer(other, parent), access.readable(other, sight)), 1)
+    ahead = _fresh(lambda other: and_(newer(other, parent), access.readable(other, reader)), 1)
     newest = select(ahead.c.n).limit(literal_column("1")).scalar_subquery()
-    found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, sight))
+    found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, reader))
     return found.scalar_subquery().is_not(None)
 
 
-def has_launchable(version: FromClause, sight: Sight) -> Predicate:
+def has_launchable(version: FromClause, reader: ReaderKind) -> Predicate:
     """The version, which the reader may read, has a machine that they may launch."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     return exists().where(
         machine.c.version_n == version.c.n,
         provider.c.id == machine.c.provider_id,
-        machine_access.launchable(machine, version, provider, sight),
+        machine_access.launchable(machine, version, provider, reader),
     )
 
 
-def offered_by_latest(version: FromClause, sight: Sight) -> Predicate:
+def offered_by_latest(version: FromClause, reader: ReaderKind) -> Predicate:
     """What `latest` chooses from, save the machine: current, readable, not left out of it."""
     return and_(
-        is_current(version), ~version.c.exclude_from_latest, access.readable(version, sight)
+        is_current(version), ~version.c.exclude_from_latest, access.readable(version, reader)
     )
 
 
 def latest(
     image_id: ColumnElement[int],
-    sight: Sight,
-    has: Callable[[FromClause, Sight], Predicate] = has_launchable,
+    reader: ReaderKind,
+    has: Callable[[FromClause, ReaderKind], Predicate] = has_launchable,
 ) -> ColumnElement[int]:
     """The internal key of an image's `latest` for this reader; null for none. `has`: which machine
     it must have."""
     first = _fresh(
         lambda version: and_(
             version.c.image_id == image_id,
-            offered_by_latest(version, sight),
-            has(version, sight),
+            offered_by_latest(version, reader),
+            has(version, reader),
         ),
         1,
     )
@@ -251,11 +251,11 @@ def _halt(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
     )
 
 
-def target(channel: FromClause, sight: Sight) -> ColumnElement[int]:
+def target(channel: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """The internal key of a channel's target; null for none. It does not depend on who asks, save
     for `latest`, which is each reader's own."""
     return case(
-        (channel.c.name == LATEST, latest(channel.c.image_id, sight)),
+        (channel.c.name == LATEST, latest(channel.c.image_id, reader)),
         else_=_halt(channel.c.id, "target"),
     )
 
@@ -278,10 +278,10 @@ def assigned(channel: FromClause) -> ColumnElement[int]:
     )
 
 
-def targeted(version: FromClause, sight: Sight, name: ColumnElement[str]) -> Predicate:
+def targeted(version: FromClause, reader: ReaderKind, name: ColumnElement[str]) -> Predicate:
     """The version is the target of a channel of this name that the reader may see."""
     channel = schema.channels.alias()
-    targets = select(target(channel, sight)).where(
-        channel.c.name == name, access.readable(channel, sight)
+    targets = select(target(channel, reader)).where(
+        channel.c.name == name, access.readable(channel, reader)
     )
     return among(version.c.n, targets)

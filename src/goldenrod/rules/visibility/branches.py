@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import FromClause, and_, or_, select, true, union
 
 from goldenrod.rules import access
-from goldenrod.rules.access import NOW, Predicate, Sight
+from goldenrod.rules.access import NOW, Predicate, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.sql import Key, in_list, param, unindexed
 
 
-class Lane(NamedTuple):
+class Branch(NamedTuple):
     """One way of seeing versions: rows with a version's `n`, `id` and what lists sort by, and
     which of them it shows. Two lanes may show the same version."""
 
@@ -24,30 +24,30 @@ class Lane(NamedTuple):
     shows: Predicate
 
 
-MOST_LANES = 64
+MOST_BRANCHES = 64
 """How many of a reader's groups have a lane each; those of more share one, which is sorted whole."""
 
 
 def params(groups: tuple[int, ...]) -> dict[str, int]:
     """The parameters of a reader's lanes by group: a power of two, 0 where there is no group, so
     that few statements serve all readers."""
-    if not groups or len(groups) > MOST_LANES:
+    if not groups or len(groups) > MOST_BRANCHES:
         return {}
     places = 1 << (len(groups) - 1).bit_length()
     padded = (*groups, *(0 for _ in range(places - len(groups))))
     return {f"group_{place}": group for place, group in enumerate(padded)}
 
 
-def ways(sight: Sight, groups: int) -> list[Lane]:
+def for_reader(reader: ReaderKind, groups: int) -> list[Branch]:
     """The ways in which a reader sees versions: all that `readable` holds for, and no other.
 
     `groups`: how many parameters `params` gives.
     """
     version = schema.versions.alias()
-    if sight is Sight.ALL:
-        return [Lane(version, true())]
-    public = [Lane(version, and_(~version.c.past, everybodys(version))), _past()]
-    if sight is Sight.PUBLIC:
+    if reader is ReaderKind.STAFF:
+        return [Branch(version, true())]
+    public = [Branch(version, and_(~version.c.past, everybodys(version))), _past()]
+    if reader is ReaderKind.ANONYMOUS:
         return public
     if groups:
         return [*public, *(_shares(f"group_{place}") for place in range(groups))]
@@ -66,7 +66,7 @@ def everybodys(version: FromClause) -> Predicate:
 _SORTED_BY = ("n", "id", "start_date", "ends_at", "name_key")
 
 
-def _past() -> Lane:
+def _past() -> Branch:
     """What was over when the clock was further on than now: nothing, as a rule."""
     version = schema.versions.alias()
     rows = (
@@ -82,16 +82,16 @@ def _past() -> Lane:
         # Apart from what is asked of them, so that they are found by their end, not by the order.
         .distinct()
     )
-    return Lane(rows.subquery("past"), true())
+    return Branch(rows.subquery("past"), true())
 
 
-def _shares(group: str) -> Lane:
+def _shares(group: str) -> Branch:
     share = schema.shares.alias()
     seen = or_(share.c.kept, access.open_now(share))
-    return Lane(share, and_(share.c.group_id == param(group, Key), seen))
+    return Branch(share, and_(share.c.group_id == param(group, Key), seen))
 
 
-def _sorted_shares() -> Lane:
+def _sorted_shares() -> Branch:
     """What all of the reader's groups see."""
     share = schema.shares.alias()
     rows = (
@@ -100,10 +100,10 @@ def _sorted_shares() -> Lane:
         # Each once: a lane's first rows are to be that many versions.
         .distinct()
     )
-    return Lane(rows.subquery("shared"), true())
+    return Branch(rows.subquery("shared"), true())
 
 
-def shown(sight: Sight) -> Any:
+def shown(reader: ReaderKind) -> Any:
     """The keys of all versions that a reader of this sight, who sees few, may read."""
-    every = (select(lane.rows.c.n).where(lane.shows) for lane in ways(sight, 0))
+    every = (select(lane.rows.c.n).where(lane.shows) for lane in for_reader(reader, 0))
     return union(*every)

@@ -38,7 +38,7 @@ from sqlalchemy import (
 )
 
 from goldenrod.base.clock import Instant, later
-from goldenrod.rules.access import NOW, Actor, Predicate, Sight
+from goldenrod.rules.access import NOW, Actor, Predicate, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, Moment, in_list, param, unindexed
@@ -218,19 +218,19 @@ def _count_all() -> Any:
 
 def scopes(actor: Actor) -> tuple[int, ...]:
     """Where what the actor sees is counted."""
-    return (ALL,) if actor.sight is Sight.ALL else (PUBLIC, *actor.groups)
+    return (ALL,) if actor.reader is ReaderKind.STAFF else (PUBLIC, *actor.groups)
 
 
 def readable(tx: Tx, actor: Actor, counted: Kept | None = None) -> int:
     """How many versions the actor may read now; `counted`: the counts of their scopes."""
     counted = counted or kept(tx, scopes(actor))
-    if actor.sight is Sight.ALL:
+    if actor.reader is ReaderKind.STAFF:
         return counted.n[ALL]
     between, sign = counted.stretch(tx.now)
     biggest = _biggest(actor, counted.n)
     seen = tx.first(
         _seen,
-        actor.sight,
+        actor.reader,
         biggest > 0,
         now=tx.now,
         groups=[group for group in actor.groups if group != biggest],
@@ -253,7 +253,7 @@ def _biggest(actor: Actor, n: Held) -> int:
     return biggest if every > COUNTED_ONE_BY_ONE and 2 * n[biggest] > every else 0
 
 
-def _seen(sight: Sight, big: bool) -> Any:
+def _seen(reader: ReaderKind, big: bool) -> Any:
     """What opened, less what closed, of what is public and of the biggest group; and the rest."""
     nothing = literal(0, Key)
     public = _number(select(_V.c.n).where(_V.c.public, _opened(_V))) - _number(
@@ -262,7 +262,7 @@ def _seen(sight: Sight, big: bool) -> Any:
     return select(
         public.label("public"),
         (_of_biggest() if big else nothing).label("group"),
-        (_number(besides(big)) if sight is Sight.OWN else nothing).label("rest"),
+        (_number(besides(big)) if reader is ReaderKind.USER else nothing).label("rest"),
     )
 
 

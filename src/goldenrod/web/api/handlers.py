@@ -14,85 +14,85 @@ from goldenrod.base.errors import BadRequest, Conflict, NotFound
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query, parse
-from goldenrod.web.request import Answer, Call, Door
+from goldenrod.web.request import Handler, Request, Response
 
 Get = Callable[[Tx, Actor, str], str]
 Take = Callable[[Tx, Actor, str], Row]
-Adds = Callable[[Tx, Actor, Made], Mapping[str, Any]]
+Extra = Callable[[Tx, Actor, Created], Mapping[str, Any]]
 
 
-def listing(list_page: Callable[[Tx, Actor, Query], Page], takes: Listing) -> Door:
+def listing(list_page: Callable[[Tx, Actor, Query], Page], takes: Listing) -> Handler:
     """GET a page."""
 
-    def door(call: Call) -> Answer:
-        with call.read() as (tx, actor):
-            page = list_page(tx, actor, call.query(takes))
-        return one(page.envelope(call.base()))
+    def handler(request: Request) -> Response:
+        with request.read() as (tx, actor):
+            page = list_page(tx, actor, request.query(takes))
+        return one(page.envelope(request.base()))
 
-    return door
+    return handler
 
 
-def reading_one(get: Get) -> Door:
+def reading_one(get: Get) -> Handler:
     """GET one thing."""
 
-    def door(call: Call, key: str) -> Answer:
-        with call.read() as (tx, actor):
+    def handler(request: Request, key: str) -> Response:
+        with request.read() as (tx, actor):
             body = get(tx, actor, key)
-            call.no_arguments()
+            request.no_arguments()
         return one(body)
 
-    return door
+    return handler
 
 
-def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer with its strong ETag."""
-    return Answer(status, body, headers or {}, etag=resources.etag(body))
+    return Response(status, body, headers or {}, etag=resources.etag(body))
 
 
 def creating(
-    create: Callable[[Tx, Actor, Any], Made],
+    create: Callable[[Tx, Actor, Any], Created],
     get: Get,
     shape: type[Struct],
     *,
     may: Callable[[Actor], None] = Actor.require_write,
-    adds: Adds = lambda tx, actor, made: {},
-) -> Door:
+    adds: Extra = lambda tx, actor, made: {},
+) -> Handler:
     """POST something new: 201 with its address, or 200 with what was there already. `adds` tells
     what the answer has beyond what GET answers.
 
     With an Idempotency-Key the same request answers the first outcome, built anew.
     """
 
-    def door(call: Call) -> Answer:
-        with call.change() as (tx, actor):
+    def handler(request: Request) -> Response:
+        with request.change() as (tx, actor):
             may(actor)
-            body = call.body(shape)
-            call.no_arguments()
-            key = call.req.get_header("Idempotency-Key")
+            body = request.body(shape)
+            request.no_arguments()
+            key = request.req.get_header("Idempotency-Key")
             if key is None:
                 made = create(tx, actor, body)
             else:
-                print_ = idempotency.fingerprint(call.req.path, call.raw())
+                print_ = idempotency.fingerprint(request.req.path, request.raw())
                 found = idempotency.find(tx, actor, idempotency.checked(key), print_)
                 made = found or create(tx, actor, body)
                 if not found:
                     idempotency.keep(tx, actor, key, print_, made)
             return _made(made, get(tx, actor, made.key), adds(tx, actor, made))
 
-    return door
+    return handler
 
 
-def _made(made: Made, body: str, more: Mapping[str, Any]) -> Answer:
+def _made(made: Created, body: str, more: Mapping[str, Any]) -> Response:
     address = json.loads(body)["url"]
     answered = body
     for name, value in more.items():
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         answered = f'{answered[:-1]},"{name}":{text}}}'
     status = 201 if made.new else 200
-    return Answer(status, answered, {"Location": address}, etag=resources.etag(body))
+    return Response(status, answered, {"Location": address}, etag=resources.etag(body))
 
 
 def editing(
@@ -100,62 +100,62 @@ def editing(
     edit: Callable[[Tx, Actor, Row, Any], None],
     get: Get,
     shape: type[Struct],
-) -> Door:
+) -> Handler:
     """PATCH one thing: a merge patch, all of it or nothing. Who gives the thing out of their own
     sight by it gets 204."""
 
-    def door(call: Call, key: str) -> Answer:
-        with call.change() as (tx, actor):
+    def handler(request: Request, key: str) -> Response:
+        with request.change() as (tx, actor):
             row = take(tx, actor, key)
             current = get(tx, actor, key)
-            call.expect(tx, current)
-            patch = call.patch(shape, json.loads(current))
-            call.no_arguments()
+            request.expect(tx, current)
+            patch = request.patch(shape, json.loads(current))
+            request.no_arguments()
             edit(tx, actor, row, patch)
             tx.check_match()
             try:
                 return one(get(tx, actor, str(row.get("uuid") or row["id"])))
             except NotFound:
-                return Answer(204)
+                return Response(204)
 
-    return door
+    return handler
 
 
-def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Door:
+def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Handler:
     """DELETE one thing: 204, the second time too where the thing stays to be seen."""
 
-    def door(call: Call, key: str) -> Answer:
-        with call.change() as (tx, actor):
+    def handler(request: Request, key: str) -> Response:
+        with request.change() as (tx, actor):
             row = take(tx, actor, key)
-            call.expect(tx, get(tx, actor, key))
-            call.no_arguments()
+            request.expect(tx, get(tx, actor, key))
+            request.no_arguments()
             end(tx, actor, row)
             tx.check_match()
-        return Answer(204)
+        return Response(204)
 
-    return door
+    return handler
 
 
-def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listing) -> Door:
+def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listing) -> Handler:
     """GET a page of what belongs to one thing."""
 
-    def door(call: Call, key: str) -> Answer:
-        with call.read() as (tx, actor):
+    def handler(request: Request, key: str) -> Response:
+        with request.read() as (tx, actor):
             try:
-                query = call.query(takes)
+                query = request.query(takes)
             except BadRequest:
                 # Whoever may not see the thing is told that, and nothing of its lists.
                 list_page(tx, actor, key, parse(takes, {}))
                 raise
             page = list_page(tx, actor, key, query)
-        return one(page.envelope(call.base()))
+        return one(page.envelope(request.base()))
 
-    return door
+    return handler
 
 
-def without_idempotency(call: Call) -> None:
+def without_idempotency(request: Request) -> None:
     """Raise Conflict where an Idempotency-Key comes to a door whose answer holds a secret."""
-    if call.req.get_header("Idempotency-Key") is not None:
+    if request.req.get_header("Idempotency-Key") is not None:
         raise Conflict(
             "This answer holds a secret that is shown once: it takes no Idempotency-Key.",
             code="idempotency_not_offered",

@@ -17,19 +17,19 @@ from goldenrod.catalogue.versions import diff, revocations, versions
 from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.api.handlers import one
-from goldenrod.web.request import Answer, Call, written
+from goldenrod.web.request import Request, Response, written
 
 TEXT = "text/plain"
 
 
-def get_version(call: Call, key: str) -> Answer:
+def get_version(request: Request, key: str) -> Response:
     """GET one version, with the links and warnings that its headers carry."""
-    with call.read() as (tx, actor):
+    with request.read() as (tx, actor):
         body, latest = versions.get_with_latest(tx, actor, key)
-        call.no_arguments()
+        request.no_arguments()
     version = _VERSION.decode(body)
     links: list[tuple[str, str | None]] = [
         ("predecessor-version", _url(version.parent)),
@@ -83,60 +83,60 @@ def warnings(
     return headers
 
 
-def get_channel(call: Call, key: str, name: str) -> Answer:
+def get_channel(request: Request, key: str, name: str) -> Response:
     """GET one channel, its target computed."""
-    with call.read() as (tx, actor):
+    with request.read() as (tx, actor):
         body = channels.get_channel(tx, actor, key, name)
-        call.no_arguments()
+        request.no_arguments()
     return one(body)
 
 
-def put_channel(call: Call, key: str, name: str) -> Answer:
+def put_channel(request: Request, key: str, name: str) -> Response:
     """PUT assigns a version, or none: 201 where the channel is new."""
-    with call.change() as (tx, actor):
-        image, channel = assign.take_for_assigning(tx, actor, key, name)
+    with request.change() as (tx, actor):
+        image, channel = assign.channel_for_assigning(tx, actor, key, name)
         there = channel is not None and not channel["hidden"]
-        call.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
-        body = call.body(bodies.Assignment)
-        call.no_arguments()
+        request.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
+        body = request.body(bodies.Assignment)
+        request.no_arguments()
         new = assign.assign(tx, actor, image, channel, name, body)
         return one(channels.get_channel(tx, actor, key, name), 201 if new else 200)
 
 
-def patch_channel(call: Call, key: str, name: str) -> Answer:
+def patch_channel(request: Request, key: str, name: str) -> Response:
     """PATCH says who sees a channel and what it requires."""
-    with call.change() as (tx, actor):
-        row = channels.take_channel(tx, actor, key, name)
+    with request.change() as (tx, actor):
+        row = channels.channel_for_change(tx, actor, key, name)
         current = channels.get_channel(tx, actor, key, name)
-        call.expect(tx, current)
-        patch = call.patch(bodies.ChannelPatch, json.loads(current))
-        call.no_arguments()
+        request.expect(tx, current)
+        patch = request.patch(bodies.ChannelPatch, json.loads(current))
+        request.no_arguments()
         assign.edit_channel(tx, actor, row, patch)
         return one(channels.get_channel(tx, actor, key, name))
 
 
-def delete_channel(call: Call, key: str, name: str) -> Answer:
+def delete_channel(request: Request, key: str, name: str) -> Response:
     """DELETE unassigns and hides a channel."""
-    with call.change() as (tx, actor):
-        row = channels.take_channel(tx, actor, key, name)
-        call.expect(tx, channels.get_channel(tx, actor, key, name))
-        call.no_arguments()
+    with request.change() as (tx, actor):
+        row = channels.channel_for_change(tx, actor, key, name)
+        request.expect(tx, channels.get_channel(tx, actor, key, name))
+        request.no_arguments()
         assign.hide_channel(tx, actor, row)
-    return Answer(204)
+    return Response(204)
 
 
-def channel_history(call: Call, key: str, name: str) -> Answer:
+def channel_history(request: Request, key: str, name: str) -> Response:
     """GET a page of a channel's assignments."""
-    with call.read() as (tx, actor):
-        query = call.query(channels.HISTORY)
+    with request.read() as (tx, actor):
+        query = request.query(channels.HISTORY)
         page = channels.list_assignments(tx, actor, key, name, query)
-    return one(page.envelope(call.base()))
+    return one(page.envelope(request.base()))
 
 
-def resolve(call: Call, image: str, channel: str, provider: str) -> Answer:
+def resolve(request: Request, image: str, channel: str, provider: str) -> Response:
     """GET the machine that a channel offers on a provider; as text/plain its identifier alone."""
-    with call.read() as (tx, actor):
-        given = call.options("architecture", "allow_revoked")
+    with request.read() as (tx, actor):
+        given = request.options("architecture", "allow_revoked")
         allow = _boolean("allow_revoked", given.get("allow_revoked", "false"))
         found = resolving.resolve(
             tx,
@@ -149,16 +149,16 @@ def resolve(call: Call, image: str, channel: str, provider: str) -> Answer:
         )
     deprecation = convert(found["deprecation"], _Deprecation | None)
     headers = warnings(deprecation, convert(found["version"], _Version), [])
-    if call.req.get_header("Accept", default="").split(";")[0].strip().lower() == TEXT:
+    if request.req.get_header("Accept", default="").split(";")[0].strip().lower() == TEXT:
         text = f"{found['machine']['identifier']}\n"
-        return Answer(200, text, headers, one(text).etag, TEXT)
+        return Response(200, text, headers, one(text).etag, TEXT)
     return one(written(found), headers=headers)
 
 
-def resolve_everywhere(call: Call, image: str, channel: str) -> Answer:
+def resolve_everywhere(request: Request, image: str, channel: str) -> Response:
     """GET what a channel offers, one machine for each provider."""
-    with call.read() as (tx, actor):
-        call.no_arguments()
+    with request.read() as (tx, actor):
+        request.no_arguments()
         return one(written(resolving.resolve_everywhere(tx, actor, image, channel)))
 
 
@@ -174,10 +174,10 @@ def _wrong(name: str, detail: str) -> BadRequest:
     )
 
 
-def look_up_one(call: Call) -> Answer:
+def look_up_one(request: Request) -> Response:
     """GET what one id is."""
-    with call.read() as (tx, actor):
-        given = call.options("identifier", "provider")
+    with request.read() as (tx, actor):
+        given = request.options("identifier", "provider")
         identifier = given.get("identifier", "")
         if not 0 < len(identifier) <= lookup.MOST_CHARACTERS:
             raise _wrong("identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters.")
@@ -185,59 +185,59 @@ def look_up_one(call: Call) -> Answer:
         return one(written(lookup.look_up(tx, actor, [asked])))
 
 
-def look_up_many(call: Call) -> Answer:
+def look_up_many(request: Request) -> Response:
     """POST up to a thousand ids; it changes nothing, and needs no credentials."""
-    with call.read() as (_, _actor):
-        call.no_arguments()
-    body = call.body(bodies.Lookup)
-    with call.read() as (tx, actor):
-        return Answer(200, written(lookup.look_up(tx, actor, body.identifiers)))
+    with request.read() as (_, _actor):
+        request.no_arguments()
+    body = request.body(bodies.Lookup)
+    with request.read() as (tx, actor):
+        return Response(200, written(lookup.look_up(tx, actor, body.identifiers)))
 
 
-def revoke(call: Call, key: str) -> Answer:
+def revoke(request: Request, key: str) -> Response:
     """POST revokes a version: what changes, or with `dry_run` would."""
-    return _revoking(call, key, bodies.Revocation, revocations.revoke)
+    return _revoking(request, key, bodies.Revocation, revocations.revoke)
 
 
-def restore(call: Call, key: str) -> Answer:
+def restore(request: Request, key: str) -> Response:
     """POST lifts a version's own revocation."""
-    return _revoking(call, key, bodies.Restoring, revocations.restore)
+    return _revoking(request, key, bodies.Restoring, revocations.restore)
 
 
 def _revoking(
-    call: Call,
+    request: Request,
     key: str,
     shape: type[Struct],
     act: Callable[[Tx, Actor, Row, Any], revocations.Effect],
-) -> Answer:
-    with call.change() as (tx, actor):
-        row = versions.take_version(tx, actor, key)
-        call.expect(tx, versions.get_version(tx, actor, key))
-        body: Any = call.body(shape)
-        call.no_arguments()
-        repeated = call.req.get_header("Idempotency-Key")
+) -> Response:
+    with request.change() as (tx, actor):
+        row = versions.version_for_change(tx, actor, key)
+        request.expect(tx, versions.get_version(tx, actor, key))
+        body: Any = request.body(shape)
+        request.no_arguments()
+        repeated = request.req.get_header("Idempotency-Key")
         if repeated is None or body.dry_run:
             effect = act(tx, actor, row, body)
             tx.undone = body.dry_run
         else:
-            print_ = idempotency.fingerprint(call.req.path, call.raw())
+            print_ = idempotency.fingerprint(request.req.path, request.raw())
             kept = idempotency.find(tx, actor, idempotency.checked(repeated), print_)
             effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
             if not kept:
-                made = Made(row["id"], False, effect._asdict())
+                made = Created(row["id"], False, effect._asdict())
                 idempotency.keep(tx, actor, repeated, print_, made)
         shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)
-        return Answer(200, written(shown))
+        return Response(200, written(shown))
 
 
 MOST_FAR = 99_999_999
 """Any distance beyond the longest line of versions means the same."""
 
 
-def get_lineage(call: Call, key: str) -> Answer:
+def get_lineage(request: Request, key: str) -> Response:
     """GET what a version was built on and what was built on it."""
-    with call.read() as (tx, actor):
-        given = call.options("direction", "depth")
+    with request.read() as (tx, actor):
+        given = request.options("direction", "depth")
         direction: Any = given.get("direction", "both")
         if direction not in ("ancestors", "descendants", "both"):
             raise _wrong("direction", "takes ancestors, descendants or both.")
@@ -249,8 +249,8 @@ def get_lineage(call: Call, key: str) -> Answer:
     return one(written(found))
 
 
-def get_diff(call: Call, key: str) -> Answer:
+def get_diff(request: Request, key: str) -> Response:
     """GET what changed from another version, the parent if none is named."""
-    with call.read() as (tx, actor):
-        against = call.options("against").get("against")
+    with request.read() as (tx, actor):
+        against = request.options("against").get("against")
         return one(written(diff.get_diff(tx, actor, key, against)))

@@ -31,7 +31,7 @@ from goldenrod.web.api import lifecycle as lifecycle_doors
 from goldenrod.web.api import tokens as token_doors
 from goldenrod.web.api import webhooks as webhook_doors
 from goldenrod.web.api.handlers import (
-    Adds,
+    Extra,
     Get,
     Take,
     creating,
@@ -41,7 +41,7 @@ from goldenrod.web.api.handlers import (
     listing_of,
     reading_one,
 )
-from goldenrod.web.request import Door
+from goldenrod.web.request import Handler
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Route:
 
     method: str
     path: str
-    door: Door
+    handler: Handler
     summary: str
     answers: type[Struct] | None = None
     takes: type[Struct] | None = None
@@ -83,8 +83,8 @@ def things(
     *,
     create: tuple[Callable[..., Any], type[Struct]] | None = None,
     made: type[Struct] | None = None,
-    alone: tuple[Door, type[Struct]] | None = None,
-    adds: Adds = lambda tx, actor, made: {},
+    alone: tuple[Handler, type[Struct]] | None = None,
+    adds: Extra = lambda tx, actor, made: {},
     by: Callable[[Actor], None] = Actor.require_write,
     edit: tuple[Callable[..., Any], type[Struct]] | None = None,
     end: Callable[..., Any] | None = None,
@@ -111,11 +111,11 @@ def things(
         kept=kept,
     )
     if create:
-        door = creating(create[0], get, create[1], may=by, adds=adds)
+        handler = creating(create[0], get, create[1], may=by, adds=adds)
         yield Route(
             "POST",
             path,
-            door,
+            handler,
             f"Create {article} {noun}",
             made or shape,
             create[1],
@@ -126,11 +126,11 @@ def things(
     got = alone[0] if alone else reading_one(get)
     yield Route("GET", one, got, f"Get {article} {noun}", single, at_root=at_root, kept=kept)
     if edit:
-        door = editing(take, edit[0], get, edit[1])
+        handler = editing(take, edit[0], get, edit[1])
         yield Route(
             "PATCH",
             one,
-            door,
+            handler,
             f"Edit {article} {noun}",
             alone[1] if alone else shape,
             edit[1],
@@ -155,9 +155,9 @@ def pairing(noun: attachments.Noun, shape: type[Struct], body: type[Struct]) -> 
         (f"version's {noun.member.replace('_', ' ')}", "Detach"),
         shape,
         noun.listing,
-        noun.list_pairings,
-        noun.get_pairing,
-        noun.take_pairing,
+        noun.list_attachments,
+        noun.get_attachment,
+        noun.attachment_for_change,
         create=(noun.attach, body),
         end=noun.detach,
     )
@@ -166,7 +166,7 @@ def pairing(noun: attachments.Noun, shape: type[Struct], body: type[Struct]) -> 
 # fmt: off
 ROUTES: tuple[Route, ...] = (
     *things("image_versions", ("image version", "End"), answers.Version, versions.LIST,
-            versions.list_versions, versions.get_version, versions.take_version,
+            versions.list_versions, versions.get_version, versions.version_for_change,
             create=(publish.create_version, bodies.NewVersion), made=answers.NewVersion,
             alone=(lifecycle_doors.get_version, answers.SingleVersion),
             adds=publish.not_inherited,
@@ -188,7 +188,7 @@ ROUTES: tuple[Route, ...] = (
           "List who changed an image version", answers.Change, lists=history.LIST, refuses=(403,),
           at_root=True),
     *things("images", ("image", "End"), answers.Image, images.LIST,
-            images.list_images, images.get_image, images.take_image,
+            images.list_images, images.get_image, images.image_for_change,
             create=(images.create_image, bodies.NewImage),
             edit=(images.edit_image, bodies.ImagePatch), end=images.end_image),
     Route("GET", "/images/{key}/channels", listing_of(channels.list_channels, channels.LIST),
@@ -219,38 +219,38 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/lookup", lifecycle_doors.look_up_many, "Look up many running machines' ids",
           lifecycle.LookupAnswer, bodies.Lookup, asks=True, at_root=True),
     *things("provider_machines", ("machine", "End"), answers.Machine, machines.LIST,
-            machines.list_machines, machines.get_machine, machines.take_machine,
+            machines.list_machines, machines.get_machine, machines.machine_for_change,
             create=(machines.create_machine, bodies.NewMachine),
             edit=(machines.edit_machine, bodies.MachinePatch), end=machines.end_machine),
     *things("providers", ("provider", "End"), answers.Provider, providers.LIST,
-            providers.list_providers, providers.get_provider, providers.take_provider,
+            providers.list_providers, providers.get_provider, providers.provider_for_change,
             create=(providers.create_provider, bodies.NewProvider), by=Actor.require_staff,
             edit=(providers.edit_provider, bodies.ProviderPatch), end=providers.end_provider),
     *things("licenses", ("license", "Remove"), answers.License, licenses_scripts.LICENSES,
-            licenses_scripts.list_licenses, licenses_scripts.get_license, licenses_scripts.take_license,
+            licenses_scripts.list_licenses, licenses_scripts.get_license, licenses_scripts.license_for_change,
             create=(licenses_scripts.create_license, bodies.NewLicense),
             edit=(licenses_scripts.edit_license, bodies.LicensePatch), end=licenses_scripts.remove_license),
     *things("boot_scripts", ("boot script", "Remove"), answers.Script, licenses_scripts.SCRIPTS,
-            licenses_scripts.list_scripts, licenses_scripts.get_script, licenses_scripts.take_script,
+            licenses_scripts.list_scripts, licenses_scripts.get_script, licenses_scripts.script_for_change,
             create=(licenses_scripts.create_script, bodies.NewScript),
             edit=(licenses_scripts.edit_script, bodies.ScriptPatch), end=licenses_scripts.remove_script),
     *things("groups", ("group", "Remove"), answers.Group, groups.LIST,
-            groups.list_groups, groups.get_group, groups.take_group,
+            groups.list_groups, groups.get_group, groups.group_for_change,
             create=(groups.create_group, bodies.NewGroup), by=Actor.require_staff,
             edit=(groups.edit_group, bodies.GroupPatch), end=groups.remove_group),
     *things("users", ("user", "Disable"), answers.User, users.LIST,
-            users.list_users, users.get_user, users.take_user,
+            users.list_users, users.get_user, users.user_for_change,
             create=(users.create_user, bodies.NewUser), by=Actor.require_staff,
             edit=(users.edit_user, bodies.UserPatch), end=users.disable_user),
     *things("identities", ("identity", "Remove"), answers.Identity, identities.LIST,
-            identities.list_identities, identities.get_identity, identities.take_identity,
+            identities.list_identities, identities.get_identity, identities.identity_for_change,
             create=(identities.create_identity, bodies.NewIdentity), by=Actor.require_staff,
             edit=(identities.edit_identity, bodies.IdentityPatch), end=identities.remove_identity),
     *things("tags", ("tag", "Remove"), answers.Tag, tags.LIST,
-            tags.list_tags, tags.get_tag, tags.take_tag,
+            tags.list_tags, tags.get_tag, tags.tag_for_change,
             edit=(tags.edit_tag, bodies.TagPatch), end=tags.remove_tag),
     *things("tokens", ("token", "Revoke"), answers.Token, tokens.LIST,
-            tokens.list_tokens, tokens.get_token, tokens.take_token, end=tokens.revoke_token,
+            tokens.list_tokens, tokens.get_token, tokens.token_for_change, end=tokens.revoke_token,
             kept=False),
     Route("POST", "/tokens", token_doors.create_token, "Create a token", answers.NewTokenAnswer,
           bodies.NewToken, statuses=(201,), refuses=(429,)),
@@ -259,7 +259,7 @@ ROUTES: tuple[Route, ...] = (
           "List security events", answers.SecurityEvent, lists=security_events.LIST,
           refuses=(401, 403), kept=False),
     *things("webhooks", ("webhook", "Remove"), lifecycle.Webhook, webhooks.LIST,
-            webhooks.list_webhooks, webhooks.get_webhook, webhooks.take_webhook,
+            webhooks.list_webhooks, webhooks.get_webhook, webhooks.webhook_for_change,
             end=webhooks.remove_webhook, kept=False),
     Route("POST", "/webhooks", webhook_doors.create_webhook, "Create a webhook",
           lifecycle.WebhookWithSecret, bodies.NewWebhook, statuses=(201,)),

@@ -12,18 +12,18 @@ from goldenrod.base.errors import Unauthorized, field_problem
 from goldenrod.catalogue.accounts import password_sign_in, tokens
 from goldenrod.web.api.handlers import without_idempotency
 from goldenrod.web.authenticate import check_password, client_address
-from goldenrod.web.request import Answer, Call
+from goldenrod.web.request import Request, Response
 
 
-def create_token(call: Call) -> Answer:
+def create_token(request: Request) -> Response:
     """POST /tokens: 201 with the token, its secret among it."""
-    with call.read() as (_, actor):
+    with request.read() as (_, actor):
         pass
     if actor.kind != "anonymous":
         actor.require_admin_scope()
-    call.read_body()
-    body = call.body(NewToken)
-    call.no_arguments()
+    request.read_body()
+    body = request.body(NewToken)
+    request.no_arguments()
     given = (body.username is not UNSET, body.password is not UNSET)
     if actor.kind == "anonymous" and not any(given):
         raise Unauthorized("Send username and password, or a token of the scope admin.")
@@ -32,29 +32,29 @@ def create_token(call: Call) -> Answer:
     if given[0] != given[1]:
         raise field_problem("password" if given[0] else "username", "is required")
     if any(given):
-        return _signed_in(call, body)
-    with call.change() as (tx, actor):
+        return _signed_in(request, body)
+    with request.change() as (tx, actor):
         token_id, secret = tokens.create_token(tx, actor, body)
-        without_idempotency(call)
+        without_idempotency(request)
         return _answer(tokens.get_token(tx, actor, str(token_id)), secret)
 
 
-def _signed_in(call: Call, body: NewToken) -> Answer:
+def _signed_in(request: Request, body: NewToken) -> Response:
     username, password = str(body.username), str(body.password)
-    address = client_address(call.req, call.settings)
-    account = check_password(call.db, username, password, address)
+    address = client_address(request.req, request.settings)
+    account = check_password(request.db, username, password, address)
     user_id = account["id"]
-    with call.db.write() as tx:
+    with request.db.write() as tx:
         tx.address = address
         password_sign_in.require_unchanged(tx, username, account)
         actor = tokens.actor_of_user(tx, user_id, "admin")
         token_id, secret = tokens.insert_token(tx, actor, user_id, body)
-        without_idempotency(call)
+        without_idempotency(request)
         return _answer(tokens.get_token(tx, actor, str(token_id)), secret)
 
 
-def _answer(body: str, secret: str) -> Answer:
+def _answer(body: str, secret: str) -> Response:
     shown = json.loads(body)
     kept = ("id", "uuid", "url", "name", "scope", "created", "expires", "last_used")
     answer = {name: shown[name] for name in kept} | {"token": secret}
-    return Answer(201, json.dumps(answer, ensure_ascii=False), {"Location": shown["url"]})
+    return Response(201, json.dumps(answer, ensure_ascii=False), {"Location": shown["url"]})

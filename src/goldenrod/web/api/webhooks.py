@@ -14,72 +14,74 @@ from goldenrod.base.bodies import NewWebhook, WebhookPatch
 from goldenrod.base.errors import BadRequest, Problem
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.web.api.handlers import one, without_idempotency
-from goldenrod.web.request import Answer, Call, written
+from goldenrod.web.request import Request, Response, written
 
 
-def _refusal(call: Call, shape: type[Struct], changing: str | None = None) -> BadRequest | None:
+def _refusal(
+    request: Request, shape: type[Struct], changing: str | None = None
+) -> BadRequest | None:
     """What the body's target gets, unless it is the one that stands. What is wrong with the body
     is said later, in its turn."""
     try:
         body: Any = (
-            call.body(shape) if changing is None else call.patch(shape, json.loads(changing))
+            request.body(shape) if changing is None else request.patch(shape, json.loads(changing))
         )
     except Problem:
         return None
     if changing is not None and body.target == json.loads(changing)["target"]:
         return None
-    settings = call.settings
+    settings = request.settings
     return webhooks.refusal_of(
         body.target, private=settings.webhooks_private, ports=settings.webhooks_ports
     )
 
 
-def create_webhook(call: Call) -> Answer:
+def create_webhook(request: Request) -> Response:
     """POST: 201 with the webhook, its secret among it."""
-    with call.read() as (_, actor):
+    with request.read() as (_, actor):
         actor.require_write()
-    call.read_body()
-    refusal = _refusal(call, NewWebhook)
-    with call.change() as (tx, actor):
-        body = call.body(NewWebhook)
-        call.no_arguments()
-        without_idempotency(call)
+    request.read_body()
+    refusal = _refusal(request, NewWebhook)
+    with request.change() as (tx, actor):
+        body = request.body(NewWebhook)
+        request.no_arguments()
+        without_idempotency(request)
         hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
         shown = json.loads(webhooks.get_webhook(tx, actor, str(hook_id)))
-    return Answer(201, written({**shown, "secret": secret}), {"Location": shown["url"]})
+    return Response(201, written({**shown, "secret": secret}), {"Location": shown["url"]})
 
 
-def edit_webhook(call: Call, key: str) -> Answer:
+def edit_webhook(request: Request, key: str) -> Response:
     """PATCH: a merge patch, all of it or nothing."""
-    with call.read() as (tx, actor):
-        webhooks.take_for_editing(tx, actor, key)
+    with request.read() as (tx, actor):
+        webhooks.webhook_for_editing(tx, actor, key)
         before = webhooks.get_webhook(tx, actor, key)
-    call.read_body()
-    refusal = _refusal(call, WebhookPatch, before)
-    with call.change() as (tx, actor):
-        row = webhooks.take_for_editing(tx, actor, key)
+    request.read_body()
+    refusal = _refusal(request, WebhookPatch, before)
+    with request.change() as (tx, actor):
+        row = webhooks.webhook_for_editing(tx, actor, key)
         current = webhooks.get_webhook(tx, actor, key)
-        call.expect(tx, current)
-        patch = call.patch(WebhookPatch, json.loads(current))
-        call.no_arguments()
+        request.expect(tx, current)
+        patch = request.patch(WebhookPatch, json.loads(current))
+        request.no_arguments()
         webhooks.edit_webhook(tx, actor, row, patch, refusal)
         return one(webhooks.get_webhook(tx, actor, str(row["id"])))
 
 
-def get_delivery(call: Call, key: str, delivery: str) -> Answer:
+def get_delivery(request: Request, key: str, delivery: str) -> Response:
     """GET one delivery."""
-    with call.read() as (tx, actor):
+    with request.read() as (tx, actor):
         body = webhooks.get_delivery(tx, actor, key, delivery)
-        call.no_arguments()
+        request.no_arguments()
     return one(body)
 
 
-def redeliver(call: Call, key: str, delivery: str) -> Answer:
+def redeliver(request: Request, key: str, delivery: str) -> Response:
     """POST: send it again; the delivery, waiting. It takes no body."""
-    with call.note() as (tx, actor):
-        webhooks.take_webhook(tx, actor, key)
+    with request.write_unversioned() as (tx, actor):
+        webhooks.webhook_for_change(tx, actor, key)
         webhooks.get_delivery(tx, actor, key, delivery)
-        call.no_arguments()
-        without_idempotency(call)
+        request.no_arguments()
+        without_idempotency(request)
         webhooks.redeliver(tx, actor, key, delivery)
         return one(webhooks.get_delivery(tx, actor, key, delivery))

@@ -22,7 +22,7 @@ from goldenrod.base.errors import Problem
 from goldenrod.store.db import Database
 from goldenrod.web.docs.error_codes import CODES
 from goldenrod.web.docs.openapi import document
-from goldenrod.web.request import JSON, Answer, Call
+from goldenrod.web.request import JSON, Request, Response
 
 _CSS, _HTML = "text/css; charset=utf-8", "text/html; charset=utf-8"
 _JAVASCRIPT, _PNG = "text/javascript; charset=utf-8", "image/png"
@@ -53,7 +53,7 @@ class _Served:
         self,
         content: Callable[[], bytes],
         media_type: str,
-        ask: Callable[[falcon.Request], Call],
+        ask: Callable[[falcon.Request], Request],
         *,
         policy: str | None = None,
     ) -> None:
@@ -63,32 +63,32 @@ class _Served:
         self._ask = ask
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        call = self._ask(req)
-        call.answer(self._door, {})
+        request = self._ask(req)
+        request.answer(self._door, {})
         content = self._content()
         if self._policy:
             resp.set_header("Content-Security-Policy", self._policy)
-        kept_by = "public" if call.anonymous else "private"
+        kept_by = "public" if request.anonymous else "private"
         resp.set_header("Cache-Control", f"{kept_by}, no-cache")
         resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
         resp.content_type = self._media_type
         resp.data = content
 
-    def _door(self, call: Call) -> Answer:
-        if call.req.get_header("Authorization") is not None:
+    def _door(self, request: Request) -> Response:
+        if request.req.get_header("Authorization") is not None:
             # A token that is not valid is 401 everywhere.
-            with call.read():
+            with request.read():
                 pass
         if self._media_type == JSON:
-            call.no_arguments()
-        return Answer()
+            request.no_arguments()
+        return Response()
 
 
 def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, api: str) -> None:
     """Put the reference's addresses into the application; `api` is the prefix of its routes."""
 
-    def ask(req: falcon.Request) -> Call:
-        return Call(req, db, settings)
+    def ask(req: falcon.Request) -> Request:
+        return Request(req, db, settings)
 
     def written() -> bytes:
         return json.dumps(document(settings.public_url or "/", api), ensure_ascii=False).encode()

@@ -27,7 +27,7 @@ from goldenrod.web.pages.versions import (
 )
 from goldenrod.web.pages.webhooks import webhooks
 
-Door = Callable[..., Page]
+Handler = Callable[..., Page]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Route:
 
     method: str
     path: str
-    door: Door
+    handler: Handler
     takes: tuple[str, ...] = ()
 
 

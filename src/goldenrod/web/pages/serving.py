@@ -12,12 +12,12 @@ from falcon.routing import CompiledRouter
 
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Forbidden, NotFound, Problem
-from goldenrod.store.db import Database, Moved
+from goldenrod.store.db import Database, SnapshotChanged
 from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.routes import PAGES, Route
 from goldenrod.web.refusal_log import note_refusal
-from goldenrod.web.response_cache import HELD, Keep
+from goldenrod.web.response_cache import VALIDITY, ResponseCache
 
 ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
 
@@ -32,7 +32,7 @@ def add_pages(
     app: falcon.App[Any, Any],
     db: Database,
     settings: Settings,
-    keep: Keep | None,
+    keep: ResponseCache | None,
     handlers: Mapping[type[Exception], ErrorHandler],
 ) -> KnownQuery:
     """Put the pages into the application; `handlers` are what answers errors to programs. Returns what
@@ -88,7 +88,7 @@ class _Resource:
     """Falcon's responders for one path, from its routes."""
 
     def __init__(
-        self, routes: Iterable[Route], db: Database, settings: Settings, keep: Keep | None
+        self, routes: Iterable[Route], db: Database, settings: Settings, keep: ResponseCache | None
     ) -> None:
         for route in routes:
             setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
@@ -99,12 +99,12 @@ MOST_KEPT_US = 30_000_000
 
 
 def _responder(
-    route: Route, db: Database, settings: Settings, keep: Keep | None
+    route: Route, db: Database, settings: Settings, keep: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         visit = req.context.visit = Visit(req, db, settings, keep)
         try:
-            page = visit.answer(route.door, path)
+            page = visit.answer(route.handler, path)
         except Forbidden as problem:
             note_refusal(visit, route.path, problem)
             raise
@@ -113,7 +113,7 @@ def _responder(
         _send(req, resp, page, visit)
         if page.status == 200 and not visit.personal and (held := visit.hold()):
             until = min(held.until, held.since + MOST_KEPT_US)
-            req.env[HELD] = held._replace(until=until)
+            req.env[VALIDITY] = held._replace(until=until)
 
     return respond
 
@@ -178,7 +178,7 @@ def _show(resp: falcon.Response, visit: Visit) -> None:
     problem = json.loads(resp.text or "{}")
     if visit.now is None and resp.status_code < 500:
         # Who sees the page, so that it shows them as signed in.
-        with suppress(Problem, Moved), visit.read():
+        with suppress(Problem, SnapshotChanged), visit.read():
             pass
     page = visit.page("kit/error.html", resp.status_code, refusal=problem, here=visit.back)
     resp.set_headers(dict(page.headers))

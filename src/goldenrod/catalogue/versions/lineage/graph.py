@@ -83,26 +83,26 @@ class Around:
 
 def lineage_of_image(tx: Tx, actor: Actor, key: str) -> Around:
     """What matters of an image's versions, and around them. Raises NotFound."""
-    image = resources.take_any(tx, actor, schema.images, key)
+    image = resources.get_row(tx, actor, schema.images, key)
     given = {**resources.params(tx, actor), "image": image["id"]}
-    picked = tx.rows(queries.matter, actor.sight, **given)
+    picked = tx.rows(queries.matter, actor.reader, **given)
     return _around(tx, actor, given, "image", picked)
 
 
 def lineage_of_version(tx: Tx, actor: Actor, key: str) -> Around:
     """A version's ancestors and descendants, nearest first, and of its image what is beside it and
     where the channels point. Raises NotFound."""
-    root = resources.take_any(tx, actor, schema.versions, key)
+    root = resources.get_row(tx, actor, schema.versions, key)
     place = {"root": root["n"], "at": root["start_date"], "id": root["id"]}
     given = {**resources.params(tx, actor), "image": root["image_id"], **place}
-    beside = tx.rows(queries.beside, actor.sight, **given)
+    beside = tx.rows(queries.beside, actor.reader, **given)
     return _around(tx, actor, given, "version", [{"n": root["n"], "also": None}, *beside])
 
 
 def _around(tx: Tx, actor: Actor, given: Row, of: Middle, picked: list[Row]) -> Around:
-    sight = actor.sight
-    pointed = tx.rows(queries.pointed, sight, **given)
-    lines = {up: tx.rows(queries.kin, sight, up, of, **given) for up in (True, False)}
+    reader = actor.reader
+    pointed = tx.rows(queries.pointed, reader, **given)
+    lines = {up: tx.rows(queries.kin, reader, up, of, **given) for up in (True, False)}
     choice = _Choice(given["image"])
     choice.take([given["root"]] if of == "version" else [])
     choice.take([row["n"] for row in pointed])
@@ -111,10 +111,10 @@ def _around(tx: Tx, actor: Actor, given: Row, of: Middle, picked: list[Row]) -> 
 
     own = [n for n, image in choice.images.items() if image == given["image"]]
     others = [n for n in choice.images if n not in set(own)]
-    places = tx.rows(queries.places, sight, ns=own, **given)
-    heads = tx.rows(queries.heads, sight, ns=list(choice.images), **given)
-    rows = tx.rows(queries.nodes, sight, ns=list(choice.images), **given)
-    pointed += tx.rows(queries.pointed_elsewhere, sight, ns=others, **given)
+    places = tx.rows(queries.places, reader, ns=own, **given)
+    heads = tx.rows(queries.heads, reader, ns=list(choice.images), **given)
+    rows = tx.rows(queries.nodes, reader, ns=list(choice.images), **given)
+    pointed += tx.rows(queries.pointed_elsewhere, reader, ns=others, **given)
 
     ids = {row["n"]: row["id"] for row in rows}
     return Around(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Integer, literal, select
 
 from goldenrod.rules import access, resources, summaries
-from goldenrod.rules.access import Actor, Sight
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -22,7 +22,7 @@ MOST_NODES = 10_000
 MOST_DEPTH = 99_999_999
 
 
-def _line(sight: Sight, *, up: bool) -> Any:
+def _line(reader: ReaderKind, *, up: bool) -> Any:
     """The versions above or below the root, with their distance from it."""
     root = schema.versions.alias()
     line = (
@@ -34,14 +34,14 @@ def _line(sight: Sight, *, up: bool) -> Any:
     step = version.c.n == line.c.parent_n if up else version.c.parent_n == line.c.n
     return line.union_all(
         select(version.c.n, version.c.parent_n, (line.c.far + 1).label("far")).where(
-            step, line.c.far < param("depth", Integer), access.readable(version, sight)
+            step, line.c.far < param("depth", Integer), access.readable(version, reader)
         )
     )
 
 
-def _nodes(direction: Direction, sight: Sight) -> Any:
+def _nodes(direction: Direction, reader: ReaderKind) -> Any:
     version = schema.versions.alias()
-    lines = [_line(sight, up=up) for up in (True, False) if direction in _WANTS[up]]
+    lines = [_line(reader, up=up) for up in (True, False) if direction in _WANTS[up]]
     both = [select(line.c.n, line.c.far) for line in lines]
     # The root stands in both lines; UNION takes it once.
     found = (both[0].union(*both[1:]) if len(both) > 1 else both[0]).subquery()
@@ -53,9 +53,9 @@ def _nodes(direction: Direction, sight: Sight) -> Any:
             "state": states.state(version),
             "start_date": version.c.start_date,
             "end_date": version.c.end_date,
-            "image": summaries.image(version.c.image_id, Sight.ALL),
-            "revoked": summaries.revoked(version, sight),
-            "stale": states.stale(version, sight),
+            "image": summaries.image(version.c.image_id, ReaderKind.STAFF),
+            "revoked": summaries.revoked(version, reader),
+            "stale": states.stale(version, reader),
         }
     )
     return (
@@ -73,11 +73,11 @@ def get_lineage(
     tx: Tx, actor: Actor, key: str, direction: Direction = "both", depth: int | None = None
 ) -> dict[str, Any]:
     """A version's lineage: nodes, nearest first, and edges. Raises NotFound."""
-    root = resources.take_any(tx, actor, schema.versions, key)
+    root = resources.get_row(tx, actor, schema.versions, key)
     rows = tx.rows(
         _nodes,
         direction,
-        actor.sight,
+        actor.reader,
         root=root["n"],
         depth=MOST_DEPTH if depth is None else depth,
         **resources.params(tx, actor),
@@ -98,16 +98,16 @@ def get_lineage(
     }
 
 
-def _path(sight: Sight) -> Any:
+def _path(reader: ReaderKind) -> Any:
     """The line from `root` up to its ancestor `end`, readable all the way; oldest first."""
-    line = _line(sight, up=True)
+    line = _line(reader, up=True)
     version, goal = schema.versions.alias(), line.alias()
     far = select(goal.c.far).where(goal.c.n == param("end", Key)).scalar_subquery()
     return (
         select(
             version.c.id,
             version.c.change_log,
-            json_text(summaries.version_shape(version, sight)).label("json"),
+            json_text(summaries.version_shape(version, reader)).label("json"),
         )
         .select_from(line.join(version, version.c.n == line.c.n))
         .where(line.c.far <= far)
@@ -120,7 +120,7 @@ def path(tx: Tx, actor: Actor, older: Row, newer: Row) -> list[Row]:
     change_log, json. Empty where it is none, or the reader may not read all between."""
     return tx.rows(
         _path,
-        actor.sight,
+        actor.reader,
         root=newer["n"],
         end=older["n"],
         depth=MOST_DEPTH,

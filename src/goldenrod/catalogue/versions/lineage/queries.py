@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from goldenrod.rules import access
-from goldenrod.rules.access import Predicate, Sight
+from goldenrod.rules.access import Predicate, ReaderKind
 from goldenrod.rules.lifecycle import states
 from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store import schema
@@ -42,17 +42,17 @@ NEXT_OF_KIN = {True: 60, False: 120}
 GENERATIONS: dict[Middle, int] = {"image": 3, "version": 12}
 
 
-def matter(sight: Sight) -> Any:
+def matter(reader: ReaderKind) -> Any:
     """The versions that matter of the image: the newest, the troubled, those with several children.
 
     `also` is the newest child of one that has several.
     """
-    return _all_of(_newest(sight, NEWEST), _troubled(sight), _forks(sight))
+    return _all_of(_newest(reader, NEWEST), _troubled(reader), _forks(reader))
 
 
-def beside(sight: Sight) -> Any:
+def beside(reader: ReaderKind) -> Any:
     """Of the image the newest, and those just before and just after the version at `at`, `id`."""
-    return _all_of(*(_next_to(sight, older) for older in (True, False)), _newest(sight, BESIDE))
+    return _all_of(*(_next_to(reader, older) for older in (True, False)), _newest(reader, BESIDE))
 
 
 def _all_of(*queries: Any) -> Any:
@@ -63,35 +63,37 @@ def _all_of(*queries: Any) -> Any:
     return select(every.c.n, every.c.also).order_by(every.c.rank, every.c.n.desc())
 
 
-def _of_image(version: FromClause, sight: Sight, *where: Predicate, oldest: bool = False) -> Any:
+def _of_image(
+    version: FromClause, reader: ReaderKind, *where: Predicate, oldest: bool = False
+) -> Any:
     """Versions of the image, newest first."""
     order = [it if oldest else it.desc() for it in (version.c.start_date, version.c.id)]
     return (
         select(version.c.n, literal(None, Integer).label("also"))
-        .where(version.c.image_id == param("image", Key), *where, access.readable(version, sight))
+        .where(version.c.image_id == param("image", Key), *where, access.readable(version, reader))
         .order_by(*order)
     )
 
 
-def _newest(sight: Sight, most: int) -> Any:
-    return _of_image(schema.versions.alias(), sight).limit(most)
+def _newest(reader: ReaderKind, most: int) -> Any:
+    return _of_image(schema.versions.alias(), reader).limit(most)
 
 
-def _troubled(sight: Sight) -> Any:
+def _troubled(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     bad = or_(states.revoked(version), states.deprecated(version))
-    return _of_image(version, sight, access.open_now(version), bad).limit(TROUBLED)
+    return _of_image(version, reader, access.open_now(version), bad).limit(TROUBLED)
 
 
-def _next_to(sight: Sight, older: bool) -> Any:
+def _next_to(reader: ReaderKind, older: bool) -> Any:
     version = schema.versions.alias()
     place = tuple_(version.c.start_date, version.c.id)
     root = tuple_(param("at", Moment), param("id", Id))
     nearer = place < root if older else place > root
-    return _of_image(version, sight, nearer, oldest=not older).limit(BESIDE)
+    return _of_image(version, reader, nearer, oldest=not older).limit(BESIDE)
 
 
-def _forks(sight: Sight) -> Any:
+def _forks(reader: ReaderKind) -> Any:
     parent, child = schema.versions.alias(), schema.versions.alias()
     return (
         select(parent.c.n, func.max(child.c.n).label("also"))
@@ -99,8 +101,8 @@ def _forks(sight: Sight) -> Any:
         .where(
             child.c.image_id == param("image", Key),
             parent.c.image_id == param("image", Key),
-            access.readable(child, sight),
-            access.readable(parent, sight),
+            access.readable(child, reader),
+            access.readable(parent, reader),
         )
         .group_by(parent.c.n, parent.c.start_date, parent.c.id)
         .having(func.count() > 1)
@@ -109,29 +111,29 @@ def _forks(sight: Sight) -> Any:
     )
 
 
-def pointed(sight: Sight) -> Any:
+def pointed(reader: ReaderKind) -> Any:
     """The image's channels that the reader sees, each with its target, if they may read that."""
     channel, version = schema.channels.alias(), schema.versions.alias()
     return (
         select(channel.c.name, version.c.n)
         .where(
             channel.c.image_id == param("image", Key),
-            access.readable(channel, sight),
-            version.c.n == states.target(channel, sight),
-            access.readable(version, sight),
+            access.readable(channel, reader),
+            version.c.n == states.target(channel, reader),
+            access.readable(version, reader),
         )
         .order_by(channel.c.name)
         .limit(CHANNELS)
     )
 
 
-def kin(sight: Sight, up: bool, of: Middle) -> Any:
+def kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
     """Ancestors or descendants, nearest and newest first: n, image_id, `far`, and `near`, the child
     or parent that each was found through.
 
     Of a version: of it alone, in all images. Of an image: of all its versions, in other images.
     """
-    line = _next_of_kin(sight, up, of).cte("above" if up else "below", recursive=True)
+    line = _next_of_kin(reader, up, of).cte("above" if up else "below", recursive=True)
     version = schema.versions.alias()
     step = version.c.n == line.c.parent_n if up else version.c.parent_n == line.c.n
     further = select(
@@ -145,7 +147,7 @@ def kin(sight: Sight, up: bool, of: Middle) -> Any:
         step,
         line.c.far < GENERATIONS[of],
         _elsewhere(version, of),
-        access.readable(version, sight),
+        access.readable(version, reader),
     )
     # UNION: many may be built on one, whose own ancestors are then found once. Both databases go
     # on only until there are enough, breadth first.
@@ -155,7 +157,7 @@ def kin(sight: Sight, up: bool, of: Middle) -> Any:
     )
 
 
-def _next_of_kin(sight: Sight, up: bool, of: Middle) -> Any:
+def _next_of_kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
     one, version = schema.versions.alias(), schema.versions.alias()
     step = version.c.n == one.c.parent_n if up else version.c.parent_n == one.c.n
     middle, order = one.c.n == param("root", Key), [version.c.n.desc()]
@@ -175,8 +177,8 @@ def _next_of_kin(sight: Sight, up: bool, of: Middle) -> Any:
         .where(
             middle,
             _elsewhere(version, of),
-            access.readable(one, sight),
-            access.readable(version, sight),
+            access.readable(one, reader),
+            access.readable(version, reader),
         )
         .order_by(*order)
         .limit(NEXT_OF_KIN[up] + 1)
@@ -189,19 +191,19 @@ def _elsewhere(version: FromClause, of: Middle) -> Predicate:
     return version.c.image_id != param("image", Key) if of == "image" else true()
 
 
-def places(sight: Sight) -> Any:
+def places(reader: ReaderKind) -> Any:
     """Where each of the versions `ns` stands among the image's that the reader may read, from 1."""
     version = schema.versions.alias()
     order = (version.c.start_date, version.c.id)
     every = (
         select(version.c.n, func.row_number().over(order_by=order).label("place"))
-        .where(version.c.image_id == param("image", Key), access.readable(version, sight))
+        .where(version.c.image_id == param("image", Key), access.readable(version, reader))
         .subquery()
     )
     return select(every.c.n, every.c.place).where(in_list(every.c.n, "ns"))
 
 
-def heads(sight: Sight) -> Any:
+def heads(reader: ReaderKind) -> Any:
     """Of each image that a parent of one of the versions `ns` is of: its newest current version.
 
     A version is stale where its parent is older than that: what `lifecycle.stale` says, asked once
@@ -213,8 +215,8 @@ def heads(sight: Sight) -> Any:
         .select_from(child.join(parent, parent.c.n == child.c.parent_n))
         .where(
             in_list(child.c.n, "ns"),
-            access.readable(child, sight),
-            access.readable(parent, sight),
+            access.readable(child, reader),
+            access.readable(parent, reader),
         )
         .distinct()
         .subquery()
@@ -224,7 +226,7 @@ def heads(sight: Sight) -> Any:
         .where(
             version.c.image_id == images.c.image_id,
             states.is_current(version),
-            access.readable(version, sight),
+            access.readable(version, reader),
         )
         .order_by(version.c.start_date.desc(), version.c.id.desc())
         .limit(1)
@@ -235,18 +237,18 @@ def heads(sight: Sight) -> Any:
     return (
         select(head.c.image_id, head.c.start_date, head.c.id)
         .select_from(images.join(head, head.c.n == newest))
-        .where(access.readable(head, sight))
+        .where(access.readable(head, reader))
     )
 
 
-def nodes(sight: Sight) -> Any:
+def nodes(reader: ReaderKind) -> Any:
     """What the versions `ns` show, and when their parents are from."""
     version, parent, image = (
         schema.versions.alias(),
         schema.versions.alias(),
         schema.images.alias(),
     )
-    built_on = and_(parent.c.n == version.c.parent_n, access.readable(parent, sight))
+    built_on = and_(parent.c.n == version.c.parent_n, access.readable(parent, reader))
     return (
         select(
             version.c.n,
@@ -267,17 +269,17 @@ def nodes(sight: Sight) -> Any:
         .select_from(
             version.join(image, image.c.id == version.c.image_id).outerjoin(parent, built_on)
         )
-        .where(in_list(version.c.n, "ns"), access.readable(version, sight))
+        .where(in_list(version.c.n, "ns"), access.readable(version, reader))
         .order_by(version.c.start_date, version.c.id)
     )
 
 
-def pointed_elsewhere(sight: Sight) -> Any:
+def pointed_elsewhere(reader: ReaderKind) -> Any:
     """The channels, as far as the reader sees them, whose targets are among the versions `ns`."""
-    return _by_name(sight).union(_by_latest(sight))
+    return _by_name(reader).union(_by_latest(reader))
 
 
-def _by_name(sight: Sight) -> Any:
+def _by_name(reader: ReaderKind) -> Any:
     version, channel = schema.versions.alias(), schema.channels.alias()
     entry = schema.assignments.alias()
     return (
@@ -289,27 +291,27 @@ def _by_name(sight: Sight) -> Any:
         )
         .where(
             in_list(version.c.n, "ns"),
-            access.readable(version, sight),
-            access.readable(channel, sight),
-            states.target(channel, sight) == version.c.n,
+            access.readable(version, reader),
+            access.readable(channel, reader),
+            states.target(channel, reader) == version.c.n,
         )
     )
 
 
-def _by_latest(sight: Sight) -> Any:
+def _by_latest(reader: ReaderKind) -> Any:
     version, channel = schema.versions.alias(), schema.channels.alias()
     # Whether it could be is asked first: of an image that offers the reader nothing, `latest` goes
     # through all versions to find that out.
-    may = and_(states.offered_by_latest(version, sight), states.has_launchable(version, sight))
-    found = case((may, states.latest(version.c.image_id, sight)), else_=None)
+    may = and_(states.offered_by_latest(version, reader), states.has_launchable(version, reader))
+    found = case((may, states.latest(version.c.image_id, reader)), else_=None)
     return (
         select(version.c.n, channel.c.name)
         .select_from(version.join(channel, channel.c.image_id == version.c.image_id))
         .where(
             in_list(version.c.n, "ns"),
-            access.readable(version, sight),
+            access.readable(version, reader),
             channel.c.name == LATEST,
-            access.readable(channel, sight),
+            access.readable(channel, reader),
             found == version.c.n,
         )
     )

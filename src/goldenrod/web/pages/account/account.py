@@ -31,7 +31,7 @@ def show_account(visit: Visit) -> Page:
 
 def end_session(visit: Visit, uuid: str) -> Page:
     """POST /account/sessions/{uuid}/end: one of the visitor's browsers is signed out."""
-    with visit.note() as (tx, actor):
+    with visit.write_unversioned() as (tx, actor):
         sessions.end_session(tx, actor, uuid)
     if visit.session and visit.session.uuid == uuid.lower():
         visit.leave()
@@ -41,7 +41,7 @@ def end_session(visit: Visit, uuid: str) -> Page:
 
 def sign_out_everywhere(visit: Visit) -> Page:
     """POST /account/sign-out-everywhere: all of the visitor's browsers, this one too."""
-    with visit.note() as (tx, actor):
+    with visit.write_unversioned() as (tx, actor):
         sessions.end_all_sessions(tx, actor)
     visit.leave()
     return visit.redirect(urls.HOME)

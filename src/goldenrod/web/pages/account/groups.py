@@ -38,7 +38,7 @@ def show_group(visit: Visit, key: str) -> Page:
 
 def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
-        row = groups.take_any_group(tx, actor, key)
+        row = groups.readable_group(tx, actor, key)
         group = json.loads(groups.get_group(tx, actor, key))
         touched = groups.touched(tx, actor, row)
     if group["personal"]:
@@ -57,7 +57,7 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
 
 def _taken(tx: Tx, actor: Actor, key: str) -> tuple[Row, Group]:
     """A group that the visitor may change: its row, and what it shows."""
-    row = groups.take_group(tx, actor, key)
+    row = groups.group_for_change(tx, actor, key)
     return row, json.loads(groups.get_group(tx, actor, key))
 
 

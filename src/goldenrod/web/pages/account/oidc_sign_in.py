@@ -67,7 +67,7 @@ def come_back(visit: Visit) -> Page:
 
 def _note_failure(visit: Visit, problem: BadRequest) -> None:
     """Record a sign-in that came back wrong; one that is refused (403) is recorded as a refusal."""
-    with suppress(Unavailable), visit.db.note() as tx:
+    with suppress(Unavailable), visit.db.write_unversioned() as tx:
         tx.address = visit.address
         security_log.record(tx, "sign_in:failure", alike=("oidc",), by="oidc", code=problem.code)
 
@@ -109,7 +109,7 @@ def _person(visit: Visit, provider: OpenIdProvider, promised: dict[str, Any] | N
 
 def _enter(visit: Visit, person: Person) -> None:
     """Sign in the user that the account is; make one where it is nobody's. Raises Forbidden."""
-    with visit.db.note() as tx:
+    with visit.db.write_unversioned() as tx:
         tx.address = visit.address
         user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
         if user_id is not None:

@@ -55,7 +55,7 @@ def _enter(visit: Visit) -> None:
             raise field_problem(name, "is required")
     address = client_address(visit.req, visit.settings)
     account = check_password(visit.db, username, password, address)
-    with visit.db.note() as tx:
+    with visit.db.write_unversioned() as tx:
         tx.address = address
         signing.require_unchanged(tx, username, account)
         if visit.session:
@@ -69,7 +69,7 @@ def sign_out(visit: Visit) -> Page:
         pass
     if visit.session is not None:
         visit.check_form()
-        with visit.db.note() as tx:
+        with visit.db.write_unversioned() as tx:
             tx.address = visit.address
             sessions.end_session(tx, actor, visit.session.uuid)
     visit.leave()

@@ -73,7 +73,7 @@ def show_revoke(visit: Visit, key: str) -> Page:
     """GET /account/tokens/{key}/revoke: what it stops, before it does."""
     visit.require_user()
     with visit.read() as (tx, actor):
-        tokens.take_token(tx, actor, key)
+        tokens.token_for_change(tx, actor, key)
         token = json.loads(tokens.get_token(tx, actor, key))
         back = _list_of(tx, actor, token)
     if token["revoked_at"]:
@@ -84,7 +84,7 @@ def show_revoke(visit: Visit, key: str) -> Page:
 def revoke_token(visit: Visit, key: str) -> Page:
     """POST /account/tokens/{key}/revoke."""
     with visit.change() as (tx, actor):
-        row = tokens.take_token(tx, actor, key)
+        row = tokens.token_for_change(tx, actor, key)
         tokens.revoke_token(tx, actor, row)
         token = json.loads(tokens.get_token(tx, actor, key))
         back = _list_of(tx, actor, token)

@@ -67,7 +67,7 @@ def _list_page(visit: Visit, slug: str, form: Form, problem: Problem | None = No
 
 def _may_change(tx: Tx, actor: Actor, image: Thing) -> bool:
     try:
-        images.take_image(tx, actor, str(image["id"]))
+        images.image_for_change(tx, actor, str(image["id"]))
     except (Forbidden, Unauthorized):
         return False
     return True
@@ -164,7 +164,7 @@ def assign_new(visit: Visit, slug: str) -> Page:
     name = ""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.take_image(tx, actor, slug)
+            _, image = references.image_for_change(tx, actor, slug)
             name = visit.form.get("name").strip()
             if not channels.NAME.fullmatch(name):
                 raise field_problem("name", "has 1 to 64 of a-z, 0-9, dots, dashes, underscores")
@@ -180,7 +180,7 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/channels/{name}: `do` "assign" (the field `version`) or "unassign"."""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.take_image(tx, actor, slug)
+            _, image = references.image_for_change(tx, actor, slug)
             before, after = _assign(visit.form, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
@@ -200,7 +200,7 @@ def _assign(
     form: Form, tx: Tx, actor: Actor, image: Thing, name: str
 ) -> tuple[Thing | None, Thing]:
     """Assign what the form says; the channel before, where it was there, and after."""
-    row, channel = promoting.take_for_assigning(tx, actor, str(image["id"]), name)
+    row, channel = promoting.channel_for_assigning(tx, actor, str(image["id"]), name)
     there = channel is not None and not channel["hidden"]
     before = _channel(tx, actor, image, name) if there else None
     if form.get("etag"):
@@ -258,8 +258,8 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/channels/{name}/hide."""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.take_image(tx, actor, slug)
-            row = channels.take_channel(tx, actor, slug, name)
+            _, image = references.image_for_change(tx, actor, slug)
+            row = channels.channel_for_change(tx, actor, slug, name)
             before = _channel(tx, actor, image, name)
             promoting.hide_channel(tx, actor, row)
     except Conflict as problem:
@@ -296,8 +296,8 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/channels/{name}/configure."""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.take_image(tx, actor, slug)
-            row = channels.take_channel(tx, actor, slug, name)
+            _, image = references.image_for_change(tx, actor, slug)
+            row = channels.channel_for_change(tx, actor, slug, name)
             channel = _channel(tx, actor, image, name)
             tx.expect(visit.form.get("etag") or None, _config_etag(channel))
             patch = decode.convert(_configured(visit.form), bodies.ChannelPatch)

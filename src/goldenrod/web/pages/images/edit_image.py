@@ -108,7 +108,7 @@ def show_edit(visit: Visit, slug: str) -> Page:
 def _edit_page(visit: Visit, slug: str, form: Form | None, problem: Problem | None = None) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, image = references.take_image(tx, actor, slug)
+        _, image = references.image_for_change(tx, actor, slug)
         known = _tags(tx, actor)
     those = _fields(actor, image)
     now = fields.shown(those, image)
@@ -134,7 +134,7 @@ def edit(visit: Visit, slug: str) -> Page:
         return _edit_page(visit, slug, visit.form)
     try:
         with visit.change() as (tx, actor):
-            row, image = references.take_image(tx, actor, slug)
+            row, image = references.image_for_change(tx, actor, slug)
             those = _fields(actor, image)
             now = fields.shown(those, image)
             visit.expect(tx, json.dumps(now))
@@ -164,7 +164,7 @@ def show_end(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/end: what it would touch."""
     visit.require_user()
     with visit.read() as (tx, actor):
-        row, image = references.take_image(tx, actor, slug)
+        row, image = references.image_for_change(tx, actor, slug)
         standing = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
         open_ = _open_versions(tx, actor, image)
@@ -188,7 +188,7 @@ def _open_versions(tx: Tx, actor: Actor, image: Thing) -> int:
 def end(visit: Visit, slug: str) -> Page:
     """POST /images/{slug}/end."""
     with visit.change() as (tx, actor):
-        row, image = references.take_image(tx, actor, slug)
+        row, image = references.image_for_change(tx, actor, slug)
         images.end_image(tx, actor, row)
     back = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
     return visit.redirect(
@@ -202,7 +202,7 @@ def end(visit: Visit, slug: str) -> Page:
 def show_restore(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/restore: what would come back."""
     with visit.trial() as (tx, actor):
-        row, image = references.take_image(tx, actor, slug)
+        row, image = references.image_for_change(tx, actor, slug)
         before = offer_changes.offers(tx, actor, image)
         images.edit_image(tx, actor, row, bodies.ImagePatch(end_date=None))
         moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
@@ -223,7 +223,7 @@ def show_restore(visit: Visit, slug: str) -> Page:
 def restore(visit: Visit, slug: str) -> Page:
     """POST /images/{slug}/restore: without an end_date again, or with the one that it had."""
     with visit.change() as (tx, actor):
-        row, image = references.take_image(tx, actor, slug)
+        row, image = references.image_for_change(tx, actor, slug)
         patch = bodies.ImagePatch(end_date=visit.form.get("end_date") or None)
         images.edit_image(tx, actor, row, patch)
     return visit.redirect(urls.image(image), done=f"{image['name']} is back.")

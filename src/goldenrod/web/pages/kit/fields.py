@@ -15,7 +15,7 @@ from goldenrod.base.errors import FieldError, Problem, field_problem
 from goldenrod.base.numbers import are_digits, id_or_text
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit.forms import Form
 from goldenrod.web.pages.kit.visit import Visit
@@ -237,7 +237,7 @@ def _place(error: FieldError) -> tuple[str, str]:
     return name.removeprefix("deprecation.").removeprefix("requires."), error.detail
 
 
-def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Made]) -> Made:
+def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Created]) -> Created:
     """Make what a form asks for; the same form sent again answers what the first sending made."""
     key = visit.form.get("key")
     if not key:

@@ -26,19 +26,19 @@ def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> str | None:
         return None
 
 
-def take_version(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, Thing]:
+def version_for_change(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, Thing]:
     """An image's version that the visitor may change: its row, and what the API tells of it.
 
     Raises NotFound, Forbidden.
     """
     version = json.loads(version_text(tx, actor, slug, key))
-    return versions.take_version(tx, actor, version["id"]), version
+    return versions.version_for_change(tx, actor, version["id"]), version
 
 
-def take_image(tx: Tx, actor: Actor, slug: str) -> tuple[Row, Thing]:
+def image_for_change(tx: Tx, actor: Actor, slug: str) -> tuple[Row, Thing]:
     """The same of an image."""
     image = json.loads(images.get_image(tx, actor, slug))
-    return images.take_image(tx, actor, slug), image
+    return images.image_for_change(tx, actor, slug), image
 
 
 def written(version: Thing | None, image: Thing) -> str:

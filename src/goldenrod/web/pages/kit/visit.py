@@ -33,8 +33,8 @@ from goldenrod.store.db import Database, Tx
 from goldenrod.web.authenticate import identify
 from goldenrod.web.pages.kit import cookies, render, urls
 from goldenrod.web.pages.kit.forms import Form
-from goldenrod.web.request import Answer, Call
-from goldenrod.web.response_cache import Keep
+from goldenrod.web.request import Request, Response
+from goldenrod.web.response_cache import ResponseCache
 from goldenrod.web.user_agent import browser_name
 
 HTML = "text/html; charset=utf-8"
@@ -56,18 +56,22 @@ class Undo:
 
 
 @dataclass(frozen=True)
-class Page(Answer):
+class Page(Response):
     """What a page's door answers: an answer that may set cookies."""
 
     cookies: tuple[str, ...] = ()
     media_type: str = HTML
 
 
-class Visit(Call):
+class Visit(Request):
     """One request for a page."""
 
     def __init__(
-        self, req: falcon.Request, db: Database, settings: Settings, keep: Keep | None = None
+        self,
+        req: falcon.Request,
+        db: Database,
+        settings: Settings,
+        keep: ResponseCache | None = None,
     ) -> None:
         super().__init__(req, db, settings, keep)
         self.session: sessions.Session | None = None
@@ -91,11 +95,11 @@ class Visit(Call):
             yield tx, self.actor
 
     @contextmanager
-    def note(self) -> Iterator[tuple[Tx, Actor]]:
+    def write_unversioned(self) -> Iterator[tuple[Tx, Actor]]:
         """The same for what no reader of the catalogue sees, such as sessions."""
         self.require_user()
         self.check_form()
-        with self.db.note() as tx:
+        with self.db.write_unversioned() as tx:
             tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
@@ -140,7 +144,7 @@ class Visit(Call):
             super()._note_use()
             return
         # A reader is answered while another writes for long; the next use will be noted.
-        with suppress(Unavailable), self.db.note() as tx:
+        with suppress(Unavailable), self.db.write_unversioned() as tx:
             sessions.note_use(tx, self.session)
 
     def asked(self, name: str) -> str:

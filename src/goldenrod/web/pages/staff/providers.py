@@ -141,7 +141,7 @@ def edit_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}."""
     try:
         with change(visit) as (tx, actor):
-            row = providers.take_provider(tx, actor, key)
+            row = providers.provider_for_change(tx, actor, key)
             current = providers.get_provider(tx, actor, key)
             visit.expect(tx, current)
             asked = _named(_provider_asked(visit, json.loads(current)))
@@ -178,7 +178,7 @@ def _count(tx: Tx, actor: Actor, noun: Any, lister: str, provider: Thing) -> int
 def end_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}/end."""
     with change(visit) as (tx, actor):
-        row = providers.take_provider(tx, actor, key)
+        row = providers.provider_for_change(tx, actor, key)
         before = row["end_date"] or ""
         providers.end_provider(tx, actor, row)
         provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
@@ -192,7 +192,7 @@ def end_provider(visit: Visit, key: str) -> Page:
 def restore_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}/restore: it no longer ends, or ends when it did before."""
     with change(visit) as (tx, actor):
-        row = providers.take_provider(tx, actor, key)
+        row = providers.provider_for_change(tx, actor, key)
         end = _instant(visit.form.get("end_date"))
         providers.edit_provider(tx, actor, row, bodies.ProviderPatch(end_date=end))
         provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
@@ -267,7 +267,7 @@ def edit_identity(visit: Visit, key: str) -> Page:
     """POST /staff/identities/{key}: another account there."""
     try:
         with change(visit) as (tx, actor):
-            row = identities.take_identity(tx, actor, key)
+            row = identities.identity_for_change(tx, actor, key)
             visit.expect(tx, identities.get_identity(tx, actor, key))
             patch = bodies.IdentityPatch(key=decode.name("key", visit.form.get("key")))
             identities.edit_identity(tx, actor, row, patch)
@@ -286,7 +286,7 @@ def remove_identity(visit: Visit, key: str) -> Page:
     """POST /staff/identities/{key}/remove: its page says what stops."""
     try:
         with change(visit) as (tx, actor):
-            row = identities.take_identity(tx, actor, key)
+            row = identities.identity_for_change(tx, actor, key)
             identity = json.loads(identities.get_identity(tx, actor, key))
             identities.remove_identity(tx, actor, row)
     except REFUSALS as problem:

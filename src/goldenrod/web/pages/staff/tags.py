@@ -50,7 +50,7 @@ def edit_tag(visit: Visit, key: str) -> Page:
     """POST /staff/tags/{key}."""
     try:
         with change(visit) as (tx, actor):
-            row = tags.take_tag(tx, actor, key)
+            row = tags.tag_for_change(tx, actor, key)
             visit.expect(tx, tags.get_tag(tx, actor, key))
             name = decode.name("name", visit.form.get("name"))
             patch = bodies.TagPatch(name=name, description=visit.form.get("description"))
@@ -64,7 +64,7 @@ def remove_tag(visit: Visit, key: str) -> Page:
     """POST /staff/tags/{key}/remove: one that no image carries."""
     try:
         with change(visit) as (tx, actor):
-            row = tags.take_tag(tx, actor, key)
+            row = tags.tag_for_change(tx, actor, key)
             tags.remove_tag(tx, actor, row)
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))

@@ -108,7 +108,7 @@ def _owned(tx: Tx, actor: Actor, user: User) -> int:
 
 
 def _edit(tx: Tx, actor: Actor, key: str, patch: bodies.UserPatch) -> User:
-    users.edit_user(tx, actor, users.take_user(tx, actor, key), patch)
+    users.edit_user(tx, actor, users.user_for_change(tx, actor, key), patch)
     user: User = json.loads(users.get_user(tx, actor, key))
     return user
 
@@ -171,7 +171,7 @@ def link_account(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/accounts: who an OpenID Connect provider's account is here."""
     try:
         with change(visit) as (tx, actor):
-            row = users.take_user(tx, actor, key)
+            row = users.user_for_change(tx, actor, key)
             issuer, subject = visit.form.get("issuer"), visit.form.get("subject")
             oidc_accounts.link(tx, actor, row, issuer, subject)
             user = json.loads(users.get_user(tx, actor, key))
@@ -185,7 +185,7 @@ def link_account(visit: Visit, key: str) -> Page:
 def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
     """POST /staff/users/{key}/accounts/{uuid}/unlink."""
     with change(visit) as (tx, actor):
-        row = users.take_user(tx, actor, key)
+        row = users.user_for_change(tx, actor, key)
         account = oidc_accounts.unlink(tx, actor, row, uuid)
         user = json.loads(users.get_user(tx, actor, key))
     back = {"issuer": account["issuer"], "subject": account["subject"]}

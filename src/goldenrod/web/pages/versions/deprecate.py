@@ -29,7 +29,7 @@ def _page(
     visit: Visit, slug: str, name: str, form: Form | None, problem: Problem | None = None
 ) -> Page:
     with visit.trial() as (tx, actor):
-        row, version = references.take_version(tx, actor, slug, name)
+        row, version = references.version_for_change(tx, actor, slug, name)
         image = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
         before = offer_changes.offers(tx, actor, image)
         if version["deprecation"] is None:
@@ -73,7 +73,7 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/deprecate; `do` "clear" is no longer."""
     try:
         with visit.change() as (tx, actor):
-            row, version = references.take_version(tx, actor, slug, name)
+            row, version = references.version_for_change(tx, actor, slug, name)
             visit.expect(tx, json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
             given = None if clear else _given(tx, actor, version, visit.form)

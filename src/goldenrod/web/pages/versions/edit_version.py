@@ -31,7 +31,7 @@ def _edit_page(
 ) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, version = references.take_version(tx, actor, slug, name)
+        _, version = references.version_for_change(tx, actor, slug, name)
         image = version["image"]
         choices = version_fields.choices(tx, actor, image, version)
         saved_by = _saved_by(tx, actor, version) if problem else ""
@@ -71,7 +71,7 @@ def edit(visit: Visit, slug: str, name: str) -> Page:
         return _edit_page(visit, slug, name, visit.form)
     try:
         with visit.change() as (tx, actor):
-            row, version = references.take_version(tx, actor, slug, name)
+            row, version = references.version_for_change(tx, actor, slug, name)
             given = _edit(visit, tx, actor, row, version)
             after = _still_seen(tx, actor, version["id"])
     except REFUSALS as problem:
@@ -114,7 +114,7 @@ def _still_seen(tx: Tx, actor: Actor, key: str) -> Thing | None:
 def show_end(visit: Visit, slug: str, name: str) -> Page:
     """GET /images/{slug}/versions/{name}/end: what it would touch."""
     with visit.trial() as (tx, actor):
-        row, version = references.take_version(tx, actor, slug, name)
+        row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         standing = impact.machines_of_versions(tx, actor, [version["id"]])
         children = _children(tx, actor, version)
@@ -144,7 +144,7 @@ def _children(tx: Tx, actor: Actor, version: Thing) -> int:
 def end(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/end."""
     with visit.change() as (tx, actor):
-        row, version = references.take_version(tx, actor, slug, name)
+        row, version = references.version_for_change(tx, actor, slug, name)
         publish.end_version(tx, actor, row)
     had = {"what": "end", "end_date": version["end_date"] or ""}
     return visit.redirect(
@@ -168,14 +168,14 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
     refusal: Conflict | None = None
     moves: list[offer_changes.Move] = []
     with visit.trial() as (tx, actor):
-        row, version = references.take_version(tx, actor, slug, name)
+        row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         if version["end_date"] and version["end_date"] <= tx.now:
             before = offer_changes.offers(tx, actor, image)
             publish.edit_version(tx, actor, row, bodies.VersionPatch(end_date=None))
             moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
     with visit.trial() as (tx, actor):
-        row = versions.take_version(tx, actor, version["id"])
+        row = versions.version_for_change(tx, actor, version["id"])
         try:
             lifted = revocations.restore(tx, actor, row, bodies.Restoring(dry_run=True))
             effect = revocations.shown(tx, actor, lifted, dry_run=True) | {"stops": False}
@@ -196,7 +196,7 @@ def restore(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/restore: `what` is its end or its revocation."""
     try:
         with visit.change() as (tx, actor):
-            row, version = references.take_version(tx, actor, slug, name)
+            row, version = references.version_for_change(tx, actor, slug, name)
             ended = visit.form.get("what") == "end"
             if ended:
                 patch = bodies.VersionPatch(end_date=visit.form.get("end_date") or None)

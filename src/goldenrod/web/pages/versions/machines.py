@@ -7,7 +7,7 @@ from goldenrod.base import bodies, decode
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 from goldenrod.catalogue.versions import machines
 from goldenrod.rules.access import Actor
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit import fields, references, urls
@@ -37,7 +37,7 @@ def show_machines(visit: Visit, slug: str, name: str) -> Page:
 def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | None = None) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, version = references.take_version(tx, actor, slug, name)
+        _, version = references.version_for_change(tx, actor, slug, name)
         asked = {"version_id": [version["id"]], "page_size": ["1000"]}
         page = machines.list_machines(tx, actor, paging.parse(machines.LIST, asked))
         places = version_fields.places(tx, actor)
@@ -59,7 +59,7 @@ def place(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/machines."""
     try:
         with visit.change() as (tx, actor):
-            _, version = references.take_version(tx, actor, slug, name)
+            _, version = references.version_for_change(tx, actor, slug, name)
             made = _place(visit.form, tx, actor, version)
             machine = json.loads(machines.get_machine(tx, actor, made.key))
     except REFUSALS as problem:
@@ -73,7 +73,7 @@ def place(visit: Visit, slug: str, name: str) -> Page:
     )
 
 
-def _place(form: Form, tx: Tx, actor: Actor, version: Thing) -> Made:
+def _place(form: Form, tx: Tx, actor: Actor, version: Thing) -> Created:
     given: dict[str, Any] = {name: form.get(name).strip() for name in ("provider", "identifier")}
     given |= {name: form.get(name).strip() for name in ("architecture", "checksum")}
     given |= {name: fields.instant(form.get(name)) for name in ("start_date", "end_date")}
@@ -119,8 +119,8 @@ def restore(visit: Visit, slug: str, name: str, machine: str) -> Page:
 
 def _take(tx: Tx, actor: Actor, slug: str, name: str, key: str) -> tuple[Row, Thing, Thing]:
     """A machine of this version that the visitor may change: its row, the version, the machine."""
-    _, version = references.take_version(tx, actor, slug, name)
+    _, version = references.version_for_change(tx, actor, slug, name)
     machine = json.loads(machines.get_machine(tx, actor, key))
     if machine["version"]["id"] != version["id"]:
         raise NotFound()
-    return machines.take_machine(tx, actor, key), version, machine
+    return machines.machine_for_change(tx, actor, key), version, machine

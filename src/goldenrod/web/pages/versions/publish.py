@@ -8,7 +8,7 @@ from goldenrod.base import bodies, decode
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules.access import Actor
-from goldenrod.rules.changes.mutations import Made
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit import fields, references, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
@@ -34,7 +34,7 @@ def show_new(visit: Visit, slug: str) -> Page:
 
 def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
-        _, image = references.take_image(tx, actor, slug)
+        _, image = references.image_for_change(tx, actor, slug)
         choices = version_fields.choices(tx, actor, image, None)
         places = version_fields.places(tx, actor)
     if form.get("do") == "row":
@@ -65,7 +65,7 @@ def create(visit: Visit, slug: str) -> Page:
         return _page(visit, slug, visit.form)
     try:
         with visit.change() as (tx, actor):
-            _, image = references.take_image(tx, actor, slug)
+            _, image = references.image_for_change(tx, actor, slug)
             made = fields.once(visit, tx, actor, lambda: _create(visit, tx, actor, image))
             version = json.loads(versions.get_version(tx, actor, made.key))
             left = publish.not_inherited(tx, actor, made)
@@ -78,7 +78,7 @@ def create(visit: Visit, slug: str) -> Page:
     )
 
 
-def _create(visit: Visit, tx: Tx, actor: Actor, image: Thing) -> Made:
+def _create(visit: Visit, tx: Tx, actor: Actor, image: Thing) -> Created:
     given = fields.given(version_fields.NEW, visit.form, DEFAULTS)
     given = version_fields.resolved(tx, actor, image, given)
     if not visit.form.on("inherit"):

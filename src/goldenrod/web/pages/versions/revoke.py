@@ -40,7 +40,7 @@ def _page(
     effect: Thing | None = None
     already = False
     with visit.trial() as (tx, actor):
-        row, version = references.take_version(tx, actor, slug, name)
+        row, version = references.version_for_change(tx, actor, slug, name)
         line = lineage.get_lineage(tx, actor, version["id"], "descendants")
         try:
             found = revocations.revoke(tx, actor, row, _body(form, dry=True))
@@ -123,7 +123,7 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
         return _page(visit, slug, name, visit.form)
     try:
         with visit.change() as (tx, actor):
-            row, version = references.take_version(tx, actor, slug, name)
+            row, version = references.version_for_change(tx, actor, slug, name)
             found = revocations.revoke(tx, actor, row, _body(visit.form))
             effect = revocations.shown(tx, actor, found, dry_run=False)
             tx.undone = _shown(effect, visit.form) != visit.form.get("touched")
@@ -135,7 +135,7 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
     return visit.redirect(
         urls.version(version),
         done=_done(version, effect),
-        more=_moved(effect),
+        more=_snapshot_changed(effect),
         undo=Undo(urls.version(version, "restore"), {"what": "revocation"}),
     )
 
@@ -146,6 +146,6 @@ def _done(version: Thing, effect: Thing) -> str:
     return f"{version['name']}{built} revoked."
 
 
-def _moved(effect: Thing) -> str:
+def _snapshot_changed(effect: Thing) -> str:
     count = effect["channels_count"]
     return f"{count} channel{'s' * (count > 1)} moved." if count else ""

@@ -26,7 +26,7 @@ def show_share(visit: Visit, slug: str, name: str) -> Page:
 def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | None = None) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, version = references.take_version(tx, actor, slug, name)
+        _, version = references.version_for_change(tx, actor, slug, name)
         image = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
     return visit.page(
         "versions/version_share.html",
@@ -43,7 +43,7 @@ def share(visit: Visit, slug: str, name: str) -> Page:
     or "remove" (the field `group`, an id)."""
     try:
         with visit.change() as (tx, actor):
-            row, version = references.take_version(tx, actor, slug, name)
+            row, version = references.version_for_change(tx, actor, slug, name)
             held = {group["id"]: group["name"] for group in version["membership"]}
             wanted = _wanted(visit.form, held)
             patch = decode.convert({"membership": wanted}, bodies.VersionPatch)

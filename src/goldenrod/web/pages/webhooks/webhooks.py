@@ -79,7 +79,7 @@ def _image(tx: Tx, actor: Actor, slug: str | None) -> Any:
     if slug is None:
         require_staff(actor)
         return None
-    images.take_image(tx, actor, slug)
+    images.image_for_change(tx, actor, slug)
     return json.loads(images.get_image(tx, actor, slug))
 
 
@@ -164,7 +164,7 @@ def _deliveries_of(key: str) -> Any:
 
 def _may_edit(tx: Tx, actor: Actor, key: str) -> bool:
     try:
-        webhooks.take_for_editing(tx, actor, key)
+        webhooks.webhook_for_editing(tx, actor, key)
     except Forbidden:
         return False
     return True
@@ -175,14 +175,14 @@ def edit_webhook(visit: Visit, key: str) -> Page:
     visit.require_user()
     visit.check_form()
     with visit.read() as (tx, actor):
-        webhooks.take_for_editing(tx, actor, key)
+        webhooks.webhook_for_editing(tx, actor, key)
         before = json.loads(webhooks.get_webhook(tx, actor, key))
     try:
         patch = decode.convert(_asked(visit), bodies.WebhookPatch)
         moved = patch.target != before["target"]
         refusal = _refusal_of(visit, patch.target) if moved else None
         with visit.change() as (tx, actor):
-            row = webhooks.take_for_editing(tx, actor, key)
+            row = webhooks.webhook_for_editing(tx, actor, key)
             visit.expect(tx, webhooks.get_webhook(tx, actor, key))
             webhooks.edit_webhook(tx, actor, row, patch, refusal)
     except REFUSALS as problem:
@@ -194,7 +194,7 @@ def switch_webhook(visit: Visit, key: str) -> Page:
     """POST /webhooks/{key}/active: on, or off."""
     on = visit.form.on("active")
     with visit.change() as (tx, actor):
-        row = webhooks.take_for_editing(tx, actor, key)
+        row = webhooks.webhook_for_editing(tx, actor, key)
         webhooks.edit_webhook(tx, actor, row, bodies.WebhookPatch(active=on), None)
         hook = json.loads(webhooks.get_webhook(tx, actor, key))
     return visit.redirect(
@@ -208,7 +208,7 @@ def show_remove(visit: Visit, key: str) -> Page:
     """GET /webhooks/{key}/remove: what is gone with it."""
     visit.require_user()
     with visit.read() as (tx, actor):
-        webhooks.take_webhook(tx, actor, key)
+        webhooks.webhook_for_change(tx, actor, key)
         hook = json.loads(webhooks.get_webhook(tx, actor, key))
         asked = paging.parse(webhooks.DELIVERIES, {"page_size": ["1"]})
         count = webhooks.list_deliveries(tx, actor, key, asked).count
@@ -218,7 +218,7 @@ def show_remove(visit: Visit, key: str) -> Page:
 def remove_webhook(visit: Visit, key: str) -> Page:
     """POST /webhooks/{key}/remove."""
     with visit.change() as (tx, actor):
-        row = webhooks.take_webhook(tx, actor, key)
+        row = webhooks.webhook_for_change(tx, actor, key)
         hook: Hook = json.loads(webhooks.get_webhook(tx, actor, key))
         webhooks.remove_webhook(tx, actor, row)
     return visit.redirect(_list_of(hook), done=f"The webhook to {hook['target']} is removed.")
@@ -235,7 +235,7 @@ def _list_of(hook: Hook) -> str:
 def redeliver(visit: Visit, key: str, delivery: str) -> Page:
     """POST /webhooks/{key}/deliveries/{delivery}/redeliver."""
     try:
-        with visit.note() as (tx, actor):
+        with visit.write_unversioned() as (tx, actor):
             webhooks.redeliver(tx, actor, key, delivery)
             told = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
             hook = json.loads(webhooks.get_webhook(tx, actor, key))
