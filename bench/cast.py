@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import plan
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import groups, identities, tokens
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.catalogue.versions import licenses_scripts, providers
@@ -36,7 +36,7 @@ def build(db: Database, count: int) -> Cast:
         owners = tuple(_user(tx, f"owner-{number}") for number in range(count))
         reader, guest = _user(tx, READER), _user(tx, GUEST)
         writer = int(
-            people.create_user(tx, CONSOLE, bodies.NewUser(username=WRITER, is_staff=True)).key
+            people.create_user(tx, CONSOLE, wire.NewUser(username=WRITER, is_staff=True)).key
         )
         secrets = {
             READER: _token(tx, reader, "read"),
@@ -67,37 +67,37 @@ def build(db: Database, count: int) -> Cast:
 
 
 def _user(tx: Tx, name: str) -> int:
-    return int(people.create_user(tx, CONSOLE, bodies.NewUser(username=name)).key)
+    return int(people.create_user(tx, CONSOLE, wire.NewUser(username=name)).key)
 
 
 def _token(tx: Tx, user: int, scope: Any) -> str:
-    _, secret = tokens.insert_token(tx, CONSOLE, user, bodies.NewToken(name="bench", scope=scope))
+    _, secret = tokens.insert_token(tx, CONSOLE, user, wire.NewToken(name="bench", scope=scope))
     return secret
 
 
 def _provider(tx: Tx, name: str, *, public: bool) -> int:
     kind = "aws" if public else "openstack"
-    body = bodies.NewProvider(name=name, type=kind, virtualization="hvm", public=public)
+    body = wire.NewProvider(name=name, type=kind, virtualization="hvm", public=public)
     return int(providers.create_provider(tx, CONSOLE, body).key)
 
 
 def _group(tx: Tx, name: str, users: list[Any]) -> int:
-    return int(groups.create_group(tx, CONSOLE, bodies.NewGroup(name=name, users=users)).key)
+    return int(groups.create_group(tx, CONSOLE, wire.NewGroup(name=name, users=users)).key)
 
 
 def _identity(tx: Tx, user: int) -> int:
-    body = bodies.NewIdentity(user=user, provider=plan.CAMPUS, key=f"project-{user}")
+    body = wire.NewIdentity(user=user, provider=plan.CAMPUS, key=f"project-{user}")
     return int(identities.create_identity(tx, CONSOLE, body).key)
 
 
 def _license(tx: Tx, user: int, number: int) -> int:
     actor = tokens.actor_of_user(tx, user, "write")
-    body = bodies.NewLicense(title=f"License {number}", type="SPDX", text=f"LicenseRef-{number}")
+    body = wire.NewLicense(title=f"License {number}", type="SPDX", text=f"LicenseRef-{number}")
     return int(licenses_scripts.create_license(tx, actor, body).key)
 
 
 def _script(tx: Tx, user: int, number: int) -> int:
     actor = tokens.actor_of_user(tx, user, "write")
     text = f"#!/bin/sh\nset -eu\nmount -a\nlogger 'prepared by script {number}'\n"
-    body = bodies.NewScript(title=f"Prepare disks {number}", type="Raw Text", text=text)
+    body = wire.NewScript(title=f"Prepare disks {number}", type="Raw Text", text=text)
     return int(licenses_scripts.create_script(tx, actor, body).key)

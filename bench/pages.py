@@ -23,7 +23,7 @@ from falcon import testing
 from bench import kept
 from bench.cast import WRITER
 from bench.plan import Plan
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import sessions, tokens, users
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.webhooks import webhooks
@@ -104,9 +104,9 @@ def _place(db: Database, slug: str, staff: str) -> Place:
             who: sessions.create_session(tx, _user(tx, name), settings.session_days)
             for who, name in ((OWNER, owner), (STAFF, staff))
         }
-        hook = bodies.NewWebhook(target="https://hooks.example/", image=image["id"])
+        hook = wire.NewWebhook(target="https://hooks.example/", image=image["id"])
         webhook, _ = webhooks.create_webhook(tx, _owner(tx, owner), hook, None)
-        token = bodies.NewToken(name="bench", scope="read")
+        token = wire.NewToken(name="bench", scope="read")
         token_id, _ = tokens.insert_token(tx, actor, _user(tx, owner), token)
     app = build_app(db, settings)
     client = testing.TestClient(app)

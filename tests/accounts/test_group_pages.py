@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import CONSOLE
@@ -235,7 +235,7 @@ def test_counts_are_those_that_this_reader_sees(
     before = visitor.get(lab).words
     with db.write() as tx:
         row = images.image_for_change(tx, CONSOLE, "shared-image")
-        images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(end_date=tx.now))
+        images.edit_image(tx, CONSOLE, row, wire.ImagePatch(end_date=tx.now))
     assert "1 version shared with it" in before
     assert "0 versions shared with it" in visitor.get(lab).words
 

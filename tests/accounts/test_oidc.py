@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.base.clock import to_datetime
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import SettingError
@@ -256,7 +256,7 @@ def test_who_is_disabled_does_not_enter(
     with db.write() as tx:
         bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, provider.issuer, "1001")
-        users.edit_user(tx, CONSOLE, bob, bodies.UserPatch(active=False))
+        users.edit_user(tx, CONSOLE, bob, wire.UserPatch(active=False))
     assert "disabled" in refused(browser, walk(browser, provider), 403)
     assert "grace" not in usernames(db)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import security_events, tokens, users
 from goldenrod.catalogue.transfer.export_import import export_catalogue
 from goldenrod.rules.access import CONSOLE
@@ -287,6 +287,6 @@ def test_a_disabled_account_is_named_all_the_same(
 ) -> None:
     with db.write() as tx:
         row = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
-        users.edit_user(tx, CONSOLE, row, bodies.UserPatch(active=False))
+        users.edit_user(tx, CONSOLE, row, wire.UserPatch(active=False))
     sign_in(api, "bob", "bob-secret")
     assert told(events(api)[0])[:2] == ("sign_in:failure", "bob")

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.base.clock import later
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.accounts import sessions, tokens, users
@@ -79,12 +79,12 @@ def test_it_ends_with_the_account_or_its_password(
     alices, bobs = begin(db, world, "alice"), begin(db, world, "bob")
     with db.write() as tx:
         row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
-        users.edit_user(tx, CONSOLE, row, bodies.UserPatch(**patch))  # type: ignore[arg-type]
+        users.edit_user(tx, CONSOLE, row, wire.UserPatch(**patch))  # type: ignore[arg-type]
     assert speaks_for(db, alices) is None
     assert speaks_for(db, bobs) == "bob"
     with db.write() as tx:
         row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
-        users.edit_user(tx, CONSOLE, row, bodies.UserPatch(active=True))
+        users.edit_user(tx, CONSOLE, row, wire.UserPatch(active=True))
     assert speaks_for(db, alices) is None, "enabling an account brings no session back"
 
 
@@ -92,7 +92,7 @@ def test_other_changes_of_an_account_leave_it(db: Database, world: World) -> Non
     secret = begin(db, world, "alice")
     with db.write() as tx:
         row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
-        users.edit_user(tx, CONSOLE, row, bodies.UserPatch(is_staff=True))
+        users.edit_user(tx, CONSOLE, row, wire.UserPatch(is_staff=True))
     assert speaks_for(db, secret) == "alice"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import oidc_accounts, tokens, users
 from goldenrod.catalogue.images import images, tags
 from goldenrod.rules.access import CONSOLE
@@ -78,7 +78,7 @@ def test_a_token_without_staffs_rights_is_no_staff(
     visitor: Visitor, db: Database, world: World
 ) -> None:
     with db.write() as tx:
-        body = bodies.NewToken(name="write", scope="write")
+        body = wire.NewToken(name="write", scope="write")
         _, secret = tokens.insert_token(tx, CONSOLE, world.users["dora"], body)
     for told, status in ((secret, 404), (world.secrets["dora"], 200)):
         page = visitor.get("/staff", headers={"Authorization": f"Token {told}"})
@@ -105,7 +105,7 @@ def test_users_are_listed_and_narrowed(dora: Visitor, db: Database) -> None:
 def test_users_are_paged(dora: Visitor, db: Database) -> None:
     with db.write() as tx:
         for number in range(60):
-            users.create_user(tx, CONSOLE, bodies.NewUser(username=f"user {number:02}"))
+            users.create_user(tx, CONSOLE, wire.NewUser(username=f"user {number:02}"))
     page = dora.get("/staff/users?active=true")
     assert "64 users" in page.words
     [more] = [link for link in page.links if "cursor=" in link]
@@ -294,7 +294,7 @@ def test_a_tag_is_removed_where_no_image_carries_it(
     assert dora.ask("POST", f"{address}/remove", body=f"token={token}").status == 409
     with db.write() as tx:
         row = images.image_for_change(tx, CONSOLE, "open-image")
-        images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(tags=[]))
+        images.edit_image(tx, CONSOLE, row, wire.ImagePatch(tags=[]))
     done = dora.submit(dora.get(address), f"{address}/remove")
     assert "The tag open-tag is removed." in done.words
     with db.read() as tx:
@@ -307,7 +307,7 @@ def test_a_tag_is_removed_where_no_image_carries_it(
 
 def test_empty_lists_say_how_to_begin(db: Database) -> None:
     with db.write() as tx:
-        body = bodies.NewUser(username="first", is_staff=True, password="first-secret")
+        body = wire.NewUser(username="first", is_staff=True, password="first-secret")
         users.create_user(tx, CONSOLE, body)
     visitor = Visitor(db, config.load({}))
     visitor.sign_in("first")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import tokens
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
@@ -39,7 +39,7 @@ def test_the_anonymous_are_led_to_signing_in(visitor: Visitor) -> None:
 
 def test_a_stranger_sees_their_own_alone(visitor: Visitor, world: World, db: Database) -> None:
     with db.write() as tx:
-        body = bodies.NewToken(name="alices own")
+        body = wire.NewToken(name="alices own")
         token_id, _ = tokens.insert_token(tx, CONSOLE, world.users["alice"], body)
     visitor.sign_in("charlie")
     page = visitor.get(TOKENS)
@@ -158,7 +158,7 @@ def test_another_sites_form_makes_nothing(visitor: Visitor, api: ApiClient) -> N
 def test_many_are_paged(visitor: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
         for number in range(60):
-            body = bodies.NewToken(name=f"robot {number}")
+            body = wire.NewToken(name=f"robot {number}")
             tokens.insert_token(tx, CONSOLE, world.users["bob"], body)
     visitor.sign_in("bob")
     page = visitor.get(TOKENS)

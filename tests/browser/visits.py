@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import tokens, users
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.demo import lifecycle
@@ -157,7 +157,7 @@ def furnish(db: Database) -> None:
         alice = tokens.actor_of_user(tx, users.find_user(tx, "alice") or 0, "write")
         # Of an image that no test changes: nothing is ever sent.
         target = "https://hooks.example/goldenrod"
-        hook = bodies.NewWebhook(target=target, image=lifecycle.TWIN)
+        hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)
         webhooks.create_webhook(tx, alice, hook, None)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.images import images
 from goldenrod.store.db import Database
 from tests.support.actions import everything
@@ -27,7 +27,7 @@ def edit_as(db: Database, world: World, who: str, slug: str = "open-image", **ch
     with db.write() as tx:
         actor = world.actor(tx, who)
         row = images.image_for_change(tx, actor, slug)
-        images.edit_image(tx, actor, row, bodies.ImagePatch(**changed))
+        images.edit_image(tx, actor, row, wire.ImagePatch(**changed))
 
 
 @pytest.fixture

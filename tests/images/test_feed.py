@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.images import images
 from goldenrod.store.db import Database
 from tests.conftest import Clock
@@ -72,7 +72,7 @@ def test_what_an_entry_says(db: Database, world: World, visitor: Visitor, clock:
     clock.move(hours=3)
     with db.write() as tx:
         revoke(tx, world, key, "It <leaks>.")
-        edit(tx, world, world.versions["open"], deprecation=bodies.Deprecation(reason="old"))
+        edit(tx, world, world.versions["open"], deprecation=wire.NewDeprecation(reason="old"))
     feed = read(visitor.get(FEED))
     assert texts(feed, "title") == ["open image 2.0: revoked", "open image open-1.0: deprecated"]
     assert texts(feed, "updated") == ["2026-06-15T15:00:00.000000Z"] * 2
@@ -103,11 +103,11 @@ def test_whatever_is_written_the_feed_is_well_formed(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.image_for_change(tx, alice, "open-image")
-        patch = bodies.ImagePatch(name=f"{HOSTILE}]]>", description=f"\x0b{HOSTILE}\x1b")
+        patch = wire.ImagePatch(name=f"{HOSTILE}]]>", description=f"\x0b{HOSTILE}\x1b")
         images.edit_image(tx, alice, row, patch)
         log = f"{HOSTILE}\x01\x0c\ufffe ]]> [x](javascript:alert(1)) <![CDATA["
         key = publish(tx, world, "a/<b>&", 1, change_log=log)
-        edit(tx, world, key, deprecation=bodies.Deprecation(reason=f"{HOSTILE}\x02"))
+        edit(tx, world, key, deprecation=wire.NewDeprecation(reason=f"{HOSTILE}\x02"))
     feed = read(visitor.get(FEED))
     assert feed.findtext(f"{ATOM}title") == f"{HOSTILE}]]>"
     first, _ = texts(feed, "content")
@@ -121,7 +121,7 @@ def test_an_image_without_versions_has_an_empty_feed(
     db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
-        body = bodies.NewImage(name="empty", is_public=True)
+        body = wire.NewImage(name="empty", is_public=True)
         images.create_image(tx, world.actor(tx, "alice"), body)
     feed = read(visitor.get("/images/empty/feed.atom"))
     assert texts(feed, "title") == []

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.images import images
@@ -27,9 +27,9 @@ def add(db: Database, world: World, name: str, days_ago: int, **more: object) ->
     """An image of alice's, public, with a version so many days old; the version's id."""
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        image = bodies.NewImage(name=name, is_public=True, **more)  # type: ignore[arg-type]
+        image = wire.NewImage(name=name, is_public=True, **more)  # type: ignore[arg-type]
         key = images.create_image(tx, alice, image).key
-        version = bodies.NewVersion(
+        version = wire.NewVersion(
             name="1", image=int(key), start_date=later(tx.now, days=-days_ago)
         )
         return publish.create_version(tx, alice, version).key
@@ -89,7 +89,7 @@ def test_a_word_of_a_hidden_versions_log_does_not_find_its_public_image(
     db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
-        body = bodies.NewVersion(
+        body = wire.NewVersion(
             name="2",
             image=world.images["open"],
             change_log="The word is xylophone.",
@@ -185,7 +185,7 @@ def test_versions_that_fit_have_a_page_of_their_own(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         for number in range(60):
-            body = bodies.NewVersion(
+            body = wire.NewVersion(
                 name=f"n{number}",
                 image=world.images["open"],
                 change_log="tinned zebra\nand more",
@@ -232,13 +232,13 @@ def test_it_says_whether_it_is_good_and_what_to_use_instead(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        machine = bodies.NestedMachine(provider="east", identifier="new", architecture="x86_64")
-        body = bodies.NewVersion(name="2.0", image=world.images["open"], machines=[machine])
+        machine = wire.NestedMachine(provider="east", identifier="new", architecture="x86_64")
+        body = wire.NewVersion(name="2.0", image=world.images["open"], machines=[machine])
         newer = publish.create_version(tx, alice, body).key
         image, channel = assign.channel_for_assigning(tx, alice, "open-image", "stable")
-        assign.assign(tx, alice, image, channel, "stable", bodies.Assignment(version=newer))
+        assign.assign(tx, alice, image, channel, "stable", wire.NewAssignment(version=newer))
         row = versions.version_for_change(tx, alice, world.versions["open"])
-        revocations.revoke(tx, alice, row, bodies.Revocation(reason="It leaks keys."))
+        revocations.revoke(tx, alice, row, wire.Revocation(reason="It leaks keys."))
     page = visitor.get("/search?q=open-east")
     assert "revoked open image open-1.0" in page.words
     assert "It leaks keys." in page.words
@@ -257,11 +257,11 @@ def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
         with db.write() as tx:
             alice = world.actor(tx, "alice")
             row = versions.version_for_change(tx, alice, key)
-            body = bodies.Revocation(reason=reason, **more)
+            body = wire.Revocation(reason=reason, **more)
             revocations.revoke(tx, alice, row, body)
 
     with db.write() as tx:
-        body = bodies.NewVersion(
+        body = wire.NewVersion(
             name="2.0", image=world.images["open"], parent=world.versions["open"]
         )
         child = publish.create_version(tx, world.actor(tx, "alice"), body).key
@@ -275,7 +275,7 @@ def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = versions.version_for_change(tx, alice, world.versions["open"])
-        revocations.restore(tx, alice, row, bodies.Restoring())
+        revocations.restore(tx, alice, row, wire.Restoring())
     _, _, told = visitor.get("/").words.partition("Withdrawn lately")
     assert told.count("revoked open image") == 1
     assert "From above." not in told
@@ -290,8 +290,8 @@ def test_a_replacement_is_named_where_it_may_be_seen(
         with db.write() as tx:
             alice = world.actor(tx, "alice")
             row = versions.version_for_change(tx, alice, world.versions["open"])
-            advice = bodies.Deprecation(reason="Old.", replacement=replacement)
-            publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=advice))
+            advice = wire.NewDeprecation(reason="Old.", replacement=replacement)
+            publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=advice))
 
     deprecate(better)
     assert "Use better 1 instead." in visitor.get("/search?q=open-east").words
@@ -340,7 +340,7 @@ def test_who_may_see_nothing_is_told_how_to_make_the_first(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.image_for_change(tx, alice, "open-image")
-        images.edit_image(tx, alice, row, bodies.ImagePatch(is_public=False))
+        images.edit_image(tx, alice, row, wire.ImagePatch(is_public=False))
     visitor.sign_in("charlie")
     words = visitor.get("/").words
     assert "No image yet." in words

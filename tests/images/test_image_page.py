@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.channels import assign, channels
 from goldenrod.catalogue.images import images
@@ -73,7 +73,7 @@ def test_an_old_slug_and_an_id_lead_to_it(db: Database, world: World, visitor: V
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.image_for_change(tx, alice, "open-image")
-        images.edit_image(tx, alice, row, bodies.ImagePatch(slug="new-slug"))
+        images.edit_image(tx, alice, row, wire.ImagePatch(slug="new-slug"))
     for key in ("open-image", str(world.images["open"])):
         for below in ("", "/versions", "/lineage", "/feed.atom"):
             led = visitor.get(f"/images/{key}{below}?channel=latest", follow=False)
@@ -101,7 +101,7 @@ def test_an_image_without_versions_says_how_to_begin(
     db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
-        body = bodies.NewImage(name="empty", is_public=True)
+        body = wire.NewImage(name="empty", is_public=True)
         images.create_image(tx, world.actor(tx, "alice"), body)
     page = visitor.get("/images/empty")
     assert "No version that you may see yet." in page.words
@@ -120,11 +120,11 @@ def offered(db: Database, world: World) -> dict[str, str]:
     """The open image with three channels besides latest: versions of several ages and places."""
     with db.write() as tx:
         providers.create_provider(
-            tx, CONSOLE, bodies.NewProvider(name="north", type="aws", public=True)
+            tx, CONSOLE, wire.NewProvider(name="north", type="aws", public=True)
         )
     found = {}
     with db.write() as tx:
-        body = bodies.NewIdentity(user="alice", provider="north", key="alice@north")
+        body = wire.NewIdentity(user="alice", provider="north", key="alice@north")
         identities.create_identity(tx, CONSOLE, body)
     with db.write() as tx:
         both = ("east/x86_64", "east/arm64", "north/x86_64")
@@ -137,7 +137,7 @@ def offered(db: Database, world: World) -> dict[str, str]:
         promote(tx, world, "inner", found["3.0"])
         alice = world.actor(tx, "alice")
         channel = channels.channel_for_change(tx, alice, "open-image", "inner")
-        patch = bodies.ChannelPatch(restricted=True, groups=["lab"])
+        patch = wire.ChannelPatch(restricted=True, groups=["lab"])
         assign.edit_channel(tx, alice, channel, patch)
     return found
 
@@ -234,7 +234,7 @@ def test_versions_newest_first_with_what_tells_them_apart(
     with db.write() as tx:
         publish(tx, world, "6.0", -2, change_log="# Later\n\nmore")
         revoke(tx, world, offered["3.0"], "bad")
-        edit(tx, world, offered["4.0"], deprecation=bodies.Deprecation(reason="old"))
+        edit(tx, world, offered["4.0"], deprecation=wire.NewDeprecation(reason="old"))
     assert rows(visitor.get(OPEN)) == [
         "current 5.0 0 0 2026-06-14 24 hours ago",
         "deprecated 4.0 candidate 1 1 2026-06-13 2 days ago",
@@ -323,7 +323,7 @@ def test_troubled_releases_are_tinted(
 ) -> None:
     with db.write() as tx:
         revoke(tx, world, offered["2.0"], "bad")
-        edit(tx, world, offered["3.0"], deprecation=bodies.Deprecation(reason="old"))
+        edit(tx, world, offered["3.0"], deprecation=wire.NewDeprecation(reason="old"))
     assert grid(visitor.get(OPEN))["east"] == ["o0", "1", "d1", "r2", "1"]
 
 
@@ -334,7 +334,7 @@ def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: V
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.image_for_change(tx, alice, "open-image")
-        patch = bodies.ImagePatch(name=HOSTILE, description=HOSTILE * 2, tags=["<b>tag</b>"])
+        patch = wire.ImagePatch(name=HOSTILE, description=HOSTILE * 2, tags=["<b>tag</b>"])
         images.edit_image(tx, alice, row, patch)
         dangerous = "javascript:alert(1)"
         publish(
@@ -366,7 +366,7 @@ def test_the_description_is_rendered(db: Database, world: World, visitor: Visito
         alice = world.actor(tx, "alice")
         row = images.image_for_change(tx, alice, "open-image")
         text = "One line.\n\n## Inside\n\n- *kernel*\n- <img src=x onerror=y>\n"
-        images.edit_image(tx, alice, row, bodies.ImagePatch(description=text))
+        images.edit_image(tx, alice, row, wire.ImagePatch(description=text))
     page = visitor.get(OPEN)
     assert '<p class="lede">One line.</p>' in page.text
     assert "<h3>Inside</h3>" in page.text

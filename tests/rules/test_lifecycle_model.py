@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base.bodies import Running
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Problem
+from goldenrod.base.wire import Running
 from goldenrod.catalogue.channels import channels, lookup, resolve
 from goldenrod.catalogue.versions import versions
 from goldenrod.catalogue.versions.lineage import lineage

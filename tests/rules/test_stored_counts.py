@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import pytest
 from sqlalchemy import func, select
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.images import images
@@ -171,7 +171,7 @@ class Play:
 
     def publish(self, tx: Tx, actor: Actor) -> None:
         self.number += 1
-        body = bodies.NewVersion(
+        body = wire.NewVersion(
             name=f"v{self.number}", image=self.image(), membership=self.groups(), **self.dates()
         )
         self.versions.append(publishing.create_version(tx, actor, body).key)
@@ -187,7 +187,7 @@ class Play:
                 {"name": f"n{self.number}"},
             ]
         )
-        publishing.edit_version(tx, actor, row, bodies.VersionPatch(**change))
+        publishing.edit_version(tx, actor, row, wire.VersionPatch(**change))
 
     def end(self, tx: Tx, actor: Actor) -> None:
         row = versions.version_for_change(tx, actor, self.r.choice(self.versions))
@@ -195,7 +195,7 @@ class Play:
 
     def share(self, tx: Tx, actor: Actor) -> None:
         key, group = self.r.choice(self.versions), self.r.choice(["lab", "bob", "charlie"])
-        body = bodies.NewVersionMembership(image_version=key, group=group)
+        body = wire.NewVersionMembership(image_version=key, group=group)
         made = attachments.MEMBERSHIPS.attach(tx, actor, body)
         if self.r.random() < 0.4:
             row = attachments.MEMBERSHIPS.attachment_for_change(tx, actor, made.key)
@@ -212,7 +212,7 @@ class Play:
                 {"end_date": None},
             ]
         )
-        images.edit_image(tx, actor, row, bodies.ImagePatch(**change))
+        images.edit_image(tx, actor, row, wire.ImagePatch(**change))
 
     def take_in(self, tx: Tx, actor: Actor) -> None:
         self.number += 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import oidc_accounts
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.catalogue.transfer.export_import import export_catalogue, import_catalogue
@@ -251,10 +251,10 @@ def test_an_export_without_credentials_holds_nothing_secret(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        body = bodies.NewWebhook(target="https://93.184.216.34/hook-key-1", image="open-image")
+        body = wire.NewWebhook(target="https://93.184.216.34/hook-key-1", image="open-image")
         hook, secret = webhooks.create_webhook(tx, alice, body, None)
         row = webhooks.webhook_for_editing(tx, alice, str(hook))
-        patch = bodies.WebhookPatch(target="https://93.184.216.34/hook-key-2")
+        patch = wire.WebhookPatch(target="https://93.184.216.34/hook-key-2")
         webhooks.edit_webhook(tx, alice, row, patch, None)
         webhooks.remove_webhook(tx, alice, webhooks.webhook_for_editing(tx, alice, str(hook)))
         user = people.user_for_change(tx, CONSOLE, str(world.users["bob"]))

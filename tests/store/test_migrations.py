@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic.command import upgrade
 from alembic.config import Config
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import later
 from goldenrod.base.errors import SettingError
 from goldenrod.catalogue.images import images
@@ -339,10 +339,10 @@ def test_a_catalogue_of_the_release_before_is_filled_in(
             ({"end_date": later(tx.now, days=-1)}, {"start_date": later(tx.now, days=9)}, {})
         ):
             dates = {"start_date": later(tx.now, days=-2), **more}
-            body = bodies.NewVersion(name=f"v{number}", image=world.images["open"], **dates)
+            body = wire.NewVersion(name=f"v{number}", image=world.images["open"], **dates)
             publish.create_version(tx, alice, body)
         moved = resources.take(tx, alice, schema.images, "closed-image")
-        images.edit_image(tx, alice, moved, bodies.ImagePatch(owner="charlie"))
+        images.edit_image(tx, alice, moved, wire.ImagePatch(owner="charlie"))
     upgraded(url, "0003")
     target = Database(url)
     copied(source, target)

@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.accounts import groups, tokens, users
 from goldenrod.catalogue.channels import assign, channels
@@ -127,19 +127,19 @@ def build_stage(db: Database) -> World:
 def set_further(db: Database, world: World) -> None:
     """Add what this module's text says."""
     with db.write() as tx:
-        users.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
-        groups.create_group(tx, CONSOLE, bodies.NewGroup(name="ops", leaders=["erin"]))
-        south = bodies.NewProvider(name="south", public=True, active=False)
+        users.create_user(tx, CONSOLE, wire.NewUser(username="erin"))
+        groups.create_group(tx, CONSOLE, wire.NewGroup(name="ops", leaders=["erin"]))
+        south = wire.NewProvider(name="south", public=True, active=False)
         providers.create_provider(tx, CONSOLE, south)
         east = providers.provider_for_change(tx, CONSOLE, "east")
-        long_ago = bodies.ProviderPatch(start_date=later(tx.now, days=-40))
+        long_ago = wire.ProviderPatch(start_date=later(tx.now, days=-40))
         providers.edit_provider(tx, CONSOLE, east, long_ago)
         ended = later(tx.now, days=-1)
-        north = bodies.NewProvider(
+        north = wire.NewProvider(
             name="north", public=True, start_date=later(tx.now, days=-2), end_date=ended
         )
         providers.create_provider(tx, CONSOLE, north)
-        write = bodies.NewToken(name="lesser", scope="write")
+        write = wire.NewToken(name="lesser", scope="write")
         _, world.secrets["lesser"] = tokens.insert_token(tx, CONSOLE, world.users["dora"], write)
     with db.write() as tx:
         _hooks(tx, world)
@@ -153,11 +153,11 @@ def set_further(db: Database, world: World) -> None:
 def _alice_goes_on(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     image = images.image_for_change(tx, alice, "open-image")
-    images.edit_image(tx, alice, image, bodies.ImagePatch(maintainers=["ops"]))
+    images.edit_image(tx, alice, image, wire.ImagePatch(maintainers=["ops"]))
     made = publish.create_version(
         tx,
         alice,
-        bodies.NewVersion(
+        wire.NewVersion(
             name="open-1.1",
             image="open-image",
             parent=world.versions["closed"],
@@ -167,21 +167,21 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
     )
     world.versions["open-1.1"] = made.key
     for title, version in (("welcome", "open"), ("joined", "shared")):
-        script = bodies.NewScript(title=title, type="Raw Text", text=f"#!/bin/sh\n: {title}\n")
+        script = wire.NewScript(title=title, type="Raw Text", text=f"#!/bin/sh\n: {title}\n")
         world.scripts[title] = int(licenses_scripts.create_script(tx, alice, script).key)
-        attached = bodies.NewVersionScript(
+        attached = wire.NewVersionScript(
             image_version=world.versions[version], boot_script=world.scripts[title]
         )
         attachments.SCRIPTS.attach(tx, alice, attached)
     # Its history names a script that bob, who keeps it, may not read any more.
-    kept = bodies.NewVersionScript(
+    kept = wire.NewVersionScript(
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )
     briefly = attachments.SCRIPTS.attach(tx, alice, kept).key
     attachments.SCRIPTS.detach(
         tx, alice, attachments.SCRIPTS.attachment_for_change(tx, alice, briefly)
     )
-    with_ops = bodies.NewVersionMembership(image_version=world.versions["shared"], group="ops")
+    with_ops = wire.NewVersionMembership(image_version=world.versions["shared"], group="ops")
     attachments.MEMBERSHIPS.attach(tx, alice, with_ops)
 
 
@@ -192,7 +192,7 @@ def _dora_places_machines(tx: Tx, world: World) -> None:
         ("open-south", "south", None),
         ("open-north", "north", None),
     ):
-        body = bodies.NewMachine(
+        body = wire.NewMachine(
             version=world.versions["open"],
             provider=provider,
             identifier=identifier,
@@ -213,7 +213,7 @@ def target(who: str) -> str:
 
 def _hooks(tx: Tx, world: World) -> None:
     for who, image in HOOKED.items():
-        hook = bodies.NewWebhook(target=target(who), image=image)
+        hook = wire.NewWebhook(target=target(who), image=image)
         webhooks.create_webhook(tx, world.actor(tx, who), hook, None)
 
 
@@ -230,14 +230,14 @@ def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
     for name, image in CHANNELS.items():
         row, channel = assign.channel_for_assigning(tx, alice, f"{image}-image", name)
-        body = bodies.Assignment(version=world.versions[image], reason=f"{name} it is")
+        body = wire.NewAssignment(version=world.versions[image], reason=f"{name} it is")
         assign.assign(tx, alice, row, channel, name, body)
     inner = channels.channel_for_change(tx, alice, "open-image", "inner")
-    patch = bodies.ChannelPatch(restricted=True, groups=["lab", "ops"])
+    patch = wire.ChannelPatch(restricted=True, groups=["lab", "ops"])
     assign.edit_channel(tx, alice, inner, patch)
-    replaced = bodies.Deprecation(reason="1.1 is old", replacement=world.versions["closed"])
+    replaced = wire.NewDeprecation(reason="1.1 is old", replacement=world.versions["closed"])
     row = versions.version_for_change(tx, alice, world.versions["open-1.1"])
-    publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=replaced))
+    publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=replaced))
     row = versions.version_for_change(tx, alice, world.versions["closed"])
-    hole = bodies.Revocation(reason="hole in closed", descendants=True)
+    hole = wire.Revocation(reason="hole in closed", descendants=True)
     revocations.revoke(tx, alice, row, hole)

@@ -19,7 +19,7 @@ scheduled  public, but its start_date is to come: alice and dora
 from dataclasses import dataclass, field
 from typing import Any
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.accounts import groups, identities, tokens
 from goldenrod.catalogue.accounts import users as people
@@ -56,19 +56,19 @@ def build_world(db: Database) -> World:
     world = World()
     with db.write() as tx:
         for name in CAST:
-            body = bodies.NewUser(username=name, is_staff=name == "dora", password=f"{name}-secret")
+            body = wire.NewUser(username=name, is_staff=name == "dora", password=f"{name}-secret")
             world.users[name] = int(people.create_user(tx, CONSOLE, body).key)
             scope = "admin" if name == "dora" else "write"
             _, world.secrets[name] = tokens.insert_token(
-                tx, CONSOLE, world.users[name], bodies.NewToken(name="test", scope=scope)
+                tx, CONSOLE, world.users[name], wire.NewToken(name="test", scope=scope)
             )
-        lab = bodies.NewGroup(name="lab", users=["bob"], leaders=["alice"])
+        lab = wire.NewGroup(name="lab", users=["bob"], leaders=["alice"])
         world.groups["lab"] = int(groups.create_group(tx, CONSOLE, lab).key)
         for name, public in (("east", True), ("west", False)):
-            body = bodies.NewProvider(name=name, type="openstack", public=public)
+            body = wire.NewProvider(name=name, type="openstack", public=public)
             world.providers[name] = int(providers.create_provider(tx, CONSOLE, body).key)
         for who, where in (("alice", "east"), ("alice", "west"), ("bob", "west")):
-            body = bodies.NewIdentity(user=who, provider=where, key=f"{who}@{where}")
+            body = wire.NewIdentity(user=who, provider=where, key=f"{who}@{where}")
             made = identities.create_identity(tx, CONSOLE, body)
             world.identities[f"{who}@{where}"] = int(made.key)
     with db.write() as tx:
@@ -78,9 +78,9 @@ def build_world(db: Database) -> World:
 
 def _alices_things(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
-    script = bodies.NewScript(title="setup", type="Raw Text", text="#!/bin/sh\necho ready\n")
+    script = wire.NewScript(title="setup", type="Raw Text", text="#!/bin/sh\necho ready\n")
     world.scripts["setup"] = int(licenses_scripts.create_script(tx, alice, script).key)
-    license = bodies.NewLicense(title="Apache 2.0", type="SPDX", text="Apache-2.0")
+    license = wire.NewLicense(title="Apache 2.0", type="SPDX", text="Apache-2.0")
     world.licenses["apache"] = int(licenses_scripts.create_license(tx, alice, license).key)
     for name in IMAGES:
         dates: dict[str, Any] = {"start_date": later(tx.now, days=-30)}
@@ -88,7 +88,7 @@ def _alices_things(tx: Tx, world: World) -> None:
             dates["end_date"] = later(tx.now, days=-1)
         if name == "scheduled":
             dates["start_date"] = later(tx.now, days=1)
-        body = bodies.NewImage(
+        body = wire.NewImage(
             name=f"{name} image",
             slug=f"{name}-image",
             description=f"what {name} is for",
@@ -98,7 +98,7 @@ def _alices_things(tx: Tx, world: World) -> None:
             **dates,
         )
         world.images[name] = int(images.create_image(tx, alice, body).key)
-        version = bodies.NewVersion(
+        version = wire.NewVersion(
             name=f"{name}-1.0",
             image=world.images[name],
             change_log=f"first of {name}",
@@ -107,7 +107,7 @@ def _alices_things(tx: Tx, world: World) -> None:
             scripts=[world.scripts["setup"]] if name == "closed" else [],
             start_date=later(tx.now, days=-20),
             machines=[
-                bodies.NestedMachine(
+                wire.NestedMachine(
                     provider=where, identifier=f"{name}-{where}", architecture="x86_64"
                 )
                 for where in ("east", "west")

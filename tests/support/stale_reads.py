@@ -18,7 +18,7 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from goldenrod.base import bodies, clock, config
+from goldenrod.base import clock, config, wire
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
@@ -50,11 +50,11 @@ def write(url: str, world: World, told: Told, stop: Any) -> None:
         with db.write() as tx:
             alice = world.actor(tx, "alice")
             row = versions.version_for_change(tx, alice, world.versions["open"])
-            patch = bodies.VersionPatch(change_log=str(number))
+            patch = wire.VersionPatch(change_log=str(number))
             publish.edit_version(tx, alice, row, patch)
             if number % 10 == 0:
                 starts = clock.later(tx.now, milliseconds=SOON_MS)
-                body = bodies.NewVersion(
+                body = wire.NewVersion(
                     name=f"starts {starts}", image=world.images["open"], start_date=starts
                 )
                 publish.create_version(tx, alice, body)

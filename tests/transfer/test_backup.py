@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.errors import BadRequest, Conflict
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.transfer.backup import backup, export_to_file
@@ -62,7 +62,7 @@ def test_a_backup_is_whole_while_others_write(new_database: New, tmp_path: Path)
         nonlocal written
         while not ends.is_set():
             with db.write() as tx:
-                users.create_user(tx, CONSOLE, bodies.NewUser(username=f"user-{written}"))
+                users.create_user(tx, CONSOLE, wire.NewUser(username=f"user-{written}"))
             written += 1
 
     writer = threading.Thread(target=write)
@@ -94,7 +94,7 @@ def test_a_backup_is_whole_while_others_write(new_database: New, tmp_path: Path)
     opened = Database(f"sqlite:///{target / '4.db'}")
     assert not migrate(opened)
     with opened.write() as tx:
-        made = users.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
+        made = users.create_user(tx, CONSOLE, wire.NewUser(username="erin"))
         assert made.key == str(counts[-1] + 1)
     opened.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.base.errors import BadRequest, Conflict
 from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.accounts import users as people
@@ -35,7 +35,7 @@ def populate(db: Database) -> World:
     world = build_world(db)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        body = bodies.NewVersion(
+        body = wire.NewVersion(
             name="größer 2.0 🌾",
             image=world.images["open"],
             parent=world.versions["open"],
@@ -49,8 +49,8 @@ def populate(db: Database) -> World:
         )
         newest = publish.create_version(tx, alice, body).key
         first = versions.version_for_change(tx, alice, world.versions["closed"])
-        publish.edit_version(tx, alice, first, bodies.VersionPatch(parent=newest))
-        gone = groups.create_group(tx, CONSOLE, bodies.NewGroup(name="gone")).key
+        publish.edit_version(tx, alice, first, wire.VersionPatch(parent=newest))
+        gone = groups.create_group(tx, CONSOLE, wire.NewGroup(name="gone")).key
         groups.remove_group(tx, CONSOLE, groups.group_for_change(tx, CONSOLE, gone))
     with db.write() as tx:
         _goes_on(tx, world, newest)
@@ -62,18 +62,18 @@ def _goes_on(tx: Tx, world: World, newest: str) -> None:
     known = {"issuer": "https://sso.example/größer", "subject": "alice", "created": tx.now}
     uuid = mutations.new_uuid()
     tx.insert(schema.oidc_accounts, uuid=uuid, user_id=world.users["alice"], **known)
-    hook = bodies.NewWebhook(target="https://hooks.example/größer", image="open-image")
+    hook = wire.NewWebhook(target="https://hooks.example/größer", image="open-image")
     webhooks.create_webhook(tx, alice, hook, None)
     for name in ("candidate", "stable"):
         image, channel = assign.channel_for_assigning(tx, alice, "open-image", name)
-        body = bodies.Assignment(version=world.versions["open"], reason="well tried")
+        body = wire.NewAssignment(version=world.versions["open"], reason="well tried")
         assign.assign(tx, alice, image, channel, name, body)
     stable = channels.channel_for_change(tx, alice, "open-image", "stable")
-    requires = bodies.Requirements(providers=["east"], channel="candidate", days=7)
-    patch = bodies.ChannelPatch(restricted=True, groups=["lab"], requires=requires)
+    requires = wire.NewRequirements(providers=["east"], channel="candidate", days=7)
+    patch = wire.ChannelPatch(restricted=True, groups=["lab"], requires=requires)
     assign.edit_channel(tx, alice, stable, patch)
     row = versions.version_for_change(tx, alice, newest)
-    revocation = bodies.Revocation(reason="a hole: ¡läuft!", descendants=True)
+    revocation = wire.Revocation(reason="a hole: ¡läuft!", descendants=True)
     revocations.revoke(tx, alice, row, revocation)
     assert outbox.spread(tx)
 
@@ -216,9 +216,9 @@ def test_no_id_that_was_ever_used_comes_again(
     for db in (source, target):
         with db.write() as tx:
             alice = world.actor(tx, "alice")
-            group = groups.create_group(tx, CONSOLE, bodies.NewGroup(name="next")).key
-            image = images.create_image(tx, alice, bodies.NewImage(name="next")).key
-            version = bodies.NewVersion(name="1", image=int(image))
+            group = groups.create_group(tx, CONSOLE, wire.NewGroup(name="next")).key
+            image = images.create_image(tx, alice, wire.NewImage(name="next")).key
+            version = wire.NewVersion(name="1", image=int(image))
             publish.create_version(tx, alice, version)
             keys = [bulk.next_id(tx, table) for table in (schema.versions, schema.audit)]
             made.append((int(group), int(image), *keys))
@@ -235,7 +235,7 @@ def test_ids_begin_past_the_highest_though_the_first_line_says_less(
     said["tables"]["users"]["next_id"] = 2
     assert import_catalogue(db, [json.dumps(said).encode(), *rows]) == len(rows)
     with db.write() as tx:
-        body = bodies.NewUser(username="erin")
+        body = wire.NewUser(username="erin")
         assert people.create_user(tx, CONSOLE, body).key == "5"
 
 
@@ -291,7 +291,7 @@ def test_an_export_is_one_snapshot(db: Database, new_database: New) -> None:
         def write(self, line: Any) -> int:
             if self.made < 5:
                 self.made += 1
-                body = bodies.NewLicense(title=f"new {self.made}", type="URL", text="https://a.b/")
+                body = wire.NewLicense(title=f"new {self.made}", type="URL", text="https://a.b/")
                 with db.write() as tx:
                     licenses_scripts.create_license(tx, world.actor(tx, "alice"), body)
             return super().write(line)
@@ -326,7 +326,7 @@ def test_progress_is_told_to_the_last_row(
 
 def test_a_catalogue_that_is_not_empty_is_left_alone(db: Database, export: bytes) -> None:
     with db.write() as tx:
-        people.create_user(tx, CONSOLE, bodies.NewUser(username="erin"))
+        people.create_user(tx, CONSOLE, wire.NewUser(username="erin"))
     before = exported(db)
     with pytest.raises(Conflict, match=r"This catalogue is not empty.*import into a new one"):
         taken_in(db, export)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import providers, publish, versions
 from goldenrod.rules.access import CONSOLE
@@ -56,7 +56,7 @@ def test_a_date_that_is_not_touched_keeps_its_seconds(
     at = "2026-03-14T09:20:17.123456Z"
     with db.write() as tx:
         row = providers.provider_for_change(tx, CONSOLE, "west")
-        providers.edit_provider(tx, CONSOLE, row, bodies.ProviderPatch(start_date=at))
+        providers.edit_provider(tx, CONSOLE, row, wire.ProviderPatch(start_date=at))
     address = f"/staff/providers/{world.providers['west']}"
     page = dora.get(address)
     assert page.form(address).fields["start_date"] == ["2026-03-14 09:20"]
@@ -162,7 +162,7 @@ def test_an_identity_that_a_version_names_stays(dora: Visitor, db: Database, wor
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = versions.version_for_change(tx, alice, world.versions["open"])
-        patch = bodies.VersionPatch(identity=world.identities["alice@west"])
+        patch = wire.VersionPatch(identity=world.identities["alice@west"])
         publish.edit_version(tx, alice, row, patch)
     address = f"/staff/identities/{world.identities['alice@west']}"
     page = dora.submit(dora.get(address), f"{address}/remove")

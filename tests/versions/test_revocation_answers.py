@@ -1,6 +1,6 @@
 """Revoking and restoring: what is told of it, to whom, and how often."""
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.versions import publish
 from goldenrod.store.db import Database
 from tests.support.actions import everything
@@ -82,7 +82,7 @@ def test_the_first_five_hundred_and_exact_counts(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         for number in range(520):
-            body = bodies.NewVersion(name=f"n{number}", image=world.images["open"], parent=root)
+            body = wire.NewVersion(name=f"n{number}", image=world.images["open"], parent=root)
             publish.create_version(tx, alice, body)
     answer = revoke(api, root, descendants=True, dry_run=True).json
     assert (answer["versions_count"], len(answer["versions"])) == (521, 500)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.transfer import source_import
@@ -91,15 +91,15 @@ def test_every_kind_of_event_is_told(
         db,
         world,
         "2.0",
-        machines=[bodies.NestedMachine(provider="east", identifier="two-east")],
+        machines=[wire.NestedMachine(provider="east", identifier="two-east")],
     )
     edit(db, world, key, min_cpu=2, change_log="more")
-    edit(db, world, key, deprecation=bodies.Deprecation(reason="old"))
+    edit(db, world, key, deprecation=wire.NewDeprecation(reason="old"))
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         for version in (key, None):
             image, channel = assign.channel_for_assigning(tx, alice, "open-image", "stable")
-            body = bodies.Assignment(version=version)
+            body = wire.NewAssignment(version=version)
             assign.assign(tx, alice, image, channel, "stable", body)
     revoke(db, world, key)
     restore(db, world, key)
@@ -236,11 +236,11 @@ def test_what_an_instant_brings_is_told_once_when_it_has_come(
     start = clock.now
     hour = [later(start, hours=hours) for hours in range(6)]
     key = publish(db, world, "planned", start_date=hour[1], end_date=hour[4])
-    edit(db, world, key, deprecation=bodies.Deprecation(at=hour[2]))
+    edit(db, world, key, deprecation=wire.NewDeprecation(at=hour[2]))
     revoke(db, world, key, at=hour[3])
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        body = bodies.NewMachine(
+        body = wire.NewMachine(
             provider="east",
             identifier="planned-east",
             version=key,

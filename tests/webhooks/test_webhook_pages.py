@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.versions import publish
 from goldenrod.catalogue.webhooks import outbox, webhooks
@@ -33,7 +33,7 @@ def hooks(db: Database) -> list[dict[str, Any]]:
 def hook(db: Database, world: World) -> str:
     """The address of alice's webhook for open."""
     with db.write() as tx:
-        body = bodies.NewWebhook(target=TARGET, image="open-image")
+        body = wire.NewWebhook(target=TARGET, image="open-image")
         hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "alice"), body, None)
     return f"/webhooks/{hook_id}"
 
@@ -43,7 +43,7 @@ def happen(db: Database, world: World, count: int = 1) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         for number in range(count):
-            body = bodies.NewVersion(name=f"new {number}", image="open-image")
+            body = wire.NewVersion(name=f"new {number}", image="open-image")
             publish.create_version(tx, alice, body)
     with db.write_unversioned() as tx:
         while outbox.spread(tx):
@@ -250,11 +250,11 @@ def test_a_maker_who_may_no_longer_see_the_image(
 ) -> None:
     """What they made is theirs; what they may not see has no name there."""
     with db.write() as tx:
-        body = bodies.NewWebhook(target=TARGET, image="kept-image")
+        body = wire.NewWebhook(target=TARGET, image="kept-image")
         hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "bob"), body, None)
     with db.write() as tx:
         row = groups.group_for_change(tx, CONSOLE, str(world.groups["lab"]))
-        groups.edit_group(tx, CONSOLE, row, bodies.GroupPatch(users=["alice"]))
+        groups.edit_group(tx, CONSOLE, row, wire.GroupPatch(users=["alice"]))
     visitor.sign_in("bob")
     page = visitor.get(f"/webhooks/{hook_id}")
     assert page.status == 200

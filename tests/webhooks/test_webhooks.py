@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import tokens
 from goldenrod.catalogue.webhooks import http_sender, outbox
 from goldenrod.rules.access import CONSOLE
@@ -220,7 +220,7 @@ def test_a_hook_with_staffs_rights_needs_them_to_be_turned_elsewhere(
 ) -> None:
     hook = made(api, "closed", "dora")
     with db.write() as tx:
-        new = bodies.NewToken(name="narrow", scope="write")
+        new = wire.NewToken(name="narrow", scope="write")
         _, narrow = tokens.insert_token(tx, CONSOLE, world.users["dora"], new)
     assert api.get(hook["url"], narrow).status_code == 200
     for patch in ({"target": f"{TARGET}/elsewhere"}, {"active": False}):

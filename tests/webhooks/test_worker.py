@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
 from goldenrod.base import clock as clocks
+from goldenrod.base import wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.images import images
@@ -95,7 +95,7 @@ def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
     publish(db, world, "hidden", image="closed")
     with db.write() as tx:
         row = users.user_for_change(tx, CONSOLE, str(world.users["dora"]))
-        users.edit_user(tx, CONSOLE, row, bodies.UserPatch(is_staff=False))
+        users.edit_user(tx, CONSOLE, row, wire.UserPatch(is_staff=False))
     assert deliverer.once()
     assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
 
@@ -116,7 +116,7 @@ def test_redelivery_is_built_anew_under_the_same_id(
     edit_image(db, world, "open", is_public=False)
     with db.write() as tx:
         row = images.image_for_change(tx, CONSOLE, str(world.images["open"]))
-        images.edit_image(tx, CONSOLE, row, bodies.ImagePatch(owner="charlie"))
+        images.edit_image(tx, CONSOLE, row, wire.ImagePatch(owner="charlie"))
         tx.sql("UPDATE versions SET user_id = owner_id")
     before = len(receiver.got)
     assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200

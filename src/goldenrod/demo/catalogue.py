@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.accounts import groups, identities, tokens, users
 from goldenrod.catalogue.images import images
@@ -115,16 +115,16 @@ def load(db: Database, progress: Callable[[int, int], None] | None = None) -> De
 def _cast(tx: Tx) -> dict[str, str]:
     secrets = {}
     for name in CAST:
-        body = bodies.NewUser(username=name, password=PASSWORD, is_staff=name == "dora")
+        body = wire.NewUser(username=name, password=PASSWORD, is_staff=name == "dora")
         user_id = int(users.create_user(tx, CONSOLE, body).key)
         scope: Any = "admin" if name == "dora" else "write"
-        token = bodies.NewToken(name="demo", scope=scope)
+        token = wire.NewToken(name="demo", scope=scope)
         _, secrets[name] = tokens.insert_token(tx, CONSOLE, user_id, token)
-    groups.create_group(tx, CONSOLE, bodies.NewGroup(name="lab", users=["bob"], leaders=["alice"]))
+    groups.create_group(tx, CONSOLE, wire.NewGroup(name="lab", users=["bob"], leaders=["alice"]))
     providers.create_provider(
         tx,
         CONSOLE,
-        bodies.NewProvider(
+        wire.NewProvider(
             name="campus",
             description="The department's own OpenStack; access by account.",
             type="openstack",
@@ -132,7 +132,7 @@ def _cast(tx: Tx) -> dict[str, str]:
         ),
     )
     for name in ("alice", "bob"):
-        body_ = bodies.NewIdentity(user=name, provider="campus", key=f"{name}@campus")
+        body_ = wire.NewIdentity(user=name, provider="campus", key=f"{name}@campus")
         identities.create_identity(tx, CONSOLE, body_)
     return secrets
 
@@ -140,14 +140,14 @@ def _cast(tx: Tx) -> dict[str, str]:
 def _things(tx: Tx) -> str:
     """What alice keeps beside the real images: private, shared, scheduled and ended versions."""
     alice = _actor(tx, "alice")
-    license = bodies.NewLicense(title="Apache License 2.0", type="SPDX", text="Apache-2.0")
+    license = wire.NewLicense(title="Apache License 2.0", type="SPDX", text="Apache-2.0")
     apache = licenses_scripts.create_license(tx, alice, license).key
-    script = bodies.NewScript(title="Mount shared data", type="Raw Text", text=_SCRIPT)
+    script = wire.NewScript(title="Mount shared data", type="Raw Text", text=_SCRIPT)
     mount = licenses_scripts.create_script(tx, alice, script).key
     workbench = images.create_image(
         tx,
         alice,
-        bodies.NewImage(
+        wire.NewImage(
             name="Research workbench",
             description="The lab's own build: Python, R and the shared data, on Amazon Linux.",
             tags=["lab", "python", "r"],
@@ -162,7 +162,7 @@ def _things(tx: Tx) -> str:
         ("1.2", "Python 3.14. Released tomorrow.", 1, ["lab"]),
     )
     for name, log, days, groups_ in releases:
-        body = bodies.NewVersion(
+        body = wire.NewVersion(
             name=name,
             image=int(workbench),
             parent=parent,
@@ -175,7 +175,7 @@ def _things(tx: Tx) -> str:
             min_cpu=2,
             min_mem=4096,
             machines=[
-                bodies.NestedMachine(
+                wire.NestedMachine(
                     provider="campus",
                     identifier=f"7c9e6679-7425-40de-944b-e07fc1f9{name.replace('.', '')}ae",
                     architecture="x86_64",

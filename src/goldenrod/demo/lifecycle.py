@@ -8,7 +8,7 @@ replaces it. A release on the older system is revoked with everything built on i
 import json
 from typing import Any, NamedTuple
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.versions import publish, revocations, versions
 from goldenrod.rules.access import Actor
@@ -38,16 +38,16 @@ def load(tx: Tx, alice: Actor) -> Created:
     _assign(tx, alice, "stable", stable, "Ran as candidate for two weeks.")
 
     better, _, old = _releases(tx, alice, TWIN)
-    deprecation = bodies.Deprecation(
+    deprecation = wire.NewDeprecation(
         reason="It stops tasks slowly; mended since.", replacement=better["id"]
     )
     row = versions.version_for_change(tx, alice, old["id"])
-    publish.edit_version(tx, alice, row, bodies.VersionPatch(deprecation=deprecation))
+    publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=deprecation))
 
     bad = _releases(tx, alice, OLDER)[1]
     reason = "Its container runtime leaks memory under load."
     row = versions.version_for_change(tx, alice, bad["id"])
-    revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, descendants=True))
+    revocations.revoke(tx, alice, row, wire.Revocation(reason=reason, descendants=True))
 
     running = (*map(_there, (before, old, bad)), "ami-00000000000000000")
     return Created(stable["name"], newest["name"], running)
@@ -74,5 +74,5 @@ def _there(version: dict[str, Any]) -> str:
 
 def _assign(tx: Tx, alice: Actor, name: str, version: dict[str, Any], reason: str) -> None:
     image, channel = assign.channel_for_assigning(tx, alice, IMAGE, name)
-    body = bodies.Assignment(version=version["id"], reason=reason)
+    body = wire.NewAssignment(version=version["id"], reason=reason)
     assign.assign(tx, alice, image, channel, name, body)

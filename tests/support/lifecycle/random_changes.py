@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.channels import assign as promoting
@@ -138,7 +138,7 @@ class Play:
         places = [(p, a) for p in PROVIDERS for a in ("x86_64", "arm64") if r.random() < 0.5]
         if who == "bob":
             places = [place for place in places if place[0] == "west"]
-        body = bodies.NewVersion(
+        body = wire.NewVersion(
             name=name,
             image=self.cast.images[image],
             parent=parent,
@@ -148,7 +148,7 @@ class Play:
             exclude_from_latest=excluded,
             allow_revoked_parent=allowed,
             machines=[
-                bodies.NestedMachine(provider=p, identifier=f"{name}-{p}-{a}", architecture=a)
+                wire.NestedMachine(provider=p, identifier=f"{name}-{p}-{a}", architecture=a)
                 for p, a in places
             ],
         )
@@ -167,7 +167,7 @@ class Play:
         for it in machines_of(self.tx, key):
             self.w.machines.setdefault(it.id, it)
 
-    def edit(self, version: Version, who: str, patch: bodies.VersionPatch, *said: Any) -> bool:
+    def edit(self, version: Version, who: str, patch: wire.VersionPatch, *said: Any) -> bool:
         """PATCH a version; whether it was taken. `said`: what is done, and the code it gets."""
         what, refused = said
         self.do(
@@ -198,10 +198,10 @@ class Play:
         start, end = it.start, it.end
         if choice == "starts":
             start = self.instant(-2, -1, 0, 1)
-            patch = bodies.VersionPatch(start_date=start)
+            patch = wire.VersionPatch(start_date=start)
         else:
             end = self.instant(0.5, 1, 3) if choice == "ends" else None
-            patch = bodies.VersionPatch(end_date=end)
+            patch = wire.VersionPatch(end_date=end)
         changes = (start, end) != (it.start, it.end)
         refused = "field_invalid" if changes and end is not None and end < start else None
         if self.edit(it, who, patch, f"{choice} {start} {end}", refused):
@@ -212,7 +212,7 @@ class Play:
         image = self.w.images[self.image()]
         who = self.r.choice(["alice", "dora"])
         after = deepcopy(image)
-        patch = bodies.ImagePatch()
+        patch = wire.ImagePatch()
         if image.end is not None or self.r.random() < 0.3:
             after.end = None if image.end else self.instant(0.001, 1)
             patch.end_date = after.end
@@ -232,7 +232,7 @@ class Play:
         closed = [it for it in self.w.providers.values() if it.end or not it.active]
         it = self.r.choice(closed or list(self.w.providers.values()))
         after = deepcopy(it)
-        patch = bodies.ProviderPatch()
+        patch = wire.ProviderPatch()
         if it.end or (it.active and self.r.random() < 0.5):
             after.end = patch.end_date = None if it.end else self.instant(0.001, 0.5)
         else:
@@ -251,7 +251,7 @@ class Play:
         it = self.a_version(key for key in replaced if key)
         who = self.editor(it.image)
         at, reason, replacement = it.deprecation or (None, None, None)
-        given: bodies.Deprecation | None = bodies.Deprecation()
+        given: wire.NewDeprecation | None = wire.NewDeprecation()
         refused = None
         if r.random() < 0.2:
             given, after = None, None
@@ -271,7 +271,7 @@ class Play:
             if newly and model.replaced_in_a_circle(self.w, it.id, wanted):
                 refused = "replacement_cycle"
             after = (at or self.w.now, reason, wanted)
-        patch = bodies.VersionPatch(deprecation=given)
+        patch = wire.VersionPatch(deprecation=given)
         if self.edit(it, who, patch, f"deprecate {after}", refused):
             it.deprecation = after
 
@@ -281,7 +281,7 @@ class Play:
         who = self.editor(it.image)
         parent = r.choice([None, self.readable(who), self.readable(who), self.readable(who)])
         allowed = r.random() < 0.6
-        patch = bodies.VersionPatch(parent=parent, allow_revoked_parent=allowed)
+        patch = wire.VersionPatch(parent=parent, allow_revoked_parent=allowed)
         refused = None
         if parent is not None and parent != it.parent:
             if model.descends(self.w, parent, it.id):
@@ -301,13 +301,13 @@ class Play:
             refused = "version_in_channel"
         elif there & {self.place_of(m) for m in self.machines_in(it.image) if m.version == it.id}:
             refused = "machine_taken"
-        patch = bodies.VersionPatch(image=self.cast.images[image])
+        patch = wire.VersionPatch(image=self.cast.images[image])
         if self.edit(it, self.editor(it.image, image), patch, f"move to {image}", refused):
             it.image = image
 
     def exclude(self) -> None:
         it = self.a_version()
-        patch = bodies.VersionPatch(exclude_from_latest=not it.excluded)
+        patch = wire.VersionPatch(exclude_from_latest=not it.excluded)
         if self.edit(it, self.editor(it.image), patch, "exclude", None):
             it.excluded = not it.excluded
 
@@ -318,9 +318,7 @@ class Play:
         given = r.choice([None, None, None, self.instant(-0.002, 0.02, 1, 2)])
         at = max(given or self.w.now, self.w.now)
         reason, below, rolls = f"bad {self.number()}", r.random() < 0.7, r.random() < 0.7
-        body = bodies.Revocation(
-            reason=reason, at=given, descendants=below, roll_back_channels=rolls
-        )
+        body = wire.Revocation(reason=reason, at=given, descendants=below, roll_back_channels=rolls)
         own = model.own_revocation(self.w, it.id)
         taken = own is not None and own.at <= self.w.now
         before = deepcopy(self.w)
@@ -346,7 +344,7 @@ class Play:
         effect = self.do(
             who,
             f"restore {it.id}",
-            lambda a: revocations.restore(self.tx, a, self.row(a, it.id), bodies.Restoring()),
+            lambda a: revocations.restore(self.tx, a, self.row(a, it.id), wire.Restoring()),
             None if own else "version_not_revoked",
         )
         if own:
@@ -381,7 +379,7 @@ class Play:
                 self.tx, actor, str(self.cast.images[image]), name
             )
             return promoting.assign(
-                self.tx, actor, its, row, name, bodies.Assignment(version=key, reason="so")
+                self.tx, actor, its, row, name, wire.NewAssignment(version=key, reason="so")
             )
 
         new = self.do(who, f"{image}/{name} is {key}", act, refused)
@@ -413,7 +411,7 @@ class Play:
                 channel.hidden = True
             return
         restricted, groups = self.r.random() < 0.6, self.r.choice(GROUPS)
-        patch = bodies.ChannelPatch(restricted=restricted, groups=sorted(groups))
+        patch = wire.ChannelPatch(restricted=restricted, groups=sorted(groups))
         self.do(
             who,
             f"restrict {channel.image}/{channel.name} {restricted} {sorted(groups)}",
@@ -433,7 +431,7 @@ class Play:
         known = sorted({m.identifier for m in self.w.machines.values()} - taken)
         if known and self.r.random() < 0.3:
             identifier = self.r.choice(known)
-        body = bodies.NewMachine(
+        body = wire.NewMachine(
             version=it.id,
             provider=provider,
             identifier=identifier,
@@ -465,7 +463,7 @@ class Play:
             others = self.machines_in(self.image_of(machine))
             if self.place_of(machine) in map(self.place_of, others):
                 return
-        patch = bodies.MachinePatch(end_date=end)
+        patch = wire.MachinePatch(end_date=end)
 
         def act(actor: Actor) -> None:
             row = machines.machine_for_change(self.tx, actor, str(machine.id))

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.versions import publish as publishing
@@ -32,14 +32,14 @@ def words_of(page: PageResponse, section: str) -> str:
 def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **more: Any) -> str:
     """A version of the open image, its id; `places` as `provider/architecture`."""
     machines = [
-        bodies.NestedMachine(
+        wire.NestedMachine(
             provider=place.split("/")[0],
             identifier=f"{name}@{place}",
             architecture=place.split("/")[1],
         )
         for place in places
     ]
-    body = bodies.NewVersion(
+    body = wire.NewVersion(
         name=name,
         image=more.pop("image", "open-image"),
         start_date=later(tx.now, days=-days_ago),
@@ -52,16 +52,16 @@ def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **mo
 def promote(tx: Tx, world: World, channel: str, version: str, image: str = "open-image") -> None:
     alice = world.actor(tx, "alice")
     row, known = assign.channel_for_assigning(tx, alice, image, channel)
-    assign.assign(tx, alice, row, known, channel, bodies.Assignment(version=version))
+    assign.assign(tx, alice, row, known, channel, wire.NewAssignment(version=version))
 
 
 def edit(tx: Tx, world: World, key: str, **fields: Any) -> None:
     alice = world.actor(tx, "alice")
     row = versions.version_for_change(tx, alice, key)
-    publishing.edit_version(tx, alice, row, bodies.VersionPatch(**fields))
+    publishing.edit_version(tx, alice, row, wire.VersionPatch(**fields))
 
 
 def revoke(tx: Tx, world: World, key: str, reason: str, **more: Any) -> None:
     alice = world.actor(tx, "alice")
     row = versions.version_for_change(tx, alice, key)
-    revocations.revoke(tx, alice, row, bodies.Revocation(reason=reason, **more))
+    revocations.revoke(tx, alice, row, wire.Revocation(reason=reason, **more))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.catalogue.versions import revocations
@@ -26,7 +26,7 @@ def hooked(
 
 def publish(db: Database, world: World, name: str, image: str = "open", **more: Any) -> str:
     with db.write() as tx:
-        body = bodies.NewVersion(name=name, image=world.images[image], **more)
+        body = wire.NewVersion(name=name, image=world.images[image], **more)
         return publishing.create_version(tx, world.actor(tx, "alice"), body).key
 
 
@@ -34,28 +34,28 @@ def edit(db: Database, world: World, key: str, **patch: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = resources.take(tx, alice, schema.versions, key)
-        publishing.edit_version(tx, alice, row, bodies.VersionPatch(**patch))
+        publishing.edit_version(tx, alice, row, wire.VersionPatch(**patch))
 
 
 def edit_image(db: Database, world: World, image: str, **patch: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.image_for_change(tx, alice, str(world.images[image]))
-        images.edit_image(tx, alice, row, bodies.ImagePatch(**patch))
+        images.edit_image(tx, alice, row, wire.ImagePatch(**patch))
 
 
 def revoke(db: Database, world: World, key: str, **more: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = resources.take(tx, alice, schema.versions, key)
-        revocations.revoke(tx, alice, row, bodies.Revocation(reason="bad", **more))
+        revocations.revoke(tx, alice, row, wire.Revocation(reason="bad", **more))
 
 
 def restore(db: Database, world: World, key: str) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = resources.take(tx, alice, schema.versions, key)
-        revocations.restore(tx, alice, row, bodies.Restoring())
+        revocations.restore(tx, alice, row, wire.Restoring())
 
 
 def log_of(api: ApiClient, hook: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.store.db import Database
 from tests.support.cast import World
@@ -151,10 +151,10 @@ def test_states_and_what_is_attached(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        script = bodies.NewScript(title="mount", type="Raw Text", text="#!/bin/sh\n")
+        script = wire.NewScript(title="mount", type="Raw Text", text="#!/bin/sh\n")
         mount = int(licenses_scripts.create_script(tx, alice, script).key)
         edit(tx, world, line["3"], scripts=[mount], min_mem=2048, allow_imaging=False)
-        told = bodies.Deprecation(reason="old", replacement=world.versions["closed"])
+        told = wire.NewDeprecation(reason="old", replacement=world.versions["closed"])
         edit(tx, world, line["2"], deprecation=told)
         revoke(tx, world, line["3"], "bad")
     page = visitor.get(f"{BASE}/2...3")
@@ -173,7 +173,7 @@ def test_whatever_is_written_stays_a_text(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        license = bodies.NewLicense(title=HOSTILE, type="Full Text", text="x")
+        license = wire.NewLicense(title=HOSTILE, type="Full Text", text="x")
         key = publish(
             tx,
             world,
@@ -184,7 +184,7 @@ def test_whatever_is_written_stays_a_text(
             change_log=f"{HOSTILE}\n\n{HOSTILE}",
             licenses=[int(licenses_scripts.create_license(tx, alice, license).key)],
         )
-        edit(tx, world, key, deprecation=bodies.Deprecation(reason=HOSTILE), doc_object_id=HOSTILE)
+        edit(tx, world, key, deprecation=wire.NewDeprecation(reason=HOSTILE), doc_object_id=HOSTILE)
     page = visitor.get(f"{BASE}/2...{key}")
     assert page.status == 200
     for text in ("<script>alert", "54439", " style="):

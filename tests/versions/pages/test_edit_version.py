@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.catalogue.versions import versions
 from goldenrod.store.db import Database
@@ -28,7 +28,7 @@ def edit_as(db: Database, world: World, who: str, key: str, **changed: Any) -> N
     with db.write() as tx:
         actor = world.actor(tx, who)
         row = versions.version_for_change(tx, actor, key)
-        publishing.edit_version(tx, actor, row, bodies.VersionPatch(**changed))
+        publishing.edit_version(tx, actor, row, wire.VersionPatch(**changed))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.store.db import Database
@@ -256,7 +256,7 @@ def test_a_deprecated_version_says_what_to_use_instead(
 ) -> None:
     with db.write() as tx:
         better = publish(tx, world, "2.0", 1, "east/x86_64")
-        told = bodies.Deprecation(reason="Its kernel is old.", replacement=better)
+        told = wire.NewDeprecation(reason="Its kernel is old.", replacement=better)
         edit(tx, world, world.versions["open"], deprecation=told)
     page = visitor.get(OPEN)
     assert banners(page) == [
@@ -279,7 +279,7 @@ def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
 ) -> None:
     with db.write() as tx:
         key = publish(tx, world, "2.0", 1, parent=world.versions["closed"])
-        told = bodies.Deprecation(reason="old", replacement=world.versions["closed"])
+        told = wire.NewDeprecation(reason="old", replacement=world.versions["closed"])
         edit(tx, world, key, deprecation=told)
         revoke(tx, world, world.versions["closed"], "hole in closed", descendants=True)
     page = visitor.get("/images/open-image/versions/2.0")
@@ -303,7 +303,7 @@ def test_scheduled_and_ended_and_what_is_to_come(
     with db.write() as tx:
         key = publish(tx, world, "2.0", 1)
         at = later(tx.now, days=3)
-        edit(tx, world, key, deprecation=bodies.Deprecation(at=at, reason="soon"))
+        edit(tx, world, key, deprecation=wire.NewDeprecation(at=at, reason="soon"))
         revoke(tx, world, key, "later", at=at)
     first, second = banners(visitor.get("/images/open-image/versions/2.0"))
     assert first == "To be revoked 2026-06-18 by alice. later Until then it is offered as before."
@@ -354,7 +354,7 @@ def test_long_scripts_are_not_cut_into_ready_lines(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        script = bodies.NewScript(title="long", type="Raw Text", text="#" * 30_000)
+        script = wire.NewScript(title="long", type="Raw Text", text="#" * 30_000)
         long = int(licenses_scripts.create_script(tx, alice, script).key)
         publish(tx, world, "2.0", 1, "east/x86_64", scripts=[long])
     page = visitor.get("/images/open-image/versions/2.0")
@@ -367,8 +367,8 @@ def test_long_scripts_are_not_cut_into_ready_lines(
 def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        script = bodies.NewScript(title=HOSTILE, type="Raw Text", text=HOSTILE)
-        license = bodies.NewLicense(title=HOSTILE, type="Full Text", text=HOSTILE)
+        script = wire.NewScript(title=HOSTILE, type="Raw Text", text=HOSTILE)
+        license = wire.NewLicense(title=HOSTILE, type="Full Text", text=HOSTILE)
         key = publish(
             tx,
             world,
@@ -379,7 +379,7 @@ def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: V
             scripts=[int(licenses_scripts.create_script(tx, alice, script).key)],
             licenses=[int(licenses_scripts.create_license(tx, alice, license).key)],
         )
-        told = bodies.Deprecation(reason=HOSTILE)
+        told = wire.NewDeprecation(reason=HOSTILE)
         edit(tx, world, key, deprecation=told, doc_object_id='10.1/"><script>alert')
         revoke(tx, world, key, HOSTILE)
     visitor.sign_in("alice")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.catalogue.channels import assign as promoting
 from goldenrod.catalogue.versions import revocations, versions
 from goldenrod.store.db import Database
@@ -29,7 +29,7 @@ def assign(db: Database, world: World, key: str, name: str = "stable") -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         image, channel = promoting.channel_for_assigning(tx, alice, "open-image", name)
-        promoting.assign(tx, alice, image, channel, name, bodies.Assignment(version=key))
+        promoting.assign(tx, alice, image, channel, name, wire.NewAssignment(version=key))
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_restoring_shows_what_it_touches_first(
 def test_restoring_twice_is_told(alice: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
         row = versions.version_for_change(tx, world.actor(tx, "alice"), world.versions["open"])
-        revocations.revoke(tx, world.actor(tx, "alice"), row, bodies.Revocation(reason="x"))
+        revocations.revoke(tx, world.actor(tx, "alice"), row, wire.Revocation(reason="x"))
     page = alice.get(RESTORE)
     assert alice.submit(page, RESTORE, follow=False).status == 303
     again = alice.submit(page, RESTORE)

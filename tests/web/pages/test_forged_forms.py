@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import sessions, tokens
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import schema
@@ -173,7 +173,7 @@ def test_every_forged_form_is_refused_and_changes_nothing(stage: Stage, dora: Vi
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_token_sends_no_form_whatever_its_scope(stage: Stage, scope: str) -> None:
     with stage.db.write() as tx:
-        body = bodies.NewToken(name=f"{scope} token", scope=scope)  # type: ignore[arg-type]
+        body = wire.NewToken(name=f"{scope} token", scope=scope)  # type: ignore[arg-type]
         _, secret = tokens.insert_token(tx, CONSOLE, stage.world.users["dora"], body)
     with stage.db.write_unversioned() as tx:
         own = sessions.create_session(tx, stage.world.users["dora"], 1)
@@ -202,7 +202,7 @@ def test_a_token_that_reads_changes_nothing_through_the_api(stage: Stage) -> Non
     secrets = {}
     with stage.db.write() as tx:
         for who in ("alice", "dora"):
-            body = bodies.NewToken(name=f"{who} reads", scope="read")
+            body = wire.NewToken(name=f"{who} reads", scope="read")
             _, secrets[who] = tokens.insert_token(tx, CONSOLE, stage.world.users[who], body)
     before = state(stage)
     asked = 0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldenrod.base import bodies, config
+from goldenrod.base import config, wire
 from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.versions import machines, providers, publish
 from goldenrod.rules.access import CONSOLE
@@ -317,25 +317,25 @@ def hidden_places(db: Database, world: World) -> Database:
     """bob edits kept, which runs on two providers where he has no account: neither is public."""
     with db.write() as tx:
         for name in ("zz-secret-a", "zz-secret-b"):
-            body = bodies.NewProvider(name=f"Place {name}", slug=name, type="aws", public=False)
+            body = wire.NewProvider(name=f"Place {name}", slug=name, type="aws", public=False)
             providers.create_provider(tx, CONSOLE, body)
         dora = world.actor(tx, "dora")
         for name in ("zz-secret-a", "zz-secret-b"):
-            machine = bodies.NewMachine(
+            machine = wire.NewMachine(
                 version=world.versions["kept"],
                 provider=name,
                 identifier=f"on-{name[-1]}",
                 architecture="x86_64",
             )
             machines.create_machine(tx, dora, machine)
-        newer = bodies.NewVersion(
+        newer = wire.NewVersion(
             name="kept-2.0",
             image="kept-image",
-            machines=[bodies.NestedMachine(provider="zz-secret-a", identifier="newer-on-a")],
+            machines=[wire.NestedMachine(provider="zz-secret-a", identifier="newer-on-a")],
         )
         world.versions["kept-2.0"] = publish.create_version(tx, dora, newer).key
         row, channel = assign.channel_for_assigning(tx, dora, "kept-image", "stable")
-        body = bodies.Assignment(version=world.versions["kept-2.0"])
+        body = wire.NewAssignment(version=world.versions["kept-2.0"])
         assign.assign(tx, dora, row, channel, "stable", body)
     return db
 

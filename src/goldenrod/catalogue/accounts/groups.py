@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, func, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import GroupPatch, NewGroup
 from goldenrod.base.errors import Conflict, Forbidden, field_problem
 from goldenrod.base.text import name_key
+from goldenrod.base.wire import GroupPatch, NewGroup
 from goldenrod.catalogue.accounts.users import require_free_name
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import IdentityPatch, NewIdentity
 from goldenrod.base.errors import Conflict
+from goldenrod.base.wire import IdentityPatch, NewIdentity
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import NewUser
 from goldenrod.base.errors import Conflict, Forbidden, NotFound, field_problem
 from goldenrod.base.text import name_key
+from goldenrod.base.wire import NewUser
 from goldenrod.catalogue.accounts import tokens, users
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, mutations

@@ -17,9 +17,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import NewToken
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Forbidden, field_problem
+from goldenrod.base.wire import NewToken
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import NOW, Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, security_log

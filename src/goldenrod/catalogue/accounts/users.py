@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import NewUser, UserPatch
 from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key, sought_key
+from goldenrod.base.wire import NewUser, UserPatch
 from goldenrod.catalogue.accounts import password_hashing, password_rules
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind

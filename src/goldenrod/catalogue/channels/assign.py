@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import FromClause, exists, func, select
 
-from goldenrod.base.bodies import Assignment, ChannelPatch, Requirements
 from goldenrod.base.clock import later
 from goldenrod.base.errors import Conflict, NotFound, field_problem
+from goldenrod.base.wire import ChannelPatch, NewAssignment, NewRequirements
 from goldenrod.catalogue.channels import channels
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -58,7 +58,7 @@ def _state(version_n: str = "n") -> Any:
 
 
 def assign(
-    tx: Tx, actor: Actor, image: Row, channel: Row | None, name: str, body: Assignment
+    tx: Tx, actor: Actor, image: Row, channel: Row | None, name: str, body: NewAssignment
 ) -> bool:
     """Assign a version to a channel, or none; whether the channel is new.
 
@@ -205,7 +205,7 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
             ),
         )
     if "requires" in given:
-        asked: Requirements = given["requires"] or Requirements()
+        asked: NewRequirements = given["requires"] or NewRequirements()
         after["requires_channel"], after["requires_days"] = _other_channel(tx, actor, row, asked)
         wanted["providers"] = references.all_of(
             asked.providers, lambda ref, place: _provider(tx, actor, ref, place, held["providers"])
@@ -231,7 +231,7 @@ def _provider(tx: Tx, actor: Actor, ref: Any, place: int, known: list[int]) -> i
 
 
 def _other_channel(
-    tx: Tx, actor: Actor, row: Row, asked: Requirements
+    tx: Tx, actor: Actor, row: Row, asked: NewRequirements
 ) -> tuple[str | None, int | None]:
     """The other channel and the days that are asked for. Raises BadRequest."""
     if asked.channel is None and _keeps_unnamed(tx, actor, row, asked):
@@ -251,7 +251,7 @@ def _other_channel(
     return asked.channel, asked.days
 
 
-def _keeps_unnamed(tx: Tx, actor: Actor, row: Row, asked: Requirements) -> bool:
+def _keeps_unnamed(tx: Tx, actor: Actor, row: Row, asked: NewRequirements) -> bool:
     """The actor sends back the null that is shown for a required channel that they may not see, and
     does not take its days away: it stays required."""
     named = row["requires_channel"]

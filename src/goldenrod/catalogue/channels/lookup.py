@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, select
 
-from goldenrod.base.bodies import Running
 from goldenrod.base.errors import field_problem, unknown_reference
 from goldenrod.base.numbers import id_or_text
+from goldenrod.base.wire import Running
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import references

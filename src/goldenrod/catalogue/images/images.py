@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import ImagePatch, NewImage
 from goldenrod.base.errors import Forbidden
 from goldenrod.base.text import filter_key, name_key
+from goldenrod.base.wire import ImagePatch, NewImage
 from goldenrod.catalogue import search
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import tags

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import Reference, TagPatch
 from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key
+from goldenrod.base.wire import Reference, TagPatch
 from goldenrod.catalogue import search
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from goldenrod.base import bodies
+from goldenrod.base import wire
 from goldenrod.base.errors import NotFound
 from goldenrod.base.text import name_key, slug
 from goldenrod.catalogue.accounts import users
@@ -31,7 +31,7 @@ def source_actor(tx: Tx, owner: str) -> Actor:
     """The source that writes for this user. Raises NotFound for a user that does not exist."""
     user_id = users.find_user(tx, owner)
     if user_id is None and owner == OWNER:
-        user_id = int(users.create_user(tx, CONSOLE, bodies.NewUser(username=OWNER)).key)
+        user_id = int(users.create_user(tx, CONSOLE, wire.NewUser(username=OWNER)).key)
     if user_id is None:
         raise NotFound(f"There is no user {owner!r}.", code="user_not_found")
     return Actor(kind="source", user_id=user_id, username=owner, scope="admin")
@@ -108,9 +108,7 @@ class Target:
                 if key not in self._machines or row["end_date"] is None:
                     self._machines[key] = row
             return
-        body = bodies.NewImage(
-            name=name, description=description, tags=list(tags), is_public=public
-        )
+        body = wire.NewImage(name=name, description=description, tags=list(tags), is_public=public)
         self.image_id = int(images.create_image(self.tx, self.actor, body).key)
         self.counts["image", "created"] += 1
 
@@ -119,7 +117,7 @@ class Target:
         if name not in self.providers:
             found = self.tx.value(_provider, slug=slug(name, fallback="provider"))
             if found is None:
-                body = bodies.NewProvider(
+                body = wire.NewProvider(
                     name=name, type=kind, virtualization=virtualization, public=True
                 )
                 found = int(providers.create_provider(self.tx, self.actor, body).key)

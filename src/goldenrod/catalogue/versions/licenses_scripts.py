@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, FromClause, Table, exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.base.errors import Conflict, field_problem
 from goldenrod.base.text import name_key
+from goldenrod.base.wire import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.catalogue import search
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind

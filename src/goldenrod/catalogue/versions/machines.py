@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import MachinePatch, NestedMachine, NewMachine
 from goldenrod.base.errors import Conflict, Forbidden
+from goldenrod.base.wire import MachinePatch, NestedMachine, NewMachine
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references

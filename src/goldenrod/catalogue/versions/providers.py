@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import NewProvider, ProviderPatch
 from goldenrod.base.text import name_key
+from goldenrod.base.wire import NewProvider, ProviderPatch
 from goldenrod.catalogue import search
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind

@@ -12,9 +12,9 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import exists, literal, select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import NewVersion, VersionPatch
 from goldenrod.base.errors import Conflict, Forbidden, field_problem, unknown_reference
 from goldenrod.base.text import name_key
+from goldenrod.base.wire import NewVersion, VersionPatch
 from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import machines
 from goldenrod.rules import access, resources, summaries

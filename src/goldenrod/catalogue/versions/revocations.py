@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, exists, select
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Conflict, field_problem
 from goldenrod.rules import access, resources, summaries
@@ -45,7 +45,7 @@ def _own() -> Any:
     )
 
 
-def revoke(tx: Tx, actor: Actor, row: Row, body: bodies.Revocation) -> Effect:
+def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     """Revoke a version. Raises BadRequest, PreconditionFailed, Conflict
     (`version_already_revoked`)."""
     reason = deprecation.reason("reason", body.reason)
@@ -99,7 +99,7 @@ def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
     revocation_reach.lift(tx, revocation["id"])
 
 
-def restore(tx: Tx, actor: Actor, row: Row, body: bodies.Restoring) -> Effect:
+def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
     """Lift a version's own revocation and nothing else. Raises Conflict (`version_not_revoked`)."""
     tx.check_match()
     own = tx.first(_own, n=row["n"])

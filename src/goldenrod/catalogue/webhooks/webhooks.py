@@ -24,8 +24,6 @@ from sqlalchemy import (
     select,
 )
 
-from goldenrod.base.answers import EventType
-from goldenrod.base.bodies import NewWebhook, WebhookPatch
 from goldenrod.base.errors import (
     BadRequest,
     Conflict,
@@ -34,6 +32,7 @@ from goldenrod.base.errors import (
     NotFound,
     field_problem,
 )
+from goldenrod.base.wire import EventType, NewWebhook, WebhookPatch
 from goldenrod.catalogue.webhooks import http_sender, outbox, payloads
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind

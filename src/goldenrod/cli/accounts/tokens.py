@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import typer
 
-from goldenrod.base import bodies, clock, decode
+from goldenrod.base import clock, decode, wire
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Conflict
 from goldenrod.catalogue.accounts import tokens, users
@@ -49,7 +49,7 @@ def create_token(
         if not owner["active"]:
             raise Conflict(f"{owner['username']} is disabled: their tokens do nothing.")
         body = {"name": name, "scope": scope.value, "expires": _expiry(expires, tx.now)}
-        new = decode.convert(body, bodies.NewToken)
+        new = decode.convert(body, wire.NewToken)
         token_id, secret = tokens.insert_token(tx, CONSOLE, owner["id"], new)
     output.say(secret)
     output.note(f"Token {token_id} of {owner['username']}, scope {scope.value}.")

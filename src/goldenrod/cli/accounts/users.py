@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.accounts import users as people
@@ -40,7 +40,7 @@ def create_user(
     if password_stdin:
         body["password"] = _password()
     with opened() as db, db.write() as tx:
-        made = people.create_user(tx, CONSOLE, decode.convert(body, bodies.NewUser))
+        made = people.create_user(tx, CONSOLE, decode.convert(body, wire.NewUser))
         user = json.loads(people.get_user(tx, CONSOLE, made.key))
     _say(user, f"User {user['username']} is added.", as_json)
 
@@ -84,7 +84,7 @@ def create_group(
     """Add a group."""
     body = {"name": name, "users": users, "leaders": leaders}
     with opened() as db, db.write() as tx:
-        made = groups.create_group(tx, CONSOLE, decode.convert(body, bodies.NewGroup))
+        made = groups.create_group(tx, CONSOLE, decode.convert(body, wire.NewGroup))
         group = json.loads(groups.get_group(tx, CONSOLE, made.key))
     _say(group, f"Group {group['name']} is added.", as_json)
 
@@ -134,7 +134,7 @@ def _ids(users: list[Thing]) -> set[int]:
 def _edited(tx: Tx, group: Thing, users: set[int], new_leaders: set[int]) -> Thing:
     """The group with exactly these users in it; leaders who left lead no more."""
     leaders = (_ids(group["leaders"]) | new_leaders) & users
-    patch = bodies.GroupPatch(users=[*sorted(users)], leaders=[*sorted(leaders)])
+    patch = wire.GroupPatch(users=[*sorted(users)], leaders=[*sorted(leaders)])
     key = str(group["id"])
     groups.edit_group(tx, CONSOLE, groups.group_for_change(tx, CONSOLE, key), patch)
     return dict(json.loads(groups.get_group(tx, CONSOLE, key)))

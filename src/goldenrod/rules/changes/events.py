@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, get_args
 
 from sqlalchemy import String, func, or_, select
 
-from goldenrod.base.answers import EventType
 from goldenrod.base.clock import END_OF_TIME, Instant, later
+from goldenrod.base.wire import EventType
 from goldenrod.rules.changes.mutations import new_uuid
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx

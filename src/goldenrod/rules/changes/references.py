@@ -11,9 +11,9 @@ from typing import Any
 from msgspec import UNSET
 from sqlalchemy import Table, or_, select
 
-from goldenrod.base.bodies import Reference
 from goldenrod.base.errors import unknown_reference
 from goldenrod.base.text import sought_key
+from goldenrod.base.wire import Reference
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema

@@ -10,8 +10,8 @@ from msgspec import UNSET
 from sqlalchemy import select
 
 from goldenrod.base import decode
-from goldenrod.base.bodies import Deprecation
 from goldenrod.base.errors import field_problem
+from goldenrod.base.wire import NewDeprecation
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import references
 from goldenrod.store import schema
@@ -25,7 +25,7 @@ def _id_of() -> Any:
     return select(schema.versions.c.id).where(schema.versions.c.n == param("n", Key))
 
 
-def columns(tx: Tx, actor: Actor, row: Row | None, given: Deprecation | None) -> Row:
+def columns(tx: Tx, actor: Actor, row: Row | None, given: NewDeprecation | None) -> Row:
     """The columns of a version that a body's deprecation gives; `row` is the version as it is.
 
     Raises BadRequest.
@@ -44,7 +44,7 @@ def columns(tx: Tx, actor: Actor, row: Row | None, given: Deprecation | None) ->
     return after
 
 
-def _replacement(tx: Tx, actor: Actor, present: int | None, given: Deprecation) -> int | None:
+def _replacement(tx: Tx, actor: Actor, present: int | None, given: NewDeprecation) -> int | None:
     ref = given.replacement
     if ref is None or ref is UNSET:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, convert
 from msgspec.json import Decoder
 
-from goldenrod.base import bodies, clock
+from goldenrod.base import clock, wire
 from goldenrod.base.errors import BadRequest, FieldError
 from goldenrod.base.numbers import whole_number
 from goldenrod.catalogue.channels import assign, channels, lookup
@@ -97,7 +97,7 @@ def put_channel(request: Request, key: str, name: str) -> Response:
         image, channel = assign.channel_for_assigning(tx, actor, key, name)
         there = channel is not None and not channel["hidden"]
         request.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
-        body = request.body(bodies.Assignment)
+        body = request.body(wire.NewAssignment)
         request.no_arguments()
         new = assign.assign(tx, actor, image, channel, name, body)
         return one(channels.get_channel(tx, actor, key, name), 201 if new else 200)
@@ -109,7 +109,7 @@ def patch_channel(request: Request, key: str, name: str) -> Response:
         row = channels.channel_for_change(tx, actor, key, name)
         current = channels.get_channel(tx, actor, key, name)
         request.expect(tx, current)
-        patch = request.patch(bodies.ChannelPatch, json.loads(current))
+        patch = request.patch(wire.ChannelPatch, json.loads(current))
         request.no_arguments()
         assign.edit_channel(tx, actor, row, patch)
         return one(channels.get_channel(tx, actor, key, name))
@@ -181,7 +181,7 @@ def look_up_one(request: Request) -> Response:
         identifier = given.get("identifier", "")
         if not 0 < len(identifier) <= lookup.MOST_CHARACTERS:
             raise _wrong("identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters.")
-        asked = bodies.Running(identifier=identifier, provider=given.get("provider"))
+        asked = wire.Running(identifier=identifier, provider=given.get("provider"))
         return one(written(lookup.look_up(tx, actor, [asked])))
 
 
@@ -189,19 +189,19 @@ def look_up_many(request: Request) -> Response:
     """POST up to a thousand ids; it changes nothing, and needs no credentials."""
     with request.read() as (_, _actor):
         request.no_arguments()
-    body = request.body(bodies.Lookup)
+    body = request.body(wire.Lookup)
     with request.read() as (tx, actor):
         return Response(200, written(lookup.look_up(tx, actor, body.identifiers)))
 
 
 def revoke(request: Request, key: str) -> Response:
     """POST revokes a version: what changes, or with `dry_run` would."""
-    return _revoking(request, key, bodies.Revocation, revocations.revoke)
+    return _revoking(request, key, wire.Revocation, revocations.revoke)
 
 
 def restore(request: Request, key: str) -> Response:
     """POST lifts a version's own revocation."""
-    return _revoking(request, key, bodies.Restoring, revocations.restore)
+    return _revoking(request, key, wire.Restoring, revocations.restore)
 
 
 def _revoking(

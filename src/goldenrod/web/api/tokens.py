@@ -7,8 +7,8 @@ import json
 
 from msgspec import UNSET
 
-from goldenrod.base.bodies import NewToken
 from goldenrod.base.errors import Unauthorized, field_problem
+from goldenrod.base.wire import NewToken
 from goldenrod.catalogue.accounts import password_sign_in, tokens
 from goldenrod.web.api.handlers import without_idempotency
 from goldenrod.web.authenticate import check_password, client_address

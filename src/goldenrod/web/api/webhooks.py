@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from goldenrod.base.bodies import NewWebhook, WebhookPatch
 from goldenrod.base.errors import BadRequest, Problem
+from goldenrod.base.wire import NewWebhook, WebhookPatch
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.web.api.handlers import one, without_idempotency
 from goldenrod.web.request import Request, Response, written

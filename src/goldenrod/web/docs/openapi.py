@@ -11,8 +11,8 @@ from typing import Any
 from apispec import APISpec
 
 from goldenrod import __version__
-from goldenrod.base import answers, errors
-from goldenrod.base.bodies import NewToken
+from goldenrod.base import errors, wire
+from goldenrod.base.wire import NewToken
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs import examples
 from goldenrod.web.docs.params import FOR_A_SECRET, headers, of_path, of_query, tag_of
@@ -184,9 +184,9 @@ def _success(route: Route, status: int, components: Components) -> Schema:
     paged = route.lists is not None
     schema = components.page_ref(route.answers) if paged else components.ref(route.answers)
     media: Schema = {"schema": schema}
-    if route.answers is answers.Version:
+    if route.answers is wire.Version:
         media["example"] = examples.COLLECTION
-    if route.answers is answers.SingleVersion:
+    if route.answers is wire.SingleVersion:
         media["example"] = examples.VERSION
     tagged = route.method != "POST" or status == 201
     headers = ["ETag"] * (tagged and route.takes not in FOR_A_SECRET)
@@ -215,5 +215,5 @@ def _problem(kind: type[errors.Problem], components: Components) -> Schema:
         "headers": {
             name: {"$ref": f"#/components/headers/{name}"} for name in headers.get(kind.status, [])
         },
-        "content": {PROBLEM: {"schema": components.ref(answers.ProblemDocument)}},
+        "content": {PROBLEM: {"schema": components.ref(wire.ProblemDocument)}},
     }

@@ -5,7 +5,7 @@ All of it is read from the route and its `Listing`; `openapi.py` puts it into th
 
 import re
 
-from goldenrod.base.bodies import NewToken, NewWebhook
+from goldenrod.base.wire import NewToken, NewWebhook
 from goldenrod.catalogue.channels.channels import NAME
 from goldenrod.catalogue.channels.lookup import MOST_CHARACTERS
 from goldenrod.catalogue.versions.lineage.lineage import DIRECTIONS, MOST_DEPTH

@@ -5,14 +5,12 @@ Every type of `base/answers.py` and `base/bodies.py` that a route names becomes 
 both have one of the same name, the answer's is called `…Answer`.
 """
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from goldenrod.base import answers, bodies
+from goldenrod.base import wire
 from goldenrod.web.api.routes import Route
 from goldenrod.web.request import COMPUTED
 
@@ -33,7 +31,13 @@ _SLUG = {
     "maxLength": 64,
 }
 
-_QUALIFIED = re.compile(r"goldenrod\.base\.(answers|bodies|lifecycle_answers)\.(\w+)")
+_REQUEST_TYPES = {
+    name
+    for name, of in vars(wire).items()
+    if isinstance(of, type) and issubclass(of, msgspec.Struct)
+    if of.__struct_config__.forbid_unknown_fields
+}
+"""The types of request bodies: only these refuse unknown fields."""
 
 
 def named(*forms: str) -> Schema:
@@ -47,15 +51,14 @@ class Components:
     def __init__(self, routes: tuple[Route, ...]) -> None:
         types = {of for route in routes for of in (route.answers, route.takes) if of}
         ordered = sorted(
-            types | {answers.ProblemDocument}, key=lambda of: (of.__module__, of.__name__)
+            types | {wire.ProblemDocument}, key=lambda of: (of.__module__, of.__name__)
         )
         refs, schemas = msgspec.json.schema_components(ordered, ref_template=REF)
         self._refs = {
-            of: _renamed(ref)["$ref"].rpartition("/")[2]
-            for of, ref in zip(ordered, refs, strict=True)
+            of: ref["$ref"].rpartition("/")[2] for of, ref in zip(ordered, refs, strict=True)
         }
-        self.schemas: dict[str, Schema] = _renamed(schemas)
-        for name in self.schemas.keys() & vars(bodies).keys():
+        self.schemas: dict[str, Schema] = schemas
+        for name in self.schemas.keys() & _REQUEST_TYPES:
             fields = self.schemas[name]["properties"]
             self.schemas[name]["properties"] = {
                 field: _SLUG if field == "slug" else _only_text(of) for field, of in fields.items()
@@ -87,13 +90,6 @@ class Components:
             "required": ["count", "next", "previous", "results"],
         }
         return {"$ref": REF.format(name=name)}
-
-
-def _renamed(schemas: Any) -> Any:
-    def name(found: re.Match[str]) -> str:
-        return found[2] if found[1] == "bodies" else f"{found[2]}Answer"
-
-    return json.loads(_QUALIFIED.sub(name, json.dumps(schemas)))
 
 
 def _only_text(schema: Any) -> Any:

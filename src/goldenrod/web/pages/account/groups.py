@@ -5,7 +5,7 @@ exact username; staff make groups, name leaders, rename and remove.
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem, field_problem
 from goldenrod.base.numbers import are_digits
 from goldenrod.catalogue.accounts import groups
@@ -82,7 +82,7 @@ def add_members(visit: Visit, key: str) -> Page:
             given: list[Any] = [*visit.form.words("users"), *_given_ids(visit)]
             if not given:
                 raise field_problem("users", "takes at least one username")
-            patch = bodies.GroupPatch(users=[*given, *_ids(group["users"])])
+            patch = wire.GroupPatch(users=[*given, *_ids(group["users"])])
             if actor.rules_all and visit.form.on("leader"):
                 patch.leaders = [*given, *_ids(group["leaders"])]
             groups.edit_group(tx, actor, row, patch)
@@ -110,7 +110,7 @@ def remove_members(visit: Visit, key: str) -> Page:
         with visit.change() as (tx, actor):
             row, group = _taken(tx, actor, key)
             gone = {*_given_ids(visit)} & {*_ids(group["users"])}
-            patch = bodies.GroupPatch(users=[i for i in _ids(group["users"]) if i not in gone])
+            patch = wire.GroupPatch(users=[i for i in _ids(group["users"]) if i not in gone])
             led = gone & {*_ids(group["leaders"])}
             if led and actor.rules_all:
                 patch.leaders = [i for i in _ids(group["leaders"]) if i not in gone]
@@ -135,7 +135,7 @@ def set_leader(visit: Visit, key: str) -> Page:
         given, leads = {*_given_ids(visit)}, visit.form.on("leads")
         before = {*_ids(group["leaders"])}
         leaders = before | given if leads else before - given
-        groups.edit_group(tx, actor, row, bodies.GroupPatch(leaders=[*sorted(leaders)]))
+        groups.edit_group(tx, actor, row, wire.GroupPatch(leaders=[*sorted(leaders)]))
         after = json.loads(groups.get_group(tx, actor, key))
     names = _names(after["users"], given)
     back = {"ids": _written(given)} | ({} if leads else {"leads": "on"})
@@ -152,7 +152,7 @@ def rename_group(visit: Visit, key: str) -> Page:
         with visit.change() as (tx, actor):
             row, group = _taken(tx, actor, key)
             name = decode.name("name", visit.form.get("name"))
-            groups.edit_group(tx, actor, row, bodies.GroupPatch(name=name))
+            groups.edit_group(tx, actor, row, wire.GroupPatch(name=name))
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
     undo = Undo(urls.group(group, "name"), {"name": group["name"]})

@@ -4,7 +4,7 @@ making it, and stands nowhere else: in no address, no cookie, and no page that a
 
 import json
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.clock import later
 from goldenrod.base.errors import Problem, field_problem
 from goldenrod.catalogue.accounts import tokens
@@ -57,7 +57,7 @@ def create_token(visit: Visit) -> Page:
     return visit.page("account/token_created.html", 201, made=token, secret=secret)
 
 
-def _asked(visit: Visit, tx: Tx) -> bodies.NewToken:
+def _asked(visit: Visit, tx: Tx) -> wire.NewToken:
     days = visit.form.get("days")
     if days not in dict(DAYS):
         raise field_problem("days", "choose one of the list")
@@ -66,7 +66,7 @@ def _asked(visit: Visit, tx: Tx) -> bodies.NewToken:
         "scope": visit.form.get("scope"),
         "expires": later(tx.now, days=int(days)) if days else None,
     }
-    return decode.convert(body, bodies.NewToken)
+    return decode.convert(body, wire.NewToken)
 
 
 def show_revoke(visit: Visit, key: str) -> Page:

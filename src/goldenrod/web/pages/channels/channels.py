@@ -4,7 +4,7 @@ rolling back, who sees it, what it requires."""
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import (
     Conflict,
     FieldError,
@@ -215,7 +215,7 @@ def _assign(
         "reason": form.get("reason").strip() or None,
         "override": form.on("override"),
     }
-    body = decode.convert(given, bodies.Assignment)
+    body = decode.convert(given, wire.NewAssignment)
     promoting.assign(tx, actor, row, channel, name, body)
     return before, _channel(tx, actor, image, name)
 
@@ -300,7 +300,7 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
             row = channels.channel_for_change(tx, actor, slug, name)
             channel = _channel(tx, actor, image, name)
             tx.expect(visit.form.get("etag") or None, _config_etag(channel))
-            patch = decode.convert(_configured(visit.form), bodies.ChannelPatch)
+            patch = decode.convert(_configured(visit.form), wire.ChannelPatch)
             promoting.edit_channel(tx, actor, row, patch)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import NotFound, Problem
 from goldenrod.catalogue.images import images, tags
 from goldenrod.catalogue.versions import impact
@@ -81,7 +81,7 @@ def create(visit: Visit) -> Page:
     try:
         with visit.change() as (tx, actor):
             actor.require_write()
-            body = decode.convert(fields.given(NEW, visit.form, {}), bodies.NewImage)
+            body = decode.convert(fields.given(NEW, visit.form, {}), wire.NewImage)
             made = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
             image = json.loads(images.get_image(tx, actor, made.key))
     except REFUSALS as problem:
@@ -139,7 +139,7 @@ def edit(visit: Visit, slug: str) -> Page:
             now = fields.shown(those, image)
             visit.expect(tx, json.dumps(now))
             given = fields.given(those, visit.form, now)
-            images.edit_image(tx, actor, row, decode.convert(given, bodies.ImagePatch))
+            images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
             tx.check_match()
             after = _still_seen(tx, actor, row["id"])
     except REFUSALS as problem:
@@ -204,7 +204,7 @@ def show_restore(visit: Visit, slug: str) -> Page:
     with visit.trial() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         before = offer_changes.offers(tx, actor, image)
-        images.edit_image(tx, actor, row, bodies.ImagePatch(end_date=None))
+        images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
         moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
         open_ = _open_versions(tx, actor, image)
         standing = impact.machines_of_image(tx, actor, row["id"])
@@ -224,6 +224,6 @@ def restore(visit: Visit, slug: str) -> Page:
     """POST /images/{slug}/restore: without an end_date again, or with the one that it had."""
     with visit.change() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
-        patch = bodies.ImagePatch(end_date=visit.form.get("end_date") or None)
+        patch = wire.ImagePatch(end_date=visit.form.get("end_date") or None)
         images.edit_image(tx, actor, row, patch)
     return visit.redirect(urls.image(image), done=f"{image['name']} is back.")

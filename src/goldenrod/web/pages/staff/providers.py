@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem, field_problem
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import machines, providers
@@ -109,7 +109,7 @@ def create_provider(visit: Visit) -> Page:
     """POST /staff/providers/new."""
     try:
         with change(visit) as (tx, actor):
-            body = decode.convert(_named(_provider_asked(visit)), bodies.NewProvider)
+            body = decode.convert(_named(_provider_asked(visit)), wire.NewProvider)
             made = providers.create_provider(tx, actor, body)
             provider = json.loads(providers.get_provider(tx, actor, made.key))
     except REFUSALS as problem:
@@ -145,7 +145,7 @@ def edit_provider(visit: Visit, key: str) -> Page:
             current = providers.get_provider(tx, actor, key)
             visit.expect(tx, current)
             asked = _named(_provider_asked(visit, json.loads(current)))
-            patch = decode.convert(asked, bodies.ProviderPatch)
+            patch = decode.convert(asked, wire.ProviderPatch)
             providers.edit_provider(tx, actor, row, patch)
             provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
     except REFUSALS as problem:
@@ -194,7 +194,7 @@ def restore_provider(visit: Visit, key: str) -> Page:
     with change(visit) as (tx, actor):
         row = providers.provider_for_change(tx, actor, key)
         end = _instant(visit.form.get("end_date"))
-        providers.edit_provider(tx, actor, row, bodies.ProviderPatch(end_date=end))
+        providers.edit_provider(tx, actor, row, wire.ProviderPatch(end_date=end))
         provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
     return visit.redirect(_providers(provider), done=f"{provider['name']} is there again.")
 
@@ -236,7 +236,7 @@ def create_identity(visit: Visit) -> Page:
         with change(visit) as (tx, actor):
             for name in asked:
                 _named(asked, name)
-            body = decode.convert(asked, bodies.NewIdentity)
+            body = decode.convert(asked, wire.NewIdentity)
             made = identities.create_identity(tx, actor, body)
             identity = json.loads(identities.get_identity(tx, actor, made.key))
     except REFUSALS as problem:
@@ -269,7 +269,7 @@ def edit_identity(visit: Visit, key: str) -> Page:
         with change(visit) as (tx, actor):
             row = identities.identity_for_change(tx, actor, key)
             visit.expect(tx, identities.get_identity(tx, actor, key))
-            patch = bodies.IdentityPatch(key=decode.name("key", visit.form.get("key")))
+            patch = wire.IdentityPatch(key=decode.name("key", visit.form.get("key")))
             identities.edit_identity(tx, actor, row, patch)
     except REFUSALS as problem:
         return _identity_again(visit, key, refused(problem))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import NotFound, Problem
 from goldenrod.catalogue.accounts import groups, identities, users
 from goldenrod.catalogue.images import tags
@@ -84,7 +84,7 @@ def create_group(visit: Visit) -> Page:
     """POST /staff/groups."""
     try:
         with change(visit) as (tx, actor):
-            body = bodies.NewGroup(
+            body = wire.NewGroup(
                 name=decode.name("name", visit.form.get("name")),
                 users=[*visit.form.words("users")],
                 leaders=[*visit.form.words("leaders")],

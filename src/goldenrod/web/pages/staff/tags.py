@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.images import images, tags
 from goldenrod.rules import resources
@@ -53,7 +53,7 @@ def edit_tag(visit: Visit, key: str) -> Page:
             row = tags.tag_for_change(tx, actor, key)
             visit.expect(tx, tags.get_tag(tx, actor, key))
             name = decode.name("name", visit.form.get("name"))
-            patch = bodies.TagPatch(name=name, description=visit.form.get("description"))
+            patch = wire.TagPatch(name=name, description=visit.form.get("description"))
             tags.edit_tag(tx, actor, row, patch)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))

@@ -6,7 +6,7 @@ What one would take from oneself is not offered: no member of staff can lock the
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem, field_problem
 from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, users
 from goldenrod.catalogue.images import images
@@ -61,7 +61,7 @@ def create_user(visit: Visit) -> Page:
                 "is_staff": visit.form.on("is_staff"),
                 "password": visit.form.get("password") or None,
             }
-            made = users.create_user(tx, actor, decode.convert(asked, bodies.NewUser))
+            made = users.create_user(tx, actor, decode.convert(asked, wire.NewUser))
             user = json.loads(users.get_user(tx, actor, made.key))
     except REFUSALS as problem:
         return _new(visit, visit.form, refused(problem))
@@ -107,7 +107,7 @@ def _owned(tx: Tx, actor: Actor, user: User) -> int:
     return images.list_images(tx, actor, paging.parse(images.LIST, asked)).count
 
 
-def _edit(tx: Tx, actor: Actor, key: str, patch: bodies.UserPatch) -> User:
+def _edit(tx: Tx, actor: Actor, key: str, patch: wire.UserPatch) -> User:
     users.edit_user(tx, actor, users.user_for_change(tx, actor, key), patch)
     user: User = json.loads(users.get_user(tx, actor, key))
     return user
@@ -117,7 +117,7 @@ def set_staff(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/staff: gives staff's rights, or takes them."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
-        user = _edit(tx, actor, key, bodies.UserPatch(is_staff=on))
+        user = _edit(tx, actor, key, wire.UserPatch(is_staff=on))
     verb = "is" if on else "is no longer"
     undo = Undo(_page(user, "staff"), {} if on else {"on": "on"})
     return visit.redirect(_page(user), done=f"{user['username']} {verb} staff.", undo=undo)
@@ -144,7 +144,7 @@ def set_active(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/active: disables, or lets in again."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
-        user = _edit(tx, actor, key, bodies.UserPatch(active=on))
+        user = _edit(tx, actor, key, wire.UserPatch(active=on))
     said = "may sign in again." if on else "is disabled."
     undo = Undo(_page(user, "active"), {} if on else {"on": "on"})
     return visit.redirect(_page(user), done=f"{user['username']} {said}", undo=undo)
@@ -158,7 +158,7 @@ def set_password(visit: Visit, key: str) -> Page:
             if not given and not visit.form.on("none"):
                 raise field_problem("password", "is required")
             asked = {"password": None if visit.form.on("none") else given}
-            user = _edit(tx, actor, key, decode.convert(asked, bodies.UserPatch))
+            user = _edit(tx, actor, key, decode.convert(asked, wire.UserPatch))
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
     said = "has a new password" if asked["password"] else "has no password any more"

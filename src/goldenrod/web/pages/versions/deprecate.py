@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Forbidden, Problem
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import publish, versions
@@ -33,9 +33,9 @@ def _page(
         image = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
         before = offer_changes.offers(tx, actor, image)
         if version["deprecation"] is None:
-            tried = bodies.VersionPatch(deprecation=bodies.Deprecation())
+            tried = wire.VersionPatch(deprecation=wire.NewDeprecation())
         else:
-            tried = bodies.VersionPatch(deprecation=None)
+            tried = wire.VersionPatch(deprecation=None)
         publish.edit_version(tx, actor, row, tried)
         moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
     warned = [
@@ -77,7 +77,7 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
             visit.expect(tx, json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
             given = None if clear else _given(tx, actor, version, visit.form)
-            patch = decode.convert({"deprecation": given}, bodies.VersionPatch)
+            patch = decode.convert({"deprecation": given}, wire.VersionPatch)
             publish.edit_version(tx, actor, row, patch)
             after = json.loads(versions.get_version(tx, actor, version["id"]))
     except REFUSALS as problem:

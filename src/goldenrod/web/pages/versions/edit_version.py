@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import history, impact, publish, revocations, versions
@@ -96,7 +96,7 @@ def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[
     given = version_fields.resolved(tx, actor, version["image"], given)
     if visit.form.on("allow_revoked_parent"):
         given["allow_revoked_parent"] = True
-    publish.edit_version(tx, actor, row, decode.convert(given, bodies.VersionPatch))
+    publish.edit_version(tx, actor, row, decode.convert(given, wire.VersionPatch))
     return given
 
 
@@ -172,12 +172,12 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
         image = _image(tx, actor, version)
         if version["end_date"] and version["end_date"] <= tx.now:
             before = offer_changes.offers(tx, actor, image)
-            publish.edit_version(tx, actor, row, bodies.VersionPatch(end_date=None))
+            publish.edit_version(tx, actor, row, wire.VersionPatch(end_date=None))
             moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
     with visit.trial() as (tx, actor):
         row = versions.version_for_change(tx, actor, version["id"])
         try:
-            lifted = revocations.restore(tx, actor, row, bodies.Restoring(dry_run=True))
+            lifted = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))
             effect = revocations.shown(tx, actor, lifted, dry_run=True) | {"stops": False}
         except Conflict as none:
             refusal = none
@@ -199,10 +199,10 @@ def restore(visit: Visit, slug: str, name: str) -> Page:
             row, version = references.version_for_change(tx, actor, slug, name)
             ended = visit.form.get("what") == "end"
             if ended:
-                patch = bodies.VersionPatch(end_date=visit.form.get("end_date") or None)
+                patch = wire.VersionPatch(end_date=visit.form.get("end_date") or None)
                 publish.edit_version(tx, actor, row, patch)
             else:
-                revocations.restore(tx, actor, row, bodies.Restoring())
+                revocations.restore(tx, actor, row, wire.Restoring())
             after = json.loads(versions.get_version(tx, actor, version["id"]))
     except Conflict as problem:
         return _restore_page(visit, slug, name, problem)

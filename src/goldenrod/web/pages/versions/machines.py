@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 from goldenrod.catalogue.versions import machines
 from goldenrod.rules.access import Actor
@@ -78,7 +78,7 @@ def _place(form: Form, tx: Tx, actor: Actor, version: Thing) -> Created:
     given |= {name: form.get(name).strip() for name in ("architecture", "checksum")}
     given |= {name: fields.instant(form.get(name)) for name in ("start_date", "end_date")}
     given |= {"size_gb": fields.whole("size_gb", form.get("size_gb")), "version": version["id"]}
-    return machines.create_machine(tx, actor, decode.convert(given, bodies.NewMachine))
+    return machines.create_machine(tx, actor, decode.convert(given, wire.NewMachine))
 
 
 def _beside(problem: Problem) -> Problem:
@@ -108,7 +108,7 @@ def restore(visit: Visit, slug: str, name: str, machine: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, version, taken = _take(tx, actor, slug, name, machine)
-            patch = bodies.MachinePatch(end_date=visit.form.get("end_date") or None)
+            patch = wire.MachinePatch(end_date=visit.form.get("end_date") or None)
             machines.edit_machine(tx, actor, row, patch)
     except Conflict as problem:
         return _page(visit, slug, name, Form.of(), _beside(problem))

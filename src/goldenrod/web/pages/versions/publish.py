@@ -4,7 +4,7 @@ import json
 import uuid
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules.access import Actor
@@ -86,7 +86,7 @@ def _create(visit: Visit, tx: Tx, actor: Actor, image: Thing) -> Created:
     given |= {"image": image["id"], "machines": version_fields.machines(visit.form)}
     given["allow_revoked_parent"] = visit.form.on("allow_revoked_parent")
     given.setdefault("name", "")
-    return publish.create_version(tx, actor, decode.convert(given, bodies.NewVersion))
+    return publish.create_version(tx, actor, decode.convert(given, wire.NewVersion))
 
 
 def _left(left: Thing | None, version: Thing) -> str:

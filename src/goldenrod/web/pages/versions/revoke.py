@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.versions import impact, revocations
 from goldenrod.catalogue.versions.lineage import lineage
@@ -71,7 +71,7 @@ def _page(
     )
 
 
-def _body(form: Form, *, dry: bool = False) -> bodies.Revocation:
+def _body(form: Form, *, dry: bool = False) -> wire.Revocation:
     """What the form asks for; tried without a reason, too. Raises BadRequest."""
     at = fields.instant(form.get("at")) if form.get("when") == "then" else None
     given = {
@@ -80,7 +80,7 @@ def _body(form: Form, *, dry: bool = False) -> bodies.Revocation:
         "descendants": form.on("descendants"),
         "roll_back_channels": form.on("roll_back_channels"),
     }
-    return decode.convert(given, bodies.Revocation)
+    return decode.convert(given, wire.Revocation)
 
 
 def _shown(effect: Thing, form: Form) -> str:

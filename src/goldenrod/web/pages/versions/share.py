@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import BadRequest, Problem, field_problem
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import publish, versions
@@ -46,7 +46,7 @@ def share(visit: Visit, slug: str, name: str) -> Page:
             row, version = references.version_for_change(tx, actor, slug, name)
             held = {group["id"]: group["name"] for group in version["membership"]}
             wanted = _wanted(visit.form, held)
-            patch = decode.convert({"membership": wanted}, bodies.VersionPatch)
+            patch = decode.convert({"membership": wanted}, wire.VersionPatch)
             publish.edit_version(tx, actor, row, patch)
             now = _groups(tx, actor, version)
     except BadRequest as problem:

@@ -7,7 +7,7 @@ name is looked up outside any transaction, once it is known that the visitor may
 import json
 from typing import Any
 
-from goldenrod.base import bodies, decode
+from goldenrod.base import decode, wire
 from goldenrod.base.errors import BadRequest, Forbidden, Problem, field_problem
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.webhooks import webhooks
@@ -100,7 +100,7 @@ def _create(visit: Visit, slug: str | None) -> Page:
         image = _image(tx, actor, slug)
     try:
         asked = {**_asked(visit), "image": image and image["id"]}
-        body = decode.convert(asked, bodies.NewWebhook)
+        body = decode.convert(asked, wire.NewWebhook)
         refusal = _refusal_of(visit, body.target)
         with visit.change() as (tx, actor):
             _image(tx, actor, slug)
@@ -178,7 +178,7 @@ def edit_webhook(visit: Visit, key: str) -> Page:
         webhooks.webhook_for_editing(tx, actor, key)
         before = json.loads(webhooks.get_webhook(tx, actor, key))
     try:
-        patch = decode.convert(_asked(visit), bodies.WebhookPatch)
+        patch = decode.convert(_asked(visit), wire.WebhookPatch)
         moved = patch.target != before["target"]
         refusal = _refusal_of(visit, patch.target) if moved else None
         with visit.change() as (tx, actor):
@@ -195,7 +195,7 @@ def switch_webhook(visit: Visit, key: str) -> Page:
     on = visit.form.on("active")
     with visit.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
-        webhooks.edit_webhook(tx, actor, row, bodies.WebhookPatch(active=on), None)
+        webhooks.edit_webhook(tx, actor, row, wire.WebhookPatch(active=on), None)
         hook = json.loads(webhooks.get_webhook(tx, actor, key))
     return visit.redirect(
         urls.webhook(hook),

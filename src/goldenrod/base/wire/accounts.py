@@ -1,0 +1,158 @@
+"""Users, groups, identities and tokens: what requests carry and what answers hold."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from goldenrod.base.wire.common import (
+    Label,
+    Moment,
+    Name,
+    Password,
+    ProviderSummary,
+    Ref,
+    Refs,
+    UserSummary,
+    Uuid,
+    When,
+)
+
+Scope = Literal["read", "write", "admin"]
+
+
+class Group(Struct):
+    """A group of users; `personal` ones belong to one user for good."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    name: str
+    users: list[UserSummary]
+    leaders: list[UserSummary]
+    personal: bool
+    start_date: Moment
+
+
+class User(Struct):
+    """A user; `is_staff` shows to staff and to the user."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    username: str
+    is_staff: bool
+    active: bool
+    start_date: Moment
+
+
+class Identity(Struct):
+    """A user's account on a provider."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    user: UserSummary
+    provider: ProviderSummary
+    key: str
+    start_date: Moment
+
+
+class Token(Struct):
+    """A token; its secret is in the answer to POST only."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    name: str
+    scope: Scope
+    created: Moment
+    expires: Moment | None
+    last_used: Moment | None
+    user: UserSummary
+    revoked_at: Moment | None
+
+
+class NewTokenAnswer(Struct):
+    """A new token, with its secret, shown this once."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    name: str
+    scope: Scope
+    created: Moment
+    expires: Moment | None
+    last_used: Moment | None
+    token: str
+
+
+class NewGroup(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /groups."""
+
+    name: Name
+    users: Refs = []
+    leaders: Refs = []
+
+
+class GroupPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /groups/{id}."""
+
+    name: Name | UnsetType = UNSET
+    users: Refs | UnsetType = UNSET
+    leaders: Refs | UnsetType = UNSET
+
+
+class NewUser(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /users; without a password the user signs in with tokens only."""
+
+    username: Name
+    password: Password | None = None
+    is_staff: bool = False
+    active: bool = True
+
+
+class UserPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /users/{id}."""
+
+    is_staff: bool | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    password: Password | None | UnsetType = UNSET
+
+
+class NewIdentity(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /identities."""
+
+    user: Ref
+    provider: Ref
+    key: Name
+
+
+class IdentityPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /identities/{id}."""
+
+    key: Name | UnsetType = UNSET
+
+
+class NewToken(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /tokens: with username and password, or with a token of the scope admin."""
+
+    username: Name | UnsetType = UNSET
+    password: Annotated[str, Meta(max_length=1024)] | UnsetType = UNSET
+    name: Label = ""
+    scope: Scope = "write"
+    expires: When | None = None
+
+
+class SecurityEvent(Struct):
+    """A sign-in, a failure, a refusal, a token or an export; `count` times since `at`. `user` is null
+    for nobody known and for the console."""
+
+    sequence: int
+    at: Moment
+    last_at: Moment
+    kind: str
+    user: UserSummary | None
+    via: str
+    address: str | None
+    detail: dict[str, Any]
+    count: int

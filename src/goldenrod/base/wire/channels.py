@@ -1,0 +1,179 @@
+"""Channels, resolving and look-up: what requests carry and what answers hold."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from goldenrod.base.wire.common import (
+    GroupSummary,
+    ImageSummary,
+    MachineSummary,
+    Moment,
+    Name,
+    ProviderSummary,
+    Reason,
+    Ref,
+    Refs,
+    State,
+    UserSummary,
+    Uuid,
+    VersionSummary,
+)
+from goldenrod.base.wire.versions import Deprecation, Revoked
+
+
+class NewAssignment(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PUT /images/{image}/channels/{name}: a version, or null to unassign."""
+
+    version: Ref | None
+    reason: Reason | None = None
+    override: bool = False
+
+
+class NewRequirements(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What assigning to a channel needs: a machine on each of these providers, and `days` since
+    the version first came to that other channel."""
+
+    providers: Refs = []
+    channel: str | None | UnsetType = UNSET
+    days: Annotated[int, Meta(ge=0, le=3650)] | None = None
+
+
+class ChannelPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /images/{image}/channels/{name}."""
+
+    restricted: bool | UnsetType = UNSET
+    groups: Refs | UnsetType = UNSET
+    requires: NewRequirements | None | UnsetType = UNSET
+
+
+class Running(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One machine that was found running; on this provider, where it is said."""
+
+    identifier: Name
+    provider: Ref | None = None
+
+
+class Lookup(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /lookup: at most 1,000 ids."""
+
+    identifiers: Annotated[list[Name | Running], Meta(min_length=1, max_length=1000)]
+
+
+class Stopped(Struct):
+    """The revoked version at which a channel stopped, and why."""
+
+    version: VersionSummary
+    reason: str | None
+
+
+class Requirements(Struct):
+    """What assigning to a channel needs."""
+
+    providers: list[ProviderSummary]
+    channel: str | None
+    days: int | None
+
+
+class Channel(Struct):
+    """A named pointer of an image; its target is computed."""
+
+    name: str
+    url: str
+    image: ImageSummary
+    assigned: VersionSummary | None
+    target: VersionSummary | None
+    stopped: Stopped | None
+    restricted: bool
+    groups: list[GroupSummary]
+    requires: Requirements | None
+
+
+class Assignment(Struct):
+    """What a channel was assigned, when, by whom and why; a null version is an unassignment."""
+
+    sequence: int
+    at: Moment
+    by: UserSummary | None
+    version: VersionSummary | None
+    reason: str | None
+    override: bool
+
+
+class Offer(Struct):
+    """What a channel offers on one provider."""
+
+    provider: ProviderSummary
+    version: VersionSummary
+    machine: MachineSummary
+    deprecation: Deprecation | None
+    revoked: Revoked | None
+
+
+class Resolved(Struct):
+    """The one machine that a channel offers on a provider."""
+
+    image: ImageSummary
+    channel: str
+    provider: ProviderSummary
+    version: VersionSummary
+    machine: MachineSummary
+    deprecation: Deprecation | None
+    revoked: Revoked | None
+
+
+class ResolvedEverywhere(Struct):
+    """What a channel offers, on each provider that has it."""
+
+    image: ImageSummary
+    channel: str
+    results: list[Offer]
+
+
+class ImageName(Struct):
+    """An image in a look-up; of one whose version has ended only these fields."""
+
+    id: int
+    slug: str
+    name: str
+    url: str | UnsetType = UNSET
+    uuid: Uuid | UnsetType = UNSET
+    is_public: bool | UnsetType = UNSET
+    created_by: UserSummary | UnsetType = UNSET
+    end_date: Moment | None | UnsetType = UNSET
+
+
+class Offered(Struct):
+    """What a channel offers instead, on the same provider and architecture."""
+
+    channel: str
+    version: VersionSummary
+    machine: MachineSummary
+
+
+class Match(Struct):
+    """What a running machine is; of what has ended only image, version, state and offers."""
+
+    image: ImageName
+    owner: UserSummary | None
+    version: VersionSummary
+    machine: MachineSummary | None
+    state: State
+    reason: str | None
+    replacement: VersionSummary | None
+    behind: int | None
+    offered: list[Offered]
+
+
+class LookedUp(Struct):
+    """One id of a look-up."""
+
+    identifier: str
+    known: bool
+    matches: list[Match]
+
+
+class LookupAnswer(Struct):
+    """What each id is."""
+
+    results: list[LookedUp]

@@ -1,0 +1,256 @@
+"""Image versions, their attachments, deprecation and revocation: requests and answers."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from goldenrod.base.wire.common import (
+    Cpus,
+    GroupSummary,
+    IdentitySummary,
+    ImageSummary,
+    LicenseSummary,
+    MachineSummary,
+    Moment,
+    Name,
+    OnlyId,
+    Reason,
+    Ref,
+    Refs,
+    ScriptSummary,
+    Size,
+    State,
+    UserSummary,
+    Uuid,
+    VersionSummary,
+    When,
+    Words,
+)
+from goldenrod.base.wire.providers import NestedMachine
+
+
+class Deprecation(Struct):
+    """Since when a version is deprecated, or will be, why, and what to take instead."""
+
+    at: Moment
+    reason: str | None
+    replacement: VersionSummary | None
+
+
+class Revoked(Struct):
+    """The revocation that a version shows; reason and by are null where it is inherited from a
+    version that the reader may not read."""
+
+    at: Moment
+    reason: str | None
+    by: UserSummary | None
+    inherited_from: VersionSummary | None
+
+
+# ── things ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Version(Struct):
+    """An image version: the contract's fields in the contract's order, then ours."""
+
+    id: Uuid
+    parent: VersionSummary | None
+    name: str
+    change_log: str
+    image: ImageSummary
+    machines: list[MachineSummary]
+    allow_imaging: bool
+    licenses: list[LicenseSummary]
+    membership: list[GroupSummary]
+    scripts: list[ScriptSummary]
+    user: UserSummary
+    identity: IdentitySummary | None
+    start_date: Moment
+    end_date: Moment | None
+    url: str
+    doc_object_id: str | None
+    min_cpu: int | None
+    min_mem: int | None
+    state: State
+    deprecation: Deprecation | None
+    revoked: Revoked | None
+    exclude_from_latest: bool
+    stale: bool
+
+
+class SingleVersion(Version):
+    """An image version alone: with how many newer current ones there are, for it and its parent."""
+
+    behind: int
+    parent_behind: int | None
+
+
+class NotInherited(Struct):
+    """What a new version did not take over from its parent."""
+
+    scripts: list[OnlyId]
+    membership: list[GroupSummary]
+
+
+class PublishedVersion(SingleVersion, kw_only=True):
+    """The answer to publishing; with a parent it says what was not inherited."""
+
+    not_inherited: NotInherited | UnsetType = UNSET
+
+
+class VersionLicense(Struct):
+    """A version and a license it needs."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    image_version: VersionSummary
+    license: LicenseSummary
+
+
+class VersionMembership(Struct):
+    """A version and a group it is shared with."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    image_version: VersionSummary
+    group: GroupSummary
+
+
+class VersionScript(Struct):
+    """A version and a boot script it needs."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    image_version: VersionSummary
+    boot_script: ScriptSummary
+
+
+class Change(Struct):
+    """One entry of a version's history."""
+
+    sequence: int
+    at: Moment
+    by: UserSummary | None
+    action: str
+    changes: dict[str, Any]
+
+
+class NewDeprecation(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A version's deprecation: what is absent stays as it is; without `at`, since now."""
+
+    at: When | None | UnsetType = UNSET
+    reason: Reason | None | UnsetType = UNSET
+    replacement: Ref | None | UnsetType = UNSET
+
+
+class NewVersion(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_versions."""
+
+    name: Name
+    image: Ref
+    parent: Ref | None = None
+    change_log: Words = ""
+    allow_imaging: bool = True
+    licenses: Refs | UnsetType = UNSET
+    membership: Refs | UnsetType = UNSET
+    scripts: Refs | UnsetType = UNSET
+    identity: Ref | None = None
+    start_date: When | None = None
+    end_date: When | None = None
+    doc_object_id: Name | None = None
+    min_cpu: Cpus | None = None
+    min_mem: Size | None = None
+    deprecation: NewDeprecation | None = None
+    exclude_from_latest: bool = False
+    allow_revoked_parent: bool = False
+    machines: Annotated[list[NestedMachine], Meta(max_length=500)] = []
+
+
+class VersionPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /image_versions/{id}."""
+
+    name: Name | UnsetType = UNSET
+    change_log: Words | UnsetType = UNSET
+    image: Ref | UnsetType = UNSET
+    parent: Ref | None | UnsetType = UNSET
+    allow_imaging: bool | UnsetType = UNSET
+    licenses: Refs | UnsetType = UNSET
+    membership: Refs | UnsetType = UNSET
+    scripts: Refs | UnsetType = UNSET
+    identity: Ref | None | UnsetType = UNSET
+    start_date: When | UnsetType = UNSET
+    end_date: When | None | UnsetType = UNSET
+    doc_object_id: Name | None | UnsetType = UNSET
+    min_cpu: Cpus | None | UnsetType = UNSET
+    min_mem: Size | None | UnsetType = UNSET
+    deprecation: NewDeprecation | None | UnsetType = UNSET
+    exclude_from_latest: bool | UnsetType = UNSET
+    allow_revoked_parent: bool | UnsetType = UNSET
+
+
+class NewVersionLicense(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_version_licenses."""
+
+    image_version: Ref
+    license: Ref
+
+
+class NewVersionMembership(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_version_memberships."""
+
+    image_version: Ref
+    group: Ref
+
+
+class NewVersionScript(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_version_boot_scripts."""
+
+    image_version: Ref
+    boot_script: Ref
+
+
+class Revocation(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_versions/{id}/revoke."""
+
+    reason: Reason
+    at: When | None = None
+    descendants: bool = False
+    roll_back_channels: bool = True
+    dry_run: bool = False
+
+
+class Restoring(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /image_versions/{id}/restore."""
+
+    dry_run: bool = False
+
+
+class ChangedVersion(Struct):
+    """A version whose state changes."""
+
+    version: VersionSummary
+    before: State
+    after: State
+
+
+class ChangedChannel(Struct):
+    """A channel whose target changes."""
+
+    image: ImageSummary
+    channel: str
+    before: VersionSummary | None
+    after: VersionSummary | None
+
+
+class Effect(Struct):
+    """What revoking or restoring changes at the instant it takes effect: the first 500 of each."""
+
+    dry_run: bool
+    at: Moment
+    versions_count: int
+    versions: list[ChangedVersion]
+    channels_count: int
+    channels: list[ChangedChannel]

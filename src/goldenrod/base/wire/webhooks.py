@@ -1,0 +1,97 @@
+"""Webhooks, their events and deliveries: what requests carry and what answers hold."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from goldenrod.base.wire.common import ImageSummary, Moment, Ref, UserSummary, Uuid
+
+EventType = Literal[
+    "version.published",
+    "version.edited",
+    "version.deprecated",
+    "version.revoked",
+    "version.restored",
+    "version.ended",
+    "channel.assigned",
+    "machine.added",
+    "machine.gone",
+]
+
+
+Target = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        description="an http or https address, without credentials or fragment",
+        extra_json_schema={
+            "pattern": r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[1-9][0-9]{0,4})?"
+            r"([/?][!-\"$-~]*)?$"
+        },
+    ),
+]
+
+
+EventTypes = Annotated[list[EventType], Meta(min_length=1, max_length=20)]
+
+
+class NewWebhook(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /webhooks: for one image, or for all (staff)."""
+
+    target: Target
+    image: Ref | None = None
+    events: EventTypes | UnsetType = UNSET
+    active: bool = True
+
+
+class WebhookPatch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """PATCH /webhooks/{id}."""
+
+    target: Target | UnsetType = UNSET
+    events: EventTypes | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class Webhook(Struct):
+    """Who is told, and where, what happens to an image, or to all (null)."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    image: ImageSummary | None
+    target: str
+    events: list[EventType]
+    active: bool
+    created_by: UserSummary
+    start_date: Moment
+
+
+class WebhookWithSecret(Webhook):
+    """A new webhook, with the secret that its payloads are signed with: shown this once."""
+
+    secret: str
+
+
+class EventTold(Struct):
+    """What a delivery tells."""
+
+    uuid: Uuid
+    type: EventType
+    at: Moment
+
+
+class Delivery(Struct):
+    """One event for one webhook; its uuid is the header webhook-id. One about something that the
+    reader may not read shows as dropped, without event."""
+
+    id: int
+    uuid: Uuid
+    url: str
+    event: EventTold | None
+    state: Literal["waiting", "delivered", "failed", "dropped"]
+    attempts: int
+    next_at: Moment | None
+    last_at: Moment | None
+    last_status: int | None
+    last_error: str | None
