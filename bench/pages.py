@@ -9,7 +9,6 @@ with other things tells the same. The table goes to stdout; none may take more t
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -83,7 +82,7 @@ def large(versions: int) -> Place:
     db = Database(filled.url)
     with db.read() as tx:
         staff = tokens.actor_of_user(tx, _user(tx, WRITER), "admin")
-        slug = json.loads(images.get_image(tx, staff, "1"))["slug"]
+        slug = images.IMAGES.read(tx, staff, "1")["slug"]
     return _place(db, slug, WRITER)
 
 
@@ -98,7 +97,7 @@ def _place(db: Database, slug: str, staff: str) -> Place:
     settings = config.load({})
     with db.write() as tx:
         actor = tokens.actor_of_user(tx, _user(tx, staff), "admin")
-        image = json.loads(images.get_image(tx, actor, slug))
+        image = images.IMAGES.read(tx, actor, slug)
         owner = image["owner"]["username"]
         secrets = {
             who: sessions.create_session(tx, _user(tx, name), settings.session_days)

@@ -22,7 +22,7 @@ def lab(world: World) -> str:
 
 def group(db: Database, world: World) -> dict[str, Any]:
     with db.read() as tx:
-        found: dict[str, Any] = json.loads(groups.get_group(tx, CONSOLE, str(world.groups["lab"])))
+        found: dict[str, Any] = groups.GROUPS.read(tx, CONSOLE, str(world.groups["lab"]))
     return found
 
 
@@ -234,7 +234,7 @@ def test_counts_are_those_that_this_reader_sees(
     visitor.sign_in("bob")
     before = visitor.get(lab).words
     with db.write() as tx:
-        row = images.image_for_change(tx, CONSOLE, "shared-image")
+        row = images.IMAGES.row_for_change(tx, CONSOLE, "shared-image")
         images.edit_image(tx, CONSOLE, row, wire.ImagePatch(end_date=tx.now))
     assert "1 version shared with it" in before
     assert "0 versions shared with it" in visitor.get(lab).words
@@ -243,8 +243,8 @@ def test_counts_are_those_that_this_reader_sees(
 def test_a_personal_group_has_no_page(visitor: Visitor, db: Database, world: World) -> None:
     visitor.sign_in("bob")
     with db.read() as tx:
-        asked = paging.parse(groups.LIST, {"name": ["bob"]})
-        [own] = groups.list_groups(tx, CONSOLE, asked).results
+        asked = paging.parse(groups.GROUPS.listing, {"name": ["bob"]})
+        [own] = groups.GROUPS.page(tx, CONSOLE, asked).results
     address = f"/groups/{json.loads(own)['id']}"
     assert visitor.get(address, follow=False).headers["location"] == "/groups"
     assert address not in visitor.get("/groups").links

@@ -97,7 +97,7 @@ def refused(browser: Visitor, page: PageResponse, status: int = 400) -> str:
 
 def usernames(db: Database) -> list[str]:
     with db.read() as tx:
-        listed = users.list_users(tx, CONSOLE, paging.parse(users.LIST, {}))
+        listed = users.USERS.page(tx, CONSOLE, paging.parse(users.USERS.listing, {}))
     return [json.loads(one)["username"] for one in listed.results]
 
 
@@ -233,7 +233,7 @@ def test_staff_link_an_account_to_who_is_here(
     db: Database, browser: Visitor, provider: Provider, world: World
 ) -> None:
     with db.write() as tx:
-        bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
+        bob = users.USERS.row_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, provider.issuer, "1001")
     assert walk(browser, provider).status == 303
     assert "lab 2 members" in browser.get("/account").words
@@ -244,7 +244,7 @@ def test_the_same_subject_of_another_issuer_is_somebody_else(
     db: Database, browser: Visitor, provider: Provider, world: World
 ) -> None:
     with db.write() as tx:
-        bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
+        bob = users.USERS.row_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, "https://other.example", "1001")
     assert walk(browser, provider).status == 303
     assert "lab" not in browser.get("/account").words
@@ -254,7 +254,7 @@ def test_who_is_disabled_does_not_enter(
     db: Database, browser: Visitor, provider: Provider, world: World
 ) -> None:
     with db.write() as tx:
-        bob = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
+        bob = users.USERS.row_for_change(tx, CONSOLE, str(world.users["bob"]))
         oidc_accounts.link(tx, CONSOLE, bob, provider.issuer, "1001")
         users.edit_user(tx, CONSOLE, bob, wire.UserPatch(active=False))
     assert "disabled" in refused(browser, walk(browser, provider), 403)

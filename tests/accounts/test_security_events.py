@@ -286,7 +286,7 @@ def test_a_disabled_account_is_named_all_the_same(
     db: Database, api: ApiClient, world: World
 ) -> None:
     with db.write() as tx:
-        row = users.user_for_change(tx, CONSOLE, str(world.users["bob"]))
+        row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["bob"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(active=False))
     sign_in(api, "bob", "bob-secret")
     assert told(events(api)[0])[:2] == ("sign_in:failure", "bob")

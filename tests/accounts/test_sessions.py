@@ -78,12 +78,12 @@ def test_it_ends_with_the_account_or_its_password(
 ) -> None:
     alices, bobs = begin(db, world, "alice"), begin(db, world, "bob")
     with db.write() as tx:
-        row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
+        row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["alice"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(**patch))  # type: ignore[arg-type]
     assert speaks_for(db, alices) is None
     assert speaks_for(db, bobs) == "bob"
     with db.write() as tx:
-        row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
+        row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["alice"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(active=True))
     assert speaks_for(db, alices) is None, "enabling an account brings no session back"
 
@@ -91,7 +91,7 @@ def test_it_ends_with_the_account_or_its_password(
 def test_other_changes_of_an_account_leave_it(db: Database, world: World) -> None:
     secret = begin(db, world, "alice")
     with db.write() as tx:
-        row = users.user_for_change(tx, CONSOLE, str(world.users["alice"]))
+        row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["alice"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(is_staff=True))
     assert speaks_for(db, secret) == "alice"
 

@@ -22,7 +22,7 @@ ISSUER = "https://sso.example.org"
 def user(db: Database, name: str) -> dict[str, Any]:
     with db.read() as tx:
         key = users.find_user(tx, name)
-        found: dict[str, Any] = json.loads(users.get_user(tx, CONSOLE, str(key)))
+        found: dict[str, Any] = users.USERS.read(tx, CONSOLE, str(key))
     return found
 
 
@@ -48,7 +48,7 @@ def test_who_is_no_staff_finds_nothing_and_changes_nothing(
     assert "/staff" not in account.links
     token = account.form("/sign-out").fields["token"][0]
     with db.read() as tx:
-        before = users.list_users(tx, CONSOLE, paging.parse(users.LIST, {})).results
+        before = users.USERS.page(tx, CONSOLE, paging.parse(users.USERS.listing, {})).results
     fields = "on=on&is_staff=on&username=x&name=x&password=12345678&issuer=x&subject=x&key=x"
     for route in BELOW:
         path = route.path.replace("{key}", str(world.users[who])).replace("{uuid}", "x")
@@ -56,7 +56,9 @@ def test_who_is_no_staff_finds_nothing_and_changes_nothing(
         page = visitor.ask(route.method, path, body=body)
         assert page.status == 404, route
     with db.read() as tx:
-        assert users.list_users(tx, CONSOLE, paging.parse(users.LIST, {})).results == before
+        assert (
+            users.USERS.page(tx, CONSOLE, paging.parse(users.USERS.listing, {})).results == before
+        )
 
 
 def test_staff_are_led_there(dora: Visitor) -> None:
@@ -293,12 +295,12 @@ def test_a_tag_is_removed_where_no_image_carries_it(
     token = tag.form(address).fields["token"][0]
     assert dora.ask("POST", f"{address}/remove", body=f"token={token}").status == 409
     with db.write() as tx:
-        row = images.image_for_change(tx, CONSOLE, "open-image")
+        row = images.IMAGES.row_for_change(tx, CONSOLE, "open-image")
         images.edit_image(tx, CONSOLE, row, wire.ImagePatch(tags=[]))
     done = dora.submit(dora.get(address), f"{address}/remove")
     assert "The tag open-tag is removed." in done.words
     with db.read() as tx:
-        left = tags.list_tags(tx, CONSOLE, paging.parse(tags.LIST, {})).results
+        left = tags.TAGS.page(tx, CONSOLE, paging.parse(tags.TAGS.listing, {})).results
     assert "open-tag" not in [json.loads(one)["name"] for one in left]
 
 

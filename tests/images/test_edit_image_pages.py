@@ -26,7 +26,7 @@ def edit_as(db: Database, world: World, who: str, slug: str = "open-image", **ch
     """What somebody else does meanwhile."""
     with db.write() as tx:
         actor = world.actor(tx, who)
-        row = images.image_for_change(tx, actor, slug)
+        row = images.IMAGES.row_for_change(tx, actor, slug)
         images.edit_image(tx, actor, row, wire.ImagePatch(**changed))
 
 

@@ -102,7 +102,7 @@ def test_whatever_is_written_the_feed_is_well_formed(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.image_for_change(tx, alice, "open-image")
+        row = images.IMAGES.row_for_change(tx, alice, "open-image")
         patch = wire.ImagePatch(name=f"{HOSTILE}]]>", description=f"\x0b{HOSTILE}\x1b")
         images.edit_image(tx, alice, row, patch)
         log = f"{HOSTILE}\x01\x0c\ufffe ]]> [x](javascript:alert(1)) <![CDATA["

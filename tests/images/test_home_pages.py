@@ -237,7 +237,7 @@ def test_it_says_whether_it_is_good_and_what_to_use_instead(
         newer = publish.create_version(tx, alice, body).key
         image, channel = assign.channel_for_assigning(tx, alice, "open-image", "stable")
         assign.assign(tx, alice, image, channel, "stable", wire.NewAssignment(version=newer))
-        row = versions.version_for_change(tx, alice, world.versions["open"])
+        row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
         revocations.revoke(tx, alice, row, wire.Revocation(reason="It leaks keys."))
     page = visitor.get("/search?q=open-east")
     assert "revoked open image open-1.0" in page.words
@@ -256,7 +256,7 @@ def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
         clock.move(minutes=1)
         with db.write() as tx:
             alice = world.actor(tx, "alice")
-            row = versions.version_for_change(tx, alice, key)
+            row = versions.VERSIONS.row_for_change(tx, alice, key)
             body = wire.Revocation(reason=reason, **more)
             revocations.revoke(tx, alice, row, body)
 
@@ -274,7 +274,7 @@ def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
     assert "A secret hole." not in told
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = versions.version_for_change(tx, alice, world.versions["open"])
+        row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
         revocations.restore(tx, alice, row, wire.Restoring())
     _, _, told = visitor.get("/").words.partition("Withdrawn lately")
     assert told.count("revoked open image") == 1
@@ -289,7 +289,7 @@ def test_a_replacement_is_named_where_it_may_be_seen(
     def deprecate(replacement: str) -> None:
         with db.write() as tx:
             alice = world.actor(tx, "alice")
-            row = versions.version_for_change(tx, alice, world.versions["open"])
+            row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
             advice = wire.NewDeprecation(reason="Old.", replacement=replacement)
             publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=advice))
 
@@ -316,7 +316,7 @@ def test_what_has_ended_is_remembered_and_no_more(
     clock.move(hours=1)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = versions.version_for_change(tx, alice, world.versions["open"])
+        row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
         publish.end_version(tx, alice, row)
     page = visitor.get("/search?q=open-east")
     assert "ended open image open-1.0" in page.words
@@ -339,7 +339,7 @@ def test_who_may_see_nothing_is_told_how_to_make_the_first(
 ) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.image_for_change(tx, alice, "open-image")
+        row = images.IMAGES.row_for_change(tx, alice, "open-image")
         images.edit_image(tx, alice, row, wire.ImagePatch(is_public=False))
     visitor.sign_in("charlie")
     words = visitor.get("/").words

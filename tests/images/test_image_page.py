@@ -72,7 +72,7 @@ def test_its_keeper_may_manage_it(db: Database, visitor: Visitor) -> None:
 def test_an_old_slug_and_an_id_lead_to_it(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.image_for_change(tx, alice, "open-image")
+        row = images.IMAGES.row_for_change(tx, alice, "open-image")
         images.edit_image(tx, alice, row, wire.ImagePatch(slug="new-slug"))
     for key in ("open-image", str(world.images["open"])):
         for below in ("", "/versions", "/lineage", "/feed.atom"):
@@ -333,7 +333,7 @@ def test_troubled_releases_are_tinted(
 def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.image_for_change(tx, alice, "open-image")
+        row = images.IMAGES.row_for_change(tx, alice, "open-image")
         patch = wire.ImagePatch(name=HOSTILE, description=HOSTILE * 2, tags=["<b>tag</b>"])
         images.edit_image(tx, alice, row, patch)
         dangerous = "javascript:alert(1)"
@@ -364,7 +364,7 @@ def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: V
 def test_the_description_is_rendered(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.image_for_change(tx, alice, "open-image")
+        row = images.IMAGES.row_for_change(tx, alice, "open-image")
         text = "One line.\n\n## Inside\n\n- *kernel*\n- <img src=x onerror=y>\n"
         images.edit_image(tx, alice, row, wire.ImagePatch(description=text))
     page = visitor.get(OPEN)

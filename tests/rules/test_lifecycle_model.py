@@ -131,7 +131,9 @@ class Look:
 
     def listed(self, **arguments: str) -> dict[str, Shown]:
         given = {name: [value] for name, value in arguments.items()} | {"page_size": ["1000"]}
-        page = versions.list_versions(self.tx, self.actor, paging.parse(versions.LIST, given))
+        page = versions.VERSIONS.page(
+            self.tx, self.actor, paging.parse(versions.VERSIONS.listing, given)
+        )
         found = {it["id"]: it for it in map(json.loads, page.results)}
         assert page.count == len(page.results) == len(found)
         return found
@@ -180,7 +182,7 @@ class Look:
         if not self.seen:
             return
         key = self.r.choice(self.seen)
-        it = json.loads(versions.get_version(self.tx, self.actor, key))
+        it = versions.VERSIONS.read(self.tx, self.actor, key)
         found = it["behind"], it["parent_behind"]
         w, reader = self.w, self.reader
         assert found == (model.behind(w, reader, key), model.parent_behind(w, reader, key)), key

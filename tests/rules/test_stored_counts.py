@@ -69,7 +69,7 @@ def listed(tx: Tx, actor: Actor, **arguments: str) -> tuple[list[str], set[int]]
     query: str | None = ""
     given = {name: [text] for name, text in arguments.items()}
     while query is not None:
-        page = versions.list_versions(tx, actor, paging.parse(versions.LIST, given))
+        page = versions.VERSIONS.page(tx, actor, paging.parse(versions.VERSIONS.listing, given))
         found += [json.loads(text)["id"] for text in page.results]
         said.add(page.count)
         query = page.next
@@ -86,8 +86,8 @@ def check(tx: Tx, actor: Actor, orders: list[str]) -> None:
         found, said = listed(tx, actor, ordering=ordering, page_size="2")
         assert found == in_order(rows, ordering), ordering
         assert said == {len(rows)}
-    by_number = versions.list_versions(
-        tx, actor, paging.parse(versions.LIST, {"page_size": ["2"], "page": ["1"]})
+    by_number = versions.VERSIONS.page(
+        tx, actor, paging.parse(versions.VERSIONS.listing, {"page_size": ["2"], "page": ["1"]})
     )
     assert [json.loads(it)["id"] for it in by_number.results] == in_order(rows, "start_date")[:2]
     found, said = listed(tx, actor, allow_imaging="true")
@@ -177,7 +177,7 @@ class Play:
         self.versions.append(publishing.create_version(tx, actor, body).key)
 
     def edit(self, tx: Tx, actor: Actor) -> None:
-        row = versions.version_for_change(tx, actor, self.r.choice(self.versions))
+        row = versions.VERSIONS.row_for_change(tx, actor, self.r.choice(self.versions))
         change: dict[str, Any] = self.r.choice(
             [
                 self.dates(),
@@ -190,7 +190,7 @@ class Play:
         publishing.edit_version(tx, actor, row, wire.VersionPatch(**change))
 
     def end(self, tx: Tx, actor: Actor) -> None:
-        row = versions.version_for_change(tx, actor, self.r.choice(self.versions))
+        row = versions.VERSIONS.row_for_change(tx, actor, self.r.choice(self.versions))
         publishing.end_version(tx, actor, row)
 
     def share(self, tx: Tx, actor: Actor) -> None:
@@ -198,11 +198,11 @@ class Play:
         body = wire.NewVersionMembership(image_version=key, group=group)
         made = attachments.MEMBERSHIPS.attach(tx, actor, body)
         if self.r.random() < 0.4:
-            row = attachments.MEMBERSHIPS.attachment_for_change(tx, actor, made.key)
+            row = attachments.MEMBERSHIPS.row_for_change(tx, actor, made.key)
             attachments.MEMBERSHIPS.detach(tx, actor, row)
 
     def edit_image(self, tx: Tx, actor: Actor) -> None:
-        row = images.image_for_change(tx, actor, str(self.image()))
+        row = images.IMAGES.row_for_change(tx, actor, str(self.image()))
         change: dict[str, Any] = self.r.choice(
             [
                 {"is_public": self.r.random() < 0.5},

@@ -276,7 +276,7 @@ def model_webhook(world: World, reader: Reader) -> dict[int, Any]:
     }
 
 
-def pairing(noun: attachments.Noun, shows: Callable[..., bool]) -> Expect:
+def pairing(noun: attachments.AttachmentResource, shows: Callable[..., bool]) -> Expect:
     """A pairing: its version and its other side."""
     member = noun.member
 

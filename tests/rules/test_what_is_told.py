@@ -257,7 +257,7 @@ def test_an_export_without_credentials_holds_nothing_secret(
         patch = wire.WebhookPatch(target="https://93.184.216.34/hook-key-2")
         webhooks.edit_webhook(tx, alice, row, patch, None)
         webhooks.remove_webhook(tx, alice, webhooks.webhook_for_editing(tx, alice, str(hook)))
-        user = people.user_for_change(tx, CONSOLE, str(world.users["bob"]))
+        user = people.USERS.row_for_change(tx, CONSOLE, str(world.users["bob"]))
         for subject in ("sub-of-bob", "sub-once-bobs"):
             oidc_accounts.link(tx, CONSOLE, user, "https://idp.example", subject)
         [*_, last] = oidc_accounts.list_accounts(tx, CONSOLE, world.users["bob"])

@@ -87,7 +87,7 @@ def test_a_lists_count_and_rows_are_of_one_snapshot(db: Database, world: World) 
 
     def page() -> tuple[int, int]:
         with db.read() as tx:
-            found = images.list_images(tx, CONSOLE, paging.parse(images.LIST, {}))
+            found = images.IMAGES.page(tx, CONSOLE, paging.parse(images.IMAGES.listing, {}))
             return found.count, len(found.results)
 
     assert page() == (6, 6)

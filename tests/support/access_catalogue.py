@@ -131,7 +131,7 @@ def set_further(db: Database, world: World) -> None:
         groups.create_group(tx, CONSOLE, wire.NewGroup(name="ops", leaders=["erin"]))
         south = wire.NewProvider(name="south", public=True, active=False)
         providers.create_provider(tx, CONSOLE, south)
-        east = providers.provider_for_change(tx, CONSOLE, "east")
+        east = providers.PROVIDERS.row_for_change(tx, CONSOLE, "east")
         long_ago = wire.ProviderPatch(start_date=later(tx.now, days=-40))
         providers.edit_provider(tx, CONSOLE, east, long_ago)
         ended = later(tx.now, days=-1)
@@ -152,7 +152,7 @@ def set_further(db: Database, world: World) -> None:
 
 def _alice_goes_on(tx: Tx, world: World) -> None:
     alice = world.actor(tx, "alice")
-    image = images.image_for_change(tx, alice, "open-image")
+    image = images.IMAGES.row_for_change(tx, alice, "open-image")
     images.edit_image(tx, alice, image, wire.ImagePatch(maintainers=["ops"]))
     made = publish.create_version(
         tx,
@@ -178,9 +178,7 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )
     briefly = attachments.SCRIPTS.attach(tx, alice, kept).key
-    attachments.SCRIPTS.detach(
-        tx, alice, attachments.SCRIPTS.attachment_for_change(tx, alice, briefly)
-    )
+    attachments.SCRIPTS.detach(tx, alice, attachments.SCRIPTS.row_for_change(tx, alice, briefly))
     with_ops = wire.NewVersionMembership(image_version=world.versions["shared"], group="ops")
     attachments.MEMBERSHIPS.attach(tx, alice, with_ops)
 
@@ -236,8 +234,8 @@ def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:
     patch = wire.ChannelPatch(restricted=True, groups=["lab", "ops"])
     assign.edit_channel(tx, alice, inner, patch)
     replaced = wire.NewDeprecation(reason="1.1 is old", replacement=world.versions["closed"])
-    row = versions.version_for_change(tx, alice, world.versions["open-1.1"])
+    row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open-1.1"])
     publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=replaced))
-    row = versions.version_for_change(tx, alice, world.versions["closed"])
+    row = versions.VERSIONS.row_for_change(tx, alice, world.versions["closed"])
     hole = wire.Revocation(reason="hole in closed", descendants=True)
     revocations.revoke(tx, alice, row, hole)

@@ -49,7 +49,7 @@ def write(url: str, world: World, told: Told, stop: Any) -> None:
         starts = None
         with db.write() as tx:
             alice = world.actor(tx, "alice")
-            row = versions.version_for_change(tx, alice, world.versions["open"])
+            row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
             patch = wire.VersionPatch(change_log=str(number))
             publish.edit_version(tx, alice, row, patch)
             if number % 10 == 0:

@@ -48,10 +48,10 @@ def populate(db: Database) -> World:
             end_date="9999-12-31T23:59:59.999999Z",
         )
         newest = publish.create_version(tx, alice, body).key
-        first = versions.version_for_change(tx, alice, world.versions["closed"])
+        first = versions.VERSIONS.row_for_change(tx, alice, world.versions["closed"])
         publish.edit_version(tx, alice, first, wire.VersionPatch(parent=newest))
         gone = groups.create_group(tx, CONSOLE, wire.NewGroup(name="gone")).key
-        groups.remove_group(tx, CONSOLE, groups.group_for_change(tx, CONSOLE, gone))
+        groups.remove_group(tx, CONSOLE, groups.GROUPS.row_for_change(tx, CONSOLE, gone))
     with db.write() as tx:
         _goes_on(tx, world, newest)
     return world
@@ -72,7 +72,7 @@ def _goes_on(tx: Tx, world: World, newest: str) -> None:
     requires = wire.NewRequirements(providers=["east"], channel="candidate", days=7)
     patch = wire.ChannelPatch(restricted=True, groups=["lab"], requires=requires)
     assign.edit_channel(tx, alice, stable, patch)
-    row = versions.version_for_change(tx, alice, newest)
+    row = versions.VERSIONS.row_for_change(tx, alice, newest)
     revocation = wire.Revocation(reason="a hole: ¡läuft!", descendants=True)
     revocations.revoke(tx, alice, row, revocation)
     assert outbox.spread(tx)

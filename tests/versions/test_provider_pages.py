@@ -1,6 +1,5 @@
 """Staff's pages of providers and identities. Who else finds them is in `test_pages_staff.py`."""
 
-import json
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.support.pages.visitor import Visitor, undone
 
 def provider(db: Database, name: str) -> dict[str, Any]:
     with db.read() as tx:
-        found: dict[str, Any] = json.loads(providers.get_provider(tx, CONSOLE, name))
+        found: dict[str, Any] = providers.PROVIDERS.read(tx, CONSOLE, name)
     return found
 
 
@@ -55,7 +54,7 @@ def test_a_date_that_is_not_touched_keeps_its_seconds(
 ) -> None:
     at = "2026-03-14T09:20:17.123456Z"
     with db.write() as tx:
-        row = providers.provider_for_change(tx, CONSOLE, "west")
+        row = providers.PROVIDERS.row_for_change(tx, CONSOLE, "west")
         providers.edit_provider(tx, CONSOLE, row, wire.ProviderPatch(start_date=at))
     address = f"/staff/providers/{world.providers['west']}"
     page = dora.get(address)
@@ -161,11 +160,11 @@ def test_an_identity_that_cannot_be(dora: Visitor, given: dict[str, str], field:
 def test_an_identity_that_a_version_names_stays(dora: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = versions.version_for_change(tx, alice, world.versions["open"])
+        row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
         patch = wire.VersionPatch(identity=world.identities["alice@west"])
         publish.edit_version(tx, alice, row, patch)
     address = f"/staff/identities/{world.identities['alice@west']}"
     page = dora.submit(dora.get(address), f"{address}/remove")
     assert page.status == 409
     with db.read() as tx:
-        assert identities.get_identity(tx, CONSOLE, str(world.identities["alice@west"]))
+        assert identities.IDENTITIES.get(tx, CONSOLE, str(world.identities["alice@west"]))

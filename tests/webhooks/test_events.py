@@ -106,7 +106,7 @@ def test_every_kind_of_event_is_told(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         place = tx.sql("SELECT id FROM machines WHERE identifier = 'two-east'").fetchone()
-        row = machines.machine_for_change(tx, alice, str(place[0]))
+        row = machines.MACHINES.row_for_change(tx, alice, str(place[0]))
         machines.end_machine(tx, alice, row)
     with db.write() as tx:
         alice = world.actor(tx, "alice")

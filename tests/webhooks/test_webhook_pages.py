@@ -25,7 +25,9 @@ SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 
 def hooks(db: Database) -> list[dict[str, Any]]:
     with db.read() as tx:
-        found = webhooks.list_webhooks(tx, CONSOLE, paging.parse(webhooks.LIST, {})).results
+        found = webhooks.WEBHOOKS.page(
+            tx, CONSOLE, paging.parse(webhooks.WEBHOOKS.listing, {})
+        ).results
     return [json.loads(one) for one in found]
 
 
@@ -253,7 +255,7 @@ def test_a_maker_who_may_no_longer_see_the_image(
         body = wire.NewWebhook(target=TARGET, image="kept-image")
         hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "bob"), body, None)
     with db.write() as tx:
-        row = groups.group_for_change(tx, CONSOLE, str(world.groups["lab"]))
+        row = groups.GROUPS.row_for_change(tx, CONSOLE, str(world.groups["lab"]))
         groups.edit_group(tx, CONSOLE, row, wire.GroupPatch(users=["alice"]))
     visitor.sign_in("bob")
     page = visitor.get(f"/webhooks/{hook_id}")

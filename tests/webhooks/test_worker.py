@@ -77,7 +77,7 @@ def test_a_disabled_maker_is_told_nothing(
     hook = hooked(api, receiver.url, "dora", None)
     publish(db, world, "2.0")
     with db.write() as tx:
-        row = users.user_for_change(tx, CONSOLE, str(world.users["dora"]))
+        row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.disable_user(tx, CONSOLE, row)
     assert deliverer.once()
     assert receiver.got == []
@@ -94,7 +94,7 @@ def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
     publish(db, world, "seen")
     publish(db, world, "hidden", image="closed")
     with db.write() as tx:
-        row = users.user_for_change(tx, CONSOLE, str(world.users["dora"]))
+        row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(is_staff=False))
     assert deliverer.once()
     assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
@@ -115,7 +115,7 @@ def test_redelivery_is_built_anew_under_the_same_id(
     assert names == ["first name", "second name"]
     edit_image(db, world, "open", is_public=False)
     with db.write() as tx:
-        row = images.image_for_change(tx, CONSOLE, str(world.images["open"]))
+        row = images.IMAGES.row_for_change(tx, CONSOLE, str(world.images["open"]))
         images.edit_image(tx, CONSOLE, row, wire.ImagePatch(owner="charlie"))
         tx.sql("UPDATE versions SET user_id = owner_id")
     before = len(receiver.got)

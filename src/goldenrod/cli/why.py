@@ -60,7 +60,7 @@ def why(
 
 def _actor(tx: Tx, username: str, scope: Scope) -> tuple[Actor, str]:
     """The user as they ask with a token of this scope, and what else is to be said about them."""
-    user = named(tx, users.list_users, users.LIST, "user", username=username)
+    user = named(tx, users.USERS.page, users.USERS.listing, "user", username=username)
     if not user["active"]:
         return ANONYMOUS, f"{username} is disabled."
     remark = ""

@@ -8,7 +8,6 @@ dora    is staff
 Their password is `golden-images`: the demonstration listens on this machine only.
 """
 
-import json
 import shlex
 import shutil
 import sys
@@ -153,7 +152,7 @@ def _things(tx: Tx) -> str:
             tags=["lab", "python", "r"],
         ),
     ).key
-    base = json.loads(images.get_image(tx, alice, lifecycle.IMAGE))
+    base = images.IMAGES.read(tx, alice, lifecycle.IMAGE)
     parent = base["versions"][0]["id"]
     made = ""
     releases: tuple[tuple[str, str, int, list[str]], ...] = (

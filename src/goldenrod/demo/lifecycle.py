@@ -5,14 +5,12 @@ there is something to fall back to. A release of its twin for arm64 is deprecate
 replaces it. A release on the older system is revoked with everything built on it.
 """
 
-import json
 from typing import Any, NamedTuple
 
 from goldenrod.base import wire
 from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.versions import publish, revocations, versions
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Tx
 
 IMAGE = "al2023-ami-ecs-hvm-kernel-6-1-x86-64"
@@ -41,12 +39,12 @@ def load(tx: Tx, alice: Actor) -> Created:
     deprecation = wire.NewDeprecation(
         reason="It stops tasks slowly; mended since.", replacement=better["id"]
     )
-    row = versions.version_for_change(tx, alice, old["id"])
+    row = versions.VERSIONS.row_for_change(tx, alice, old["id"])
     publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=deprecation))
 
     bad = _releases(tx, alice, OLDER)[1]
     reason = "Its container runtime leaks memory under load."
-    row = versions.version_for_change(tx, alice, bad["id"])
+    row = versions.VERSIONS.row_for_change(tx, alice, bad["id"])
     revocations.revoke(tx, alice, row, wire.Revocation(reason=reason, descendants=True))
 
     running = (*map(_there, (before, old, bad)), "ami-00000000000000000")
@@ -55,15 +53,8 @@ def load(tx: Tx, alice: Actor) -> Created:
 
 def _releases(tx: Tx, alice: Actor, image: str) -> list[dict[str, Any]]:
     """The newest releases of an image that stand at the provider, the newest first."""
-    asked = {
-        "image_id": [image],
-        "provider": [PROVIDER],
-        "state": ["current"],
-        "ordering": ["-start_date"],
-        "page_size": ["3"],
-    }
-    page = versions.list_versions(tx, alice, paging.parse(versions.LIST, asked))
-    return [json.loads(one) for one in page.results]
+    asked = {"image_id": image, "provider": PROVIDER, "state": "current"}
+    return versions.VERSIONS.read_list(tx, alice, **asked, ordering="-start_date", page_size=3)
 
 
 def _there(version: dict[str, Any]) -> str:

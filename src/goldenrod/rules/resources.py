@@ -6,8 +6,10 @@ What the reader may not see is NotFound, exactly like what does not exist.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
@@ -168,7 +170,7 @@ def _rows(
     )
 
 
-def _lane_rows(
+def _branch_rows(
     listing: Listing,
     groups: int,
     shape: Shape,
@@ -205,34 +207,101 @@ def page(
 ) -> Page:
     """One page of what the actor may read, with the exact count. Raises NotFound past the end.
 
-    `seen` and its parameters stand in for the rule where a thing's own door has asked it already.
+    `seen` and its parameters stand in for the rule where a thing's own handler has asked it already.
     """
-    listing, reader = query.listing, actor.reader
     given = {**params(tx, actor), **query.params, **more}
-    count = int(tx.value(_counted, listing, seen, reader, query.forms, **given))
-    place = _place(query, count)
-    shaped = listing, seen, shape, reader, query.forms, query.order, _op(query), query.page > 1
-    return _page(query, count, tx.rows(_rows, *shaped, **given, **place))
+
+    def rows(which: dict[str, Any]) -> list[Row]:
+        asked = query.forms, query.order, _op(query), query.page > 1
+        return tx.rows(_rows, query.listing, seen, shape, actor.reader, *asked, **given, **which)
+
+    return _page(query, lambda: _count(tx, actor, query, seen, given), rows)
+
+
+def _count(tx: Tx, actor: Actor, query: Query, seen: Condition, given: dict[str, Any]) -> int:
+    return int(tx.value(_counted, query.listing, seen, actor.reader, query.forms, **given))
 
 
 def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
-    """One page of versions, of which there may be millions, as `page` gives it.
-
-    Without filters: the first rows of each way of seeing, and kept counts. With filters, where the
-    actor sees few: those few are asked, instead of all that the filters hold for.
-    """
-    listing, reader = query.listing, actor.reader
-    if query.forms and (reader is ReaderKind.STAFF or query.narrow):
-        return page(tx, actor, shape, query)
-    counted = stored_counts.kept(tx, stored_counts.scopes(actor))
+    """One page of versions, of which there may be millions, as `page` answers it: without filters
+    from the rule's branches and the stored counts."""
     if query.forms:
-        return page(tx, actor, shape, query, _seen(counted.n))
-    count = stored_counts.readable(tx, actor, counted)
-    for_reader = branches.params(actor.groups)
-    place = _place(query, count)
-    shaped = listing, len(for_reader), shape, reader, query.order, _op(query), query.page > 1
-    given = {**params(tx, actor), **for_reader, **place}
-    return _page(query, count, tx.rows(_lane_rows, *shaped, **given))
+        return page(tx, actor, shape, query, _condition(tx, actor, query))
+    groups = branches.params(actor.groups)
+    given = {**params(tx, actor), **groups}
+
+    def rows(which: dict[str, Any]) -> list[Row]:
+        asked = query.order, _op(query), query.page > 1
+        return tx.rows(
+            _branch_rows, query.listing, len(groups), shape, actor.reader, *asked, **given, **which
+        )
+
+    return _page(query, lambda: stored_counts.readable(tx, actor), rows)
+
+
+def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
+    """The rule on versions in the form that suits this reader: of one who sees few, those few are
+    asked instead of all that the filters hold for."""
+    if actor.reader is ReaderKind.STAFF or query.narrow:
+        return access.readable
+    return _seen(stored_counts.kept(tx, stored_counts.scopes(actor)).n)
+
+
+def count(tx: Tx, actor: Actor, query: Query) -> int:
+    """How many things of a list the actor may read."""
+    versions = query.listing.table is schema.versions
+    if versions and not query.forms:
+        return stored_counts.readable(tx, actor)
+    seen = _condition(tx, actor, query) if versions else access.readable
+    return _count(tx, actor, query, seen, {**params(tx, actor), **query.params})
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of guarded thing: its table, its JSON (`shape`) and its list. `one` is the shape of a
+    single thing where that shows more than a list does."""
+
+    table: Table
+    shape: Shape
+    listing: Listing
+    one: Shape | None = None
+
+    def where(self, **asked: object) -> Query:
+        """The query of a list with these parameters, as in an address: `where(tag="gpu")`."""
+        return paging.parse(self.listing, {name: [str(value)] for name, value in asked.items()})
+
+    def page(self, tx: Tx, actor: Actor, query: Query) -> Page:
+        """One page of what the actor may read, with the exact count. Raises NotFound past the end."""
+        if self.table is schema.versions:
+            return page_of_versions(tx, actor, self.shape, query)
+        return page(tx, actor, self.shape, query)
+
+    def count(self, tx: Tx, actor: Actor, **asked: object) -> int:
+        """How many things with these parameters the actor may read."""
+        return count(tx, actor, self.where(**asked))
+
+    def read_list(self, tx: Tx, actor: Actor, **asked: object) -> list[dict[str, Any]]:
+        """The things of one page of the list with these parameters, decoded."""
+        page = self.page(tx, actor, self.where(**asked))
+        return [json.loads(text) for text in page.results]
+
+    def get(self, tx: Tx, actor: Actor, key: str) -> str:
+        """The JSON of one thing, by id, uuid or slug. Raises NotFound."""
+        return get(tx, actor, self.table, self.one or self.shape, key)
+
+    def read(self, tx: Tx, actor: Actor, key: str) -> dict[str, Any]:
+        """What `get` answers, decoded. Raises NotFound."""
+        found: dict[str, Any] = json.loads(self.get(tx, actor, key))
+        return found
+
+    def row(self, tx: Tx, actor: Actor, key: str) -> Row:
+        """The row of a thing that the actor may read, with `may_change`. Raises NotFound."""
+        return get_row(tx, actor, self.table, key)
+
+    def row_for_change(self, tx: Tx, actor: Actor, key: str) -> Row:
+        """The row of a thing that the actor may change. Raises Unauthorized, NotFound, then
+        Forbidden."""
+        return take(tx, actor, self.table, key)
 
 
 FEW = 5_000
@@ -266,11 +335,9 @@ def _op(query: Query) -> str | None:
     return query.cursor.op if query.cursor else None
 
 
-def _place(query: Query, count: int) -> dict[str, Any]:
-    """The parameters that say which rows a page has. Raises NotFound past the end."""
+def _offset(query: Query) -> dict[str, Any]:
+    """The parameters that say which rows a page has."""
     offset = (query.page - 1) * query.size
-    if query.page > 1 and offset >= count:
-        raise past_the_end()
     cursor = query.cursor
     return {
         "size": query.size + 1,
@@ -281,8 +348,19 @@ def _place(query: Query, count: int) -> dict[str, Any]:
     }
 
 
-def _page(query: Query, count: int, rows: list[Row]) -> Page:
-    return paging.page(query, count, [(row["json"], row["value"], row["id"]) for row in rows])
+def _page(
+    query: Query, count: Callable[[], int], rows: Callable[[dict[str, Any]], list[Row]]
+) -> Page:
+    """The page that a query asks for. Raises NotFound past the end.
+
+    A first page that holds the whole list needs no statement to count it.
+    """
+    if query.page > 1 and (query.page - 1) * query.size >= count():
+        raise past_the_end()
+    found = rows(_offset(query))
+    whole = query.page == 1 and query.cursor is None and len(found) <= query.size
+    total = len(found) if whole else count()
+    return paging.page(query, total, [(row["json"], row["value"], row["id"]) for row in found])
 
 
 def etag(body: str) -> str:

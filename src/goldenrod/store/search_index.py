@@ -21,9 +21,8 @@ _KEYS = {"image_words": "image_id", "version_words": "n"}
 def put(tx: Tx, table: str, key: int, tokens: list[str]) -> None:
     """Replace the tokens of one row of `image_words` or `version_words`."""
     if tx.dialect == "sqlite":
-        tx.sql(f"DELETE FROM {table} WHERE rowid = :key", {"key": key})
         tx.sql(
-            f"INSERT INTO {table} (rowid, tokens) VALUES (:key, :tokens)",
+            f"INSERT OR REPLACE INTO {table} (rowid, tokens) VALUES (:key, :tokens)",
             {"key": key, "tokens": " ".join(tokens)},
         )
     else:

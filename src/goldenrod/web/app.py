@@ -64,7 +64,7 @@ def _responder(
             note_refusal(request, API + route.path, problem)
             raise
         _send(req, resp, answer, request.anonymous)
-        if route.kept and answer.status == 200:
+        if route.cacheable and answer.status == 200:
             req.env[VALIDITY] = request.hold()
 
     return respond

@@ -179,7 +179,7 @@ class Play:
         return refused is None
 
     def row(self, actor: Actor, key: str) -> Any:
-        return versions.version_for_change(self.tx, actor, key)
+        return versions.VERSIONS.row_for_change(self.tx, actor, key)
 
     def date(self) -> None:
         """End a version, at once or later, take that back, or set another start."""
@@ -221,7 +221,7 @@ class Play:
             patch.is_public = after.public
 
         def act(actor: Actor) -> None:
-            row = images.image_for_change(self.tx, actor, str(self.cast.images[image.name]))
+            row = images.IMAGES.row_for_change(self.tx, actor, str(self.cast.images[image.name]))
             images.edit_image(self.tx, actor, row, patch)
 
         self.do(who, f"{image.name}: public {after.public} end {after.end}", act)
@@ -239,7 +239,7 @@ class Play:
             after.active = patch.active = not it.active
 
         def act(actor: Actor) -> None:
-            row = providers.provider_for_change(self.tx, actor, it.name)
+            row = providers.PROVIDERS.row_for_change(self.tx, actor, it.name)
             providers.edit_provider(self.tx, actor, row, patch)
 
         self.do("dora", f"{it.name}: active {after.active} end {after.end}", act)
@@ -466,7 +466,7 @@ class Play:
         patch = wire.MachinePatch(end_date=end)
 
         def act(actor: Actor) -> None:
-            row = machines.machine_for_change(self.tx, actor, str(machine.id))
+            row = machines.MACHINES.row_for_change(self.tx, actor, str(machine.id))
             machines.edit_machine(self.tx, actor, row, patch)
 
         self.do("dora", f"machine {machine.id} ends {end}", act)

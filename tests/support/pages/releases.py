@@ -57,11 +57,11 @@ def promote(tx: Tx, world: World, channel: str, version: str, image: str = "open
 
 def edit(tx: Tx, world: World, key: str, **fields: Any) -> None:
     alice = world.actor(tx, "alice")
-    row = versions.version_for_change(tx, alice, key)
+    row = versions.VERSIONS.row_for_change(tx, alice, key)
     publishing.edit_version(tx, alice, row, wire.VersionPatch(**fields))
 
 
 def revoke(tx: Tx, world: World, key: str, reason: str, **more: Any) -> None:
     alice = world.actor(tx, "alice")
-    row = versions.version_for_change(tx, alice, key)
+    row = versions.VERSIONS.row_for_change(tx, alice, key)
     revocations.revoke(tx, alice, row, wire.Revocation(reason=reason, **more))

@@ -40,7 +40,7 @@ def edit(db: Database, world: World, key: str, **patch: Any) -> None:
 def edit_image(db: Database, world: World, image: str, **patch: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = images.image_for_change(tx, alice, str(world.images[image]))
+        row = images.IMAGES.row_for_change(tx, alice, str(world.images[image]))
         images.edit_image(tx, alice, row, wire.ImagePatch(**patch))
 
 

@@ -27,7 +27,7 @@ def edit_as(db: Database, world: World, who: str, key: str, **changed: Any) -> N
     """What somebody else does meanwhile."""
     with db.write() as tx:
         actor = world.actor(tx, who)
-        row = versions.version_for_change(tx, actor, key)
+        row = versions.VERSIONS.row_for_change(tx, actor, key)
         publishing.edit_version(tx, actor, row, wire.VersionPatch(**changed))
 
 

@@ -206,7 +206,7 @@ def test_restoring_shows_what_it_touches_first(
 
 def test_restoring_twice_is_told(alice: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
-        row = versions.version_for_change(tx, world.actor(tx, "alice"), world.versions["open"])
+        row = versions.VERSIONS.row_for_change(tx, world.actor(tx, "alice"), world.versions["open"])
         revocations.revoke(tx, world.actor(tx, "alice"), row, wire.Revocation(reason="x"))
     page = alice.get(RESTORE)
     assert alice.submit(page, RESTORE, follow=False).status == 303

@@ -19,9 +19,10 @@ from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.removal import require_unused
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, json_list, json_object, param
 
 
@@ -49,35 +50,19 @@ def _members(group: FromClause, *, leaders: bool) -> ColumnElement[Any]:
     return json_list(query.order_by(member.c.user_id), group)
 
 
-LIST = Listing(
+GROUPS = Resource(
     schema.groups,
-    {
-        "name": filters.by_key("name"),
-        "personal": filters.boolean(lambda group, reader: group.c.personal_of.is_not(None)),
-    },
-    ("start_date", "name"),
-    {"name": "name_key"},
+    shape,
+    Listing(
+        schema.groups,
+        {
+            "name": filters.by_key("name"),
+            "personal": filters.boolean(lambda group, reader: group.c.personal_of.is_not(None)),
+        },
+        ("start_date", "name"),
+        {"name": "name_key"},
+    ),
 )
-
-
-def list_groups(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the groups that the actor is in (staff: all)."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_group(tx: Tx, actor: Actor, key: str) -> str:
-    """One group as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.groups, shape, key)
-
-
-def group_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a group that the actor leads (staff: any). Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.groups, key)
-
-
-def readable_group(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a group that the actor may read, with `may_change`. Raises NotFound."""
-    return resources.get_row(tx, actor, schema.groups, key)
 
 
 def _shared(reader: ReaderKind) -> Any:

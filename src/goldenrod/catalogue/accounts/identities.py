@@ -7,14 +7,15 @@ from sqlalchemy import ColumnElement, FromClause, select
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
 from goldenrod.base.wire import IdentityPatch, NewIdentity
-from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.removal import require_unused
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, json_object, param
 
 
@@ -39,32 +40,21 @@ def _on_provider(identity: FromClause, reader: ReaderKind, is_it: Any) -> Column
     return identity.c.provider_id == found
 
 
-LIST = Listing(
+IDENTITIES = Resource(
     schema.identities,
-    {
-        "user": filters.username("user", lambda identity: identity.c.user_id),
-        "username": filters.username("username", lambda identity: identity.c.user_id),
-        "provider": filters.refers("provider", schema.providers, _on_provider),
-        "name": filters.text("name", "key", "a key, whole"),
-    },
-    ("start_date", "name"),
-    {"name": "key"},
+    shape,
+    Listing(
+        schema.identities,
+        {
+            "user": filters.username("user", lambda identity: identity.c.user_id),
+            "username": filters.username("username", lambda identity: identity.c.user_id),
+            "provider": filters.refers("provider", schema.providers, _on_provider),
+            "name": filters.text("name", "key", "a key, whole"),
+        },
+        ("start_date", "name"),
+        {"name": "key"},
+    ),
 )
-
-
-def list_identities(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the actor's identities (staff: all)."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_identity(tx: Tx, actor: Actor, key: str) -> str:
-    """One identity as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.identities, shape, key)
-
-
-def identity_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of an identity that the actor (staff) may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.identities, key)
 
 
 def _same() -> Any:

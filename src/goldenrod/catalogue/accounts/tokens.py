@@ -23,9 +23,10 @@ from goldenrod.base.wire import NewToken
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import NOW, Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, security_log
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, json_list, json_object, json_text, param
 
 SCOPES = ("read", "write", "admin")
@@ -58,25 +59,19 @@ def shape(token: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-LIST = Listing(
+TOKENS = Resource(
     schema.tokens,
-    {
-        "name": filters.text("name", "name"),
-        "user": filters.username("user", lambda token: token.c.user_id),
-    },
-    ("created", "name"),
-    default="created",
+    shape,
+    Listing(
+        schema.tokens,
+        {
+            "name": filters.text("name", "name"),
+            "user": filters.username("user", lambda token: token.c.user_id),
+        },
+        ("created", "name"),
+        default="created",
+    ),
 )
-
-
-def list_tokens(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the tokens that the actor may read."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_token(tx: Tx, actor: Actor, key: str) -> str:
-    """One token as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.tokens, shape, key)
 
 
 def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:

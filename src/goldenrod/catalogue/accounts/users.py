@@ -13,13 +13,14 @@ from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key, sought_key
 from goldenrod.base.wire import NewUser, UserPatch
 from goldenrod.catalogue.accounts import password_hashing, password_rules
-from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Sortable, json_object, param
 
 
@@ -38,31 +39,20 @@ def shape(user: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-LIST = Listing(
+USERS = Resource(
     schema.users,
-    {
-        "username": filters.username("username", lambda user: user.c.id),
-        "active": filters.boolean(lambda user, reader: user.c.active),
-        "is_staff": filters.boolean(lambda user, reader: user.c.is_staff),
-    },
-    ("start_date", "username"),
-    {"username": "name_key"},
+    shape,
+    Listing(
+        schema.users,
+        {
+            "username": filters.username("username", lambda user: user.c.id),
+            "active": filters.boolean(lambda user, reader: user.c.active),
+            "is_staff": filters.boolean(lambda user, reader: user.c.is_staff),
+        },
+        ("start_date", "username"),
+        {"username": "name_key"},
+    ),
 )
-
-
-def list_users(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the users: all for staff, oneself for others."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_user(tx: Tx, actor: Actor, key: str) -> str:
-    """One user as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.users, shape, key)
-
-
-def user_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a user that the actor (staff) may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.users, key)
 
 
 def _named() -> Any:

@@ -162,8 +162,13 @@ def see_channel(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     image = resources.get_row(tx, actor, schema.images, key)
     row = find_channel(tx, actor, image["id"], name)
     if row is None:
-        raise NotFound("This image has no such channel that you may see.", code="channel_not_found")
+        raise not_found()
     return row
+
+
+def not_found() -> NotFound:
+    """The refusal where an image has no such channel, or none that the reader may see."""
+    return NotFound("This image has no such channel that you may see.", code="channel_not_found")
 
 
 def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:

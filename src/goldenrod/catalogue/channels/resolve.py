@@ -7,7 +7,7 @@ several machines of different architectures answer 409, listing them, unless one
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import ColumnElement, FromClause, and_, null, select
 
 from goldenrod.base.errors import Conflict, NotFound
 from goldenrod.catalogue.channels import channels
@@ -35,13 +35,6 @@ def _offer(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     return select(shown).where(version.c.n == machine.c.version_n).scalar_subquery()
 
 
-def _one_offer(reader: ReaderKind) -> Any:
-    machine = schema.machines.alias()
-    return select(json_text(_offer(machine, reader))).where(
-        machine.c.id == param("machine", Key), access.readable(machine, reader)
-    )
-
-
 def _any(machine: FromClause) -> ColumnElement[bool]:
     return machine.c.id.is_not(None)
 
@@ -51,38 +44,97 @@ def _of_architecture(machine: FromClause) -> ColumnElement[bool]:
     return wanted
 
 
-def _by_latest(reader: ReaderKind, named: bool) -> Any:
-    where = _of_architecture if named else _any
-    found = machine_choice.by_latest(param("image", Key), param("provider", Key), reader, where)
-    return select(found)
+def _question(
+    reader: ReaderKind, image_form: str, provider_form: str | None, computed: bool
+) -> Any:
+    """The image, its channel with what that points at, and the provider: all that a path names."""
+    image, channel = schema.images.alias("thing"), schema.channels.alias()
+    its_channel = and_(
+        channel.c.image_id == image.c.id,
+        channel.c.name == param("named"),
+        access.readable(channel, reader),
+    )
+    # What `latest` points at depends on the provider.
+    target, stopped = (
+        (null(), null()) if computed else (states.target(channel, reader), states.stopped(channel))
+    )
+    found = [
+        image.c.id.label("image_id"),
+        json_text(summaries.image_shape(image, reader)).label("image"),
+        channel.c.id.label("channel_id"),
+        target.label("target"),
+        stopped.label("stopped"),
+    ]
+    if provider_form:
+        provider = schema.providers.alias()
+        there = select(provider.c.id).where(
+            resources.named(provider, schema.providers, provider_form, "provider_key"),
+            access.readable(provider, reader),
+        )
+        found.append(there.scalar_subquery().label("provider_id"))
+    return (
+        select(*found)
+        .select_from(image.outerjoin(channel, its_channel))
+        .where(resources.named(image, schema.images, image_form), access.readable(image, reader))
+    )
 
 
-def _target(column: str, reader: ReaderKind) -> Any:
-    channel = schema.channels.alias()
-    found = states.stopped(channel) if column == "stopped" else states.target(channel, reader)
-    return select(found).where(channel.c.id == param("channel", Key))
+def _ask(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -> Row:
+    """What `_question` finds. Raises NotFound (`channel_not_found` where it is the channel)."""
+    form = resources.key_form(schema.images, image)
+    place = provider and resources.key_form(schema.providers, provider)
+    keys = {"key": form and resources.key_value(form, image), "named": channel}
+    if provider and place:
+        keys["provider_key"] = resources.key_value(place, provider)
+    row = form and tx.first(
+        _question,
+        actor.reader,
+        form,
+        place,
+        channel == LATEST,
+        **keys,
+        **resources.params(tx, actor),
+    )
+    if not row:
+        raise NotFound()
+    if row["channel_id"] is None:
+        raise channels.not_found()
+    if provider is not None and row.get("provider_id") is None:
+        raise NotFound()
+    return row
 
 
-def _machines_there(reader: ReaderKind) -> Any:
-    """The machines of one version that the reader may launch on one provider, newest first."""
+def _offers(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
+    """The machines of one version that the reader may launch on one provider, newest first: of the
+    version `n`, or of the newest version that `latest` offers there."""
     version, machine, provider = (
         schema.versions.alias(),
         schema.machines.alias(),
         schema.providers.alias(),
     )
+    wanted: ColumnElement[Any] = param("n", Key)
+    if latest:
+        where = _of_architecture if architecture else _any
+        newest = schema.machines.alias()
+        chosen = machine_choice.by_latest(
+            param("image", Key), param("provider", Key), reader, where
+        )
+        wanted = select(newest.c.version_n).where(newest.c.id == chosen).scalar_subquery()
+    offered = [_of_architecture(machine)] if architecture else []
     return (
         select(
-            machine.c.id,
             machine.c.architecture,
-            json_text(summaries.machine_shape(machine, reader)).label("json"),
+            json_text(summaries.machine_shape(machine, reader)).label("machine"),
+            json_text(_offer(machine, reader)).label("offer"),
         )
         .where(
-            version.c.n == param("n", Key),
+            version.c.n == wanted,
             access.readable(version, reader),
             machine.c.version_n == version.c.n,
             machine.c.provider_id == param("provider", Key),
             provider.c.id == machine.c.provider_id,
             machine_access.launchable(machine, version, provider, reader),
+            *offered,
         )
         .order_by(machine.c.start_date.desc(), machine.c.id.desc())
     )
@@ -100,75 +152,50 @@ def resolve(
 ) -> dict[str, Any]:
     """What a channel offers on a provider: image, channel, provider, version, machine, warnings.
 
-    Raises NotFound (`channel_not_found`, `machine_not_found`), Conflict (`version_revoked`,
-    `machine_ambiguous`).
+    Takes two statements. Raises NotFound (`channel_not_found`, `machine_not_found`), Conflict
+    (`version_revoked`, `machine_ambiguous`).
     """
-    given = resources.params(tx, actor)
-    found = channels.see_channel(tx, actor, image, channel)
-    place = resources.get_row(tx, actor, schema.providers, provider)
-    if found["name"] == LATEST:
-        # Of the newest version that has a machine there, the one choice among its machines.
-        first = tx.value(
-            _by_latest,
+    found = _ask(tx, actor, image, channel, provider)
+    latest = channel == LATEST
+    n = None if latest else _offered(tx, actor, found, allow_revoked=allow_revoked)
+    offers = []
+    if latest or n is not None:
+        offers = tx.rows(
+            _offers,
             actor.reader,
+            latest,
             architecture is not None,
+            n=n,
             image=found["image_id"],
-            provider=place["id"],
+            provider=found["provider_id"],
             architecture=architecture,
-            **given,
+            **resources.params(tx, actor),
         )
-        n = first and tx.value(_version_of, machine=first)
-    else:
-        n = _offered(tx, actor, found, given, allow_revoked=allow_revoked)
-    machine = n and _chosen(tx, actor, n, place["id"], architecture, given)
-    if not machine:
+    if not offers:
         raise NotFound(
             "This channel offers no machine there that you may launch.", code="machine_not_found"
         )
-    offer = json.loads(str(tx.value(_one_offer, actor.reader, machine=machine, **given)))
-    head = _head(tx, actor, found)
-    return {"image": head, "channel": found["name"], **offer}
-
-
-def _version_of() -> Any:
-    machine = schema.machines
-    return select(machine.c.version_n).where(machine.c.id == param("machine", Key))
-
-
-def _head(tx: Tx, actor: Actor, channel: Row) -> Any:
-    shape = summaries.image_shape
-    return json.loads(resources.get(tx, actor, schema.images, shape, str(channel["image_id"])))
-
-
-def _chosen(
-    tx: Tx, actor: Actor, n: int, provider: int, architecture: str | None, given: Row
-) -> int | None:
-    """The one machine of a version on a provider; None for none. Raises Conflict for several that
-    differ in architecture where none was named."""
-    there = tx.rows(_machines_there, actor.reader, n=n, provider=provider, **given)
-    if architecture is not None:
-        there = [row for row in there if row["architecture"] == architecture]
-    if len({row["architecture"] for row in there}) > 1:
-        known = ", ".join(sorted({row["architecture"] for row in there}))
+    known = sorted({row["architecture"] for row in offers})
+    if len(known) > 1:
         raise Conflict(
-            f"There are machines of several architectures: name one of {known}.",
+            f"There are machines of several architectures: name one of {', '.join(known)}.",
             code="machine_ambiguous",
-            extra={"machines": [json.loads(row["json"]) for row in there]},
+            extra={"machines": [json.loads(row["machine"]) for row in offers]},
         )
-    return there[0]["id"] if there else None
+    offer = json.loads(offers[0]["offer"])
+    return {"image": json.loads(found["image"]), "channel": channel, **offer}
 
 
-def _offered(tx: Tx, actor: Actor, channel: Row, given: Row, *, allow_revoked: bool) -> int | None:
+def _offered(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
     """The version that a named channel offers. Raises Conflict (`version_revoked`) where it
-    stopped at one that the reader may read: it tells the revocation that stops the channel."""
-    stopped = tx.value(_target, "stopped", actor.reader, channel=channel["id"], **given)
-    if stopped is None:
-        return tx.value(_target, "target", actor.reader, channel=channel["id"], **given)  # type: ignore[no-any-return]
-    told = tx.first(_told, actor.reader, n=stopped, **given)
+    stopped at one that the reader may read: its revocation is the one that stops the channel."""
+    stopped = found["stopped"]
+    if stopped is None or allow_revoked:
+        n: int | None = found["target"] if stopped is None else stopped
+        return n
+    told = tx.first(_told, actor.reader, n=stopped, **resources.params(tx, actor))
     if told is None:
         return None
-    if allow_revoked:
-        return int(stopped)
     revoked = json.loads(told["revoked"])
     raise Conflict(
         f"The channel stopped at a revoked version: {revoked['reason'] or 'no reason shown'}",
@@ -209,10 +236,10 @@ def _everywhere(reader: ReaderKind) -> Any:
 def resolve_everywhere(tx: Tx, actor: Actor, image: str, channel: str) -> dict[str, Any]:
     """What a channel offers, one machine for each provider that has one. Raises NotFound, and
     Conflict (`version_revoked`)."""
-    found = channels.see_channel(tx, actor, image, channel)
+    found = _ask(tx, actor, image, channel, None)
+    if channel != LATEST:
+        _offered(tx, actor, found, allow_revoked=False)
     given = resources.params(tx, actor)
-    if found["name"] != LATEST:
-        _offered(tx, actor, found, given, allow_revoked=False)
-    results = tx.value(_everywhere, actor.reader, channel=found["id"], **given)
-    head = _head(tx, actor, found)
-    return {"image": head, "channel": found["name"], "results": json.loads(results)}
+    results = tx.value(_everywhere, actor.reader, channel=found["channel_id"], **given)
+    head = json.loads(found["image"])
+    return {"image": head, "channel": channel, "results": json.loads(results)}

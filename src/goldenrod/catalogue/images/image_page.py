@@ -170,7 +170,7 @@ def list_releases(
 
     The query is one of `versions.LIST` that leaves no version between two others out.
     """
-    assert query.listing is versions.LIST and query.order == "-start_date"
+    assert query.listing is versions.VERSIONS.listing and query.order == "-start_date"
     page = resources.page(tx, actor, _release, query)
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:

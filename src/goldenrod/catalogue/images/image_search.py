@@ -28,7 +28,8 @@ FIND = Listing(
     schema.images,
     {
         **{
-            name: images.LIST.filters[name] for name in ("tag", "owner", "provider", "architecture")
+            name: images.IMAGES.listing.filters[name]
+            for name in ("tag", "owner", "provider", "architecture")
         },
         "search": search.IMAGES_AND_VERSIONS,
     },

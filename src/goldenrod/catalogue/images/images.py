@@ -15,14 +15,15 @@ from goldenrod.base.wire import ImagePatch, NewImage
 from goldenrod.catalogue import search
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import tags
-from goldenrod.rules import access, filters, resources, summaries
+from goldenrod.rules import access, filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.resources import Resource
 from goldenrod.rules.visibility import denormalised
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
+from goldenrod.store.paging import Filter, Listing, Wanted
 from goldenrod.store.sql import Key, json_list, json_object, param
 
 NEWEST = 100
@@ -96,45 +97,34 @@ def _tagged(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[b
     )
 
 
-LIST = Listing(
+IMAGES = Resource(
     schema.images,
-    {
-        "name": filters.by_key("name"),
-        "tag": Filter(
-            "a tag's name",
-            lambda given: Wanted("", {"f_tag": filter_key(given)}),
-            _tagged,
-        ),
-        "owner": filters.username("owner", lambda image: image.c.owner_id),
-        "created_by": filters.username("created_by", lambda image: image.c.created_by_id),
-        "provider": filters.refers("provider", schema.providers, _on_provider),
-        "architecture": Filter(
-            "an architecture, such as x86_64",
-            lambda given: Wanted("", {"f_architecture": given}),
-            _of_architecture,
-        ),
-        "is_public": filters.boolean(lambda image, reader: image.c.is_public),
-        "current": filters.boolean(lambda image, reader: access.current(image)),
-        "search": search.IMAGES,
-    },
-    ("start_date", "end_date", "name"),
-    {"name": "name_key"},
+    shape,
+    Listing(
+        schema.images,
+        {
+            "name": filters.by_key("name"),
+            "tag": Filter(
+                "a tag's name",
+                lambda given: Wanted("", {"f_tag": filter_key(given)}),
+                _tagged,
+            ),
+            "owner": filters.username("owner", lambda image: image.c.owner_id),
+            "created_by": filters.username("created_by", lambda image: image.c.created_by_id),
+            "provider": filters.refers("provider", schema.providers, _on_provider),
+            "architecture": Filter(
+                "an architecture, such as x86_64",
+                lambda given: Wanted("", {"f_architecture": given}),
+                _of_architecture,
+            ),
+            "is_public": filters.boolean(lambda image, reader: image.c.is_public),
+            "current": filters.boolean(lambda image, reader: access.current(image)),
+            "search": search.IMAGES,
+        },
+        ("start_date", "end_date", "name"),
+        {"name": "name_key"},
+    ),
 )
-
-
-def list_images(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the images that the actor may read."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_image(tx: Tx, actor: Actor, key: str) -> str:
-    """One image as JSON, by id, uuid or slug. Raises NotFound."""
-    return resources.get(tx, actor, schema.images, shape, key)
-
-
-def image_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of an image that the actor may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.images, key)
 
 
 def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:

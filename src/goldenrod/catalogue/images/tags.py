@@ -10,12 +10,13 @@ from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import Reference, TagPatch
 from goldenrod.catalogue import search
-from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, references
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, Sortable, json_object, param
 
 
@@ -33,28 +34,17 @@ def shape(tag: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-LIST = Listing(
+TAGS = Resource(
     schema.tags,
-    {"name": filters.by_key("name"), "search": search.WORDS},
-    ("name", "start_date"),
-    {"name": "name_key"},
-    default="name",
+    shape,
+    Listing(
+        schema.tags,
+        {"name": filters.by_key("name"), "search": search.WORDS},
+        ("name", "start_date"),
+        {"name": "name_key"},
+        default="name",
+    ),
 )
-
-
-def list_tags(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the tags that the actor may read."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_tag(tx: Tx, actor: Actor, key: str) -> str:
-    """One tag as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.tags, shape, key)
-
-
-def tag_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a tag that the actor (staff) may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.tags, key)
 
 
 def checked(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> list[str]:

@@ -11,40 +11,27 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base.errors import Forbidden
-from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, references, version_lists
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.version_lists import Pairing
+from goldenrod.rules.resources import Resource
 from goldenrod.rules.summaries import Shape
 from goldenrod.rules.visibility import denormalised
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Filter, Listing, Page, Query
+from goldenrod.store.paging import Filter, Listing
 from goldenrod.store.sql import Key, json_object, param
 
 
-@dataclass(frozen=True, eq=False)
-class Noun:
-    """The functions of one pairing resource; `member` is its field beside `image_version`."""
+@dataclass(frozen=True, kw_only=True)
+class AttachmentResource(Resource):
+    """One kind of attachment; `member` is its field beside `image_version`."""
 
-    pairing: Pairing
-    resource: str
+    path: str
     member: str
-    shape: Shape
-    listing: Listing
-
-    def list_attachments(self, tx: Tx, actor: Actor, query: Query) -> Page:
-        """A page of the pairings that the actor may read."""
-        return resources.page(tx, actor, self.shape, query)
-
-    def get_attachment(self, tx: Tx, actor: Actor, key: str) -> str:
-        """One pairing as JSON. Raises NotFound."""
-        return resources.get(tx, actor, self.pairing.table, self.shape, key)
-
-    def attachment_for_change(self, tx: Tx, actor: Actor, key: str) -> Row:
-        """The row of a pairing that the actor may detach. Raises NotFound, Forbidden."""
-        return resources.take(tx, actor, self.pairing.table, key)
+    pairing: Pairing
 
     def attach(self, tx: Tx, actor: Actor, body: Struct) -> Created:
         """Attach a thing to a version. Raises BadRequest, Forbidden."""
@@ -85,7 +72,9 @@ def _pair(pairing: Pairing) -> Any:
     )
 
 
-def _noun(pairing: Pairing, resource: str, member: str, summary: Shape, key: str) -> Noun:
+def _resource(
+    pairing: Pairing, path: str, member: str, summary: Shape, key: str
+) -> AttachmentResource:
     def shape(link: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
         thing = pairing.other.alias()
         # Whoever may read a pairing may read its version, and is shown its other side.
@@ -94,7 +83,7 @@ def _noun(pairing: Pairing, resource: str, member: str, summary: Shape, key: str
             {
                 "id": link.c.id,
                 "uuid": link.c.uuid,
-                "url": summaries.url(resource, link.c.id),
+                "url": summaries.url(path, link.c.id),
                 "image_version": summaries.version_of(link.c.version_n, ReaderKind.STAFF),
                 member: shown.scalar_subquery(),
             }
@@ -118,24 +107,26 @@ def _noun(pairing: Pairing, resource: str, member: str, summary: Shape, key: str
         ("id",),
         default="id",
     )
-    return Noun(pairing, resource, member, shape, listing)
+    return AttachmentResource(
+        pairing.table, shape, listing, path=path, member=member, pairing=pairing
+    )
 
 
-LICENSES = _noun(
+LICENSES = _resource(
     version_lists.LICENSES,
     "image_version_licenses",
     "license",
     summaries.license_shape,
     "title_key",
 )
-MEMBERSHIPS = _noun(
+MEMBERSHIPS = _resource(
     version_lists.MEMBERSHIP,
     "image_version_memberships",
     "group",
     summaries.group_shape,
     "name_key",
 )
-SCRIPTS = _noun(
+SCRIPTS = _resource(
     version_lists.SCRIPTS,
     "image_version_boot_scripts",
     "boot_script",

@@ -44,7 +44,7 @@ def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, A
     Raises NotFound, and BadRequest where there is no parent that the reader may read.
     """
     to_row = resources.get_row(tx, actor, schema.versions, key)
-    to = json.loads(versions.get_version(tx, actor, key))
+    to = versions.VERSIONS.read(tx, actor, key)
     if against is None:
         parent = to["parent"]
         if parent is None or "url" not in parent:
@@ -54,7 +54,7 @@ def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, A
             )
         against = parent["id"]
     from_row = resources.get_row(tx, actor, schema.versions, against)
-    before = json.loads(versions.get_version(tx, actor, against))
+    before = versions.VERSIONS.read(tx, actor, against)
     line = _path(tx, actor, from_row, to_row)
     return {
         "from": _summary(before),

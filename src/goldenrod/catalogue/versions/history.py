@@ -17,7 +17,7 @@ from goldenrod.rules.summaries import Shape
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
-from goldenrod.store.sql import Id, Key, in_list, json_object, json_text, param
+from goldenrod.store.sql import Id, Key, in_list, json_list, json_object, json_text, param
 
 
 def shape(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -62,7 +62,12 @@ def list_history(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
         if actor.kind == "anonymous":
             raise Unauthorized("A version's history is its keepers': sign in as one.")
         raise Forbidden("A version's history is shown to whoever may change it.")
-    page = resources.page(tx, actor, shape, query, _about, subject=version["n"])
+    return list_entries(tx, actor, version["n"], query)
+
+
+def list_entries(tx: Tx, actor: Actor, n: int, query: Query) -> Page:
+    """A page of the history of a version that the actor may change."""
+    page = resources.page(tx, actor, shape, query, _about, subject=n)
     entries = [json.loads(text) for text in page.results]
     for entry in entries:
         entry["changes"] = json.loads(entry["changes"])
@@ -90,35 +95,43 @@ _FIELDS = {
 }
 
 
-def _named(table: Table, summary: Shape, reader: ReaderKind) -> Any:
-    thing = table.alias()
-    kind = Id() if table is schema.versions else Key
-    return select(json_text(summary(thing, reader)).label("json")).where(
-        in_list(thing.c.id, "ids", kind), access.readable(thing, reader)
-    )
+def _named(fields: tuple[str, ...], reader: ReaderKind) -> Any:
+    """The things that these fields name, each as JSON, as one object of lists."""
+
+    def things(field: str) -> ColumnElement[Any]:
+        table, summary = _FIELDS[field].table, _FIELDS[field].summary
+        thing = table.alias()
+        kind = Id() if table is schema.versions else Key
+        return json_list(
+            select(summary(thing, reader)).where(
+                in_list(thing.c.id, field, kind), access.readable(thing, reader)
+            )
+        )
+
+    return select(json_text(json_object({field: things(field) for field in fields})))
 
 
 def _fill_in(tx: Tx, actor: Actor, entries: list[Row]) -> None:
     """Replace the ids in the changes by summaries, or by `{"id"}` of what the actor may not read."""
-    for field, things in _FIELDS.items():
-        told = [e["changes"][field] for e in entries if field in e["changes"]]
-        ids = {key for change in told for side in change.values() for key in _listed(side)}
-        if not ids:
-            continue
-        rows = tx.rows(
-            _named,
-            things.table,
-            things.summary,
-            actor.reader,
-            ids=sorted(ids),
-            **resources.params(tx, actor),
-        )
-        found = {thing["id"]: thing for thing in (json.loads(row["json"]) for row in rows)}
+    changes = {
+        field: [entry["changes"][field] for entry in entries if field in entry["changes"]]
+        for field in _FIELDS
+    }
+    ids = {
+        field: sorted({key for change in told for side in change.values() for key in _listed(side)})
+        for field, told in changes.items()
+    }
+    named = {field: keys for field, keys in ids.items() if keys}
+    if not named:
+        return
+    text = tx.value(_named, tuple(named), actor.reader, **named, **resources.params(tx, actor))
+    for field, things in json.loads(text).items():
+        found = {thing["id"]: thing for thing in things}
 
         def show(key: Any, found: Row = found) -> Any:
             return found.get(key, {"id": key})
 
-        for change in told:
+        for change in changes[field]:
             change["before"] = _shown(change["before"], show)
             change["after"] = _shown(change["after"], show)
 

@@ -16,15 +16,16 @@ from goldenrod.base.errors import Conflict, field_problem
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.catalogue import search
-from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, version_lists
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.changes.removal import require_unused
 from goldenrod.rules.changes.version_lists import Pairing
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, json_object, param
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*", re.ASCII)
@@ -84,38 +85,12 @@ def _listing(pairing: Pairing, types: tuple[str, ...]) -> Listing:
     )
 
 
-LICENSES = _listing(version_lists.LICENSES, ("Full Text", "URL", "SPDX"))
-SCRIPTS = _listing(version_lists.SCRIPTS, ("Raw Text", "URL"))
-
-
-def list_licenses(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the licenses: everybody can read all."""
-    return resources.page(tx, actor, license_shape, query)
-
-
-def list_scripts(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the boot scripts that the actor may read."""
-    return resources.page(tx, actor, script_shape, query)
-
-
-def get_license(tx: Tx, actor: Actor, key: str) -> str:
-    """One license as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.licenses, license_shape, key)
-
-
-def get_script(tx: Tx, actor: Actor, key: str) -> str:
-    """One boot script as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.boot_scripts, script_shape, key)
-
-
-def license_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a license that the actor may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.licenses, key)
-
-
-def script_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a boot script that the actor may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.boot_scripts, key)
+LICENSES = Resource(
+    schema.licenses, license_shape, _listing(version_lists.LICENSES, ("Full Text", "URL", "SPDX"))
+)
+SCRIPTS = Resource(
+    schema.boot_scripts, script_shape, _listing(version_lists.SCRIPTS, ("Raw Text", "URL"))
+)
 
 
 def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Created:

@@ -11,13 +11,14 @@ from sqlalchemy import ColumnElement, FromClause, select
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden
 from goldenrod.base.wire import MachinePatch, NestedMachine, NewMachine
-from goldenrod.rules import filters, resources, summaries
+from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, json_object, param
 
 
@@ -53,33 +54,22 @@ def _on_provider(machine: FromClause, reader: ReaderKind, is_it: Any) -> ColumnE
     return machine.c.provider_id == select(provider.c.id).where(is_it(provider)).scalar_subquery()
 
 
-LIST = Listing(
+MACHINES = Resource(
     schema.machines,
-    {
-        "version_id": filters.refers("version_id", schema.versions, _of_version),
-        "provider": filters.refers("provider", schema.providers, _on_provider),
-        "identifier": filters.text("identifier", "identifier", "an identifier, whole"),
-        "name": filters.text("name", "identifier", "an identifier, whole"),
-        "architecture": filters.text("architecture", "architecture", "such as x86_64"),
-    },
-    ("start_date", "end_date", "name"),
-    {"name": "identifier"},
+    shape,
+    Listing(
+        schema.machines,
+        {
+            "version_id": filters.refers("version_id", schema.versions, _of_version),
+            "provider": filters.refers("provider", schema.providers, _on_provider),
+            "identifier": filters.text("identifier", "identifier", "an identifier, whole"),
+            "name": filters.text("name", "identifier", "an identifier, whole"),
+            "architecture": filters.text("architecture", "architecture", "such as x86_64"),
+        },
+        ("start_date", "end_date", "name"),
+        {"name": "identifier"},
+    ),
 )
-
-
-def list_machines(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the machines that the actor may read."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_machine(tx: Tx, actor: Actor, key: str) -> str:
-    """One machine as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.machines, shape, key)
-
-
-def machine_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a machine that the actor may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.machines, key)
 
 
 def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:

@@ -8,13 +8,14 @@ from goldenrod.base import decode
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import NewProvider, ProviderPatch
 from goldenrod.catalogue import search
-from goldenrod.rules import access, filters, resources, summaries
+from goldenrod.rules import access, filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing
 from goldenrod.store.sql import json_object
 
 _LABELS = ("type", "virtualization")
@@ -40,34 +41,23 @@ def shape(provider: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-LIST = Listing(
+PROVIDERS = Resource(
     schema.providers,
-    {
-        "name": filters.by_key("name"),
-        "type": filters.text("type", "type", "such as aws or openstack"),
-        "public": filters.boolean(lambda provider, reader: provider.c.public),
-        "active": filters.boolean(lambda provider, reader: provider.c.active),
-        "current": filters.boolean(lambda provider, reader: access.current(provider)),
-        "search": search.WORDS,
-    },
-    ("start_date", "end_date", "name"),
-    {"name": "name_key"},
+    shape,
+    Listing(
+        schema.providers,
+        {
+            "name": filters.by_key("name"),
+            "type": filters.text("type", "type", "such as aws or openstack"),
+            "public": filters.boolean(lambda provider, reader: provider.c.public),
+            "active": filters.boolean(lambda provider, reader: provider.c.active),
+            "current": filters.boolean(lambda provider, reader: access.current(provider)),
+            "search": search.WORDS,
+        },
+        ("start_date", "end_date", "name"),
+        {"name": "name_key"},
+    ),
 )
-
-
-def list_providers(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the providers that the actor may read."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_provider(tx: Tx, actor: Actor, key: str) -> str:
-    """One provider as JSON, by id, uuid or slug. Raises NotFound."""
-    return resources.get(tx, actor, schema.providers, shape, key)
-
-
-def provider_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a provider that the actor (staff) may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.providers, key)
 
 
 def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:

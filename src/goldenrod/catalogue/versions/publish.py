@@ -246,7 +246,8 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
             )
     tx.check_match()
     then = {**row, **after}
-    _require_free_name(tx, then["image_id"], then["name"], row["n"])
+    if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
+        _require_free_name(tx, then["image_id"], then["name"], row["n"])
     if parent:
         _require_imaging(parent)
         if tx.value(_descends, start=parent["n"], n=row["n"]):

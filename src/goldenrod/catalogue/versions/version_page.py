@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, String, func, select
 
 from goldenrod.base.errors import NotFound
 from goldenrod.base.text import sought_key
+from goldenrod.catalogue.versions import versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, machine_choice, states
@@ -43,12 +44,14 @@ def _named(reader: ReaderKind, form: str, by_id: bool) -> Any:
         image.c.slug,
         image.c.name.label("image_name"),
         access.changeable(version, reader).label("may_change"),
+        json_text(versions.single_shape(version, reader)).label("json"),
     ).where(image.c.id == version.c.image_id, wanted, access.readable(version, reader))
 
 
 def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
     """The version that an address names: by its name in its image, or by its UUID, whichever image
-    is named; n, id, name, image_id, slug, image_name, may_change. Raises NotFound."""
+    is named. Beside its row the answer has `json`, what the API answers of it, and that decoded as
+    `version`. Raises NotFound."""
     given = resources.params(tx, actor)
     form = resources.key_form(schema.images, image)
     row = None
@@ -62,7 +65,7 @@ def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
         )
     if row is None:
         raise NotFound()
-    return row | {"may_change": bool(row["may_change"])}
+    return row | {"may_change": bool(row["may_change"]), "version": json.loads(row["json"])}
 
 
 # ── its machines ───────────────────────────────────────────────────────────────────────────
@@ -182,8 +185,22 @@ def _texts(reader: ReaderKind) -> Any:
         .where(used.c.version_n == version.c.n, access.readable(script, reader))
         .order_by(script.c.id)
     )
+    channel = schema.channels.alias()
+    pointing = (
+        select(json_object({"name": channel.c.name}))
+        .where(
+            channel.c.image_id == version.c.image_id,
+            access.readable(channel, reader),
+            states.target(channel, reader) == version.c.n,
+        )
+        .order_by(channel.c.name)
+    )
     shown = json_object(
-        {"licenses": json_list(licenses, version), "scripts": json_list(scripts, version)}
+        {
+            "licenses": json_list(licenses, version),
+            "scripts": json_list(scripts, version),
+            "channels": json_list(pointing, version),
+        }
     )
     return select(json_text(shown)).where(
         version.c.id == param("version", Id), access.readable(version, reader)
@@ -192,7 +209,7 @@ def _texts(reader: ReaderKind) -> Any:
 
 def get_texts(tx: Tx, actor: Actor, version: str) -> Row:
     """The `licenses` and `scripts` of a version with their texts, up to so many characters of each,
-    and how long they are. Raises NotFound."""
+    and how long they are; and `channels`, the names of those that point at it. Raises NotFound."""
     text = tx.value(_texts, actor.reader, version=version, **resources.params(tx, actor))
     if not text:
         raise NotFound()
@@ -230,22 +247,3 @@ def list_built(tx: Tx, actor: Actor, n: int) -> tuple[int, list[Row]]:
     far `behind` it is."""
     rows = tx.rows(_built, actor.reader, n=n, **resources.params(tx, actor))
     return (rows[0]["count"] if rows else 0), [json.loads(row["json"]) for row in rows]
-
-
-def _pointing(reader: ReaderKind) -> Any:
-    channel = schema.channels.alias()
-    return (
-        select(channel.c.name, channel.c.restricted)
-        .where(
-            channel.c.image_id == param("image", Key),
-            access.readable(channel, reader),
-            states.target(channel, reader) == param("n", Key),
-        )
-        .order_by(channel.c.name)
-    )
-
-
-def list_pointing(tx: Tx, actor: Actor, image_id: int, n: int) -> list[str]:
-    """The channels that the reader sees whose target a version is, by name."""
-    rows = tx.rows(_pointing, actor.reader, image=image_id, n=n, **resources.params(tx, actor))
-    return [row["name"] for row in rows]

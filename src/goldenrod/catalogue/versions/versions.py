@@ -15,9 +15,10 @@ from goldenrod.catalogue import search
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import states
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
-from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
+from goldenrod.store.db import Tx
+from goldenrod.store.paging import Filter, Listing, Wanted
 from goldenrod.store.sql import among, json_object, json_text, param
 
 
@@ -103,58 +104,53 @@ def _of_architecture(version: FromClause, reader: ReaderKind, form: str) -> Colu
     )
 
 
-LIST = Listing(
+VERSIONS = Resource(
     schema.versions,
-    {
-        "image_id": filters.refers("image_id", schema.images, _of_image, narrow=True),
-        "user": filters.username("user", lambda version: version.c.user_id),
-        "created_by": filters.username("created_by", lambda version: version.c.created_by_id),
-        "name": filters.by_key("name"),
-        "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
-        "provider": filters.refers("provider", schema.providers, _on_provider),
-        "license": filters.refers("license", schema.licenses, _under_license),
-        "tag": Filter(
-            "a tag's name",
-            lambda given: Wanted("", {"f_tag": filter_key(given)}),
-            _tagged,
-        ),
-        "architecture": Filter(
-            "an architecture, such as x86_64",
-            lambda given: Wanted("", {"f_architecture": given}),
-            _of_architecture,
-        ),
-        "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
-        "current": filters.boolean(lambda version, reader: access.open_now(version)),
-        "launchable": filters.boolean(states.has_launchable),
-        "state": filters.what_is(states.STATES, states.is_in),
-        "revoked": filters.boolean(
-            lambda version, reader: states.revoked(version),
-            lambda version, reader: states.found_revoked(version),
-        ),
-        "stale": filters.boolean(states.stale),
-        "exclude_from_latest": filters.boolean(
-            lambda version, reader: version.c.exclude_from_latest
-        ),
-        "channel": Filter(
-            "a channel's name", lambda given: Wanted("", {"f_channel": given}), _targeted
-        ),
-        "start_date__gte": filters.since("start_date__gte", "start_date"),
-        "start_date__lt": filters.since("start_date__lt", "start_date", before=True),
-        "search": search.VERSIONS,
-    },
-    ("start_date", "end_date", "name"),
-    {"name": "name_key", "end_date": "ends_at"},
+    shape,
+    Listing(
+        schema.versions,
+        {
+            "image_id": filters.refers("image_id", schema.images, _of_image, narrow=True),
+            "user": filters.username("user", lambda version: version.c.user_id),
+            "created_by": filters.username("created_by", lambda version: version.c.created_by_id),
+            "name": filters.by_key("name"),
+            "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
+            "provider": filters.refers("provider", schema.providers, _on_provider),
+            "license": filters.refers("license", schema.licenses, _under_license),
+            "tag": Filter(
+                "a tag's name",
+                lambda given: Wanted("", {"f_tag": filter_key(given)}),
+                _tagged,
+            ),
+            "architecture": Filter(
+                "an architecture, such as x86_64",
+                lambda given: Wanted("", {"f_architecture": given}),
+                _of_architecture,
+            ),
+            "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
+            "current": filters.boolean(lambda version, reader: access.open_now(version)),
+            "launchable": filters.boolean(states.has_launchable),
+            "state": filters.what_is(states.STATES, states.is_in),
+            "revoked": filters.boolean(
+                lambda version, reader: states.revoked(version),
+                lambda version, reader: states.found_revoked(version),
+            ),
+            "stale": filters.boolean(states.stale),
+            "exclude_from_latest": filters.boolean(
+                lambda version, reader: version.c.exclude_from_latest
+            ),
+            "channel": Filter(
+                "a channel's name", lambda given: Wanted("", {"f_channel": given}), _targeted
+            ),
+            "start_date__gte": filters.since("start_date__gte", "start_date"),
+            "start_date__lt": filters.since("start_date__lt", "start_date", before=True),
+            "search": search.VERSIONS,
+        },
+        ("start_date", "end_date", "name"),
+        {"name": "name_key", "end_date": "ends_at"},
+    ),
+    one=single_shape,
 )
-
-
-def list_versions(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the versions that the actor may read."""
-    return resources.page_of_versions(tx, actor, shape, query)
-
-
-def get_version(tx: Tx, actor: Actor, key: str) -> str:
-    """One version as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.versions, single_shape, key)
 
 
 def _with_latest(reader: ReaderKind, form: str) -> Any:
@@ -177,8 +173,3 @@ def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
     if not row:
         raise NotFound()
     return row["json"], row["latest"]
-
-
-def version_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a version that the actor may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.versions, key)

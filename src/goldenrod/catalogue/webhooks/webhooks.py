@@ -37,6 +37,7 @@ from goldenrod.catalogue.webhooks import http_sender, outbox, payloads
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
+from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query
@@ -71,38 +72,27 @@ def _of_image(hook: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement
     return hook.c.image_id == select(image.c.id).where(is_it(image)).scalar_subquery()
 
 
-LIST = Listing(
+WEBHOOKS = Resource(
     schema.webhooks,
-    {
-        "name": filters.text("name", "target", "a target, whole"),
-        "image": filters.refers("image", schema.images, _of_image),
-        "active": filters.boolean(lambda hook, reader: hook.c.active),
-        "created_by": filters.username("created_by", lambda hook: hook.c.created_by_id),
-    },
-    ("start_date", "name"),
-    {"name": "target"},
+    shape,
+    Listing(
+        schema.webhooks,
+        {
+            "name": filters.text("name", "target", "a target, whole"),
+            "image": filters.refers("image", schema.images, _of_image),
+            "active": filters.boolean(lambda hook, reader: hook.c.active),
+            "created_by": filters.username("created_by", lambda hook: hook.c.created_by_id),
+        },
+        ("start_date", "name"),
+        {"name": "target"},
+    ),
 )
-
-
-def list_webhooks(tx: Tx, actor: Actor, query: Query) -> Page:
-    """A page of the webhooks that the actor may read."""
-    return resources.page(tx, actor, shape, query)
-
-
-def get_webhook(tx: Tx, actor: Actor, key: str) -> str:
-    """One webhook as JSON. Raises NotFound."""
-    return resources.get(tx, actor, schema.webhooks, shape, key)
-
-
-def webhook_for_change(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a webhook that the actor may change. Raises NotFound, Forbidden."""
-    return resources.take(tx, actor, schema.webhooks, key)
 
 
 def webhook_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a webhook that the actor may turn elsewhere: one that speaks with staff's rights
     needs them. Raises NotFound, Forbidden."""
-    row = webhook_for_change(tx, actor, key)
+    row = WEBHOOKS.row_for_change(tx, actor, key)
     if row["as_staff"]:
         actor.require_staff()
     return row
@@ -359,7 +349,7 @@ def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
 
     Raises NotFound, Forbidden, Conflict (`webhook_inactive`).
     """
-    hook = webhook_for_change(tx, actor, key)
+    hook = WEBHOOKS.row_for_change(tx, actor, key)
     delivery_id = _find(tx, actor, hook, delivery)["id"]
     if not hook["active"]:
         raise Conflict(

@@ -45,7 +45,7 @@ def create_token(
     The secret alone goes to stdout, this once: only its hash is kept.
     """
     with opened() as db, db.write() as tx:
-        owner = named(tx, users.list_users, users.LIST, "user", username=user)
+        owner = named(tx, users.USERS.page, users.USERS.listing, "user", username=user)
         if not owner["active"]:
             raise Conflict(f"{owner['username']} is disabled: their tokens do nothing.")
         body = {"name": name, "scope": scope.value, "expires": _expiry(expires, tx.now)}
@@ -68,9 +68,9 @@ def list_tokens(
     """List tokens, without their secrets."""
     with opened() as db, db.read() as tx:
         if user:
-            named(tx, users.list_users, users.LIST, "user", username=user)
+            named(tx, users.USERS.page, users.USERS.listing, "user", username=user)
         asked = {"user": user} if user else {}
-        found = list(every(tx, tokens.list_tokens, tokens.LIST, **asked))
+        found = list(every(tx, tokens.TOKENS.page, tokens.TOKENS.listing, **asked))
     if as_json:
         output.show_json(found)
         return

@@ -1,6 +1,5 @@
 """Users and groups from the console."""
 
-import json
 import sys
 
 import typer
@@ -41,7 +40,7 @@ def create_user(
         body["password"] = _password()
     with opened() as db, db.write() as tx:
         made = people.create_user(tx, CONSOLE, decode.convert(body, wire.NewUser))
-        user = json.loads(people.get_user(tx, CONSOLE, made.key))
+        user = people.USERS.read(tx, CONSOLE, made.key)
     _say(user, f"User {user['username']} is added.", as_json)
 
 
@@ -58,7 +57,7 @@ def _password() -> str:
 def list_users(as_json: bool = JSON) -> None:
     """List the users."""
     with opened() as db, db.read() as tx:
-        users = list(every(tx, people.list_users, people.LIST))
+        users = list(every(tx, people.USERS.page, people.USERS.listing))
     if as_json:
         output.show_json(users)
         return
@@ -69,9 +68,9 @@ def list_users(as_json: bool = JSON) -> None:
 def disable_user(name: str = USER, as_json: bool = JSON) -> None:
     """Disable a user: their tokens stop at once."""
     with opened() as db, db.write() as tx:
-        user = named(tx, people.list_users, people.LIST, "user", username=name)
-        people.disable_user(tx, CONSOLE, people.user_for_change(tx, CONSOLE, str(user["id"])))
-        user = json.loads(people.get_user(tx, CONSOLE, str(user["id"])))
+        user = named(tx, people.USERS.page, people.USERS.listing, "user", username=name)
+        people.disable_user(tx, CONSOLE, people.USERS.row_for_change(tx, CONSOLE, str(user["id"])))
+        user = people.USERS.read(tx, CONSOLE, str(user["id"]))
     _say(user, f"User {user['username']} is disabled.", as_json)
 
 
@@ -85,7 +84,7 @@ def create_group(
     body = {"name": name, "users": users, "leaders": leaders}
     with opened() as db, db.write() as tx:
         made = groups.create_group(tx, CONSOLE, decode.convert(body, wire.NewGroup))
-        group = json.loads(groups.get_group(tx, CONSOLE, made.key))
+        group = groups.GROUPS.read(tx, CONSOLE, made.key)
     _say(group, f"Group {group['name']} is added.", as_json)
 
 
@@ -120,11 +119,11 @@ def remove_from_group(
 
 
 def _group(tx: Tx, name: str) -> Thing:
-    return named(tx, groups.list_groups, groups.LIST, "group", name=name)
+    return named(tx, groups.GROUPS.page, groups.GROUPS.listing, "group", name=name)
 
 
 def _user_id(tx: Tx, username: str) -> int:
-    return int(named(tx, people.list_users, people.LIST, "user", username=username)["id"])
+    return int(named(tx, people.USERS.page, people.USERS.listing, "user", username=username)["id"])
 
 
 def _ids(users: list[Thing]) -> set[int]:
@@ -136,8 +135,8 @@ def _edited(tx: Tx, group: Thing, users: set[int], new_leaders: set[int]) -> Thi
     leaders = (_ids(group["leaders"]) | new_leaders) & users
     patch = wire.GroupPatch(users=[*sorted(users)], leaders=[*sorted(leaders)])
     key = str(group["id"])
-    groups.edit_group(tx, CONSOLE, groups.group_for_change(tx, CONSOLE, key), patch)
-    return dict(json.loads(groups.get_group(tx, CONSOLE, key)))
+    groups.edit_group(tx, CONSOLE, groups.GROUPS.row_for_change(tx, CONSOLE, key), patch)
+    return dict(groups.GROUPS.read(tx, CONSOLE, key))
 
 
 def _members(group: Thing) -> str:

@@ -26,7 +26,7 @@ ONCE = typer.Option(False, "--once", help="Deliver what is due now, and end.")
 def list_webhooks(as_json: bool = JSON) -> None:
     """List webhooks, without their secrets."""
     with opened() as db, db.read() as tx:
-        found = list(every(tx, webhooks.list_webhooks, webhooks.LIST))
+        found = list(every(tx, webhooks.WEBHOOKS.page, webhooks.WEBHOOKS.listing))
     if as_json:
         output.show_json(found)
         return

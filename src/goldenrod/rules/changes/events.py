@@ -51,6 +51,14 @@ def _hooked() -> Any:
     return select(hook.c.image_id).where(hook.c.active).distinct()
 
 
+def _anybody() -> Any:
+    return select(schema.webhooks.c.id).where(schema.webhooks.c.active).limit(1)
+
+
+def _anybody_listens(tx: Tx) -> bool:
+    return tx.value(_anybody) is not None
+
+
 def _listening() -> Any:
     hook = schema.webhooks
     mine = or_(hook.c.image_id.is_(None), hook.c.image_id == param("image", Key))
@@ -164,6 +172,8 @@ def created(tx: Tx, image_id: int, versions: list[int]) -> None:
 def edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = None) -> None:
     """These fields of a version were changed, and perhaps its dates, which were those of `before`;
     `standing` has been kept already."""
+    if not _anybody_listens(tx):
+        return
     [after] = tx.rows(_version_dates, "n", keys=[n])
     about = {"fields": sorted(fields)}
     change = Event("version.edited", after["image_id"], n, about)
@@ -230,13 +240,9 @@ def _reached() -> Any:
 
 
 def _where_it_holds(tx: Tx, revocation_id: int) -> list[Row]:
-    if tx.value(_anybody) is None:
+    if not _anybody_listens(tx):
         return []
     return tx.rows(_reached, revocation=revocation_id)
-
-
-def _anybody() -> Any:
-    return select(schema.webhooks.c.id).where(schema.webhooks.c.active).limit(1)
 
 
 def of_revocation(row: Row, revocation_id: int, at: str, when: str | None) -> Event:

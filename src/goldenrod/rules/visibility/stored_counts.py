@@ -221,9 +221,9 @@ def scopes(actor: Actor) -> tuple[int, ...]:
     return (ALL,) if actor.reader is ReaderKind.STAFF else (PUBLIC, *actor.groups)
 
 
-def readable(tx: Tx, actor: Actor, counted: Kept | None = None) -> int:
-    """How many versions the actor may read now; `counted`: the counts of their scopes."""
-    counted = counted or kept(tx, scopes(actor))
+def readable(tx: Tx, actor: Actor) -> int:
+    """How many versions the actor may read now."""
+    counted = kept(tx, scopes(actor))
     if actor.reader is ReaderKind.STAFF:
         return counted.n[ALL]
     between, sign = counted.stretch(tx.now)

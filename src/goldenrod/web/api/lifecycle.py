@@ -211,8 +211,8 @@ def _revoking(
     act: Callable[[Tx, Actor, Row, Any], revocations.Effect],
 ) -> Response:
     with request.change() as (tx, actor):
-        row = versions.version_for_change(tx, actor, key)
-        request.expect(tx, versions.get_version(tx, actor, key))
+        row = versions.VERSIONS.row_for_change(tx, actor, key)
+        request.expect(tx, versions.VERSIONS.get(tx, actor, key))
         body: Any = request.body(shape)
         request.no_arguments()
         repeated = request.req.get_header("Idempotency-Key")

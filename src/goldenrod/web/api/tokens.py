@@ -36,7 +36,7 @@ def create_token(request: Request) -> Response:
     with request.change() as (tx, actor):
         token_id, secret = tokens.create_token(tx, actor, body)
         without_idempotency(request)
-        return _answer(tokens.get_token(tx, actor, str(token_id)), secret)
+        return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)
 
 
 def _signed_in(request: Request, body: NewToken) -> Response:
@@ -50,7 +50,7 @@ def _signed_in(request: Request, body: NewToken) -> Response:
         actor = tokens.actor_of_user(tx, user_id, "admin")
         token_id, secret = tokens.insert_token(tx, actor, user_id, body)
         without_idempotency(request)
-        return _answer(tokens.get_token(tx, actor, str(token_id)), secret)
+        return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)
 
 
 def _answer(body: str, secret: str) -> Response:

@@ -47,7 +47,7 @@ def create_webhook(request: Request) -> Response:
         request.no_arguments()
         without_idempotency(request)
         hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
-        shown = json.loads(webhooks.get_webhook(tx, actor, str(hook_id)))
+        shown = webhooks.WEBHOOKS.read(tx, actor, str(hook_id))
     return Response(201, written({**shown, "secret": secret}), {"Location": shown["url"]})
 
 
@@ -55,17 +55,17 @@ def edit_webhook(request: Request, key: str) -> Response:
     """PATCH: a merge patch, all of it or nothing."""
     with request.read() as (tx, actor):
         webhooks.webhook_for_editing(tx, actor, key)
-        before = webhooks.get_webhook(tx, actor, key)
+        before = webhooks.WEBHOOKS.get(tx, actor, key)
     request.read_body()
     refusal = _refusal(request, WebhookPatch, before)
     with request.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
-        current = webhooks.get_webhook(tx, actor, key)
+        current = webhooks.WEBHOOKS.get(tx, actor, key)
         request.expect(tx, current)
         patch = request.patch(WebhookPatch, json.loads(current))
         request.no_arguments()
         webhooks.edit_webhook(tx, actor, row, patch, refusal)
-        return one(webhooks.get_webhook(tx, actor, str(row["id"])))
+        return one(webhooks.WEBHOOKS.get(tx, actor, str(row["id"])))
 
 
 def get_delivery(request: Request, key: str, delivery: str) -> Response:
@@ -79,7 +79,7 @@ def get_delivery(request: Request, key: str, delivery: str) -> Response:
 def redeliver(request: Request, key: str, delivery: str) -> Response:
     """POST: send it again; the delivery, waiting. It takes no body."""
     with request.write_unversioned() as (tx, actor):
-        webhooks.webhook_for_change(tx, actor, key)
+        webhooks.WEBHOOKS.row_for_change(tx, actor, key)
         webhooks.get_delivery(tx, actor, key, delivery)
         request.no_arguments()
         without_idempotency(request)

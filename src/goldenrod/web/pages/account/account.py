@@ -3,7 +3,6 @@
 import json
 
 from goldenrod.catalogue.accounts import groups, identities, oidc_accounts, sessions
-from goldenrod.store import paging
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 
@@ -12,9 +11,8 @@ def show_account(visit: Visit) -> Page:
     """GET /account."""
     visit.require_user()
     with visit.read() as (tx, actor):
-        mine = groups.list_groups(tx, actor, paging.parse(groups.LIST, {}))
-        user = {"user": [actor.username]}
-        accounts = identities.list_identities(tx, actor, paging.parse(identities.LIST, user))
+        mine = groups.GROUPS.page(tx, actor, groups.GROUPS.where())
+        accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username)
         elsewhere = visit.settings.oidc_issuer
         linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if elsewhere else []
         browsers = sessions.list_sessions(tx, actor)
@@ -22,7 +20,7 @@ def show_account(visit: Visit) -> Page:
         "account/account.html",
         groups=[json.loads(one) for one in mine.results],
         groups_count=mine.count,
-        identities=[json.loads(one) for one in accounts.results],
+        identities=accounts,
         linked=linked,
         sessions=browsers,
         this_one=visit.session.uuid if visit.session else None,

@@ -2,7 +2,6 @@
 exact username; staff make groups, name leaders, rename and remove.
 """
 
-import json
 from typing import Any
 
 from goldenrod.base import decode, wire
@@ -26,7 +25,7 @@ def show_groups(visit: Visit) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
         fixed = {"personal": "false", "ordering": "name"}
-        found = listed(visit, tx, actor, groups.list_groups, groups.LIST, "name", **fixed)
+        found = listed(visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "name", **fixed)
     return visit.page("account/groups.html", list=found)
 
 
@@ -38,8 +37,8 @@ def show_group(visit: Visit, key: str) -> Page:
 
 def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
-        row = groups.readable_group(tx, actor, key)
-        group = json.loads(groups.get_group(tx, actor, key))
+        row = groups.GROUPS.row(tx, actor, key)
+        group = groups.GROUPS.read(tx, actor, key)
         touched = groups.touched(tx, actor, row)
     if group["personal"]:
         return visit.redirect(urls.GROUPS)
@@ -57,8 +56,8 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
 
 def _taken(tx: Tx, actor: Actor, key: str) -> tuple[Row, Group]:
     """A group that the visitor may change: its row, and what it shows."""
-    row = groups.group_for_change(tx, actor, key)
-    return row, json.loads(groups.get_group(tx, actor, key))
+    row = groups.GROUPS.row_for_change(tx, actor, key)
+    return row, groups.GROUPS.read(tx, actor, key)
 
 
 def _ids(people: list[Any]) -> list[int]:
@@ -86,7 +85,7 @@ def add_members(visit: Visit, key: str) -> Page:
             if actor.rules_all and visit.form.on("leader"):
                 patch.leaders = [*given, *_ids(group["leaders"])]
             groups.edit_group(tx, actor, row, patch)
-            after = json.loads(groups.get_group(tx, actor, key))
+            after = groups.GROUPS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
     new = {*_ids(after["users"])} - {*_ids(group["users"])}
@@ -136,7 +135,7 @@ def set_leader(visit: Visit, key: str) -> Page:
         before = {*_ids(group["leaders"])}
         leaders = before | given if leads else before - given
         groups.edit_group(tx, actor, row, wire.GroupPatch(leaders=[*sorted(leaders)]))
-        after = json.loads(groups.get_group(tx, actor, key))
+        after = groups.GROUPS.read(tx, actor, key)
     names = _names(after["users"], given)
     back = {"ids": _written(given)} | ({} if leads else {"leads": "on"})
     return visit.redirect(

@@ -2,8 +2,6 @@
 making it, and stands nowhere else: in no address, no cookie, and no page that a browser keeps.
 """
 
-import json
-
 from goldenrod.base import decode, wire
 from goldenrod.base.clock import later
 from goldenrod.base.errors import Problem, field_problem
@@ -34,7 +32,7 @@ def show_tokens(visit: Visit) -> Page:
 def _list(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
         mine = {"user": actor.username, "ordering": "-created"}
-        found = listed(visit, tx, actor, tokens.list_tokens, tokens.LIST, **mine)
+        found = listed(visit, tx, actor, tokens.TOKENS.page, tokens.TOKENS.listing, **mine)
     return visit.page(
         "account/tokens.html",
         list=found,
@@ -51,7 +49,7 @@ def create_token(visit: Visit) -> Page:
     try:
         with visit.change() as (tx, actor):
             token_id, secret = tokens.create_token(tx, actor, _asked(visit, tx))
-            token = json.loads(tokens.get_token(tx, actor, str(token_id)))
+            token = tokens.TOKENS.read(tx, actor, str(token_id))
     except REFUSALS as problem:
         return _list(visit, visit.form, refused(problem))
     return visit.page("account/token_created.html", 201, made=token, secret=secret)
@@ -74,7 +72,7 @@ def show_revoke(visit: Visit, key: str) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
         tokens.token_for_change(tx, actor, key)
-        token = json.loads(tokens.get_token(tx, actor, key))
+        token = tokens.TOKENS.read(tx, actor, key)
         back = _list_of(tx, actor, token)
     if token["revoked_at"]:
         return visit.redirect(back)
@@ -86,7 +84,7 @@ def revoke_token(visit: Visit, key: str) -> Page:
     with visit.change() as (tx, actor):
         row = tokens.token_for_change(tx, actor, key)
         tokens.revoke_token(tx, actor, row)
-        token = json.loads(tokens.get_token(tx, actor, key))
+        token = tokens.TOKENS.read(tx, actor, key)
         back = _list_of(tx, actor, token)
     return visit.redirect(
         back, done=f"{token['name'] or 'The token'} is revoked: it stopped at once."

@@ -48,7 +48,7 @@ def show_channels(visit: Visit, slug: str) -> Page:
 
 def _list_page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
-        image = json.loads(images.get_image(tx, actor, slug))
+        image = images.IMAGES.read(tx, actor, slug)
         asked = paging.parse(channels.LIST, {"page_size": ["1000"]})
         page = channels.list_channels(tx, actor, str(image["id"]), asked)
         may = _may_change(tx, actor, image)
@@ -67,7 +67,7 @@ def _list_page(visit: Visit, slug: str, form: Form, problem: Problem | None = No
 
 def _may_change(tx: Tx, actor: Actor, image: Thing) -> bool:
     try:
-        images.image_for_change(tx, actor, str(image["id"]))
+        images.IMAGES.row_for_change(tx, actor, str(image["id"]))
     except (Forbidden, Unauthorized):
         return False
     return True
@@ -108,7 +108,7 @@ def _page(
     config: Form | None = None,
 ) -> Page:
     with visit.read() as (tx, actor):
-        image = json.loads(images.get_image(tx, actor, slug))
+        image = images.IMAGES.read(tx, actor, slug)
         text = channels.get_channel(tx, actor, slug, name)
         asked = {"ordering": ["-sequence"], "page_size": [str(HISTORY_SHOWN)]}
         history = channels.list_assignments(

@@ -37,7 +37,6 @@ def differing(before: dict[str, Thing | None], after: dict[str, Thing | None]) -
     return found
 
 
-def count_versions(tx: Tx, actor: Actor, image: Thing, **asked: list[str]) -> int:
+def count_versions(tx: Tx, actor: Actor, image: Thing, **asked: str) -> int:
     """How many of an image's versions the visitor sees that these filters leave."""
-    given = {"image_id": [str(image["id"])], "page_size": ["1"], **asked}
-    return versions.list_versions(tx, actor, paging.parse(versions.LIST, given)).count
+    return versions.VERSIONS.count(tx, actor, image_id=image["id"], **asked)

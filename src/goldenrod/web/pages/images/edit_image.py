@@ -11,7 +11,6 @@ from goldenrod.catalogue.images import images, tags
 from goldenrod.catalogue.versions import impact
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.channels import offer_changes
 from goldenrod.web.pages.kit import edit_conflict, fields, references, urls
@@ -69,8 +68,7 @@ def _labels(those: Iterable[Field]) -> dict[str, str]:
 
 def _tags(tx: Tx, actor: Actor) -> list[str]:
     """Names of tags to choose from."""
-    page = tags.list_tags(tx, actor, paging.parse(tags.LIST, {"ordering": ["name"]}))
-    return [json.loads(one)["name"] for one in page.results]
+    return [tag["name"] for tag in tags.TAGS.read_list(tx, actor, ordering="name")]
 
 
 def create(visit: Visit) -> Page:
@@ -83,7 +81,7 @@ def create(visit: Visit) -> Page:
             actor.require_write()
             body = decode.convert(fields.given(NEW, visit.form, {}), wire.NewImage)
             made = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
-            image = json.loads(images.get_image(tx, actor, made.key))
+            image = images.IMAGES.read(tx, actor, made.key)
     except REFUSALS as problem:
         return _new_page(visit, visit.form, fields.placed(problem))
     return visit.redirect(
@@ -151,7 +149,7 @@ def edit(visit: Visit, slug: str) -> Page:
 
 def _still_seen(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
     try:
-        image: Thing = json.loads(images.get_image(tx, actor, str(image_id)))
+        image: Thing = images.IMAGES.read(tx, actor, str(image_id))
     except NotFound:
         return None
     return image
@@ -182,7 +180,7 @@ def show_end(visit: Visit, slug: str) -> Page:
 
 
 def _open_versions(tx: Tx, actor: Actor, image: Thing) -> int:
-    return offer_changes.count_versions(tx, actor, image, current=["true"])
+    return offer_changes.count_versions(tx, actor, image, current="true")
 
 
 def end(visit: Visit, slug: str) -> Page:

@@ -5,14 +5,12 @@ for what they are at the address that the feed was read from. A version's entry 
 deprecated or revoked.
 """
 
-import json
 import re
 from typing import Any
 
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import versions
 from goldenrod.rules import resources
-from goldenrod.store import paging
 from goldenrod.store.db import Row
 from goldenrod.web.pages.kit import canonical_url, render, urls
 from goldenrod.web.pages.kit.visit import HEADERS, Page, Visit
@@ -30,9 +28,8 @@ def show_feed(visit: Visit, slug: str) -> Page:
         image = image_page.get_head(tx, actor, slug)
         if slug != image["slug"]:
             return canonical_url.lead(visit, urls.image(image, "feed.atom"))
-        given = {"image_id": [str(image["id"])], "ordering": ["-start_date"]}
-        query = paging.parse(versions.LIST, given | {"page_size": [str(NEWEST)]})
-        found = [json.loads(one) for one in versions.list_versions(tx, actor, query).results]
+        newest = {"ordering": "-start_date", "page_size": NEWEST}
+        found = versions.VERSIONS.read_list(tx, actor, image_id=image["id"], **newest)
         now = tx.now
     entries = [it | {"updated": _updated(it, now)} for it in found]
     text = render.render(

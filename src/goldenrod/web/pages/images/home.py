@@ -133,8 +133,9 @@ def _versions(
     tx: Tx, actor: Actor, size: int, asked: Mapping[str, str] | None = None
 ) -> paging.Page:
     known = {name: text for name, text in (asked or {}).items() if name != "owner"}
-    arguments = _arguments(known, ordering="-start_date", page_size=str(size))
-    return versions.list_versions(tx, actor, paging.parse(versions.LIST, arguments))
+    given = {name: text for name, text in known.items() if text}
+    query = versions.VERSIONS.where(**given, ordering="-start_date", page_size=size)
+    return versions.VERSIONS.page(tx, actor, query)
 
 
 def _look_up(tx: Tx, actor: Actor, text: str) -> list[dict[str, Any]]:
@@ -145,7 +146,7 @@ def _look_up(tx: Tx, actor: Actor, text: str) -> list[dict[str, Any]]:
     if answer["matches"] or not paging.is_uuid(text):
         return list(answer["matches"])
     try:
-        return [_match(json.loads(versions.get_version(tx, actor, text)))]
+        return [_match(versions.VERSIONS.read(tx, actor, text))]
     except NotFound:
         return []
 

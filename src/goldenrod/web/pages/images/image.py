@@ -1,14 +1,12 @@
 """An image: which id to use, what its channels offer, its versions, where they run, its lineage."""
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import versions
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.images import provider_grid
 from goldenrod.web.pages.kit import canonical_url, urls
@@ -82,9 +80,9 @@ def flags(channels: list[Row]) -> dict[str, list[str]]:
 def _releases(
     tx: Tx, actor: Actor, image: Row, asked: Mapping[str, str], size: int
 ) -> tuple[int, list[Row], str | None, str | None]:
-    given: dict[str, Any] = {name: [value] for name, value in asked.items() if value}
-    given |= {"image_id": [str(image["id"])], "ordering": ["-start_date"]}
-    query = paging.parse(versions.LIST, given | {"page_size": [str(size)]})
+    given = {name: value for name, value in asked.items() if value}
+    given |= {"image_id": image["id"], "ordering": "-start_date", "page_size": str(size)}
+    query = versions.VERSIONS.where(**given)
     return image_page.list_releases(tx, actor, query)
 
 

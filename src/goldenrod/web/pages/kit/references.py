@@ -15,7 +15,7 @@ Thing = dict[str, Any]
 
 def version_text(tx: Tx, actor: Actor, slug: str, key: str) -> str:
     """The JSON of an image's version, by its name or UUID. Raises NotFound."""
-    return versions.get_version(tx, actor, version_page.find_version(tx, actor, slug, key)["id"])
+    return str(version_page.find_version(tx, actor, slug, key)["json"])
 
 
 def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> str | None:
@@ -32,13 +32,13 @@ def version_for_change(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, 
     Raises NotFound, Forbidden.
     """
     version = json.loads(version_text(tx, actor, slug, key))
-    return versions.version_for_change(tx, actor, version["id"]), version
+    return versions.VERSIONS.row_for_change(tx, actor, version["id"]), version
 
 
 def image_for_change(tx: Tx, actor: Actor, slug: str) -> tuple[Row, Thing]:
     """The same of an image."""
-    image = json.loads(images.get_image(tx, actor, slug))
-    return images.image_for_change(tx, actor, slug), image
+    image = images.IMAGES.read(tx, actor, slug)
+    return images.IMAGES.row_for_change(tx, actor, slug), image
 
 
 def written(version: Thing | None, image: Thing) -> str:

@@ -11,9 +11,6 @@ from goldenrod.base.errors import Problem, field_problem
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import machines, providers
 from goldenrod.rules import resources
-from goldenrod.rules.access import Actor
-from goldenrod.store import paging
-from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
@@ -47,7 +44,9 @@ def show_providers(visit: Visit) -> Page:
     """GET /staff/providers."""
     with look(visit) as (tx, actor):
         asked, fixed = ("search", "active", "current"), {"ordering": "name"}
-        found = listed(visit, tx, actor, providers.list_providers, providers.LIST, *asked, **fixed)
+        found = listed(
+            visit, tx, actor, providers.PROVIDERS.page, providers.PROVIDERS.listing, *asked, **fixed
+        )
     return visit.page("staff/providers.html", list=found)
 
 
@@ -111,7 +110,7 @@ def create_provider(visit: Visit) -> Page:
         with change(visit) as (tx, actor):
             body = decode.convert(_named(_provider_asked(visit)), wire.NewProvider)
             made = providers.create_provider(tx, actor, body)
-            provider = json.loads(providers.get_provider(tx, actor, made.key))
+            provider = providers.PROVIDERS.read(tx, actor, made.key)
     except REFUSALS as problem:
         return _provider_form(visit, None, visit.form, refused(problem))
     return visit.redirect(_providers(provider), done=f"{provider['name']} is there now.")
@@ -130,7 +129,7 @@ def _providers(provider: Thing, *rest: str) -> str:
 def show_provider(visit: Visit, key: str) -> Page:
     """GET /staff/providers/{key}: all fields, to be changed."""
     with look(visit) as (tx, actor):
-        text = providers.get_provider(tx, actor, key)
+        text = providers.PROVIDERS.get(tx, actor, key)
     provider = json.loads(text)
     fields = {name: provider[name] for name in PROVIDER_LABELS}
     fields |= {name: _shown_instant(provider[name]) for name in ("start_date", "end_date")}
@@ -141,13 +140,13 @@ def edit_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}."""
     try:
         with change(visit) as (tx, actor):
-            row = providers.provider_for_change(tx, actor, key)
-            current = providers.get_provider(tx, actor, key)
+            row = providers.PROVIDERS.row_for_change(tx, actor, key)
+            current = providers.PROVIDERS.get(tx, actor, key)
             visit.expect(tx, current)
             asked = _named(_provider_asked(visit, json.loads(current)))
             patch = decode.convert(asked, wire.ProviderPatch)
             providers.edit_provider(tx, actor, row, patch)
-            provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
+            provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
     except REFUSALS as problem:
         return _provider_again(visit, key, refused(problem))
     return visit.redirect(_providers(provider), done="Saved.")
@@ -155,33 +154,28 @@ def edit_provider(visit: Visit, key: str) -> Page:
 
 def _provider_again(visit: Visit, key: str, problem: Problem) -> Page:
     with look(visit) as (tx, actor):
-        provider = json.loads(providers.get_provider(tx, actor, key))
+        provider = providers.PROVIDERS.read(tx, actor, key)
     return _provider_form(visit, provider, visit.form, problem)
 
 
 def show_end(visit: Visit, key: str) -> Page:
     """GET /staff/providers/{key}/end: how many machines stand there."""
     with look(visit) as (tx, actor):
-        provider = json.loads(providers.get_provider(tx, actor, key))
-        there = _count(tx, actor, machines, "list_machines", provider)
-        accounts = _count(tx, actor, identities, "list_identities", provider)
+        provider = providers.PROVIDERS.read(tx, actor, key)
+        there = machines.MACHINES.count(tx, actor, provider=provider["id"])
+        accounts = identities.IDENTITIES.count(tx, actor, provider=provider["id"])
     return visit.page(
         "staff/provider_end.html", provider=provider, machines=there, accounts=accounts
     )
 
 
-def _count(tx: Tx, actor: Actor, noun: Any, lister: str, provider: Thing) -> int:
-    asked = paging.parse(noun.LIST, {"provider": [str(provider["id"])], "page_size": ["1"]})
-    return int(getattr(noun, lister)(tx, actor, asked).count)
-
-
 def end_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}/end."""
     with change(visit) as (tx, actor):
-        row = providers.provider_for_change(tx, actor, key)
+        row = providers.PROVIDERS.row_for_change(tx, actor, key)
         before = row["end_date"] or ""
         providers.end_provider(tx, actor, row)
-        provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
+        provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
     return visit.redirect(
         _providers(provider),
         done=f"{provider['name']} has ended.",
@@ -192,10 +186,10 @@ def end_provider(visit: Visit, key: str) -> Page:
 def restore_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}/restore: it no longer ends, or ends when it did before."""
     with change(visit) as (tx, actor):
-        row = providers.provider_for_change(tx, actor, key)
+        row = providers.PROVIDERS.row_for_change(tx, actor, key)
         end = _instant(visit.form.get("end_date"))
         providers.edit_provider(tx, actor, row, wire.ProviderPatch(end_date=end))
-        provider = json.loads(providers.get_provider(tx, actor, str(row["id"])))
+        provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
     return visit.redirect(_providers(provider), done=f"{provider['name']} is there again.")
 
 
@@ -213,17 +207,16 @@ def _identities(visit: Visit, form: Form, problem: Problem | None = None) -> Pag
             visit,
             tx,
             actor,
-            identities.list_identities,
-            identities.LIST,
+            identities.IDENTITIES.page,
+            identities.IDENTITIES.listing,
             *("user", "provider", "name"),
         )
-        offered = paging.parse(providers.LIST, {"ordering": ["name"], "page_size": ["1000"]})
-        choices = providers.list_providers(tx, actor, offered).results
+        choices = providers.PROVIDERS.read_list(tx, actor, ordering="name", page_size=1000)
     return visit.page(
         "staff/identities.html",
         list=found,
         form=form,
-        providers=[json.loads(one) for one in choices],
+        providers=choices,
         problem=problem,
         labels=IDENTITY_LABELS,
     )
@@ -238,7 +231,7 @@ def create_identity(visit: Visit) -> Page:
                 _named(asked, name)
             body = decode.convert(asked, wire.NewIdentity)
             made = identities.create_identity(tx, actor, body)
-            identity = json.loads(identities.get_identity(tx, actor, made.key))
+            identity = identities.IDENTITIES.read(tx, actor, made.key)
     except REFUSALS as problem:
         return _identities(visit, visit.form, refused(problem))
     return visit.redirect(urls.staff("identities"), done=f"{_told(identity)} is there now.")
@@ -252,7 +245,7 @@ def _told(identity: Thing) -> str:
 def show_identity(visit: Visit, key: str) -> Page:
     """GET /staff/identities/{key}: to be changed."""
     with look(visit) as (tx, actor):
-        text = identities.get_identity(tx, actor, key)
+        text = identities.IDENTITIES.get(tx, actor, key)
     identity = json.loads(text)
     return _identity(visit, identity, Form.of(key=identity["key"], etag=resources.etag(text)))
 
@@ -267,8 +260,8 @@ def edit_identity(visit: Visit, key: str) -> Page:
     """POST /staff/identities/{key}: another account there."""
     try:
         with change(visit) as (tx, actor):
-            row = identities.identity_for_change(tx, actor, key)
-            visit.expect(tx, identities.get_identity(tx, actor, key))
+            row = identities.IDENTITIES.row_for_change(tx, actor, key)
+            visit.expect(tx, identities.IDENTITIES.get(tx, actor, key))
             patch = wire.IdentityPatch(key=decode.name("key", visit.form.get("key")))
             identities.edit_identity(tx, actor, row, patch)
     except REFUSALS as problem:
@@ -278,7 +271,7 @@ def edit_identity(visit: Visit, key: str) -> Page:
 
 def _identity_again(visit: Visit, key: str, problem: Problem) -> Page:
     with look(visit) as (tx, actor):
-        identity = json.loads(identities.get_identity(tx, actor, key))
+        identity = identities.IDENTITIES.read(tx, actor, key)
     return _identity(visit, identity, visit.form, problem)
 
 
@@ -286,8 +279,8 @@ def remove_identity(visit: Visit, key: str) -> Page:
     """POST /staff/identities/{key}/remove: its page says what stops."""
     try:
         with change(visit) as (tx, actor):
-            row = identities.identity_for_change(tx, actor, key)
-            identity = json.loads(identities.get_identity(tx, actor, key))
+            row = identities.IDENTITIES.row_for_change(tx, actor, key)
+            identity = identities.IDENTITIES.read(tx, actor, key)
             identities.remove_identity(tx, actor, row)
     except REFUSALS as problem:
         return _identity_again(visit, key, refused(problem))

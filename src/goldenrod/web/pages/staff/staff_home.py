@@ -24,12 +24,12 @@ from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Visit
 
 _KEPT: tuple[tuple[str, Any, Any], ...] = (
-    ("users", users.list_users, users.LIST),
-    ("groups", groups.list_groups, groups.LIST),
-    ("providers", providers.list_providers, providers.LIST),
-    ("identities", identities.list_identities, identities.LIST),
-    ("tags", tags.list_tags, tags.LIST),
-    ("webhooks", webhooks.list_webhooks, webhooks.LIST),
+    ("users", users.USERS.page, users.USERS.listing),
+    ("groups", groups.GROUPS.page, groups.GROUPS.listing),
+    ("providers", providers.PROVIDERS.page, providers.PROVIDERS.listing),
+    ("identities", identities.IDENTITIES.page, identities.IDENTITIES.listing),
+    ("tags", tags.TAGS.page, tags.TAGS.listing),
+    ("webhooks", webhooks.WEBHOOKS.page, webhooks.WEBHOOKS.listing),
 )
 GROUP_LABELS = {"name": "Name", "leaders": "Leaders", "users": "Members"}
 
@@ -74,7 +74,7 @@ def show_groups(visit: Visit) -> Page:
 def _groups(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
     with look(visit) as (tx, actor):
         fixed = {"personal": "false", "ordering": "name"}
-        found = listed(visit, tx, actor, groups.list_groups, groups.LIST, "name", **fixed)
+        found = listed(visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "name", **fixed)
     return visit.page(
         "staff/groups.html", list=found, form=form, problem=problem, labels=GROUP_LABELS
     )

@@ -7,7 +7,6 @@ from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.images import images, tags
 from goldenrod.rules import resources
-from goldenrod.store import paging
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
@@ -20,7 +19,7 @@ LABELS = {"name": "Name", "description": "Description"}
 def show_tags(visit: Visit) -> Page:
     """GET /staff/tags."""
     with look(visit) as (tx, actor):
-        found = listed(visit, tx, actor, tags.list_tags, tags.LIST, "search")
+        found = listed(visit, tx, actor, tags.TAGS.page, tags.TAGS.listing, "search")
     return visit.page("staff/tags.html", list=found)
 
 
@@ -31,10 +30,9 @@ def show_tag(visit: Visit, key: str) -> Page:
 
 def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | None = None) -> Page:
     with look(visit) as (tx, actor):
-        text = tags.get_tag(tx, actor, key)
+        text = tags.TAGS.get(tx, actor, key)
         tag: dict[str, Any] = json.loads(text)
-        asked = paging.parse(images.LIST, {"tag": [tag["name"]], "page_size": ["1"]})
-        carried = images.list_images(tx, actor, asked).count
+        carried = images.IMAGES.count(tx, actor, tag=tag["name"])
     kept = Form.of(name=tag["name"], description=tag["description"], etag=resources.etag(text))
     return visit.page(
         "staff/tag.html",
@@ -50,8 +48,8 @@ def edit_tag(visit: Visit, key: str) -> Page:
     """POST /staff/tags/{key}."""
     try:
         with change(visit) as (tx, actor):
-            row = tags.tag_for_change(tx, actor, key)
-            visit.expect(tx, tags.get_tag(tx, actor, key))
+            row = tags.TAGS.row_for_change(tx, actor, key)
+            visit.expect(tx, tags.TAGS.get(tx, actor, key))
             name = decode.name("name", visit.form.get("name"))
             patch = wire.TagPatch(name=name, description=visit.form.get("description"))
             tags.edit_tag(tx, actor, row, patch)
@@ -64,7 +62,7 @@ def remove_tag(visit: Visit, key: str) -> Page:
     """POST /staff/tags/{key}/remove: one that no image carries."""
     try:
         with change(visit) as (tx, actor):
-            row = tags.tag_for_change(tx, actor, key)
+            row = tags.TAGS.row_for_change(tx, actor, key)
             tags.remove_tag(tx, actor, row)
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))

@@ -3,7 +3,6 @@
 What one would take from oneself is not offered: no member of staff can lock themselves out here.
 """
 
-import json
 from typing import Any
 
 from goldenrod.base import decode, wire
@@ -11,7 +10,6 @@ from goldenrod.base.errors import Problem, field_problem
 from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, users
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
@@ -35,7 +33,7 @@ def show_users(visit: Visit) -> Page:
     """GET /staff/users."""
     with look(visit) as (tx, actor):
         fixed, asked = {"ordering": "username"}, ("username", "active", "is_staff")
-        found = listed(visit, tx, actor, users.list_users, users.LIST, *asked, **fixed)
+        found = listed(visit, tx, actor, users.USERS.page, users.USERS.listing, *asked, **fixed)
     return visit.page("staff/users.html", list=found)
 
 
@@ -62,7 +60,7 @@ def create_user(visit: Visit) -> Page:
                 "password": visit.form.get("password") or None,
             }
             made = users.create_user(tx, actor, decode.convert(asked, wire.NewUser))
-            user = json.loads(users.get_user(tx, actor, made.key))
+            user = users.USERS.read(tx, actor, made.key)
     except REFUSALS as problem:
         return _new(visit, visit.form, refused(problem))
     return visit.redirect(_page(user), done=f"{user['username']} is a user now.")
@@ -79,20 +77,19 @@ def show_user(visit: Visit, key: str) -> Page:
 
 def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) -> Page:
     with look(visit) as (tx, actor):
-        user = json.loads(users.get_user(tx, actor, key))
+        user = users.USERS.read(tx, actor, key)
         accounts = oidc_accounts.list_accounts(tx, actor, user["id"])
-        of = {"user": [user["username"]], "page_size": [MOST_SHOWN]}
-        places = identities.list_identities(tx, actor, paging.parse(identities.LIST, of))
-        newest = paging.parse(tokens.LIST, {**of, "ordering": ["-created"]})
-        secrets = tokens.list_tokens(tx, actor, newest)
+        of = {"user": user["username"], "page_size": MOST_SHOWN}
+        places = identities.IDENTITIES.read_list(tx, actor, **of)
+        secrets = tokens.TOKENS.read_list(tx, actor, **of, ordering="-created")
         owned = _owned(tx, actor, user)
     return visit.page(
         "staff/user.html",
         user=user,
         myself=user["id"] == visit.actor.user_id,
         accounts=accounts,
-        places=[json.loads(one) for one in places.results],
-        tokens=[json.loads(one) for one in secrets.results],
+        places=places,
+        tokens=secrets,
         owned=owned,
         offered=bool(visit.settings.oidc_issuer),
         form=form,
@@ -103,13 +100,12 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
 
 def _owned(tx: Tx, actor: Actor, user: User) -> int:
     """How many images a user owns."""
-    asked = {"owner": [user["username"]], "page_size": ["1"]}
-    return images.list_images(tx, actor, paging.parse(images.LIST, asked)).count
+    return images.IMAGES.count(tx, actor, owner=user["username"])
 
 
 def _edit(tx: Tx, actor: Actor, key: str, patch: wire.UserPatch) -> User:
-    users.edit_user(tx, actor, users.user_for_change(tx, actor, key), patch)
-    user: User = json.loads(users.get_user(tx, actor, key))
+    users.edit_user(tx, actor, users.USERS.row_for_change(tx, actor, key), patch)
+    user: User = users.USERS.read(tx, actor, key)
     return user
 
 
@@ -126,11 +122,9 @@ def set_staff(visit: Visit, key: str) -> Page:
 def show_disable(visit: Visit, key: str) -> Page:
     """GET /staff/users/{key}/disable: what stops with it."""
     with look(visit) as (tx, actor):
-        user = json.loads(users.get_user(tx, actor, key))
+        user = users.USERS.read(tx, actor, key)
         owned = _owned(tx, actor, user)
-        of = {"user": [user["username"]], "page_size": ["1000"]}
-        listed_ = tokens.list_tokens(tx, actor, paging.parse(tokens.LIST, of)).results
-        held = [json.loads(one) for one in listed_]
+        held = tokens.TOKENS.read_list(tx, actor, user=user["username"], page_size=1000)
         now = tx.now
     usable = [
         token
@@ -171,10 +165,10 @@ def link_account(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/accounts: who an OpenID Connect provider's account is here."""
     try:
         with change(visit) as (tx, actor):
-            row = users.user_for_change(tx, actor, key)
+            row = users.USERS.row_for_change(tx, actor, key)
             issuer, subject = visit.form.get("issuer"), visit.form.get("subject")
             oidc_accounts.link(tx, actor, row, issuer, subject)
-            user = json.loads(users.get_user(tx, actor, key))
+            user = users.USERS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
     return visit.redirect(
@@ -185,9 +179,9 @@ def link_account(visit: Visit, key: str) -> Page:
 def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
     """POST /staff/users/{key}/accounts/{uuid}/unlink."""
     with change(visit) as (tx, actor):
-        row = users.user_for_change(tx, actor, key)
+        row = users.USERS.row_for_change(tx, actor, key)
         account = oidc_accounts.unlink(tx, actor, row, uuid)
-        user = json.loads(users.get_user(tx, actor, key))
+        user = users.USERS.read(tx, actor, key)
     back = {"issuer": account["issuer"], "subject": account["subject"]}
     return visit.redirect(
         _page(user),

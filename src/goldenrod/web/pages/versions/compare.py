@@ -7,7 +7,6 @@ from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import diff, version_page, versions
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit import canonical_url, render, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
@@ -131,8 +130,8 @@ def _path(a: Row, b: Row) -> str:
 
 def _choices(tx: Tx, actor: Actor, image: Row) -> list[dict[str, Any]]:
     """The newest versions of the image."""
-    given = {"image_id": [str(image["id"])], "ordering": ["-start_date"]}
-    query = paging.parse(versions.LIST, given | {"page_size": [str(CHOICES)]})
+    newest = {"ordering": "-start_date", "page_size": CHOICES}
+    query = versions.VERSIONS.where(image_id=image["id"], **newest)
     return image_page.list_names(tx, actor, query)
 
 

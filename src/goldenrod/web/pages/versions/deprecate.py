@@ -30,7 +30,7 @@ def _page(
 ) -> Page:
     with visit.trial() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
-        image = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
+        image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
         before = offer_changes.offers(tx, actor, image)
         if version["deprecation"] is None:
             tried = wire.VersionPatch(deprecation=wire.NewDeprecation())
@@ -79,7 +79,7 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
             given = None if clear else _given(tx, actor, version, visit.form)
             patch = decode.convert({"deprecation": given}, wire.VersionPatch)
             publish.edit_version(tx, actor, row, patch)
-            after = json.loads(versions.get_version(tx, actor, version["id"]))
+            after = versions.VERSIONS.read(tx, actor, version["id"])
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise

@@ -102,7 +102,7 @@ def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[
 
 def _still_seen(tx: Tx, actor: Actor, key: str) -> Thing | None:
     try:
-        version: Thing = json.loads(versions.get_version(tx, actor, key))
+        version: Thing = versions.VERSIONS.read(tx, actor, key)
     except NotFound:
         return None
     return version
@@ -132,7 +132,7 @@ def show_end(visit: Visit, slug: str, name: str) -> Page:
 
 
 def _image(tx: Tx, actor: Actor, version: Thing) -> Thing:
-    image: Thing = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
+    image: Thing = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
     return image
 
 
@@ -175,7 +175,7 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
             publish.edit_version(tx, actor, row, wire.VersionPatch(end_date=None))
             moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
     with visit.trial() as (tx, actor):
-        row = versions.version_for_change(tx, actor, version["id"])
+        row = versions.VERSIONS.row_for_change(tx, actor, version["id"])
         try:
             lifted = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))
             effect = revocations.shown(tx, actor, lifted, dry_run=True) | {"stops": False}
@@ -203,7 +203,7 @@ def restore(visit: Visit, slug: str, name: str) -> Page:
                 publish.edit_version(tx, actor, row, patch)
             else:
                 revocations.restore(tx, actor, row, wire.Restoring())
-            after = json.loads(versions.get_version(tx, actor, version["id"]))
+            after = versions.VERSIONS.read(tx, actor, version["id"])
     except Conflict as problem:
         return _restore_page(visit, slug, name, problem)
     done = f"{version['name']} is back." if ended else f"{version['name']} is restored."

@@ -8,7 +8,6 @@ from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Pro
 from goldenrod.catalogue.versions import machines
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
-from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit import fields, references, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
@@ -38,8 +37,8 @@ def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | Non
     visit.require_user()
     with visit.read() as (tx, actor):
         _, version = references.version_for_change(tx, actor, slug, name)
-        asked = {"version_id": [version["id"]], "page_size": ["1000"]}
-        page = machines.list_machines(tx, actor, paging.parse(machines.LIST, asked))
+        query = machines.MACHINES.where(version_id=version["id"], page_size=1000)
+        page = machines.MACHINES.page(tx, actor, query)
         places = version_fields.places(tx, actor)
     return visit.page(
         "versions/version_machines.html",
@@ -61,7 +60,7 @@ def place(visit: Visit, slug: str, name: str) -> Page:
         with visit.change() as (tx, actor):
             _, version = references.version_for_change(tx, actor, slug, name)
             made = _place(visit.form, tx, actor, version)
-            machine = json.loads(machines.get_machine(tx, actor, made.key))
+            machine = machines.MACHINES.read(tx, actor, made.key)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden) and problem.code != "identity_required":
             raise
@@ -120,7 +119,7 @@ def restore(visit: Visit, slug: str, name: str, machine: str) -> Page:
 def _take(tx: Tx, actor: Actor, slug: str, name: str, key: str) -> tuple[Row, Thing, Thing]:
     """A machine of this version that the visitor may change: its row, the version, the machine."""
     _, version = references.version_for_change(tx, actor, slug, name)
-    machine = json.loads(machines.get_machine(tx, actor, key))
+    machine = machines.MACHINES.read(tx, actor, key)
     if machine["version"]["id"] != version["id"]:
         raise NotFound()
-    return machines.machine_for_change(tx, actor, key), version, machine
+    return machines.MACHINES.row_for_change(tx, actor, key), version, machine

@@ -1,6 +1,5 @@
 """Publishing a version in a browser: with its machines, in one go."""
 
-import json
 import uuid
 from typing import Any
 
@@ -67,7 +66,7 @@ def create(visit: Visit, slug: str) -> Page:
         with visit.change() as (tx, actor):
             _, image = references.image_for_change(tx, actor, slug)
             made = fields.once(visit, tx, actor, lambda: _create(visit, tx, actor, image))
-            version = json.loads(versions.get_version(tx, actor, made.key))
+            version = versions.VERSIONS.read(tx, actor, made.key)
             left = publish.not_inherited(tx, actor, made)
     except REFUSALS as problem:
         return _page(visit, slug, visit.form, fields.placed(problem))

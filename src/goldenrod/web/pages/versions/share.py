@@ -1,6 +1,5 @@
 """Sharing a version in a browser: who may use it now, one group more, one less."""
 
-import json
 from typing import Any
 
 from goldenrod.base import decode, wire
@@ -27,7 +26,7 @@ def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | Non
     visit.require_user()
     with visit.read() as (tx, actor):
         _, version = references.version_for_change(tx, actor, slug, name)
-        image = json.loads(images.get_image(tx, actor, str(version["image"]["id"])))
+        image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
     return visit.page(
         "versions/version_share.html",
         image=image,
@@ -74,5 +73,5 @@ def _wanted(form: Form, held: dict[int, str]) -> list[int | str]:
 
 
 def _groups(tx: Tx, actor: Actor, version: Thing) -> dict[int, str]:
-    after = json.loads(versions.get_version(tx, actor, version["id"]))
+    after = versions.VERSIONS.read(tx, actor, version["id"])
     return {group["id"]: group["name"] for group in after["membership"]}

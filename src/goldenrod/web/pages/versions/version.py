@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from goldenrod.catalogue.images import image_page
-from goldenrod.catalogue.versions import history, version_page, versions
+from goldenrod.catalogue.versions import history, version_page
 from goldenrod.rules import why
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
@@ -37,11 +37,9 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         if not canonical_url.is_it(row, slug, name):
             return canonical_url.lead(visit, urls.version(row))
         image = image_page.get_head(tx, actor, str(row["image_id"]))
-        version = json.loads(versions.get_version(tx, actor, row["id"]))
         machines = version_page.list_machines(tx, actor, row["id"])
         texts = version_page.get_texts(tx, actor, row["id"])
         built_count, built = version_page.list_built(tx, actor, row["n"])
-        channels = version_page.list_pointing(tx, actor, row["image_id"], row["n"])
         ways = why.explain(tx, actor, f"version:{row['id']}")
         told_count, entries = _history(tx, actor, row)
     places = _places(machines)
@@ -49,9 +47,9 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
     return visit.page(
         "versions/version.html",
         image=image,
-        version=version,
+        version=row["version"],
         may_change=row["may_change"],
-        box=machine_picker.of_version(visit, version, machines, texts["scripts"]),
+        box=machine_picker.of_version(visit, row["version"], machines, texts["scripts"]),
         machines=machines,
         places=[it for it in places if wanted.lower() in f"{it.slug} {it.name}".lower()],
         places_count=len(places),
@@ -62,7 +60,7 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         texts=texts,
         built=built,
         built_count=built_count,
-        channels=channels,
+        channels=[channel["name"] for channel in texts["channels"]],
         because=[_because(way.words) for way in ways if way.grants],
         history=entries,
         history_count=told_count,
@@ -74,8 +72,8 @@ def _history(tx: Tx, actor: Actor, row: Row) -> tuple[int, list[history_text.Ent
     """The newest of what was done to a version, for whoever may change it."""
     if not row["may_change"]:
         return 0, []
-    given = {"ordering": ["-sequence"], "page_size": [str(MOST_TOLD)]}
-    page = history.list_history(tx, actor, row["id"], paging.parse(history.LIST, given))
+    newest = {"ordering": ["-sequence"], "page_size": [str(MOST_TOLD)]}
+    page = history.list_entries(tx, actor, row["n"], paging.parse(history.LIST, newest))
     return page.count, history_text.entries([json.loads(text) for text in page.results])
 
 

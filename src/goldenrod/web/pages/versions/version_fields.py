@@ -1,6 +1,5 @@
 """The fields of a version's form, and what can be chosen in it."""
 
-import json
 from typing import Any
 
 from goldenrod.base.numbers import are_digits
@@ -8,9 +7,7 @@ from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import licenses_scripts, providers
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Tx
-from goldenrod.store.paging import Query
 from goldenrod.web.pages.kit import edit_conflict, fields, references
 from goldenrod.web.pages.kit.fields import Field
 from goldenrod.web.pages.kit.forms import Form
@@ -82,42 +79,30 @@ def resolved(tx: Tx, actor: Actor, image: Thing, given: dict[str, Any]) -> dict[
 def choices(tx: Tx, actor: Actor, image: Thing, version: Thing | None) -> dict[str, Any]:
     """What the form offers: versions to build on, licenses, scripts, accounts, providers."""
     held = version or {"licenses": [], "scripts": []}
-    mine = {"user": [actor.username], "page_size": ["500"]}
-    accounts = identities.list_identities(tx, actor, paging.parse(identities.LIST, mine))
-    whole = images.get_image(tx, actor, str(image["id"]))
+    accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username, page_size=500)
+    newest = {"ordering": "-start_date", "page_size": MOST_OFFERED}
+    known = licenses_scripts.LICENSES.read_list(tx, actor, **newest)
+    own = licenses_scripts.SCRIPTS.read_list(tx, actor, created_by=actor.username, **newest)
     return {
-        "parents": json.loads(whole)["versions"],
-        "licenses": _offered(
-            held["licenses"], licenses_scripts.list_licenses(tx, actor, _newest({}))
-        ),
-        "scripts": _offered(
-            held["scripts"],
-            licenses_scripts.list_scripts(tx, actor, _newest({"created_by": [actor.username]})),
-        ),
-        "identities": [json.loads(one) for one in accounts.results],
+        "parents": images.IMAGES.read(tx, actor, str(image["id"]))["versions"],
+        "licenses": _offered(held["licenses"], known),
+        "scripts": _offered(held["scripts"], own),
+        "identities": accounts,
     }
 
 
-def _newest(asked: dict[str, list[str]]) -> Query:
-    listing = licenses_scripts.SCRIPTS if asked else licenses_scripts.LICENSES
-    size = {"ordering": ["-start_date"], "page_size": [str(MOST_OFFERED)]}
-    return paging.parse(listing, {**asked, **size})
-
-
-def _offered(held: list[Thing], page: Any) -> list[Thing]:
+def _offered(held: list[Thing], others: list[Thing]) -> list[Thing]:
     """Those that are attached, then others."""
-    others = [json.loads(one) for one in page.results]
     known = {one["id"] for one in held}
     return [*held, *(one for one in others if one["id"] not in known)]
 
 
 def places(tx: Tx, actor: Actor) -> list[Thing]:
     """The providers on which the visitor may place machines."""
-    asked = {"active": ["true"], "current": ["true"], "ordering": ["name"], "page_size": ["1000"]}
-    page = providers.list_providers(tx, actor, paging.parse(providers.LIST, asked))
+    asked = {"active": "true", "current": "true", "ordering": "name", "page_size": 1000}
     return [
         provider
-        for provider in map(json.loads, page.results)
+        for provider in providers.PROVIDERS.read_list(tx, actor, **asked)
         if actor.rules_all or provider["id"] in actor.providers
     ]
 

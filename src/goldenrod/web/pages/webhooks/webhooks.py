@@ -58,7 +58,13 @@ def _list(visit: Visit, slug: str | None, form: Form, problem: Problem | None = 
         image = _image(tx, actor, slug)
         of = {} if image is None else {"image": str(image["id"])}
         found = listed(
-            visit, tx, actor, webhooks.list_webhooks, webhooks.LIST, ordering="-start_date", **of
+            visit,
+            tx,
+            actor,
+            webhooks.WEBHOOKS.page,
+            webhooks.WEBHOOKS.listing,
+            ordering="-start_date",
+            **of,
         )
     if image and slug != image["slug"]:
         return visit.redirect(urls.image(image, "webhooks"))
@@ -79,8 +85,8 @@ def _image(tx: Tx, actor: Actor, slug: str | None) -> Any:
     if slug is None:
         require_staff(actor)
         return None
-    images.image_for_change(tx, actor, slug)
-    return json.loads(images.get_image(tx, actor, slug))
+    images.IMAGES.row_for_change(tx, actor, slug)
+    return images.IMAGES.read(tx, actor, slug)
 
 
 def create_of_image(visit: Visit, slug: str) -> Page:
@@ -105,7 +111,7 @@ def _create(visit: Visit, slug: str | None) -> Page:
         with visit.change() as (tx, actor):
             _image(tx, actor, slug)
             hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
-            hook = json.loads(webhooks.get_webhook(tx, actor, str(hook_id)))
+            hook = webhooks.WEBHOOKS.read(tx, actor, str(hook_id))
     except REFUSALS as problem:
         return _list(visit, slug, visit.form, refused(problem))
     return visit.page("webhooks/webhook_created.html", 201, hook=hook, secret=secret)
@@ -135,7 +141,7 @@ def show_webhook(visit: Visit, key: str) -> Page:
 
 def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
-        text = webhooks.get_webhook(tx, actor, key)
+        text = webhooks.WEBHOOKS.get(tx, actor, key)
         may_edit = _may_edit(tx, actor, key)
         found = listed(
             visit, tx, actor, _deliveries_of(key), webhooks.DELIVERIES, "state", ordering="-id"
@@ -176,14 +182,14 @@ def edit_webhook(visit: Visit, key: str) -> Page:
     visit.check_form()
     with visit.read() as (tx, actor):
         webhooks.webhook_for_editing(tx, actor, key)
-        before = json.loads(webhooks.get_webhook(tx, actor, key))
+        before = webhooks.WEBHOOKS.read(tx, actor, key)
     try:
         patch = decode.convert(_asked(visit), wire.WebhookPatch)
         moved = patch.target != before["target"]
         refusal = _refusal_of(visit, patch.target) if moved else None
         with visit.change() as (tx, actor):
             row = webhooks.webhook_for_editing(tx, actor, key)
-            visit.expect(tx, webhooks.get_webhook(tx, actor, key))
+            visit.expect(tx, webhooks.WEBHOOKS.get(tx, actor, key))
             webhooks.edit_webhook(tx, actor, row, patch, refusal)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
@@ -196,7 +202,7 @@ def switch_webhook(visit: Visit, key: str) -> Page:
     with visit.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
         webhooks.edit_webhook(tx, actor, row, wire.WebhookPatch(active=on), None)
-        hook = json.loads(webhooks.get_webhook(tx, actor, key))
+        hook = webhooks.WEBHOOKS.read(tx, actor, key)
     return visit.redirect(
         urls.webhook(hook),
         done="Switched on: it is told what happens from now on." if on else "Switched off.",
@@ -208,8 +214,8 @@ def show_remove(visit: Visit, key: str) -> Page:
     """GET /webhooks/{key}/remove: what is gone with it."""
     visit.require_user()
     with visit.read() as (tx, actor):
-        webhooks.webhook_for_change(tx, actor, key)
-        hook = json.loads(webhooks.get_webhook(tx, actor, key))
+        webhooks.WEBHOOKS.row_for_change(tx, actor, key)
+        hook = webhooks.WEBHOOKS.read(tx, actor, key)
         asked = paging.parse(webhooks.DELIVERIES, {"page_size": ["1"]})
         count = webhooks.list_deliveries(tx, actor, key, asked).count
     return visit.page("webhooks/webhook_remove.html", hook=hook, count=count)
@@ -218,8 +224,8 @@ def show_remove(visit: Visit, key: str) -> Page:
 def remove_webhook(visit: Visit, key: str) -> Page:
     """POST /webhooks/{key}/remove."""
     with visit.change() as (tx, actor):
-        row = webhooks.webhook_for_change(tx, actor, key)
-        hook: Hook = json.loads(webhooks.get_webhook(tx, actor, key))
+        row = webhooks.WEBHOOKS.row_for_change(tx, actor, key)
+        hook: Hook = webhooks.WEBHOOKS.read(tx, actor, key)
         webhooks.remove_webhook(tx, actor, row)
     return visit.redirect(_list_of(hook), done=f"The webhook to {hook['target']} is removed.")
 
@@ -238,7 +244,7 @@ def redeliver(visit: Visit, key: str, delivery: str) -> Page:
         with visit.write_unversioned() as (tx, actor):
             webhooks.redeliver(tx, actor, key, delivery)
             told = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
-            hook = json.loads(webhooks.get_webhook(tx, actor, key))
+            hook = webhooks.WEBHOOKS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))
     what = told["type"] if told else "What you may not see"
