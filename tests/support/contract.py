@@ -1,10 +1,10 @@
-"""The contract that came first, `tests/image_versions.apib`."""
+"""The contract that came first, `tests/web/image_versions.apib`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-CONTRACT = Path(__file__).parents[1] / "image_versions.apib"
+CONTRACT = Path(__file__).parents[1] / "web" / "image_versions.apib"
 
 
 def contract_bodies() -> list[dict[str, Any]]:
