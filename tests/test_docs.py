@@ -15,22 +15,24 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from msgspec.structs import fields
 
 from goldenrod.base import decode, errors
 from goldenrod.base import text as words
 from goldenrod.base.config import SETTINGS
-from goldenrod.catalogue.accounts import password_sign_in
+from goldenrod.catalogue.accounts import password_hashing, password_rules, password_sign_in
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions.lineage import lineage
+from goldenrod.catalogue.webhooks import http_sender, outbox, webhooks, worker
 from goldenrod.cli.main import COMMANDS, GROUPS, command
-from goldenrod.rules.changes import idempotency
+from goldenrod.rules.changes import events, idempotency, security_log
 from goldenrod.sources import aws
 from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
 from goldenrod.store import paging
-from goldenrod.web import request_body
+from goldenrod.web import app, request_body, server
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
 from tests.support.processes.server import environment, running
@@ -289,6 +291,37 @@ def test_every_field_of_a_body_is_documented() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     limits = {
+        "a path": [app.MOST_PATH],
+        "a query string": [app.MOST_QUERY],
+        "a header": [app.MOST_HEADER],
+        "a password": [password_rules.LEAST, password_rules.MOST],
+        "bodies being received at once, each process": [
+            request_body.AT_ONCE,
+            request_body.MOST_OF_ADDRESS,
+            request_body.MOST_OF_ANONYMOUS,
+            request_body.MOST_OF_USER,
+        ],
+        "passwords checked at once, each process": [
+            password_hashing.AT_ONCE,
+            PasswordHasher().memory_cost // 2**10,
+        ],
+        "a connection's time to send a request's head, or to lie idle": [server.IDLE_S],
+        "open connections, each process": [server.MOST_CONNECTIONS],
+        "a request's time to get a database connection": [int(store.POOL_TIMEOUT_S)],
+        "webhooks": [webhooks.MOST_PER_IMAGE, webhooks.MOST_PER_MAKER],
+        "deliveries that wait for a webhook": [outbox.MOST_WAITING],
+        "receivers that are sent to at once": [
+            worker.PLACES,
+            worker.PLACES_OF_A_MAKER,
+            worker.SLOW_PLACES,
+        ],
+        "a delivery's time": [int(http_sender.STEP_S), int(http_sender.WHOLE_S)],
+        "deliveries and events are stored for": [events.KEPT_DAYS],
+        "rows of security events in an hour": [
+            security_log.MOST_ALIKE,
+            security_log.MOST_OF_KIND,
+        ],
+        "security events are stored for": [security_log.KEPT_DAYS],
         "a body": [request_body.MOST_BODY // 2**20, decode.MOST_DEPTH],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
@@ -302,7 +335,7 @@ def test_limits_are_those_of_the_code() -> None:
             password_sign_in.MOST_BY_ACCOUNT,
             password_sign_in.MOST_BY_ADDRESS,
         ],
-        "an Idempotency-Key is kept for": [idempotency.KEPT_HOURS],
+        "an Idempotency-Key is stored for": [idempotency.KEPT_HOURS],
         "waiting for SQLite's other writer": [store.BUSY_TIMEOUT_MS // 1000],
     }
     documented = {
