@@ -185,7 +185,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/webhooks/outbox.py _any webhooks",
         "catalogue/webhooks/outbox.py _due_hooks webhooks",
         "catalogue/webhooks/outbox.py _hooks webhooks",
-        "catalogue/webhooks/outbox.py _next webhooks",
+        "catalogue/webhooks/outbox.py _with_event webhooks",
         "rules/changes/events.py _anybody webhooks",
         "rules/changes/events.py _earliest webhooks",
         "rules/changes/events.py _hooked webhooks",

@@ -8,7 +8,7 @@ import pytest
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.client import ApiClient
+from tests.support.client import ApiClient, code
 from tests.support.pages.visitor import Visitor
 from tests.support.webhooks.events import OPEN, edit_image, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
@@ -37,7 +37,11 @@ def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
         }
         assert one == shown
         assert api.get(one["url"], "bob").json == shown
-        assert api.post(f"{one['url']}/redeliver", "bob", None).json == shown
+        for who in ("bob", "dora"):
+            refused = api.post(f"{one['url']}/redeliver", who, None)
+            assert code(refused) == "409 delivery_unreadable"
+            assert "may no longer read what it is about" in refused.json["detail"]
+        assert api.get(one["url"], "bob").json == shown
     log = f"{hook['url']}/deliveries"
     kinds = ("name=version.published", "state=delivered", "state=waiting")
     assert [api.get(f"{log}?{kind}", "bob").json["count"] for kind in kinds] == [0, 0, 0]

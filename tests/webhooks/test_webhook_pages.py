@@ -202,7 +202,7 @@ def test_deliveries_are_shown_and_sent_again(
     assert "version.published" in visitor.get(f"{hook}?state=failed").words
     [again] = [form.action for form in page.forms if form.action.endswith("/redeliver")]
     done = visitor.submit(page, again)
-    assert "version.published is sent again." in done.words
+    assert "version.published will be sent again." in done.words
     assert "waiting 0 It answered 503." in done.words
     with db.read() as tx:
         assert tx.revision == revision

@@ -7,25 +7,30 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from goldenrod.base import clock as clocks
-from goldenrod.base import wire
+from goldenrod.base import config, wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.webhooks import outbox
+from goldenrod.catalogue.webhooks import outbox, worker
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
+from goldenrod.web import server
 from tests.conftest import Clock
 from tests.support.cast import World, build_world
-from tests.support.client import ApiClient
+from tests.support.client import ApiClient, code
 from tests.support.processes.server import GOLDENROD, environment, linux_only, running, within
 from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
+
+DEFAULT_POOL = 8
+"""The number of connections that a `Database` opens unless it is given another."""
 
 
 @pytest.fixture
@@ -119,10 +124,11 @@ def test_redelivery_is_built_anew_under_the_same_id(
         images.edit_image(tx, CONSOLE, row, wire.ImagePatch(owner="charlie"))
         tx.sql("UPDATE versions SET user_id = owner_id")
     before = len(receiver.got)
-    assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
+    refused = api.post(f"{delivery['url']}/redeliver", "alice", None)
+    assert code(refused) == "409 delivery_unreadable"
     assert deliverer.once()
     assert len(receiver.got) == before
-    assert log_of(api, hook)[0]["state"] == "dropped"
+    assert log_of(api, hook)[0]["state"] == "delivered"
 
 
 # ── receivers that fail ────────────────────────────────────────────────────────────────────
@@ -310,6 +316,89 @@ def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: R
     other.close()
     ids = [got.id for got in receiver.got]
     assert len(ids) == len(set(ids)) == 24
+
+
+def test_while_one_deliverer_waits_for_a_receiver_another_sends_nothing(
+    real: Database, receiver: Receiver
+) -> None:
+    world = build_world(real)
+    api = ApiClient(real, OPEN, world)
+    hook = hooked(api, receiver.url)
+    publish(real, world, "2.0")
+    receiver.held.clear()
+    first = threading.Thread(target=Deliverer(real, private=True).once)
+    first.start()
+    assert receiver.arrived.acquire(timeout=30)
+    other = Database(real.url)
+    second = Deliverer(other, private=True)
+    assert second.once() is False
+    receiver.held.set()
+    first.join()
+    assert second.once() is True
+    other.close()
+    assert len(receiver.got) == 1
+    assert [one["attempts"] for one in log_of(api, hook)] == [1]
+
+
+def test_the_server_delivers_while_requests_hold_all_their_connections(
+    real: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[Database, threading.Event]] = []
+
+    class Watched(Deliverer):
+        def run(self, stop: threading.Event) -> None:
+            started.append((self._db, stop))
+            super().run(stop)
+
+    monkeypatch.setattr(server, "Deliverer", Watched)
+    world = build_world(real)
+    hooked(ApiClient(real, OPEN, world), receiver.url)
+    publish(real, world, "2.0")
+    settings = config.load(
+        {"GOLDENROD_DATABASE_URL": real.url, "GOLDENROD_WEBHOOKS_PRIVATE": "true"}
+    )
+    with ExitStack() as held:
+        for _ in range(DEFAULT_POOL):
+            held.enter_context(real.read())
+        server._deliver(settings)
+        assert receiver.arrived.acquire(timeout=30)
+    [(own, stop)] = started
+    assert own is not real
+    stop.set()
+    for thread in threading.enumerate():
+        if thread.name == "webhooks":
+            thread.join()
+    own.close()
+
+
+def test_a_deliverer_needs_no_more_connections_than_it_says(
+    db: Database, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ApiClient(db, OPEN, world)
+    for who, image in (("alice", "open"), ("bob", "kept"), ("dora", None)) * 3:
+        hooked(api, receiver.url, who, image)
+    for image in ("open", "kept"):
+        publish(db, world, "2.0", image=image)
+    counting, used, most = threading.Lock(), 0, 0
+    transaction = db._transaction
+
+    @contextmanager
+    def counted(*, write: bool) -> Iterator[Any]:
+        nonlocal used, most
+        with counting:
+            used += 1
+            most = max(most, used)
+        try:
+            with transaction(write=write) as connection:
+                yield connection
+        finally:
+            with counting:
+                used -= 1
+
+    monkeypatch.setattr(db, "_transaction", counted)
+    assert Deliverer(db, private=True).once()
+    assert len(receiver.got) == 3 + 3 + 2 * 3
+    assert 1 < most <= worker.CONNECTIONS
 
 
 def test_one_holds_the_others_wait_and_a_lease_runs_out(

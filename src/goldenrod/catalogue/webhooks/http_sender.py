@@ -8,18 +8,18 @@ used, and of the answer only the status counts. Signed as the Standard Webhooks 
 """
 
 import base64
-import hashlib
-import hmac
 import re
 import secrets
 import socket
 import ssl
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import httpcore
 import httpx
+from standardwebhooks import Webhook as Signer
 
 from goldenrod import __version__
 from goldenrod.catalogue.webhooks.special_addresses import is_metadata, is_public
@@ -100,13 +100,6 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of the header webhook-signature."""
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-
-
 class Outcome(NamedTuple):
     """What became of one POST: the status that was answered; why it was no success."""
 
@@ -151,15 +144,15 @@ class Sender:
         return Outcome(status, f"It answered {status}{follow}.")
 
     def _post(self, url: httpx.URL, message_id: str, secret: str, body: bytes) -> int:
-        now = int(time.time())
+        now = datetime.now(UTC)
         headers = {
             "host": url.netloc.decode(),
             "content-type": "application/json",
             "content-length": str(len(body)),
             "user-agent": f"Goldenrod/{__version__}",
             "webhook-id": message_id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": sign(secret, message_id, now, body),
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Signer(secret).sign(message_id, now, body.decode()),
         }
         address = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path

@@ -246,14 +246,28 @@ def begin_turn(tx: Tx, hook_id: int) -> None:
     tx.update(_W, {"id": hook_id}, served_at=tx.now)
 
 
-def _next() -> Any:
+def _with_event() -> Any:
     event = (_E.c.type, _E.c.at, _E.c.version_n, _E.c.about)
     hook = (_W.c.target, _W.c.secret, _W.c.created_by_id, _W.c.as_staff, _W.c.slow_until)
+    return select(_D.c.id, _D.c.uuid, _D.c.webhook_id, _D.c.attempts, *event, *hook).select_from(
+        _D.join(_W, _W.c.id == _D.c.webhook_id).join(_E, _E.c.sequence == _D.c.event_sequence)
+    )
+
+
+def _delivery() -> Any:
+    return _with_event().where(_D.c.id == param("delivery", Key))
+
+
+def delivery(tx: Tx, delivery_id: int) -> Row:
+    """A delivery that exists, with its event and the columns of its webhook that sending needs."""
+    found = tx.first(_delivery, delivery=delivery_id)
+    assert found is not None
+    return found
+
+
+def _next() -> Any:
     return (
-        select(_D.c.id, _D.c.uuid, _D.c.webhook_id, _D.c.attempts, *event, *hook)
-        .select_from(
-            _D.join(_W, _W.c.id == _D.c.webhook_id).join(_E, _E.c.sequence == _D.c.event_sequence)
-        )
+        _with_event()
         .where(_due(), _W.c.id == param("hook", Key))
         .order_by(_D.c.next_at, _D.c.id)
         .limit(1)

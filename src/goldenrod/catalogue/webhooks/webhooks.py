@@ -345,16 +345,25 @@ def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> str:
 
 
 def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
-    """Have a delivery sent again, whatever became of it: anew, under the same id.
+    """Have a delivery sent again, whatever its state: with a new payload, under the same id.
 
-    Raises NotFound, Forbidden, Conflict (`webhook_inactive`).
+    Raises NotFound, Forbidden, Conflict (`webhook_inactive`; `delivery_unreadable` where the
+    webhook's creator, or the actor, may no longer read what the delivery is about).
     """
     hook = WEBHOOKS.row_for_change(tx, actor, key)
-    delivery_id = _find(tx, actor, hook, delivery)["id"]
+    found = _find(tx, actor, hook, delivery)
+    delivery_id = found["id"]
     if not hook["active"]:
         raise Conflict(
             "The webhook is switched off: nothing is sent to it. Set active to true first.",
             code="webhook_inactive",
+        )
+    hidden = json.loads(found["json"])["event"] is None
+    if hidden or payloads.build(tx, outbox.delivery(tx, delivery_id)) is None:
+        raise Conflict(
+            "This delivery cannot be sent again: the webhook's creator, or you, may no longer read "
+            "what it is about.",
+            code="delivery_unreadable",
         )
     again = {"state": "waiting", "attempts": 0, "next_at": tx.now}
     tx.update(schema.deliveries, {"id": delivery_id}, **again)

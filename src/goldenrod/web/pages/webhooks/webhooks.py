@@ -243,9 +243,8 @@ def redeliver(visit: Visit, key: str, delivery: str) -> Page:
     try:
         with visit.write_unversioned() as (tx, actor):
             webhooks.redeliver(tx, actor, key, delivery)
-            told = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
+            event = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
             hook = webhooks.WEBHOOKS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))
-    what = told["type"] if told else "What you may not see"
-    return visit.redirect(urls.webhook(hook), done=f"{what} is sent again.")
+    return visit.redirect(urls.webhook(hook), done=f"{event['type']} will be sent again.")
