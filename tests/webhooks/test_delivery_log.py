@@ -23,9 +23,9 @@ def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
         hook = hooked(api, receiver.url, "bob", "kept")
         publish(db, world, "a secret name", image="kept")
         if when == "delivered":
-            assert Deliverer(db, private=True).once()
+            assert Deliverer(db, private=True).deliver_due()
         edit_image(db, world, "kept", maintainers=[])
-        assert Deliverer(db, private=True).once()
+        assert Deliverer(db, private=True).deliver_due()
         assert len(receiver.got) == (when == "delivered")
     listed = api.get(f"{hook['url']}/deliveries", "bob").json["results"]
     assert listed
@@ -64,6 +64,6 @@ def test_what_it_is_about_counts_not_its_image_alone(db: Database, world: World)
     hook = hooked(api, "http://127.0.0.1:1024/", "bob", "kept")
     publish(db, world, "2.0", image="kept")
     edit_image(db, world, "kept", maintainers=[], is_public=True)
-    Deliverer(db, private=True).once()
+    Deliverer(db, private=True).deliver_due()
     for one in api.get(f"{hook['url']}/deliveries", "bob").json["results"]:
         assert one["event"] is not None

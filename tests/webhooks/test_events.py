@@ -58,7 +58,7 @@ def test_a_payload_is_signed_and_named_as_the_specification_says(
     key = publish(db, world, "2.0")
     with db.read() as tx:
         revision = tx.revision
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     [got] = receiver.got
     payload = got.payload(hook["secret"])
     assert list(payload) == ["type", "timestamp", "data"]
@@ -79,7 +79,7 @@ def test_a_payload_is_signed_and_named_as_the_specification_says(
     )
     with db.read() as tx:
         assert tx.revision == revision
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
 
 
@@ -111,7 +111,7 @@ def test_every_kind_of_event_is_told(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, key))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == [
         "version.published",
         "machine.added",
@@ -144,9 +144,9 @@ def test_a_revocation_is_told_of_all_that_was_built_on_it(
     child = publish(db, world, "child", image="closed", parent=base)
     hooked(api, receiver.url, image="closed")
     revoke(db, world, base, descendants=True)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     restore(db, world, base)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.revoked", "version.restored"]
     first, second = receiver.data()
     assert (first["version"]["id"], first["version"]["state"]) == (child, "revoked")
@@ -162,7 +162,7 @@ def test_attaching_tells_what_an_edit_tells(
     made = api.post("/api/v2/image_version_memberships", "alice", body)
     assert made.status_code == 201
     assert api.delete(made.json["url"], "alice").status_code == 204
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.edited"] * 2
     assert [data["fields"] for data in receiver.data()] == [["membership"]] * 2
 
@@ -181,7 +181,7 @@ def test_an_import_tells_what_is_new(
             placed = [{"provider_id": east, "identifier": f"new-{name}", **facts}]
             target.release(name, later(tx.now, days=-9 + int(name)), "", placed)
         target.finish()
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2 + ["machine.added"] * 2
 
 
@@ -198,7 +198,7 @@ def test_a_moved_catalogue_does_not_tell_its_past_again(
     for _ in range(3):
         clock.move(days=15)
         publish(db, world, f"at {clock.now}")
-        assert deliverer.once()
+        assert deliverer.deliver_due()
     told = len(receiver.got)
     assert told == 4
     with (
@@ -207,7 +207,7 @@ def test_a_moved_catalogue_does_not_tell_its_past_again(
         tx.sql("DELETE FROM deliverer")
     clock.move(hours=1)
     publish(db, world, "new")
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     assert [data["version"]["name"] for data in receiver.data()[told:]] == ["new"]
 
 
@@ -217,7 +217,7 @@ def test_a_dry_run_tells_nothing(
     hooked(api, receiver.url)
     address = f"/image_versions/{world.versions['open']}/revoke"
     assert api.post(address, "alice", {"reason": "bad", "dry_run": True}).status_code == 200
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
 
 
@@ -248,7 +248,7 @@ def test_what_an_instant_brings_is_told_once_when_it_has_come(
             end_date=hour[5],
         )
         machines.create_machine(tx, alice, body)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.edited"]
     expected = [
         ["version.published", "machine.added"],
@@ -260,15 +260,15 @@ def test_what_an_instant_brings_is_told_once_when_it_has_come(
     for instant, types in zip(hour[1:], expected, strict=True):
         receiver.got.clear()
         clock.now = later(instant, microseconds=-1)
-        assert deliverer.once()
+        assert deliverer.deliver_due()
         assert receiver.got == []
         clock.now = later(instant, seconds=7)
-        assert deliverer.once()
-        assert deliverer.once()
+        assert deliverer.deliver_due()
+        assert deliverer.deliver_due()
         assert sorted(receiver.types()) == sorted(types)
     clock.move(days=1)
     receiver.got.clear()
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
 
 
@@ -287,10 +287,10 @@ def test_it_catches_up_in_order_and_tells_when_things_happened(
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, withdrawn))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     receiver.got.clear()
     clock.move(days=2)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     told = [got.payload(hook["secret"]) for got in receiver.got]
     assert [(one["type"], one["timestamp"], one["data"]["version"]["id"]) for one in told] == [
         ("version.published", first, key),
@@ -310,21 +310,21 @@ def test_dates_of_the_image_count_and_the_past_before_the_hook_does_not(
     publish(db, world, "2.0", image="scheduled", start_date=later(clock.now, days=-3))
     clock.move(hours=1)
     hooked(api, receiver.url, image="scheduled")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     clock.move(days=1)  # the image opens, and with it its two versions
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2
     receiver.got.clear()
     edit_image(db, world, "scheduled", end_date=later(clock.now, hours=1))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     clock.move(hours=2)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.ended"] * 2
     receiver.got.clear()
     edit_image(db, world, "scheduled", end_date=None)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2
 
 
@@ -342,10 +342,10 @@ def test_a_change_and_the_deliverer_do_not_both_tell(
     backdated = publish(db, world, "backdated", start_date=later(clock.now, minutes=-30))
     clock.move(hours=1)
     edit(db, world, backdated, end_date=later(clock.now, minutes=-5))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published", "version.published", "version.ended"]
     clock.move(hours=3)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 3
 
 
@@ -364,8 +364,8 @@ def test_what_has_come_is_told_though_it_is_changed_before_the_deliverer_looks(
     clock.move(hours=2)
     edit(db, world, key, start_date=later(clock.now, hours=1))
     restore(db, world, world.versions["open"])
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published", "version.revoked", "version.restored"]
     clock.move(hours=2)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types()[3:] == ["version.published"]

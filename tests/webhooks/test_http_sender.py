@@ -41,10 +41,12 @@ def test_a_name_that_changes_its_mind_is_refused_at_the_moment_of_connecting(
     hook = hooked(api, f"http://{name}:{receiver.port}/hook")
     addresses[0] = "127.0.0.1"
     publish(db, world, "2.0")
-    assert Deliverer(db, private=False).once()
+    assert Deliverer(db, private=False).deliver_due()
     assert receiver.got == []
     [delivery] = log_of(api, hook)
-    assert delivery["last_error"] == "The target leads to an address that webhooks are not sent to."
+    assert (
+        delivery["last_error"] == "The target resolves to an address that webhooks are not sent to."
+    )
     # Where the operator allows it, the address that was vetted is the one that is connected to.
     asked.clear()
     outcome = Sender(private=True).send(hook["target"], "id", hook["secret"], b"{}")
@@ -86,7 +88,7 @@ def test_proxies_of_the_environment_are_not_used(
 
 
 def test_an_answer_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldenrod.catalogue.webhooks.http_sender.WHOLE_S", 0.6)
+    monkeypatch.setattr("goldenrod.catalogue.webhooks.http_sender.TOTAL_TIMEOUT_S", 0.6)
 
     def trickle(server: socket.socket, first: bytes) -> None:
         connection, _ = server.accept()

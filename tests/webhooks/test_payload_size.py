@@ -45,11 +45,11 @@ def test_the_longest_texts_stay_below_the_promised_size(
                 assign.assign(tx, alice, image, row, "stable", body)
         edit(db, world, first, deprecation=wire.NewDeprecation(reason=reason, replacement=second))
         revoke(db, world, first, reason=reason, descendants=True)
-        assert Deliverer(db, private=True).once()
+        assert Deliverer(db, private=True).deliver_due()
         restore(db, world, first)
         clock.move(hours=1)
         edit(db, world, second, end_date=clock.now)
-        assert Deliverer(db, private=True).once()
+        assert Deliverer(db, private=True).deliver_due()
     largest = dict.fromkeys(events.TYPES, 0)
     for kind, got in zip(receiver.types(), receiver.got, strict=True):
         largest[kind] = max(largest[kind], len(got.body))

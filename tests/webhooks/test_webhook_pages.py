@@ -48,7 +48,7 @@ def happen(db: Database, world: World, count: int = 1) -> None:
             body = wire.NewVersion(name=f"new {number}", image="open-image")
             publish.create_version(tx, alice, body)
     with db.write_unversioned() as tx:
-        while outbox.spread(tx):
+        while outbox.create_deliveries(tx):
             pass
 
 
@@ -129,7 +129,7 @@ def test_no_name_is_looked_up_for_a_form_that_is_not_ours(
     def looked_up(*args: object, **more: object) -> None:
         raise AssertionError("asked the name servers")
 
-    monkeypatch.setattr(webhooks, "refusal_of", looked_up)
+    monkeypatch.setattr(webhooks, "target_refusal", looked_up)
     visitor.sign_in("alice")
     page = visitor.get(OPEN)
     assert visitor.submit(page, OPEN, target=TARGET, token="00").status == 403

@@ -38,7 +38,7 @@ def rename(api: ApiClient, name: str, image: str = "open") -> None:
 
 def gather(db: Database) -> None:
     with db.write_unversioned() as tx:
-        while outbox.spread(tx):
+        while outbox.create_deliveries(tx):
             pass
 
 

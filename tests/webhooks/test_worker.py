@@ -58,11 +58,11 @@ def test_what_its_maker_may_no_longer_read_is_dropped(
     hook = hooked(api, receiver.url, "bob", "kept")
     publish(db, world, "2.0", image="kept")
     edit_image(db, world, "kept", maintainers=[])
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     [delivery] = log_of(api, hook)
     assert (delivery["state"], delivery["attempts"], delivery["next_at"]) == ("dropped", 0, None)
-    assert delivery["last_error"] == "Its maker may no longer read what it is about."
+    assert delivery["last_error"] == "The webhook's creator may no longer read what this is about."
 
 
 def test_one_who_only_reads_now_is_not_told_which_fields_changed(
@@ -71,7 +71,7 @@ def test_one_who_only_reads_now_is_not_told_which_fields_changed(
     hooked(api, receiver.url, "bob", "kept")
     edit_image(db, world, "kept", maintainers=[], is_public=True)
     edit(db, world, world.versions["kept"], change_log="x", membership=[world.groups["lab"]])
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     [data] = receiver.data()
     assert data["fields"] is None
 
@@ -84,7 +84,7 @@ def test_a_disabled_maker_is_told_nothing(
     with db.write() as tx:
         row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.disable_user(tx, CONSOLE, row)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     assert [one["state"] for one in api.all("/api/v2/webhooks", "alice")] == []
     with db.read() as tx:
@@ -101,7 +101,7 @@ def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
     with db.write() as tx:
         row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(is_staff=False))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
 
 
@@ -110,11 +110,11 @@ def test_redelivery_is_built_anew_under_the_same_id(
 ) -> None:
     hook = hooked(api, receiver.url)
     key = publish(db, world, "first name")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     edit(db, world, key, name="second name")
     [delivery] = log_of(api, hook)[:1]
     assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     again = [got for got in receiver.got if got.id == delivery["uuid"]]
     names = [got.payload(hook["secret"])["data"]["version"]["name"] for got in again]
     assert names == ["first name", "second name"]
@@ -126,7 +126,7 @@ def test_redelivery_is_built_anew_under_the_same_id(
     before = len(receiver.got)
     refused = api.post(f"{delivery['url']}/redeliver", "alice", None)
     assert code(refused) == "409 delivery_unreadable"
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == before
     assert log_of(api, hook)[0]["state"] == "delivered"
 
@@ -146,20 +146,20 @@ def test_a_receiver_that_fails_twice_gets_each_event(
     receiver.statuses = [500, 503]
     for name in ("2.0", "2.1", "2.2"):
         publish(db, world, name)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     # It is left alone: one attempt for all three.
     assert len(receiver.got) == 1
     [first, *others] = log_of(api, hook)
     assert (first["state"], first["attempts"], first["last_status"]) == ("waiting", 1, 500)
-    assert first["last_error"] == "It answered 500."
+    assert first["last_error"] == "The receiver answered 500."
     assert first["next_at"] == later(clock.now, seconds=5)
     assert [one["attempts"] for one in others] == [0, 0]
     clock.move(seconds=5)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 2
     for _ in range(3):
         clock.move(seconds=60)
-        assert deliverer.once()
+        assert deliverer.deliver_due()
     assert {one["state"] for one in log_of(api, hook)} == {"delivered"}
     names = Counter(data["version"]["name"] for data in receiver.data())
     assert names.keys() == {"2.0", "2.1", "2.2"}
@@ -181,14 +181,14 @@ def test_it_is_given_up_after_the_last_attempt(
     publish(db, world, "2.0")
     started = clock.now
     for _ in range(20):
-        assert deliverer.once()
+        assert deliverer.deliver_due()
         [delivery] = log_of(api, hook)
         if delivery["state"] != "waiting":
             break
         clock.now = delivery["next_at"]
-    assert (delivery["state"], delivery["attempts"]) == ("failed", len(outbox.DELAYS_S) + 1)
-    assert clock.now == later(started, seconds=sum(outbox.DELAYS_S))
-    assert len(receiver.got) == len(outbox.DELAYS_S) + 1
+    assert (delivery["state"], delivery["attempts"]) == ("failed", len(outbox.RETRY_DELAYS_S) + 1)
+    assert clock.now == later(started, seconds=sum(outbox.RETRY_DELAYS_S))
+    assert len(receiver.got) == len(outbox.RETRY_DELAYS_S) + 1
 
 
 def test_a_redirect_is_not_followed(
@@ -198,9 +198,9 @@ def test_a_redirect_is_not_followed(
         receiver.statuses, receiver.location = [302, 307], elsewhere.url
         hook = hooked(api, receiver.url)
         publish(db, world, "2.0")
-        assert deliverer.once()
+        assert deliverer.deliver_due()
         [delivery] = log_of(api, hook)
-        assert delivery["last_error"] == "It answered 302: redirects are not followed."
+        assert delivery["last_error"] == "The receiver answered 302; redirects are not followed."
         assert (delivery["state"], elsewhere.got) == ("waiting", [])
 
 
@@ -218,7 +218,7 @@ def test_a_receiver_that_is_gone_is_not_asked_again(
     publish(db, world, "2.1")
     with db.read() as tx:
         revision = tx.revision
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
     assert [one["state"] for one in log_of(api, hook)] == ["failed", "failed"]
     assert api.get(hook["url"], "alice").json["active"] is False
@@ -226,7 +226,7 @@ def test_a_receiver_that_is_gone_is_not_asked_again(
         assert tx.revision > revision  # whoever looks at the hook sees it
     publish(db, world, "2.2")
     clock.move(days=1)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
 
 
@@ -239,7 +239,7 @@ def test_one_receiver_that_fails_keeps_no_other_waiting(
     hooked(api, receiver.url)
     for number in range(3):
         publish(db, world, f"2.{number}")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 3
     [first, *_] = log_of(api, silent)
     assert first["last_error"].startswith("The connection failed: ")
@@ -278,10 +278,10 @@ def test_killed_between_commit_and_delivery_nothing_is_lost(
     publish(real, world, "after")
     receiver.held.set()
     # Who was killed holds the lease still: nobody delivers until it has run out.
-    assert Deliverer(real, private=True).once() is False
+    assert Deliverer(real, private=True).deliver_due() is False
     assert len(receiver.got) == 1
     real.now = far(61)
-    assert Deliverer(real, private=True).once()
+    assert Deliverer(real, private=True).deliver_due()
     assert {one["state"] for one in log_of(api, hook)} == {"delivered"}
     names = Counter(data["version"]["name"] for data in receiver.data())
     assert names == {"2.0": 2, "2.1": 1, "2.2": 1, "2.3": 1, "2.4": 1, "after": 1}
@@ -326,15 +326,15 @@ def test_while_one_deliverer_waits_for_a_receiver_another_sends_nothing(
     hook = hooked(api, receiver.url)
     publish(real, world, "2.0")
     receiver.held.clear()
-    first = threading.Thread(target=Deliverer(real, private=True).once)
+    first = threading.Thread(target=Deliverer(real, private=True).deliver_due)
     first.start()
     assert receiver.arrived.acquire(timeout=30)
     other = Database(real.url)
     second = Deliverer(other, private=True)
-    assert second.once() is False
+    assert second.deliver_due() is False
     receiver.held.set()
     first.join()
-    assert second.once() is True
+    assert second.deliver_due() is True
     other.close()
     assert len(receiver.got) == 1
     assert [one["attempts"] for one in log_of(api, hook)] == [1]
@@ -396,7 +396,7 @@ def test_a_deliverer_needs_no_more_connections_than_it_says(
                 used -= 1
 
     monkeypatch.setattr(db, "_transaction", counted)
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     assert len(receiver.got) == 3 + 3 + 2 * 3
     assert 1 < most <= worker.CONNECTIONS
 
@@ -407,15 +407,15 @@ def test_one_holds_the_others_wait_and_a_lease_runs_out(
     hooked(ApiClient(db, OPEN, world), receiver.url)
     publish(db, world, "2.0")
     with db.write_unversioned() as tx:
-        assert outbox.take(tx, "another", 30)
-    assert deliverer.once() is False
+        assert outbox.acquire_lease(tx, "another", 30)
+    assert deliverer.deliver_due() is False
     assert receiver.got == []
     clock.move(seconds=31)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
     with db.write_unversioned() as tx:
-        assert outbox.take(tx, "another", 30)  # it let go when nothing was left
-        assert not outbox.take(tx, "a third", 30)
+        assert outbox.acquire_lease(tx, "another", 30)  # it let go when nothing was left
+        assert not outbox.acquire_lease(tx, "a third", 30)
 
 
 @pytest.mark.long
@@ -445,9 +445,9 @@ def test_with_nothing_to_do_nothing_is_written(
 ) -> None:
     hooked(api, receiver.url)
     publish(db, world, "2.0")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     db.trace = []
-    assert deliverer.round() is False
+    assert deliverer.deliver_round() is False
     assert db.trace
     assert not [text for text in db.trace if text.split()[0] in ("INSERT", "UPDATE", "DELETE")]
 
@@ -457,13 +457,13 @@ def test_what_was_settled_a_month_ago_is_forgotten(
 ) -> None:
     hook = hooked(api, receiver.url)
     publish(db, world, "2.0")
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     clock.move(days=29)
     publish(db, world, "2.1")
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     assert len(log_of(api, hook)) == 2
     clock.move(days=2)
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     assert [one["event"]["at"] for one in log_of(api, hook)] == [later(clock.now, days=-2)]
     with db.read() as tx:
         assert tx.sql("SELECT count(*) FROM events").fetchone()[0] == 1

@@ -44,7 +44,7 @@ def deliver(once: bool = ONCE) -> None:
     with opened(CONNECTIONS) as db:
         deliverer = Deliverer(db, private=settings.webhooks_private, ports=settings.webhooks_ports)
         if once:
-            alone = deliverer.once()
+            alone = deliverer.deliver_due()
             counts = deliverer.counts
             output.say(
                 f"{counts['delivered']} delivered, {counts['failed']} attempts failed, "

@@ -119,7 +119,7 @@ def _create(visit: Visit, slug: str | None) -> Page:
 
 def _refusal_of(visit: Visit, target: Any) -> BadRequest | None:
     settings = visit.settings
-    return webhooks.refusal_of(
+    return webhooks.target_refusal(
         target, private=settings.webhooks_private, ports=settings.webhooks_ports
     )
 
