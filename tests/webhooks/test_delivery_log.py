@@ -1,4 +1,4 @@
-"""What a webhook's log shows to one who may not read what it is about: that something was dropped."""
+"""The log of deliveries hides what its reader may not read: such deliveries show as dropped."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.mark.parametrize("when", ["queued", "delivered"])
-def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
+def test_a_creator_without_access_sees_only_that_a_delivery_was_dropped(
     db: Database, world: World, visitor: Visitor, when: str
 ) -> None:
     api = ApiClient(db, OPEN, world)
@@ -48,18 +48,20 @@ def test_a_maker_without_the_right_to_read_learns_that_something_was_dropped(
     assert api.get(f"{log}?state=dropped", "bob").json["count"] == len(listed)
     visitor.sign_in("bob")
     page = visitor.get(f"/webhooks/{hook['id']}")
-    assert "about something that you may not see" in page.words
+    assert "hidden from you" in page.words
     assert "version.published just now" not in page.words
     assert "a secret name" not in page.text
     assert "/redeliver" not in page.text
-    # Staff see what became of each, and so does the maker who may read it again.
+    # Staff see each delivery in full, and so does a creator who has access again.
     staff = log_of(api, hook)
     assert {one["event"]["type"] for one in staff} >= {"version.published"}
     edit_image(db, world, "kept", maintainers=[world.groups["lab"]])
     assert "version.published" in json.dumps(api.get(log, "bob").json)
 
 
-def test_what_it_is_about_counts_not_its_image_alone(db: Database, world: World) -> None:
+def test_deliveries_show_to_a_creator_who_may_read_the_version_as_the_public_does(
+    db: Database, world: World
+) -> None:
     api = ApiClient(db, OPEN, world)
     hook = hooked(api, "http://127.0.0.1:1024/", "bob", "kept")
     publish(db, world, "2.0", image="kept")

@@ -1,4 +1,4 @@
-"""Where a webhook may lead: addresses of the open internet, at the ports of the web and free ones."""
+"""Targets of webhooks: public addresses, ports 80, 443 and 1024 up, unless the operator allows more."""
 
 import socket
 from typing import Any
@@ -124,7 +124,7 @@ def test_neighbours_of_special_ranges_are_public(address: str) -> None:
         "fd00:ec2::254",
     ],
 )
-def test_cloud_metadata_is_refused_in_private_networks_too(address: str) -> None:
+def test_metadata_addresses_are_refused_even_where_private_ones_are_allowed(address: str) -> None:
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(http_sender.TargetRefused):
         http_sender.require_reachable(f"http://{host}/", private=True)
@@ -188,7 +188,7 @@ def test_the_setting_allows_a_port(db: Database, world: World) -> None:
             config.load({"GOLDENROD_WEBHOOKS_PORTS": wrong})
 
 
-def test_a_name_that_moves_to_metadata_is_refused_at_connecting(
+def test_a_name_that_resolves_to_a_metadata_address_is_refused_when_connecting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = socket.getaddrinfo

@@ -1,4 +1,4 @@
-"""Delivering, to a real receiver: signed, at least once, built anew for whoever made the hook."""
+"""The deliverer with a real receiver: the creator's rights, retries, crashes, several processes."""
 
 import signal
 import socket
@@ -49,10 +49,10 @@ def deliverer(db: Database) -> Deliverer:
     return Deliverer(db, private=True)
 
 
-# ── who it is built for ────────────────────────────────────────────────────────────────────
+# ── rights of the creator ──────────────────────────────────────────────────────────────────
 
 
-def test_what_its_maker_may_no_longer_read_is_dropped(
+def test_what_the_creator_may_no_longer_read_is_dropped(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hook = hooked(api, receiver.url, "bob", "kept")
@@ -65,7 +65,7 @@ def test_what_its_maker_may_no_longer_read_is_dropped(
     assert delivery["last_error"] == "The webhook's creator may no longer read what this is about."
 
 
-def test_one_who_only_reads_now_is_not_told_which_fields_changed(
+def test_a_creator_who_is_no_longer_an_editor_gets_no_names_of_changed_fields(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url, "bob", "kept")
@@ -76,7 +76,7 @@ def test_one_who_only_reads_now_is_not_told_which_fields_changed(
     assert data["fields"] is None
 
 
-def test_a_disabled_maker_is_told_nothing(
+def test_a_disabled_creator_is_not_notified(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hook = hooked(api, receiver.url, "dora", None)
@@ -92,7 +92,7 @@ def test_a_disabled_maker_is_told_nothing(
     assert [row[0] for row in rows] == ["dropped"], hook
 
 
-def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
+def test_a_creator_who_is_no_longer_staff_gets_only_what_they_may_read(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url, "dora", None)
@@ -105,7 +105,7 @@ def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
     assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
 
 
-def test_redelivery_is_built_anew_under_the_same_id(
+def test_a_redelivery_is_built_again_under_the_same_id(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hook = hooked(api, receiver.url)
@@ -147,7 +147,7 @@ def test_a_receiver_that_fails_twice_gets_each_event(
     for name in ("2.0", "2.1", "2.2"):
         publish(db, world, name)
     assert deliverer.deliver_due()
-    # It is left alone: one attempt for all three.
+    # After the failure, the other two wait.
     assert len(receiver.got) == 1
     [first, *others] = log_of(api, hook)
     assert (first["state"], first["attempts"], first["last_status"]) == ("waiting", 1, 500)
@@ -168,7 +168,7 @@ def test_a_receiver_that_fails_twice_gets_each_event(
     assert sorted(ids.values()) == ["2.0", "2.1", "2.2"]  # a retry has its id again
 
 
-def test_it_is_given_up_after_the_last_attempt(
+def test_a_delivery_fails_after_the_last_attempt(
     api: ApiClient,
     db: Database,
     world: World,
@@ -204,7 +204,7 @@ def test_a_redirect_is_not_followed(
         assert (delivery["state"], elsewhere.got) == ("waiting", [])
 
 
-def test_a_receiver_that_is_gone_is_not_asked_again(
+def test_a_410_switches_the_webhook_off(
     api: ApiClient,
     db: Database,
     world: World,
@@ -223,14 +223,14 @@ def test_a_receiver_that_is_gone_is_not_asked_again(
     assert [one["state"] for one in log_of(api, hook)] == ["failed", "failed"]
     assert api.get(hook["url"], "alice").json["active"] is False
     with db.read() as tx:
-        assert tx.revision > revision  # whoever looks at the hook sees it
+        assert tx.revision > revision  # the API shows that it is inactive
     publish(db, world, "2.2")
     clock.move(days=1)
     assert deliverer.deliver_due()
     assert len(receiver.got) == 1
 
 
-def test_one_receiver_that_fails_keeps_no_other_waiting(
+def test_a_failing_receiver_does_not_delay_another(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -246,24 +246,22 @@ def test_one_receiver_that_fails_keeps_no_other_waiting(
     assert first["last_status"] is None
 
 
-# ── crashes, and more than one ─────────────────────────────────────────────────────────────
+# ── crashes and several processes ──────────────────────────────────────────────────────────
 
 
 def far(span_s: float) -> Callable[[], Instant]:
-    """The machine's clock, put forward."""
+    """The machine's clock, moved forward."""
     return lambda: later(clocks.now(), seconds=span_s)
 
 
 @pytest.fixture
 def real(backend: str, new_database: Callable[[str], Database]) -> Database:
-    """A catalogue on the machine's own clock, for processes to share."""
+    """A catalogue on the machine's clock, which several processes can share."""
     return new_database(backend)
 
 
 @pytest.mark.long
-def test_killed_between_commit_and_delivery_nothing_is_lost(
-    real: Database, receiver: Receiver
-) -> None:
+def test_nothing_is_lost_when_a_deliverer_is_killed(real: Database, receiver: Receiver) -> None:
     world = build_world(real)
     api = ApiClient(real, OPEN, world)
     hook = hooked(api, receiver.url)
@@ -277,7 +275,7 @@ def test_killed_between_commit_and_delivery_nothing_is_lost(
     process.wait()
     publish(real, world, "after")
     receiver.held.set()
-    # Who was killed holds the lease still: nobody delivers until it has run out.
+    # The killed process still has the lease: nobody delivers until it has expired.
     assert Deliverer(real, private=True).deliver_due() is False
     assert len(receiver.got) == 1
     real.now = far(61)
@@ -401,7 +399,7 @@ def test_a_deliverer_needs_no_more_connections_than_it_says(
     assert 1 < most <= worker.CONNECTIONS
 
 
-def test_one_holds_the_others_wait_and_a_lease_runs_out(
+def test_others_wait_for_the_lease_until_it_expires(
     db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
 ) -> None:
     hooked(ApiClient(db, OPEN, world), receiver.url)
@@ -414,13 +412,13 @@ def test_one_holds_the_others_wait_and_a_lease_runs_out(
     assert deliverer.deliver_due()
     assert len(receiver.got) == 1
     with db.write_unversioned() as tx:
-        assert outbox.acquire_lease(tx, "another", 30)  # it let go when nothing was left
+        assert outbox.acquire_lease(tx, "another", 30)  # released when nothing was left
         assert not outbox.acquire_lease(tx, "a third", 30)
 
 
 @pytest.mark.long
 @linux_only
-def test_the_server_delivers_in_the_background_and_ends_with_it(
+def test_the_server_delivers_in_the_background_until_it_stops(
     new_database: Callable[[str], Database], receiver: Receiver, tmp_path: Any
 ) -> None:
     db = new_database("sqlite")
@@ -452,7 +450,7 @@ def test_with_nothing_to_do_nothing_is_written(
     assert not [text for text in db.trace if text.split()[0] in ("INSERT", "UPDATE", "DELETE")]
 
 
-def test_what_was_settled_a_month_ago_is_forgotten(
+def test_deliveries_are_deleted_after_a_month(
     api: ApiClient, db: Database, world: World, receiver: Receiver, clock: Clock
 ) -> None:
     hook = hooked(api, receiver.url)
