@@ -48,7 +48,7 @@ def revoke(db: Database, world: World, key: str, **more: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = resources.take(tx, alice, schema.versions, key)
-        revocations.revoke(tx, alice, row, wire.Revocation(reason="bad", **more))
+        revocations.revoke(tx, alice, row, wire.Revocation(**{"reason": "bad", **more}))
 
 
 def restore(db: Database, world: World, key: str) -> None:
