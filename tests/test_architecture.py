@@ -1,11 +1,13 @@
-"""The laws of the code that no tool holds: size, finished work, one reader of the environment.
+"""Rules for the code that no tool checks: sizes, folders, names, finished work, the environment.
 
-Formatting, style, types and the rooms' imports are held by ruff, mypy and import-linter.
+Formatting, style and types are checked by ruff and mypy, the imports between layers by import-linter.
 """
 
 import ast
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,29 @@ PACKAGE = ROOT / "src" / "goldenrod"
 CODE = {".py", ".html", ".css", ".js", ".mako"}
 BINARY = {".gz", ".png", ".ico", ".woff2"}
 MOST_LINES = 500
+MOST_FILES = 14
+
+AREAS = {"accounts", "images", "versions", "channels", "webhooks", "transfer"}
+PAGE_AREAS = {"images", "versions", "channels", "webhooks"}
+LAYERS = ("base", "store", "rules", "catalogue", "sources", "web", "demo", "cli")
+
+ALIKE = {
+    # To be renamed; take those off that no longer exist.
+    "web": {("reference", "references"), ("server", "serving"), ("snippet", "snippets")},
+}
+
+OLD_WORDS = {
+    # What to say instead. `noun` alone may be a word of grammar.
+    "keeper": "editor",
+    "keepers": "editors",
+    "door": "handler, page or command",
+    "doors": "handlers, pages or commands",
+    "nouns": "resources",
+    "noun module": "resource module",
+    "noun function": "function of a resource module",
+    "sight": "ReaderKind, reader",
+    "cellar": "store",
+}
 
 # Written so that this file does not name them itself.
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HAC[K])\b")
@@ -22,19 +47,24 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(wor[k]|roo[t])/")
 
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 MAY_TOUCH_THE_ENVIRONMENT = {
-    # It reads the settings, and drops the variables that would arrive as headers.
+    # It reads the settings, and removes variables that WSGI would take for headers.
     "base/config.py",
 }
 
 
-def text_files(*places: str) -> Iterator[Path]:
-    """All files of text below these folders, without caches and what was measured."""
-    for place in places:
-        for path in sorted((ROOT / place).rglob("*")):
+def files(*folders: str) -> Iterator[Path]:
+    """All files below these folders, without caches and results of measurements."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
             parts = path.relative_to(ROOT).parts
             cached = any(part.startswith(".") or part in ("__pycache__", "out") for part in parts)
-            if path.is_file() and not cached and path.suffix not in BINARY:
+            if path.is_file() and not cached:
                 yield path
+
+
+def text_files(*folders: str) -> Iterator[Path]:
+    """All text files below these folders."""
+    return (path for path in files(*folders) if path.suffix not in BINARY)
 
 
 def named(path: Path) -> str:
@@ -42,7 +72,7 @@ def named(path: Path) -> str:
 
 
 def lines_with(pattern: re.Pattern[str]) -> list[str]:
-    """Where a pattern stands in the code, the tests and the measurements, as file:line."""
+    """The lines of the code, tests and measurements that match a pattern, as `file:line: text`."""
     return [
         f"{named(path)}:{number}: {line.strip()}"
         for path in text_files("src", "tests", "bench")
@@ -61,7 +91,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 def touches_environment(module: ast.Module) -> list[int]:
-    """The lines at which a module reads or changes environment variables, or hides that it may."""
+    """The lines on which a module accesses environment variables, or imports a way to."""
     lines = []
     for node in ast.walk(module):
         match node:
@@ -74,7 +104,7 @@ def touches_environment(module: ast.Module) -> list[int]:
     return lines
 
 
-def test_the_walk_sees_the_package_and_the_tests() -> None:
+def test_the_package_and_the_tests_are_searched() -> None:
     seen = {named(path) for path in text_files("src", "tests")}
     assert {"src/goldenrod/base/config.py", "tests/test_architecture.py"} <= seen
 
@@ -86,12 +116,105 @@ def test_no_file_is_too_long() -> None:
         if path.suffix in CODE
     }
     long = {name: length for name, length in lengths.items() if length > MOST_LINES}
-    assert not long, f"over {MOST_LINES} lines; split by verb, never by layer: {long}"
+    assert not long, f"over {MOST_LINES} lines; split it by topic: {long}"
+
+
+def test_no_folder_has_too_many_files() -> None:
+    counts = Counter(
+        named(path.parent) for path in files("src", "tests") if path.name != "__init__.py"
+    )
+    full = {folder: count for folder, count in counts.items() if count > MOST_FILES}
+    assert not full, f"over {MOST_FILES} files; sort them into folders by topic: {full}"
+
+
+def folders_in(folder: Path) -> set[str]:
+    """The names of the folders directly below a folder, without those that have no files."""
+    inside = {path.relative_to(folder).parts for path in files(named(folder))}
+    return {parts[0] for parts in inside if len(parts) > 1}
+
+
+@pytest.mark.parametrize("layer", ["catalogue", "cli"])
+def test_a_layer_has_the_six_areas_and_no_other_folder(layer: str) -> None:
+    assert folders_in(PACKAGE / layer) == AREAS
+
+
+def test_the_tests_have_the_six_areas() -> None:
+    assert folders_in(ROOT / "tests") >= AREAS
+
+
+def test_pages_and_their_templates_have_the_same_folders() -> None:
+    pages = folders_in(PACKAGE / "web" / "pages")
+    assert pages >= PAGE_AREAS
+    assert folders_in(PACKAGE / "web" / "templates") == pages
+
+
+def stem(name: str) -> str:
+    """A module's name without the endings of grammar: `revoking` and `revocations` both `revok`."""
+    name = name.replace("ocation", "oking")
+    return re.sub(r"(?:ments?|ings?|ions?|ies|ed|es|er|s|e|y)(?=_|$)", "", name)
+
+
+def differ_by_grammar(names: set[str]) -> set[tuple[str, str]]:
+    """The pairs of these names that are forms of the same word."""
+    return {
+        (one, other) for one, other in combinations(sorted(names), 2) if stem(one) == stem(other)
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("attaching", "attachments"),
+        ("revocations", "revoking"),
+        ("snippet", "snippets"),
+        ("edit_version", "edit_versions"),
+    ],
+)
+def test_forms_of_the_same_word_are_recognised(one: str, other: str) -> None:
+    assert differ_by_grammar({one, other, "versions", "version_page", "images"}) == {(one, other)}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_two_modules_of_a_layer_differ_by_grammar_alone(layer: str) -> None:
+    names = {path.stem for path in files(f"src/goldenrod/{layer}") if path.suffix == ".py"}
+    assert names
+    pairs = differ_by_grammar(names)
+    assert pairs == ALIKE.get(layer, set()), f"name what is different about them: {pairs}"
+
+
+GENERATED = ROOT / "docs" / "commands.md"
+
+
+def uses_of_old_words(paths: list[Path]) -> dict[str, list[str]]:
+    """The old words in these files, with the lines that have them."""
+    found = defaultdict(list)
+    words = re.compile(rf"(?<![a-z])({'|'.join(OLD_WORDS)})(?![a-z])", re.IGNORECASE)
+    for path in paths:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            for word in words.findall(line):
+                found[word.lower()].append(f"{named(path)}:{number}")
+    return dict(found)
+
+
+def explained(found: dict[str, list[str]]) -> str:
+    """Which word to use instead, and where."""
+    return "\n".join(f"{word}: say {OLD_WORDS[word]}: {lines}" for word, lines in found.items())
+
+
+def test_the_documents_use_no_old_words() -> None:
+    found = uses_of_old_words([path for path in text_files("docs") if path != GENERATED])
+    assert not found, explained(found)
+
+
+@pytest.mark.xfail(reason="the code still has some; take this mark off with the last", strict=True)
+def test_the_code_uses_no_old_words() -> None:
+    found = uses_of_old_words([*text_files("src"), GENERATED])
+    assert not found, explained(found)
 
 
 def test_nothing_is_left_unfinished() -> None:
     found = lines_with(UNFINISHED)
-    assert not found, "finish it, or write down what is known as a limit:\n" + "\n".join(found)
+    assert not found, "finish it, or document the limit:\n" + "\n".join(found)
 
 
 def test_no_path_of_one_machine_is_named() -> None:
@@ -99,7 +222,7 @@ def test_no_path_of_one_machine_is_named() -> None:
     assert not found, "this path exists on one machine only:\n" + "\n".join(found)
 
 
-def test_every_module_says_what_it_is() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [name for name, module in modules().items() if not ast.get_docstring(module)]
     assert not silent, f"a module begins with its docstring: {silent}"
 
@@ -127,18 +250,18 @@ def test_the_environment_is_read_in_one_place() -> None:
         "import os as system",
     ],
 )
-def test_every_way_to_the_environment_is_seen(source: str) -> None:
+def test_every_access_to_the_environment_is_found(source: str) -> None:
     assert touches_environment(ast.parse(source))
 
 
-def test_other_uses_of_the_names_are_let_be() -> None:
+def test_other_uses_of_the_same_names_are_allowed() -> None:
     source = "import os\nfrom os import path\ndef app(environ): return environ['PATH'], os.getpid()"
     assert not touches_environment(ast.parse(source))
 
 
 OUTSIDE_TEXT = {
-    # How numbers are told from other texts, and how texts are normalised: each has one place, which
-    # measures them first.
+    # Texts from outside are read as numbers in one module and normalised in another; each limits
+    # their length first.
     "isdigit": "base/numbers.py",
     "isdecimal": "base/numbers.py",
     "isnumeric": "base/numbers.py",
@@ -147,7 +270,7 @@ OUTSIDE_TEXT = {
 }
 
 
-def test_numbers_and_marks_of_outside_texts_are_read_in_one_place() -> None:
+def test_texts_from_outside_are_read_as_numbers_and_normalised_in_one_module_each() -> None:
     found = [
         f"{path}:{node.lineno}: {node.attr}"
         for path, module in modules().items()
@@ -159,7 +282,7 @@ def test_numbers_and_marks_of_outside_texts_are_read_in_one_place() -> None:
     assert not found
 
 
-# Where `int` reads a text that something else has checked: the module and how often.
+# Modules that convert a text by `int` after something else has checked it.
 MAY_READ_NUMBERS = re.compile(r"\bint\((?:text|given|word|number|count|one|value|key|depth)\)")
 CHECKS_FIRST = {
     # A fraction of JSON without a fractional part.
@@ -169,13 +292,13 @@ CHECKS_FIRST = {
     "web/pages/images/home.py",
     "web/pages/versions/version_fields.py",
     "web/pages/kit/fields.py",
-    # An id that stands among those of the thing already.
+    # The id of something that is attached already.
     "rules/changes/version_lists.py",
     "catalogue/channels/assign.py",
 }
 
 
-def test_int_reads_texts_only_where_they_were_checked() -> None:
+def test_int_converts_only_texts_that_were_checked() -> None:
     found = {
         path for path in modules() if MAY_READ_NUMBERS.search((PACKAGE / path).read_text("utf-8"))
     }

@@ -1,9 +1,8 @@
-"""The documents agree with the code, and the README's first publish is run as it stands there.
+"""The documents match the code, and the README's commands are run as written.
 
-`docs/commands.md` is what `--help` says of every command; the tables of settings and of error codes
-are those of the code:
+`docs/commands.md` and the tables of settings and of error codes are generated from the code:
 
-    python -m tests.test_docs       writes these anew
+    python -m tests.test_docs       writes them again
 """
 
 import io
@@ -16,22 +15,24 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from msgspec.structs import fields
 
 from goldenrod.base import decode, errors
 from goldenrod.base import text as words
 from goldenrod.base.config import SETTINGS
-from goldenrod.catalogue.accounts import password_sign_in
+from goldenrod.catalogue.accounts import password_hashing, password_rules, password_sign_in
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions.lineage import lineage
+from goldenrod.catalogue.webhooks import http_sender, outbox, webhooks, worker
 from goldenrod.cli.main import COMMANDS, GROUPS, command
-from goldenrod.rules.changes import idempotency
+from goldenrod.rules.changes import events, idempotency, security_log
 from goldenrod.sources import aws
 from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
 from goldenrod.store import paging
-from goldenrod.web import request_body
+from goldenrod.web import app, request_body, server
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
 from tests.support.processes.server import environment, running
@@ -40,12 +41,14 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 HELP = DOCS / "commands.md"
+GUIDES = [page for page in PAGES if page.name not in ("CHANGELOG.md", "commands.md")]
 WIDTH = 100
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 ONE_MACHINES = re.compile(r"(?<![\w.:/])/(wor[k]|roo[t]|hom[e]|tm[p]|User[s])/")
 COMMAND = re.compile(r"(?<![\w./-])goldenrod ((?:[a-z]+ ?)+|--[a-z-]+)")
+NAMED_FILE = re.compile(r"`((?:\w+/)+(?:\w+\.\w+)?|\w+\.py)(?::[^`]*)?`")
 RAISED = re.compile(r'\b(?:code=|default_code = )"([a-z_]+)"')
 
 
@@ -59,13 +62,13 @@ def fenced(page: str, language: str) -> list[str]:
 
 
 def rows(page: str) -> list[list[str]]:
-    """The cells of all lines of a page's tables, the lines under the heads left out."""
+    """The cells of the rows of a page's tables, their headings included."""
     lines = [line for line in FENCED.sub("", page).splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def first_cells(page: str) -> dict[str, list[str]]:
-    """The rows of a page's tables that begin with one word in code, by that word."""
+    """The rows of a page's tables whose first cell is one word in code, by that word."""
     found = {}
     for cells in rows(page):
         if word := re.fullmatch(r"`([^` ]+)`", cells[0]):
@@ -84,7 +87,7 @@ def sections(page: str, level: int) -> dict[str, str]:
 
 
 def help_of(path: str) -> str:
-    """What `--help` says of a command, a group, or (for no words) of the whole."""
+    """The `--help` of a command, of a group, or (for no words) of `goldenrod` itself."""
     out = io.StringIO()
     with redirect_stdout(out):
         command().main(
@@ -100,8 +103,9 @@ def help_of(path: str) -> str:
 def command_reference() -> str:
     """The text of docs/commands.md."""
     parts = [
-        "# Commands\n\nWhat `--help` says of every command. `image` and `version` ask a server; the "
-        "others work on\nthe database that the [settings](operating.md#settings) name.\n"
+        "# Commands\n\nThe `--help` of every command. `channel`, `deprecate`, `diff`, `image`, "
+        "`lineage`, `resolve`,\n`restore`, `revoke`, `version` and `whatis` ask a server. The others "
+        "work directly on the database\nthat the [settings](operating.md#settings) name.\n"
     ]
     for path in ["", *COMMANDS]:
         heading = f"goldenrod {path}".rstrip()
@@ -111,7 +115,7 @@ def command_reference() -> str:
 
 def test_the_command_reference_is_what_help_says() -> None:
     assert HELP.read_text("utf-8") == command_reference(), (
-        "run `python -m tests.test_docs` to write docs/commands.md anew"
+        "run `python -m tests.test_docs` to write docs/commands.md again"
     )
 
 
@@ -124,19 +128,19 @@ def named_commands() -> Iterator[tuple[str, str]]:
 
 
 def code_of(page: str) -> str:
-    """What stands in a page as code, spans and blocks."""
+    """The code spans and code blocks of a page."""
     blocks = [body for _, body in FENCED.findall(page)]
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", FENCED.sub("", page))])
 
 
-def test_commands_that_are_named_exist() -> None:
+def test_commands_that_documents_name_exist() -> None:
     unknown = [(page, named) for page, named in named_commands() if not exists(named)]
     assert not unknown
     assert {named.split()[0] for _, named in named_commands()} >= {"serve", "token", "version"}
 
 
 def exists(named: str) -> bool:
-    """Whether the words after `goldenrod` begin with a command, or are a group's name alone."""
+    """Whether the words after `goldenrod` start with a command, or are only a group's name."""
     first, *rest = named.split()
     if first in GROUPS:
         return not rest or f"{first} {rest[0]}" in COMMANDS
@@ -178,7 +182,7 @@ def error_table() -> str:
 
 
 def with_table(page: str, table: str) -> str:
-    """The page with this table in place of the one under the same head."""
+    """The page with this table in place of the one with the same heading."""
     head = re.escape(table.partition("\n")[0])
     replaced, times = re.subn(rf"^{head}\n(\|.*\n)+", lambda _: table, page, flags=re.MULTILINE)
     assert times == 1
@@ -187,7 +191,7 @@ def with_table(page: str, table: str) -> str:
 
 def test_the_tables_of_settings_and_errors_are_those_of_the_code() -> None:
     for name, table in GENERATED_TABLES.items():
-        assert table() in text(name), f"run `python -m tests.test_docs` to write {name} anew"
+        assert table() in text(name), f"run `python -m tests.test_docs` to write {name} again"
 
 
 GENERATED_TABLES = {"docs/operating.md": setting_table, "docs/api.md": error_table}
@@ -198,19 +202,22 @@ def test_no_other_setting_is_named() -> None:
     assert named == {setting.variable for setting in SETTINGS}
 
 
-def test_every_code_that_is_raised_is_told() -> None:
-    told = {*CODES, *first_cells(sections(text("docs/operating.md"), 2)["Codes outside the API"])}
+def test_every_error_code_is_documented() -> None:
+    documented = {
+        *CODES,
+        *first_cells(sections(text("docs/operating.md"), 2)["Codes outside the API"]),
+    }
     source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     raised = {*RAISED.findall(source)}
     raised |= {kind.default_code for kind in [errors.Problem, *errors.Problem.__subclasses__()]}
     raised |= {*re.findall(r'ClientError\(\s*\d+, "([a-z_]+)"', source)}
     assert {"not_found", "field_invalid", "user_not_found", "server_unreachable"} <= raised
-    assert not raised - told, "codes that no document tells"
-    assert not told - raised - _composed(source), "codes that nothing raises"
+    assert not raised - documented, "codes that no document has"
+    assert not documented - raised - _composed(source), "codes that nothing raises"
 
 
 def _composed(source: str) -> set[str]:
-    """Codes that the source puts together or passes on: named in it as a text, or by their end."""
+    """Codes that the source composes from a beginning or an end."""
     ends = {*re.findall(r'code=f"\{\w+\}(_\w+)"', source)}
     starts = {*re.findall(r'code=f"(\w+_)\{\w+\}"', source)}
     return {
@@ -220,10 +227,10 @@ def _composed(source: str) -> set[str]:
     }
 
 
-def test_boot_checks_are_told() -> None:
-    told = first_cells(sections(text("docs/operating.md"), 2)["Starting"])
+def test_boot_checks_are_documented() -> None:
+    documented = first_cells(sections(text("docs/operating.md"), 2)["Starting"])
     source = text("src/goldenrod/cli/check.py")
-    assert {id_ for id_ in told if id_.startswith("goldenrod.")} == {
+    assert {id_ for id_ in documented if id_.startswith("goldenrod.")} == {
         *re.findall(r'"(goldenrod\.[EW]\d{3})"', source)
     }
 
@@ -231,31 +238,31 @@ def test_boot_checks_are_told() -> None:
 # ── the API ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_address_is_told_with_its_methods() -> None:
-    told: dict[str, set[str]] = {}
+def test_every_address_is_documented_with_its_methods() -> None:
+    documented: dict[str, set[str]] = {}
     for cells in rows(sections(text("docs/api.md"), 2)["Addresses"]):
         for address in re.findall(r"`([^`]+)`", cells[0]):
-            told[address] = {*cells[1].split(", ")}
+            documented[address] = {*cells[1].split(", ")}
     served: dict[str, set[str]] = {}
     for route in ROUTES:
         for path in route.paths("/api/v2"):
             served.setdefault(path.replace("{key}", "{id}"), set()).add(route.method)
-    assert told == served
+    assert documented == served
 
 
 LISTS = [route for route in ROUTES if route.lists is not None]
 
 
 @pytest.mark.parametrize("route", LISTS, ids=lambda route: route.path)
-def test_every_filter_of_a_list_is_told(route: Route) -> None:
+def test_every_filter_of_a_list_is_documented(route: Route) -> None:
     address = f"`{route.path.replace('{key}', '{id}')}`"
     found = [part for part in sections(text("docs/api.md"), 3).values() if address in part]
-    assert len(found) == 1, f"one section tells of the list {address}"
+    assert len(found) == 1, f"one section documents the list {address}"
     section = found[0]
     listing = route.lists
     assert listing is not None
-    told = {name: cells[1] for name, cells in first_cells(section).items()}
-    assert told == {name: takes.takes for name, takes in listing.filters.items()}
+    documented = {name: cells[1] for name, cells in first_cells(section).items()}
+    assert documented == {name: takes.takes for name, takes in listing.filters.items()}
     assert all(cells[2] for cells in first_cells(section).values())
     sentence = section.strip().split("\n\n")[0]
     orders = re.findall(r"`(-?\w+)`", sentence.replace(address, ""))
@@ -265,10 +272,10 @@ def test_every_filter_of_a_list_is_told(route: Route) -> None:
     ]
 
 
-def test_every_field_of_a_body_is_told() -> None:
-    told = {}
+def test_every_field_of_a_body_is_documented() -> None:
+    documented = {}
     for name, cells in first_cells(sections(text("docs/api.md"), 2)["Fields"]).items():
-        told[name] = tuple({*filter(None, cell.split(", "))} for cell in cells[1:])
+        documented[name] = tuple({*filter(None, cell.split(", "))} for cell in cells[1:])
     taken: dict[str, dict[str, set[str]]] = {}
     for route in ROUTES:
         if route.takes is not None:
@@ -279,11 +286,42 @@ def test_every_field_of_a_body_is_told() -> None:
                 f"**{field.name}**" if field.required else field.name
                 for field in fields(route.takes)
             }
-    assert told == {name: (by["POST"], by["PATCH"]) for name, by in taken.items()}
+    assert documented == {name: (by["POST"], by["PATCH"]) for name, by in taken.items()}
 
 
 def test_limits_are_those_of_the_code() -> None:
     limits = {
+        "a path": [app.MOST_PATH],
+        "a query string": [app.MOST_QUERY],
+        "a header": [app.MOST_HEADER],
+        "a password": [password_rules.LEAST, password_rules.MOST],
+        "bodies being received at once, each process": [
+            request_body.AT_ONCE,
+            request_body.MOST_OF_ADDRESS,
+            request_body.MOST_OF_ANONYMOUS,
+            request_body.MOST_OF_USER,
+        ],
+        "passwords checked at once, each process": [
+            password_hashing.AT_ONCE,
+            PasswordHasher().memory_cost // 2**10,
+        ],
+        "a connection's time to send a request's head, or to lie idle": [server.IDLE_S],
+        "open connections, each process": [server.MOST_CONNECTIONS],
+        "a request's time to get a database connection": [int(store.POOL_TIMEOUT_S)],
+        "webhooks": [webhooks.MOST_PER_IMAGE, webhooks.MOST_PER_MAKER],
+        "deliveries that wait for a webhook": [outbox.MOST_WAITING],
+        "receivers that are sent to at once": [
+            worker.PLACES,
+            worker.PLACES_OF_A_MAKER,
+            worker.SLOW_PLACES,
+        ],
+        "a delivery's time": [int(http_sender.STEP_S), int(http_sender.WHOLE_S)],
+        "deliveries and events are stored for": [events.KEPT_DAYS],
+        "rows of security events in an hour": [
+            security_log.MOST_ALIKE,
+            security_log.MOST_OF_KIND,
+        ],
+        "security events are stored for": [security_log.KEPT_DAYS],
         "a body": [request_body.MOST_BODY // 2**20, decode.MOST_DEPTH],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
@@ -297,22 +335,26 @@ def test_limits_are_those_of_the_code() -> None:
             password_sign_in.MOST_BY_ACCOUNT,
             password_sign_in.MOST_BY_ADDRESS,
         ],
-        "an Idempotency-Key is kept for": [idempotency.KEPT_HOURS],
+        "an Idempotency-Key is stored for": [idempotency.KEPT_HOURS],
         "waiting for SQLite's other writer": [store.BUSY_TIMEOUT_MS // 1000],
     }
-    told = {cells[0]: cells[1] for cells in rows(sections(text("docs/operating.md"), 2)["Limits"])}
+    documented = {
+        cells[0]: cells[1] for cells in rows(sections(text("docs/operating.md"), 2)["Limits"])
+    }
     for what, numbers in limits.items():
-        shown = [int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*", told[what])]
+        shown = [
+            int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*", documented[what])
+        ]
         assert shown[: len(numbers)] == numbers, what
 
 
-def test_an_imported_line_becomes_what_is_told() -> None:
+def test_a_line_is_imported_as_documented() -> None:
     page = text("docs/importing.md")
     [line] = fenced(page, "json")
     [found] = aws.parse([line.encode()])
     assert isinstance(found, Found)
-    told = set(re.findall(r"`([^`]+)`", sections(page, 2)["What becomes of a line"]))
-    assert {found.image, found.version, *found.tags, found.machines[0].provider_type} <= told
+    documented = set(re.findall(r"`([^`]+)`", sections(page, 2)["How a line is imported"]))
+    assert {found.image, found.version, *found.tags, found.machines[0].provider_type} <= documented
 
 
 # ── the pages themselves ───────────────────────────────────────────────────────────────────
@@ -325,21 +367,21 @@ def anchors(page: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_a_target(page: Path) -> None:
     content = page.read_text("utf-8")
     for link in LINK.findall(FENCED.sub("", content)):
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path) if path else page
-        assert target.is_file(), f"{link} leads nowhere"
+        assert target.is_file(), f"{link}: there is no such file"
         if anchor:
             assert anchor in anchors(target.read_text("utf-8")), f"{link}: there is no such heading"
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
-    reached = {link.partition("#")[0] for link in LINK.findall(text("README.md"))}
-    assert {page.relative_to(ROOT).as_posix() for page in PAGES[1:]} <= reached
+def test_the_readme_links_every_page() -> None:
+    linked = {link.partition("#")[0] for link in LINK.findall(text("README.md"))}
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES[1:]} <= linked
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -353,23 +395,51 @@ def test_examples_in_json_are_json(page: Path) -> None:
         json.loads(block)
 
 
-def test_modules_that_are_named_exist() -> None:
-    for page in ("README.md", "docs/architecture.md"):
-        spans = re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?|\w+\.py)(?::[^`]*)?`", text(page))
-        assert spans
-        for span in spans:
-            places = [ROOT / span, ROOT / "src" / "goldenrod" / span]
-            places += (ROOT / "src" / "goldenrod").glob(f"*/{span}")
-            assert any(place.exists() for place in places), f"{page}: there is no {span}"
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_files_and_folders_that_are_named_exist(page: Path) -> None:
+    for span in NAMED_FILE.findall(FENCED.sub("", page.read_text("utf-8"))):
+        found = [ROOT / span, ROOT / "src" / "goldenrod" / span]
+        assert any(path.exists() for path in found), f"there is no {span}"
 
 
-# ── the first publish ──────────────────────────────────────────────────────────────────────
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = {*re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE)}
+    assert {"demo", "test", "test-long"} <= targets
+    for page in GUIDES:
+        code = code_of(page.read_text("utf-8")) + page.read_text("utf-8")
+        named = {*re.findall(r"(?:^ *|`)make ([a-z-]+)", code, re.MULTILINE)}
+        assert named <= targets, f"{page.name}: {named - targets}"
 
 
-def test_the_first_publish_works_as_written(tmp_path: Path) -> None:
+def test_where_is_answers_forty_questions_with_files_that_exist() -> None:
+    table = rows(sections(text("docs/architecture.md"), 2)["Where is …?"])[1:]
+    assert len(table) == 40
+    assert len({question for question, _ in table}) == len({answer for _, answer in table}) == 40
+    for question, answer in table:
+        assert question.endswith("?")
+        assert (ROOT / "src" / "goldenrod" / answer.strip("`")).is_file(), answer
+
+
+def test_the_glossary_is_alphabetical_with_one_line_for_each_word() -> None:
+    page = text("docs/glossary.md")
+    table = rows(page)[1:]
+    words = [cells[0] for cells in table]
+    assert len(words) > 40
+    assert words == sorted({word.lower() for word in words})
+    assert all(len(cells) == 2 and cells[1].endswith(".") for cells in table)
+    assert {"README.md", "docs/architecture.md"} <= {
+        guide.relative_to(ROOT).as_posix()
+        for guide in GUIDES
+        if re.search(r"\]\((?:docs/)?glossary\.md\)", guide.read_text("utf-8"))
+    }
+
+
+# ── the README's commands ───────────────────────────────────────────────────────────────────
+
+
+def test_the_commands_of_the_readme_work_as_written(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'first.db'}"
-    section = text("README.md").partition("\n## A first publish\n")[2].partition("\n## ")[0]
-    blocks = fenced(section, "sh")
+    blocks = fenced(text("README.md"), "sh")
     assert blocks[0].count("goldenrod serve &\n") == 1
     with running(url, tmp_path / "stderr") as server:
         script = "set -euo pipefail\n" + "".join(blocks).replace("goldenrod serve &\n", "")
@@ -386,7 +456,9 @@ def test_the_first_publish_works_as_written(tmp_path: Path) -> None:
             timeout=60,
         )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    listed = json.loads(done.stdout.strip().splitlines()[-1])
+    lines = done.stdout.strip().splitlines()
+    assert lines[-1] == "ami-0fedcba9876543210", "what stable resolves to"
+    [listed] = [json.loads(line) for line in lines if line.startswith('{"count"')]
     newest, first = listed["results"]
     assert (listed["count"], newest["name"], first["name"]) == (2, "2026-04-11", "2026-03-14")
     assert newest["parent"]["id"] == first["id"]
