@@ -243,7 +243,7 @@ def _revocation(
 ) -> tuple[Json, Json]:
     """A revocation of the version and its reason; `stops`: of those that channels stop at only."""
     reach, revocation, origin = (
-        schema.reach.alias(),
+        schema.revocation_reach.alias(),
         schema.revocations.alias(),
         schema.versions.alias(),
     )

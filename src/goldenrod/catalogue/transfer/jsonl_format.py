@@ -59,7 +59,7 @@ NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
     "versions": frozenset(
         {
             *("public", "owner_id", "created_by_id"),
-            *("opens_at", "closes_at", "ends_at", "spent_at", "past"),
+            *("opens_at", "closes_at", "ends_at", "not_current_from", "ended_hint"),
         }
     )
 }

@@ -76,7 +76,7 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
         schema.revocations,
         uuid=mutations.new_uuid(),
         by_id=actor.user_id or None,
-        made_at=tx.now,
+        created_at=tx.now,
         restored_at=None,
         restored_by_id=None,
         **values,

@@ -45,11 +45,11 @@ _GONE = 410
 
 def _take() -> Any:
     free = or_(
-        _HELD.c.holder.is_(None),
-        _HELD.c.holder == param("me"),
-        _HELD.c.held_until <= param("now", Moment),
+        _HELD.c.locked_by.is_(None),
+        _HELD.c.locked_by == param("me"),
+        _HELD.c.locked_until <= param("now", Moment),
     )
-    return _HELD.update().where(free).values(holder=param("me"), held_until=param("until", Moment))
+    return _HELD.update().where(free).values(locked_by=param("me"), locked_until=param("until", Moment))
 
 
 def _there() -> Any:
@@ -61,13 +61,13 @@ def take(tx: Tx, me: str, lease_s: float) -> bool:
     if tx.value(_there) is None:
         _lock(tx)
         if tx.value(_there) is None:
-            tx.insert(_HELD, one=1, covered=events.NEVER, holder=None, held_until=None)
+            tx.insert(_HELD, one=1, recorded_until=events.NEVER, locked_by=None, locked_until=None)
     return tx.change(_take, me=me, now=tx.now, until=later(tx.now, seconds=lease_s)) == 1
 
 
 def let_go(tx: Tx, me: str) -> None:
     """Let another deliver."""
-    tx.update(_HELD, {"holder": me}, holder=None, held_until=None)
+    tx.update(_HELD, {"locked_by": me}, locked_by=None, locked_until=None)
 
 
 # ── events become deliveries ───────────────────────────────────────────────────────────────
@@ -92,11 +92,11 @@ def note_instants(tx: Tx) -> None:
     since = events.since(tx)
     if since is not None and since < tx.now:
         events.tell(tx, scheduled_events.brought(tx, since))
-        tx.update(_HELD, {"one": 1}, covered=tx.now)
+        tx.update(_HELD, {"one": 1}, recorded_until=tx.now)
 
 
 def _unspread() -> Any:
-    return select(*_E.c).where(~_E.c.spread).order_by(_E.c.sequence).limit(param("most", Key))
+    return select(*_E.c).where(~_E.c.queued).order_by(_E.c.sequence).limit(param("most", Key))
 
 
 def _hooks() -> Any:
@@ -148,7 +148,7 @@ def spread(tx: Tx) -> bool:
                 attempts=0,
                 next_at=tx.now,
             )
-        tx.update(_E, {"sequence": event["sequence"]}, spread=True)
+        tx.update(_E, {"sequence": event["sequence"]}, queued=True)
         reached = set()
     _drop_overflow(tx, filled)
     return True
@@ -191,7 +191,7 @@ def _due() -> Any:
 
 def _any() -> Any:
     due = exists().where(_due(), _W.c.id == _D.c.webhook_id)
-    return select(or_(due, exists().where(~_E.c.spread)))
+    return select(or_(due, exists().where(~_E.c.queued)))
 
 
 def anything(tx: Tx) -> bool:
@@ -372,7 +372,7 @@ def _old_events() -> Any:
     waited = exists().where(_D.c.event_sequence == _E.c.sequence).correlate(_E)
     old = (
         select(_E.c.sequence)
-        .where(_E.c.at < param("since", Moment), _E.c.spread == true(), ~waited)
+        .where(_E.c.at < param("since", Moment), _E.c.queued == true(), ~waited)
         .limit(param("most", Key))
     )
     return _E.delete().where(_E.c.sequence.in_(old))

@@ -23,7 +23,7 @@ from goldenrod.store.sql import Key, Moment, in_list, param
 
 TYPES: tuple[str, ...] = get_args(EventType)
 
-_V, _M, _REACH = schema.versions, schema.machines, schema.reach
+_V, _M, _REACH = schema.versions, schema.machines, schema.revocation_reach
 
 NEVER = Instant("1970-01-01T00:00:00.000000Z")
 """How far a deliverer has come that never ran here."""
@@ -42,7 +42,7 @@ class Event(NamedTuple):
     image_id: int
     version_n: int | None
     about: Mapping[str, Any] = MappingProxyType({})
-    once: str | None = None
+    dedup_key: str | None = None
     at: str | None = None
 
 
@@ -71,7 +71,7 @@ def _listened(tx: Tx, image_id: int) -> bool:
 
 def _written() -> Any:
     event = schema.events
-    return select(event.c.once).where(in_list(event.c.once, "keys", String))
+    return select(event.c.dedup_key).where(in_list(event.c.dedup_key, "keys", String))
 
 
 def tell(tx: Tx, happened: Iterable[Event]) -> None:
@@ -80,13 +80,13 @@ def tell(tx: Tx, happened: Iterable[Event]) -> None:
     heard = [it for it in happened if None in hooked or it.image_id in hooked]
     if not heard:
         return
-    keys = sorted({it.once for it in heard if it.once is not None})
-    told = {row["once"] for row in tx.rows(_written, keys=keys)} if keys else set()
+    keys = sorted({it.dedup_key for it in heard if it.dedup_key is not None})
+    told = {row["dedup_key"] for row in tx.rows(_written, keys=keys)} if keys else set()
     for it in heard:
-        if it.once is not None:
-            if it.once in told:
+        if it.dedup_key is not None:
+            if it.dedup_key in told:
                 continue
-            told.add(it.once)
+            told.add(it.dedup_key)
         tx.insert(
             schema.events,
             uuid=new_uuid(),
@@ -95,8 +95,8 @@ def tell(tx: Tx, happened: Iterable[Event]) -> None:
             image_id=it.image_id,
             version_n=it.version_n,
             about=json.dumps(dict(it.about), separators=(",", ":")),
-            once=it.once,
-            spread=False,
+            dedup_key=it.dedup_key,
+            queued=False,
         )
 
 
@@ -160,7 +160,7 @@ def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Ev
 
 def of_version(kind: str, row: Row, at: str, when: str | None) -> Event:
     """What a version's date `at` brought."""
-    return Event(kind, row["image_id"], row["n"], once=f"{kind}:{row['n']}:{at}", at=when)
+    return Event(kind, row["image_id"], row["n"], dedup_key=f"{kind}:{row['n']}:{at}", at=when)
 
 
 def created(tx: Tx, image_id: int, versions: list[int]) -> None:
@@ -204,9 +204,9 @@ def machine_changed(tx: Tx, before: Row, after: Row) -> None:
 
 def of_machine(kind: str, row: Row, at: str, when: str | None) -> Event:
     """What a machine's date `at` brought."""
-    once = f"{kind}:{row['id']}:{at}"
+    dedup_key = f"{kind}:{row['id']}:{at}"
     about = {"machine": row["id"]}
-    return Event(kind, row["image_id"], row["version_n"], about, once, when)
+    return Event(kind, row["image_id"], row["version_n"], about, dedup_key, when)
 
 
 def _machines() -> Any:
@@ -247,9 +247,9 @@ def _where_it_holds(tx: Tx, revocation_id: int) -> list[Row]:
 
 def of_revocation(row: Row, revocation_id: int, at: str, when: str | None) -> Event:
     """That a revocation is in force at a version since `at`."""
-    once = f"version.revoked:{revocation_id}:{row['n']}:{at}"
+    dedup_key = f"version.revoked:{revocation_id}:{row['n']}:{at}"
     about = {"revocation": revocation_id}
-    return Event("version.revoked", row["image_id"], row["n"], about, once, when)
+    return Event("version.revoked", row["image_id"], row["n"], about, dedup_key, when)
 
 
 def revoked(tx: Tx, revocation_id: int, at: str) -> None:
@@ -280,7 +280,7 @@ def _earliest() -> Any:
 
 
 def _covered() -> Any:
-    return select(schema.deliverer.c.covered)
+    return select(schema.deliverer.c.recorded_until)
 
 
 def since(tx: Tx) -> str | None:

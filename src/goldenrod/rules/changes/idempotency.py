@@ -58,7 +58,7 @@ def find(tx: Tx, actor: Actor, key: str, print_: str) -> Created | None:
             "This Idempotency-Key came with another request before. Take a new one.",
             code="idempotency_key_reused",
         )
-    return Created(row["made"], row["status"] == 201, json.loads(row["extra"]))
+    return Created(row["created_key"], row["status"] == 201, json.loads(row["extra"]))
 
 
 def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
@@ -70,6 +70,6 @@ def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
         at=tx.now,
         fingerprint=print_,
         status=201 if made.new else 200,
-        made=made.key,
+        created_key=made.key,
         extra=json.dumps(dict(made.extra)),
     )

@@ -1,8 +1,8 @@
 """Where revocations hold: kept with each change of the lineage, so that asking is one look-up.
 
 A revocation holds at its own version and, if it says `descendants`, at every version below it in the
-lineage as it is now. `store/lifecycle.py: revocation_reach` holds exactly that for the unrestored
-ones; whoever changes the lineage calls `adopt`. With it goes `spent_at` of versions.
+lineage as it is now. The table `revocation_reach` holds exactly that for the unrestored
+ones; whoever changes the lineage calls `adopt`. With it goes `not_current_from` of versions.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, param
 
-_V, _REACH, _R = schema.versions, schema.reach, schema.revocations
+_V, _REACH, _R = schema.versions, schema.revocation_reach, schema.revocations
 
 
 def _below(root: str) -> Any:
@@ -62,14 +62,14 @@ def lift(tx: Tx, revocation_id: int) -> None:
 def _spend_reached() -> Any:
     """When the versions that a revocation holds for are spent, by all of theirs save `none`."""
     reached = select(_REACH.c.n).where(_REACH.c.revocation_id == param("revocation", Key))
-    spent = states.spent_at(_V, _V.c.closes_at, save=param("none", Key))
-    return update(_V).values(spent_at=spent).where(_V.c.n.in_(reached))
+    spent = states.not_current_from(_V, _V.c.closes_at, save=param("none", Key))
+    return update(_V).values(not_current_from=spent).where(_V.c.n.in_(reached))
 
 
 def _spend_below() -> Any:
     tree = _below("n")
-    spent = states.spent_at(_V, _V.c.closes_at)
-    return update(_V).values(spent_at=spent).where(_V.c.n.in_(select(tree.c.n)))
+    spent = states.not_current_from(_V, _V.c.closes_at)
+    return update(_V).values(not_current_from=spent).where(_V.c.n.in_(select(tree.c.n)))
 
 
 def _leave() -> Any:

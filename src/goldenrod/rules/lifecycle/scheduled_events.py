@@ -15,7 +15,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Moment, param
 
-_V, _M, _R, _REACH = schema.versions, schema.machines, schema.revocations, schema.reach
+_V, _M, _R, _REACH = schema.versions, schema.machines, schema.revocations, schema.revocation_reach
 
 
 def _within(

@@ -93,7 +93,7 @@ def _open(thing: FromClause, at: ColumnElement[Any]) -> Predicate:
 def _adds(share: FromClause, at: ColumnElement[Any]) -> Predicate:
     """The group sees the version at this instant, and not everybody does."""
     opened = _open(share, at)
-    return or_(and_(~share.c.public, or_(share.c.kept, opened)), and_(share.c.public, ~opened))
+    return or_(and_(~share.c.public, or_(share.c.as_editor, opened)), and_(share.c.public, ~opened))
 
 
 # What opened and closed between two instants
@@ -122,7 +122,7 @@ def _turned() -> Any:
             select(_S.c.group_id, literal(-by, Key)).select_from(
                 shown.join(_S, _S.c.n == shown.c.n)
             ),
-            select(_S.c.group_id, literal(by, Key)).where(~_S.c.kept, turned(_S)),
+            select(_S.c.group_id, literal(by, Key)).where(~_S.c.as_editor, turned(_S)),
         ]
     every = union_all(*parts).subquery("every")
     return select(every.c.scope, func.sum(every.c.n).label("n")).group_by(every.c.scope)
@@ -194,7 +194,7 @@ def roll(tx: Tx) -> None:
 def _mark_past() -> Any:
     """What has ended need not be walked past by lists any more."""
     ended = and_(_V.c.closes_at > _FIRST, _V.c.closes_at <= _LAST)
-    return update(_V).values(past=True).where(_V.c.public, ~_V.c.past, ended)
+    return update(_V).values(ended_hint=True).where(_V.c.public, ~_V.c.ended_hint, ended)
 
 
 def _set_counted() -> Any:
@@ -282,7 +282,9 @@ _BIGGEST = param("biggest", Key)
 
 def _of_biggest() -> ColumnElement[int]:
     opened, closed = (
-        _number(select(_S.c.n).where(~_S.c.kept, turned(_S), unindexed(_S.c.group_id) == _BIGGEST))
+        _number(
+            select(_S.c.n).where(~_S.c.as_editor, turned(_S), unindexed(_S.c.group_id) == _BIGGEST)
+        )
         - _number(select(_V.c.n).where(_V.c.public, turned(_V), _is_there(_of(_V, share))))
         for turned, share in ((_opened, _S.alias()), (_closed, _S.alias()))
     )
@@ -303,17 +305,17 @@ def besides(big: bool) -> Select[Any]:
         share.c.n == version.c.n, in_list(share.c.group_id, "groups")
     )
     seen = union(
-        select(one.c.n).where(ours, ~one.c.public, one.c.kept),
-        select(one.c.n).where(ours, ~one.c.public, ~one.c.kept, _open(one, NOW)),
+        select(one.c.n).where(ours, ~one.c.public, one.c.as_editor),
+        select(one.c.n).where(ours, ~one.c.public, ~one.c.as_editor, _open(one, NOW)),
         # Of what is public its keepers see also what is over,
         select(one.c.n).where(
-            ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.AT_THE_END
+            ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.END_OF_TIME
         ),
         # and what is still to come: of that there is little anywhere.
         select(version.c.n).where(
             version.c.public,
             version.c.opens_at > NOW,
-            version.c.opens_at <= schema.AT_THE_END,
+            version.c.opens_at <= schema.END_OF_TIME,
             _is_there(scheduled),
         ),
     ).subquery("seen")
