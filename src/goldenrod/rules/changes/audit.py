@@ -35,12 +35,12 @@ def record(
     )
 
 
-def made(values: Row) -> dict[str, Any]:
+def created(values: Row) -> dict[str, Any]:
     """The changes of something new: nothing before."""
     return {name: {"before": None, "after": value} for name, value in values.items()}
 
 
-def between(before: Row, after: Row) -> dict[str, Any]:
+def changed(before: Row, after: Row) -> dict[str, Any]:
     """The changes from one set of values to another, those that differ only."""
     return {
         name: {"before": before.get(name), "after": value}

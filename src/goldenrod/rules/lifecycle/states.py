@@ -197,7 +197,7 @@ def has_launchable(version: FromClause, reader: ReaderKind) -> Predicate:
     )
 
 
-def offered_by_latest(version: FromClause, reader: ReaderKind) -> Predicate:
+def eligible_for_latest(version: FromClause, reader: ReaderKind) -> Predicate:
     """What `latest` chooses from, save the machine: current, readable, not left out of it."""
     return and_(
         is_current(version), ~version.c.exclude_from_latest, access.readable(version, reader)
@@ -214,7 +214,7 @@ def latest(
     first = _fresh(
         lambda version: and_(
             version.c.image_id == image_id,
-            offered_by_latest(version, reader),
+            eligible_for_latest(version, reader),
             has(version, reader),
         ),
         1,

@@ -46,7 +46,7 @@ def for_reader(reader: ReaderKind, groups: int) -> list[Branch]:
     version = schema.versions.alias()
     if reader is ReaderKind.STAFF:
         return [Branch(version, true())]
-    public = [Branch(version, and_(~version.c.ended_hint, everybodys(version))), _past()]
+    public = [Branch(version, and_(~version.c.ended_hint, public_now(version))), _past()]
     if reader is ReaderKind.ANONYMOUS:
         return public
     if groups:
@@ -54,7 +54,7 @@ def for_reader(reader: ReaderKind, groups: int) -> list[Branch]:
     return [*public, _sorted_shares()]
 
 
-def everybodys(version: FromClause) -> Predicate:
+def public_now(version: FromClause) -> Predicate:
     """The version is public, and open now."""
     return and_(
         version.c.public,
@@ -103,7 +103,7 @@ def _sorted_shares() -> Branch:
     return Branch(rows.subquery("shared"), true())
 
 
-def shown(reader: ReaderKind) -> Any:
+def readable_keys(reader: ReaderKind) -> Any:
     """The keys of all versions that a reader of this sight, who sees few, may read."""
     every = (select(lane.rows.c.n).where(lane.shows) for lane in for_reader(reader, 0))
     return union(*every)

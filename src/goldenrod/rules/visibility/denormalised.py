@@ -22,38 +22,38 @@ from goldenrod.store.sql import Key, earliest, latest, param
 _V, _I = schema.versions, schema.images
 
 
-def until_set(user_id: int, start_date: str) -> Row:
+def initial(user_id: int, start_date: str) -> Row:
     """What a new row of a version holds until it is set: nobody sees it but its user."""
     users = dict.fromkeys(("owner_id", "created_by_id"), user_id)
     dates = dict.fromkeys(("opens_at", "closes_at", "ends_at", "not_current_from"), start_date)
     return {"public": False, "ended_hint": False, **users, **dates}
 
 
-def of_image(tx: Tx, image_id: int) -> None:
+def refresh_image(tx: Tx, image_id: int) -> None:
     """Set it anew on all versions of an image."""
     _refresh(tx, "image_id", image_id)
 
 
-def of_version(tx: Tx, n: int) -> None:
+def refresh_version(tx: Tx, n: int) -> None:
     """Set it anew on one version."""
     _refresh(tx, "n", n)
 
 
-def of_all(tx: Tx) -> None:
+def refresh_all(tx: Tx) -> None:
     """Set it anew in the whole catalogue, whatever stood there."""
     tx.change(_denormalise, None, now=tx.now)
     tx.change(_forget_shares, None)
     tx.change(_write_shares, None)
-    stored_counts.count_anew(tx)
+    stored_counts.recount(tx)
 
 
 def _refresh(tx: Tx, column: str, key: int) -> None:
-    stored_counts.roll(tx)
-    before = stored_counts.held(tx, column, key)
+    stored_counts.catch_up(tx)
+    before = stored_counts.contribution(tx, column, key)
     tx.change(_denormalise, column, key=key, now=tx.now)
     tx.change(_forget_shares, column, key=key)
     tx.change(_write_shares, column, key=key)
-    stored_counts.changed(tx, before, stored_counts.held(tx, column, key))
+    stored_counts.changed(tx, before, stored_counts.contribution(tx, column, key))
 
 
 def _of(column: str | None) -> list[ColumnElement[bool]]:
