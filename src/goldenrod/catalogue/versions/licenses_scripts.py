@@ -153,7 +153,7 @@ def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Creat
         words=search.words_of(values["title"], values["text"]),
         **values,
     )
-    audit.record(tx, actor, f"{noun}:create", table, thing_id, audit.created(values))
+    audit.record(tx, actor, audit.action(noun, "create"), table, thing_id, audit.created(values))
     return Created(str(thing_id))
 
 
@@ -193,7 +193,7 @@ def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Ro
     after["title_key"] = name_key(then["title"])
     after["words"] = search.words_of(then["title"], then["text"])
     tx.update(pairing.other, {"id": row["id"]}, **after)
-    audit.record(tx, actor, f"{noun}:edit", pairing.other, row["id"], changed)
+    audit.record(tx, actor, audit.action(noun, "edit"), pairing.other, row["id"], changed)
 
 
 def remove_license(tx: Tx, actor: Actor, row: Row) -> None:
@@ -211,4 +211,4 @@ def _remove(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row) -> None
     require_unused(tx, row["id"], noun, (pairing.table, pairing.column))
     tx.delete(pairing.other, id=row["id"])
     removed = {"title": {"before": row["title"], "after": None}}
-    audit.record(tx, actor, f"{noun}:remove", pairing.other, row["id"], removed)
+    audit.record(tx, actor, audit.action(noun, "remove"), pairing.other, row["id"], removed)

@@ -200,7 +200,7 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     return Created(str(ended["id"]), new=False)
 
 
-def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: str) -> None:
+def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) -> None:
     changed = audit.changed(row, after)
     if changed:
         tx.update(schema.machines, {"id": row["id"]}, **after)
