@@ -110,7 +110,9 @@ def test_every_type_of_event_is_delivered(
         machines.end_machine(tx, alice, row)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, key))
+        publishing.end_version(
+            tx, alice, resources.get_row_for_change(tx, alice, schema.versions, key)
+        )
     assert deliverer.deliver_due()
     assert receiver.types() == [
         "version.published",
@@ -284,7 +286,9 @@ def test_missed_events_are_sent_in_order_with_their_own_timestamps(
     withdrawn = publish(db, world, "never", start_date=first)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, withdrawn))
+        publishing.end_version(
+            tx, alice, resources.get_row_for_change(tx, alice, schema.versions, withdrawn)
+        )
     assert deliverer.deliver_due()
     receiver.got.clear()
     clock.move(days=2)

@@ -46,11 +46,15 @@ _GONE = 410
 
 def _acquire() -> Any:
     free = or_(
-        _LEASE.c.holder.is_(None),
-        _LEASE.c.holder == param("me"),
-        _LEASE.c.held_until <= param("now", Moment),
+        _LEASE.c.locked_by.is_(None),
+        _LEASE.c.locked_by == param("me"),
+        _LEASE.c.locked_until <= param("now", Moment),
     )
-    return _LEASE.update().where(free).values(holder=param("me"), held_until=param("until", Moment))
+    return (
+        _LEASE.update()
+        .where(free)
+        .values(locked_by=param("me"), locked_until=param("until", Moment))
+    )
 
 
 def _lease() -> Any:
@@ -62,13 +66,13 @@ def acquire_lease(tx: Tx, me: str, lease_s: float) -> bool:
     if tx.value(_lease) is None:
         _lock(tx)
         if tx.value(_lease) is None:
-            tx.insert(_LEASE, one=1, covered=events.NEVER, holder=None, held_until=None)
+            tx.insert(_LEASE, one=1, recorded_until=events.NEVER, locked_by=None, locked_until=None)
     return tx.change(_acquire, me=me, now=tx.now, until=later(tx.now, seconds=lease_s)) == 1
 
 
 def release_lease(tx: Tx, me: str) -> None:
     """Let another process deliver."""
-    tx.update(_LEASE, {"holder": me}, holder=None, held_until=None)
+    tx.update(_LEASE, {"locked_by": me}, locked_by=None, locked_until=None)
 
 
 # ── events become deliveries ───────────────────────────────────────────────────────────────
@@ -90,14 +94,14 @@ def record_dated_events(tx: Tx) -> None:
     either has been committed and is found here, or comes later and records its event itself.
     """
     _lock(tx)
-    since = events.since(tx)
+    since = events.recorded_until(tx)
     if since is not None and since < tx.now:
-        events.tell(tx, scheduled_events.brought(tx, since))
-        tx.update(_LEASE, {"one": 1}, covered=tx.now)
+        events.record(tx, scheduled_events.all_since(tx, since))
+        tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
 
 
 def _new_events() -> Any:
-    return select(*_E.c).where(~_E.c.spread).order_by(_E.c.sequence).limit(param("most", Key))
+    return select(*_E.c).where(~_E.c.queued).order_by(_E.c.sequence).limit(param("most", Key))
 
 
 def _active_webhooks() -> Any:
@@ -151,7 +155,7 @@ def create_deliveries(tx: Tx) -> bool:
                 attempts=0,
                 next_at=tx.now,
             )
-        tx.update(_E, {"sequence": event["sequence"]}, spread=True)
+        tx.update(_E, {"sequence": event["sequence"]}, queued=True)
         reached = set()
     _drop_overflow(tx, filled)
     return True
@@ -196,7 +200,7 @@ def _due() -> Any:
 
 def _has_work() -> Any:
     due = exists().where(_due(), _W.c.id == _D.c.webhook_id)
-    return select(or_(due, exists().where(~_E.c.spread)))
+    return select(or_(due, exists().where(~_E.c.queued)))
 
 
 def has_work(tx: Tx) -> bool:
@@ -206,10 +210,10 @@ def has_work(tx: Tx) -> bool:
 
 def has_dated_events(tx: Tx) -> bool:
     """Whether dates have caused events that `record_dated_events` would record."""
-    since = events.since(tx)
+    since = events.recorded_until(tx)
     if since is None or since >= tx.now:
         return False
-    return since < later(tx.now, hours=-PROGRESS_HOURS) or scheduled_events.any_brought(tx, since)
+    return since < later(tx.now, hours=-PROGRESS_HOURS) or scheduled_events.any_since(tx, since)
 
 
 def _due_webhooks() -> Any:
@@ -371,7 +375,7 @@ def _oldest() -> Any:
 
 
 def _expiry(tx: Tx) -> Instant:
-    return later(tx.now, days=-events.KEPT_DAYS)
+    return later(tx.now, days=-events.DAYS_STORED)
 
 
 def has_expired(tx: Tx) -> bool:
@@ -394,7 +398,7 @@ def _expired_events() -> Any:
     waited = exists().where(_D.c.event_sequence == _E.c.sequence).correlate(_E)
     old = (
         select(_E.c.sequence)
-        .where(_E.c.at < param("since", Moment), _E.c.spread == true(), ~waited)
+        .where(_E.c.at < param("since", Moment), _E.c.queued == true(), ~waited)
         .limit(param("most", Key))
     )
     return _E.delete().where(_E.c.sequence.in_(old))
