@@ -252,7 +252,7 @@ class Catalogue:
             return *ids, self.owner(version.image), wide, True, plan.ENDED, None, None
 
         columns = (
-            "id uuid version_n at reason by_id descendants roll_back_channels made_at "
+            "id uuid version_n at reason by_id descendants roll_back_channels created_at "
             "restored_at restored_by_id"
         )
         values = (row(key, version) for key, version in enumerate(self._origins(), 1))

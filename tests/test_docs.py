@@ -316,7 +316,7 @@ def test_limits_are_those_of_the_code() -> None:
             worker.SLOW_PLACES,
         ],
         "a delivery's time": [int(http_sender.STEP_S), int(http_sender.WHOLE_S)],
-        "deliveries and events are stored for": [events.KEPT_DAYS],
+        "deliveries and events are stored for": [events.DAYS_STORED],
         "rows of security events in an hour": [
             security_log.MOST_ALIKE,
             security_log.MOST_OF_KIND,
@@ -335,7 +335,7 @@ def test_limits_are_those_of_the_code() -> None:
             password_sign_in.MOST_BY_ACCOUNT,
             password_sign_in.MOST_BY_ADDRESS,
         ],
-        "an Idempotency-Key is stored for": [idempotency.KEPT_HOURS],
+        "an Idempotency-Key is stored for": [idempotency.HOURS_STORED],
         "waiting for SQLite's other writer": [store.BUSY_TIMEOUT_MS // 1000],
     }
     documented = {

@@ -231,7 +231,7 @@ def test_one_kind_gets_so_many_rows_an_hour(db: Database, monkeypatch: pytest.Mo
 
 def test_old_ones_are_removed(db: Database, clock: Clock) -> None:
     flood(db, 3)
-    clock.move(days=security_log.KEPT_DAYS)
+    clock.move(days=security_log.DAYS_STORED)
     flood(db, security_log._CLEARED_EVERY)
     assert len(rows(db)) <= security_log._CLEARED_EVERY
     with db.read() as tx:
@@ -277,7 +277,7 @@ def test_what_is_rolled_back_is_not_logged(
             raise ZeroDivisionError
         with db.write() as tx:
             security_log.record(tx, "token:create", CONSOLE)
-            tx.undone = True
+            tx.dry_run = True
     assert caplog.records == []
     assert rows(db) == []
 

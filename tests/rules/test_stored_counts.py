@@ -23,7 +23,7 @@ from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ANONYMOUS, Actor, ReaderKind
 from goldenrod.rules.visibility import branches, denormalised, stored_counts
-from goldenrod.store import paging, schema
+from goldenrod.store import bulk, paging, schema
 from goldenrod.store.db import Database, Tx
 from tests.conftest import Clock
 from tests.support.cast import CAST, World
@@ -81,7 +81,7 @@ def listed(tx: Tx, actor: Actor, **arguments: str) -> tuple[list[str], set[int]]
 def check(tx: Tx, actor: Actor, orders: list[str]) -> None:
     """The list and its count are what the predicate says."""
     rows = read(tx, actor)
-    assert stored_counts.readable(tx, actor) == len(rows)
+    assert stored_counts.count_readable(tx, actor) == len(rows)
     for ordering in orders:
         found, said = listed(tx, actor, ordering=ordering, page_size="2")
         assert found == in_order(rows, ordering), ordering
@@ -109,7 +109,9 @@ def _all() -> Any:
 
 def check_stored(tx: Tx) -> None:
     """The kept counts are those of their instant."""
-    anew = {row["scope"]: row["n"] for row in tx.rows(stored_counts._held, None) if row["n"]}
+    anew = {
+        row["scope"]: row["n"] for row in tx.rows(stored_counts._contribution, None) if row["n"]
+    }
     assert stored(tx) == anew | {stored_counts.ALL: tx.value(_all)}
 
 
@@ -131,16 +133,44 @@ def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -
         for now in r.sample(INSTANTS, 3):
             tx.now = Instant(now)
             if r.random() < 0.3:
-                stored_counts.roll(tx)
+                stored_counts.catch_up(tx)
             check_stored(tx)
             for reader in drawn.readers(world):
                 check(tx, actor_of(tx, world, reader), r.sample(ORDERS, 2))
 
 
+def test_changes_update_the_stored_counts(db: Database, world: World) -> None:
+    """Three versions of a public image, one of them ended and one to come; a new owner."""
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        for number, more in enumerate(
+            ({"end_date": later(tx.now, days=-1)}, {"start_date": later(tx.now, days=9)}, {})
+        ):
+            dates = {"start_date": later(tx.now, days=-2), **more}
+            body = wire.NewVersion(name=f"v{number}", image=world.images["open"], **dates)
+            publishing.create_version(tx, alice, body)
+        moved = resources.get_row_for_change(tx, alice, schema.images, "closed-image")
+        images.edit_image(tx, alice, moved, wire.ImagePatch(owner="charlie"))
+    with db.read() as tx:
+        stored = {row["scope"]: row["n"] for row in bulk.rows(tx, schema.scope_counts)}
+        found = list(bulk.rows(tx, schema.versions))
+        shared = bulk.count(tx, schema.shares)
+    assert stored == {
+        stored_counts.ALL: 9,
+        stored_counts.PUBLIC: 2,
+        world.groups["lab"]: 2,
+        # Alice's own: all but her open version and the one of them that began and has no end.
+        1: 7,
+        3: 1,
+    }
+    assert shared > len(found) == 9
+    assert sum(row["ended_hint"] for row in found) == 2
+
+
 def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) -> None:
     with db.write() as tx:
         kept = derived(tx), stored(tx)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         assert (derived(tx), stored(tx)) == kept
 
 
@@ -253,7 +283,7 @@ def test_counts_stay_exact_whatever_changes(
         with db.read() as tx:
             check_stored(tx)
             for actor in play.readers(tx):
-                assert stored_counts.readable(tx, actor) == len(read(tx, actor)), (
+                assert stored_counts.count_readable(tx, actor) == len(read(tx, actor)), (
                     number,
                     actor.username,
                 )
@@ -261,8 +291,8 @@ def test_counts_stay_exact_whatever_changes(
                     check(tx, actor, r.sample(ORDERS, 2))
     with db.write() as tx:
         kept = derived(tx)
-        stored_counts.roll(tx)
+        stored_counts.catch_up(tx)
         check_stored(tx)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         assert derived(tx) == kept
     assert play.number > 5

@@ -1,4 +1,4 @@
-"""The migrations and `store/schema.py` say the same; starting is safe, whoever else starts."""
+"""The migrations create what `store/schema/` describes; several processes may start at once."""
 
 import sqlite3
 import subprocess
@@ -12,22 +12,13 @@ from typing import Any
 import alembic.op
 import pytest
 import sqlalchemy as sa
-from alembic.command import upgrade
-from alembic.config import Config
 
-from goldenrod.base import wire
-from goldenrod.base.clock import later
 from goldenrod.base.errors import SettingError
-from goldenrod.catalogue.images import images
-from goldenrod.catalogue.versions import publish
-from goldenrod.rules import resources
-from goldenrod.rules.visibility import denormalised, stored_counts
-from goldenrod.store import bulk, schema
 from goldenrod.store import migrate as migrations
+from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import HEAD, is_current, migrate, stored_revision
-from tests.support.cast import build_world
 
 VERSIONS = Path(migrations.__file__).parent / "migrations" / "versions"
 NewUrl = Callable[[str], str]
@@ -87,7 +78,7 @@ def relations(url: str) -> list[str]:
 
 
 def build_from_schema(url: str) -> None:
-    """The tables as `store/schema.py` has them."""
+    """The tables as `store/schema/` has them."""
     made = engine(url)
     ours = [
         table
@@ -290,85 +281,7 @@ def test_of_a_migration_that_fails_nothing_stays(
     assert is_current(bare)
 
 
-# What a catalogue of an earlier release holds
-
-
-def upgraded(url: str, revision: str) -> None:
-    """Bring a database to the tables of a revision."""
-    config = Config()
-    config.set_main_option("script_location", str(VERSIONS.parent))
-    made = migrations._engine(url)
-    with migrations._locked(made) as connection:
-        config.attributes["connection"] = connection
-        upgrade(config, revision)
-    made.dispose()
-
-
-def copied(source: Database, target: Database) -> None:
-    """Put what a catalogue holds into the tables of an earlier release, all of it that they have."""
-    look = sa.inspect(engine(target.url))
-    flags = "SET session_replication_role = replica", "SET session_replication_role = origin"
-    with source.read() as tx, target.connection() as connection:
-        if target.dialect == "postgresql":
-            connection.execute(flags[0])
-        connection.execute("DELETE FROM deliverer")
-        for table in schema.metadata.sorted_tables:
-            if table.name in ("catalogue", "shares") or not look.has_table(table.name):
-                continue
-            if table.info.get("postgresql_only"):
-                continue
-            names = [column["name"] for column in look.get_columns(table.name)]
-            mark = "%s" if target.dialect == "postgresql" else "?"
-            into = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES"
-            values = f"({', '.join([mark] * len(names))})"
-            for row in list(bulk.rows(tx, table)):
-                connection.execute(f"{into} {values}", [row[name] for name in names])
-        if target.dialect == "postgresql":
-            connection.execute(flags[1])
-
-
-def test_a_catalogue_of_the_release_before_is_filled_in(
-    new_database: Callable[[str], Database], url: str
-) -> None:
-    """Shares, counts and what versions repeat of their image: as all set anew would have them."""
-    source = new_database("sqlite")
-    world = build_world(source)
-    with source.write() as tx:
-        alice = world.actor(tx, "alice")
-        for number, more in enumerate(
-            ({"end_date": later(tx.now, days=-1)}, {"start_date": later(tx.now, days=9)}, {})
-        ):
-            dates = {"start_date": later(tx.now, days=-2), **more}
-            body = wire.NewVersion(name=f"v{number}", image=world.images["open"], **dates)
-            publish.create_version(tx, alice, body)
-        moved = resources.take(tx, alice, schema.images, "closed-image")
-        images.edit_image(tx, alice, moved, wire.ImagePatch(owner="charlie"))
-    upgraded(url, "0003")
-    target = Database(url)
-    copied(source, target)
-    assert migrate(target)
-    with target.write() as tx:
-        filled = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
-        denormalised.of_all(tx)
-        anew = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
-    with source.write() as tx:
-        denormalised.of_all(tx)
-        theirs = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
-    target.close()
-    assert filled == anew == theirs
-    assert len(filled["shares"]) > len(filled["versions"]) == 9
-    assert {row["scope"]: row["n"] for row in filled["scope_counts"]} == {
-        stored_counts.ALL: 9,
-        stored_counts.PUBLIC: 2,
-        world.groups["lab"]: 2,
-        # Alice's own: all but her open version and the one of them that began and has no end.
-        1: 7,
-        3: 1,
-    }
-    assert sum(row["past"] for row in filled["versions"]) == 2
-
-
-FILLED = ("versions", "shares", "scope_counts")
+# Catalogues of other releases
 
 
 def test_a_catalogue_of_a_newer_release_is_refused(bare: Database) -> None:

@@ -9,7 +9,7 @@ from goldenrod.store.db import Tx
 
 REPEATED = (
     *("n", "public", "owner_id", "created_by_id"),
-    *("opens_at", "closes_at", "ends_at", "spent_at"),
+    *("opens_at", "closes_at", "ends_at", "not_current_from"),
 )
 
 

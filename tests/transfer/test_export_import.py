@@ -75,7 +75,7 @@ def _goes_on(tx: Tx, world: World, newest: str) -> None:
     row = versions.VERSIONS.row_for_change(tx, alice, newest)
     revocation = wire.Revocation(reason="a hole: ¡läuft!", descendants=True)
     revocations.revoke(tx, alice, row, revocation)
-    assert outbox.spread(tx)
+    assert outbox.create_deliveries(tx)
 
 
 def exported(db: Database, **options: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Fair turns: no slow receiver and no busy maker keeps others waiting, and queues are bounded."""
+"""Fair order: neither slow receivers nor busy creators delay others, and queues are limited."""
 
 import json
 import threading
@@ -35,18 +35,18 @@ def insert(tx: Tx, world: World, who: str, image: str | None, target: str, **mor
     )
 
 
-def spread(db: Database) -> list[int]:
-    """How many deliveries each step made."""
-    made, more = [], True
+def create_deliveries(db: Database) -> list[int]:
+    """The number of deliveries that each batch created."""
+    created, more = [], True
     while more:
         with db.write_unversioned() as tx:
             before = tx.sql("SELECT count(*) FROM deliveries").fetchone()[0]
-            more = outbox.spread(tx)
-            made.append(tx.sql("SELECT count(*) FROM deliveries").fetchone()[0] - before)
-    return made
+            more = outbox.create_deliveries(tx)
+            created.append(tx.sql("SELECT count(*) FROM deliveries").fetchone()[0] - before)
+    return created
 
 
-def test_a_slow_receiver_keeps_nobody_waiting(db: Database, world: World) -> None:
+def test_a_slow_receiver_does_not_delay_other_creators(db: Database, world: World) -> None:
     with Receiver().running() as slow, Receiver().running() as prompt:
         slow.held.clear()
         with db.write() as tx:
@@ -58,19 +58,19 @@ def test_a_slow_receiver_keeps_nobody_waiting(db: Database, world: World) -> Non
         thread = threading.Thread(target=deliverer.run, args=(stop,))
         thread.start()
         try:
-            for _ in range(worker.PLACES_OF_A_MAKER):
+            for _ in range(worker.SLOTS_PER_CREATOR):
                 assert slow.arrived.acquire(timeout=30)
             publish(db, world, "2.0", image="kept")
             assert prompt.arrived.acquire(timeout=30)
-            # All of its maker's places are taken still, and no more than these.
-            assert len(slow.got) == worker.PLACES_OF_A_MAKER
+            # The slow receiver still occupies all slots of its creator, but no more.
+            assert len(slow.got) == worker.SLOTS_PER_CREATOR
         finally:
             stop.set()
             slow.held.set()
             thread.join()
 
 
-def test_slow_receivers_have_one_place_and_makers_turns(
+def test_slow_receivers_share_one_slot_and_creators_take_turns(
     db: Database, world: World, clock: Clock
 ) -> None:
     with db.write() as tx:
@@ -90,30 +90,30 @@ def test_slow_receivers_have_one_place_and_makers_turns(
         busy = [insert(tx, world, "alice", "open", "http://a/", served_at=late) for _ in range(5)]
         other = insert(tx, world, "charlie", "open", "http://b/")
     publish(db, world, "2.0")
-    spread(db)
+    create_deliveries(db)
     deliverer = Deliverer(db, private=True)
-    chosen = [hook["id"] for hook in deliverer._chosen([])]
+    chosen = [hook["id"] for hook in deliverer._next_webhooks([])]
     assert len(set(chosen) & {*slow, same_target}) == 1
-    # charlie was never served, alice just now: charlie is first, alice has what is left.
-    assert chosen[1:] == [other, *busy[: worker.PLACES_OF_A_MAKER]]
+    # charlie was never served and alice just now, so charlie is first.
+    assert chosen[1:] == [other, *busy[: worker.SLOTS_PER_CREATOR]]
 
 
-def test_spreading_goes_in_steps_and_only_once(
+def test_deliveries_are_created_in_batches_and_only_once(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "STEP", 7)
+    monkeypatch.setattr(outbox, "BATCH", 7)
     with db.write() as tx:
         hooks = [insert(tx, world, "alice", "open", "http://a/") for _ in range(10)]
     for number in range(3):
         publish(db, world, f"2.{number}")
-    made = spread(db)
-    assert (sum(made), max(made)) == (30, 7)
+    created = create_deliveries(db)
+    assert (sum(created), max(created)) == (30, 7)
     with db.read() as tx:
         each = tx.sql("SELECT count(*) FROM deliveries GROUP BY webhook_id").fetchall()
     assert [row[0] for row in each] == [3] * len(hooks)
 
 
-def test_of_too_many_that_wait_the_oldest_are_dropped(
+def test_when_too_many_deliveries_wait_the_oldest_are_dropped(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MOST_WAITING", 3)
@@ -121,18 +121,18 @@ def test_of_too_many_that_wait_the_oldest_are_dropped(
     hook = hooked(api, "http://127.0.0.1:1024/")
     for number in range(5):
         publish(db, world, f"2.{number}")
-    spread(db)
+    create_deliveries(db)
     log = log_of(api, hook)
     assert [one["state"] for one in log] == ["dropped"] * 2 + ["waiting"] * 3
-    assert log[0]["last_error"] == outbox.OVERFLOWN
+    assert log[0]["last_error"] == outbox.OVERFLOW_ERROR
 
 
-def test_webhooks_are_limited_by_image_and_by_maker(
+def test_the_number_of_webhooks_is_limited_by_image_and_by_creator(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = ApiClient(db, OPEN, world)
     monkeypatch.setattr(webhooks, "MOST_PER_IMAGE", 2)
-    monkeypatch.setattr(webhooks, "MOST_PER_MAKER", 3)
+    monkeypatch.setattr(webhooks, "MOST_PER_CREATOR", 3)
 
     def post(who: str, image: str | None) -> Any:
         body = {"target": "http://127.0.0.1:1024/", "image": image and world.images[image]}
@@ -143,7 +143,7 @@ def test_webhooks_are_limited_by_image_and_by_maker(
     refused = post("dora", "kept")
     assert code(refused) == "409 webhook_limit_reached"
     assert refused.json["detail"] == (
-        "This image has 2 webhooks, the most that an image may have. Remove one first."
+        "This image already has 2 webhooks, which is the limit. Remove one first."
     )
     assert api.delete(first.json["url"], "bob").status_code == 204
     assert post("dora", "kept").status_code == 201
@@ -151,13 +151,13 @@ def test_webhooks_are_limited_by_image_and_by_maker(
     refused = post("alice", "shared")
     assert code(refused) == "409 webhook_limit_reached"
     assert refused.json["detail"] == (
-        "You have 3 webhooks, the most that a user may have. Remove one first."
+        "You already have 3 webhooks, which is the limit. Remove one first."
     )
     assert [post("dora", None).status_code for _ in range(2)] == [201, 201]
     assert code(post("dora", None)) == "409 webhook_limit_reached"
 
 
-def test_a_slow_answer_ends_the_turn_and_a_prompt_one_takes_the_mark_away(
+def test_a_slow_answer_marks_a_receiver_as_slow_until_a_prompt_one(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = ApiClient(db, OPEN, world)
@@ -170,10 +170,10 @@ def test_a_slow_answer_ends_the_turn_and_a_prompt_one_takes_the_mark_away(
         hooked(api, receiver.url)
         monkeypatch.setattr(worker, "SLOW_S", -1.0)
         publish(db, world, "2.0")
-        assert Deliverer(db, private=True).once()
+        assert Deliverer(db, private=True).deliver_due()
         assert marked()
         monkeypatch.setattr(worker, "SLOW_S", 60.0)
         publish(db, world, "2.1")
-        assert Deliverer(db, private=True).once()
+        assert Deliverer(db, private=True).deliver_due()
         assert not marked()
         assert within(5, lambda: len(receiver.got) == 2)

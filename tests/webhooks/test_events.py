@@ -1,4 +1,4 @@
-"""What webhooks are told: each kind of event, once, when it has come."""
+"""Events that webhooks receive: each type, once, when it happens."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def deliverer(db: Database) -> Deliverer:
     return Deliverer(db, private=True)
 
 
-def test_a_payload_is_signed_and_named_as_the_specification_says(
+def test_a_payload_is_signed_as_the_specification_says(
     api: ApiClient,
     db: Database,
     world: World,
@@ -58,7 +58,7 @@ def test_a_payload_is_signed_and_named_as_the_specification_says(
     key = publish(db, world, "2.0")
     with db.read() as tx:
         revision = tx.revision
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     [got] = receiver.got
     payload = got.payload(hook["secret"])
     assert list(payload) == ["type", "timestamp", "data"]
@@ -79,11 +79,11 @@ def test_a_payload_is_signed_and_named_as_the_specification_says(
     )
     with db.read() as tx:
         assert tx.revision == revision
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
 
 
-def test_every_kind_of_event_is_told(
+def test_every_type_of_event_is_delivered(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url)
@@ -110,8 +110,10 @@ def test_every_kind_of_event_is_told(
         machines.end_machine(tx, alice, row)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, key))
-    assert deliverer.once()
+        publishing.end_version(
+            tx, alice, resources.get_row_for_change(tx, alice, schema.versions, key)
+        )
+    assert deliverer.deliver_due()
     assert receiver.types() == [
         "version.published",
         "machine.added",
@@ -132,21 +134,21 @@ def test_every_kind_of_event_is_told(
     assert data[4]["deprecation"]["reason"] == "old"
     assert (data[5]["channel"], data[5]["before"], data[5]["after"]["id"]) == ("stable", None, key)
     assert (data[6]["before"]["id"], data[6]["after"]) == (key, None)
-    # Built when it is sent: the revocation has been lifted by then, and the version has ended.
+    # Payloads are built when they are sent: by then it was restored, and had ended.
     assert data[7]["revoked"] is None
     assert {one["version"]["state"] for one in data if "version" in one} == {"ended"}
 
 
-def test_a_revocation_is_told_of_all_that_was_built_on_it(
+def test_a_revocation_notifies_of_every_version_built_on_it(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     base = publish(db, world, "base")
     child = publish(db, world, "child", image="closed", parent=base)
     hooked(api, receiver.url, image="closed")
     revoke(db, world, base, descendants=True)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     restore(db, world, base)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.revoked", "version.restored"]
     first, second = receiver.data()
     assert (first["version"]["id"], first["version"]["state"]) == (child, "revoked")
@@ -154,20 +156,20 @@ def test_a_revocation_is_told_of_all_that_was_built_on_it(
     assert (second["version"]["id"], second["revoked"]) == (child, None)
 
 
-def test_attaching_tells_what_an_edit_tells(
+def test_attaching_a_group_is_an_edit_of_the_version(
     api: ApiClient, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url, image="closed")
     body = {"image_version": world.versions["closed"], "group": "lab"}
-    made = api.post("/api/v2/image_version_memberships", "alice", body)
-    assert made.status_code == 201
-    assert api.delete(made.json["url"], "alice").status_code == 204
-    assert deliverer.once()
+    created = api.post("/api/v2/image_version_memberships", "alice", body)
+    assert created.status_code == 201
+    assert api.delete(created.json["url"], "alice").status_code == 204
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.edited"] * 2
     assert [data["fields"] for data in receiver.data()] == [["membership"]] * 2
 
 
-def test_an_import_tells_what_is_new(
+def test_an_import_notifies_of_new_versions_and_machines(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url, "dora", None)
@@ -181,11 +183,11 @@ def test_an_import_tells_what_is_new(
             placed = [{"provider_id": east, "identifier": f"new-{name}", **facts}]
             target.release(name, later(tx.now, days=-9 + int(name)), "", placed)
         target.finish()
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2 + ["machine.added"] * 2
 
 
-def test_a_moved_catalogue_does_not_tell_its_past_again(
+def test_an_imported_catalogue_does_not_send_old_events_again(
     api: ApiClient,
     db: Database,
     world: World,
@@ -198,33 +200,31 @@ def test_a_moved_catalogue_does_not_tell_its_past_again(
     for _ in range(3):
         clock.move(days=15)
         publish(db, world, f"at {clock.now}")
-        assert deliverer.once()
-    told = len(receiver.got)
-    assert told == 4
-    with (
-        db.write_unversioned() as tx
-    ):  # as an import leaves it: the deliverer of another database stays there
+        assert deliverer.deliver_due()
+    before = len(receiver.got)
+    assert before == 4
+    with db.write_unversioned() as tx:  # an import leaves this table empty
         tx.sql("DELETE FROM deliverer")
     clock.move(hours=1)
     publish(db, world, "new")
-    assert Deliverer(db, private=True).once()
-    assert [data["version"]["name"] for data in receiver.data()[told:]] == ["new"]
+    assert Deliverer(db, private=True).deliver_due()
+    assert [data["version"]["name"] for data in receiver.data()[before:]] == ["new"]
 
 
-def test_a_dry_run_tells_nothing(
+def test_a_dry_run_sends_nothing(
     api: ApiClient, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url)
     address = f"/image_versions/{world.versions['open']}/revoke"
     assert api.post(address, "alice", {"reason": "bad", "dry_run": True}).status_code == 200
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
 
 
-# ── what instants bring ────────────────────────────────────────────────────────────────────
+# ── events caused by dates ─────────────────────────────────────────────────────────────────
 
 
-def test_what_an_instant_brings_is_told_once_when_it_has_come(
+def test_events_caused_by_dates_are_sent_once_when_they_are_due(
     api: ApiClient,
     db: Database,
     world: World,
@@ -248,7 +248,7 @@ def test_what_an_instant_brings_is_told_once_when_it_has_come(
             end_date=hour[5],
         )
         machines.create_machine(tx, alice, body)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.edited"]
     expected = [
         ["version.published", "machine.added"],
@@ -260,19 +260,19 @@ def test_what_an_instant_brings_is_told_once_when_it_has_come(
     for instant, types in zip(hour[1:], expected, strict=True):
         receiver.got.clear()
         clock.now = later(instant, microseconds=-1)
-        assert deliverer.once()
+        assert deliverer.deliver_due()
         assert receiver.got == []
         clock.now = later(instant, seconds=7)
-        assert deliverer.once()
-        assert deliverer.once()
+        assert deliverer.deliver_due()
+        assert deliverer.deliver_due()
         assert sorted(receiver.types()) == sorted(types)
     clock.move(days=1)
     receiver.got.clear()
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
 
 
-def test_it_catches_up_in_order_and_tells_when_things_happened(
+def test_missed_events_are_sent_in_order_with_their_own_timestamps(
     api: ApiClient,
     db: Database,
     world: World,
@@ -286,19 +286,21 @@ def test_it_catches_up_in_order_and_tells_when_things_happened(
     withdrawn = publish(db, world, "never", start_date=first)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, withdrawn))
-    assert deliverer.once()
+        publishing.end_version(
+            tx, alice, resources.get_row_for_change(tx, alice, schema.versions, withdrawn)
+        )
+    assert deliverer.deliver_due()
     receiver.got.clear()
     clock.move(days=2)
-    assert deliverer.once()
-    told = [got.payload(hook["secret"]) for got in receiver.got]
-    assert [(one["type"], one["timestamp"], one["data"]["version"]["id"]) for one in told] == [
+    assert deliverer.deliver_due()
+    sent = [got.payload(hook["secret"]) for got in receiver.got]
+    assert [(one["type"], one["timestamp"], one["data"]["version"]["id"]) for one in sent] == [
         ("version.published", first, key),
         ("version.ended", last, key),
     ]
 
 
-def test_dates_of_the_image_count_and_the_past_before_the_hook_does_not(
+def test_dates_of_the_image_cause_events_but_none_before_the_webhook(
     api: ApiClient,
     db: Database,
     world: World,
@@ -306,29 +308,29 @@ def test_dates_of_the_image_count_and_the_past_before_the_hook_does_not(
     deliverer: Deliverer,
     clock: Clock,
 ) -> None:
-    # The world is thirty days old: nothing of it is told, whenever the deliverer first runs.
+    # The world is thirty days old. None of its events are sent when the deliverer first runs.
     publish(db, world, "2.0", image="scheduled", start_date=later(clock.now, days=-3))
     clock.move(hours=1)
     hooked(api, receiver.url, image="scheduled")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     clock.move(days=1)  # the image opens, and with it its two versions
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2
     receiver.got.clear()
     edit_image(db, world, "scheduled", end_date=later(clock.now, hours=1))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     clock.move(hours=2)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.ended"] * 2
     receiver.got.clear()
     edit_image(db, world, "scheduled", end_date=None)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2
 
 
-def test_a_change_and_the_deliverer_do_not_both_tell(
+def test_a_change_and_the_deliverer_do_not_both_record_an_event(
     api: ApiClient,
     db: Database,
     world: World,
@@ -342,14 +344,14 @@ def test_a_change_and_the_deliverer_do_not_both_tell(
     backdated = publish(db, world, "backdated", start_date=later(clock.now, minutes=-30))
     clock.move(hours=1)
     edit(db, world, backdated, end_date=later(clock.now, minutes=-5))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published", "version.published", "version.ended"]
     clock.move(hours=3)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 3
 
 
-def test_what_has_come_is_told_though_it_is_changed_before_the_deliverer_looks(
+def test_a_dated_event_is_sent_though_its_date_is_changed_before_the_deliverer_runs(
     api: ApiClient,
     db: Database,
     world: World,
@@ -364,8 +366,8 @@ def test_what_has_come_is_told_though_it_is_changed_before_the_deliverer_looks(
     clock.move(hours=2)
     edit(db, world, key, start_date=later(clock.now, hours=1))
     restore(db, world, world.versions["open"])
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types() == ["version.published", "version.revoked", "version.restored"]
     clock.move(hours=2)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.types()[3:] == ["version.published"]

@@ -1,4 +1,4 @@
-"""One POST: where it may go, and when it is given up."""
+"""Sending one POST: the addresses that are allowed, and the time limits."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
-def test_a_name_that_changes_its_mind_is_refused_at_the_moment_of_connecting(
+def test_the_address_is_checked_again_when_connecting(
     db: Database, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, name, asked = socket.getaddrinfo, "hooks.example.org", []
@@ -41,18 +41,20 @@ def test_a_name_that_changes_its_mind_is_refused_at_the_moment_of_connecting(
     hook = hooked(api, f"http://{name}:{receiver.port}/hook")
     addresses[0] = "127.0.0.1"
     publish(db, world, "2.0")
-    assert Deliverer(db, private=False).once()
+    assert Deliverer(db, private=False).deliver_due()
     assert receiver.got == []
     [delivery] = log_of(api, hook)
-    assert delivery["last_error"] == "The target leads to an address that webhooks are not sent to."
-    # Where the operator allows it, the address that was vetted is the one that is connected to.
+    assert (
+        delivery["last_error"] == "The target resolves to an address that webhooks are not sent to."
+    )
+    # Where private addresses are allowed, the name is looked up only once per POST.
     asked.clear()
     outcome = Sender(private=True).send(hook["target"], "id", hook["secret"], b"{}")
     assert (outcome.status, asked) == (204, [name])
     assert receiver.got[0].headers["host"] == f"{name}:{receiver.port}"
 
 
-def test_tls_asks_for_the_name_and_not_for_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_verifies_the_name_and_not_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo
 
     def resolve(host: str, *args: Any, **more: Any) -> Any:
@@ -85,8 +87,8 @@ def test_proxies_of_the_environment_are_not_used(
     assert Sender(private=True).send(receiver.url, "id", "whsec_AAAA", b"{}").status == 204
 
 
-def test_an_answer_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldenrod.catalogue.webhooks.http_sender.WHOLE_S", 0.6)
+def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goldenrod.catalogue.webhooks.http_sender.TOTAL_TIMEOUT_S", 0.6)
 
     def trickle(server: socket.socket, first: bytes) -> None:
         connection, _ = server.accept()

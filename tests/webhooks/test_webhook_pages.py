@@ -1,4 +1,4 @@
-"""Webhooks on pages: made, their secret shown once, edited, rested, removed, and what was sent."""
+"""Pages of webhooks: create, show the secret once, edit, switch off, remove, list deliveries."""
 
 import json
 import re
@@ -33,26 +33,26 @@ def hooks(db: Database) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def hook(db: Database, world: World) -> str:
-    """The address of alice's webhook for open."""
+    """The path of alice's webhook for the image open."""
     with db.write() as tx:
         body = wire.NewWebhook(target=TARGET, image="open-image")
         hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "alice"), body, None)
     return f"/webhooks/{hook_id}"
 
 
-def happen(db: Database, world: World, count: int = 1) -> None:
-    """So many versions of open are published; who is to be told is written down."""
+def publish_versions(db: Database, world: World, count: int = 1) -> None:
+    """Publish `count` versions of open, and create their deliveries."""
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         for number in range(count):
             body = wire.NewVersion(name=f"new {number}", image="open-image")
             publish.create_version(tx, alice, body)
     with db.write_unversioned() as tx:
-        while outbox.spread(tx):
+        while outbox.create_deliveries(tx):
             pass
 
 
-def test_the_anonymous_are_led_to_signing_in(visitor: Visitor, hook: str) -> None:
+def test_anonymous_visitors_are_asked_to_sign_in(visitor: Visitor, hook: str) -> None:
     for address in (OPEN, hook, f"{hook}/remove"):
         page = visitor.get(address)
         assert page.status == 401
@@ -60,12 +60,14 @@ def test_the_anonymous_are_led_to_signing_in(visitor: Visitor, hook: str) -> Non
     assert visitor.ask("POST", OPEN, body="target=x").status == 401
 
 
-def test_a_stranger_gets_neither_page_nor_hook(visitor: Visitor, hook: str, db: Database) -> None:
+def test_users_without_rights_cannot_read_or_change_a_webhook(
+    visitor: Visitor, hook: str, db: Database
+) -> None:
     visitor.sign_in("charlie")
     assert visitor.get("/images/closed-image/webhooks").status == 404
     assert visitor.get(hook).status == visitor.get(f"{hook}/remove").status == 404
     assert visitor.get("/staff/webhooks").status == 404
-    # They may read the image, and not change it.
+    # charlie may read this image, but not change it.
     assert visitor.get(OPEN).status == 403
     token = visitor.get("/account").form("/sign-out").fields["token"][0]
     asked = f"token={token}&target={TARGET}&events=version.published&active=on"
@@ -79,13 +81,13 @@ def test_a_stranger_gets_neither_page_nor_hook(visitor: Visitor, hook: str, db: 
 def test_the_secret_is_shown_once(visitor: Visitor, db: Database, world: World) -> None:
     visitor.sign_in("alice")
     page = visitor.get(OPEN)
-    assert "No webhook yet." in page.words
+    assert "No webhooks yet." in page.words
     assert page.form(OPEN).fields["events"] == list(events.TYPES)
     chosen = ["version.revoked", "version.published"]
-    made = visitor.submit(page, OPEN, target=f" {TARGET} ", events=chosen)
-    assert (made.status, made.headers["cache-control"]) == (201, "no-store")
-    [secret] = SECRET.findall(made.text)
-    assert not made.cookies
+    created = visitor.submit(page, OPEN, target=f" {TARGET} ", events=chosen)
+    assert (created.status, created.headers["cache-control"]) == (201, "no-store")
+    [secret] = SECRET.findall(created.text)
+    assert not created.cookies
     assert not any(secret in value for value in visitor.cookies.values())
     [hook] = hooks(db)
     assert (hook["target"], hook["events"]) == (
@@ -96,7 +98,7 @@ def test_the_secret_is_shown_once(visitor: Visitor, db: Database, world: World) 
         seen = visitor.get(address)
         assert TARGET in seen.words
         assert not SECRET.search(seen.text)
-    assert "2 kinds of events" in visitor.get(OPEN).words
+    assert "2 types" in visitor.get(OPEN).words
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_the_secret_is_shown_once(visitor: Visitor, db: Database, world: World) 
         ({"events": ["no.such"]}, "events"),
     ],
 )
-def test_what_is_wrong_is_said_and_makes_nothing(
+def test_invalid_forms_show_the_problem_and_create_nothing(
     visitor: Visitor, db: Database, world: World, filled: dict[str, Any], field: str
 ) -> None:
     visitor.sign_in("alice")
@@ -123,13 +125,13 @@ def test_what_is_wrong_is_said_and_makes_nothing(
     assert hooks(db) == []
 
 
-def test_no_name_is_looked_up_for_a_form_that_is_not_ours(
+def test_no_name_is_looked_up_for_a_forged_or_unauthorised_form(
     visitor: Visitor, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def looked_up(*args: object, **more: object) -> None:
         raise AssertionError("asked the name servers")
 
-    monkeypatch.setattr(webhooks, "refusal_of", looked_up)
+    monkeypatch.setattr(webhooks, "target_refusal", looked_up)
     visitor.sign_in("alice")
     page = visitor.get(OPEN)
     assert visitor.submit(page, OPEN, target=TARGET, token="00").status == 403
@@ -140,7 +142,7 @@ def test_no_name_is_looked_up_for_a_form_that_is_not_ours(
     assert visitor.ask("POST", OPEN, body=body).status == 403
 
 
-def test_a_maker_edits_it(visitor: Visitor, hook: str, db: Database) -> None:
+def test_a_creator_edits_a_webhook(visitor: Visitor, hook: str, db: Database) -> None:
     visitor.sign_in("alice")
     page = visitor.get(hook)
     elsewhere = "https://93.184.216.34/other"
@@ -148,7 +150,7 @@ def test_a_maker_edits_it(visitor: Visitor, hook: str, db: Database) -> None:
     assert "Saved." in done.words
     assert hooks(db)[0]["target"] == elsewhere
     assert hooks(db)[0]["events"] == ["machine.added"]
-    # The form of before has been overtaken.
+    # The first form is out of date now.
     late = visitor.submit(page, hook, target=TARGET)
     assert late.status == 412
     assert hooks(db)[0]["target"] == elsewhere
@@ -156,19 +158,21 @@ def test_a_maker_edits_it(visitor: Visitor, hook: str, db: Database) -> None:
     assert (wrong.status, hooks(db)[0]["target"]) == (400, elsewhere)
 
 
-def test_it_rests_and_goes_on(visitor: Visitor, hook: str, db: Database, world: World) -> None:
-    happen(db, world)
+def test_a_webhook_is_switched_off_and_on(
+    visitor: Visitor, hook: str, db: Database, world: World
+) -> None:
+    publish_versions(db, world)
     visitor.sign_in("alice")
     page = visitor.get(hook)
-    assert "Switching it off gives up 1 delivery that waits." in page.words
+    assert "Switching it off cancels 1 waiting delivery." in page.words
     off = visitor.submit(page, f"{hook}/active")
     assert "Switched off." in off.words
     assert hooks(db)[0]["active"] is False
-    assert "what happens meanwhile is not made up for" in off.words
-    # One that is off is not told again either, so that is not offered.
+    assert "Missed events are not sent later." in off.words
+    # Nothing can be sent again while it is off.
     assert "/redeliver" not in off.text
     on = visitor.submit(_after_notice(off), f"{hook}/active")
-    assert "it is told what happens from now on" in on.words
+    assert "It is notified of events from now on." in on.words
     assert hooks(db)[0]["active"] is True
 
 
@@ -180,7 +184,7 @@ def _after_notice(page: PageResponse) -> PageResponse:
 def test_deliveries_are_shown_and_sent_again(
     visitor: Visitor, hook: str, db: Database, world: World
 ) -> None:
-    happen(db, world)
+    publish_versions(db, world)
     visitor.sign_in("alice")
     page = visitor.get(hook)
     assert "version.published just now waiting 0 – –" in page.words
@@ -193,23 +197,23 @@ def test_deliveries_are_shown_and_sent_again(
             next_at=None,
             last_at=tx.now,
             last_status=503,
-            last_error="It answered 503.",
+            last_error="The receiver answered 503.",
         )
         revision = tx.revision
     page = visitor.get(hook)
-    assert "failed 7 It answered 503. just now" in page.words
-    assert "No delivery is in this state." in visitor.get(f"{hook}?state=delivered").words
+    assert "failed 7 The receiver answered 503. just now" in page.words
+    assert "No deliveries in this state." in visitor.get(f"{hook}?state=delivered").words
     assert "version.published" in visitor.get(f"{hook}?state=failed").words
     [again] = [form.action for form in page.forms if form.action.endswith("/redeliver")]
     done = visitor.submit(page, again)
-    assert "version.published is sent again." in done.words
-    assert "waiting 0 It answered 503." in done.words
+    assert "version.published will be sent again." in done.words
+    assert "waiting 0 The receiver answered 503." in done.words
     with db.read() as tx:
         assert tx.revision == revision
 
 
 def test_deliveries_are_paged(visitor: Visitor, hook: str, db: Database, world: World) -> None:
-    happen(db, world, 55)
+    publish_versions(db, world, 55)
     visitor.sign_in("alice")
     page = visitor.get(hook)
     assert "55 deliveries" in page.words
@@ -218,39 +222,38 @@ def test_deliveries_are_paged(visitor: Visitor, hook: str, db: Database, world: 
     assert visitor.get(more).text.count("/redeliver") == 5
 
 
-def test_removing_says_what_is_gone(
+def test_the_remove_page_shows_what_is_deleted(
     visitor: Visitor, hook: str, db: Database, world: World
 ) -> None:
-    happen(db, world)
+    publish_versions(db, world)
     visitor.sign_in("alice")
     page = visitor.get(f"{hook}/remove")
     assert "1 delivery in the log" in page.words
     done = visitor.submit(page, f"{hook}/remove")
     assert done.address == OPEN
-    assert f"The webhook to {TARGET} is removed." in done.words
+    assert f"Webhook {TARGET} removed." in done.words
     assert hooks(db) == []
     assert visitor.get(hook).status == 404
 
 
-def test_staff_see_all_and_make_one_for_all(visitor: Visitor, hook: str, db: Database) -> None:
+def test_staff_see_all_webhooks_and_create_one_for_all_images(
+    visitor: Visitor, hook: str, db: Database
+) -> None:
     visitor.sign_in("dora")
     page = visitor.get("/staff/webhooks")
-    assert f"{TARGET} on open image everything alice" in page.words
-    made = visitor.submit(page, "/staff/webhooks", target="https://93.184.216.34/all")
-    assert made.status == 201
-    assert SECRET.search(made.text)
+    assert f"{TARGET} on open image all alice" in page.words
+    created = visitor.submit(page, "/staff/webhooks", target="https://93.184.216.34/all")
+    assert created.status == 201
+    assert SECRET.search(created.text)
     assert {it["target"]: it["image"] for it in hooks(db)}["https://93.184.216.34/all"] is None
-    assert (
-        "https://93.184.216.34/all on all everything dora" in visitor.get("/staff/webhooks").words
-    )
-    # Another's may be edited by staff.
+    assert "https://93.184.216.34/all on all all dora" in visitor.get("/staff/webhooks").words
+    # Staff may edit the webhook of another user.
     assert visitor.get(hook).form(hook).fields["target"] == [TARGET]
 
 
-def test_a_maker_who_may_no_longer_see_the_image(
+def test_a_creator_without_access_does_not_see_the_name_of_the_image(
     visitor: Visitor, db: Database, world: World
 ) -> None:
-    """What they made is theirs; what they may not see has no name there."""
     with db.write() as tx:
         body = wire.NewWebhook(target=TARGET, image="kept-image")
         hook_id, _ = webhooks.create_webhook(tx, world.actor(tx, "bob"), body, None)
@@ -260,22 +263,26 @@ def test_a_maker_who_may_no_longer_see_the_image(
     visitor.sign_in("bob")
     page = visitor.get(f"/webhooks/{hook_id}")
     assert page.status == 200
-    assert "of an image that you no longer see" in page.words
+    assert "a hidden image" in page.words
     assert "kept" not in page.text
     gone = visitor.get(f"/webhooks/{hook_id}/remove")
     assert "kept" not in gone.text
     assert visitor.submit(gone, f"/webhooks/{hook_id}/remove").address == "/account"
 
 
-def test_a_renamed_image_leads_on(visitor: Visitor, db: Database, world: World) -> None:
+def test_an_image_id_in_the_path_redirects_to_the_slug(
+    visitor: Visitor, db: Database, world: World
+) -> None:
     visitor.sign_in("alice")
     page = visitor.get(f"/images/{world.images['open']}/webhooks", follow=False)
     assert (page.status, page.headers["location"]) == (303, OPEN)
 
 
-def test_private_targets_are_the_operators_to_allow(db: Database, world: World) -> None:
+def test_private_targets_are_accepted_where_the_operator_allows_them(
+    db: Database, world: World
+) -> None:
     settings = replace(config.load({}), webhooks_private=True)
     visitor = Visitor(db, settings)
     visitor.sign_in("alice")
-    made = visitor.submit(visitor.get(OPEN), OPEN, target="http://127.0.0.1:1024/hook")
-    assert made.status == 201
+    created = visitor.submit(visitor.get(OPEN), OPEN, target="http://127.0.0.1:1024/hook")
+    assert created.status == 201

@@ -1,4 +1,4 @@
-"""Where a webhook may lead: addresses of the open internet, at the ports of the web and free ones."""
+"""Targets of webhooks: public addresses, ports 80, 443 and 1024 up, unless the operator allows more."""
 
 import socket
 from typing import Any
@@ -124,12 +124,12 @@ def test_neighbours_of_special_ranges_are_public(address: str) -> None:
         "fd00:ec2::254",
     ],
 )
-def test_cloud_metadata_is_refused_in_private_networks_too(address: str) -> None:
+def test_metadata_addresses_are_refused_even_where_private_ones_are_allowed(address: str) -> None:
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(http_sender.TargetRefused):
         http_sender.require_reachable(f"http://{host}/", private=True)
     outcome = Sender(private=True).send(f"http://{host}/", "id", "whsec_AAAA", b"{}")
-    assert outcome.error == "The target leads to an address that webhooks are not sent to."
+    assert outcome.error == "The target resolves to an address that webhooks are not sent to."
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_only_ports_of_the_web_and_free_ones_unless_allowed() -> None:
     for port in (80, 443, 1024, 8443, 65535):
         reach(port)
     for port in (1, 22, 25, 81, 1023):
-        with pytest.raises(ValueError, match="must use port 80, 443, or one from 1024 on"):
+        with pytest.raises(ValueError, match="must use port 80, 443, or a port from 1024 up"):
             reach(port)
     reach(25, frozenset({25}))
 
@@ -174,9 +174,9 @@ def test_the_port_is_refused_in_words_and_at_sending(api: ApiClient, world: Worl
     body = {"target": "https://93.184.216.34:25/", "image": world.images["open"]}
     refused = api.post("/api/v2/webhooks", "alice", body)
     assert code(refused) == "400 field_invalid"
-    assert "port 80, 443, or one from 1024 on" in refused.json["detail"]
+    assert "port 80, 443, or a port from 1024 up" in refused.json["detail"]
     outcome = Sender(private=False).send(str(body["target"]), "id", "whsec_AAAA", b"{}")
-    assert outcome.error == "The target must use port 80, 443, or one from 1024 on."
+    assert outcome.error == "The target must use port 80, 443, or a port from 1024 up."
 
 
 def test_the_setting_allows_a_port(db: Database, world: World) -> None:
@@ -188,7 +188,7 @@ def test_the_setting_allows_a_port(db: Database, world: World) -> None:
             config.load({"GOLDENROD_WEBHOOKS_PORTS": wrong})
 
 
-def test_a_name_that_moves_to_metadata_is_refused_at_connecting(
+def test_a_name_that_resolves_to_a_metadata_address_is_refused_when_connecting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = socket.getaddrinfo
@@ -199,4 +199,4 @@ def test_a_name_that_moves_to_metadata_is_refused_at_connecting(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with Receiver().running():
         outcome = Sender(private=False).send("http://hooks.example.org/", "i", "whsec_AAAA", b"{}")
-    assert outcome.error == "The target leads to an address that webhooks are not sent to."
+    assert outcome.error == "The target resolves to an address that webhooks are not sent to."

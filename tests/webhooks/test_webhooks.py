@@ -1,4 +1,4 @@
-"""Webhooks through the door: who makes, sees and changes them, and where they may lead."""
+"""Webhooks on the API: who creates, reads and changes them, and which targets are allowed."""
 
 import base64
 import json
@@ -19,11 +19,11 @@ from tests.support.client import ApiClient, code
 
 HOOKS = "/api/v2/webhooks"
 TARGET = "https://93.184.216.34/hook"
-"""An address of the open internet: as a number, nobody has to be asked for it."""
+"""A public address. As a number, it needs no look-up."""
 
 
-def made(api: ApiClient, image: str | None = "open", who: str = "alice", **more: Any) -> Any:
-    """A webhook of one of the images, as POST answered it."""
+def create(api: ApiClient, image: str | None = "open", who: str = "alice", **more: Any) -> Any:
+    """Create a webhook for an image: the answer of POST."""
     body = {"target": TARGET, "image": image and api.world.images[image], **more}
     answer = api.post(HOOKS, who, body)
     assert answer.status_code == 201, answer.text
@@ -31,19 +31,19 @@ def made(api: ApiClient, image: str | None = "open", who: str = "alice", **more:
 
 
 def rename(api: ApiClient, name: str, image: str = "open") -> None:
-    """Something to be told of."""
+    """Cause an event."""
     address = f"/image_versions/{api.world.versions[image]}"
     assert api.patch(address, "alice", {"change_log": name}).status_code == 200
 
 
-def gather(db: Database) -> None:
+def create_deliveries(db: Database) -> None:
     with db.write_unversioned() as tx:
-        while outbox.spread(tx):
+        while outbox.create_deliveries(tx):
             pass
 
 
-def test_the_anonymous_have_no_webhooks(api: ApiClient, world: World) -> None:
-    hook = made(api)
+def test_anonymous_requests_cannot_read_or_create_webhooks(api: ApiClient, world: World) -> None:
+    hook = create(api)
     assert api.get(HOOKS).json["count"] == 0
     for address in (hook["url"], f"{hook['url']}/deliveries", f"{hook['url']}/deliveries/1"):
         assert code(api.get(address)) == "404 not_found"
@@ -55,8 +55,10 @@ def test_the_anonymous_have_no_webhooks(api: ApiClient, world: World) -> None:
     assert code(api.post(again, None, {})) == "401 credentials_required"
 
 
-def test_a_stranger_makes_none_of_others_images_and_sees_none(api: ApiClient, world: World) -> None:
-    hook = made(api)
+def test_users_cannot_read_or_create_webhooks_of_images_of_others(
+    api: ApiClient, world: World
+) -> None:
+    hook = create(api)
     for image, refused in (("open", "403 change_forbidden"), ("closed", "400 reference_unknown")):
         body = {"target": TARGET, "image": world.images[image]}
         assert code(api.post(HOOKS, "charlie", body)) == refused
@@ -70,10 +72,10 @@ def test_a_stranger_makes_none_of_others_images_and_sees_none(api: ApiClient, wo
     assert code(api.delete(hook["url"], "charlie")) == "404 not_found"
 
 
-def test_its_maker_and_staff_see_it_and_nobody_sees_its_secret_again(
+def test_its_creator_and_staff_see_a_webhook_and_nobody_its_secret_again(
     api: ApiClient, world: World, db: Database
 ) -> None:
-    hook = made(api, "kept", "bob", events=["version.revoked", "version.published"])
+    hook = create(api, "kept", "bob", events=["version.revoked", "version.published"])
     secret = hook.pop("secret")
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
     assert list(hook)[:8] == [
@@ -92,27 +94,27 @@ def test_its_maker_and_staff_see_it_and_nobody_sees_its_secret_again(
     for who in ("bob", "dora"):
         assert api.get(hook["url"], who).json == hook
         assert api.get(HOOKS, who).json["results"] == [hook]
-    # A keeper of the image, but not its maker.
+    # An editor of the image who did not create the webhook.
     assert code(api.get(hook["url"], "alice")) == "404 not_found"
     changed = api.patch(hook["url"], "bob", {"target": f"{TARGET}/2", "events": ["machine.gone"]})
     assert (changed.json["target"], changed.json["events"]) == (f"{TARGET}/2", ["machine.gone"])
     assert api.patch(hook["url"], "bob", changed.json).json == changed.json
     assert api.patch(hook["url"], "dora", {"active": False}).json["active"] is False
     with db.read() as tx:
-        told = [row[0] for row in tx.sql("SELECT changes FROM audit").fetchall()]
-    assert told
-    assert not any(secret in text or "whsec" in text for text in told)
+        audited = [row[0] for row in tx.sql("SELECT changes FROM audit").fetchall()]
+    assert audited
+    assert not any(secret in text or "whsec" in text for text in audited)
     assert api.delete(hook["url"], "bob").status_code == 204
     assert code(api.get(hook["url"], "bob")) == "404 not_found"
 
 
-def test_one_for_all_images_is_staffs_and_all_events_are_the_default(api: ApiClient) -> None:
-    hook = made(api, None, "dora")
+def test_staff_create_one_for_all_images_and_all_events_are_the_default(api: ApiClient) -> None:
+    hook = create(api, None, "dora")
     assert hook["image"] is None
     assert hook["events"] == list(events.TYPES)
 
 
-def test_an_idempotency_key_is_not_taken(api: ApiClient, world: World) -> None:
+def test_an_idempotency_key_is_refused(api: ApiClient, world: World) -> None:
     body = {"target": TARGET, "image": world.images["open"]}
     refused = api.post(HOOKS, "alice", body, headers={"Idempotency-Key": "k"})
     assert code(refused) == "409 idempotency_not_offered"
@@ -136,10 +138,10 @@ def test_an_idempotency_key_is_not_taken(api: ApiClient, world: World) -> None:
         {"colour": "red"},
     ],
 )
-def test_what_is_wrong_is_said(api: ApiClient, world: World, more: dict[str, Any]) -> None:
+def test_invalid_bodies_are_refused(api: ApiClient, world: World, more: dict[str, Any]) -> None:
     body = {"target": TARGET, "image": world.images["open"], **more}
     assert code(api.post(HOOKS, "alice", body)) == "400 field_invalid"
-    hook = made(api)
+    hook = create(api)
     if "colour" not in more:
         assert code(api.patch(hook["url"], "alice", more)) == "400 field_invalid"
 
@@ -176,17 +178,17 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("host", REFUSED)
-def test_targets_inside_are_refused(host: str) -> None:
+def test_private_targets_are_refused(host: str) -> None:
     with pytest.raises(http_sender.TargetRefused):
         http_sender.require_reachable(f"http://{host}/", private=False)
 
 
 @pytest.mark.parametrize("host", ["93.184.216.34", "[2606:4700:4700::1111]"])
-def test_targets_of_the_open_internet_are_not(host: str) -> None:
+def test_public_targets_are_allowed(host: str) -> None:
     http_sender.require_reachable(f"https://{host}:8443/hook", private=False)
 
 
-def test_a_refused_target_is_said_and_the_one_that_stands_is_not_asked_for_again(
+def test_a_refused_target_is_reported_and_an_unchanged_one_is_not_looked_up_again(
     sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = build_world(sqlite_db)
@@ -201,24 +203,24 @@ def test_a_refused_target_is_said_and_the_one_that_stands_is_not_asked_for_again
         return both if host == "good.example.org" else both + real(names[host], *args, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    hook = made(api, target="https://good.example.org/hook")
+    hook = create(api, target="https://good.example.org/hook")
     for name in ("mixed.example.org", "unknown.example.org"):
         target = {"target": f"https://{name}/"}
         body = {**target, "image": world.images["open"]}
-        # The same answer for a name of the inside and for one that does not exist.
+        # The same answer for an internal name and for one that does not exist.
         assert code(api.post(HOOKS, "alice", body)) == "400 webhook_target_refused"
         assert code(api.patch(hook["url"], "alice", target)) == "400 webhook_target_refused"
     names.clear()
     assert api.patch(hook["url"], "alice", {"target": hook["target"]}).status_code == 200
-    # Nobody is asked for a name before it is clear who may make the hook at all.
+    # No name is looked up for a user who may not create the webhook.
     asked = {"target": "https://unknown.example.org/", "image": world.images["open"]}
     assert code(api.post(HOOKS, "charlie", asked)) == "403 change_forbidden"
 
 
-def test_a_hook_with_staffs_rights_needs_them_to_be_turned_elsewhere(
+def test_editing_a_webhook_with_staff_rights_needs_staff_rights(
     api: ApiClient, world: World, db: Database
 ) -> None:
-    hook = made(api, "closed", "dora")
+    hook = create(api, "closed", "dora")
     with db.write() as tx:
         new = wire.NewToken(name="narrow", scope="write")
         _, narrow = tokens.insert_token(tx, CONSOLE, world.users["dora"], new)
@@ -229,8 +231,8 @@ def test_a_hook_with_staffs_rights_needs_them_to_be_turned_elsewhere(
     assert api.delete(hook["url"], narrow).status_code == 204
 
 
-def test_an_etag_that_lost_changes_nothing(api: ApiClient) -> None:
-    hook = made(api)
+def test_a_stale_etag_changes_nothing(api: ApiClient) -> None:
+    hook = create(api)
     lost = {"If-Match": '"other"'}
     changed = api.patch(hook["url"], "alice", {"active": False}, headers=lost)
     assert code(changed) == "412 precondition_failed"
@@ -238,13 +240,11 @@ def test_an_etag_that_lost_changes_nothing(api: ApiClient) -> None:
     assert api.get(hook["url"], "alice").json["active"] is True
 
 
-def test_deliveries_are_listed_and_taken_up_again(
-    api: ApiClient, db: Database, clock: Clock
-) -> None:
-    hook = made(api)
+def test_deliveries_are_listed_and_sent_again(api: ApiClient, db: Database, clock: Clock) -> None:
+    hook = create(api)
     for name in ("one", "two"):
         rename(api, name)
-    gather(db)
+    create_deliveries(db)
     address = f"{hook['url']}/deliveries"
     [first, second] = api.all(address, "alice")
     assert api.all(f"{address}?ordering=-id", "alice") == [second, first]
@@ -254,11 +254,11 @@ def test_deliveries_are_listed_and_taken_up_again(
     assert api.get(first["url"], "alice").json == first
     assert api.get(f"{address}/{first['uuid']}", "dora").json == first
     assert code(api.get(f"{address}/{first['id'] + 9}", "alice")) == "404 not_found"
-    other = made(api, "closed")
+    other = create(api, "closed")
     assert code(api.get(f"{other['url']}/deliveries/{first['id']}", "alice")) == "404 not_found"
     assert api.get(f"{address}?state=failed", "alice").json["count"] == 0
     assert code(api.get(f"{address}?state=lost", "alice")) == "400 parameter_invalid"
-    # Switched off, nothing waits any more, and nothing is sent again until it is on.
+    # After switching off, nothing waits, and nothing is sent again until it is on.
     assert api.patch(hook["url"], "alice", {"active": False}).status_code == 200
     failed = api.all(f"{address}?state=failed", "alice")
     assert [one["last_error"] for one in failed] == ["The webhook was switched off."] * 2
@@ -278,20 +278,20 @@ def test_deliveries_are_listed_and_taken_up_again(
     assert api.delete(hook["url"], "alice").status_code == 204
 
 
-def test_only_what_was_asked_for_is_spread_and_only_since(
+def test_only_chosen_events_since_the_creation_become_deliveries(
     api: ApiClient, db: Database, clock: Clock
 ) -> None:
-    rename(api, "before anybody listens")
+    rename(api, "before any webhook exists")
     with db.read() as tx:
         assert tx.sql("SELECT count(*) FROM events").fetchone()[0] == 0
     clock.move(seconds=1)
-    mine = made(api)
-    other = made(api, "closed")
-    revoked = made(api, events=["version.revoked"])
-    everything = made(api, None, "dora")
-    rename(api, "told")
-    gather(db)
-    gather(db)
+    mine = create(api)
+    other = create(api, "closed")
+    revoked = create(api, events=["version.revoked"])
+    everything = create(api, None, "dora")
+    rename(api, "notified")
+    create_deliveries(db)
+    create_deliveries(db)
 
     def counted(hook: Any) -> int:
         return int(api.get(f"{hook['url']}/deliveries", "dora").json["count"])
@@ -299,8 +299,8 @@ def test_only_what_was_asked_for_is_spread_and_only_since(
     assert [counted(hook) for hook in (mine, other, revoked, everything)] == [1, 0, 0, 1]
 
 
-def test_events_hold_ids_only(api: ApiClient, db: Database) -> None:
-    made(api)
+def test_events_contain_ids_only(api: ApiClient, db: Database) -> None:
+    create(api)
     rename(api, "a secret change log")
     with db.read() as tx:
         [(about,)] = tx.sql("SELECT about FROM events").fetchall()

@@ -1,4 +1,4 @@
-"""Delivering, to a real receiver: signed, at least once, built anew for whoever made the hook."""
+"""The deliverer with a real receiver: the creator's rights, retries, crashes, several processes."""
 
 import signal
 import socket
@@ -7,25 +7,30 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from goldenrod.base import clock as clocks
-from goldenrod.base import wire
+from goldenrod.base import config, wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.webhooks import outbox
+from goldenrod.catalogue.webhooks import outbox, worker
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
+from goldenrod.web import server
 from tests.conftest import Clock
 from tests.support.cast import World, build_world
-from tests.support.client import ApiClient
+from tests.support.client import ApiClient, code
 from tests.support.processes.server import GOLDENROD, environment, linux_only, running, within
 from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
+
+DEFAULT_POOL = 8
+"""The number of connections that a `Database` opens unless it is given another."""
 
 
 @pytest.fixture
@@ -44,34 +49,34 @@ def deliverer(db: Database) -> Deliverer:
     return Deliverer(db, private=True)
 
 
-# ── who it is built for ────────────────────────────────────────────────────────────────────
+# ── rights of the creator ──────────────────────────────────────────────────────────────────
 
 
-def test_what_its_maker_may_no_longer_read_is_dropped(
+def test_what_the_creator_may_no_longer_read_is_dropped(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hook = hooked(api, receiver.url, "bob", "kept")
     publish(db, world, "2.0", image="kept")
     edit_image(db, world, "kept", maintainers=[])
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     [delivery] = log_of(api, hook)
     assert (delivery["state"], delivery["attempts"], delivery["next_at"]) == ("dropped", 0, None)
-    assert delivery["last_error"] == "Its maker may no longer read what it is about."
+    assert delivery["last_error"] == "The webhook's creator may no longer read what this is about."
 
 
-def test_one_who_only_reads_now_is_not_told_which_fields_changed(
+def test_a_creator_who_is_no_longer_an_editor_gets_no_names_of_changed_fields(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url, "bob", "kept")
     edit_image(db, world, "kept", maintainers=[], is_public=True)
     edit(db, world, world.versions["kept"], change_log="x", membership=[world.groups["lab"]])
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     [data] = receiver.data()
     assert data["fields"] is None
 
 
-def test_a_disabled_maker_is_told_nothing(
+def test_a_disabled_creator_is_not_notified(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hook = hooked(api, receiver.url, "dora", None)
@@ -79,7 +84,7 @@ def test_a_disabled_maker_is_told_nothing(
     with db.write() as tx:
         row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.disable_user(tx, CONSOLE, row)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert receiver.got == []
     assert [one["state"] for one in api.all("/api/v2/webhooks", "alice")] == []
     with db.read() as tx:
@@ -87,7 +92,7 @@ def test_a_disabled_maker_is_told_nothing(
     assert [row[0] for row in rows] == ["dropped"], hook
 
 
-def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
+def test_a_creator_who_is_no_longer_staff_gets_only_what_they_may_read(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hooked(api, receiver.url, "dora", None)
@@ -96,20 +101,20 @@ def test_who_is_no_longer_staff_is_told_what_they_may_read_themselves(
     with db.write() as tx:
         row = users.USERS.row_for_change(tx, CONSOLE, str(world.users["dora"]))
         users.edit_user(tx, CONSOLE, row, wire.UserPatch(is_staff=False))
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert [data["version"]["name"] for data in receiver.data()] == ["seen"]
 
 
-def test_redelivery_is_built_anew_under_the_same_id(
+def test_a_redelivery_is_built_again_under_the_same_id(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     hook = hooked(api, receiver.url)
     key = publish(db, world, "first name")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     edit(db, world, key, name="second name")
     [delivery] = log_of(api, hook)[:1]
     assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     again = [got for got in receiver.got if got.id == delivery["uuid"]]
     names = [got.payload(hook["secret"])["data"]["version"]["name"] for got in again]
     assert names == ["first name", "second name"]
@@ -119,10 +124,11 @@ def test_redelivery_is_built_anew_under_the_same_id(
         images.edit_image(tx, CONSOLE, row, wire.ImagePatch(owner="charlie"))
         tx.sql("UPDATE versions SET user_id = owner_id")
     before = len(receiver.got)
-    assert api.post(f"{delivery['url']}/redeliver", "alice", None).status_code == 200
-    assert deliverer.once()
+    refused = api.post(f"{delivery['url']}/redeliver", "alice", None)
+    assert code(refused) == "409 delivery_unreadable"
+    assert deliverer.deliver_due()
     assert len(receiver.got) == before
-    assert log_of(api, hook)[0]["state"] == "dropped"
+    assert log_of(api, hook)[0]["state"] == "delivered"
 
 
 # ── receivers that fail ────────────────────────────────────────────────────────────────────
@@ -140,20 +146,20 @@ def test_a_receiver_that_fails_twice_gets_each_event(
     receiver.statuses = [500, 503]
     for name in ("2.0", "2.1", "2.2"):
         publish(db, world, name)
-    assert deliverer.once()
-    # It is left alone: one attempt for all three.
+    assert deliverer.deliver_due()
+    # After the failure, the other two wait.
     assert len(receiver.got) == 1
     [first, *others] = log_of(api, hook)
     assert (first["state"], first["attempts"], first["last_status"]) == ("waiting", 1, 500)
-    assert first["last_error"] == "It answered 500."
+    assert first["last_error"] == "The receiver answered 500."
     assert first["next_at"] == later(clock.now, seconds=5)
     assert [one["attempts"] for one in others] == [0, 0]
     clock.move(seconds=5)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 2
     for _ in range(3):
         clock.move(seconds=60)
-        assert deliverer.once()
+        assert deliverer.deliver_due()
     assert {one["state"] for one in log_of(api, hook)} == {"delivered"}
     names = Counter(data["version"]["name"] for data in receiver.data())
     assert names.keys() == {"2.0", "2.1", "2.2"}
@@ -162,7 +168,7 @@ def test_a_receiver_that_fails_twice_gets_each_event(
     assert sorted(ids.values()) == ["2.0", "2.1", "2.2"]  # a retry has its id again
 
 
-def test_it_is_given_up_after_the_last_attempt(
+def test_a_delivery_fails_after_the_last_attempt(
     api: ApiClient,
     db: Database,
     world: World,
@@ -175,14 +181,14 @@ def test_it_is_given_up_after_the_last_attempt(
     publish(db, world, "2.0")
     started = clock.now
     for _ in range(20):
-        assert deliverer.once()
+        assert deliverer.deliver_due()
         [delivery] = log_of(api, hook)
         if delivery["state"] != "waiting":
             break
         clock.now = delivery["next_at"]
-    assert (delivery["state"], delivery["attempts"]) == ("failed", len(outbox.DELAYS_S) + 1)
-    assert clock.now == later(started, seconds=sum(outbox.DELAYS_S))
-    assert len(receiver.got) == len(outbox.DELAYS_S) + 1
+    assert (delivery["state"], delivery["attempts"]) == ("failed", len(outbox.RETRY_DELAYS_S) + 1)
+    assert clock.now == later(started, seconds=sum(outbox.RETRY_DELAYS_S))
+    assert len(receiver.got) == len(outbox.RETRY_DELAYS_S) + 1
 
 
 def test_a_redirect_is_not_followed(
@@ -192,13 +198,13 @@ def test_a_redirect_is_not_followed(
         receiver.statuses, receiver.location = [302, 307], elsewhere.url
         hook = hooked(api, receiver.url)
         publish(db, world, "2.0")
-        assert deliverer.once()
+        assert deliverer.deliver_due()
         [delivery] = log_of(api, hook)
-        assert delivery["last_error"] == "It answered 302: redirects are not followed."
+        assert delivery["last_error"] == "The receiver answered 302; redirects are not followed."
         assert (delivery["state"], elsewhere.got) == ("waiting", [])
 
 
-def test_a_receiver_that_is_gone_is_not_asked_again(
+def test_a_410_switches_the_webhook_off(
     api: ApiClient,
     db: Database,
     world: World,
@@ -212,19 +218,19 @@ def test_a_receiver_that_is_gone_is_not_asked_again(
     publish(db, world, "2.1")
     with db.read() as tx:
         revision = tx.revision
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
     assert [one["state"] for one in log_of(api, hook)] == ["failed", "failed"]
     assert api.get(hook["url"], "alice").json["active"] is False
     with db.read() as tx:
-        assert tx.revision > revision  # whoever looks at the hook sees it
+        assert tx.revision > revision  # the API shows that it is inactive
     publish(db, world, "2.2")
     clock.move(days=1)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
 
 
-def test_one_receiver_that_fails_keeps_no_other_waiting(
+def test_a_failing_receiver_does_not_delay_another(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -233,31 +239,29 @@ def test_one_receiver_that_fails_keeps_no_other_waiting(
     hooked(api, receiver.url)
     for number in range(3):
         publish(db, world, f"2.{number}")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 3
     [first, *_] = log_of(api, silent)
     assert first["last_error"].startswith("The connection failed: ")
     assert first["last_status"] is None
 
 
-# ── crashes, and more than one ─────────────────────────────────────────────────────────────
+# ── crashes and several processes ──────────────────────────────────────────────────────────
 
 
 def far(span_s: float) -> Callable[[], Instant]:
-    """The machine's clock, put forward."""
+    """The machine's clock, moved forward."""
     return lambda: later(clocks.now(), seconds=span_s)
 
 
 @pytest.fixture
 def real(backend: str, new_database: Callable[[str], Database]) -> Database:
-    """A catalogue on the machine's own clock, for processes to share."""
+    """A catalogue on the machine's clock, which several processes can share."""
     return new_database(backend)
 
 
 @pytest.mark.long
-def test_killed_between_commit_and_delivery_nothing_is_lost(
-    real: Database, receiver: Receiver
-) -> None:
+def test_nothing_is_lost_when_a_deliverer_is_killed(real: Database, receiver: Receiver) -> None:
     world = build_world(real)
     api = ApiClient(real, OPEN, world)
     hook = hooked(api, receiver.url)
@@ -271,11 +275,11 @@ def test_killed_between_commit_and_delivery_nothing_is_lost(
     process.wait()
     publish(real, world, "after")
     receiver.held.set()
-    # Who was killed holds the lease still: nobody delivers until it has run out.
-    assert Deliverer(real, private=True).once() is False
+    # The killed process still has the lease: nobody delivers until it has expired.
+    assert Deliverer(real, private=True).deliver_due() is False
     assert len(receiver.got) == 1
     real.now = far(61)
-    assert Deliverer(real, private=True).once()
+    assert Deliverer(real, private=True).deliver_due()
     assert {one["state"] for one in log_of(api, hook)} == {"delivered"}
     names = Counter(data["version"]["name"] for data in receiver.data())
     assert names == {"2.0": 2, "2.1": 1, "2.2": 1, "2.3": 1, "2.4": 1, "after": 1}
@@ -312,26 +316,109 @@ def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: R
     assert len(ids) == len(set(ids)) == 24
 
 
-def test_one_holds_the_others_wait_and_a_lease_runs_out(
+def test_while_one_deliverer_waits_for_a_receiver_another_sends_nothing(
+    real: Database, receiver: Receiver
+) -> None:
+    world = build_world(real)
+    api = ApiClient(real, OPEN, world)
+    hook = hooked(api, receiver.url)
+    publish(real, world, "2.0")
+    receiver.held.clear()
+    first = threading.Thread(target=Deliverer(real, private=True).deliver_due)
+    first.start()
+    assert receiver.arrived.acquire(timeout=30)
+    other = Database(real.url)
+    second = Deliverer(other, private=True)
+    assert second.deliver_due() is False
+    receiver.held.set()
+    first.join()
+    assert second.deliver_due() is True
+    other.close()
+    assert len(receiver.got) == 1
+    assert [one["attempts"] for one in log_of(api, hook)] == [1]
+
+
+def test_the_server_delivers_while_requests_hold_all_their_connections(
+    real: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[Database, threading.Event]] = []
+
+    class Watched(Deliverer):
+        def run(self, stop: threading.Event) -> None:
+            started.append((self._db, stop))
+            super().run(stop)
+
+    monkeypatch.setattr(server, "Deliverer", Watched)
+    world = build_world(real)
+    hooked(ApiClient(real, OPEN, world), receiver.url)
+    publish(real, world, "2.0")
+    settings = config.load(
+        {"GOLDENROD_DATABASE_URL": real.url, "GOLDENROD_WEBHOOKS_PRIVATE": "true"}
+    )
+    with ExitStack() as held:
+        for _ in range(DEFAULT_POOL):
+            held.enter_context(real.read())
+        server._deliver(settings)
+        assert receiver.arrived.acquire(timeout=30)
+    [(own, stop)] = started
+    assert own is not real
+    stop.set()
+    for thread in threading.enumerate():
+        if thread.name == "webhooks":
+            thread.join()
+    own.close()
+
+
+def test_a_deliverer_needs_no_more_connections_than_it_says(
+    db: Database, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ApiClient(db, OPEN, world)
+    for who, image in (("alice", "open"), ("bob", "kept"), ("dora", None)) * 3:
+        hooked(api, receiver.url, who, image)
+    for image in ("open", "kept"):
+        publish(db, world, "2.0", image=image)
+    counting, used, most = threading.Lock(), 0, 0
+    transaction = db._transaction
+
+    @contextmanager
+    def counted(*, write: bool) -> Iterator[Any]:
+        nonlocal used, most
+        with counting:
+            used += 1
+            most = max(most, used)
+        try:
+            with transaction(write=write) as connection:
+                yield connection
+        finally:
+            with counting:
+                used -= 1
+
+    monkeypatch.setattr(db, "_transaction", counted)
+    assert Deliverer(db, private=True).deliver_due()
+    assert len(receiver.got) == 3 + 3 + 2 * 3
+    assert 1 < most <= worker.CONNECTIONS
+
+
+def test_others_wait_for_the_lease_until_it_expires(
     db: Database, world: World, receiver: Receiver, deliverer: Deliverer, clock: Clock
 ) -> None:
     hooked(ApiClient(db, OPEN, world), receiver.url)
     publish(db, world, "2.0")
     with db.write_unversioned() as tx:
-        assert outbox.take(tx, "another", 30)
-    assert deliverer.once() is False
+        assert outbox.acquire_lease(tx, "another", 30)
+    assert deliverer.deliver_due() is False
     assert receiver.got == []
     clock.move(seconds=31)
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     assert len(receiver.got) == 1
     with db.write_unversioned() as tx:
-        assert outbox.take(tx, "another", 30)  # it let go when nothing was left
-        assert not outbox.take(tx, "a third", 30)
+        assert outbox.acquire_lease(tx, "another", 30)  # released when nothing was left
+        assert not outbox.acquire_lease(tx, "a third", 30)
 
 
 @pytest.mark.long
 @linux_only
-def test_the_server_delivers_in_the_background_and_ends_with_it(
+def test_the_server_delivers_in_the_background_until_it_stops(
     new_database: Callable[[str], Database], receiver: Receiver, tmp_path: Any
 ) -> None:
     db = new_database("sqlite")
@@ -356,25 +443,25 @@ def test_with_nothing_to_do_nothing_is_written(
 ) -> None:
     hooked(api, receiver.url)
     publish(db, world, "2.0")
-    assert deliverer.once()
+    assert deliverer.deliver_due()
     db.trace = []
-    assert deliverer.round() is False
+    assert deliverer.deliver_round() is False
     assert db.trace
     assert not [text for text in db.trace if text.split()[0] in ("INSERT", "UPDATE", "DELETE")]
 
 
-def test_what_was_settled_a_month_ago_is_forgotten(
+def test_deliveries_are_deleted_after_a_month(
     api: ApiClient, db: Database, world: World, receiver: Receiver, clock: Clock
 ) -> None:
     hook = hooked(api, receiver.url)
     publish(db, world, "2.0")
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     clock.move(days=29)
     publish(db, world, "2.1")
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     assert len(log_of(api, hook)) == 2
     clock.move(days=2)
-    assert Deliverer(db, private=True).once()
+    assert Deliverer(db, private=True).deliver_due()
     assert [one["event"]["at"] for one in log_of(api, hook)] == [later(clock.now, days=-2)]
     with db.read() as tx:
         assert tx.sql("SELECT count(*) FROM events").fetchone()[0] == 1

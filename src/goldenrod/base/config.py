@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from goldenrod.base.errors import SettingError
 from goldenrod.base.numbers import whole_number
+from goldenrod.base.text import boolean
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -80,12 +81,6 @@ def _networks(value: str) -> tuple[Network, ...]:
         raise ValueError("takes addresses or networks, comma separated: 10.0.0.0/8,::1") from None
 
 
-def _boolean(value: str) -> bool:
-    if value.lower() not in ("true", "false", "1", "0"):
-        raise ValueError("takes true or false")
-    return value.lower() in ("true", "1")
-
-
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         try:
@@ -151,13 +146,13 @@ SETTINGS = (
     Setting(
         "deliver",
         "true",
-        _boolean,
+        boolean,
         "whether the server also tells webhooks what happened; else `goldenrod webhooks deliver` does",
     ),
     Setting(
         "webhooks_private",
         "false",
-        _boolean,
+        boolean,
         "whether webhooks may be sent to this machine and to private networks",
     ),
     Setting(
@@ -198,7 +193,7 @@ SETTINGS = (
     Setting(
         "oidc_create",
         "true",
-        _boolean,
+        boolean,
         "whether whom it vouches for becomes a user here at the first sign-in; else staff link them",
     ),
     Setting(

@@ -26,6 +26,11 @@ def are_digits(text: str) -> bool:
     return 0 < len(text) <= 19 and text.isascii() and text.isdigit()
 
 
+def is_id(text: str) -> bool:
+    """The text writes an id as the API does: 1 to 18 digits, the first of them not 0."""
+    return are_digits(text) and len(text) <= 18 and text[0] != "0"
+
+
 def id_or_text(text: str) -> int | str:
     """An id as a number; what cannot be an id as the text that it is."""
     return int(text) if are_digits(text) else text

@@ -33,7 +33,7 @@ _WORD = re.compile(r"[^\W_]+(?:[-._][^\W_]+)*")
 _RUNS = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 class Term(NamedTuple):
@@ -195,4 +195,25 @@ def slug(text: str, fallback: str = "image") -> str:
 
 def is_slug(text: str) -> bool:
     """1 to 64 of a-z, 0-9 and -, at least one letter, not shaped like a UUID."""
-    return bool(_SLUG.fullmatch(text) and re.search("[a-z]", text) and not _UUID.fullmatch(text))
+    return has_slug_form(text) and bool(re.search("[a-z]", text)) and not is_uuid(text)
+
+
+def has_slug_form(text: str) -> bool:
+    """1 to 64 of a-z, 0-9 and -, not beginning with -: what may be looked up as a slug."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """8-4-4-4-12 hexadecimal digits, in either case."""
+    return _UUID.fullmatch(text) is not None
+
+
+def boolean(text: str) -> bool:
+    """The boolean that `text` writes: `true`, `1`, `false` or `0`. Raises ValueError with these."""
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise ValueError("takes true or false.")
+    return value
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}

@@ -47,15 +47,15 @@ COMMANDS = {
     "why": ("Say why a user may see a thing, or that they may not.", "why:why"),
     "webhooks list": ("List webhooks, without their secrets.", "webhooks.webhooks:list_webhooks"),
     "webhooks deliver": (
-        "Tell webhooks what happened, until told to end.",
+        "Notify webhooks until stopped.",
         "webhooks.webhooks:deliver",
     ),
     "webhooks deliveries": (
-        "List what was and will be sent to a webhook.",
+        "List a webhook's deliveries, newest first.",
         "webhooks.webhooks:list_deliveries",
     ),
     "webhooks redeliver": (
-        "Send a delivery again: anew, under the same id.",
+        "Send a delivery again, under the same id.",
         "webhooks.webhooks:redeliver",
     ),
     "image list": ("List images.", "images.images:list_images"),
@@ -117,7 +117,7 @@ GROUPS = {
     "group": "Add groups, and who is in them (on the database).",
     "token": "Make, list and revoke tokens (on the database).",
     "import": "Take in machine images or a whole catalogue (on the database).",
-    "webhooks": "Tell webhooks what happened, and see what was told (on the database).",
+    "webhooks": "Deliver to webhooks and see what was delivered (on the database).",
     "image": "Read and change images (asks the server at GOLDENROD_URL).",
     "version": "Read and change image versions (asks the server at GOLDENROD_URL).",
     "channel": "Read and change an image's channels (asks the server at GOLDENROD_URL).",

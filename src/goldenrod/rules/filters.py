@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
 
 from goldenrod.base.clock import parse_instant
+from goldenrod.base.text import boolean as parse_boolean
 from goldenrod.base.text import filter_key
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ReaderKind
@@ -21,8 +22,6 @@ from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Moment, Sortable, among, param
 
 Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
-
-_BOOLEAN = {"true": "true", "1": "true", "false": "false", "0": "false"}
 
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:
@@ -47,10 +46,7 @@ def boolean(where: Where, holds: Where | None = None) -> Filter:
     """The predicate, or its opposite; `holds`: the predicate in a form by which rows are found."""
 
     def read(given: str) -> Wanted:
-        form = _BOOLEAN.get(given.lower())
-        if form is None:
-            raise ValueError("takes true or false.")
-        return Wanted(form, {})
+        return Wanted(str(parse_boolean(given)).lower(), {})
 
     def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         if form == "true":

@@ -7,7 +7,6 @@ What the reader may not see is NotFound, exactly like what does not exist.
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +14,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
 
 from goldenrod.base.errors import Forbidden, NotFound
-from goldenrod.base.numbers import whole_number
+from goldenrod.base.numbers import is_id, whole_number
+from goldenrod.base.text import has_slug_form, is_uuid
 from goldenrod.rules import access
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.summaries import Shape
 from goldenrod.rules.visibility import branches, stored_counts
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query, is_uuid, past_the_end
+from goldenrod.store.paging import Listing, Page, Query, past_the_end
 from goldenrod.store.sql import Id, Key, among, json_text, param
-
-_INTEGER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 SLUGS = {"images": schema.image_slugs, "providers": schema.provider_slugs}
 """Things that a slug leads to as well; an old slug does too."""
@@ -38,9 +35,9 @@ def key_form(table: Table, key: str) -> str | None:
         return "uuid"
     if table is schema.versions:
         return None
-    if _INTEGER.fullmatch(key):
+    if is_id(key):
         return "id"
-    return "slug" if table.name in SLUGS and _SLUG.fullmatch(key) else None
+    return "slug" if table.name in SLUGS and has_slug_form(key) else None
 
 
 def key_value(form: str, key: str) -> Any:
@@ -98,7 +95,7 @@ def _row(table: Table, reader: ReaderKind, form: str) -> Any:
     return select(*thing.c, may).where(named(thing, table, form), access.readable(thing, reader))
 
 
-def find(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
+def find_row(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
     """The row of one thing that the actor may read, with `may_change`; None where there is none."""
     form = key_form(table, key)
     if form is None:
@@ -108,13 +105,13 @@ def find(tx: Tx, actor: Actor, table: Table, key: str) -> Row | None:
 
 def get_row(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
     """The row of a thing that the actor may read, with `may_change`. Raises NotFound."""
-    row = find(tx, actor, table, key)
+    row = find_row(tx, actor, table, key)
     if row is None:
         raise NotFound()
     return row
 
 
-def take(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
+def get_row_for_change(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
     """The row of one thing to be changed. Raises Unauthorized, NotFound, then Forbidden."""
     if actor.kind == "anonymous":
         actor.require_write()
@@ -236,7 +233,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
             _branch_rows, query.listing, len(groups), shape, actor.reader, *asked, **given, **which
         )
 
-    return _page(query, lambda: stored_counts.readable(tx, actor), rows)
+    return _page(query, lambda: stored_counts.count_readable(tx, actor), rows)
 
 
 def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
@@ -244,14 +241,14 @@ def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
     asked instead of all that the filters hold for."""
     if actor.reader is ReaderKind.STAFF or query.narrow:
         return access.readable
-    return _seen(stored_counts.kept(tx, stored_counts.scopes(actor)).n)
+    return _seen(stored_counts.read(tx, stored_counts.scopes(actor)).n)
 
 
 def count(tx: Tx, actor: Actor, query: Query) -> int:
     """How many things of a list the actor may read."""
     versions = query.listing.table is schema.versions
     if versions and not query.forms:
-        return stored_counts.readable(tx, actor)
+        return stored_counts.count_readable(tx, actor)
     seen = _condition(tx, actor, query) if versions else access.readable
     return _count(tx, actor, query, seen, {**params(tx, actor), **query.params})
 
@@ -301,7 +298,7 @@ class Resource:
     def row_for_change(self, tx: Tx, actor: Actor, key: str) -> Row:
         """The row of a thing that the actor may change. Raises Unauthorized, NotFound, then
         Forbidden."""
-        return take(tx, actor, self.table, key)
+        return get_row_for_change(tx, actor, self.table, key)
 
 
 FEW = 5_000
@@ -320,15 +317,15 @@ def _seen(n: Mapping[int, int]) -> Condition:
 
 def among_few(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     """The reader, who sees few versions, may read this one."""
-    return among(version.c.n, branches.shown(reader))
+    return among(version.c.n, branches.readable_keys(reader))
 
 
 def public_or_besides(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     """The reader, whose groups see little that not everybody sees, may read this one."""
-    everybody = branches.everybodys(version)
+    everybody = branches.public_now(version)
     if reader is ReaderKind.ANONYMOUS:
         return everybody
-    return or_(everybody, version.c.n.in_(stored_counts.besides(False)))
+    return or_(everybody, version.c.n.in_(stored_counts.not_public(False)))
 
 
 def _op(query: Query) -> str | None:

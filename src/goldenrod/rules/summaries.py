@@ -43,14 +43,14 @@ def only_id(key: ColumnElement[Any]) -> Json:
     return json_object({"id": key})
 
 
-def seen_or_id(shape: Shape, thing: FromClause, reader: ReaderKind) -> Json:
+def readable_or_id(shape: Shape, thing: FromClause, reader: ReaderKind) -> Json:
     """The summary where the reader may read the thing, else its id alone."""
     if reader is ReaderKind.STAFF:
         return shape(thing, reader)
     return case((access.readable(thing, reader), shape(thing, reader)), else_=only_id(thing.c.id))
 
 
-def seen_columns(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
+def readable_columns(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
     """A provider's id as `provider_id`, and `provider` (its slug), `provider_name` and
     `provider_type`, each null for one that the reader may not read."""
     seen = access.readable(provider, reader)
@@ -62,7 +62,7 @@ def seen_columns(provider: FromClause, reader: ReaderKind) -> list[ColumnElement
     ]
 
 
-def by_seen_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
+def by_readable_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
     """The order of providers by slug; those that the reader may not read come last, by id."""
     seen = access.readable(provider, reader)
     return [
@@ -75,7 +75,7 @@ def by_seen_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnElement
 def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], reader: ReaderKind) -> Json:
     """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
     thing = table.alias()
-    query = select(seen_or_id(shape, thing, reader)).where(thing.c[key] == value)
+    query = select(readable_or_id(shape, thing, reader)).where(thing.c[key] == value)
     return query.correlate_except(thing).scalar_subquery()
 
 
@@ -243,7 +243,7 @@ def _revocation(
 ) -> tuple[Json, Json]:
     """A revocation of the version and its reason; `stops`: of those that channels stop at only."""
     reach, revocation, origin = (
-        schema.reach.alias(),
+        schema.revocation_reach.alias(),
         schema.revocations.alias(),
         schema.versions.alias(),
     )
@@ -256,7 +256,7 @@ def _revocation(
             "reason": reason,
             "by": case((told, user(revocation.c.by_id)), else_=NULL_JSON),
             "inherited_from": case(
-                (own, NULL_JSON), else_=seen_or_id(version_shape, origin, reader)
+                (own, NULL_JSON), else_=readable_or_id(version_shape, origin, reader)
             ),
         }
     )

@@ -24,7 +24,7 @@ from goldenrod.store.drivers import driver_of
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
-__all__ = ["Build", "Database", "SnapshotChanged", "Row", "Tx", "statement"]
+__all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
 
 
 class SnapshotChanged(Exception):
@@ -36,7 +36,7 @@ class Tx:
     """One transaction: everything in it sees one state of the catalogue and one `now`.
 
     `build` arguments are module-level functions that compose a statement from `shape`; parameters
-    are given by name. `api` is where the addresses of things begin; `undone` has a change rolled
+    are given by name. `api` is where the addresses of things begin; `dry_run` has a change rolled
     back at its end: a dry run. `address` is that of the client that a change is made for, where there
     is one.
     """
@@ -50,10 +50,10 @@ class Tx:
         "api",
         "committed",
         "dialect",
+        "dry_run",
         "now",
         "revision",
         "statements",
-        "undone",
     )
 
     def __init__(self, connection: Any, db: "Database", revision: int, now: Instant) -> None:
@@ -64,7 +64,7 @@ class Tx:
         self.now = now
         self.revision = revision
         self.statements = 0
-        self.undone = False
+        self.dry_run = False
         self.address: str | None = None
         self.committed: list[Callable[[], object]] = []
         self._if_match: str | None = None
@@ -121,7 +121,7 @@ class Tx:
             self._trace.append(text)
         return self._connection.execute(text, params or {})
 
-    def after(self, call: Callable[[], object]) -> None:
+    def on_commit(self, call: Callable[[], object]) -> None:
         """Call this once the change is committed; never, where it is not."""
         self.committed.append(call)
 
@@ -131,7 +131,7 @@ class Tx:
         self._if_match = if_match
         self._etag = etag
 
-    def check_match(self) -> None:
+    def check_if_match(self) -> None:
         """Raise 412 unless If-Match, where one was given, names the present ETag.
 
         Nouns call it between what is wrong with the body (400) and what conflicts (409).
@@ -240,9 +240,9 @@ class Database:
             connection.execute(_INCREMENT)
             tx = self._tx(connection)
             yield tx
-            if tx.undone:
+            if tx.dry_run:
                 raise _RolledBack
-        if not tx.undone:
+        if not tx.dry_run:
             _call(tx.committed)
 
     @contextmanager

@@ -9,7 +9,6 @@ costs the same on every page and neither repeats nor skips a row that did not ch
 import base64
 import binascii
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from sqlalchemy import (
 from goldenrod.base.clock import END_OF_TIME, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, NotFound
 from goldenrod.base.numbers import LARGEST, whole_number
+from goldenrod.base.text import is_uuid
 from goldenrod.store.sql import Id, Moment, param
 
 PAGE_SIZE = 100
@@ -274,14 +274,6 @@ def _cursor(listing: Listing, order: str, text: str) -> Cursor:
 def _require_key(value: Any) -> None:
     if type(value) is not int or not 0 < value <= LARGEST_KEY:
         raise ValueError(value)
-
-
-def is_uuid(text: str) -> bool:
-    """8-4-4-4-12 hexadecimal digits, in either case."""
-    return _UUID.fullmatch(text) is not None
-
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 _REVERSED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}

@@ -59,7 +59,7 @@ class Id(TypeDecorator[str]):
         return UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
 
 
-_FLAG = re.compile(r"\b(NOT )?(public|past|kept|allow_imaging|exclude_from_latest)\b")
+_FLAG = re.compile(r"\b(NOT )?(public|ended_hint|as_editor|allow_imaging|exclude_from_latest)\b")
 
 
 def as_numbers(condition: str) -> str:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from goldenrod.store.tables import metadata
+from goldenrod.store.schema.helpers import metadata
 
 Row = dict[str, Any]
 Build = Callable[..., Any]

@@ -83,7 +83,7 @@ MORE_THAN_A_SCHEMA = (
     "goes with",
     "has at most",
     "is no UUID",
-    "is no address",
+    "is not a valid URL",
     "is required",
     "leaders are members",
     "is more than five minutes past",

@@ -31,10 +31,10 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
         for table, rows in _tables(world):
             if rows:
                 bulk.load(tx, table, rows)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         for version in world.versions.values():
             if version.revoked:
-                revocation_reach.spread(tx, version.id, version.id)
+                revocation_reach.add(tx, version.id, version.id)
         yield tx
         # Not rolled back: with that psycopg forgets all its prepared statements.
         tx.sql("UPDATE versions SET parent_n = NULL, replacement_n = NULL")
@@ -288,8 +288,8 @@ def _version(it: model.Version) -> Row:
         "opens_at": it.start,
         "closes_at": it.start,
         "ends_at": it.start,
-        "spent_at": it.start,
-        "past": True,
+        "not_current_from": it.start,
+        "ended_hint": True,
     }
 
 
@@ -349,7 +349,7 @@ def _revocation(it: model.Version) -> Row:
         by_id=it.user,
         descendants=True,
         roll_back_channels=True,
-        made_at=LONG_AGO,
+        created_at=LONG_AGO,
         restored_at=None,
         restored_by_id=None,
     )

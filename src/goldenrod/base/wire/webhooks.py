@@ -1,4 +1,4 @@
-"""Webhooks, their events and deliveries: what requests carry and what answers hold."""
+"""Request bodies and answers of webhooks and their deliveries."""
 
 from typing import Annotated, Literal
 
@@ -24,7 +24,7 @@ Target = Annotated[
     Meta(
         min_length=1,
         max_length=2048,
-        description="an http or https address, without credentials or fragment",
+        description="an http or https URL, without credentials or fragment",
         extra_json_schema={
             "pattern": r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[1-9][0-9]{0,4})?"
             r"([/?][!-\"$-~]*)?$"
@@ -37,7 +37,7 @@ EventTypes = Annotated[list[EventType], Meta(min_length=1, max_length=20)]
 
 
 class NewWebhook(Struct, forbid_unknown_fields=True, kw_only=True):
-    """POST /webhooks: for one image, or for all (staff)."""
+    """POST /webhooks: for one image, or for all images (staff)."""
 
     target: Target
     image: Ref | None = None
@@ -54,7 +54,7 @@ class WebhookPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Webhook(Struct):
-    """Who is told, and where, what happens to an image, or to all (null)."""
+    """A URL that is notified of changes to an image, or to all images (image is null)."""
 
     id: int
     uuid: Uuid
@@ -68,13 +68,13 @@ class Webhook(Struct):
 
 
 class WebhookWithSecret(Webhook):
-    """A new webhook, with the secret that its payloads are signed with: shown this once."""
+    """A new webhook, with the secret that its payloads are signed with. It is shown only once."""
 
     secret: str
 
 
-class EventTold(Struct):
-    """What a delivery tells."""
+class DeliveredEvent(Struct):
+    """The event that a delivery sends."""
 
     uuid: Uuid
     type: EventType
@@ -82,13 +82,13 @@ class EventTold(Struct):
 
 
 class Delivery(Struct):
-    """One event for one webhook; its uuid is the header webhook-id. One about something that the
-    reader may not read shows as dropped, without event."""
+    """One event for one webhook. Its uuid is the header webhook-id. A delivery about something that the
+    reader may not read shows as dropped, without its event."""
 
     id: int
     uuid: Uuid
     url: str
-    event: EventTold | None
+    event: DeliveredEvent | None
     state: Literal["waiting", "delivered", "failed", "dropped"]
     attempts: int
     next_at: Moment | None

@@ -15,14 +15,13 @@ from sqlalchemy import select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, NotFound, field_problem
-from goldenrod.base.text import name_key
+from goldenrod.base.text import is_uuid, name_key
 from goldenrod.base.wire import NewUser
 from goldenrod.catalogue.accounts import tokens, users
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, mutations
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import is_uuid
 from goldenrod.store.sql import Key, param
 
 MOST_SUBJECT = 255
@@ -90,7 +89,7 @@ def _insert(tx: Tx, actor: Actor, user_id: int, issuer: str, subject: str) -> No
         subject=subject,
         created=tx.now,
     )
-    linked = audit.made({"issuer": issuer, "subject": subject})
+    linked = audit.created({"issuer": issuer, "subject": subject})
     audit.record(tx, actor, "user:link", schema.users, user_id, linked)
 
 
@@ -105,7 +104,7 @@ def _of_user() -> Any:
 
 def list_accounts(tx: Tx, actor: Actor, user_id: int) -> list[Row]:
     """A user's accounts, oldest first; staff see everybody's, others their own."""
-    if not actor.rules_all and actor.user_id != user_id:
+    if not actor.has_staff_rights and actor.user_id != user_id:
         return []
     return tx.rows(_of_user, user=user_id)
 

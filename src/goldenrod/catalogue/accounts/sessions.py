@@ -14,12 +14,12 @@ from sqlalchemy import select
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import NotFound
+from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.accounts import tokens
 from goldenrod.rules.access import NOW, Actor
 from goldenrod.rules.changes import mutations, security_log
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import is_uuid
 from goldenrod.store.sql import Key, param
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, selec
 
 from goldenrod.base.errors import field_problem, unknown_reference
 from goldenrod.base.numbers import id_or_text
+from goldenrod.base.text import is_uuid
 from goldenrod.base.wire import Running
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -21,7 +22,6 @@ from goldenrod.rules.changes import references
 from goldenrod.rules.lifecycle import machine_access, machine_choice, states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import is_uuid
 from goldenrod.store.sql import NULL_JSON, in_list, json_list, json_object, json_text
 
 MOST_IDENTIFIERS = 1000

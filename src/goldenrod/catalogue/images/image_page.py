@@ -210,7 +210,7 @@ def _cells(reader: ReaderKind) -> Any:
     return (
         select(
             version.c.id.label("version"),
-            *summaries.seen_columns(place, reader),
+            *summaries.readable_columns(place, reader),
             func.count(distinct(machine.c.architecture)).label("architectures"),
         )
         .where(
@@ -221,7 +221,7 @@ def _cells(reader: ReaderKind) -> Any:
             machine_access.listed_in_version(machine, place, reader),
         )
         .group_by(version.c.id, place.c.id)
-        .order_by(*summaries.by_seen_slug(place, reader), version.c.id)
+        .order_by(*summaries.by_readable_slug(place, reader), version.c.id)
         .limit(MOST_CELLS)
     )
 

@@ -298,7 +298,7 @@ def _revoked(reader: ReaderKind) -> Any:
     """The releases that are revoked, as many as are needed, the latest first."""
     version, reach, revocation = (
         schema.versions.alias(),
-        schema.reach.alias(),
+        schema.revocation_reach.alias(),
         schema.revocations.alias(),
     )
     return (

@@ -114,7 +114,7 @@ def import_catalogue(db: Database, lines: Iterable[bytes], progress: Progress | 
                 )
         for reference in later:
             _point(tx, reference)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         _index(tx)
         _go_on(tx, header)
     return done
@@ -138,7 +138,7 @@ def _read(numbered: Iterable[tuple[int, bytes]], left: dict[str, int]) -> Iterat
         if left[table.name] < 0:
             raise bad_line(number, f"the first line announces fewer rows of {table.name}")
         if table is schema.versions:
-            row |= denormalised.until_set(row["user_id"], row["start_date"])
+            row |= denormalised.initial(row["user_id"], row["start_date"])
         yield Line(number, table, row)
 
 

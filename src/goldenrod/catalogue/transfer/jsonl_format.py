@@ -20,10 +20,10 @@ from sqlalchemy.types import String, TypeEngine
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.errors import BadRequest, FieldError
 from goldenrod.base.printing import printable_json
+from goldenrod.base.text import is_uuid
 from goldenrod.store import schema
 from goldenrod.store.db import Row
 from goldenrod.store.migrate import HEAD
-from goldenrod.store.paging import is_uuid
 from goldenrod.store.sql import Id, Moment
 
 FORMAT = "goldenrod catalogue"
@@ -59,7 +59,7 @@ NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
     "versions": frozenset(
         {
             *("public", "owner_id", "created_by_id"),
-            *("opens_at", "closes_at", "ends_at", "spent_at", "past"),
+            *("opens_at", "closes_at", "ends_at", "not_current_from", "ended_hint"),
         }
     )
 }

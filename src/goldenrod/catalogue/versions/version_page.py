@@ -10,14 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, func, select
 
 from goldenrod.base.errors import NotFound
-from goldenrod.base.text import sought_key
+from goldenrod.base.text import is_uuid, sought_key
 from goldenrod.catalogue.versions import versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, machine_choice, states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import is_uuid
 from goldenrod.store.sql import Id, Key, json_list, json_object, json_text, param
 
 MOST_BUILT = 12
@@ -85,7 +84,7 @@ def _machines(reader: ReaderKind) -> Any:
             machine.c.checksum,
             machine.c.start_date,
             machine.c.end_date,
-            *summaries.seen_columns(place, reader),
+            *summaries.readable_columns(place, reader),
         )
         .where(
             version.c.id == param("version", Id),
@@ -95,7 +94,7 @@ def _machines(reader: ReaderKind) -> Any:
             machine_access.listed_in_version(machine, place, reader),
         )
         .order_by(
-            *summaries.by_seen_slug(place, reader),
+            *summaries.by_readable_slug(place, reader),
             machine.c.architecture,
             machine.c.start_date.desc(),
             machine.c.id.desc(),

@@ -1,77 +1,77 @@
-"""One POST to a webhook's receiver: where it may go, how it is signed, when it is given up.
+"""Sends one signed POST to a webhook's receiver, within limits of address and time.
 
-A target that leads to this machine or a private network is refused, unless the operator allows it:
-its name is resolved once, at the moment of connecting, every address is vetted, and the connection
-goes to the very address that was (so a name that changes its mind between two look-ups gains
-nothing); TLS still checks the name. Redirects are not followed, proxies of the environment not
-used, and of the answer only the status counts. Signed as the Standard Webhooks specification says.
+A target on this machine or in a private network is refused, unless the operator allows it. The name
+is resolved once, when connecting. Every address is checked, and the connection uses a checked address,
+so a name that resolves differently the next time cannot get around the check. TLS still verifies the
+name. Redirects are not followed and proxies of the environment are not used. Only the status of the
+answer matters. The signature follows the Standard Webhooks specification.
 """
 
 import base64
-import hashlib
-import hmac
 import re
 import secrets
 import socket
 import ssl
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import httpcore
 import httpx
+from standardwebhooks import Webhook as Signer
 
 from goldenrod import __version__
 from goldenrod.catalogue.webhooks.special_addresses import is_metadata, is_public
 
-STEP_S = 10.0
-"""The longest wait to connect, or for the next part of an answer."""
-WHOLE_S = 15.0
-"""The longest that one POST takes, however its receiver trickles."""
-MOST_ANSWER = 16 * 1024
-"""So many bytes of an answer are read, and thrown away."""
+STEP_TIMEOUT_S = 10.0
+"""The longest wait for a connection, or for the next part of an answer."""
+TOTAL_TIMEOUT_S = 15.0
+"""The longest time that one POST may take in all."""
+MOST_ANSWER_BYTES = 16 * 1024
+"""The most bytes of an answer that are read. They are discarded."""
 SECRET_PREFIX = "whsec_"  # noqa: S105
 SECRET_BYTES = 32
 
 _HOST = re.compile(rb"[A-Za-z0-9._:-]{1,253}")
 _PORTS = frozenset({80, 443})
 _FIRST_FREE_PORT = 1024
-_PORT_REFUSED = "must use port 80, 443, or one from 1024 on"
+_PORT_REFUSED = "must use port 80, 443, or a port from 1024 up"
 
 
 class TargetRefused(Exception):
-    """The target leads to an address that webhooks are not sent to."""
+    """The target resolves to an address that webhooks are not sent to."""
 
 
-def parsed(target: str) -> httpx.URL:
-    """The target's parts. Raises ValueError with what it takes."""
+def parse_target(target: str) -> httpx.URL:
+    """The target's parts. Raises ValueError with what is wrong."""
     try:
         url = httpx.URL(target)
         port = url.port
     except (httpx.InvalidURL, ValueError):
-        raise ValueError("is no address") from None
+        raise ValueError("is not a valid URL") from None
     if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host):
-        raise ValueError("takes an address such as https://hooks.example.org/goldenrod")
+        raise ValueError("must be a URL such as https://hooks.example.org/goldenrod")
     if re.search(r"[\s\\\x00-\x1f\x7f-\x9f]", target) or (
         port is not None and not 0 < port < 65536
     ):
-        raise ValueError("is no address")
+        raise ValueError("is not a valid URL")
     if url.userinfo:
-        raise ValueError("must not carry credentials: payloads are signed instead")
+        raise ValueError("must not contain credentials: payloads are signed instead")
     if "#" in target:
-        raise ValueError("must not have a fragment: it would not be sent")
+        raise ValueError("must not have a fragment, which would not be sent")
     return url
 
 
 def require_port(url: httpx.URL, ports: frozenset[int]) -> None:
-    """Raise ValueError for a port that belongs to other services, unless it is among `ports`."""
+    """Raise ValueError for a port of another service, unless it is among `ports`."""
     port = url.port or (443 if url.scheme == "https" else 80)
     if port < _FIRST_FREE_PORT and port not in _PORTS | ports:
         raise ValueError(_PORT_REFUSED)
 
 
-def vetted(host: str, port: int, *, private: bool) -> list[str]:
-    """The addresses of a host, all of which may be sent to. Raises TargetRefused, OSError."""
+def checked_addresses(host: str, port: int, *, private: bool) -> list[str]:
+    """The addresses of a host, if all of them are allowed. Raises TargetRefused, OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if any(map(is_metadata, addresses)):
@@ -82,33 +82,27 @@ def vetted(host: str, port: int, *, private: bool) -> list[str]:
 
 
 def require_reachable(target: str, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
-    """Raise TargetRefused where the target could not be sent to now. It asks the name servers.
+    """Raise TargetRefused where webhooks may not be sent to the target. Looks up its name.
 
-    Raises ValueError for a port that is not allowed; `ports` are the further ones that are.
+    Raises ValueError for a malformed target or a port that is not allowed; `ports` are further
+    allowed ports.
     """
-    url = parsed(target)
+    url = parse_target(target)
     require_port(url, ports)
     try:
-        vetted(url.raw_host.decode(), url.port or 443, private=private)
+        checked_addresses(url.raw_host.decode(), url.port or 443, private=private)
     except (OSError, UnicodeError):
-        # The same for a name that does not exist as for one of the inside: it tells nothing.
+        # The same refusal as for a private address: it does not show which internal names exist.
         raise TargetRefused from None
 
 
 def new_secret() -> str:
-    """A secret to sign with, as the specification writes it."""
+    """A new signing secret, in the form of the specification."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of the header webhook-signature."""
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-
-
 class Outcome(NamedTuple):
-    """What became of one POST: the status that was answered; why it was no success."""
+    """The outcome of one POST: the status of the answer, and why it was not a success."""
 
     status: int | None
     error: str | None
@@ -119,8 +113,8 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """Sends to receivers; `private` allows those of this machine and of private networks, `ports`
-    further ports."""
+    """Sends to receivers. `private` allows receivers on this machine and in private networks; `ports`
+    are further ports that are allowed."""
 
     def __init__(self, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
         self._private = private
@@ -128,17 +122,17 @@ class Sender:
         self._tls = ssl.create_default_context()
 
     def send(self, target: str, message_id: str, secret: str, body: bytes) -> Outcome:
-        """POST a payload, signed; it never raises for what its receiver does."""
+        """POST a signed payload. A failure of the receiver is an outcome, never an exception."""
         try:
-            url = parsed(target)
+            url = parse_target(target)
             require_port(url, self._ports)
             status = self._post(url, message_id, secret, body)
         except TargetRefused:
-            return Outcome(None, "The target leads to an address that webhooks are not sent to.")
+            return Outcome(None, "The target resolves to an address that webhooks are not sent to.")
         except httpcore.TimeoutException:
-            return Outcome(None, f"There was no answer within {STEP_S:.0f} seconds.")
+            return Outcome(None, f"There was no answer within {STEP_TIMEOUT_S:.0f} seconds.")
         except httpcore.ProtocolError:
-            return Outcome(None, "What answered does not speak HTTP.")
+            return Outcome(None, "The receiver did not answer with valid HTTP.")
         except httpcore.NetworkError as error:
             return Outcome(None, f"The connection failed: {error or type(error).__name__}."[:500])
         except (OSError, UnicodeError):
@@ -147,25 +141,27 @@ class Sender:
             return Outcome(None, f"The target {wrong}.")
         if 200 <= status < 300:
             return Outcome(status, None)
-        follow = ": redirects are not followed" if 300 <= status < 400 else ""
-        return Outcome(status, f"It answered {status}{follow}.")
+        redirect = "; redirects are not followed" if 300 <= status < 400 else ""
+        return Outcome(status, f"The receiver answered {status}{redirect}.")
 
     def _post(self, url: httpx.URL, message_id: str, secret: str, body: bytes) -> int:
-        now = int(time.time())
+        now = datetime.now(UTC)
         headers = {
             "host": url.netloc.decode(),
             "content-type": "application/json",
             "content-length": str(len(body)),
             "user-agent": f"Goldenrod/{__version__}",
             "webhook-id": message_id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": sign(secret, message_id, now, body),
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Signer(secret).sign(message_id, now, body.decode()),
         }
         address = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), STEP_S)
-        backend = _Vetting(private=self._private, ends=time.monotonic() + WHOLE_S)
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), STEP_TIMEOUT_S)
+        backend = _CheckedBackend(
+            private=self._private, deadline=time.monotonic() + TOTAL_TIMEOUT_S
+        )
         with (
             httpcore.ConnectionPool(self._tls, max_connections=1, network_backend=backend) as pool,
             pool.stream(
@@ -181,23 +177,23 @@ class Sender:
 
 
 def _drain(response: httpcore.Response) -> None:
-    """Read a short answer to its end, so that its receiver need not see a broken connection."""
+    """Read a short answer to its end, so that its receiver does not see a broken connection."""
     read = 0
     try:
         for part in response.iter_stream():
             read += len(part)
-            if read > MOST_ANSWER:
+            if read > MOST_ANSWER_BYTES:
                 return
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-        return  # the status is here, and it is what counts
+        return  # only the status matters, and it has arrived
 
 
-class _Vetting(httpcore.NetworkBackend):
-    """Resolves, vets, and connects to what was vetted; ends at a time, whatever comes."""
+class _CheckedBackend(httpcore.NetworkBackend):
+    """Resolves a name, checks its addresses and connects to one of them, before a deadline."""
 
-    def __init__(self, *, private: bool, ends: float) -> None:
+    def __init__(self, *, private: bool, deadline: float) -> None:
         self._private = private
-        self._ends = ends
+        self._deadline = deadline
         self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -209,28 +205,29 @@ class _Vetting(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failed: httpcore.NetworkError | httpcore.TimeoutException | None = None
-        for address in vetted(host, port, private=self._private):
+        for address in checked_addresses(host, port, private=self._private):
             try:
-                left = _left(self._ends, timeout)
-                return _Timed(self._sockets.connect_tcp(address, port, left), self._ends)
+                left = _left(self._deadline, timeout)
+                return _DeadlineStream(
+                    self._sockets.connect_tcp(address, port, left), self._deadline
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed or httpcore.ConnectError("no address")
 
 
-class _Timed(httpcore.NetworkStream):
-    """A connection that ends at a time: each step may take its timeout, and never more than what
-    is left."""
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection with a deadline: each step may take its timeout, but no more than what is left."""
 
-    def __init__(self, stream: httpcore.NetworkStream, ends: float) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
-        self._ends = ends
+        self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(self._ends, timeout))
+        return self._stream.read(max_bytes, _left(self._deadline, timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(self._ends, timeout))
+        self._stream.write(buffer, _left(self._deadline, timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -241,15 +238,17 @@ class _Timed(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(self._ends, timeout)
-        return _Timed(self._stream.start_tls(ssl_context, server_hostname, left), self._ends)
+        left = _left(self._deadline, timeout)
+        return _DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, left), self._deadline
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-def _left(ends: float, timeout: float | None) -> float:
-    left = ends - time.monotonic()
+def _left(deadline: float, timeout: float | None) -> float:
+    left = deadline - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("its time is over")
-    return min(left, STEP_S if timeout is None else timeout)
+        raise httpcore.ReadTimeout("the deadline has passed")
+    return min(left, STEP_TIMEOUT_S if timeout is None else timeout)

@@ -1,9 +1,10 @@
-"""From what happened to who is told: deliveries are made of events, taken up when due, and settled.
+"""Transactional outbox: creates deliveries from events, picks what is due, records outcomes.
 
-An event is spread once: a delivery for each active hook of its image, or of all, that asked for its
-kind and was there when it happened. A delivery waits until it is delivered, given up (failed), or
-its hook's maker may no longer read what it is about (dropped). Who holds the deliverer's row
-delivers. What is settled is forgotten after a month. None of it touches the catalogue's revision.
+Each event gets one delivery for each active webhook that listens to its image (or to all images) and
+its type, and that existed when the event happened. A delivery waits until it is delivered, has failed
+for good, or is dropped because the webhook's creator may no longer read what it is about. Only the
+process that holds the lease (the one row of the table `deliverer`) delivers. Finished deliveries are
+deleted after a month. Nothing here changes the catalogue's revision, except `switch_off`.
 """
 
 import json
@@ -20,54 +21,58 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Moment, in_list, param
 
-DELAYS_S = (5, 30, 120, 600, 3600, 21600)
-"""How long after each failure the next attempt comes; after the last one it is given up."""
-REST_S = 60
-"""A receiver that failed is left alone at most so long by whatever else waits for it."""
-STEP = 200
-"""So many deliveries are made, or old ones forgotten, in one transaction at most."""
+RETRY_DELAYS_S = (5, 30, 120, 600, 3600, 21600)
+"""The pause after each failed attempt. When the last retry fails, the delivery has failed."""
+MOST_POSTPONED_S = 60
+"""After a failure, the other deliveries of the same webhook wait for at most this long."""
+BATCH = 200
+"""One transaction creates, or deletes, at most this many deliveries."""
 MOST_WAITING = 1_000
-"""So many deliveries of one webhook may wait: of more, the oldest are dropped."""
-OVERFLOWN = (
-    f"More than {MOST_WAITING:,} deliveries waited for this webhook: the oldest are dropped."
+"""The most deliveries that may wait for one webhook. Beyond that, the oldest are dropped."""
+OVERFLOW_ERROR = (
+    f"More than {MOST_WAITING:,} deliveries were waiting for this webhook; the oldest were dropped."
 )
 SLOW_FOR_S = 600
-"""So long after it was slow or failed, a receiver takes the place of the slow only."""
-COVER_HOURS = 1
-"""The deliverer says so often at least how far it has come."""
+"""How long a receiver counts as slow after a slow answer or a failure."""
+PROGRESS_HOURS = 1
+"""The deliverer records its progress through dated events at least this often."""
 
-_D, _E, _W, _HELD = schema.deliveries, schema.events, schema.webhooks, schema.deliverer
+_D, _E, _W, _LEASE = schema.deliveries, schema.events, schema.webhooks, schema.deliverer
 _GONE = 410
 
 
-# ── who delivers ───────────────────────────────────────────────────────────────────────────
+# ── the lease ──────────────────────────────────────────────────────────────────────────────
 
 
-def _take() -> Any:
+def _acquire() -> Any:
     free = or_(
-        _HELD.c.holder.is_(None),
-        _HELD.c.holder == param("me"),
-        _HELD.c.held_until <= param("now", Moment),
+        _LEASE.c.locked_by.is_(None),
+        _LEASE.c.locked_by == param("me"),
+        _LEASE.c.locked_until <= param("now", Moment),
     )
-    return _HELD.update().where(free).values(holder=param("me"), held_until=param("until", Moment))
+    return (
+        _LEASE.update()
+        .where(free)
+        .values(locked_by=param("me"), locked_until=param("until", Moment))
+    )
 
 
-def _there() -> Any:
-    return select(_HELD.c.one)
+def _lease() -> Any:
+    return select(_LEASE.c.one)
 
 
-def take(tx: Tx, me: str, lease_s: float) -> bool:
-    """Become who delivers, or stay it, for so long; False where another is."""
-    if tx.value(_there) is None:
+def acquire_lease(tx: Tx, me: str, lease_s: float) -> bool:
+    """Acquire or renew the lease, for `lease_s` seconds. False where another process has it."""
+    if tx.value(_lease) is None:
         _lock(tx)
-        if tx.value(_there) is None:
-            tx.insert(_HELD, one=1, covered=events.NEVER, holder=None, held_until=None)
-    return tx.change(_take, me=me, now=tx.now, until=later(tx.now, seconds=lease_s)) == 1
+        if tx.value(_lease) is None:
+            tx.insert(_LEASE, one=1, recorded_until=events.NEVER, locked_by=None, locked_until=None)
+    return tx.change(_acquire, me=me, now=tx.now, until=later(tx.now, seconds=lease_s)) == 1
 
 
-def let_go(tx: Tx, me: str) -> None:
-    """Let another deliver."""
-    tx.update(_HELD, {"holder": me}, holder=None, held_until=None)
+def release_lease(tx: Tx, me: str) -> None:
+    """Let another process deliver."""
+    tx.update(_LEASE, {"locked_by": me}, locked_by=None, locked_until=None)
 
 
 # ── events become deliveries ───────────────────────────────────────────────────────────────
@@ -78,30 +83,30 @@ def _revision() -> Any:
 
 
 def _lock(tx: Tx) -> None:
-    """Let nobody change the catalogue meanwhile. On SQLite that is so from the beginning."""
+    """Keep others from changing the catalogue. On SQLite every write transaction does so anyway."""
     tx.value(_revision)
 
 
-def note_instants(tx: Tx) -> None:
-    """Write the events that dates brought since the last time.
+def record_dated_events(tx: Tx) -> None:
+    """Record the events that dates have caused since the last call.
 
-    Under the lock of those who change the catalogue, with a clock read before it: whoever wrote an
-    instant up to now has committed, or will see for themselves that it is past.
+    This takes the writers' lock, after `tx.now` was read. So every change with a date up to `tx.now`
+    either has been committed and is found here, or comes later and records its event itself.
     """
     _lock(tx)
-    since = events.since(tx)
+    since = events.recorded_until(tx)
     if since is not None and since < tx.now:
-        events.tell(tx, scheduled_events.brought(tx, since))
-        tx.update(_HELD, {"one": 1}, covered=tx.now)
+        events.record(tx, scheduled_events.all_since(tx, since))
+        tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
 
 
-def _unspread() -> Any:
-    return select(*_E.c).where(~_E.c.spread).order_by(_E.c.sequence).limit(param("most", Key))
+def _new_events() -> Any:
+    return select(*_E.c).where(~_E.c.queued).order_by(_E.c.sequence).limit(param("most", Key))
 
 
-def _hooks() -> Any:
-    """The active hooks of some images, held as they are until their deliveries are committed: one
-    that is being switched off gets all of them given up, or none made."""
+def _active_webhooks() -> Any:
+    """The active webhooks of some images, locked until their deliveries are committed. So a webhook
+    that is being switched off gets either none of the deliveries, or all of them marked failed."""
     return (
         select(_W.c.id, _W.c.image_id, _W.c.events, _W.c.start_date)
         .where(_W.c.active, or_(_W.c.image_id.is_(None), in_list(_W.c.image_id, "images")))
@@ -110,29 +115,31 @@ def _hooks() -> Any:
     )
 
 
-def _reached() -> Any:
+def _webhooks_of_event() -> Any:
     return select(_D.c.webhook_id).where(_D.c.event_sequence == param("event", Key))
 
 
-def spread(tx: Tx) -> bool:
-    """Make deliveries of what happened, at most `STEP` of them; whether there may be more to make.
+def create_deliveries(tx: Tx) -> bool:
+    """Create deliveries for new events, at most `BATCH` of them; whether there may be more to create.
 
-    It needs no lock of those who change the catalogue. Events become visible in their order, and a
-    hook before what happens after it was made.
+    This needs no writers' lock: events become visible in their order, and a webhook becomes visible
+    before the events that follow it.
     """
-    happened = tx.rows(_unspread, most=STEP)
-    if not happened:
+    new_events = tx.rows(_new_events, most=BATCH)
+    if not new_events:
         return False
-    images = sorted({event["image_id"] for event in happened})
-    hooks = tx.rows(_hooks, images=images)
+    images = sorted({event["image_id"] for event in new_events})
+    hooks = tx.rows(_active_webhooks, images=images)
     kinds = {hook["id"]: frozenset(json.loads(hook["events"])) for hook in hooks}
-    # The step before may have ended in the middle of the first event.
-    reached = {row["webhook_id"] for row in tx.rows(_reached, event=happened[0]["sequence"])}
+    # The batch before may have ended in the middle of the first event.
+    reached = {
+        row["webhook_id"] for row in tx.rows(_webhooks_of_event, event=new_events[0]["sequence"])
+    }
     filled: set[int] = set()
-    left = STEP
-    for event in happened:
+    left = BATCH
+    for event in new_events:
         for hook in hooks:
-            if hook["id"] in reached or not _asked(hook, kinds[hook["id"]], event):
+            if hook["id"] in reached or not _wants(hook, kinds[hook["id"]], event):
                 continue
             if left == 0:
                 _drop_overflow(tx, filled)
@@ -148,13 +155,13 @@ def spread(tx: Tx) -> bool:
                 attempts=0,
                 next_at=tx.now,
             )
-        tx.update(_E, {"sequence": event["sequence"]}, spread=True)
+        tx.update(_E, {"sequence": event["sequence"]}, queued=True)
         reached = set()
     _drop_overflow(tx, filled)
     return True
 
 
-def _asked(hook: Row, kinds: frozenset[str], event: Row) -> bool:
+def _wants(hook: Row, kinds: frozenset[str], event: Row) -> bool:
     return (
         hook["image_id"] in (None, event["image_id"])
         and event["type"] in kinds
@@ -173,7 +180,9 @@ def _overflow() -> Any:
     return (
         _D.update()
         .where(_D.c.id.in_(old))
-        .values(state="dropped", next_at=None, last_at=param("now", Moment), last_error=OVERFLOWN)
+        .values(
+            state="dropped", next_at=None, last_at=param("now", Moment), last_error=OVERFLOW_ERROR
+        )
     )
 
 
@@ -189,25 +198,25 @@ def _due() -> Any:
     return and_(_D.c.state == "waiting", _D.c.next_at <= param("now", Moment), _W.c.active)
 
 
-def _any() -> Any:
+def _has_work() -> Any:
     due = exists().where(_due(), _W.c.id == _D.c.webhook_id)
-    return select(or_(due, exists().where(~_E.c.spread)))
+    return select(or_(due, exists().where(~_E.c.queued)))
 
 
-def anything(tx: Tx) -> bool:
+def has_work(tx: Tx) -> bool:
     """Whether there is anything to do now."""
-    return bool(tx.value(_any, now=tx.now)) or dates_came(tx)
+    return bool(tx.value(_has_work, now=tx.now)) or has_dated_events(tx)
 
 
-def dates_came(tx: Tx) -> bool:
-    """Whether `note_instants` has anything to do."""
-    since = events.since(tx)
+def has_dated_events(tx: Tx) -> bool:
+    """Whether dates have caused events that `record_dated_events` would record."""
+    since = events.recorded_until(tx)
     if since is None or since >= tx.now:
         return False
-    return since < later(tx.now, hours=-COVER_HOURS) or scheduled_events.any_brought(tx, since)
+    return since < later(tx.now, hours=-PROGRESS_HOURS) or scheduled_events.any_since(tx, since)
 
 
-def _due_hooks() -> Any:
+def _due_webhooks() -> Any:
     hook = (
         select(
             *(_W.c.id, _W.c.created_by_id, _W.c.served_at),
@@ -233,27 +242,43 @@ def _due_hooks() -> Any:
     return select(*ranked.c).where(ranked.c.place <= param("most", Key))
 
 
-def due_hooks(tx: Tx, most: int) -> list[Row]:
-    """The hooks for which something is due, at most so many of each maker that are slow and so many
-    that are not, with when they and their makers were last served; who was served last is last."""
-    found = tx.rows(_due_hooks, now=tx.now, most=most)
+def due_webhooks(tx: Tx, most: int) -> list[Row]:
+    """The webhooks with due deliveries, those whose creator was served longest ago first.
+
+    Of each creator there are at most `most` slow ones and `most` others.
+    """
+    found = tx.rows(_due_webhooks, now=tx.now, most=most)
     served = ("maker_served_at", "served_at")
     return sorted(found, key=lambda hook: [*(hook[name] or "" for name in served), hook["id"]])
 
 
-def begin_turn(tx: Tx, hook_id: int) -> None:
-    """A hook is served now: others come before it the next time."""
+def start_turn(tx: Tx, hook_id: int) -> None:
+    """Record that a webhook is being served: next time, others come first."""
     tx.update(_W, {"id": hook_id}, served_at=tx.now)
 
 
-def _next() -> Any:
+def _with_event() -> Any:
     event = (_E.c.type, _E.c.at, _E.c.version_n, _E.c.about)
     hook = (_W.c.target, _W.c.secret, _W.c.created_by_id, _W.c.as_staff, _W.c.slow_until)
+    return select(_D.c.id, _D.c.uuid, _D.c.webhook_id, _D.c.attempts, *event, *hook).select_from(
+        _D.join(_W, _W.c.id == _D.c.webhook_id).join(_E, _E.c.sequence == _D.c.event_sequence)
+    )
+
+
+def _delivery() -> Any:
+    return _with_event().where(_D.c.id == param("delivery", Key))
+
+
+def delivery(tx: Tx, delivery_id: int) -> Row:
+    """A delivery that exists, with its event and the columns of its webhook that sending needs."""
+    found = tx.first(_delivery, delivery=delivery_id)
+    assert found is not None
+    return found
+
+
+def _next() -> Any:
     return (
-        select(_D.c.id, _D.c.uuid, _D.c.webhook_id, _D.c.attempts, *event, *hook)
-        .select_from(
-            _D.join(_W, _W.c.id == _D.c.webhook_id).join(_E, _E.c.sequence == _D.c.event_sequence)
-        )
+        _with_event()
         .where(_due(), _W.c.id == param("hook", Key))
         .order_by(_D.c.next_at, _D.c.id)
         .limit(1)
@@ -261,15 +286,16 @@ def _next() -> Any:
 
 
 def next_due(tx: Tx, hook_id: int) -> Row | None:
-    """The next delivery of a hook that is due, with its event and what of its hook is needed."""
+    """The next due delivery of a webhook, with its event and the columns that sending needs."""
     return tx.first(_next, hook=hook_id, now=tx.now)
 
 
-# ── what became of it ──────────────────────────────────────────────────────────────────────
+# ── outcomes ───────────────────────────────────────────────────────────────────────────────
 
 
-def _settle(tx: Tx, due: Row, **values: Any) -> None:
-    # Not where its hook was switched off meanwhile, unless it arrived all the same.
+def _record(tx: Tx, due: Row, **values: Any) -> None:
+    # A delivery that was marked failed during the attempt, because its webhook was switched off,
+    # stays failed unless this attempt succeeded.
     key = {"id": due["id"], "attempts": due["attempts"]}
     if values["state"] != "delivered":
         key["state"] = "waiting"
@@ -277,51 +303,51 @@ def _settle(tx: Tx, due: Row, **values: Any) -> None:
 
 
 def drop(tx: Tx, due: Row) -> None:
-    """A hook's maker may no longer read what the delivery is about."""
-    why = "Its maker may no longer read what it is about."
-    _settle(tx, due, state="dropped", next_at=None, last_status=None, last_error=why)
+    """Drop a delivery: the webhook's creator may no longer read what it is about."""
+    why = "The webhook's creator may no longer read what this is about."
+    _record(tx, due, state="dropped", next_at=None, last_status=None, last_error=why)
 
 
-def gone(outcome: Outcome) -> bool:
-    """The receiver wants no more, ever."""
+def is_gone(outcome: Outcome) -> bool:
+    """Whether the receiver asked for no further deliveries (410 Gone)."""
     return outcome.status == _GONE
 
 
-def settle(tx: Tx, due: Row, outcome: Outcome, *, slow: bool = False) -> None:
-    """Note what became of one attempt; after a failure, when the next comes, if one does.
+def record_outcome(tx: Tx, due: Row, outcome: Outcome, *, slow: bool = False) -> None:
+    """Record the outcome of one attempt and, after a failure, when to try again.
 
-    A receiver that was slow or failed counts as slow for a while, and until it answers in time.
+    A receiver that was slow or failed counts as slow for `SLOW_FOR_S`, or until it answers promptly.
     """
-    # The webhook's row before those of its deliveries, as whoever switches it off does.
+    # Lock the webhook's row before its deliveries' rows: switching a webhook off does the same.
     if slow or not outcome.delivered:
         tx.update(_W, {"id": due["webhook_id"]}, slow_until=later(tx.now, seconds=SLOW_FOR_S))
     elif due["slow_until"] is not None:
         tx.update(_W, {"id": due["webhook_id"]}, slow_until=None)
     attempts = due["attempts"] + 1
-    told = {"attempts": attempts, "last_status": outcome.status, "last_error": outcome.error}
+    attempt = {"attempts": attempts, "last_status": outcome.status, "last_error": outcome.error}
     if outcome.delivered:
-        _settle(tx, due, state="delivered", next_at=None, **told)
-    elif gone(outcome) or attempts > len(DELAYS_S):
-        _settle(tx, due, state="failed", next_at=None, **told)
-        _rest(tx, due["webhook_id"], REST_S)
+        _record(tx, due, state="delivered", next_at=None, **attempt)
+    elif is_gone(outcome) or attempts > len(RETRY_DELAYS_S):
+        _record(tx, due, state="failed", next_at=None, **attempt)
+        _postpone(tx, due["webhook_id"], MOST_POSTPONED_S)
     else:
-        delay = DELAYS_S[attempts - 1]
-        _settle(tx, due, state="waiting", next_at=later(tx.now, seconds=delay), **told)
-        _rest(tx, due["webhook_id"], min(delay, REST_S))
+        delay = RETRY_DELAYS_S[attempts - 1]
+        _record(tx, due, state="waiting", next_at=later(tx.now, seconds=delay), **attempt)
+        _postpone(tx, due["webhook_id"], min(delay, MOST_POSTPONED_S))
 
 
-def _put_off() -> Any:
+def _postpone_waiting() -> Any:
     waits = and_(_D.c.state == "waiting", _D.c.next_at < param("until", Moment))
     hook = _D.c.webhook_id == param("hook", Key)
     return _D.update().where(hook, waits).values(next_at=param("until", Moment))
 
 
-def _rest(tx: Tx, hook_id: int, span_s: int) -> None:
-    tx.change(_put_off, hook=hook_id, until=later(tx.now, seconds=span_s))
+def _postpone(tx: Tx, hook_id: int, span_s: int) -> None:
+    tx.change(_postpone_waiting, hook=hook_id, until=later(tx.now, seconds=span_s))
 
 
-def give_up(tx: Tx, hook_id: int) -> None:
-    """A hook is switched off: nothing waits for it any more."""
+def fail_waiting(tx: Tx, hook_id: int) -> None:
+    """Mark all waiting deliveries of a webhook as failed, because it was switched off."""
     tx.update(
         _D,
         {"webhook_id": hook_id, "state": "waiting"},
@@ -332,33 +358,33 @@ def give_up(tx: Tx, hook_id: int) -> None:
 
 
 def switch_off(tx: Tx, due: Row, outcome: Outcome) -> None:
-    """A receiver said that it is gone: its hook is no longer active."""
+    """Switch off the webhook of a receiver that answered 410 Gone."""
     hook_id = due["webhook_id"]
     tx.update(_W, {"id": hook_id}, active=False)
-    settle(tx, due, outcome)
-    give_up(tx, hook_id)
+    record_outcome(tx, due, outcome)
+    fail_waiting(tx, hook_id)
     changed = {"active": {"before": True, "after": False}}
     audit.record(tx, CONSOLE, "webhook:edit", _W, hook_id, changed)
 
 
-# ── what is forgotten ──────────────────────────────────────────────────────────────────────
+# ── expiry ─────────────────────────────────────────────────────────────────────────────────
 
 
 def _oldest() -> Any:
     return select(_E.c.at).order_by(_E.c.sequence).limit(1)
 
 
-def _kept_since(tx: Tx) -> Instant:
-    return later(tx.now, days=-events.KEPT_DAYS)
+def _expiry(tx: Tx) -> Instant:
+    return later(tx.now, days=-events.DAYS_STORED)
 
 
-def any_old(tx: Tx) -> bool:
-    """Whether anything is old enough to be forgotten."""
+def has_expired(tx: Tx) -> bool:
+    """Whether any event is old enough to be deleted."""
     oldest = tx.value(_oldest)
-    return oldest is not None and oldest < _kept_since(tx)
+    return oldest is not None and oldest < _expiry(tx)
 
 
-def _old_deliveries() -> Any:
+def _expired_deliveries() -> Any:
     old = (
         select(_D.c.id)
         .select_from(_D.join(_E, _E.c.sequence == _D.c.event_sequence))
@@ -368,19 +394,19 @@ def _old_deliveries() -> Any:
     return _D.delete().where(_D.c.id.in_(old))
 
 
-def _old_events() -> Any:
+def _expired_events() -> Any:
     waited = exists().where(_D.c.event_sequence == _E.c.sequence).correlate(_E)
     old = (
         select(_E.c.sequence)
-        .where(_E.c.at < param("since", Moment), _E.c.spread == true(), ~waited)
+        .where(_E.c.at < param("since", Moment), _E.c.queued == true(), ~waited)
         .limit(param("most", Key))
     )
     return _E.delete().where(_E.c.sequence.in_(old))
 
 
-def forget(tx: Tx) -> bool:
-    """Delete what was settled and happened more than a month ago, at most `STEP` deliveries and as
-    many events; whether there may be more to delete."""
-    since = _kept_since(tx)
-    deliveries = tx.change(_old_deliveries, since=since, most=STEP)
-    return max(deliveries, tx.change(_old_events, since=since, most=STEP)) == STEP
+def delete_expired(tx: Tx) -> bool:
+    """Delete finished deliveries, and events, that are more than a month old: at most `BATCH` of each.
+    Whether there may be more to delete."""
+    since = _expiry(tx)
+    deliveries = tx.change(_expired_deliveries, since=since, most=BATCH)
+    return max(deliveries, tx.change(_expired_events, since=since, most=BATCH)) == BATCH

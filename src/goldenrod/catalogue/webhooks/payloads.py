@@ -1,13 +1,14 @@
-"""What a webhook is told of an event: built at the moment of sending, as its maker may read it then.
+"""Payloads: what a webhook receives about an event.
 
-A payload is `{"type", "timestamp", "data"}`. Its data are the objects that the event is about, as
-summaries through the rule, in their present state; what its maker may no longer read is not told.
+A payload is built at the moment of sending, with the rights that the webhook's creator has then. It is
+`{"type", "timestamp", "data"}`. Its data are summaries of the objects that the event is about, in
+their present state. No payload is built for what the creator may no longer read.
 
     version.*         image, version
-      .edited         fields: which ones were changed; null to who may not change the version
+      .edited         fields: which ones were changed; null for a creator who may not edit the version
       .deprecated     deprecation
       .revoked        revoked: the revocation that the version shows now
-      .restored       revoked: null, or another revocation that still holds
+      .restored       revoked: null, or another revocation that is still in force
     channel.assigned  image, channel (its name), before, after
     machine.*         image, version, machine
 """
@@ -26,12 +27,12 @@ from goldenrod.store.sql import Key, json_integer, json_object, json_text, param
 
 
 def build(tx: Tx, due: Row) -> bytes | None:
-    """The body of a delivery; None where its hook's maker may not read what it is about.
+    """The body of a delivery; None where the webhook's creator may not read what it is about.
 
-    `due` has the event's `type`, `at`, `version_n` and `about`, and the hook's `created_by_id` and
+    `due` has the event's `type`, `at`, `version_n` and `about`, and the webhook's `created_by_id` and
     `as_staff`.
     """
-    actor = _maker(tx, due["created_by_id"], as_staff=due["as_staff"])
+    actor = _creator(tx, due["created_by_id"], as_staff=due["as_staff"])
     data = actor and _data(tx, actor, due)
     if data is None:
         return None
@@ -43,8 +44,8 @@ def _active() -> Any:
     return select(schema.users.c.active).where(schema.users.c.id == param("user", Key))
 
 
-def _maker(tx: Tx, user_id: int, *, as_staff: bool) -> Actor | None:
-    """A hook's maker with the rights that they have today; None for one who is disabled."""
+def _creator(tx: Tx, user_id: int, *, as_staff: bool) -> Actor | None:
+    """A webhook's creator with the rights that they have now; None for a disabled user."""
     if not tx.value(_active, user=user_id):
         return None
     return tokens.actor_of_user(tx, user_id, "admin" if as_staff else "write")
@@ -52,27 +53,27 @@ def _maker(tx: Tx, user_id: int, *, as_staff: bool) -> Actor | None:
 
 def _data(tx: Tx, actor: Actor, due: Row) -> Any:
     about = json.loads(due["about"])
-    given = {**resources.params(tx, actor), "n": due["version_n"]}
-    noun, _, what = due["type"].partition(".")
-    if noun == "channel":
-        given |= {"channel": about["channel"], "before": about["before"]}
-        found = tx.value(_channel, actor.reader, **given)
-    elif noun == "machine":
-        found = tx.value(_machine, actor.reader, machine=about["machine"], **given)
+    params = {**resources.params(tx, actor), "version": due["version_n"]}
+    resource, _, what = due["type"].partition(".")
+    if resource == "channel":
+        params |= {"channel": about["channel"], "before": about["before"]}
+        found = tx.value(_channel, actor.reader, **params)
+    elif resource == "machine":
+        found = tx.value(_machine, actor.reader, machine=about["machine"], **params)
     else:
-        found = tx.value(_version, actor.reader, what, **given)
+        found = tx.value(_version, actor.reader, what, **params)
     if found is None:
         return None
     data = json.loads(found)
     if what == "edited":
-        keeps = tx.value(_kept, actor.reader, **given) is not None
-        data["fields"] = about["fields"] if keeps else None
+        is_editor = tx.value(_editable, actor.reader, **params) is not None
+        data["fields"] = about["fields"] if is_editor else None
     return data
 
 
 def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[bool]:
-    """The reader may read what the event of this sequence is about: they would get its payload."""
-    # Side by side and not within one another: SQLite's parser takes statements so deep only.
+    """The reader may read what the event of this sequence is about."""
+    # Three flat conditions, not nested ones: SQLite's parser limits the depth of a statement.
     event = schema.events.alias()
     version, machine = schema.versions.alias(), schema.machines.alias()
     channel, image = schema.channels.alias(), schema.images.alias()
@@ -111,14 +112,14 @@ def _version(reader: ReaderKind, what: str) -> Any:
     if what in ("revoked", "restored"):
         members["revoked"] = summaries.revoked(version, reader)
     return select(json_text(json_object(members))).where(
-        version.c.n == param("n", Key), access.readable(version, reader)
+        version.c.n == param("version", Key), access.readable(version, reader)
     )
 
 
-def _kept(reader: ReaderKind) -> Any:
+def _editable(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(version.c.n).where(
-        version.c.n == param("n", Key), access.edits_version(version, reader)
+        version.c.n == param("version", Key), access.edits_version(version, reader)
     )
 
 
@@ -128,14 +129,16 @@ def _channel(reader: ReaderKind) -> Any:
         "image": summaries.image_shape(image, reader),
         "channel": channel.c.name,
         "before": summaries.version_of(param("before", Key), reader),
-        "after": summaries.version_of(param("n", Key), reader),
+        "after": summaries.version_of(param("version", Key), reader),
     }
-    # A channel that was deleted is hidden from all: that it was is told to its image's keepers.
-    gone = and_(channel.c.hidden, access.edits_image(image, reader))
+    # A deleted channel is hidden from everybody; the image's editors are still notified of it.
+    deleted = and_(channel.c.hidden, access.edits_image(image, reader))
     return (
         select(json_text(json_object(members)))
         .select_from(channel.join(image, image.c.id == channel.c.image_id))
-        .where(channel.c.id == param("channel", Key), or_(access.readable(channel, reader), gone))
+        .where(
+            channel.c.id == param("channel", Key), or_(access.readable(channel, reader), deleted)
+        )
     )
 
 

@@ -1,9 +1,9 @@
-"""The addresses that webhooks are not sent to: every special-purpose range of both families.
+"""Addresses that webhooks are not sent to: the special-purpose ranges of IPv4 and IPv6.
 
-Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates) and the
-registries of multicast addresses, of IPv6's address space and of what is deprecated. The table is
-written out because `ipaddress.is_global` of Python 3.11 follows an older state of the registries.
-A range is refused as a whole, also where the registry calls a part of it globally reachable.
+Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates), and the
+registries of multicast addresses, of the IPv6 address space and of deprecated ranges. The table is
+here because `ipaddress.is_global` of Python 3.11 follows an older state of these registries. A range
+is refused as a whole, even where the registry calls a part of it globally reachable.
 """
 
 import ipaddress
@@ -53,7 +53,7 @@ SPECIAL: tuple[Network, ...] = tuple(
 )
 
 GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
-"""IANA assigns global unicast addresses of IPv6 from here; all else is reserved."""
+"""IANA assigns global unicast IPv6 addresses from this range; all others are reserved."""
 
 METADATA: frozenset[Address] = frozenset(
     map(
@@ -62,7 +62,7 @@ METADATA: frozenset[Address] = frozenset(
             "169.254.169.254",  # AWS, Azure, Google Cloud, OpenStack and others
             "169.254.170.2",  # AWS ECS
             "169.254.170.23",  # AWS EKS
-            "168.63.129.16",  # Azure's platform: a public address, served inside only
+            "168.63.129.16",  # Azure's platform: a public address, reachable from inside only
             "100.100.100.200",  # Alibaba Cloud
             "192.0.0.192",  # Oracle Cloud
             "fd00:ec2::254",  # AWS
@@ -71,14 +71,14 @@ METADATA: frozenset[Address] = frozenset(
         ),
     )
 )
-"""Where clouds answer a machine's own questions. They are refused in private networks too."""
+"""Metadata services of clouds. They are refused even where private networks are allowed."""
 
 _NAT64 = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48")))
 _LOW_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96")))
 
 
 def embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, or the address itself."""
+    """The IPv4 address embedded in an IPv6 address, or the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address.ipv4_mapped or address.sixtofour:
@@ -91,12 +91,12 @@ def embedded(address: Address) -> Address:
 
 
 def _parsed(text: str) -> Address | None:
-    # A zone names an interface of this machine: such an address is never one of the internet.
+    # A zone names an interface of this machine, so the address is not a public one.
     return None if "%" in text else ipaddress.ip_address(text)
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one of the open internet."""
+    """Whether an address is on the public internet."""
     address = _parsed(text)
     if address is None or is_metadata(text):
         return False
@@ -106,6 +106,6 @@ def is_public(text: str) -> bool:
 
 
 def is_metadata(text: str) -> bool:
-    """Whether an address is one where a cloud answers, in whatever way it is written."""
+    """Whether an address is that of a cloud's metadata service, in any notation."""
     address = ipaddress.ip_address(text.partition("%")[0])
     return address in METADATA or embedded(address) in METADATA

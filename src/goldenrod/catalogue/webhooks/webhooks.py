@@ -1,9 +1,9 @@
-"""Webhooks: who is told, and where, what happens to an image, or to all of them.
+"""Webhooks: URLs that are notified of changes to an image, or to all images.
 
-A hook belongs to its maker, and only they and staff see it: each payload is built as its maker may
-read it then. Its secret, which payloads are signed with, is shown once. It is told what happens
-from when it was made, or last switched on. What is sent is in `payloads.py`, when in `outbox.py`,
-by whom in `delivering.py`, how in `sending.py`.
+Only its creator and staff see a webhook. Each payload shows what the creator may read at the moment of
+sending. The secret that payloads are signed with is shown once. A webhook is notified of events from
+its creation on, or since it was last switched on. `payloads.py` builds what is sent, `outbox.py`
+decides when, `worker.py` sends in the background, and `http_sender.py` makes the request.
 """
 
 import json
@@ -44,9 +44,9 @@ from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import NULL_JSON, Key, as_json, json_object, json_text, param
 
 MOST_PER_IMAGE = 20
-"""So many webhooks an image has at most, and so many are for all images."""
-MOST_PER_MAKER = 50
-"""So many webhooks one user has at most."""
+"""The most webhooks of one image, and the most for all images."""
+MOST_PER_CREATOR = 50
+"""The most webhooks of one user."""
 STATES = ("waiting", "delivered", "failed", "dropped")
 
 
@@ -78,7 +78,7 @@ WEBHOOKS = Resource(
     Listing(
         schema.webhooks,
         {
-            "name": filters.text("name", "target", "a target, whole"),
+            "name": filters.text("name", "target", "a target, in full"),
             "image": filters.refers("image", schema.images, _of_image),
             "active": filters.boolean(lambda hook, reader: hook.c.active),
             "created_by": filters.username("created_by", lambda hook: hook.c.created_by_id),
@@ -90,18 +90,18 @@ WEBHOOKS = Resource(
 
 
 def webhook_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
-    """The row of a webhook that the actor may turn elsewhere: one that speaks with staff's rights
-    needs them. Raises NotFound, Forbidden."""
+    """The row of a webhook that the actor may edit. One with staff's rights needs an actor who has
+    them. Raises NotFound, Forbidden."""
     row = WEBHOOKS.row_for_change(tx, actor, key)
     if row["as_staff"]:
         actor.require_staff()
     return row
 
 
-def refusal_of(
+def target_refusal(
     target: str | UnsetType, *, private: bool, ports: frozenset[int]
 ) -> BadRequest | None:
-    """The refusal that a target gets, if any. It asks the name servers: not in a transaction."""
+    """Why a target is refused, if it is. Looks up its name: do not call this in a transaction."""
     if isinstance(target, UnsetType):
         return None
     try:
@@ -109,34 +109,36 @@ def refusal_of(
     except ValueError as wrong:
         return field_problem("target", str(wrong))
     except http_sender.TargetRefused:
-        said = "leads to no address that webhooks may be sent to"
+        reason = (
+            "This host does not resolve, or is on a private network that this server does not allow"
+        )
         return BadRequest(
-            f"target: {said}",
+            f"target: {reason}",
             code="webhook_target_refused",
-            errors=(FieldError("target", said),),
+            errors=(FieldError("target", reason),),
         )
     return None
 
 
-def _kinds(given: list[EventType] | UnsetType) -> list[str]:
-    """The kinds of events a body asks for, each once, in their order; all where none is said."""
+def _types(given: list[EventType] | UnsetType) -> list[str]:
+    """The types of events that a body names, each once, in their order; all where it names none."""
     if isinstance(given, UnsetType):
         return list(events.TYPES)
-    return [kind for kind in events.TYPES if kind in given]
+    return [name for name in events.TYPES if name in given]
 
 
-def _listed(kinds: list[str]) -> str:
-    # Without spaces: PostgreSQL answers JSON as it was written.
-    return json.dumps(kinds, separators=(",", ":"))
+def _as_text(types: list[str]) -> str:
+    # Without spaces, because PostgreSQL returns JSON as it was written.
+    return json.dumps(types, separators=(",", ":"))
 
 
 def create_webhook(
     tx: Tx, actor: Actor, body: NewWebhook, refusal: BadRequest | None
 ) -> tuple[int, str]:
-    """Make a webhook: its id, and its secret. `refusal` is what `refusal_of` its target gave.
+    """Create a webhook: its id and its secret. `refusal` is what `target_refusal` returned.
 
-    Raises BadRequest, Forbidden (not the actor's image; all images: staff only), Conflict
-    (`webhook_limit_reached`).
+    Raises BadRequest, Forbidden (the actor does not edit the image; for all images: is not staff),
+    Conflict (`webhook_limit_reached`).
     """
     actor.require_write()
     image_id = None
@@ -145,25 +147,25 @@ def create_webhook(
     else:
         image = references.read(tx, actor, schema.images, body.image, "image")
         if not image["may_change"]:
-            raise Forbidden("Webhooks of an image are its keepers' to make.")
+            raise Forbidden("Only editors of an image may create webhooks for it.")
         image_id = image["id"]
     if refusal:
         raise refusal
     _require_room(tx, actor, image_id)
     values = {"image_id": image_id, "target": body.target, "active": body.active}
-    kinds = _kinds(body.events)
+    types = _types(body.events)
     secret = http_sender.new_secret()
     hook_id = tx.insert(
         schema.webhooks,
         uuid=mutations.new_uuid(),
-        events=_listed(kinds),
+        events=_as_text(types),
         secret=secret,
         created_by_id=actor.user_id,
-        as_staff=actor.rules_all,
+        as_staff=actor.has_staff_rights,
         start_date=tx.now,
         **values,
     )
-    made = audit.made({**values, "events": kinds})
+    made = audit.created({**values, "events": types})
     audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, made)
     return hook_id, secret
 
@@ -175,13 +177,13 @@ def _count(column: str, of_all: bool) -> Any:
 
 
 def _require_room(tx: Tx, actor: Actor, image_id: int | None) -> None:
-    """Raise Conflict where the image, or the maker, has as many webhooks as they may have."""
+    """Raise Conflict where the image or the actor has the most webhooks that are allowed."""
     if tx.value(_count, "image_id", image_id is None, it=image_id) >= MOST_PER_IMAGE:
-        said = f"There are {MOST_PER_IMAGE} webhooks for all images, the most there may be."
+        said = f"There are already {MOST_PER_IMAGE} webhooks for all images, which is the limit."
         if image_id is not None:
-            said = f"This image has {MOST_PER_IMAGE} webhooks, the most that an image may have."
-    elif tx.value(_count, "created_by_id", False, it=actor.user_id) >= MOST_PER_MAKER:
-        said = f"You have {MOST_PER_MAKER} webhooks, the most that a user may have."
+            said = f"This image already has {MOST_PER_IMAGE} webhooks, which is the limit."
+    elif tx.value(_count, "created_by_id", False, it=actor.user_id) >= MOST_PER_CREATOR:
+        said = f"You already have {MOST_PER_CREATOR} webhooks, which is the limit."
     else:
         return
     raise Conflict(f"{said} Remove one first.", code="webhook_limit_reached")
@@ -190,7 +192,7 @@ def _require_room(tx: Tx, actor: Actor, image_id: int | None) -> None:
 def edit_webhook(
     tx: Tx, actor: Actor, row: Row, patch: WebhookPatch, refusal: BadRequest | None
 ) -> None:
-    """Change what the patch gives. `row` comes from `take_for_editing`.
+    """Change what the patch gives. `row` comes from `webhook_for_editing`.
 
     Raises BadRequest, PreconditionFailed.
     """
@@ -200,33 +202,33 @@ def edit_webhook(
             raise refusal
         after["target"] = patch.target
     if patch.events is not UNSET:
-        after["events"] = _listed(_kinds(patch.events))
+        after["events"] = _as_text(_types(patch.events))
     if patch.active is not UNSET:
         after["active"] = patch.active
-    tx.check_match()
-    changed = audit.between(row, after)
+    tx.check_if_match()
+    changed = audit.changed(row, after)
     if not changed:
         return
     if "active" in changed and after["active"]:
         after["start_date"] = tx.now
     tx.update(schema.webhooks, {"id": row["id"]}, **after)
     if "active" in changed and not after["active"]:
-        # After the webhook's own row: deliveries that are being made meanwhile are given up too.
-        outbox.give_up(tx, row["id"])
+        # After locking the webhook's row, so that deliveries that are being created fail too.
+        outbox.fail_waiting(tx, row["id"])
     if "events" in changed:
         changed["events"] = {side: json.loads(text) for side, text in changed["events"].items()}
     audit.record(tx, actor, "webhook:edit", schema.webhooks, row["id"], changed)
 
 
 def remove_webhook(tx: Tx, actor: Actor, row: Row) -> None:
-    """Remove a webhook for good, and with it the log of its deliveries."""
-    tx.check_match()
+    """Delete a webhook and the log of its deliveries."""
+    tx.check_if_match()
     tx.delete(schema.webhooks, id=row["id"])
     removed = {"target": {"before": row["target"], "after": None}}
     audit.record(tx, actor, "webhook:remove", schema.webhooks, row["id"], removed)
 
 
-# ── its deliveries ─────────────────────────────────────────────────────────────────────────
+# ── deliveries ─────────────────────────────────────────────────────────────────────────────
 
 
 def _hidden(delivery: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
@@ -235,13 +237,12 @@ def _hidden(delivery: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
 
 
 def delivery_shape(delivery: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A delivery as JSON. Its uuid is the `webhook-id` that its receiver gets.
+    """A delivery as JSON. Its uuid is the `webhook-id` header that its receiver gets.
 
-    Of one about something that the reader may not read, all that shows is that it was dropped,
-    whatever became of it.
+    A delivery about something that the reader may not read shows only as dropped, whatever its state.
     """
-    shown = _whole_delivery(delivery)
-    return case((_hidden(delivery, reader), _only_dropped(delivery)), else_=shown)
+    full = _full_delivery(delivery)
+    return case((_hidden(delivery, reader), _hidden_delivery(delivery)), else_=full)
 
 
 def _address(delivery: FromClause) -> ColumnElement[str]:
@@ -249,7 +250,7 @@ def _address(delivery: FromClause) -> ColumnElement[str]:
     return hook.concat("/deliveries/").concat(cast(delivery.c.id, String))
 
 
-def _only_dropped(delivery: FromClause) -> ColumnElement[Any]:
+def _hidden_delivery(delivery: FromClause) -> ColumnElement[Any]:
     nothing = dict.fromkeys(("next_at", "last_at", "last_status", "last_error"), NULL_JSON)
     return json_object(
         {
@@ -264,15 +265,15 @@ def _only_dropped(delivery: FromClause) -> ColumnElement[Any]:
     )
 
 
-def _whole_delivery(delivery: FromClause) -> ColumnElement[Any]:
+def _full_delivery(delivery: FromClause) -> ColumnElement[Any]:
     event = schema.events.alias()
-    told = json_object({"uuid": event.c.uuid, "type": event.c.type, "at": event.c.at})
+    summary = json_object({"uuid": event.c.uuid, "type": event.c.type, "at": event.c.at})
     return json_object(
         {
             "id": delivery.c.id,
             "uuid": delivery.c.uuid,
             "url": _address(delivery),
-            "event": select(told)
+            "event": select(summary)
             .where(event.c.sequence == delivery.c.event_sequence)
             .scalar_subquery(),
             "state": delivery.c.state,
@@ -292,7 +293,7 @@ def _of_type(delivery: FromClause, reader: ReaderKind, given: Any) -> ColumnElem
 
 
 def _in_state(delivery: FromClause, reader: ReaderKind, given: Any) -> ColumnElement[bool]:
-    """As the delivery's JSON says it to this reader."""
+    """The state as the delivery's JSON shows it to this reader."""
     hidden = _hidden(delivery, reader)
     return or_(and_(delivery.c.state == given, ~hidden), and_(given == "dropped", hidden))
 
@@ -308,22 +309,22 @@ DELIVERIES = Listing(
 )
 
 
-def _of_hook(delivery: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
-    mine: ColumnElement[bool] = delivery.c.webhook_id == param("webhook", Key)
-    return mine
+def _of_webhook(delivery: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
+    of_webhook: ColumnElement[bool] = delivery.c.webhook_id == param("webhook", Key)
+    return of_webhook
 
 
 def list_deliveries(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
-    """A page of what was and will be sent to a webhook. Raises NotFound."""
+    """A page of a webhook's deliveries, waiting ones included. Raises NotFound."""
     hook = resources.get_row(tx, actor, schema.webhooks, key)
-    return resources.page(tx, actor, delivery_shape, query, _of_hook, webhook=hook["id"])
+    return resources.page(tx, actor, delivery_shape, query, _of_webhook, webhook=hook["id"])
 
 
 def _delivery(reader: ReaderKind, form: str) -> Any:
     delivery = schema.deliveries.alias()
     shown = json_text(delivery_shape(delivery, reader)).label("json")
     return select(delivery.c.id, shown).where(
-        _of_hook(delivery, reader), resources.named(delivery, schema.deliveries, form)
+        _of_webhook(delivery, reader), resources.named(delivery, schema.deliveries, form)
     )
 
 
@@ -345,16 +346,25 @@ def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> str:
 
 
 def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
-    """Have a delivery sent again, whatever became of it: anew, under the same id.
+    """Have a delivery sent again, whatever its state: with a new payload, under the same id.
 
-    Raises NotFound, Forbidden, Conflict (`webhook_inactive`).
+    Raises NotFound, Forbidden, Conflict (`webhook_inactive`; `delivery_unreadable` where the
+    webhook's creator, or the actor, may no longer read what the delivery is about).
     """
     hook = WEBHOOKS.row_for_change(tx, actor, key)
-    delivery_id = _find(tx, actor, hook, delivery)["id"]
+    found = _find(tx, actor, hook, delivery)
+    delivery_id = found["id"]
     if not hook["active"]:
         raise Conflict(
-            "The webhook is switched off: nothing is sent to it. Set active to true first.",
+            "The webhook is switched off, so nothing is sent to it. Set active to true first.",
             code="webhook_inactive",
+        )
+    hidden = json.loads(found["json"])["event"] is None
+    if hidden or payloads.build(tx, outbox.delivery(tx, delivery_id)) is None:
+        raise Conflict(
+            "This delivery cannot be sent again: the webhook's creator, or you, may no longer read "
+            "what it is about.",
+            code="delivery_unreadable",
         )
     again = {"state": "waiting", "attempts": 0, "next_at": tx.now}
     tx.update(schema.deliveries, {"id": delivery_id}, **again)

@@ -1,10 +1,11 @@
-"""The deliverer: tells webhooks what happened, after it did.
+"""The deliverer: sends events to webhooks in the background.
 
-Everything is in the database: events are written with the change, so one that ends at whatever
-moment loses nothing; what it was sending then is sent again, under the same id. One process at a
-time delivers, whichever takes the deliverer's row; it renews it before each sending and lets go
-when nothing is left, and where it is killed, another takes over once its lease has run out.
-Nothing is sent inside a transaction. With nothing to do it reads a few indexes a second.
+All its state is in the database. An event is written in the transaction of the change, so a deliverer
+that is killed loses nothing: what it was sending is sent again, under the same id.
+
+One process at a time delivers: the one that holds the lease. It renews the lease before each POST and
+releases it when nothing is due. When it is killed, another process takes over after the lease has
+expired. Nothing is sent inside a transaction. An idle deliverer reads a few indexes each second.
 """
 
 import logging
@@ -22,32 +23,32 @@ from goldenrod.store.db import Database, Row
 log = logging.getLogger("goldenrod")
 
 LEASE_S = 60.0
-"""Longer than one sending can take, name servers included."""
+"""Longer than one POST can take, including looking up the name."""
 IDLE_S = 1.0
-TROUBLE_S = 10.0
-PLACES = 3
-"""To so many receivers it sends at once, to each one thing after the other."""
-PLACES_OF_A_MAKER = 2
-"""So many of these places one maker's webhooks take at most."""
-SLOW_PLACES = 1
-"""Receivers that were slow or failed lately have places of their own, and only these."""
-THREADS = PLACES + SLOW_PLACES
+ERROR_PAUSE_S = 10.0
+SLOTS = 3
+"""How many receivers are served at once. Each gets one POST at a time."""
+SLOTS_PER_CREATOR = 2
+"""The most slots that the webhooks of one creator take."""
+SLOW_SLOTS = 1
+"""Slots for receivers that were recently slow or failed. They get no other slot."""
+THREADS = SLOTS + SLOW_SLOTS
 CONNECTIONS = THREADS + 1
-"""So many connections to the database it needs at most: one for each place, and its own."""
+"""The most database connections it needs: one for each slot, and one for itself."""
 SLOW_S = 1.0
-"""A receiver that takes longer to answer is slow, and its turn over."""
+"""A receiver that takes longer to answer counts as slow, and its turn ends."""
 TURN_S = 3.0
-"""So long it sends to one receiver before others have their turn."""
+"""The length of a turn: after it, other receivers are served."""
 PAUSE_S = 0.005
-"""Between two steps of many, so that others come to write."""
-TIDY_S = 3600.0
+"""The pause between two batches, so that others can write."""
+EXPIRE_EVERY_S = 3600.0
 
-FAULT = "A fault of the catalogue's own; its operator finds it in the log."
+FAULT = "An internal error of the catalogue. Its operator can find the details in the log."
 
 
 class Deliverer:
-    """Sends what is due; `private` allows receivers on this machine and in private networks, `ports`
-    further ports. It opens up to `CONNECTIONS` connections of `db` at once."""
+    """Sends what is due. `private` allows receivers on this machine and in private networks; `ports`
+    are further ports that are allowed. It uses up to `CONNECTIONS` connections of `db` at once."""
 
     def __init__(
         self,
@@ -61,82 +62,81 @@ class Deliverer:
         self._sender = Sender(private=private, ports=ports)
         self._lease_s = lease_s
         self._me = token_hex(16)
-        self._renewing = threading.Lock()
+        self._lock = threading.Lock()
         self._renew_at = 0.0
-        self._tidy_at = 0.0
+        self._expire_at = 0.0
         self._stop = threading.Event()
         self.counts: Counter[str] = Counter()
-        """How many were delivered, dropped, and how many attempts failed."""
+        """The numbers of deliveries `delivered` and `dropped`, and of attempts that `failed`."""
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver until told to stop; what is being sent then is finished."""
+        """Deliver until `stop` is set. A POST that has begun is finished."""
         self._stop = stop
-        away = False
+        unavailable = False
         while not stop.is_set():
             pause = IDLE_S
             try:
-                if self.round():
+                if self.deliver_round():
                     pause = 0.0
-                away = False
+                unavailable = False
             except Unavailable as error:
-                if not away:
+                if not unavailable:
                     log.warning("webhooks wait: %s", error.detail)
-                away, pause = True, TROUBLE_S
+                unavailable, pause = True, ERROR_PAUSE_S
             except Exception:
                 log.exception("delivering to webhooks failed")
-                pause = TROUBLE_S
+                pause = ERROR_PAUSE_S
             stop.wait(pause)
 
-    def once(self) -> bool:
-        """Deliver all that is due now; False where another process is at it."""
-        while (worked := self.round()) is True:
+    def deliver_due(self) -> bool:
+        """Deliver all that is due now. False where another process is delivering."""
+        while (worked := self.deliver_round()) is True:
             pass
         return worked is not None
 
-    def round(self) -> bool | None:
-        """Do what there is to do now; whether there was anything. None where another process
-        delivers."""
+    def deliver_round(self) -> bool | None:
+        """Do what is due now; whether there was anything. None where another process is delivering."""
         with self._db.read() as tx:
-            tidy = time.monotonic() >= self._tidy_at and outbox.any_old(tx)
-            if not (tidy or outbox.anything(tx)):
+            expire = time.monotonic() >= self._expire_at and outbox.has_expired(tx)
+            if not (expire or outbox.has_work(tx)):
                 return False
-        if not self._hold():
+        if not self._renew_lease():
             return None
         try:
-            self._gather()
+            self._create_deliveries()
             with ThreadPoolExecutor(THREADS, "webhooks") as threads:
-                self._serve_all(threads)
-            if tidy:
-                self._tidy()
+                self._serve_due(threads)
+            if expire:
+                self._delete_expired()
         finally:
-            self._let_go()
+            self._release_lease()
         return True
 
-    def _gather(self) -> None:
-        """Make deliveries of all that happened, in short transactions."""
+    def _create_deliveries(self) -> None:
+        """Create deliveries for all new events, in short transactions."""
         with self._db.read() as tx:
-            came = outbox.dates_came(tx)
-        if came:
+            dated = outbox.has_dated_events(tx)
+        if dated:
             with self._db.write_unversioned() as tx:
-                outbox.note_instants(tx)
+                outbox.record_dated_events(tx)
         more = True
-        while more and self._hold() and not self._stop.is_set():
+        while more and self._renew_lease() and not self._stop.is_set():
             with self._db.write_unversioned() as tx:
-                more = outbox.spread(tx)
+                more = outbox.create_deliveries(tx)
             if more:
                 self._stop.wait(PAUSE_S)
 
-    def _serve_all(self, threads: ThreadPoolExecutor) -> None:
-        """Fill each place as it comes free, until nothing is due; who waits for a receiver keeps
-        nobody else from a place."""
+    def _serve_due(self, threads: ThreadPoolExecutor) -> None:
+        """Fill each slot as soon as it is free, until nothing is due: a receiver that is slow to answer
+        occupies its own slot only."""
         busy: dict[Future[None], Row] = {}
-        gathered = time.monotonic()
+        created_at = time.monotonic()
         while True:
-            if self._hold() and not self._stop.is_set():
-                if time.monotonic() - gathered >= IDLE_S:
-                    self._gather()
-                    gathered = time.monotonic()
-                for hook in self._chosen(list(busy.values())):
+            if self._renew_lease() and not self._stop.is_set():
+                if time.monotonic() - created_at >= IDLE_S:
+                    self._create_deliveries()
+                    created_at = time.monotonic()
+                for hook in self._next_webhooks(list(busy.values())):
                     busy[threads.submit(self._serve, hook["id"])] = hook
             if not busy:
                 return
@@ -144,63 +144,63 @@ class Deliverer:
                 del busy[served]
                 served.result()
 
-    def _chosen(self, busy: list[Row]) -> list[Row]:
-        """The hooks to be served next to those that are: makers have the fewest places they can,
-        and who was served last is last."""
+    def _next_webhooks(self, busy: list[Row]) -> list[Row]:
+        """The webhooks to serve in the free slots: first those of creators with the fewest slots, and
+        among them those that were served longest ago."""
         if len(busy) == THREADS:
             return []
         with self._db.read() as tx:
-            due = outbox.due_hooks(tx, 2 * THREADS)
+            due = outbox.due_webhooks(tx, 2 * THREADS)
         taken = {hook["id"] for hook in busy}
         due = [hook for hook in due if hook["id"] not in taken]
-        slow_free = SLOW_PLACES - sum(hook["slow"] for hook in busy)
+        slow_free = SLOW_SLOTS - sum(hook["slow"] for hook in busy)
         chosen = [hook for hook in due if hook["slow"]][:slow_free]
         prompt = [hook for hook in due if not hook["slow"]]
-        places = Counter(hook["created_by_id"] for hook in busy if not hook["slow"])
-        while prompt and places.total() < PLACES:
-            hook = min(prompt, key=lambda hook: places[hook["created_by_id"]])  # the first of them
-            if places[hook["created_by_id"]] == PLACES_OF_A_MAKER:
+        slots = Counter(hook["created_by_id"] for hook in busy if not hook["slow"])
+        while prompt and slots.total() < SLOTS:
+            hook = min(prompt, key=lambda hook: slots[hook["created_by_id"]])
+            if slots[hook["created_by_id"]] == SLOTS_PER_CREATOR:
                 break
-            places[hook["created_by_id"]] += 1
+            slots[hook["created_by_id"]] += 1
             prompt.remove(hook)
             chosen.append(hook)
         return chosen
 
-    def _hold(self) -> bool:
-        """Be who delivers: taken anew well before it runs out."""
-        with self._renewing:
+    def _renew_lease(self) -> bool:
+        """Acquire the lease, or renew it well before it expires. False where another process has it."""
+        with self._lock:
             if time.monotonic() < self._renew_at:
                 return True
             began = time.monotonic()
             with self._db.write_unversioned() as tx:
-                held = outbox.take(tx, self._me, self._lease_s)
-            self._renew_at = began + self._lease_s / 3 if held else 0.0
-            return held
+                acquired = outbox.acquire_lease(tx, self._me, self._lease_s)
+            self._renew_at = began + self._lease_s / 3 if acquired else 0.0
+            return acquired
 
-    def _let_go(self) -> None:
+    def _release_lease(self) -> None:
         self._renew_at = 0.0
         with self._db.write_unversioned() as tx:
-            outbox.let_go(tx, self._me)
+            outbox.release_lease(tx, self._me)
 
-    def _tidy(self) -> None:
-        self._tidy_at = time.monotonic() + TIDY_S
+    def _delete_expired(self) -> None:
+        self._expire_at = time.monotonic() + EXPIRE_EVERY_S
         more = True
-        while more and self._hold() and not self._stop.is_set():
+        while more and self._renew_lease() and not self._stop.is_set():
             with self._db.write_unversioned() as tx:
-                more = outbox.forget(tx)
+                more = outbox.delete_expired(tx)
             self._stop.wait(PAUSE_S)
 
     def _serve(self, hook_id: int) -> None:
-        """Send what is due to one receiver, until it fails, is slow, or its turn is over."""
+        """Send what is due to one receiver, until it fails or is slow, or its turn ends."""
         with self._db.write_unversioned() as tx:
-            outbox.begin_turn(tx, hook_id)
+            outbox.start_turn(tx, hook_id)
         ends = time.monotonic() + TURN_S
         while time.monotonic() < ends and not self._stop.is_set():
-            if not (self._hold() and self._send_next(hook_id)):
+            if not (self._renew_lease() and self._send_next(hook_id)):
                 return
 
     def _send_next(self, hook_id: int) -> bool:
-        """Send the next thing to one receiver; whether to go on with it."""
+        """Send the next due delivery to one receiver; whether to go on with this receiver."""
         with self._db.read() as tx:
             due = outbox.next_due(tx, hook_id)
             if due is None:
@@ -220,13 +220,13 @@ class Deliverer:
         began = time.monotonic()
         outcome = self._sent(due, body) if body else Outcome(None, FAULT)
         slow = time.monotonic() - began > SLOW_S
-        if outbox.gone(outcome):
-            # Everybody may see that it is no longer active: a change of the catalogue.
+        if outbox.is_gone(outcome):
+            # That the webhook is inactive shows in the API: this is a change of the catalogue.
             with self._db.write() as tx:
                 outbox.switch_off(tx, due, outcome)
         else:
             with self._db.write_unversioned() as tx:
-                outbox.settle(tx, due, outcome, slow=slow)
+                outbox.record_outcome(tx, due, outcome, slow=slow)
         self._count("delivered" if outcome.delivered else "failed")
         return outcome.delivered and not slow
 
@@ -234,5 +234,5 @@ class Deliverer:
         return self._sender.send(due["target"], due["uuid"], due["secret"], body)
 
     def _count(self, what: str) -> None:
-        with self._renewing:
+        with self._lock:
             self.counts[what] += 1

@@ -1,6 +1,6 @@
-"""Webhooks from the console: delivering, what was delivered, and delivering again.
+"""Commands for webhooks: list them, deliver, list deliveries, send one again.
 
-Hooks are made through the API, by whom they are to speak as.
+Webhooks are created through the API or on pages, because each sends what its creator may read.
 """
 
 import json
@@ -19,8 +19,8 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
-HOOK = typer.Argument(metavar="WEBHOOK", help="Its id or uuid, as `webhooks list` shows it.")
-ONCE = typer.Option(False, "--once", help="Deliver what is due now, and end.")
+WEBHOOK = typer.Argument(metavar="WEBHOOK", help="Its id or uuid, as `webhooks list` prints it.")
+ONCE = typer.Option(False, "--once", help="Deliver what is due now, then end.")
 
 
 def list_webhooks(as_json: bool = JSON) -> None:
@@ -35,55 +35,56 @@ def list_webhooks(as_json: bool = JSON) -> None:
 
 
 def deliver(once: bool = ONCE) -> None:
-    """Tell webhooks what happened, until told to end.
+    """Notify webhooks until stopped.
 
-    The server does so by itself, unless GOLDENROD_DELIVER is false. One process at a time delivers;
-    others wait for their turn.
+    The server does this itself, unless GOLDENROD_DELIVER is false. One process at a time delivers; the
+    others wait.
     """
     settings = config.load()
     with opened(CONNECTIONS) as db:
         deliverer = Deliverer(db, private=settings.webhooks_private, ports=settings.webhooks_ports)
         if once:
-            alone = deliverer.once()
+            finished = deliverer.deliver_due()
             counts = deliverer.counts
             output.say(
                 f"{counts['delivered']} delivered, {counts['failed']} attempts failed, "
                 f"{counts['dropped']} dropped."
             )
-            if not alone:
-                output.note("Another process is delivering: the rest is its.")
+            if not finished:
+                output.note("Another process is delivering. It delivers the rest.")
             return
-        deliverer.run(_until_told())
+        deliverer.run(_until_stopped())
 
 
-def _until_told() -> threading.Event:
-    """Set by SIGTERM and Ctrl-C."""
-    told = threading.Event()
+def _until_stopped() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set."""
+    stopped = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
-        told.set()
+        stopped.set()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    return told
+    return stopped
 
 
 def list_deliveries(
-    webhook: str = HOOK,
-    state: str = typer.Option("", help="Only these: waiting, delivered, failed or dropped."),
-    limit: int = typer.Option(100, min=1, max=paging.MOST_PER_PAGE, help="How many, the newest."),
+    webhook: str = WEBHOOK,
+    state: str = typer.Option(
+        "", help="Only deliveries in this state: waiting, delivered, failed or dropped."
+    ),
+    limit: int = typer.Option(
+        100, min=1, max=paging.MOST_PER_PAGE, help="How many of the newest to list."
+    ),
     as_json: bool = JSON,
 ) -> None:
-    """List what was and will be sent to a webhook.
-
-    The newest comes first.
-    """
-    asked = {
+    """List a webhook's deliveries, newest first."""
+    filters = {
         "page_size": [str(limit)],
         "ordering": ["-id"],
         **({"state": [state]} if state else {}),
     }
-    query = paging.parse(webhooks.DELIVERIES, asked)
+    query = paging.parse(webhooks.DELIVERIES, filters)
     with opened() as db, db.read() as tx:
         page = webhooks.list_deliveries(tx, CONSOLE, webhook, query)
     found = [json.loads(text) for text in page.results]
@@ -100,18 +101,18 @@ def list_deliveries(
         "last_status",
         "last_error",
     )
-    shown = ({**one, "event": one["event"]["type"]} for one in found)
+    shown = ({**one, "event": one["event"] and one["event"]["type"]} for one in found)
     output.show_table(columns, ([one[name] for name in columns] for one in shown))
 
 
 def redeliver(
-    webhook: str = HOOK,
+    webhook: str = WEBHOOK,
     delivery: str = typer.Argument(metavar="DELIVERY", help="Its id or uuid."),
 ) -> None:
-    """Send a delivery again: anew, under the same id.
+    """Send a delivery again, under the same id.
 
-    Whatever became of it; the deliverer takes it up.
+    Its state does not matter. Its payload is built again.
     """
     with opened() as db, db.write_unversioned() as tx:
         webhooks.redeliver(tx, CONSOLE, webhook, delivery)
-    output.say(f"Delivery {delivery} of webhook {webhook} waits to be sent.")
+    output.say(f"Delivery {delivery} of webhook {webhook} will be sent again.")

@@ -1,11 +1,11 @@
-"""The audit: every change writes one entry, in its own transaction.
+"""The audit: every change records one entry, in its own transaction.
 
-`changes` are the fields before and after, things as ids; an action is `noun:verb`, with a third part
-where the verb alone says too little. Order is by `sequence`, never by instant.
+`changes` holds the fields before and after, with other resources as ids. Entries are ordered by
+`sequence`, never by instant. `docs/access.md` says what each action means.
 """
 
 import json
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Table
 
@@ -13,16 +13,71 @@ from goldenrod.rules.access import Actor
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 
+Action = Literal[
+    "channel:assign",
+    "channel:edit",
+    "channel:hide",
+    "group:create",
+    "group:edit",
+    "group:remove",
+    "identity:create",
+    "identity:edit",
+    "identity:remove",
+    "image:create",
+    "image:edit",
+    "image:end",
+    "license:create",
+    "license:edit",
+    "license:remove",
+    "machine:create",
+    "machine:edit",
+    "machine:end",
+    "machine:restore",
+    "provider:create",
+    "provider:edit",
+    "provider:end",
+    "script:create",
+    "script:edit",
+    "script:remove",
+    "tag:create",
+    "tag:edit",
+    "tag:remove",
+    "token:create",
+    "token:revoke",
+    "user:create",
+    "user:edit",
+    "user:link",
+    "user:unlink",
+    "version:create",
+    "version:edit",
+    "version:end",
+    "version:restore",
+    "version:revoke",
+    "webhook:create",
+    "webhook:edit",
+    "webhook:remove",
+]
+"""What an entry says was done."""
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+def action(resource: str, verb: str) -> Action:
+    """The action of this resource and verb, for code that serves several resources."""
+    tag = f"{resource}:{verb}"
+    assert tag in ACTIONS, tag
+    return tag
+
 
 def record(
     tx: Tx,
     actor: Actor,
-    action: str,
+    action: Action,
     subject: Table,
     subject_id: int,
     changes: dict[str, Any],
 ) -> None:
-    """Write one entry: `changes` is {field: {"before": …, "after": …}}."""
+    """Record one entry: `changes` is {field: {"before": …, "after": …}}."""
     tx.insert(
         schema.audit,
         at=tx.now,
@@ -35,13 +90,13 @@ def record(
     )
 
 
-def made(values: Row) -> dict[str, Any]:
-    """The changes of something new: nothing before."""
+def created(values: Row) -> dict[str, Any]:
+    """The changes of a new resource: null before."""
     return {name: {"before": None, "after": value} for name, value in values.items()}
 
 
-def between(before: Row, after: Row) -> dict[str, Any]:
-    """The changes from one set of values to another, those that differ only."""
+def changed(before: Row, after: Row) -> dict[str, Any]:
+    """The changes from one set of values to another: the fields whose value differs."""
     return {
         name: {"before": before.get(name), "after": value}
         for name, value in after.items()

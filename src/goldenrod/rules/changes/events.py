@@ -23,11 +23,11 @@ from goldenrod.store.sql import Key, Moment, in_list, param
 
 TYPES: tuple[str, ...] = get_args(EventType)
 
-_V, _M, _REACH = schema.versions, schema.machines, schema.reach
+_V, _M, _REACH = schema.versions, schema.machines, schema.revocation_reach
 
 NEVER = Instant("1970-01-01T00:00:00.000000Z")
 """How far a deliverer has come that never ran here."""
-KEPT_DAYS = 30
+DAYS_STORED = 30
 """How long events are kept, and with them what was told already."""
 
 DatedEvent = tuple[str, str]
@@ -42,7 +42,7 @@ class Event(NamedTuple):
     image_id: int
     version_n: int | None
     about: Mapping[str, Any] = MappingProxyType({})
-    once: str | None = None
+    dedup_key: str | None = None
     at: str | None = None
 
 
@@ -71,22 +71,22 @@ def _listened(tx: Tx, image_id: int) -> bool:
 
 def _written() -> Any:
     event = schema.events
-    return select(event.c.once).where(in_list(event.c.once, "keys", String))
+    return select(event.c.dedup_key).where(in_list(event.c.dedup_key, "keys", String))
 
 
-def tell(tx: Tx, happened: Iterable[Event]) -> None:
+def record(tx: Tx, happened: Iterable[Event]) -> None:
     """Write events, in this order, where an active hook could be told of them."""
     hooked = {row["image_id"] for row in tx.rows(_hooked)}
     heard = [it for it in happened if None in hooked or it.image_id in hooked]
     if not heard:
         return
-    keys = sorted({it.once for it in heard if it.once is not None})
-    told = {row["once"] for row in tx.rows(_written, keys=keys)} if keys else set()
+    keys = sorted({it.dedup_key for it in heard if it.dedup_key is not None})
+    told = {row["dedup_key"] for row in tx.rows(_written, keys=keys)} if keys else set()
     for it in heard:
-        if it.once is not None:
-            if it.once in told:
+        if it.dedup_key is not None:
+            if it.dedup_key in told:
                 continue
-            told.add(it.once)
+            told.add(it.dedup_key)
         tx.insert(
             schema.events,
             uuid=new_uuid(),
@@ -95,8 +95,8 @@ def tell(tx: Tx, happened: Iterable[Event]) -> None:
             image_id=it.image_id,
             version_n=it.version_n,
             about=json.dumps(dict(it.about), separators=(",", ":")),
-            once=it.once,
-            spread=False,
+            dedup_key=it.dedup_key,
+            queued=False,
         )
 
 
@@ -108,7 +108,7 @@ def _version_dates(column: str) -> Any:
     return select(*columns).where(in_list(_V.c[column], "keys")).order_by(_V.c.n)
 
 
-def _version_turns(row: Row, now: str) -> list[DatedEvent]:
+def _version_dated_events(row: Row, now: str) -> list[DatedEvent]:
     """What a version's dates, and its image's, have brought by now."""
     turns = [("version.deprecated", row["deprecated_at"]), ("version.ended", row["closes_at"])]
     if row["opens_at"] < row["closes_at"]:  # else it is withdrawn before its release
@@ -116,7 +116,7 @@ def _version_turns(row: Row, now: str) -> list[DatedEvent]:
     return [(kind, at) for kind, at in turns if at is not None and at <= now]
 
 
-def _machine_turns(row: Row, now: str) -> list[DatedEvent]:
+def _machine_dated_events(row: Row, now: str) -> list[DatedEvent]:
     """What a machine's own dates have brought by now."""
     start, end = row["start_date"], row["end_date"] or END_OF_TIME
     turns = [("machine.added", start)] if start < end else []
@@ -128,7 +128,7 @@ _OPENINGS = {"version.published": "version.ended", "machine.added": "machine.gon
 """What an end takes back, and with it a new end_date may come again."""
 
 
-def _turned(
+def _caused_by_change(
     now: str, since: str | None, before: list[DatedEvent], after: list[DatedEvent]
 ) -> list[Any]:
     """What a change of dates tells, as (kind, instant of the key, instant or None for now): what
@@ -145,31 +145,31 @@ def _turned(
 
 def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Event]:
     was = {row["n"]: row for row in before}
-    start = since(tx) if was else None
+    start = recorded_until(tx) if was else None
     return [
         of_version(kind, row, at, when)
         for row in after
-        for kind, at, when in _turned(
+        for kind, at, when in _caused_by_change(
             tx.now,
             start,
-            _version_turns(was[row["n"]], tx.now) if row["n"] in was else [],
-            _version_turns(row, tx.now),
+            _version_dated_events(was[row["n"]], tx.now) if row["n"] in was else [],
+            _version_dated_events(row, tx.now),
         )
     ]
 
 
 def of_version(kind: str, row: Row, at: str, when: str | None) -> Event:
     """What a version's date `at` brought."""
-    return Event(kind, row["image_id"], row["n"], once=f"{kind}:{row['n']}:{at}", at=when)
+    return Event(kind, row["image_id"], row["n"], dedup_key=f"{kind}:{row['n']}:{at}", at=when)
 
 
-def created(tx: Tx, image_id: int, versions: list[int]) -> None:
+def versions_created(tx: Tx, image_id: int, versions: list[int]) -> None:
     """Versions of an image are new; `standing` has been kept already."""
     if versions and _listened(tx, image_id):
-        tell(tx, _of_versions(tx, [], tx.rows(_version_dates, "n", keys=versions)))
+        record(tx, _of_versions(tx, [], tx.rows(_version_dates, "n", keys=versions)))
 
 
-def edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = None) -> None:
+def version_edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = None) -> None:
     """These fields of a version were changed, and perhaps its dates, which were those of `before`;
     `standing` has been kept already."""
     if not _anybody_listens(tx):
@@ -177,10 +177,10 @@ def edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = None) -> 
     [after] = tx.rows(_version_dates, "n", keys=[n])
     about = {"fields": sorted(fields)}
     change = Event("version.edited", after["image_id"], n, about)
-    tell(tx, [change, *_of_versions(tx, [before or after], [after])])
+    record(tx, [change, *_of_versions(tx, [before or after], [after])])
 
 
-def dates_of_image(tx: Tx, image_id: int) -> list[Row]:
+def version_dates_of_image(tx: Tx, image_id: int) -> list[Row]:
     """The dates of an image's versions, before `standing` brings them up to date; none where nobody
     listens."""
     return tx.rows(_version_dates, "image_id", keys=[image_id]) if _listened(tx, image_id) else []
@@ -190,44 +190,46 @@ def image_edited(tx: Tx, image_id: int, before: list[Row]) -> None:
     """An image's dates were changed, and with them those of its versions."""
     if before:
         after = tx.rows(_version_dates, "image_id", keys=[image_id])
-        tell(tx, _of_versions(tx, before, after))
+        record(tx, _of_versions(tx, before, after))
 
 
 def machine_changed(tx: Tx, before: Row, after: Row) -> None:
     """A machine's dates may have been changed."""
     if not _listened(tx, after["image_id"]):
         return
-    was, is_ = _machine_turns(before, tx.now), _machine_turns(after, tx.now)
-    turned = _turned(tx.now, since(tx), was, is_)
-    tell(tx, [of_machine(kind, after, at, when) for kind, at, when in turned])
+    was, is_ = _machine_dated_events(before, tx.now), _machine_dated_events(after, tx.now)
+    turned = _caused_by_change(tx.now, recorded_until(tx), was, is_)
+    record(tx, [of_machine(kind, after, at, when) for kind, at, when in turned])
 
 
 def of_machine(kind: str, row: Row, at: str, when: str | None) -> Event:
     """What a machine's date `at` brought."""
-    once = f"{kind}:{row['id']}:{at}"
+    dedup_key = f"{kind}:{row['id']}:{at}"
     about = {"machine": row["id"]}
-    return Event(kind, row["image_id"], row["version_n"], about, once, when)
+    return Event(kind, row["image_id"], row["version_n"], about, dedup_key, when)
 
 
 def _machines() -> Any:
     return select(*_M.c).where(in_list(_M.c.id, "keys")).order_by(_M.c.id)
 
 
-def placed(tx: Tx, image_id: int, machines: list[int]) -> None:
+def machines_created(tx: Tx, image_id: int, machines: list[int]) -> None:
     """Machines of an image are new."""
     if machines and _listened(tx, image_id):
         rows = tx.rows(_machines, keys=machines)
-        turns = ((row, turn) for row in rows for turn in _machine_turns(row, tx.now))
-        tell(tx, [of_machine(kind, row, at, None) for row, (kind, at) in turns])
+        turns = ((row, turn) for row in rows for turn in _machine_dated_events(row, tx.now))
+        record(tx, [of_machine(kind, row, at, None) for row, (kind, at) in turns])
 
 
 # ── what is done ───────────────────────────────────────────────────────────────────────────
 
 
-def assigned(tx: Tx, image_id: int, channel_id: int, before: int | None, after: int | None) -> None:
+def channel_assigned(
+    tx: Tx, image_id: int, channel_id: int, before: int | None, after: int | None
+) -> None:
     """A channel was assigned another version, or none."""
     about = {"channel": channel_id, "before": before}
-    tell(tx, [Event("channel.assigned", image_id, after, about)])
+    record(tx, [Event("channel.assigned", image_id, after, about)])
 
 
 def _reached() -> Any:
@@ -247,28 +249,28 @@ def _where_it_holds(tx: Tx, revocation_id: int) -> list[Row]:
 
 def of_revocation(row: Row, revocation_id: int, at: str, when: str | None) -> Event:
     """That a revocation is in force at a version since `at`."""
-    once = f"version.revoked:{revocation_id}:{row['n']}:{at}"
+    dedup_key = f"version.revoked:{revocation_id}:{row['n']}:{at}"
     about = {"revocation": revocation_id}
-    return Event("version.revoked", row["image_id"], row["n"], about, once, when)
+    return Event("version.revoked", row["image_id"], row["n"], about, dedup_key, when)
 
 
-def revoked(tx: Tx, revocation_id: int, at: str) -> None:
+def version_revoked(tx: Tx, revocation_id: int, at: str) -> None:
     """A revocation is in force: for its version and, if it says so, all below it."""
     rows = _where_it_holds(tx, revocation_id)
-    tell(tx, [of_revocation(row, revocation_id, at, None) for row in rows])
+    record(tx, [of_revocation(row, revocation_id, at, None) for row in rows])
 
 
-def restored(tx: Tx, revocation: Row) -> None:
+def version_restored(tx: Tx, revocation: Row) -> None:
     """A revocation in force is being lifted; where it held is still written."""
     if revocation["at"] > tx.now:
         return
     key, at = revocation["id"], revocation["at"]
     rows = _where_it_holds(tx, key)
-    start = since(tx) if rows else None
+    start = recorded_until(tx) if rows else None
     missed = rows if start is not None and at > start else []
     about = {"revocation": key}
     lifted = [Event("version.restored", row["image_id"], row["n"], about) for row in rows]
-    tell(tx, [*(of_revocation(row, key, at, at) for row in missed), *lifted])
+    record(tx, [*(of_revocation(row, key, at, at) for row in missed), *lifted])
 
 
 # ── what has been told ─────────────────────────────────────────────────────────────────────
@@ -280,10 +282,10 @@ def _earliest() -> Any:
 
 
 def _covered() -> Any:
-    return select(schema.deliverer.c.covered)
+    return select(schema.deliverer.c.recorded_until)
 
 
-def since(tx: Tx) -> str | None:
+def recorded_until(tx: Tx) -> str | None:
     """The instant up to which all that instants bring has been told, as far as anybody listens;
     None where nobody does."""
     earliest: str | None = tx.value(_earliest)
@@ -292,5 +294,5 @@ def since(tx: Tx) -> str | None:
     covered = tx.value(_covered) or NEVER
     if covered == NEVER:
         # A moved catalogue: what was told elsewhere is known as long as events are kept.
-        covered = later(tx.now, days=1 - KEPT_DAYS)
+        covered = later(tx.now, days=1 - DAYS_STORED)
     return max(earliest, covered)

@@ -18,7 +18,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, Moment, param
 
-KEPT_HOURS = 24
+HOURS_STORED = 24
 MOST_KEY = 256
 
 
@@ -37,7 +37,7 @@ def fingerprint(path: str, body: bytes) -> str:
     return hashlib.sha256(path.encode() + b"\0" + body).hexdigest()
 
 
-def _kept() -> Any:
+def _stored() -> Any:
     table = schema.idempotency
     return select(*table.c).where(table.c.user_id == param("me", Key), table.c.key == param("key"))
 
@@ -47,10 +47,10 @@ def _old() -> Any:
     return table.delete().where(table.c.at <= param("until", Moment))
 
 
-def find(tx: Tx, actor: Actor, key: str, print_: str) -> Created | None:
+def find_stored(tx: Tx, actor: Actor, key: str, print_: str) -> Created | None:
     """What the first request under this key made; None for a new key. Raises Conflict."""
-    tx.change(_old, until=later(tx.now, hours=-KEPT_HOURS))
-    row = tx.first(_kept, me=actor.user_id, key=key)
+    tx.change(_old, until=later(tx.now, hours=-HOURS_STORED))
+    row = tx.first(_stored, me=actor.user_id, key=key)
     if row is None:
         return None
     if row["fingerprint"] != print_:
@@ -58,10 +58,10 @@ def find(tx: Tx, actor: Actor, key: str, print_: str) -> Created | None:
             "This Idempotency-Key came with another request before. Take a new one.",
             code="idempotency_key_reused",
         )
-    return Created(row["made"], row["status"] == 201, json.loads(row["extra"]))
+    return Created(row["created_key"], row["status"] == 201, json.loads(row["extra"]))
 
 
-def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
+def store(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
     """Note what a request made."""
     tx.insert(
         schema.idempotency,
@@ -70,6 +70,6 @@ def keep(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
         at=tx.now,
         fingerprint=print_,
         status=201 if made.new else 200,
-        made=made.key,
+        created_key=made.key,
         extra=json.dumps(dict(made.extra)),
     )

@@ -100,7 +100,7 @@ def _owner(table: Table) -> Any:
     return next(column for column in SLUGS[table.name].c if column.name != "slug")
 
 
-def made_slug(tx: Tx, table: Table, name: str) -> str:
+def new_slug(tx: Tx, table: Table, name: str) -> str:
     """A free slug made from a name: with four random characters where it is taken."""
     made = slug(name, fallback=table.name.removesuffix("s"))
     while made in RESERVED_SLUGS or tx.value(_slug_owner, table, slug=made) is not None:

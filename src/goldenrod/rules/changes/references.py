@@ -12,13 +12,13 @@ from msgspec import UNSET
 from sqlalchemy import Table, or_, select
 
 from goldenrod.base.errors import unknown_reference
-from goldenrod.base.text import sought_key
+from goldenrod.base.text import is_uuid, sought_key
 from goldenrod.base.wire import Reference
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import LARGEST_KEY, is_uuid
+from goldenrod.store.paging import LARGEST_KEY
 from goldenrod.store.sql import Sortable, in_list, param
 
 Given = int | str | Reference
@@ -36,7 +36,7 @@ def read(tx: Tx, actor: Actor, table: Table, ref: Given, field: str) -> Row:
     """The row of the thing that `ref` names, which the actor must be able to read; with
     `may_change`. Raises BadRequest (`reference_unknown`)."""
     value = plain(ref)
-    row = resources.find(tx, actor, table, str(value)) if _whole(value) else None
+    row = resources.find_row(tx, actor, table, str(value)) if _whole(value) else None
     if row is None:
         raise unknown_reference(field, _shown(value))
     return row

@@ -2,7 +2,7 @@
 
 It is apart from the audit, which says what was changed: that is written with each change, moves with
 an export and is kept for good. These events touch no revision, are bounded (whoever fails in a loop
-fills no disk) and are forgotten after `KEPT_DAYS`. No password, secret or unknown name is in them.
+fills no disk) and are forgotten after `DAYS_STORED`. No password, secret or unknown name is in them.
 
 What happens again within a minute is one row with a count. Beyond `MOST_ALIKE` rows an hour of one
 kind by one user (or address, of nobody known), or `MOST_OF_KIND` of one kind, the rest of the hour is
@@ -34,7 +34,7 @@ KINDS = (
     "export:run",
     "backup:run",
 )
-KEPT_DAYS = 90
+DAYS_STORED = 90
 MOST_ALIKE = 60
 MOST_OF_KIND = 500
 _CLEARED_EVERY = 50
@@ -81,9 +81,9 @@ def record(
     )
     assert row is not None
     if row["sequence"] % _CLEARED_EVERY == 0 and row["count"] == 1:
-        tx.change(_old, until=clock.later(tx.now, days=-KEPT_DAYS))
+        tx.change(_old, until=clock.later(tx.now, days=-DAYS_STORED))
     if str(row["count"]).rstrip("0") == "1":
-        tx.after(lambda: _write_line(shown | {"count": row["count"]}))
+        tx.on_commit(lambda: _write_line(shown | {"count": row["count"]}))
 
 
 def _bucket(*parts: str) -> str:

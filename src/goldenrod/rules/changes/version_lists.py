@@ -76,7 +76,7 @@ def resolve(
     return sorted(found)
 
 
-def _on_kept_version(reader: ReaderKind) -> Any:
+def _on_editable_version(reader: ReaderKind) -> Any:
     link, version = schema.version_scripts.alias(), schema.versions.alias()
     return select(literal(1)).where(
         exists().where(
@@ -91,7 +91,7 @@ def attachable(tx: Tx, actor: Actor, script: Row) -> bool:
     """The actor may attach this script (a row with `may_change`) to versions."""
     return script["may_change"] or bool(
         tx.value(
-            _on_kept_version,
+            _on_editable_version,
             actor.reader,
             script=script["id"],
             **resources.params(tx, actor),

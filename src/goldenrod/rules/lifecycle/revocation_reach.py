@@ -1,8 +1,8 @@
 """Where revocations hold: kept with each change of the lineage, so that asking is one look-up.
 
 A revocation holds at its own version and, if it says `descendants`, at every version below it in the
-lineage as it is now. `store/lifecycle.py: revocation_reach` holds exactly that for the unrestored
-ones; whoever changes the lineage calls `adopt`. With it goes `spent_at` of versions.
+lineage as it is now. The table `revocation_reach` holds exactly that for the unrestored
+ones; whoever changes the lineage calls `adopt`. With it goes `not_current_from` of versions.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, param
 
-_V, _REACH, _R = schema.versions, schema.reach, schema.revocations
+_V, _REACH, _R = schema.versions, schema.revocation_reach, schema.revocations
 
 
 def _below(root: str) -> Any:
@@ -47,13 +47,13 @@ def _spread() -> Any:
     return insert(_REACH).from_select(columns, rows)
 
 
-def spread(tx: Tx, n: int, revocation_id: int) -> None:
+def add(tx: Tx, n: int, revocation_id: int) -> None:
     """Write where a new revocation of version `n` holds."""
     tx.change(_spread, n=n, revocation=revocation_id)
     tx.change(_spend_reached, revocation=revocation_id, none=0)
 
 
-def lift(tx: Tx, revocation_id: int) -> None:
+def remove(tx: Tx, revocation_id: int) -> None:
     """A revocation is restored: it holds nowhere any more."""
     tx.change(_spend_reached, revocation=revocation_id, none=revocation_id)
     tx.delete(_REACH, revocation_id=revocation_id)
@@ -62,14 +62,14 @@ def lift(tx: Tx, revocation_id: int) -> None:
 def _spend_reached() -> Any:
     """When the versions that a revocation holds for are spent, by all of theirs save `none`."""
     reached = select(_REACH.c.n).where(_REACH.c.revocation_id == param("revocation", Key))
-    spent = states.spent_at(_V, _V.c.closes_at, save=param("none", Key))
-    return update(_V).values(spent_at=spent).where(_V.c.n.in_(reached))
+    spent = states.not_current_from(_V, _V.c.closes_at, save=param("none", Key))
+    return update(_V).values(not_current_from=spent).where(_V.c.n.in_(reached))
 
 
 def _spend_below() -> Any:
     tree = _below("n")
-    spent = states.spent_at(_V, _V.c.closes_at)
-    return update(_V).values(spent_at=spent).where(_V.c.n.in_(select(tree.c.n)))
+    spent = states.not_current_from(_V, _V.c.closes_at)
+    return update(_V).values(not_current_from=spent).where(_V.c.n.in_(select(tree.c.n)))
 
 
 def _leave() -> Any:
@@ -104,7 +104,7 @@ def _inherit() -> Any:
     return insert(_REACH).from_select(columns, rows)
 
 
-def adopt(tx: Tx, n: int, parent_n: int | None, *, new: bool = False) -> None:
+def change_parent(tx: Tx, n: int, parent_n: int | None, *, new: bool = False) -> None:
     """A version has a new parent, or none: it and all below it inherit from there, and no longer
     from where they were (`new`: from nowhere; `standing` is still to be set)."""
     if not new:
@@ -120,7 +120,7 @@ def _in_force() -> Any:
     return select(exists().where(version.c.n == param("n", Key), states.revoked(version)))
 
 
-def require_parent(tx: Tx, parent_n: int, allowed: bool) -> None:
+def require_parent_not_revoked(tx: Tx, parent_n: int, allowed: bool) -> None:
     """Raise Conflict below a version with a revocation in force, unless that was said."""
     if not allowed and tx.value(_in_force, n=parent_n, now=tx.now):
         raise Conflict(
@@ -145,7 +145,7 @@ def _replaces() -> Any:
     return select(literal(1)).where(exists().where(line.c.n == param("n", Key)))
 
 
-def require_no_circle(tx: Tx, n: int, replacement_n: int) -> None:
+def require_no_cycle(tx: Tx, n: int, replacement_n: int) -> None:
     """Raise Conflict where following replacements from `replacement_n` leads back to `n`."""
     if tx.value(_replaces, start=replacement_n, n=n):
         raise Conflict("Following the replacements leads in a circle.", code="replacement_cycle")

@@ -15,7 +15,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Moment, param
 
-_V, _M, _R, _REACH = schema.versions, schema.machines, schema.revocations, schema.reach
+_V, _M, _R, _REACH = schema.versions, schema.machines, schema.revocations, schema.revocation_reach
 
 
 def _within(
@@ -70,12 +70,12 @@ def _any() -> Any:
     return select(exists(between().subquery().select()))
 
 
-def any_brought(tx: Tx, since: str) -> bool:
+def any_since(tx: Tx, since: str) -> bool:
     """Whether an instant after `since`, up to now, brought anything."""
     return bool(tx.value(_any, since=since, now=tx.now))
 
 
-def brought(tx: Tx, since: str) -> list[Event]:
+def all_since(tx: Tx, since: str) -> list[Event]:
     """All that the instants after `since`, up to now, brought, in their order."""
     happened = []
     for row in sorted(tx.rows(between, since=since, now=tx.now), key=lambda row: str(row["at"])):

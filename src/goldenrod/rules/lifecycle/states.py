@@ -47,19 +47,19 @@ MOST_BEHIND = 1000
 
 def revoked(version: FromClause) -> Predicate:
     """A revocation in force is its own or inherited."""
-    reach = schema.reach.alias()
+    reach = schema.revocation_reach.alias()
     return exists().where(reach.c.n == version.c.n, reach.c.at <= NOW)
 
 
 def found_revoked(version: FromClause) -> Predicate:
     """The same, of versions that are found by it: as a rule few are."""
-    reach = schema.reach.alias()
+    reach = schema.revocation_reach.alias()
     return among(version.c.n, select(reach.c.n).where(reach.c.at <= NOW))
 
 
 def stops(version: FromClause) -> Predicate:
     """A revocation in force, its own or inherited, holds channels at it instead of rolling back."""
-    reach = schema.reach.alias()
+    reach = schema.revocation_reach.alias()
     return exists().where(reach.c.n == version.c.n, stops_at(reach))
 
 
@@ -86,15 +86,15 @@ def state(version: FromClause) -> ColumnElement[str]:
 
 def or_never(date: ColumnElement[Any]) -> ColumnElement[Any]:
     """The instant, or the end of time."""
-    return func.coalesce(date, schema.AT_THE_END, type_=Moment())
+    return func.coalesce(date, schema.END_OF_TIME, type_=Moment())
 
 
-def spent_at(
+def not_current_from(
     version: FromClause, closes: ColumnElement[Any], save: ColumnElement[int] | None = None
 ) -> ColumnElement[Any]:
     """From when on a version is not current any more: what it closes at, its deprecation, or what
     revokes it (save one revocation), whichever comes first. Each of them, once past, stays so."""
-    reach = schema.reach.alias()
+    reach = schema.revocation_reach.alias()
     revokes = select(func.min(reach.c.at)).where(reach.c.n == version.c.n)
     if save is not None:
         revokes = revokes.where(reach.c.revocation_id != save)
@@ -104,7 +104,7 @@ def spent_at(
 
 def is_current(version: FromClause) -> Predicate:
     """Its state is current."""
-    return and_(version.c.opens_at <= NOW, version.c.spent_at > NOW)
+    return and_(version.c.opens_at <= NOW, version.c.not_current_from > NOW)
 
 
 def is_in(version: FromClause, word: str) -> Predicate:
@@ -140,8 +140,8 @@ def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
     unspent, ending = schema.versions.alias(), schema.versions.alias()
     parts = []
     for version, which in (
-        (unspent, unspent.c.spent_at == schema.AT_THE_END),
-        (ending, ending.c.spent_at < schema.AT_THE_END),
+        (unspent, unspent.c.not_current_from == schema.END_OF_TIME),
+        (ending, ending.c.not_current_from < schema.END_OF_TIME),
     ):
         part = (
             select(version.c.n, version.c.start_date, version.c.id)
@@ -197,7 +197,7 @@ def has_launchable(version: FromClause, reader: ReaderKind) -> Predicate:
     )
 
 
-def offered_by_latest(version: FromClause, reader: ReaderKind) -> Predicate:
+def eligible_for_latest(version: FromClause, reader: ReaderKind) -> Predicate:
     """What `latest` chooses from, save the machine: current, readable, not left out of it."""
     return and_(
         is_current(version), ~version.c.exclude_from_latest, access.readable(version, reader)
@@ -214,7 +214,7 @@ def latest(
     first = _fresh(
         lambda version: and_(
             version.c.image_id == image_id,
-            offered_by_latest(version, reader),
+            eligible_for_latest(version, reader),
             has(version, reader),
         ),
         1,

@@ -46,7 +46,7 @@ def for_reader(reader: ReaderKind, groups: int) -> list[Branch]:
     version = schema.versions.alias()
     if reader is ReaderKind.STAFF:
         return [Branch(version, true())]
-    public = [Branch(version, and_(~version.c.past, everybodys(version))), _past()]
+    public = [Branch(version, and_(~version.c.ended_hint, public_now(version))), _past()]
     if reader is ReaderKind.ANONYMOUS:
         return public
     if groups:
@@ -54,7 +54,7 @@ def for_reader(reader: ReaderKind, groups: int) -> list[Branch]:
     return [*public, _sorted_shares()]
 
 
-def everybodys(version: FromClause) -> Predicate:
+def public_now(version: FromClause) -> Predicate:
     """The version is public, and open now."""
     return and_(
         version.c.public,
@@ -73,11 +73,11 @@ def _past() -> Branch:
         select(*(version.c[name] for name in _SORTED_BY))
         .where(
             version.c.public,
-            version.c.past,
+            version.c.ended_hint,
             version.c.opens_at <= NOW,
             version.c.closes_at > NOW,
             # Between two instants there is little, a planner thinks; after one, a third of all.
-            version.c.closes_at < schema.AT_THE_END,
+            version.c.closes_at < schema.END_OF_TIME,
         )
         # Apart from what is asked of them, so that they are found by their end, not by the order.
         .distinct()
@@ -87,7 +87,7 @@ def _past() -> Branch:
 
 def _shares(group: str) -> Branch:
     share = schema.shares.alias()
-    seen = or_(share.c.kept, access.open_now(share))
+    seen = or_(share.c.as_editor, access.open_now(share))
     return Branch(share, and_(share.c.group_id == param(group, Key), seen))
 
 
@@ -96,14 +96,14 @@ def _sorted_shares() -> Branch:
     share = schema.shares.alias()
     rows = (
         select(*(share.c[name] for name in _SORTED_BY))
-        .where(in_list(share.c.group_id, "groups"), or_(share.c.kept, access.open_now(share)))
+        .where(in_list(share.c.group_id, "groups"), or_(share.c.as_editor, access.open_now(share)))
         # Each once: a lane's first rows are to be that many versions.
         .distinct()
     )
     return Branch(rows.subquery("shared"), true())
 
 
-def shown(reader: ReaderKind) -> Any:
+def readable_keys(reader: ReaderKind) -> Any:
     """The keys of all versions that a reader of this sight, who sees few, may read."""
     every = (select(lane.rows.c.n).where(lane.shows) for lane in for_reader(reader, 0))
     return union(*every)

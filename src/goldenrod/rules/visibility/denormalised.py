@@ -1,9 +1,9 @@
 """What a version repeats of its image, so that the rule never joins: kept with every change.
 
-Of versions: `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`, `spent_at`,
+Of versions: `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`, `not_current_from`,
 `past`; who sees which otherwise than as everybody (`shares`); and how many those are (`counts.py`).
 Whoever changes an image, who maintains it, a version's dates, deprecation, name or image, or a
-membership calls this in the same transaction (`revoking.py` sees to `spent_at` itself); whoever fills
+membership calls this in the same transaction (`revoking.py` sees to `not_current_from` itself); whoever fills
 a whole catalogue calls `of_all` at its end.
 """
 
@@ -22,38 +22,38 @@ from goldenrod.store.sql import Key, earliest, latest, param
 _V, _I = schema.versions, schema.images
 
 
-def until_set(user_id: int, start_date: str) -> Row:
+def initial(user_id: int, start_date: str) -> Row:
     """What a new row of a version holds until it is set: nobody sees it but its user."""
     users = dict.fromkeys(("owner_id", "created_by_id"), user_id)
-    dates = dict.fromkeys(("opens_at", "closes_at", "ends_at", "spent_at"), start_date)
-    return {"public": False, "past": False, **users, **dates}
+    dates = dict.fromkeys(("opens_at", "closes_at", "ends_at", "not_current_from"), start_date)
+    return {"public": False, "ended_hint": False, **users, **dates}
 
 
-def of_image(tx: Tx, image_id: int) -> None:
+def refresh_image(tx: Tx, image_id: int) -> None:
     """Set it anew on all versions of an image."""
     _refresh(tx, "image_id", image_id)
 
 
-def of_version(tx: Tx, n: int) -> None:
+def refresh_version(tx: Tx, n: int) -> None:
     """Set it anew on one version."""
     _refresh(tx, "n", n)
 
 
-def of_all(tx: Tx) -> None:
+def refresh_all(tx: Tx) -> None:
     """Set it anew in the whole catalogue, whatever stood there."""
     tx.change(_denormalise, None, now=tx.now)
     tx.change(_forget_shares, None)
     tx.change(_write_shares, None)
-    stored_counts.count_anew(tx)
+    stored_counts.recount(tx)
 
 
 def _refresh(tx: Tx, column: str, key: int) -> None:
-    stored_counts.roll(tx)
-    before = stored_counts.held(tx, column, key)
+    stored_counts.catch_up(tx)
+    before = stored_counts.contribution(tx, column, key)
     tx.change(_denormalise, column, key=key, now=tx.now)
     tx.change(_forget_shares, column, key=key)
     tx.change(_write_shares, column, key=key)
-    stored_counts.changed(tx, before, stored_counts.held(tx, column, key))
+    stored_counts.changed(tx, before, stored_counts.contribution(tx, column, key))
 
 
 def _of(column: str | None) -> list[ColumnElement[bool]]:
@@ -71,8 +71,8 @@ def _denormalise(column: str | None) -> Any:
         "opens_at": latest(_V.c.start_date, _I.c.start_date),
         "closes_at": closes,
         "ends_at": ends,
-        "spent_at": states.spent_at(_V, closes),
-        "past": closes <= NOW,
+        "not_current_from": states.not_current_from(_V, closes),
+        "ended_hint": closes <= NOW,
     }
     # What stands as it should is not written again, nor is any index of it.
     other = or_(*(_V.c[name] != value for name, value in stands.items()))
@@ -102,7 +102,7 @@ def _write_shares(column: str | None) -> Any:
             _V.c.opens_at,
             _V.c.closes_at,
             _V.c.public,
-            way.c.kept,
+            way.c.as_editor,
         )
         .select_from(way.join(_V, _V.c.n == way.c.n))
         # The order of the table's key: of a whole catalogue's rows each goes in after the last.
@@ -114,27 +114,27 @@ def _write_shares(column: str | None) -> Any:
 
 
 def _ways(column: str | None) -> Any:
-    """Which groups see which versions, once each; `kept`: as keepers."""
+    """Which groups see which versions, once each; `as_editor`: as editors."""
     group, maintains, shared = schema.groups, schema.image_maintainers, schema.version_memberships
-    keeps, sees = literal(1, Integer).label("kept"), literal(0, Integer).label("kept")
+    editor, member = literal(1, Integer).label("as_editor"), literal(0, Integer).label("as_editor")
     own = _of(column)
     every = union_all(
         *(
-            select(group.c.id.label("group_id"), _V.c.n, keeps)
+            select(group.c.id.label("group_id"), _V.c.n, editor)
             .select_from(_V.join(group, group.c.personal_of == user))
             .where(*own)
             for user in (_V.c.owner_id, _V.c.user_id)
         ),
-        select(maintains.c.group_id, _V.c.n, keeps)
+        select(maintains.c.group_id, _V.c.n, editor)
         .select_from(_V.join(maintains, maintains.c.image_id == _V.c.image_id))
         .where(*own),
-        select(shared.c.group_id, _V.c.n, sees)
+        select(shared.c.group_id, _V.c.n, member)
         .select_from(_V.join(shared, shared.c.version_n == _V.c.n))
         .where(*own, ~_V.c.public),
     ).subquery("every")
-    kept = (func.max(every.c.kept) == 1).label("kept")
+    as_editor = (func.max(every.c.as_editor) == 1).label("as_editor")
     return (
-        select(every.c.group_id, every.c.n, kept)
+        select(every.c.group_id, every.c.n, as_editor)
         .group_by(every.c.group_id, every.c.n)
         .subquery("way")
     )

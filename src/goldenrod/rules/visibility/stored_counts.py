@@ -9,7 +9,7 @@
 
 A change adds what it changes of that instant's counts, in its own transaction. What opened and
 closed between that instant and now, either way round, is counted when it is asked, from ranges of
-indexes; `roll` keeps that stretch short. So a count is exact at any reading of the clock.
+indexes; `roll` keeps that interval short. So a count is exact at any reading of the clock.
 
 A reader in groups sees what is public, what the biggest of their groups sees besides, and of what
 the others see the rest, each version once: that is counted one by one, as is all that their groups
@@ -49,10 +49,10 @@ PUBLIC = 0
 
 COUNTED_ONE_BY_ONE = 10_000
 """Up to so many versions, what a reader's groups see is counted one by one, all of it."""
-STRETCH_S = 10
+CATCH_UP_AFTER_S = 10
 """Counts of longer ago are brought to now by the next change."""
 
-Held = Counter[int]
+Counts = Counter[int]
 """Versions by scope."""
 
 _V, _S = schema.versions, schema.shares
@@ -60,26 +60,26 @@ _SCOPES, _CATALOGUE = schema.scope_counts, schema.catalogue
 _FIRST, _LAST = param("first", Moment), param("last", Moment)
 
 
-class Kept(NamedTuple):
+class StoredCounts(NamedTuple):
     """Counts as they are kept, and of which instant."""
 
     at: Instant
-    n: Held
+    n: Counts
 
-    def stretch(self, now: Instant) -> tuple[dict[str, Instant], int]:
+    def interval(self, now: Instant) -> tuple[dict[str, Instant], int]:
         """The two instants between which to look, and 1; -1 where the clock was set back."""
         if self.at <= now:
             return {"first": self.at, "last": now}, 1
         return {"first": now, "last": self.at}, -1
 
 
-def kept(tx: Tx, scopes: Iterable[int]) -> Kept:
+def read(tx: Tx, scopes: Iterable[int]) -> StoredCounts:
     """The counts of these scopes as they are kept."""
-    rows = tx.rows(_kept, scopes=list(scopes))
-    return Kept(rows[0]["counted_at"], Counter({row["scope"]: row["n"] for row in rows}))
+    rows = tx.rows(_stored, scopes=list(scopes))
+    return StoredCounts(rows[0]["counted_at"], Counter({row["scope"]: row["n"] for row in rows}))
 
 
-def _kept() -> Any:
+def _stored() -> Any:
     asked = in_list(_SCOPES.c.scope, "scopes")
     return select(_CATALOGUE.c.counted_at, _SCOPES.c.scope, _SCOPES.c.n).select_from(
         _CATALOGUE.outerjoin(_SCOPES, asked)
@@ -93,7 +93,7 @@ def _open(thing: FromClause, at: ColumnElement[Any]) -> Predicate:
 def _adds(share: FromClause, at: ColumnElement[Any]) -> Predicate:
     """The group sees the version at this instant, and not everybody does."""
     opened = _open(share, at)
-    return or_(and_(~share.c.public, or_(share.c.kept, opened)), and_(share.c.public, ~opened))
+    return or_(and_(~share.c.public, or_(share.c.as_editor, opened)), and_(share.c.public, ~opened))
 
 
 # What opened and closed between two instants
@@ -109,7 +109,7 @@ def _closed(thing: FromClause) -> Predicate:
     return and_(thing.c.closes_at > _FIRST, thing.c.closes_at <= _LAST, thing.c.opens_at <= _FIRST)
 
 
-def _turned() -> Any:
+def _opened_and_closed() -> Any:
     """What this changes of each scope."""
     parts = []
     for by, turned in ((1, _opened), (-1, _closed)):
@@ -122,7 +122,7 @@ def _turned() -> Any:
             select(_S.c.group_id, literal(-by, Key)).select_from(
                 shown.join(_S, _S.c.n == shown.c.n)
             ),
-            select(_S.c.group_id, literal(by, Key)).where(~_S.c.kept, turned(_S)),
+            select(_S.c.group_id, literal(by, Key)).where(~_S.c.as_editor, turned(_S)),
         ]
     every = union_all(*parts).subquery("every")
     return select(every.c.scope, func.sum(every.c.n).label("n")).group_by(every.c.scope)
@@ -131,13 +131,13 @@ def _turned() -> Any:
 # Keeping
 
 
-def held(tx: Tx, column: str, key: int) -> Held:
+def contribution(tx: Tx, column: str, key: int) -> Counts:
     """What the versions with this key in a column add to each scope, as they stand."""
-    rows = tx.rows(_held, column, key=key)
+    rows = tx.rows(_contribution, column, key=key)
     return Counter({row["scope"]: row["n"] for row in rows})
 
 
-def _held(column: str | None) -> Any:
+def _contribution(column: str | None) -> Any:
     at = select(_CATALOGUE.c.counted_at).scalar_subquery()
     public = select(literal(PUBLIC, Key).label("scope"), func.count().label("n")).where(
         _V.c.public, _open(_V, at)
@@ -151,19 +151,19 @@ def _held(column: str | None) -> Any:
     return union_all(public, shared)
 
 
-def changed(tx: Tx, before: Held, after: Held) -> None:
+def changed(tx: Tx, before: Counts, after: Counts) -> None:
     """Versions that were counted as `before` are to be counted as `after`."""
     difference = after.copy()
     difference.subtract(before)
     add(tx, difference)
 
 
-def one_more(tx: Tx) -> None:
+def add_version(tx: Tx) -> None:
     """There is a new version; who sees it, `standing` has counted."""
     add(tx, Counter({ALL: 1}))
 
 
-def add(tx: Tx, difference: Held) -> None:
+def add(tx: Tx, difference: Counts) -> None:
     """Add to the counts of scopes."""
     for scope, by in difference.items():
         if by and not tx.change(_more, scope=scope, by=by):
@@ -178,13 +178,17 @@ def _more() -> Any:
     )
 
 
-def roll(tx: Tx) -> None:
+def catch_up(tx: Tx) -> None:
     """Bring the counts to now, where they are of long ago, or of an instant still to come."""
-    counted = kept(tx, ())
-    if later(tx.now, seconds=-STRETCH_S) <= counted.at <= later(tx.now, seconds=STRETCH_S):
+    counted = read(tx, ())
+    if (
+        later(tx.now, seconds=-CATCH_UP_AFTER_S)
+        <= counted.at
+        <= later(tx.now, seconds=CATCH_UP_AFTER_S)
+    ):
         return
-    between, sign = counted.stretch(tx.now)
-    rows = tx.rows(_turned, **between)
+    between, sign = counted.interval(tx.now)
+    rows = tx.rows(_opened_and_closed, **between)
     add(tx, Counter({row["scope"]: sign * row["n"] for row in rows}))
     if sign == 1:
         tx.change(_mark_past, **between)
@@ -194,14 +198,14 @@ def roll(tx: Tx) -> None:
 def _mark_past() -> Any:
     """What has ended need not be walked past by lists any more."""
     ended = and_(_V.c.closes_at > _FIRST, _V.c.closes_at <= _LAST)
-    return update(_V).values(past=True).where(_V.c.public, ~_V.c.past, ended)
+    return update(_V).values(ended_hint=True).where(_V.c.public, ~_V.c.ended_hint, ended)
 
 
 def _set_counted() -> Any:
     return update(_CATALOGUE).values(counted_at=NOW)
 
 
-def count_anew(tx: Tx) -> None:
+def recount(tx: Tx) -> None:
     """Count everything, as the versions and shares stand."""
     tx.change(_set_counted, now=tx.now)
     tx.change(_SCOPES.delete)
@@ -210,7 +214,9 @@ def count_anew(tx: Tx) -> None:
 
 def _count_all() -> Any:
     every = select(literal(ALL, Key), func.count()).select_from(_V)
-    return insert(_SCOPES).from_select(["scope", "n"], union_all(every, *_held(None).selects))
+    return insert(_SCOPES).from_select(
+        ["scope", "n"], union_all(every, *_contribution(None).selects)
+    )
 
 
 # Asking
@@ -221,12 +227,12 @@ def scopes(actor: Actor) -> tuple[int, ...]:
     return (ALL,) if actor.reader is ReaderKind.STAFF else (PUBLIC, *actor.groups)
 
 
-def readable(tx: Tx, actor: Actor) -> int:
+def count_readable(tx: Tx, actor: Actor) -> int:
     """How many versions the actor may read now."""
-    counted = kept(tx, scopes(actor))
+    counted = read(tx, scopes(actor))
     if actor.reader is ReaderKind.STAFF:
         return counted.n[ALL]
-    between, sign = counted.stretch(tx.now)
+    between, sign = counted.interval(tx.now)
     biggest = _biggest(actor, counted.n)
     seen = tx.first(
         _seen,
@@ -244,7 +250,7 @@ def readable(tx: Tx, actor: Actor) -> int:
     return n
 
 
-def _biggest(actor: Actor, n: Held) -> int:
+def _biggest(actor: Actor, n: Counts) -> int:
     """The group whose counter is worth asking: one that sees most of what the reader's groups see,
     and that is much; else 0. (To look for a version among another group's takes longer than to
     count it with them.)"""
@@ -262,7 +268,7 @@ def _seen(reader: ReaderKind, big: bool) -> Any:
     return select(
         public.label("public"),
         (_of_biggest() if big else nothing).label("group"),
-        (_number(besides(big)) if reader is ReaderKind.USER else nothing).label("rest"),
+        (_number(not_public(big)) if reader is ReaderKind.USER else nothing).label("rest"),
     )
 
 
@@ -282,7 +288,9 @@ _BIGGEST = param("biggest", Key)
 
 def _of_biggest() -> ColumnElement[int]:
     opened, closed = (
-        _number(select(_S.c.n).where(~_S.c.kept, turned(_S), unindexed(_S.c.group_id) == _BIGGEST))
+        _number(
+            select(_S.c.n).where(~_S.c.as_editor, turned(_S), unindexed(_S.c.group_id) == _BIGGEST)
+        )
         - _number(select(_V.c.n).where(_V.c.public, turned(_V), _is_there(_of(_V, share))))
         for turned, share in ((_opened, _S.alias()), (_closed, _S.alias()))
     )
@@ -294,7 +302,7 @@ def _of(version: FromClause, share: FromClause) -> Select[Any]:
     return select(share.c.n).where(share.c.group_id == _BIGGEST, share.c.n == version.c.n)
 
 
-def besides(big: bool) -> Select[Any]:
+def not_public(big: bool) -> Select[Any]:
     """What the reader's groups, save the biggest, see and neither everybody nor it does, each
     version once."""
     one, version, share, theirs = _S.alias(), _V.alias(), _S.alias(), _S.alias()
@@ -303,17 +311,17 @@ def besides(big: bool) -> Select[Any]:
         share.c.n == version.c.n, in_list(share.c.group_id, "groups")
     )
     seen = union(
-        select(one.c.n).where(ours, ~one.c.public, one.c.kept),
-        select(one.c.n).where(ours, ~one.c.public, ~one.c.kept, _open(one, NOW)),
+        select(one.c.n).where(ours, ~one.c.public, one.c.as_editor),
+        select(one.c.n).where(ours, ~one.c.public, ~one.c.as_editor, _open(one, NOW)),
         # Of what is public its keepers see also what is over,
         select(one.c.n).where(
-            ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.AT_THE_END
+            ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.END_OF_TIME
         ),
         # and what is still to come: of that there is little anywhere.
         select(version.c.n).where(
             version.c.public,
             version.c.opens_at > NOW,
-            version.c.opens_at <= schema.AT_THE_END,
+            version.c.opens_at <= schema.END_OF_TIME,
             _is_there(scheduled),
         ),
     ).subquery("seen")

@@ -1,6 +1,9 @@
-"""Alembic's way in: the connection comes from `store/migrate.py`, with its lock and transaction."""
+"""Run by Alembic: uses the connection of `store/migrate.py`, with its lock and transaction."""
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
+from goldenrod.store.schema.helpers import metadata
+
+# The metadata gives constraints their names.
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

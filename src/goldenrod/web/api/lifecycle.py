@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 from goldenrod.base import clock, wire
 from goldenrod.base.errors import BadRequest, FieldError
 from goldenrod.base.numbers import whole_number
+from goldenrod.base.text import boolean
 from goldenrod.catalogue.channels import assign, channels, lookup
 from goldenrod.catalogue.channels import resolve as resolving
 from goldenrod.catalogue.versions import diff, revocations, versions
@@ -163,9 +164,10 @@ def resolve_everywhere(request: Request, image: str, channel: str) -> Response:
 
 
 def _boolean(name: str, given: str) -> bool:
-    if given.lower() not in ("true", "false", "1", "0"):
-        raise _wrong(name, "takes true or false.")
-    return given.lower() in ("true", "1")
+    try:
+        return boolean(given)
+    except ValueError as wrong:
+        raise _wrong(name, str(wrong)) from None
 
 
 def _wrong(name: str, detail: str) -> BadRequest:
@@ -218,14 +220,14 @@ def _revoking(
         repeated = request.req.get_header("Idempotency-Key")
         if repeated is None or body.dry_run:
             effect = act(tx, actor, row, body)
-            tx.undone = body.dry_run
+            tx.dry_run = body.dry_run
         else:
             print_ = idempotency.fingerprint(request.req.path, request.raw())
-            kept = idempotency.find(tx, actor, idempotency.checked(repeated), print_)
+            kept = idempotency.find_stored(tx, actor, idempotency.checked(repeated), print_)
             effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
             if not kept:
                 made = Created(row["id"], False, effect._asdict())
-                idempotency.keep(tx, actor, repeated, print_, made)
+                idempotency.store(tx, actor, repeated, print_, made)
         shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)
         return Response(200, written(shown))
 

@@ -31,7 +31,7 @@ def _refusal(
     if changing is not None and body.target == json.loads(changing)["target"]:
         return None
     settings = request.settings
-    return webhooks.refusal_of(
+    return webhooks.target_refusal(
         body.target, private=settings.webhooks_private, ports=settings.webhooks_ports
     )
 

@@ -111,6 +111,9 @@ CODES: dict[str, Code] = {
         409, "The channel stopped at a revoked version; version and revoked say which and why."
     ),
     "webhook_inactive": Code(409, "The webhook is switched off: nothing is sent to it."),
+    "delivery_unreadable": Code(
+        409, "The webhook's creator, or you, may no longer read what the delivery is about."
+    ),
     "webhook_limit_reached": Code(
         409, "The image, or its maker, has as many webhooks as there may be. Remove one first."
     ),

@@ -302,7 +302,7 @@ def _by_latest(reader: ReaderKind) -> Any:
     version, channel = schema.versions.alias(), schema.channels.alias()
     # Whether it could be is asked first: of an image that offers the reader nothing, `latest` goes
     # through all versions to find that out.
-    may = and_(states.offered_by_latest(version, reader), states.has_launchable(version, reader))
+    may = and_(states.eligible_for_latest(version, reader), states.has_launchable(version, reader))
     found = case((may, states.latest(version.c.image_id, reader)), else_=None)
     return (
         select(version.c.n, channel.c.name)

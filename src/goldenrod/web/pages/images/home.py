@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.base.numbers import are_digits
+from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.images import image_search
 from goldenrod.catalogue.versions import versions
@@ -143,7 +144,7 @@ def _look_up(tx: Tx, actor: Actor, text: str) -> list[dict[str, Any]]:
     if not text or len(text) > lookup.MOST_CHARACTERS or len(text.split()) != 1:
         return []
     [answer] = lookup.look_up(tx, actor, [text])["results"]
-    if answer["matches"] or not paging.is_uuid(text):
+    if answer["matches"] or not is_uuid(text):
         return list(answer["matches"])
     try:
         return [_match(versions.VERSIONS.read(tx, actor, text))]

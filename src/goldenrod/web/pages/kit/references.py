@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from goldenrod.base.errors import NotFound, unknown_reference
+from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import version_page, versions
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 
 Thing = dict[str, Any]
@@ -58,7 +58,7 @@ def meant(tx: Tx, actor: Actor, image: Thing, field: str, given: str) -> str | N
     given = given.strip()
     if not given:
         return None
-    if paging.is_uuid(given):
+    if is_uuid(given):
         return given
     found = find_named(tx, actor, image["slug"], given)
     slug, _, name = given.partition("/")

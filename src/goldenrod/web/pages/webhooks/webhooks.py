@@ -1,7 +1,7 @@
-"""Webhooks: who is told what happens to an image, or to all (staff), and what became of telling them.
+"""Pages of webhooks: of an image, of all images (staff), and of one webhook with its deliveries.
 
-The secret that payloads are signed with is shown once, on the answer to making a webhook. A target's
-name is looked up outside any transaction, once it is known that the visitor may ask for it.
+The secret that payloads are signed with is shown once, on the page that answers the creation. The name
+of a target is looked up outside any transaction, and only for a visitor who may create the webhook.
 """
 
 import json
@@ -22,30 +22,30 @@ from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 from goldenrod.web.pages.staff.staff_home import require_staff
 
-LABELS = {"target": "Address", "events": "Told of"}
-KINDS = {
-    "version.published": "a version is published",
-    "version.edited": "a version is edited",
-    "version.deprecated": "a version is deprecated",
-    "version.revoked": "a version is revoked",
-    "version.restored": "a version is restored",
-    "version.ended": "a version ends",
-    "channel.assigned": "a channel offers another version",
-    "machine.added": "a machine is added",
-    "machine.gone": "a machine is gone",
+LABELS = {"target": "URL", "events": "Events"}
+EVENT_LABELS = {
+    "version.published": "version published",
+    "version.edited": "version edited",
+    "version.deprecated": "version deprecated",
+    "version.revoked": "version revoked",
+    "version.restored": "version restored",
+    "version.ended": "version ended",
+    "channel.assigned": "channel assigned",
+    "machine.added": "machine added",
+    "machine.gone": "machine ended",
 }
 
 Hook = dict[str, Any]
 
 
 def show_of_image(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/webhooks: the image's webhooks that the visitor may see; its keepers'."""
+    """GET /images/{slug}/webhooks, for editors: the image's webhooks that the visitor may read."""
     visit.require_user()
     return _list(visit, slug, _new())
 
 
 def show_of_all(visit: Visit) -> Page:
-    """GET /staff/webhooks: every webhook; new ones there are told of all images."""
+    """GET /staff/webhooks: every webhook. One that is created here is notified of all images."""
     return _list(visit, None, _new())
 
 
@@ -76,12 +76,12 @@ def _list(visit: Visit, slug: str | None, form: Form, problem: Problem | None = 
         form=form,
         problem=problem,
         labels=LABELS,
-        kinds=KINDS,
+        event_labels=EVENT_LABELS,
     )
 
 
 def _image(tx: Tx, actor: Actor, slug: str | None) -> Any:
-    """The image that the page is about; None where it is about all. Raises NotFound, Forbidden."""
+    """The image of the page; None for the page of all images. Raises NotFound, Forbidden."""
     if slug is None:
         require_staff(actor)
         return None
@@ -90,12 +90,12 @@ def _image(tx: Tx, actor: Actor, slug: str | None) -> Any:
 
 
 def create_of_image(visit: Visit, slug: str) -> Page:
-    """POST /images/{slug}/webhooks: the page that shows the secret, this once."""
+    """POST /images/{slug}/webhooks: creates one, and shows its secret once."""
     return _create(visit, slug)
 
 
 def create_of_all(visit: Visit) -> Page:
-    """POST /staff/webhooks."""
+    """POST /staff/webhooks: creates one for all images, and shows its secret once."""
     return _create(visit, None)
 
 
@@ -105,9 +105,9 @@ def _create(visit: Visit, slug: str | None) -> Page:
     with visit.read() as (tx, actor):
         image = _image(tx, actor, slug)
     try:
-        asked = {**_asked(visit), "image": image and image["id"]}
-        body = decode.convert(asked, wire.NewWebhook)
-        refusal = _refusal_of(visit, body.target)
+        fields = {**_fields(visit), "image": image and image["id"]}
+        body = decode.convert(fields, wire.NewWebhook)
+        refusal = _refusal(visit, body.target)
         with visit.change() as (tx, actor):
             _image(tx, actor, slug)
             hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
@@ -117,24 +117,24 @@ def _create(visit: Visit, slug: str | None) -> Page:
     return visit.page("webhooks/webhook_created.html", 201, hook=hook, secret=secret)
 
 
-def _refusal_of(visit: Visit, target: Any) -> BadRequest | None:
+def _refusal(visit: Visit, target: Any) -> BadRequest | None:
     settings = visit.settings
-    return webhooks.refusal_of(
+    return webhooks.target_refusal(
         target, private=settings.webhooks_private, ports=settings.webhooks_ports
     )
 
 
-def _asked(visit: Visit) -> dict[str, Any]:
-    target, kinds = visit.form.get("target").strip(), visit.form.all("events")
+def _fields(visit: Visit) -> dict[str, Any]:
+    target, types = visit.form.get("target").strip(), visit.form.all("events")
     if not target:
         raise field_problem("target", "is required")
-    if not kinds:
+    if not types:
         raise field_problem("events", "choose at least one")
-    return {"target": target, "events": kinds}
+    return {"target": target, "events": types}
 
 
 def show_webhook(visit: Visit, key: str) -> Page:
-    """GET /webhooks/{key}: what it is, and its deliveries, newest first."""
+    """GET /webhooks/{key}: a webhook and its deliveries, newest first."""
     visit.require_user()
     return _show(visit, key)
 
@@ -146,10 +146,9 @@ def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | N
         found = listed(
             visit, tx, actor, _deliveries_of(key), webhooks.DELIVERIES, "state", ordering="-id"
         )
-        asked = paging.parse(webhooks.DELIVERIES, {"state": ["waiting"], "page_size": ["1"]})
-        waiting = webhooks.list_deliveries(tx, actor, key, asked).count
+        waiting = _count(tx, actor, key, state=["waiting"])
     hook = json.loads(text)
-    kept = Form.of(target=hook["target"], events=hook["events"], etag=resources.etag(text))
+    stored = Form.of(target=hook["target"], events=hook["events"], etag=resources.etag(text))
     return visit.page(
         "webhooks/webhook.html",
         hook=hook,
@@ -157,11 +156,17 @@ def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | N
         list=found,
         waiting=waiting,
         states=[("", "any"), *((state, state) for state in webhooks.STATES)],
-        form=form or kept,
+        form=form or stored,
         problem=problem,
         labels=LABELS,
-        kinds=KINDS,
+        event_labels=EVENT_LABELS,
     )
+
+
+def _count(tx: Tx, actor: Actor, key: str, **filters: list[str]) -> int | None:
+    """The number of a webhook's deliveries."""
+    query = paging.parse(webhooks.DELIVERIES, {**filters, "page_size": ["1"]})
+    return webhooks.list_deliveries(tx, actor, key, query).count
 
 
 def _deliveries_of(key: str) -> Any:
@@ -177,16 +182,16 @@ def _may_edit(tx: Tx, actor: Actor, key: str) -> bool:
 
 
 def edit_webhook(visit: Visit, key: str) -> Page:
-    """POST /webhooks/{key}: another address, other events."""
+    """POST /webhooks/{key}: changes its URL and events."""
     visit.require_user()
     visit.check_form()
     with visit.read() as (tx, actor):
         webhooks.webhook_for_editing(tx, actor, key)
         before = webhooks.WEBHOOKS.read(tx, actor, key)
     try:
-        patch = decode.convert(_asked(visit), wire.WebhookPatch)
-        moved = patch.target != before["target"]
-        refusal = _refusal_of(visit, patch.target) if moved else None
+        patch = decode.convert(_fields(visit), wire.WebhookPatch)
+        is_new = patch.target != before["target"]
+        refusal = _refusal(visit, patch.target) if is_new else None
         with visit.change() as (tx, actor):
             row = webhooks.webhook_for_editing(tx, actor, key)
             visit.expect(tx, webhooks.WEBHOOKS.get(tx, actor, key))
@@ -197,7 +202,7 @@ def edit_webhook(visit: Visit, key: str) -> Page:
 
 
 def switch_webhook(visit: Visit, key: str) -> Page:
-    """POST /webhooks/{key}/active: on, or off."""
+    """POST /webhooks/{key}/active: switches it on or off."""
     on = visit.form.on("active")
     with visit.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
@@ -205,47 +210,45 @@ def switch_webhook(visit: Visit, key: str) -> Page:
         hook = webhooks.WEBHOOKS.read(tx, actor, key)
     return visit.redirect(
         urls.webhook(hook),
-        done="Switched on: it is told what happens from now on." if on else "Switched off.",
+        done="Switched on. It is notified of events from now on." if on else "Switched off.",
         undo=Undo(urls.webhook(hook, "active"), {} if on else {"active": "on"}),
     )
 
 
 def show_remove(visit: Visit, key: str) -> Page:
-    """GET /webhooks/{key}/remove: what is gone with it."""
+    """GET /webhooks/{key}/remove: asks for confirmation and shows what is deleted."""
     visit.require_user()
     with visit.read() as (tx, actor):
         webhooks.WEBHOOKS.row_for_change(tx, actor, key)
         hook = webhooks.WEBHOOKS.read(tx, actor, key)
-        asked = paging.parse(webhooks.DELIVERIES, {"page_size": ["1"]})
-        count = webhooks.list_deliveries(tx, actor, key, asked).count
+        count = _count(tx, actor, key)
     return visit.page("webhooks/webhook_remove.html", hook=hook, count=count)
 
 
 def remove_webhook(visit: Visit, key: str) -> Page:
-    """POST /webhooks/{key}/remove."""
+    """POST /webhooks/{key}/remove: deletes it."""
     with visit.change() as (tx, actor):
         row = webhooks.WEBHOOKS.row_for_change(tx, actor, key)
         hook: Hook = webhooks.WEBHOOKS.read(tx, actor, key)
         webhooks.remove_webhook(tx, actor, row)
-    return visit.redirect(_list_of(hook), done=f"The webhook to {hook['target']} is removed.")
+    return visit.redirect(_list_of(hook), done=f"Webhook {hook['target']} removed.")
 
 
 def _list_of(hook: Hook) -> str:
-    """The page that lists a webhook, as far as its image may still be seen."""
+    """The page that lists a webhook; the account page where its image is no longer readable."""
     if hook["image"] is None:
         return urls.staff("webhooks")
-    seen = "slug" in hook["image"]
-    return urls.image(hook["image"], "webhooks") if seen else urls.ACCOUNT
+    readable = "slug" in hook["image"]
+    return urls.image(hook["image"], "webhooks") if readable else urls.ACCOUNT
 
 
 def redeliver(visit: Visit, key: str, delivery: str) -> Page:
-    """POST /webhooks/{key}/deliveries/{delivery}/redeliver."""
+    """POST /webhooks/{key}/deliveries/{delivery}/redeliver: sends a delivery again."""
     try:
         with visit.write_unversioned() as (tx, actor):
             webhooks.redeliver(tx, actor, key, delivery)
-            told = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
+            event = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
             hook = webhooks.WEBHOOKS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))
-    what = told["type"] if told else "What you may not see"
-    return visit.redirect(urls.webhook(hook), done=f"{what} is sent again.")
+    return visit.redirect(urls.webhook(hook), done=f"{event['type']} will be sent again.")

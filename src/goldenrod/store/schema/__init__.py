@@ -1,0 +1,97 @@
+"""The database schema: every table, with the constraints that the database itself enforces.
+
+Each area has a module; this package offers the tables of all of them (`schema.versions`). A version
+repeats the columns of its image that decide who may read it, so that reading never joins images;
+`rules/visibility/` updates them in the transaction of each change. The migrations in `migrations/`
+create the same tables; a test compares the two.
+"""
+
+from goldenrod.store.schema.accounts import (
+    group_users,
+    groups,
+    identities,
+    oidc_accounts,
+    security_events,
+    sessions,
+    sign_in_failures,
+    tokens,
+    users,
+)
+from goldenrod.store.schema.channels import (
+    assignments,
+    channel_groups,
+    channel_providers,
+    channels,
+)
+from goldenrod.store.schema.common import audit, catalogue, idempotency, scope_counts
+from goldenrod.store.schema.helpers import END_OF_TIME, FULL_TEXT_TABLES, metadata
+from goldenrod.store.schema.images import (
+    image_maintainers,
+    image_slugs,
+    image_tags,
+    image_words,
+    images,
+    tags,
+)
+from goldenrod.store.schema.versions import (
+    boot_scripts,
+    licenses,
+    machines,
+    provider_slugs,
+    providers,
+    revocation_reach,
+    revocations,
+    shares,
+    version_licenses,
+    version_memberships,
+    version_scripts,
+    version_words,
+    versions,
+)
+from goldenrod.store.schema.webhooks import deliverer, deliveries, events, webhooks
+
+__all__ = [
+    "END_OF_TIME",
+    "FULL_TEXT_TABLES",
+    "assignments",
+    "audit",
+    "boot_scripts",
+    "catalogue",
+    "channel_groups",
+    "channel_providers",
+    "channels",
+    "deliverer",
+    "deliveries",
+    "events",
+    "group_users",
+    "groups",
+    "idempotency",
+    "identities",
+    "image_maintainers",
+    "image_slugs",
+    "image_tags",
+    "image_words",
+    "images",
+    "licenses",
+    "machines",
+    "metadata",
+    "oidc_accounts",
+    "provider_slugs",
+    "providers",
+    "revocation_reach",
+    "revocations",
+    "scope_counts",
+    "security_events",
+    "sessions",
+    "shares",
+    "sign_in_failures",
+    "tags",
+    "tokens",
+    "users",
+    "version_licenses",
+    "version_memberships",
+    "version_scripts",
+    "version_words",
+    "versions",
+    "webhooks",
+]

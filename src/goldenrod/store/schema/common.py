@@ -1,0 +1,59 @@
+"""Tables of the catalogue as a whole: revision, counts, audit, idempotency keys."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, Text
+
+from goldenrod.store.schema.helpers import metadata, to
+from goldenrod.store.sql import Key, Moment
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    # Incremented by every transaction that changes what a reader could see. The lock on this row
+    # makes PostgreSQL's writers wait for one another, as SQLite's do.
+    Column("revision", Key, nullable=False),
+    # The instant for which the counts in scope_counts are right.
+    Column("counted_at", Moment, nullable=False),
+    CheckConstraint("one = 1", name="one_row"),
+)
+
+# The numbers of readable versions (`n`) at catalogue.counted_at: one for staff, one for everybody, and
+# one for each group of those that not everybody can read (`rules/visibility/stored_counts.py`).
+scope_counts = Table(
+    "scope_counts",
+    metadata,
+    Column("scope", Key, primary_key=True, autoincrement=False),
+    Column("n", Key, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Key, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    # null: the console or a source, see `via`
+    Column("user_id", Key, to("users.id"), index=True),
+    Column("via", String(16), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("subject_id", Key, nullable=False),
+    # JSON {"field": {"before": …, "after": …}} with ids of other resources. Their names are added
+    # when the entry is read, as far as the reader may see them.
+    Column("changes", Text, nullable=False),
+    Index("ix_audit_subject", "subject", "subject_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+# What each POST with an Idempotency-Key created, for 24 hours. Only the key of the resource is stored:
+# a repeated answer is built again, as far as its reader may then see it.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("user_id", Key, to("users.id"), primary_key=True),
+    Column("key", String(256), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("created_key", String(64), nullable=False),
+    Column("extra", Text, nullable=False),
+)
