@@ -321,7 +321,7 @@ def test_limits_are_those_of_the_code() -> None:
             security_log.MOST_ALIKE,
             security_log.MOST_OF_KIND,
         ],
-        "security events are stored for": [security_log.KEPT_DAYS],
+        "security events are stored for": [security_log.DAYS_STORED],
         "a body": [request_body.MOST_BODY // 2**20, decode.MOST_DEPTH],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
