@@ -151,7 +151,7 @@ def test_pages_and_their_templates_have_the_same_folders() -> None:
 def stem(name: str) -> str:
     """A module's name without the endings of grammar: `revoking` and `revocations` both `revok`."""
     name = name.replace("ocation", "oking")
-    return re.sub(r"(?:ments?|ings?|ions?|ies|ed|es|er|s|e|y)(?=_|$)", "", name)
+    return re.sub(r"(?:ments?|ings?|ions?|ies|ed|es|er|(?<!s)s|e|y)(?=_|$)", "", name)
 
 
 def differ_by_grammar(names: set[str]) -> set[tuple[str, str]]:
@@ -167,6 +167,7 @@ def differ_by_grammar(names: set[str]) -> set[tuple[str, str]]:
         ("attaching", "attachments"),
         ("revocations", "revoking"),
         ("snippet", "snippets"),
+        ("access", "accesses"),
         ("edit_version", "edit_versions"),
     ],
 )
