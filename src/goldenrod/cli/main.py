@@ -35,11 +35,11 @@ COMMANDS = {
     "token list": ("List tokens, without their secrets.", "accounts.tokens:list_tokens"),
     "token revoke": ("Revoke a token: it stops at once, for good.", "accounts.tokens:revoke_token"),
     "import aws": (
-        "Take in Amazon's machine images from a file.",
+        "Import Amazon's machine images from a file.",
         "transfer.export_import:import_aws",
     ),
     "import catalogue": (
-        "Take in a catalogue that was exported.",
+        "Import a catalogue that was exported.",
         "transfer.export_import:import_catalogue",
     ),
     "export": ("Write the whole catalogue as lines of JSON.", "transfer.export_import:export"),
@@ -116,7 +116,7 @@ GROUPS = {
     "user": "Add, list and disable users (on the database).",
     "group": "Add groups, and who is in them (on the database).",
     "token": "Make, list and revoke tokens (on the database).",
-    "import": "Take in machine images or a whole catalogue (on the database).",
+    "import": "Import machine images or a whole catalogue (on the database).",
     "webhooks": "Deliver to webhooks and see what was delivered (on the database).",
     "image": "Read and change images (asks the server at GOLDENROD_URL).",
     "version": "Read and change image versions (asks the server at GOLDENROD_URL).",
