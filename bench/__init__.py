@@ -1,1 +1,1 @@
-"""How fast it answers, beside what the machine can do at all. `python -m bench`, see `__main__.py`."""
+"""Benchmarks: how fast Goldenrod answers, compared with the limits of the machine."""

@@ -1,4 +1,4 @@
-"""`make bench`: how fast it answers, beside what the machine can do at all, in one run.
+"""`make bench`: measures how fast Goldenrod answers, compared with the limits of the machine.
 
     python -m bench                                       20,000 versions, on both databases
     python -m bench --only 'one version' --seconds 2      one row
@@ -16,11 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench import importing, kept, machine, measure, servers, starting
+from bench import catalogues, importing, machine, measure, servers, starting
 from bench.cases import IMPORT, STARTING, Case, chosen, wanted
+from bench.catalogues import FilledCatalogue, say
 from bench.drive import driver
 from bench.goals import checklist
-from bench.kept import say
 from bench.measure import COLD, WARM, Measured, Rounds, Stand
 from bench.plan import Plan
 from bench.tables import others, tables
@@ -30,7 +30,7 @@ DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
-    """What the command line asks for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Goldenrod.")
     parser.add_argument("--versions", default="20000", help="how many, or several: 20000,2000000")
     parser.add_argument("--databases", default=",".join(DATABASES), help="sqlite,postgresql")
@@ -55,7 +55,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, found: dict[str, Any]) -> None:
-    """Measure what is asked for; what is found goes into `found` as it comes, for JSON."""
+    """Measure the chosen rows. Figures are added to `found`, as JSON, as soon as they are known."""
     rounds = Rounds(options.seconds, options.rounds, options.caches, not options.no_writes)
     found |= {
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -70,7 +70,9 @@ def run(options: argparse.Namespace, found: dict[str, Any]) -> None:
         constant = stack.enter_context(servers.constant())
         for name in options.databases:
             with ExitStack() as inner:
-                cluster = inner.enter_context(kept.cluster()) if name == "postgresql" else None
+                cluster = (
+                    inner.enter_context(catalogues.cluster()) if name == "postgresql" else None
+                )
                 _database(inner, name, cluster, constant, options, rounds, found)
 
 
@@ -83,13 +85,13 @@ def _database(
     rounds: Rounds,
     found: dict[str, Any],
 ) -> None:
-    """All rows of one database."""
+    """Measure all rows of one database."""
     shown, cases = DATABASES[name], chosen(options.only)
     if cluster:
         found["machine"]["postgresql"] = machine.version_of(cluster)
 
-    def filled(plan: Plan) -> kept.Kept:
-        return kept.postgresql(plan, cluster) if cluster else kept.sqlite(plan)
+    def filled(plan: Plan) -> FilledCatalogue:
+        return catalogues.postgresql(plan, cluster) if cluster else catalogues.sqlite(plan)
 
     if wanted(IMPORT, options.only):
         say(f"{shown}: {IMPORT}")
@@ -115,7 +117,7 @@ def _cases(
     rounds: Rounds,
     rows: list[dict[str, Any]],
 ) -> None:
-    """The rows of requests: of each, the rounds of all catalogues in turn."""
+    """Measure the rows of requests: for each, a round of every catalogue in turn."""
     left = sum(
         measure.lasts(case, rounds) for case in cases for stand in stands if _is_for(case, stand)
     )
@@ -132,13 +134,13 @@ def _cases(
 
 
 def _is_for(case: Case, stand: Stand) -> bool:
-    return case.seed == stand.kept.plan.seed
+    return case.seed == stand.catalogue.plan.seed
 
 
 def main(given: list[str] | None = None) -> None:
-    """Measure, print, and keep the figures, also of a run that was broken off."""
+    """Measure, print the figures and store them, even if the run is interrupted."""
     options = arguments(given)
-    path = options.out or kept.OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
+    path = options.out or catalogues.OUT / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
     began = time.monotonic()
     say(f"driven by {driver(options.seconds)}")
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What requests name of a filled catalogue: ids, slugs and words that are the same for a plan."""
+"""Ids, slugs and words of a filled catalogue for requests. They depend on the plan only."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from goldenrod.base.text import slug
 
 
 def of(catalogue: Catalogue) -> dict[str, Any]:
-    """All of it, as JSON, with the secrets of the cast."""
+    """All of them as JSON, with the secrets of the cast."""
     filled = catalogue.plan
     few = filled.seed == "few"
     image = 1 if few else 11
@@ -17,7 +17,7 @@ def of(catalogue: Catalogue) -> dict[str, Any]:
     keys = filled.keys(image) if few else range(1, filled.total, step)
     seen = [v for v in map(filled.version, keys) if v.public and v.is_current(plan.ENDED)]
     ended, *others = (version_id(v.n, filled) for v in seen if v.n != stable.n)
-    # Not public, and shared with the reader's first group.
+    # A private image, shared with the reader's first group.
     hidden = 0 if few else 4
     return {
         "secrets": catalogue.cast.secrets,

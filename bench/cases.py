@@ -1,4 +1,4 @@
-"""What is measured, row by row: each case says what it asks of a filled catalogue."""
+"""The rows of the benchmark: the requests that are measured on a filled catalogue."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,24 +7,25 @@ from urllib.parse import quote
 import httpx
 
 from bench import cast
+from bench.catalogues import FilledCatalogue
 from bench.drive import Ask
-from bench.kept import Kept
 from bench.plan import Seed
 
 DEEP = 1000
-"""The page that is reached by following `next`; of a shorter list, the last whole page."""
+"""How many pages `next` is followed; in a shorter list, up to the last full page."""
 PATCHED = 100
-"""How many versions are changed in turn."""
+"""The number of versions that are changed in turn."""
 
-Prepare = Callable[[Kept, str], Ask]
-"""The request for a catalogue that is served at an address."""
+Prepare = Callable[[FilledCatalogue, str], Ask]
+"""Makes the request, for a catalogue and the address of its server."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A row: its name, what it asks, on which seed. `alone` cases are timed one request at a time
-    also with the answer cache, and while others write; at a `texts` case only texts are written,
-    for its answer to stay."""
+    """A row: its name, its request, and the seed of the catalogue.
+
+    `alone`: also time single requests with the answer cache and during writes. `texts`: these writes
+    change only texts, so that the answer stays the same."""
 
     name: str
     prepare: Prepare
@@ -33,29 +34,29 @@ class Case:
     texts: bool = False
     writes: bool = True
     beside: Prepare | None = None
-    """Another request, timed in the same rounds."""
+    """Another request that is timed in the same rounds."""
 
 
 def _get(address: str, reader: str | None = None) -> Prepare:
-    """GET of an address with what the catalogue knows filled in."""
+    """A GET of an address with placeholders, which come from the catalogue's `about`."""
 
-    def prepare(kept: Kept, base: str) -> Ask:
+    def prepare(catalogue: FilledCatalogue, base: str) -> Ask:
         filled = address.format_map(
-            {k: quote(v) if isinstance(v, str) else v for k, v in kept.about.items()}
+            {k: quote(v) if isinstance(v, str) else v for k, v in catalogue.about.items()}
         )
-        headers = {"Authorization": f"Token {kept.secret(reader)}"} if reader else {}
+        headers = {"Authorization": f"Token {catalogue.secret(reader)}"} if reader else {}
         return Ask((filled,), headers=headers)
 
     return prepare
 
 
-def _many(kept: Kept, base: str) -> Ask:
-    keys = kept.about["versions"]
+def _many(catalogue: FilledCatalogue, base: str) -> Ask:
+    keys = catalogue.about["versions"]
     return Ask(tuple(f"/image_versions/{key}" for key in keys), note=f"{len(keys):,} of them")
 
 
-def _deep(kept: Kept, base: str) -> Ask:
-    """The page at the end of a thousand links, the first page being the first."""
+def _deep(catalogue: FilledCatalogue, base: str) -> Ask:
+    """Follow `next` up to page 1,000."""
     address = "/image_versions"
     following: str | None = address
     page = 0
@@ -65,22 +66,22 @@ def _deep(kept: Kept, base: str) -> Ask:
             following = client.get(address).raise_for_status().json()["next"]
             page += 1
     if following is None:
-        address, page = before, page - 1  # the last page may not be whole
+        address, page = before, page - 1  # the last page may not be full
     return Ask((address,), note=f"page {page:,}")
 
 
-def _unchanged(kept: Kept, base: str) -> Ask:
+def _unchanged(catalogue: FilledCatalogue, base: str) -> Ask:
     tag = httpx.get(f"{base}/image_versions").raise_for_status().headers["ETag"]
     return Ask(("/image_versions",), headers={"If-None-Match": tag}, status=304)
 
 
-def _patch(kept: Kept, base: str) -> Ask:
-    chosen = kept.about["versions"][:PATCHED]
+def _patch(catalogue: FilledCatalogue, base: str) -> Ask:
+    chosen = catalogue.about["versions"][:PATCHED]
     return Ask(
         tuple(f"/image_versions/{key}" for key in chosen),
         method="PATCH",
         headers={
-            "Authorization": f"Token {kept.secret(cast.WRITER)}",
+            "Authorization": f"Token {catalogue.secret(cast.WRITER)}",
             "Content-Type": "application/json",
         },
         body='{"change_log": "Security updates, the %d. time."}',
@@ -116,18 +117,18 @@ CASES = (
     Case(FEW_COUNT, _get("/image_versions?page_size=1", cast.GUEST), seed="few", alone=True),
 )
 IMPORT, STARTING = "import", "start-up"
-"""Rows that are no requests (`importing.py`, `starting.py`)."""
+"""Rows that are not requests (`importing.py`, `starting.py`)."""
 LINEAR = ("search, a frequent word", "list of a provider", "list by allow_imaging")
-"""Lists whose exact count reads everything that they match."""
+"""Lists whose exact count reads every match."""
 GROWTH = (ONE, PAGE, UNCHANGED)
-"""Reads that take no longer in a hundred times as large a catalogue."""
+"""Requests whose time must not depend on the size of the catalogue."""
 
 
 def wanted(name: str, words: list[str]) -> bool:
-    """Whether a row is asked for: its name holds one of the words, or there are none."""
+    """Whether a row is chosen: its name contains one of the words, or there are no words."""
     return not words or any(word in name for word in words)
 
 
 def chosen(words: list[str]) -> list[Case]:
-    """The cases that are asked for."""
+    """The chosen cases."""
     return [case for case in CASES if wanted(case.name, words)]

@@ -1,4 +1,4 @@
-"""Who and what stands in a measured catalogue beside images: few rows, made by the catalogue itself."""
+"""Users, groups, providers and other small tables of a measured catalogue, created by Goldenrod."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ READER, GUEST, WRITER = "reader", "guest", "writer"
 
 @dataclass(frozen=True)
 class Cast:
-    """Their keys, and the secrets of the tokens that requests are made with."""
+    """Their keys, and the secrets of the tokens for requests."""
 
     owners: tuple[int, ...]
     reader: int
@@ -31,7 +31,7 @@ class Cast:
 
 
 def build(db: Database, count: int) -> Cast:
-    """Make them in an empty catalogue, with so many owners of images."""
+    """Create them in an empty catalogue, with `count` owners of images."""
     with db.write() as tx:
         owners = tuple(_user(tx, f"owner-{number}") for number in range(count))
         reader, guest = _user(tx, READER), _user(tx, GUEST)

@@ -1,4 +1,4 @@
-"""The yardstick: the same server and framework, with as many threads, answering a constant body.
+"""The baseline: the same server, framework and number of threads, with a constant answer.
 
 `/612` answers 612 bytes, `/unchanged` 304 without a body.
 """

@@ -18,20 +18,20 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 CONNECTIONS = 8
-"""How many requests are under way at once where the server is to be kept busy."""
+"""The number of concurrent requests that keep the server busy."""
 WRK_THREADS = 1
 TIMEOUT_S = 120
 STOOD_STILL = 1.5
-"""A round that took so many times its seconds says nothing: other work had the whole machine."""
+"""A round that takes this many times its seconds is invalid: other work had the whole machine."""
 MOST_TRIES = 20
 SLOW_ANSWERS = 3
-"""How many answers are timed, one after the other, where one takes longer than a round may."""
+"""The number of answers that are timed where one takes longer than a round."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked over and over: one request, or each of `paths` in turn. `%d` in the body counts
-    the requests, so that each changes something; `note` says more of what it is."""
+    """A request that is repeated, to each of `paths` in turn. A counter replaces `%d` in the body, so
+    that each request changes something; `note` is a remark for the table."""
 
     paths: tuple[str, ...]
     method: str = "GET"
@@ -42,7 +42,7 @@ class Ask:
 
 
 class Figures(NamedTuple):
-    """Requests a second; 50th and 99th percentile of the time of one, in milliseconds."""
+    """Requests per second, and the 50th and 99th percentile of their times in milliseconds."""
 
     per_second: float
     p50: float
@@ -50,7 +50,7 @@ class Figures(NamedTuple):
 
 
 def driver(seconds: float) -> str:
-    """What drives rounds of this length, in words."""
+    """The program that sends the requests in rounds of this length."""
     if _is_wrk(seconds):
         return "wrk"
     return "a client in Python, slower than the server (install wrk, take whole seconds)"
@@ -61,9 +61,9 @@ def _is_wrk(seconds: float) -> bool:
 
 
 def drive(base: str, ask: Ask, seconds: float, connections: int = CONNECTIONS) -> Figures:
-    """Ask for that long, and again where the machine stood still meanwhile.
+    """Send requests for `seconds`, and repeat the round where other work stopped the machine.
 
-    Raises RuntimeError where an answer is an error.
+    Raises RuntimeError for an answer that is an error.
     """
     once = _wrk if _is_wrk(seconds) else _python
     for _ in range(MOST_TRIES):
@@ -71,11 +71,11 @@ def drive(base: str, ask: Ask, seconds: float, connections: int = CONNECTIONS) -
         figures = once(base, ask, seconds, connections)
         if time.monotonic() - began < STOOD_STILL * max(1.0, seconds) and figures.per_second:
             return figures
-    raise RuntimeError("this machine stands still too often for anything to be measured on it")
+    raise RuntimeError("this machine is too busy to measure anything")
 
 
 def one_by_one(base: str, ask: Ask, times: int = SLOW_ANSWERS) -> Figures:
-    """The figures of a few answers, one after the other: of a request that takes long."""
+    """The figures of a slow request, from a few answers one after the other."""
     taken = _Client(base, ask).timed(times)
     return _figures(taken, sum(taken))
 
@@ -90,7 +90,7 @@ end
 
 
 def _script(ask: Ask) -> str:
-    """The Lua that wrk runs. A request that never changes, wrk writes once by itself."""
+    """The Lua script for wrk. For a constant request, wrk needs no code."""
     if len(ask.paths) == 1 and ask.body is None:
         return _DONE
     paths = ", ".join(map(json.dumps, ask.paths))
@@ -101,7 +101,7 @@ def _script(ask: Ask) -> str:
             f"wrk.format({json.dumps(ask.method)}, path) end end\n"
             f"request = function() n = n % #ready + 1 return ready[n] end\n{_DONE}"
         )
-    # What begins the body differs between runs, so that the first request changes something too.
+    # The time makes bodies differ between runs, so that the first request changes something too.
     body = json.dumps(ask.body.replace("%d", f"%d in {time.time_ns()}"))
     return (
         f"local paths, n = {{{paths}}}, 0\n"
@@ -114,7 +114,7 @@ def _wrk(base: str, ask: Ask, seconds: float, connections: int) -> Figures:
     sent = [part for name, value in ask.headers.items() for part in ("-H", f"{name}: {value}")]
     command = ["wrk", f"-t{WRK_THREADS}", f"-c{connections}", f"-d{round(seconds)}s"]
     command.append(f"--timeout={TIMEOUT_S}s")
-    # A file, not stdin: wrk reads it again for each of its threads.
+    # A file, because wrk reads it once for each of its threads.
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_script(ask))
         script.flush()
@@ -127,14 +127,14 @@ def _wrk(base: str, ask: Ask, seconds: float, connections: int) -> Figures:
 
 
 class _Client:
-    """One connection that asks."""
+    """One connection that sends requests."""
 
     def __init__(self, base: str, ask: Ask) -> None:
         self._place = urlsplit(base)
         self._ask = ask
 
     def timed(self, times: int, until: float | None = None) -> list[float]:
-        """The seconds that each answer took: so many, or all that come before `until`."""
+        """The seconds that each answer took: of `times` answers, or of all until `until`."""
         ask = self._ask
         connection = http.client.HTTPConnection(self._place.hostname or "", self._place.port)
         taken: list[float] = []

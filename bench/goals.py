@@ -1,4 +1,4 @@
-"""What the figures must show, and whether they do: each a ratio or a time of one run."""
+"""Goals: ratios and times that a run must reach."""
 
 from collections.abc import Callable
 from statistics import median
@@ -12,7 +12,7 @@ DATABASES = ("SQLite", "PostgreSQL")
 
 
 class Found:
-    """One database's part of a run: rows by case and size, imports, starts."""
+    """The part of a run on one database: rows by case and size, imports, starts."""
 
     def __init__(self, run: dict[str, Any], database: str) -> None:
         mine = {
@@ -25,7 +25,7 @@ class Found:
         self.starts = mine["starts"]
 
     def of(self, case: str) -> list[dict[str, Any]]:
-        """A case's rows, the smallest catalogue's first."""
+        """The rows of a case, ordered by the size of the catalogue."""
         return [self.rows[case, size] for size in self.sizes if (case, size) in self.rows]
 
 
@@ -33,7 +33,7 @@ Figure = Callable[[Found], float | None]
 
 
 class Goal(NamedTuple):
-    """A figure and what it must be on each database: at least (≥) or at most (≤)."""
+    """A figure and its target on each database: at least (≥) or at most (≤)."""
 
     words: str
     figure: Figure
@@ -50,7 +50,7 @@ def _on(sqlite: float, postgresql: float) -> dict[str, float]:
 
 
 def _constant(case: str, mode: str) -> Figure:
-    """The worst of all sizes."""
+    """The worst ratio to the constant answer, over all sizes."""
 
     def figure(found: Found) -> float | None:
         ratios = [to_constant(row, mode) for row in found.of(case)]
@@ -68,7 +68,7 @@ def _raw(case: str) -> Figure:
 
 
 def growth(found: Found, case: str, mode: str) -> float | None:
-    """The time of a request alone in the largest catalogue ÷ that in the smallest, by round."""
+    """The time of a single request in the largest catalogue ÷ that in the smallest."""
     cells = [row["cells"].get(mode) for row in found.of(case)]
     if len(cells) < 2 or not cells[0] or not cells[-1]:
         return None
@@ -88,7 +88,7 @@ def _deep(found: Found) -> float | None:
 
 
 def _alone(case: str, mode: str, which: str) -> Figure:
-    """A percentile in the largest catalogue, of requests made one at a time."""
+    """A percentile of single requests in the largest catalogue."""
 
     def figure(found: Found) -> float | None:
         rows = found.of(case)
@@ -133,7 +133,7 @@ GOALS = (
 
 
 def checklist(run: dict[str, Any]) -> str:
-    """The goals that the run has figures for, with target, figure, and whether it is met."""
+    """The goals for which the run has figures: target, figure, and whether it was met."""
     lines = []
     parts = {database: Found(run, database) for database in DATABASES}
     for goal in GOALS:
@@ -144,4 +144,4 @@ def checklist(run: dict[str, Any]) -> str:
                 aim, shown = f"{goal.sign} {target:,g}{goal.unit}", f"{number(figure)}{goal.unit}"
                 lines.append((goal.words, database, aim, shown, verdict))
     head = ("what", "database", "target", "measured", "")
-    return f"### What it must show\n\n{table(head, lines)}" if lines else ""
+    return f"### Goals\n\n{table(head, lines)}" if lines else ""

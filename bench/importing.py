@@ -1,5 +1,5 @@
-"""How fast machines are taken in from Amazon's lines, into an empty catalogue: its own process, so
-that its memory is its own.
+"""Measures importing Amazon's machine images into an empty catalogue, in a process of its own, so that
+its memory can be measured.
 
     python -m bench.importing sqlite:////tmp/empty.db [FILE]     prints JSON
 """
@@ -24,8 +24,8 @@ from goldenrod.store.migrate import migrate
 from tests.support.processes.postgres import Cluster
 
 
-def taken_in(url: str, file: str | None) -> dict[str, Any]:
-    """Take all lines of a file (without one: the demonstration's) into an empty database."""
+def import_file(url: str, file: str | None) -> dict[str, Any]:
+    """Import all lines of a file, by default the demonstration's, into an empty database."""
     db = Database(url, pool=1)
     try:
         migrate(db)
@@ -46,7 +46,7 @@ def taken_in(url: str, file: str | None) -> dict[str, Any]:
 def measured(
     database: str, file: Path | None, rounds: int, cluster: Cluster | None
 ) -> dict[str, Any]:
-    """The same, so many times: lists of machines a second, of seconds and of memory (MB)."""
+    """Repeat the import `rounds` times: lists of machines per second and of memory (MB)."""
     found: dict[str, Any] = {"database": database, "machines": 0, "per_second": [], "memory": []}
     for number in range(rounds):
         with _empty(number, cluster) as url:
@@ -65,7 +65,7 @@ def measured(
 
 @contextmanager
 def _empty(number: int, cluster: Cluster | None) -> Iterator[str]:
-    """The address of an empty database that is gone afterwards."""
+    """The URL of an empty database, which is deleted afterwards."""
     if cluster is None:
         with tempfile.TemporaryDirectory(prefix="goldenrod-bench-") as directory:
             yield f"sqlite:///{directory}/import.db"
@@ -79,4 +79,4 @@ def _empty(number: int, cluster: Cluster | None) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(taken_in(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)))
+    print(json.dumps(import_file(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)))

@@ -1,7 +1,7 @@
-"""Filling an empty catalogue in bulk: millions of rows in minutes, then what is kept with changes.
+"""Fills an empty catalogue in bulk: millions of rows in minutes, then the denormalised data.
 
-Secondary indexes are dropped while rows come in and made again afterwards, references are not
-checked, and nothing waits for the disk: what is interrupted is thrown away and begun anew.
+Secondary indexes are dropped first and created again afterwards. References are not checked and nothing
+waits for the disk, so an interrupted catalogue is deleted and filled again.
 """
 
 import sqlite3
@@ -25,14 +25,14 @@ _SERVING = ("foreign_keys = ON", "synchronous = FULL", "journal_mode = WAL")
 
 
 def fill(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
-    """Write all rows; `db` was opened with a pool of one connection."""
+    """Write all rows. `db` must have a pool of one connection."""
     load = _fill_sqlite if db.dialect == "sqlite" else _fill_postgresql
     load(db, tables, tell)
 
 
 def settle(db: Database) -> None:
-    """Have the catalogue set what it keeps beside versions for speed, where it can set all of it at
-    once; what `rows.py` wrote is enough for a catalogue that cannot."""
+    """Let Goldenrod compute its denormalised data, where its release can do so for all versions. For
+    other releases, the columns that `rows.py` wrote are enough."""
     of_all = getattr(denormalised, "of_all", None)
     if of_all is not None:
         with db.write() as tx:
@@ -40,8 +40,8 @@ def settle(db: Database) -> None:
 
 
 def _given(table: Table, columns: list[str]) -> tuple[list[str], Values]:
-    """All columns that a row gets, and the values of those that `rows.py` does not know: a column
-    that must have one gets nothing's, until `settle` sets it."""
+    """All columns of a row, and the values of those that `rows.py` does not have. A column that must
+    not be null gets an empty value until `settle` sets it."""
     known = {column.name for column in table.c}
     missing = [
         column
@@ -68,7 +68,7 @@ def _batches(values: Iterator[Values]) -> Iterator[list[Values]]:
 
 
 def _sequences(db: Database) -> None:
-    """Let new ids begin after the ones that were written."""
+    """Let new ids begin after those that were written."""
     with db.write() as tx:
         for table in schema.metadata.sorted_tables:
             if table.autoincrement_column is not None and not table.info.get("postgresql_only"):
@@ -91,7 +91,7 @@ def _fill_sqlite(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
             tell(rows.table)
             _insert_sqlite(connection, rows)
         connection.execute("COMMIT")
-    tell("what is kept with changes")
+    tell("denormalised data")
     settle(db)
     _sequences(db)
     with db.connection() as connection:
@@ -113,7 +113,7 @@ def _insert_sqlite(connection: sqlite3.Connection, rows: Rows) -> None:
     columns, more = _given(table, rows.columns.split())
     values = rows.values
     if table.info.get("postgresql_only"):
-        # A full-text table: its row id is the key.
+        # In a full-text table, the row id is the key.
         columns[0] = "rowid"
         values = ((key, " ".join(tokens)) for key, tokens in values)
     text = (
@@ -132,13 +132,13 @@ SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND NOT E
 
 def _fill_postgresql(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
     with db.connection() as connection:
-        # No checks of references, which are triggers.
+        # References are not checked: their checks are triggers.
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '1GB'")
         indexes = connection.execute(_INDEXES).fetchall()
         for name, _ in indexes:
             connection.execute(f'DROP INDEX "{name}"')
-        # What goes into a table that the same transaction emptied needs no log.
+        # Rows in a table that the same transaction truncated need no write-ahead log.
         connection.execute("BEGIN")
         given = list(tables)
         connection.execute(f"TRUNCATE {', '.join(rows.table for rows in given)} CASCADE")
@@ -146,7 +146,7 @@ def _fill_postgresql(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
             tell(rows.table)
             _copy(connection, rows)
         connection.execute("COMMIT")
-    tell("what is kept with changes")
+    tell("denormalised data")
     settle(db)
     _sequences(db)
     with db.connection() as connection:
@@ -160,7 +160,7 @@ def _fill_postgresql(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
 
 
 def _copy(connection: Any, rows: Rows) -> None:
-    """COPY text: a tab between values, `\\N` for null; no text here holds a tab or backslash."""
+    """COPY text: tabs between values, `\\N` for null. No text here has a tab or backslash."""
     table = schema.metadata.tables[rows.table]
     columns, more = _given(table, rows.columns.split())
     values = rows.values

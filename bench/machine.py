@@ -1,4 +1,4 @@
-"""What the figures were measured on and with, in words."""
+"""Describes the machine and the software of a run."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from tests.support.processes.postgres import Cluster
 
 
 def described(seconds: float) -> dict[str, str]:
-    """The machine, the versions of what is measured, and how it is driven in such rounds."""
+    """The machine, the versions of the software, and the program that sends the requests."""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
@@ -30,7 +30,7 @@ def described(seconds: float) -> dict[str, str]:
 
 
 def version_of(cluster: Cluster) -> str:
-    """PostgreSQL's version."""
+    """The version of PostgreSQL."""
     with psycopg.connect(cluster.url("postgres")) as connection:
         number = connection.info.server_version
     return f"{number // 10000}.{number % 10000}"

@@ -1,8 +1,8 @@
-"""The rounds: each figure beside its yardsticks, in turn, as often as it takes for a median.
+"""Rounds of measurements. Each round measures a case and its baselines, so that a median can be taken.
 
-For one case a round asks, of each catalogue: the server without its answer cache and the one with it,
-kept busy, and one request at a time; the constant body of the same size; the raw driver; then both
-servers again while another process writes. So whatever slows this machine slows all of them.
+For each catalogue, a round measures the server without and with its answer cache, busy and with single
+requests, the constant answer of the same size, and the raw driver; then both servers again while
+another process writes. So whatever slows the machine down slows all of them.
 """
 
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ from typing import Any
 
 from bench import statements
 from bench.cases import Case
+from bench.catalogues import FilledCatalogue
 from bench.drive import CONNECTIONS, Ask, Figures, drive, one_by_one
-from bench.kept import Kept
 from bench.servers import Server, serving
 from bench.statements import Raw, Run
 from bench.writer import Writer
 
 COLD, WARM = "cold", "warm"
-"""Without the answer cache, and with it."""
+"""Without and with the answer cache."""
 WRITING = " + writes"
 RAW_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """How much is measured."""
+    """The extent of a run."""
 
     seconds: float = 1.0
     rounds: int = 3
@@ -36,10 +36,10 @@ class Rounds:
 
 @dataclass
 class Stand:
-    """A filled catalogue with the servers over it, the raw driver, and who writes."""
+    """A filled catalogue with its servers, the raw driver and the writers."""
 
     database: str
-    kept: Kept
+    catalogue: FilledCatalogue
     servers: dict[str, Server]
     raw: Raw
     writers: dict[str, Writer]
@@ -47,7 +47,7 @@ class Stand:
 
 @dataclass
 class Cell:
-    """One case's figures in one mode, one of each for a round."""
+    """The figures of a case in one mode, one per round."""
 
     per_second: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
@@ -57,12 +57,12 @@ class Cell:
     written: list[float] = field(default_factory=list)
     memory: float | None = None
     slow: bool = False
-    """It takes too long for a round: a few answers were timed, one after the other."""
+    """Too slow for a round: a few answers were timed one after the other."""
 
 
 @dataclass
 class Record:
-    """A row: what one case came to on one catalogue. Times are in milliseconds."""
+    """A row: the figures of a case on one catalogue. Times are in milliseconds."""
 
     database: str
     versions: int
@@ -82,44 +82,45 @@ class Record:
 
 
 @contextmanager
-def stand(database: str, kept: Kept, caches: tuple[str, ...]) -> Iterator[Stand]:
-    """Serve a catalogue with each setting of the cache."""
+def stand(database: str, catalogue: FilledCatalogue, caches: tuple[str, ...]) -> Iterator[Stand]:
+    """Serve a catalogue without and with the cache."""
     with ExitStack() as stack:
         servers = {
-            cache: stack.enter_context(serving(kept.url, cache=cache == WARM)) for cache in caches
+            cache: stack.enter_context(serving(catalogue.url, cache=cache == WARM))
+            for cache in caches
         }
-        raw = Raw(kept.url)
+        raw = Raw(catalogue.url)
         stack.callback(raw.close)
-        # What is measured on one server is written through the other, where there are two.
+        # Writes go to the server that is not measured, if there are two.
         other = {cache: servers[caches[at - 1]] for at, cache in enumerate(caches)}
-        writers = {cache: Writer(server.base, kept) for cache, server in other.items()}
+        writers = {cache: Writer(server.base, catalogue) for cache, server in other.items()}
         for writer in writers.values():
             stack.callback(writer.close)
-        yield Stand(database, kept, servers, raw, writers)
+        yield Stand(database, catalogue, servers, raw, writers)
 
 
 class Measured:
-    """One case on one stand: made ready once, then measured round by round."""
+    """One case on one stand: prepared once, then measured in rounds."""
 
     def __init__(self, case: Case, stand: Stand, constant: Server, rounds: Rounds) -> None:
         self._case, self._stand, self._constant, self._rounds = case, stand, constant, rounds
         base = next(iter(stand.servers.values())).base
-        self._ask = case.prepare(stand.kept, base)
-        self._beside = case.beside and case.beside(stand.kept, base)
-        runs, body = statements.record(stand.kept.url, self._ask)
-        kept_runs, _ = statements.record(stand.kept.url, self._ask, cache=True)
-        # Of a change the raw driver makes the least that any is: it cannot make one twice.
+        self._ask = case.prepare(stand.catalogue, base)
+        self._beside = case.beside and case.beside(stand.catalogue, base)
+        runs, body = statements.record(stand.catalogue.url, self._ask)
+        cached_runs, _ = statements.record(stand.catalogue.url, self._ask, cache=True)
+        # A change cannot be repeated by the raw driver, which makes the smallest change instead.
         self._runs: list[Run] = runs if case.writes else statements.durable_commit()
         self._slow = {cache: self._is_slow(server) for cache, server in stand.servers.items()}
         self.record = Record(
             stand.database,
-            stand.kept.plan.versions,
-            stand.kept.plan.seed,
+            stand.catalogue.plan.versions,
+            stand.catalogue.plan.seed,
             case.name,
             self._ask.note,
             self._ask.paths[0],
             len(body),
-            {COLD: statements.count(runs), WARM: statements.count(kept_runs)},
+            {COLD: statements.count(runs), WARM: statements.count(cached_runs)},
         )
 
     def _is_slow(self, server: Server) -> bool:
@@ -128,7 +129,7 @@ class Measured:
         return taken * 2 * CONNECTIONS > self._rounds.seconds
 
     def round(self) -> None:
-        """Measure everything once more."""
+        """Measure one round."""
         record, seconds = self.record, self._rounds.seconds
         for cache in self._stand.servers:
             self._drive(cache, cache, alone=self._case.alone or cache == COLD)
@@ -151,7 +152,7 @@ class Measured:
 
     def _drive(self, cache: str, mode: str, *, alone: bool) -> None:
         server, cell, seconds = self._stand.servers[cache], self._cell(mode), self._rounds.seconds
-        # While others write, a kept answer does not last.
+        # During writes, cached answers do not last.
         cell.slow = any(self._slow.values()) if mode != cache else self._slow[cache]
         lone: Figures | None = None
         if cell.slow:
@@ -170,7 +171,7 @@ class Measured:
 
 
 def lasts(case: Case, rounds: Rounds) -> float:
-    """About how many seconds a case takes on one catalogue."""
+    """Roughly the seconds that a case takes on one catalogue."""
     each = len(rounds.caches) * (2 if case.alone else 1) + 2.5 + bool(case.beside)
     if rounds.writes and case.writes:
         each += len(rounds.caches) * (2 if case.alone else 1)

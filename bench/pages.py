@@ -1,9 +1,9 @@
-"""`python -m bench.pages`: how long the server works on each page, and how many statements it takes.
+"""`python -m bench.pages`: measures the processor time and the statements of each page.
 
-Every page of PAGES that is read is asked for, on the demonstration and on a catalogue of 200,000
-versions (SQLite), as a visitor who may see it: in this process, through the whole application, without
-the network. What is told is processor time, the database's included, median: so a machine that is busy
-with other things tells the same. The table goes to stdout; none may take more than 30 ms.
+Each page is requested by a visitor who may read it, in the demonstration and in a catalogue of 200,000
+versions (SQLite), in this process and without the network. The figures are medians of processor time,
+including the database's, so other work on the machine does not change them. The table goes to stdout.
+No page may take more than 30 ms.
 
     python -m bench.pages [--versions 200000] [--times 15] [--only WORD]
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 from falcon import testing
 
-from bench import kept
+from bench import catalogues
 from bench.cast import WRITER
 from bench.plan import Plan
 from goldenrod.base import config, wire
@@ -50,7 +50,7 @@ QUERIES = {
 
 @dataclass(frozen=True)
 class Place:
-    """A catalogue to ask: the application on it, cookies of who asks, and what names stand for."""
+    """A catalogue with its application, the cookies of its visitors, and the values of placeholders."""
 
     db: Database
     app: Any
@@ -60,7 +60,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a page took: its size in bytes, statements, milliseconds."""
+    """The figures of a page: its size in bytes, statements, milliseconds."""
 
     status: int
     size: int
@@ -69,7 +69,7 @@ class Figure:
 
 
 def demonstration(directory: Path) -> Place:
-    """The demonstration, fresh."""
+    """A new demonstration."""
     db = Database(f"sqlite:///{directory / 'demo.db'}")
     migrate(db)
     furnish(db)
@@ -77,8 +77,8 @@ def demonstration(directory: Path) -> Place:
 
 
 def large(versions: int) -> Place:
-    """A catalogue of so many versions; its largest image has 10,000."""
-    filled = kept.sqlite(Plan(versions))
+    """A catalogue of `versions` versions. Its largest image has 10,000."""
+    filled = catalogues.sqlite(Plan(versions))
     db = Database(filled.url)
     with db.read() as tx:
         staff = tokens.actor_of_user(tx, _user(tx, WRITER), "admin")
@@ -93,7 +93,7 @@ def _user(tx: Tx, name: str) -> int:
 
 
 def _place(db: Database, slug: str, staff: str) -> Place:
-    """Sign in who asks, and find what is asked for."""
+    """Sign the visitors in, and find the values of the placeholders."""
     settings = config.load({})
     with db.write() as tx:
         actor = tokens.actor_of_user(tx, _user(tx, staff), "admin")
@@ -133,7 +133,7 @@ def _owner(tx: Tx, name: str) -> Actor:
 
 
 def asked_for() -> list[tuple[str, str]]:
-    """Every page that is read, as an address with names in it, and who asks."""
+    """Each page, as an address with placeholders, and its visitor."""
     found = []
     for route in PAGES:
         if route.method != "GET" or route.path.startswith(("/sign-in/", "/tags/", "/providers/")):
@@ -157,7 +157,7 @@ def asked_for() -> list[tuple[str, str]]:
 
 
 def measure(place: Place, address: str, who: str, times: int) -> Figure:
-    """Ask for an address so many times."""
+    """Request an address `times` times."""
     path, _, query = address.format(**place.names).partition("?")
     headers = {"Accept": "text/html"}
     if who != NOBODY:
@@ -180,7 +180,7 @@ def measure(place: Place, address: str, who: str, times: int) -> Figure:
 
 
 def cell(figure: Figure) -> str:
-    """One catalogue's part of a row."""
+    """The part of a row for one catalogue."""
     size = f"{figure.size / 1000:.1f} kB"
     ms = f"{figure.ms:.1f}"
     told = f"{ms if figure.ms <= MOST_MS else f'**{ms}**'} | {figure.statements} | {size}"

@@ -1,9 +1,9 @@
-"""What a catalogue to measure on holds: the numbers and words that its rows are made from.
+"""The plan of a measured catalogue: the numbers and words from which its rows are computed.
 
-Releases of all images come in turn, as they do over the years: the internal key, the UUID and the
-start date of versions grow together, and an image's versions lie apart in the table. Everything is
-reckoned from a version's image and its place among the image's releases, nothing is random: the same
-plan is the same catalogue, on both databases.
+Images are released in turn, as over the years: the key, the UUID and the start date of versions grow
+together, and the versions of one image are spread over the table. Everything is computed from a
+version's image and its position among the releases of that image. Nothing is random, so the same plan
+gives the same catalogue on both databases.
 """
 
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ REGIONS = (
     *("eu-west-1", "eu-central-1", "eu-north-1", "ap-south-1", "ap-northeast-1", "ap-southeast-2"),
 )
 CAMPUS = "campus"
-"""A provider that is not public: those see its machines who have an identity there."""
+"""A private provider: only users with an identity there see its machines."""
 LICENSES = 30
 SCRIPTS = 40
 TAGS = 60
 GROUPS = ("lab", "platform", "security")
-"""The groups of the reader who is in three."""
+"""The groups of the reader who is a member of three."""
 OTHER_GROUPS = 20
 FEW_GROUP = "guests"
 """The group of the reader who sees few."""
@@ -47,17 +47,17 @@ LEAVES = Instant("2041-01-01T00:00:00.000000Z")
 
 
 BASES = 10
-"""Images 1 to 10: what the first release of every other image was built on."""
+"""Images 1 to 10: the first release of every other image was built on one of them."""
 OF_READER = (2, 14)
 """Images of the reader: a public and a private one."""
 MAINTAINED = 9
 """An image that the reader's first group maintains."""
 FOR_GUESTS = 5
-"""The image that the guests are let see, where few is public."""
+"""The image that guests may read in the seed `few`."""
 
 
 class Version(NamedTuple):
-    """What is reckoned of a version. Images count from 0 here, in the database from 1."""
+    """The computed facts of a version. Images count from 0 here, and from 1 in the database."""
 
     n: int
     image: int
@@ -77,7 +77,7 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How many versions, and how much of it is public."""
+    """The number of versions, and how much of them is public."""
 
     versions: int
     seed: Seed = "most"
@@ -88,22 +88,22 @@ class Plan:
 
     @cached_property
     def large(self) -> int:
-        """How many versions of the large image, image 0, come out in one turn of all images."""
+        """The number of versions of the large image (image 0) in one turn of all images."""
         return min(LARGEST, self.versions // 10) // self.per_image
 
     @cached_property
     def images(self) -> int:
-        """All images, the large one too."""
+        """The number of images, including the large one."""
         return 1 + self.versions // self.per_image - self.large
 
     @cached_property
     def turn(self) -> int:
-        """How many versions come out before an image has its next turn."""
+        """The number of versions in one turn of all images."""
         return self.large + self.images - 1
 
     @cached_property
     def total(self) -> int:
-        """How many versions it comes to."""
+        """The number of versions in the catalogue."""
         return self.turn * self.per_image
 
     @property
@@ -115,11 +115,11 @@ class Plan:
         return f"{self.versions}-{self.seed}"
 
     def all(self) -> Iterator[Version]:
-        """All versions, as they came out."""
+        """All versions, in the order of their release."""
         return map(self.version, range(1, self.total + 1))
 
     def version(self, n: int) -> Version:
-        """The n-th version that came out."""
+        """The n-th version in the order of release."""
         turn, slot = divmod(n - 1, self.turn)
         if slot < self.large:
             image, release, last = 0, turn * self.large + slot, slot + 1 == self.large
@@ -129,7 +129,7 @@ class Plan:
         public, revoked = self.is_public(image), False
         start, end = self.started(n), None
         if self.seed == "few" and (public or image == FOR_GUESTS):
-            # Of what is public, four in five have ended.
+            # Four in five public versions have ended.
             end = ENDED if public and turn * 5 < self.per_image * 4 else None
         elif last and image % 4 == 0:
             start = SCHEDULED
@@ -148,13 +148,13 @@ class Plan:
         return turn * self.turn + (1 if image == 0 else self.large + image)
 
     def keys(self, image: int) -> Iterator[int]:
-        """The keys of an image's versions, as they came out."""
+        """The keys of an image's versions, in the order of their release."""
         for turn in range(self.per_image):
             first = self.key(image, turn)
             yield from range(first, first + (1 if image else self.large))
 
     def before(self, version: Version) -> int | None:
-        """The key of what a version was built on: the release before, or a base image's first."""
+        """The key of a version's parent: the release before it, or the first one of a base image."""
         if version.release == 0:
             return None if version.image <= BASES else self.key(1 + version.image % BASES, 0)
         if version.image:
@@ -185,11 +185,11 @@ PACKAGES = (
 )
 LOGS = 5_000
 MANY = "openssl"
-"""A word in the change log of a sixth of all versions."""
+"""A word in the change logs of a sixth of all versions."""
 
 
 def log(k: int) -> str:
-    """The k-th of the change logs that are in use."""
+    """The k-th change log."""
     first, second = PACKAGES[k % 12], PACKAGES[(k // 12 + 1 + k) % 12]
     return (
         f"Security updates for {first}.{k % 40} and {second}.{k % 27}; fixes CVE-2024-{10_000 + k}.\n"

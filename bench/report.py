@@ -1,9 +1,9 @@
-"""The figures of a run into the documents: `docs/performance.md`'s tables, and its plots.
+"""Writes the figures of a run into `docs/performance.md`, and draws its plots.
 
     python -m bench.report bench/out/FILE.json [MORE.json …]
 
-Rows of a later file take the place of the same rows of one before. What stands between the two
-marks in the document is written anew; the rest of it is prose.
+Rows of a later file replace the same rows of an earlier one. Only the text between the two marks in the
+document is replaced.
 """
 
 import json
@@ -33,12 +33,12 @@ def main(files: list[str], docs: Path = DOCS) -> None:
 
 
 def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One run made of several."""
+    """Combine several runs into one."""
     whole = runs[0]
     for run in runs[1:]:
         for part in ("rows", "imports", "starts"):
-            kept = {_key(row): row for row in (*whole[part], *run[part])}
-            whole[part] = list(kept.values())
+            rows = {_key(row): row for row in (*whole[part], *run[part])}
+            whole[part] = list(rows.values())
         whole["machine"] |= run["machine"]
     places = {case.name: place for place, case in enumerate(CASES)}
     whole["rows"].sort(key=lambda row: places[row["case"]])
@@ -50,7 +50,7 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def figures(run: dict[str, Any]) -> str:
-    """What stands between the marks."""
+    """The text between the marks."""
     return "\n".join(
         [
             f"{_measured_on(run)}\n",
@@ -87,7 +87,7 @@ def _measured_on(run: dict[str, Any]) -> str:
 
 
 def _linear(run: dict[str, Any]) -> str:
-    """Filters whose exact count is as slow as what they match is much."""
+    """Filters whose exact count takes longer the more they match."""
     lines = [
         (
             row["case"],

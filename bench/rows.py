@@ -1,8 +1,7 @@
-"""The rows of a measured catalogue, table by table, each reckoned from its number (`plan.py`).
+"""The rows of a measured catalogue, table by table, each computed from its number (`plan.py`).
 
-What a version repeats of its image (`public`, `owner_id`, `opens_at`, `closes_at`, and `shares`) is
-written right here, in `_versions` and `_shares`; what else a version of Goldenrod keeps with each
-change, `load.py` lets the catalogue set itself.
+`_versions` and `_shares` write the denormalised columns `public`, `owner_id`, `opens_at` and
+`closes_at`, and the table `shares`. Goldenrod computes its other denormalised data itself (`load.py`).
 """
 
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ REVOKED = "Its container runtime leaks memory."
 
 
 class Rows(NamedTuple):
-    """A table's rows, as values of these columns."""
+    """The rows of a table, as values of these columns."""
 
     table: str
     columns: str
@@ -34,13 +33,13 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A plan with its cast: everything that a row is made from."""
+    """A plan with its cast: everything from which rows are computed."""
 
     plan: Plan
     cast: Cast
 
     def tables(self) -> Iterator[Rows]:
-        """All rows; a table that refers to another comes after it."""
+        """All rows. Each table comes after those that it refers to."""
         yield from (self._tags(), self._images(), self._slugs(), self._tagged())
         yield from (self._maintainers(), self._channels(), self._versions(), self._machines())
         yield from (self._licenses(), self._scripts(), self._memberships(), self._shares())
@@ -174,7 +173,7 @@ class Catalogue:
         return Rows("machines", columns, rows())
 
     def providers(self, version: Version) -> list[int]:
-        """Where a version's one to five machines stand."""
+        """The providers of a version's one to five machines."""
         regions = self.cast.regions
         places = [regions[(version.n + j) % len(regions)] for j in range(1 + version.n % 5)]
         return places if version.public else [*places[1:], self.cast.campus]
@@ -202,8 +201,8 @@ class Catalogue:
         return self._pairs("version_scripts", "script_id", values)
 
     def shared_with(self, image: int) -> tuple[int, ...]:
-        """The ids of the groups of the membership of an image's versions: of what is not public,
-        an eighth with groups of the reader's."""
+        """The ids of the groups with which an image's versions are shared. An eighth of the private
+        ones is shared with groups of the reader."""
         lab, platform, security = (self.cast.groups[name] for name in plan.GROUPS)
         few = self.plan.seed == "few"
         if self.plan.is_public(image):

@@ -1,4 +1,4 @@
-"""Server processes: the real one with its answer cache on or off, and the yardstick."""
+"""Server processes: Goldenrod with its answer cache on or off, and the baseline."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ import goldenrod
 from goldenrod.web.server import BLOCKING_THREADS
 
 THREADS = BLOCKING_THREADS
-"""Of each server: what `goldenrod serve` takes by itself."""
+"""Threads of each server, as `goldenrod serve` has by default."""
 CACHE_SETTING = "GOLDENROD_CACHE_MB"
 START_S = 60
 STOP_S = 40
@@ -24,19 +24,19 @@ STOP_S = 40
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers at `base`, its worker's process, and how long it took to be ready."""
+    """A server at the address `base`, its worker's process, and how long it took to start."""
 
     base: str
     worker: int | None
     ready_s: float
 
     def memory(self) -> float | None:
-        """What the worker holds in memory now (RSS), in MB; None where that cannot be told."""
+        """The worker's memory (RSS) in MB; None where it is unknown."""
         return None if self.worker is None else resident(self.worker)
 
 
 def resident(process: int, kind: str = "VmRSS") -> float | None:
-    """A process's memory in MB, its peak with `VmHWM`; None where there is no /proc."""
+    """A process's memory in MB, or its peak with `VmHWM`; None without /proc."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -46,7 +46,7 @@ def resident(process: int, kind: str = "VmRSS") -> float | None:
 
 @contextmanager
 def serving(url: str, *, cache: bool) -> Iterator[Server]:
-    """`goldenrod serve` with one worker over a catalogue."""
+    """Run `goldenrod serve` with one worker on a catalogue."""
     settings = {"GOLDENROD_DATABASE_URL": url}
     if not cache:
         settings[CACHE_SETTING] = "0"
@@ -58,18 +58,20 @@ def serving(url: str, *, cache: bool) -> Iterator[Server]:
 
 @contextmanager
 def constant() -> Iterator[Server]:
-    """The yardstick."""
+    """Run the baseline."""
     port = _free_port()
     with _running(("bench.constant", str(port), str(THREADS)), port, "/1", {}) as server:
         yield server
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment with no settings of Goldenrod's but these, and its code."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")}
+    """This process's environment, with only these settings of Goldenrod."""
+    others = {
+        name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")
+    }
     source = Path(goldenrod.__file__).parent.parent
     paths = [str(source), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | settings
+    return others | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | settings
 
 
 def _free_port() -> int:
@@ -113,5 +115,5 @@ def _child(process: int) -> int | None:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     except OSError:
         return None
-    # Granian's worker; Python's tracker of resources may be a child too.
+    # Granian's worker. Python's resource tracker may be another child.
     return max(map(int, children), key=lambda child: resident(child) or 0, default=None)

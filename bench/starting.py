@@ -1,4 +1,4 @@
-"""How soon the command line answers `--help`, and the server is ready; what it holds at rest."""
+"""Measures how long `--help` and starting the server take, and the memory of an idle server."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from bench.servers import environment, serving
 
 
 def measured(url: str, rounds: int) -> dict[str, Any]:
-    """Start both so many times, over a filled catalogue."""
+    """Start both `rounds` times, with a filled catalogue."""
     found: dict[str, Any] = {"help_ms": [], "ready_s": [], "memory": []}
     command = [sys.executable, "-m", "goldenrod", "--help"]
     for _ in range(rounds):

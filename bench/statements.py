@@ -1,7 +1,7 @@
-"""The raw driver: the statements of one request, seen as they reach it, and run again in a loop.
+"""The raw driver: records the statements of one request, and runs them again in a loop.
 
-One process, one thread, one connection, opened as the catalogue opens its own; all rows are fetched,
-and nothing is done with them.
+It uses one process, one thread and one connection, opened as Goldenrod opens its own. All rows are
+fetched and discarded.
 """
 
 import sqlite3
@@ -27,15 +27,15 @@ _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
 
 @dataclass(frozen=True)
 class Run:
-    """A statement with its parameters, as the driver was given them."""
+    """A statement with its parameters, as given to the driver."""
 
     text: str
     params: Any
 
 
 def record(url: str, ask: Ask, *, cache: bool = False) -> tuple[list[Run], bytes]:
-    """What a request has the driver run that was made before, with the answer cache or without it;
-    and what is answered. Raises RuntimeError where that is an error, or a statement goes unseen."""
+    """The statements of a request that is not the first of its kind, with or without the answer cache,
+    and its answer. Raises RuntimeError for an error, or where a statement was not recorded."""
     runs: list[Run] = []
     with _listening(runs):
         db = Database(url, pool=1)
@@ -55,7 +55,7 @@ def record(url: str, ask: Ask, *, cache: bool = False) -> tuple[list[Run], bytes
 
 
 def count(runs: list[Run]) -> int:
-    """How many statements these are, without those that begin and end transactions."""
+    """The number of statements, without those that begin and end transactions."""
     return sum(not run.text.upper().startswith(_CONTROL) for run in runs)
 
 
@@ -72,7 +72,7 @@ def _asked(client: testing.TestClient, ask: Ask) -> bytes:
 
 @contextmanager
 def _listening(runs: list[Run]) -> Iterator[None]:
-    """Note what connections that are opened in this block run."""
+    """Record the statements of connections that are opened in this block."""
 
     class Cursor(sqlite3.Cursor):
         def execute(self, sql: str, parameters: Any = (), /) -> Any:
@@ -103,13 +103,13 @@ def _listening(runs: list[Run]) -> Iterator[None]:
 
 
 class Raw:
-    """The loop, over a connection that stays open."""
+    """Runs statements in a loop, on one connection."""
 
     def __init__(self, url: str) -> None:
         self._db = Database(url, pool=1)
 
     def milliseconds(self, runs: list[Run], seconds: float) -> float:
-        """How long the statements of one request take; the median of as many times as fit."""
+        """The time of the statements of one request: the median over as many runs as fit."""
         taken: list[float] = []
         with self._db.connection() as connection:
             self._once(connection, runs)
@@ -131,6 +131,6 @@ class Raw:
 
 
 def durable_commit() -> list[Run]:
-    """The least that a change can cost: the catalogue's revision, committed to disk."""
+    """The smallest change: increment the catalogue's revision and commit it to disk."""
     update = "UPDATE catalogue SET revision = revision + 1"
     return [Run("BEGIN", None), Run(update, None), Run("COMMIT", None)]

@@ -1,4 +1,4 @@
-"""Two plots as SVG, drawn from the figures: shares of the constant body, and growth with the size."""
+"""Draws two plots as SVG: speed relative to the constant answer, and growth with the size."""
 
 from collections.abc import Iterable
 from math import log10
@@ -11,14 +11,14 @@ PANEL = (WIDTH - LEFT - GAP - RIGHT) / 2
 
 
 class Line(NamedTuple):
-    """A row of a plot: its name, and two values for each database, where there are any."""
+    """A row of a plot: its name, and two values for each database, if there are any."""
 
     name: str
     values: dict[str, tuple[float | None, float | None]]
 
 
 class _Drawing:
-    """Elements, one after the other."""
+    """Elements in sequence."""
 
     def __init__(self, title: str, described: str, rows: int) -> None:
         height = TOP + rows * ROW + 34
@@ -74,7 +74,7 @@ class _Drawing:
 
 
 def shares(title: str, names: tuple[str, str], lines: list[Line]) -> str:
-    """Two bars a row, from nothing to all of the yardstick."""
+    """Two bars per row, from 0 to 100 % of the baseline."""
     drawing = _Drawing(title, "Bars; the same figures stand in the tables.", len(lines))
     drawing.legend(names)
     for left, database in _panels(lines):
@@ -93,7 +93,7 @@ def shares(title: str, names: tuple[str, str], lines: list[Line]) -> str:
 
 
 def times(title: str, names: tuple[str, str], lines: list[Line]) -> str:
-    """Two dots a row, at milliseconds on a logarithmic scale."""
+    """Two dots per row, at milliseconds on a logarithmic scale."""
     drawing = _Drawing(title, "Dots; the same figures stand in the tables.", len(lines))
     drawing.legend(names)
     known = [v for line in lines for pair in line.values.values() for v in pair if v]

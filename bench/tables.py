@@ -1,4 +1,4 @@
-"""The figures as Markdown tables: one for each database and size."""
+"""The figures as Markdown tables, one for each database and size."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -10,7 +10,7 @@ HEAD = (
 )
 
 ENOUGH = 9
-"""Writes a second that count as the ten that are meant."""
+"""From this many writes per second on, the intended ten count as reached."""
 
 
 def tables(found: dict[str, Any]) -> str:
@@ -31,7 +31,7 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def others(found: dict[str, Any]) -> str:
-    """What is no request: importing and starting."""
+    """The rows that are not requests: importing and starting."""
     lines = []
     for row in found["imports"]:
         words = f"import of {row['machines']:,} machines"
@@ -81,18 +81,18 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _few_writes(cell: dict[str, Any]) -> str:
-    """How many writes a second there were, where it was clearly less than ten."""
+    """The writes per second, where they were clearly less than ten."""
     rate = mid(cell["written"])
     return "" if rate is None or rate > ENOUGH else f" ({rate:.0f}/s)"
 
 
 def mid(values: list[float]) -> float | None:
-    """The median; None of nothing."""
+    """The median; None without values."""
     return median(values) if values else None
 
 
 def to_constant(row: dict[str, Any], mode: str) -> float | None:
-    """Requests a second ÷ those of the constant body, the median of the rounds' ratios."""
+    """Requests per second ÷ those of the constant answer: the median over the rounds."""
     cell = row["cells"].get(mode)
     if not cell or cell["slow"]:
         return None
@@ -100,7 +100,7 @@ def to_constant(row: dict[str, Any], mode: str) -> float | None:
 
 
 def to_raw(row: dict[str, Any], mode: str) -> float | None:
-    """The time of a request alone ÷ the raw driver's time for the statements."""
+    """The time of a single request ÷ the raw driver's time for its statements."""
     cell = row["cells"].get(mode)
     if not cell or len(cell["alone_p50"]) != len(row["raw"]):
         return None
@@ -108,7 +108,7 @@ def to_raw(row: dict[str, Any], mode: str) -> float | None:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, as people read them."""
+    """The number with three significant digits."""
     if value is None:
         return ""
     if value >= 100:

@@ -1,8 +1,7 @@
-"""Ten writes a second while reads are measured: through the API, of another server process.
+"""Writes ten times per second during measurements, through the API of another server process.
 
-Eight in ten change a text; of the other two, one ends a version or takes that back, one shares or
-unshares a version that is not public: what counts and lists are kept by. `texts` alone changes no
-list's answer.
+Eight in ten writes change a text. One ends a version or restores it, and one shares or unshares a
+private version: these change stored counts and lists. With `texts`, no answer of a list changes.
 """
 
 import threading
@@ -12,23 +11,23 @@ from contextlib import contextmanager
 
 import httpx
 
-from bench.kept import Kept
+from bench.catalogues import FilledCatalogue
 
 PER_SECOND = 10
 
 
 class Writer:
-    """Writes while it is told to, from a thread of its own."""
+    """Writes in a thread of its own, until it is stopped."""
 
-    def __init__(self, base: str, kept: Kept) -> None:
-        headers = {"Authorization": f"Token {kept.secret('writer')}"}
+    def __init__(self, base: str, catalogue: FilledCatalogue) -> None:
+        headers = {"Authorization": f"Token {catalogue.secret('writer')}"}
         self._client = httpx.Client(base_url=base, headers=headers, timeout=60)
-        self._about = kept.about
+        self._about = catalogue.about
         self._number = 0
 
     @contextmanager
     def writing(self, *, texts: bool) -> Iterator[list[float]]:
-        """Write, at least once, until the block ends; the list then has the writes a second."""
+        """Write at least once, until the block ends. The list then has the writes per second."""
         stop, failed, rate = threading.Event(), list[Exception](), list[float]()
 
         def write() -> None:

@@ -8,10 +8,10 @@ import pytest
 from falcon import testing
 
 from bench import __main__ as bench
-from bench import kept, report, statements
+from bench import catalogues, report, statements
 from bench.cases import CASES, Case
+from bench.catalogues import FilledCatalogue
 from bench.drive import Ask, Figures, drive
-from bench.kept import Kept
 from bench.plan import Plan, Seed
 from bench.servers import Server, constant, serving
 from goldenrod.base import clock, config
@@ -27,25 +27,25 @@ ROWS = ("304 on a list", "PATCH")
 
 @pytest.fixture(scope="module", autouse=True)
 def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where catalogues and figures of this test are kept."""
+    """Where catalogues and figures of this test are catalogues."""
     directory = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kept, "OUT", directory)
+        patched.setattr(catalogues, "OUT", directory)
         yield directory
 
 
 @pytest.fixture(scope="module")
-def served(out: Path) -> Iterator[dict[Seed, tuple[Kept, Server]]]:
+def served(out: Path) -> Iterator[dict[Seed, tuple[FilledCatalogue, Server]]]:
     """Both seeds, filled and served."""
     seeds: tuple[Seed, Seed] = ("most", "few")
-    filled = [kept.sqlite(Plan(VERSIONS, seed)) for seed in seeds]
+    filled = [catalogues.sqlite(Plan(VERSIONS, seed)) for seed in seeds]
     with serving(filled[0].url, cache=False) as most, serving(filled[1].url, cache=False) as few:
         yield {"most": (filled[0], most), "few": (filled[1], few)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_is_answered_and_its_statements_run_again(
-    case: Case, served: dict[Seed, tuple[Kept, Server]]
+    case: Case, served: dict[Seed, tuple[FilledCatalogue, Server]]
 ) -> None:
     filled, server = served[case.seed]
     runs, _ = statements.record(filled.url, case.prepare(filled, server.base))
@@ -57,7 +57,7 @@ def test_every_case_is_answered_and_its_statements_run_again(
 
 
 def test_a_filled_catalogue_counts_what_its_plan_says(out: Path) -> None:
-    filled = kept.sqlite(Plan(VERSIONS, "most"))
+    filled = catalogues.sqlite(Plan(VERSIONS, "most"))
     db = Database(filled.url)
     client = testing.TestClient(build_app(db, config.load({})))
     count = client.simulate_get("/image_versions", query_string="page_size=1").json["count"]

@@ -1,12 +1,12 @@
-"""A thin client of a Goldenrod server, for programs and for the command line.
+"""A thin client for a Goldenrod server, for programs and for the command line.
 
     with Client("https://images.example.org", token) as server:
         for version in server.pages("/image_versions", image_id="ubuntu"):
             ...
 
-Paths are those under `/api/v2`. Answers are what the JSON says, as dicts; `base/answers.py` declares
-their fields. Whatever is not a success raises `ClientError` with the server's own sentence and code.
-The token goes to the given address only: links in answers are followed for their query alone.
+Paths are relative to `/api/v2`. Answers are dicts as in the JSON; `base/wire/` declares their fields.
+Anything but a success raises `ClientError` with the server's own sentence and code. The token is sent
+to the given address only: of the links in answers, only the query is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,9 +24,9 @@ Values = Mapping[str, Any]
 
 
 class ClientError(Exception):
-    """The server refused, or could not be reached (status 0); `code` is stable, `detail` a sentence.
+    """The server refused, or could not be reached (status 0). `code` is stable, `detail` a sentence.
 
-    `problem` is the whole problem document that the server answered, where it did.
+    `problem` is the whole problem document of the server's answer, if there was one.
     """
 
     def __init__(self, status: int, code: str, detail: str, problem: Json | None = None) -> None:
@@ -38,7 +38,7 @@ class ClientError(Exception):
 
 
 class Client:
-    """One server, asked as one user (or, without a token, as anybody)."""
+    """One server, used as one user or, without a token, anonymously."""
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = url.rstrip("/")
@@ -49,7 +49,7 @@ class Client:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s)
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise ClientError(
-                0, "address_invalid", f"{self.url!r} is no address, or the token is no token."
+                0, "address_invalid", f"{self.url!r} is not a valid URL, or the token is malformed."
             ) from None
 
     def __enter__(self) -> Self:
@@ -64,30 +64,30 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._http.close()
 
     def get(self, path: str, /, **params: Any) -> Json:
         """One thing, or one page of a list."""
-        return self._json("GET", path, params=_written(params))
+        return self._json("GET", path, params=_query(params))
 
     def pages(self, path: str, /, **params: Any) -> Iterator[Json]:
-        """All things of a list, asked for page by page as they are used."""
-        asked = _written(params)
+        """All things of a list, fetched page by page as needed."""
+        query = _query(params)
         while True:
-            page = self._json("GET", path, params=asked)
+            page = self._json("GET", path, params=query)
             yield from page["results"]
             if page["next"] is None:
                 return
-            asked = dict(parse_qsl(urlsplit(page["next"]).query, keep_blank_values=True))
+            query = dict(parse_qsl(urlsplit(page["next"]).query, keep_blank_values=True))
 
     def post(self, path: str, body: Values, *, idempotency_key: str | None = None) -> Json:
-        """Make something. With the same key the same request is safe to send again."""
+        """Create something. With the same key, the same request can be repeated safely."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return self._json("POST", path, json=dict(body), headers=headers)
 
     def patch(self, path: str, body: Values, *, if_match: str | None = None) -> Json:
-        """Change what the body names (a JSON merge patch); {} where that took it from sight."""
+        """Change the fields in the body (a JSON merge patch); {} if it is no longer readable."""
         return self._json("PATCH", path, json=dict(body), headers=_match(if_match))
 
     def put(self, path: str, body: Values, *, if_match: str | None = None) -> Json:
@@ -99,7 +99,7 @@ class Client:
         self.request("DELETE", path, headers=_match(if_match))
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """Any request, with the whole response, such as its ETag. Raises ClientError."""
+        """Any request; the whole response, with its headers. Raises ClientError."""
         try:
             response = self._http.request(method, API + path, **more)
         except httpx.TimeoutException:
@@ -107,9 +107,9 @@ class Client:
                 0, "server_unreachable", f"The server at {self.url} did not answer in time."
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as wrong:
-            said = str(wrong) or type(wrong).__name__
+            reason = str(wrong) or type(wrong).__name__
             raise ClientError(
-                0, "server_unreachable", f"The server at {self.url} cannot be reached: {said}."
+                0, "server_unreachable", f"The server at {self.url} cannot be reached: {reason}."
             ) from None
         if not response.is_success:
             raise self._refusal(response)
@@ -125,7 +125,7 @@ class Client:
             value = None
         if not isinstance(value, dict):
             raise ClientError(
-                502, "answer_malformed", f"What answers at {self.url} is no Goldenrod server."
+                502, "answer_malformed", f"The server at {self.url} is not a Goldenrod server."
             )
         return value
 
@@ -135,13 +135,13 @@ class Client:
             code, detail = str(problem["code"]), str(problem["detail"])
             return ClientError(response.status_code, code, detail, problem)
         except (ValueError, KeyError, TypeError):
-            said = f"{response.status_code} {response.reason_phrase}".strip()
-            detail = f"The server at {self.url} answered {said}."
+            status = f"{response.status_code} {response.reason_phrase}".strip()
+            detail = f"The server at {self.url} answered {status}."
             return ClientError(response.status_code, "server_error", detail)
 
 
-def _written(params: Values) -> dict[str, str]:
-    """Query parameters as the API takes them; None is left out."""
+def _query(params: Values) -> dict[str, str]:
+    """Query parameters as text; None is left out."""
     return {name: _text(value) for name, value in params.items() if value is not None}
 
 

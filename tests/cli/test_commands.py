@@ -55,21 +55,21 @@ def test_help_names_every_option_and_argument(path: str, run: Run) -> None:
         for option in [*parameter.opts, *parameter.secondary_opts]:
             word = option if option.startswith("-") else (parameter.metavar or option).strip("[].")
             assert word in shown.out, parameter.name
-        assert getattr(parameter, "help", None), f"{parameter.name} says nothing"
+        assert getattr(parameter, "help", None), f"{parameter.name} has no help"
     words = COMMANDS[path][0]
-    assert words in " ".join(shown.out.split()), "its line in the list says something else"
+    assert words in " ".join(shown.out.split()), "its summary in the list is another one"
 
 
-def test_the_list_of_commands_is_complete_and_nothing_in_it_is_cut_off(run: Run) -> None:
+def test_the_list_of_commands_is_complete_and_not_cut_off(run: Run) -> None:
     shown = " ".join(run("--help").out.split())
     alone = {path: words for path, (words, _) in COMMANDS.items() if " " not in path}
     for name, words in (alone | GROUPS).items():
         assert f"{name} {words}" in shown
-    for code in ("0 done", "1 failed", "2 the", "3 no", "4 not", "5 against", "6 the"):
+    for code in ("0 success", "1 failed", "2 the", "3 missing", "4 not", "5 conflicts", "6 the"):
         assert code in shown
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_large_packages() -> None:
     heavy = ("sqlalchemy", "httpx", "falcon", "granian", "rich.table", "goldenrod.store.db")
     script = (
         "import sys\n"
@@ -109,7 +109,7 @@ def test_users_are_added_listed_and_disabled(on: Run, db: Database) -> None:
     assert value(db, "SELECT via FROM audit WHERE action = 'user:edit'") == "console"
 
 
-def test_a_taken_name_is_a_conflict_and_an_unknown_one_not_found(on: Run, db: Database) -> None:
+def test_a_taken_name_is_a_conflict_and_an_unknown_one_is_not_found(on: Run, db: Database) -> None:
     on("user", "create", "alice")
     again = on("user", "create", "ALICE")
     assert (again.code, again.out) == (5, "")
@@ -118,7 +118,7 @@ def test_a_taken_name_is_a_conflict_and_an_unknown_one_not_found(on: Run, db: Da
     assert value(db, "SELECT count(*) FROM users") == 1
 
 
-def test_a_password_comes_from_stdin_and_is_kept_as_a_hash(on: Run, db: Database) -> None:
+def test_a_password_comes_from_stdin_and_is_stored_as_a_hash(on: Run, db: Database) -> None:
     stdin = "correct horse\nnot this\n"
     assert on("user", "create", "alice", "--password-stdin", stdin=stdin).code == 0
     assert on("user", "create", "bob").code == 0
@@ -128,7 +128,7 @@ def test_a_password_comes_from_stdin_and_is_kept_as_a_hash(on: Run, db: Database
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "short\n"])
-def test_a_password_that_is_none_adds_nobody(on: Run, db: Database, stdin: str) -> None:
+def test_an_invalid_password_adds_no_user(on: Run, db: Database, stdin: str) -> None:
     refused = on("user", "create", "alice", "--password-stdin", stdin=stdin)
     assert refused.code == 1
     assert "password" in refused.err
@@ -159,7 +159,7 @@ def names(users: list[dict[str, Any]]) -> list[str]:
 # ── tokens ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_tokens_secret_stands_alone_on_stdout_and_works(on: Run, db: Database) -> None:
+def test_only_the_secret_of_a_token_is_on_stdout_and_it_works(on: Run, db: Database) -> None:
     on("user", "create", "alice", "--staff")
     made = on("token", "create", "alice", "--name", "laptop", "--scope", "admin")
     assert made.code == 0
@@ -171,7 +171,7 @@ def test_a_tokens_secret_stands_alone_on_stdout_and_works(on: Run, db: Database)
     assert (found[0].username, found[0].scope) == ("alice", "admin")
 
 
-def test_a_token_writes_and_does_not_expire_unless_said(on: Run) -> None:
+def test_a_token_may_write_and_never_expires_by_default(on: Run) -> None:
     on("user", "create", "alice")
     on("token", "create", "alice")
     on("token", "create", "alice", "--expires", "90d", "--scope", "read")
@@ -196,7 +196,7 @@ def test_tokens_are_listed_by_user_and_revoked(on: Run, db: Database) -> None:
     assert on("token", "revoke", "999").code == 4
 
 
-def test_tokens_that_make_no_sense_are_not_made(on: Run, db: Database) -> None:
+def test_invalid_tokens_are_not_created(on: Run, db: Database) -> None:
     on("user", "create", "alice")
     assert on("token", "create", "zed").code == 4
     assert on("token", "create", "alice", "--scope", "all").code == 2
@@ -213,26 +213,26 @@ def test_tokens_that_make_no_sense_are_not_made(on: Run, db: Database) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where there is no database yet."""
+    """The path of a database that does not exist yet."""
     return tmp_path / "new.db"
 
 
-def test_migrate_says_what_it_did(run: Run, file: Path) -> None:
+def test_migrate_reports_what_it_did(run: Run, file: Path) -> None:
     url = f"sqlite:///{file}"
     assert run("migrate", DATABASE_URL=url).out == f"The tables are now at {HEAD}.\n"
     assert run("migrate").out == f"The tables were already at {HEAD}.\n"
 
 
 def ids(ended: Ended) -> list[str]:
-    """The ids of what `check --json` found; each says what to do about it."""
+    """The ids of the findings of `check --json`, each of which has a hint."""
     assert all(finding["what"] and finding["hint"] for finding in ended.json)
     return [finding["id"].removeprefix("goldenrod.") for finding in ended.json]
 
 
-def test_check_finds_what_is_wrong_one_after_the_other(run: Run, file: Path) -> None:
+def test_check_finds_each_problem(run: Run, file: Path) -> None:
     missing = run("check", "--json", DATABASE_URL=f"sqlite:///{file}")
     assert (ids(missing), missing.code) == (["E001"], 1)
-    assert not file.exists(), "looking made it"
+    assert not file.exists(), "the check created it"
     file.touch(0o600)
     empty = run("check", "--json")
     assert (ids(empty), empty.code) == (["E002"], 1)
@@ -240,7 +240,7 @@ def test_check_finds_what_is_wrong_one_after_the_other(run: Run, file: Path) -> 
     unstaffed = run("check", "--json")
     assert (ids(unstaffed), unstaffed.code) == (["W003"], 0)
     run("user", "create", "dora", "--staff")
-    assert run("check") == (0, "All is well.\n", "")
+    assert run("check") == (0, "No problems found.\n", "")
     file.chmod(0o644)
     assert ids(run("check", "--json")) == ["W001"]
     assert ids(run("check", "--json", TRUSTED_PROXIES="10.0.0.0/8")) == ["W001", "W002"]
@@ -252,7 +252,7 @@ def test_check_finds_what_is_wrong_one_after_the_other(run: Run, file: Path) -> 
     assert "    chmod 600 " in told.out
 
 
-def test_check_sees_tables_of_another_version(run: Run, file: Path) -> None:
+def test_check_finds_tables_of_another_release(run: Run, file: Path) -> None:
     run("migrate", DATABASE_URL=f"sqlite:///{file}")
     db = Database(f"sqlite:///{file}")
     for stored, said in (("0001", "goldenrod migrate"), ("9999", "later one")):
@@ -266,7 +266,7 @@ def test_check_sees_tables_of_another_version(run: Run, file: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://x@127.0.0.1:1/x", "sqlite:////proc/none/x.db"])
-def test_a_database_that_is_away_is_one_sentence(run: Run, url: str) -> None:
+def test_an_unreachable_database_is_reported_in_one_sentence(run: Run, url: str) -> None:
     for words in (("user", "list"), ("migrate",), ("serve", "--port", "0")):
         away = run(*words, DATABASE_URL=url)
         assert (away.code, away.out) == (6, "")
@@ -276,21 +276,21 @@ def test_a_database_that_is_away_is_one_sentence(run: Run, url: str) -> None:
     assert (ids(found), found.code) == (["E001"], 1)
 
 
-def test_what_is_no_database_is_said(run: Run, file: Path) -> None:
+def test_a_file_that_is_no_database_is_reported(run: Run, file: Path) -> None:
     file.write_text("this is a text, and longer than the header of a database would be" * 9)
     told = run("user", "list", DATABASE_URL=f"sqlite:///{file}")
     assert (told.code, told.err.count("\n")) == (6, 1)
     assert "not a database" in told.err
 
 
-def test_a_wrong_setting_is_usage(run: Run) -> None:
+def test_a_wrong_setting_is_a_usage_error(run: Run) -> None:
     wrong = run("user", "list", DATABASE_URL="mysql:x")
     assert wrong.code == 2
     assert wrong.err.startswith("goldenrod: GOLDENROD_DATABASE_URL takes ")
     assert ids(run("check", "--json")) == ["E003"]
 
 
-def test_a_fault_of_ours_keeps_its_trace(
+def test_the_trace_of_a_bug_is_printed(
     run: Run, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     with sqlite_db.connection() as connection:
@@ -306,13 +306,13 @@ def test_a_fault_of_ours_keeps_its_trace(
 
 @pytest.fixture
 def amis(tmp_path: Path) -> Path:
-    """Forty real AMIs, and a line that is none."""
+    """Forty real AMIs and an invalid line."""
     path = tmp_path / "amis.jsonl.gz"
     path.write_bytes(gzip.compress(b"".join([*list(ami_lines())[:40], b"nonsense\n"])))
     return path
 
 
-def test_importing_twice_changes_nothing_and_says_what_was_skipped(
+def test_importing_twice_changes_nothing_and_reports_what_was_skipped(
     on: Run, db: Database, amis: Path
 ) -> None:
     first = on("import", "aws", "--file", str(amis), "--json").json
@@ -325,9 +325,7 @@ def test_importing_twice_changes_nothing_and_says_what_was_skipped(
     assert value(db, "SELECT count(*) FROM images WHERE NOT is_public") == 0
 
 
-def test_an_import_is_for_its_owner_and_private_where_asked(
-    on: Run, db: Database, amis: Path
-) -> None:
+def test_an_import_has_an_owner_and_may_be_private(on: Run, db: Database, amis: Path) -> None:
     assert on("import", "aws", "--file", str(amis), "--owner", "alice").code == 4
     on("user", "create", "alice")
     assert on("import", "aws", "--file", str(amis), "--owner", "alice", "--private").code == 0
@@ -336,7 +334,7 @@ def test_an_import_is_for_its_owner_and_private_where_asked(
     assert value(db, "SELECT count(*) FROM images WHERE owner_id <> 1") == 0
 
 
-def test_a_file_that_cannot_be_read_is_said(on: Run, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(on: Run, tmp_path: Path) -> None:
     none = str(tmp_path / "none")
     for words in (("import", "aws", "--file", none), ("import", "catalogue", none)):
         failed = on(*words)
@@ -344,9 +342,7 @@ def test_a_file_that_cannot_be_read_is_said(on: Run, tmp_path: Path) -> None:
         assert failed.err == f"goldenrod: {none}: No such file or directory\n"
 
 
-def test_what_is_exported_is_imported_whole(
-    on: Run, amis: Path, tmp_path: Path, file: Path
-) -> None:
+def test_an_export_is_imported_completely(on: Run, amis: Path, tmp_path: Path, file: Path) -> None:
     on("user", "create", "alice")
     on("token", "create", "alice")
     on("import", "aws", "--file", str(amis))
@@ -387,7 +383,7 @@ def test_a_backup_opens_and_overwrites_nothing(
 # ── printing ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_others_wrote_reaches_a_terminal_without_control_characters(
+def test_texts_of_users_are_printed_without_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output.show_table(("name",), [["\x1b[2Jgone\x07\x9b"], ["a\tb\nc"]])
@@ -398,7 +394,7 @@ def test_what_others_wrote_reaches_a_terminal_without_control_characters(
     assert said.err == "�[31m\n"
 
 
-def test_a_table_on_a_terminal_takes_texts_as_they_are(
+def test_a_table_on_a_terminal_does_not_interpret_markup(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

@@ -1,5 +1,5 @@
-"""The lifecycle on the command line, against a real server: channels, resolve, whatis, deprecate,
-revoke, restore, lineage and diff. The demonstration's lines: `test_demo.py`."""
+"""The commands channel, resolve, whatis, deprecate, revoke, restore, lineage and diff, against a real
+server. `tests/transfer/test_demo.py` runs the lines that the demonstration suggests."""
 
 import os
 import pty
@@ -34,7 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def ask(served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs commands as one of the cast, as alice if not said."""
+    """Runs commands as one of the cast, by default alice."""
     run = runner(monkeypatch, capsys)
 
     def asking(*arguments: str, who: str = "alice", **more: str) -> Ended:
@@ -101,7 +101,7 @@ def test_a_channel_is_assigned_shown_and_hidden(ask: Run, image: str) -> None:
     assert ask("channel", "set", image, "stable", "2").code == 0
 
 
-def test_what_a_channel_requires_holds_promotion_back(ask: Run, image: str) -> None:
+def test_an_unmet_requirement_of_a_channel_prevents_assigning(ask: Run, image: str) -> None:
     for name in ("candidate", "stable"):
         ask("channel", "set", image, name, "1")
     edited = ask(
@@ -157,7 +157,7 @@ def test_bad_assignments_change_nothing(ask: Run, image: str, served: Served) ->
 # ── resolving ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_id_stands_alone_on_stdout_and_warnings_on_stderr(ask: Run, image: str) -> None:
+def test_only_the_id_is_on_stdout_and_warnings_are_on_stderr(ask: Run, image: str) -> None:
     ask("channel", "set", image, "stable", "1")
     assert ask("resolve", image, "stable", "east", who="") == (0, f"{image}-1\n", "")
     assert offered(ask, image, "latest") == f"{image}-3"
@@ -174,7 +174,7 @@ def test_the_id_stands_alone_on_stdout_and_warnings_on_stderr(ask: Run, image: s
     assert (whole["machine"]["identifier"], whole["deprecation"]["reason"]) == (f"{image}-1", "old")
 
 
-def test_resolves_exit_codes_tell_why_there_is_none(ask: Run, image: str) -> None:
+def test_exit_codes_of_resolve_say_why_there_is_no_machine(ask: Run, image: str) -> None:
     ask("channel", "set", image, "stable", "1")
 
     def code(*words: str, **more: str) -> int:
@@ -206,7 +206,7 @@ def test_resolves_exit_codes_tell_why_there_is_none(ask: Run, image: str) -> Non
     assert code(image, "stable", "east") == 4
 
 
-def test_several_architectures_are_told_and_one_is_named(
+def test_several_architectures_are_listed_and_one_is_chosen(
     ask: Run, image: str, served: Served
 ) -> None:
     version = ask("channel", "set", image, "stable", "1", "--json").json["target"]["id"]
@@ -224,7 +224,7 @@ def test_several_architectures_are_told_and_one_is_named(
 # ── deprecate, revoke, restore ─────────────────────────────────────────────────────────────
 
 
-def test_a_deprecation_says_what_replaces_it_and_is_undone(ask: Run, image: str) -> None:
+def test_a_deprecation_names_its_replacement_and_is_removed(ask: Run, image: str) -> None:
     said = ask("deprecate", f"{image}/1", "--reason", "Old.", "--replacement", f"{image}/2")
     assert said.code == 0
     assert f"Use {image}/2 instead.\n" in said.out
@@ -246,7 +246,7 @@ def changes(effect: Ended) -> dict[str, str]:
     return {name: change for _, name, change in effect.rows()}
 
 
-def test_revoking_says_what_changes_before_and_after(ask: Run, image: str) -> None:
+def test_revoking_shows_the_impact_before_and_after(ask: Run, image: str) -> None:
     ask("channel", "set", image, "stable", "1")
     ask("channel", "set", image, "stable", "2")
     words = ("revoke", f"{image}/2", "--reason", "It leaks.", "--descendants")
@@ -279,7 +279,7 @@ def test_revoking_says_what_changes_before_and_after(ask: Run, image: str) -> No
     assert ask("restore", f"{image}/2").code == 5
 
 
-def test_what_may_not_be_revoked_is_not(ask: Run, image: str) -> None:
+def test_invalid_revocations_are_refused(ask: Run, image: str) -> None:
     revoke = ("revoke", f"{image}/1")
     assert ask(*revoke).code == 2, "a reason is required"
     assert ask(*revoke, "--reason", " ").code == 1
@@ -295,7 +295,7 @@ def test_what_may_not_be_revoked_is_not(ask: Run, image: str) -> None:
     assert ask("version", "show", f"{image}/1", "--json").json["state"] == "current"
 
 
-def test_building_on_what_is_revoked_is_said_on_purpose(ask: Run, image: str) -> None:
+def test_building_on_a_revoked_version_needs_an_explicit_option(ask: Run, image: str) -> None:
     ask("revoke", f"{image}/3", "--reason", "x")
     words = ("version", "create", "4", "--image", image, "--parent", f"{image}/3")
     assert ask(*words).code == 5
@@ -319,7 +319,7 @@ def fleet(ask: Run, image: str) -> str:
     return image
 
 
-def test_whatis_says_what_runs_and_what_to_use_instead(ask: Run, fleet: str) -> None:
+def test_whatis_shows_versions_and_what_to_use_instead(ask: Run, fleet: str) -> None:
     asked = [f"{fleet}-{name}" for name in "1234"]
     told = ask("whatis", *asked, "ami-none", asked[0], who="")
     instead = f"latest {fleet}-3 (3); stable {fleet}-3 (3)"
@@ -345,7 +345,7 @@ SO = {
 }
 
 
-def test_whatis_fails_on_what_ci_asks_for(ask: Run, fleet: str) -> None:
+def test_whatis_fails_on_the_states_that_are_named(ask: Run, fleet: str) -> None:
     for name, what in SO.items():
         asked = ("whatis", f"{fleet}-3", f"{fleet}-{name}")
         for word in ("revoked", "deprecated", "ended", "unknown", "behind"):
@@ -356,7 +356,9 @@ def test_whatis_fails_on_what_ci_asks_for(ask: Run, fleet: str) -> None:
         assert ask(*asked).code == 0
 
 
-def test_more_than_a_thousand_ids_come_from_stdin_in_several_calls(ask: Run, fleet: str) -> None:
+def test_more_than_a_thousand_ids_from_stdin_are_sent_in_several_requests(
+    ask: Run, fleet: str
+) -> None:
     ids = [f"ami-{number}" for number in range(2345)] + [f"{fleet}-1"]
     told = ask("whatis", stdin="\n".join(["", *ids, "", *ids[:700], ""]))
     assert [row[0] for row in told.rows()] == ids
@@ -374,7 +376,7 @@ def test_whatis_knows_what_the_reader_sees(ask: Run, who: str) -> None:
         assert row[3] == state
 
 
-def test_whatis_says_plainly_what_it_does_not_take(ask: Run) -> None:
+def test_whatis_reports_invalid_arguments(ask: Run) -> None:
     for words in (("x" * 5000,), ("a", "--fail-on", "old")):
         wrong = ask("whatis", *words, URL=UNREACHED)
         assert (wrong.code, wrong.out) == (2, "")
@@ -385,7 +387,7 @@ def test_whatis_says_plainly_what_it_does_not_take(ask: Run) -> None:
 # ── lineage and diff ───────────────────────────────────────────────────────────────────────
 
 
-def test_a_lineage_is_a_tree_that_branches_where_several_were_built(ask: Run, image: str) -> None:
+def test_a_lineage_is_printed_as_a_tree(ask: Run, image: str) -> None:
     publish(ask, image, "2b", "2")
     publish(ask, image, "2c", "2b")
     ask("revoke", f"{image}/2", "--reason", "x", "--descendants")
@@ -409,7 +411,7 @@ def test_a_lineage_is_a_tree_that_branches_where_several_were_built(ask: Run, im
     assert ask("lineage", f"{image}/1", "--direction", "up").code == 2
 
 
-def test_what_is_newer_than_the_parent_is_said(ask: Run, image: str) -> None:
+def test_a_newer_parent_is_reported(ask: Run, image: str) -> None:
     told = ask("lineage", f"{image}/2", "--depth", "1").out.splitlines()
     assert told == [
         f"{image}/1  current",
@@ -420,7 +422,7 @@ def test_what_is_newer_than_the_parent_is_said(ask: Run, image: str) -> None:
     assert {version["name"] for version in stale} == {"2", "3"}
 
 
-def test_a_diff_says_what_came_and_went(ask: Run, image: str) -> None:
+def test_a_diff_shows_what_was_added_and_removed(ask: Run, image: str) -> None:
     ask("version", "edit", f"{image}/3", "--min-cpu", "4", "--license", "1")
     told = ask("diff", f"{image}/1", f"{image}/3")
     assert told.err == ""
@@ -450,7 +452,7 @@ def test_a_diff_says_what_came_and_went(ask: Run, image: str) -> None:
 
 
 def on_a_terminal(served: Served, *words: str) -> str:
-    """What a command prints on a terminal."""
+    """The output of a command on a terminal."""
     master, slave = pty.openpty()
     env = environment("sqlite://", GOLDENROD_URL=served.server.url, TERM="xterm", COLUMNS="120")
     env["GOLDENROD_TOKEN"] = served.world.secrets["alice"]
@@ -469,7 +471,7 @@ def on_a_terminal(served: Served, *words: str) -> str:
     return said.decode().replace("\r\n", "\n")
 
 
-def test_a_terminal_gets_colours_and_a_pipe_does_not(ask: Run, image: str, served: Served) -> None:
+def test_only_a_terminal_gets_colours(ask: Run, image: str, served: Served) -> None:
     for words in (("diff", f"{image}/2"), ("lineage", f"{image}/2")):
         shown = on_a_terminal(served, *words)
         piped = ask(*words).out
@@ -481,7 +483,7 @@ def test_a_terminal_gets_colours_and_a_pipe_does_not(ask: Run, image: str, serve
 # ── the rest ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_usage_is_checked_before_anything_is_asked(ask: Run) -> None:
+def test_usage_is_checked_before_any_request(ask: Run) -> None:
     for words in (
         ("channel", "set", "x", "stable"),
         ("channel", "set", "x", "stable", "1", "--none"),

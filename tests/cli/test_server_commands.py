@@ -1,4 +1,4 @@
-"""The commands that ask a server, against a real one: `image …` and `version …`."""
+"""The commands `image …` and `version …`, against a real server."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def ask(served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs commands as one of the cast: `ask("image", "list", who="bob")`; as alice, else."""
+    """Runs commands as one of the cast, by default alice: `ask("image", "list", who="bob")`."""
     monkeypatch.setenv("GOLDENROD_URL", served.server.url)
     run = runner(monkeypatch, capsys)
 
@@ -41,7 +41,7 @@ def slugs(listed: Ended) -> list[str]:
     return [image["slug"] for image in listed.json]
 
 
-def test_images_are_listed_as_far_as_the_reader_sees(ask: Run) -> None:
+def test_the_list_has_the_images_that_the_reader_sees(ask: Run) -> None:
     assert set(slugs(ask("image", "list", "--json"))) >= {f"{name}-image" for name in IMAGES}
     public = slugs(ask("image", "list", "--json", who=""))
     assert "open-image" in public
@@ -52,17 +52,17 @@ def test_images_are_listed_as_far_as_the_reader_sees(ask: Run) -> None:
     assert slugs(ask("image", "list", "--json", "--tag", "shared-tag", who="charlie")) == []
 
 
-def test_a_list_stops_at_its_limit_and_says_so(ask: Run) -> None:
+def test_a_list_stops_at_its_limit_and_reports_it(ask: Run) -> None:
     cut = ask("version", "list", "--limit", "2", "--ordering=-name")
     assert len(cut.rows()) == 2
-    assert cut.err == "There are more than these 2: --all prints all, --limit how many.\n"
+    assert cut.err == "There are more than 2. Use --limit to print more, or --all to print all.\n"
     whole = ask("version", "list", "--all", "--ordering=-name")
     assert len(whole.rows()) >= len(IMAGES)
     assert whole.rows()[:2] == cut.rows()
     assert whole.err == ""
 
 
-def test_an_image_is_made_shown_and_changed(ask: Run) -> None:
+def test_an_image_is_created_shown_and_changed(ask: Run) -> None:
     made = ask(
         *("image", "create", "Big data", "--slug", "big-data", "--tag", "spark", "--tag", "hdfs"),
         *("--maintainer", "lab", "--description", "for *many* bytes", "--json"),
@@ -127,14 +127,14 @@ def test_a_change_log_may_come_from_stdin(ask: Run) -> None:
     assert made.json["change_log"] == "from a pipe"
 
 
-def test_the_same_key_makes_one_image(ask: Run) -> None:
+def test_the_same_idempotency_key_creates_one_image(ask: Run) -> None:
     words = ("image", "create", "Once", "--idempotency-key", "k-1", "--json")
     assert ask(*words).json["id"] == ask(*words).json["id"]
     other = ask("image", "create", "Twice", "--idempotency-key", "k-1")
     assert other.code == 5
 
 
-def test_refusals_end_with_their_codes(ask: Run, served: Served) -> None:
+def test_refusals_exit_with_their_codes(ask: Run, served: Served) -> None:
     closed = served.world.versions["closed"]
     assert ask("version", "show", closed, who="charlie").code == 4
     assert ask("version", "show", "open-image/none").code == 4
@@ -155,13 +155,13 @@ def test_refusals_end_with_their_codes(ask: Run, served: Served) -> None:
         assert refused.err.count("\n") == 1
 
 
-def test_a_server_that_is_away_is_said(ask: Run) -> None:
+def test_an_unreachable_server_is_reported(ask: Run) -> None:
     away = ask("image", "list", URL=UNREACHED)
     assert away.code == 6
     assert UNREACHED in away.err
 
 
-def test_usage_is_checked_before_anything_is_asked(ask: Run) -> None:
+def test_usage_is_checked_before_any_request(ask: Run) -> None:
     for words in (
         ("image", "edit", "x"),
         ("image", "edit", "x", "--clear", "name"),

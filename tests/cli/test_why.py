@@ -1,4 +1,4 @@
-"""`goldenrod why` says of everybody and everything what the rule says, and by which clause."""
+"""The command `why` agrees with the access rule for every user and thing, and names the clause."""
 
 import pytest
 
@@ -21,12 +21,12 @@ def on(db: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 @pytest.fixture
 def cast(db: Database, clock: Clock) -> World:
-    """The cast and their things, as of the machine's clock, which commands read."""
+    """The cast and their things, on the machine's clock, which commands use."""
     clock.now = clocks.now()
     return build_world(db)
 
 
-def test_why_says_what_the_rule_says_of_everybody_and_everything(
+def test_why_agrees_with_the_rule_for_every_user_and_thing(
     on: Run, db: Database, cast: World
 ) -> None:
     for name in IMAGES:
@@ -55,7 +55,7 @@ def test_why_names_the_clause_that_grants(on: Run, cast: World) -> None:
     assert {grants for _, grants in stranger.rows()[1:]} == {"no"}
 
 
-def test_why_tells_staff_from_their_token(on: Run, cast: World) -> None:
+def test_why_distinguishes_staff_by_the_scope_of_their_token(on: Run, cast: World) -> None:
     narrow = on("why", "dora", "image:closed-image")
     assert narrow.code == 1
     assert "--scope admin" in narrow.err
@@ -64,7 +64,7 @@ def test_why_tells_staff_from_their_token(on: Run, cast: World) -> None:
     assert ["is staff", "yes"] in wide.rows()
 
 
-def test_why_takes_addresses_and_every_noun(on: Run, cast: World) -> None:
+def test_why_accepts_paths_and_every_resource(on: Run, cast: World) -> None:
     for thing in (
         "/api/v2/images/open-image",
         f"https://images.example.org/api/v2/image_versions/{cast.versions['open'].upper()}",
@@ -86,7 +86,7 @@ def test_why_takes_addresses_and_every_noun(on: Run, cast: World) -> None:
         assert on("why", "alice", thing).code == 0, thing
 
 
-def test_why_refuses_what_it_does_not_know(on: Run, cast: World) -> None:
+def test_why_refuses_unknown_users_and_things(on: Run, cast: World) -> None:
     assert on("why", "zed", "image:1").code == 4
     assert on("why", "alice", "image:999").code == 4
     assert on("why", "alice", "version:999").code == 4

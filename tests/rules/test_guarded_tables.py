@@ -217,7 +217,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/transfer/source_import.py _image_by_slug images",
         "catalogue/transfer/source_import.py _machines machines",
         "catalogue/transfer/source_import.py _versions versions",
-        "catalogue/transfer/export_import.py _pointed table",
+        "catalogue/transfer/export_import.py _referenced table",
         "rules/why.py _ways table",
         "store/bulk.py _any table",
         "store/bulk.py _counted table",

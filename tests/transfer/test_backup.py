@@ -1,4 +1,4 @@
-"""Keeping a catalogue: files of it are whole, and their owner's alone."""
+"""Files with a whole catalogue: they are complete, and only their owner may read them."""
 
 import sqlite3
 import stat
@@ -29,7 +29,7 @@ def exported(db: Database, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def test_a_file_is_its_owners_alone_and_whole(
+def test_an_exported_file_is_complete_and_readable_by_its_owner_only(
     new_database: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, path = new_database("sqlite"), tmp_path / "out" / "catalogue.jsonl"
@@ -53,7 +53,7 @@ def test_a_file_is_its_owners_alone_and_whole(
     assert path.read_bytes() == exported(db, credentials=False)
 
 
-def test_a_backup_is_whole_while_others_write(new_database: New, tmp_path: Path) -> None:
+def test_a_backup_is_consistent_while_others_write(new_database: New, tmp_path: Path) -> None:
     db, target = new_database("sqlite"), tmp_path / "backups"
     target.mkdir()
     ends, written = threading.Event(), 0
@@ -103,17 +103,19 @@ def test_a_backup_overwrites_nothing(new_database: New, tmp_path: Path) -> None:
     db, path = new_database("sqlite"), tmp_path / "kept" / "backup.db"
     path.parent.mkdir()
     path.write_bytes(b"dear to somebody")
-    with pytest.raises(Conflict, match=r"backup\.db already"):
+    with pytest.raises(Conflict, match=r"backup\.db exists already"):
         backup(db, path)
     assert path.read_bytes() == b"dear to somebody"
     link = path.with_name("link.db")
     link.symlink_to(path.with_name("nowhere"))
-    with pytest.raises(Conflict, match=r"link\.db already"):
+    with pytest.raises(Conflict, match=r"link\.db exists already"):
         backup(db, link)
     assert sorted(path.parent.iterdir()) == [path, link]
 
 
-def test_a_backup_of_postgresql_is_its_own_tools_affair(new_database: New, tmp_path: Path) -> None:
+def test_a_backup_of_postgresql_is_refused_and_names_pg_dump(
+    new_database: New, tmp_path: Path
+) -> None:
     path = tmp_path / "backup.db"
     with pytest.raises(BadRequest, match=r"pg_dump.*goldenrod export"):
         backup(new_database("postgresql"), path)

@@ -1,4 +1,4 @@
-"""The demonstration, as its output suggests it: pasted line by line against the real server."""
+"""The demonstration: every line that it suggests works against the real server."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from tests.support.processes.server import WAIT_S, environment, running
 
 
 @pytest.mark.long
-def test_the_demonstration_goes_as_its_output_suggests(tmp_path: Path) -> None:
+def test_every_suggested_line_works(tmp_path: Path) -> None:
     with running("sqlite://", tmp_path / "stderr", command="demo") as server:
         assert server.process.stdout is not None
         lines = iter(server.process.stdout.readline, "")

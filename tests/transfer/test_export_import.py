@@ -1,4 +1,4 @@
-"""Moving a catalogue: what comes out goes in again, whole or not at all."""
+"""Export and import: the imported catalogue equals the exported one, or nothing is imported."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,11 @@ from goldenrod.catalogue.accounts import users as people
 from goldenrod.catalogue.channels import assign, channels
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.transfer.export_import import export_catalogue, import_catalogue
-from goldenrod.catalogue.transfer.jsonl_format import NOT_MOVED, NOT_MOVED_COLUMNS, moved_tables
+from goldenrod.catalogue.transfer.jsonl_format import (
+    NOT_EXPORTED,
+    NOT_EXPORTED_COLUMNS,
+    exported_tables,
+)
 from goldenrod.catalogue.versions import licenses_scripts, publish, revocations, versions
 from goldenrod.catalogue.webhooks import outbox, webhooks
 from goldenrod.rules.access import CONSOLE
@@ -30,8 +34,8 @@ Values = dict[str, Any]
 
 
 def populate(db: Database) -> World:
-    """The cast, a lineage that points forward, ids that were used and are free again, odd text;
-    channels, a revocation that is inherited, and a webhook that is to be told of it."""
+    """The cast, a forward reference in a lineage, deleted ids, unusual text, channels, an inherited
+    revocation, and a webhook that is notified of it."""
     world = build_world(db)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
@@ -53,11 +57,11 @@ def populate(db: Database) -> World:
         gone = groups.create_group(tx, CONSOLE, wire.NewGroup(name="gone")).key
         groups.remove_group(tx, CONSOLE, groups.GROUPS.row_for_change(tx, CONSOLE, gone))
     with db.write() as tx:
-        _goes_on(tx, world, newest)
+        _add_lifecycle(tx, world, newest)
     return world
 
 
-def _goes_on(tx: Tx, world: World, newest: str) -> None:
+def _add_lifecycle(tx: Tx, world: World, newest: str) -> None:
     alice = world.actor(tx, "alice")
     known = {"issuer": "https://sso.example/größer", "subject": "alice", "created": tx.now}
     uuid = mutations.new_uuid()
@@ -84,66 +88,66 @@ def exported(db: Database, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def taken_in(db: Database, export: bytes) -> int:
+def imported(db: Database, export: bytes) -> int:
     return import_catalogue(db, export.splitlines(keepends=True))
 
 
 @pytest.fixture(scope="module")
 def export(catalogues: Catalogues, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A populated catalogue as lines."""
+    """The lines of a populated catalogue."""
     path = tmp_path_factory.mktemp("export") / "catalogue.db"
-    made = Database(catalogues.sqlite_file(nothing, path)[0])
-    populate(made)
-    lines = exported(made)
-    made.close()
+    created = Database(catalogues.sqlite_file(nothing, path)[0])
+    populate(created)
+    lines = exported(created)
+    created.close()
     return lines
 
 
 def require_untouched(db: Database) -> None:
-    """Nothing is in the catalogue, and nothing ever was."""
+    """The catalogue is empty, and no id was ever assigned."""
     with db.read() as tx:
-        assert [table.name for table in moved_tables() if not bulk.is_empty(tx, table)] == []
+        assert [table.name for table in exported_tables() if not bulk.is_empty(tx, table)] == []
         for name in ("image_words", "version_words"):
             assert tx.sql(f"SELECT count(*) FROM {name}").fetchone()[0] == 0
-        ids = [table for table in moved_tables() if table.autoincrement_column is not None]
+        ids = [table for table in exported_tables() if table.autoincrement_column is not None]
         assert {bulk.next_id(tx, table) for table in ids} == {1}
 
 
-# Out and in again
+# Export and import
 
 
 @pytest.mark.parametrize(("first", "second"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
-def test_bytes_are_the_same_there_and_back(
+def test_exports_are_equal_after_importing_into_the_other_database_and_back(
     new_database: New, monkeypatch: pytest.MonkeyPatch, first: str, second: str
 ) -> None:
     monkeypatch.setattr(bulk, "BATCH", 3)
     source, there, back = new_database(first), new_database(second), new_database(first)
     populate(source)
     written = exported(source)
-    assert taken_in(there, written) == written.count(b"\n") - 1
+    assert imported(there, written) == written.count(b"\n") - 1
     assert exported(there) == written
-    assert taken_in(back, exported(there)) == written.count(b"\n") - 1
+    assert imported(back, exported(there)) == written.count(b"\n") - 1
     assert exported(back) == written
 
 
-def test_every_table_is_moved_unless_it_is_named(export: bytes) -> None:
+def test_every_table_is_exported_unless_it_is_named(export: bytes) -> None:
     header, *rows = map(json.loads, export.splitlines())
     names = set(schema.metadata.tables)
-    assert names >= NOT_MOVED
-    assert set(header["tables"]) == names - NOT_MOVED
-    # What nothing is tested of: give it rows in `populate`.
+    assert names >= NOT_EXPORTED
+    assert set(header["tables"]) == names - NOT_EXPORTED
+    # A table without rows is not tested: add rows in `populate`.
     assert [name for name, kept in header["tables"].items() if kept["rows"] == 0] == []
     for name, kept in header["tables"].items():
         assert kept["rows"] == sum(row["table"] == name for row in rows)
-        columns = {*schema.metadata.tables[name].c.keys()} - NOT_MOVED_COLUMNS.get(name, set())
+        columns = {*schema.metadata.tables[name].c.keys()} - NOT_EXPORTED_COLUMNS.get(name, set())
         assert {"table", *columns} == set(next(row for row in rows if row["table"] == name))
 
 
-def test_rows_stand_by_primary_key_and_after_what_they_refer_to(export: bytes) -> None:
+def test_rows_are_ordered_by_primary_key_and_follow_what_they_refer_to(export: bytes) -> None:
     _, *rows = map(json.loads, export.splitlines())
     order = list(dict.fromkeys(row["table"] for row in rows))
-    assert order == [table.name for table in moved_tables()]
-    for table in moved_tables():
+    assert order == [table.name for table in exported_tables()]
+    for table in exported_tables():
         for key in table.foreign_key_constraints:
             assert order.index(key.referred_table.name) <= order.index(table.name)
         keys = [
@@ -161,10 +165,10 @@ def test_rows_stand_by_primary_key_and_after_what_they_refer_to(export: bytes) -
     assert len(forward) == 1
 
 
-def test_text_keys_are_ordered_by_their_bytes_whatever_the_databases_language(
+def test_text_keys_are_ordered_by_bytes_whatever_the_collation_of_the_database(
     new_database: New,
 ) -> None:
-    # The statements are read, because the tests' PostgreSQL knows no language to sort by.
+    # This looks at statements, because the PostgreSQL of the tests has no other collation.
     postgresql = new_database("postgresql")
     postgresql.trace = trace = []
     try:
@@ -172,16 +176,16 @@ def test_text_keys_are_ordered_by_their_bytes_whatever_the_databases_language(
     finally:
         postgresql.trace = None
     orders = [text.partition(" ORDER BY ")[2] for text in trace if "CURSOR FOR" in text]
-    assert len(orders) == len(moved_tables())
+    assert len(orders) == len(exported_tables())
     by_slug = [order for order in orders if "slug" in order]
     assert by_slug == ['provider_slugs.slug COLLATE "C"', 'image_slugs.slug COLLATE "C"']
 
 
-def test_an_imported_catalogue_answers_as_the_first_did(new_database: New, db: Database) -> None:
+def test_an_imported_catalogue_gives_the_same_answers(new_database: New, db: Database) -> None:
     source = new_database("sqlite")
     source.now = db.now
     world = populate(source)
-    taken_in(db, exported(source))
+    imported(db, exported(source))
     old, new = ApiClient(source, config.load({}), world), ApiClient(db, config.load({}), world)
     for who in ("alice", "bob", "charlie", "dora", None):
         for address in (
@@ -206,13 +210,13 @@ def test_an_imported_catalogue_answers_as_the_first_did(new_database: New, db: D
 
 
 @pytest.mark.parametrize("source_backend", ["sqlite", "postgresql"])
-def test_no_id_that_was_ever_used_comes_again(
+def test_ids_are_never_used_again_after_an_import(
     new_database: New, backend: str, source_backend: str
 ) -> None:
     source, target = new_database(source_backend), new_database(backend)
     world = populate(source)
-    taken_in(target, exported(source))
-    made = []
+    imported(target, exported(source))
+    created = []
     for db in (source, target):
         with db.write() as tx:
             alice = world.actor(tx, "alice")
@@ -221,35 +225,35 @@ def test_no_id_that_was_ever_used_comes_again(
             version = wire.NewVersion(name="1", image=int(image))
             publish.create_version(tx, alice, version)
             keys = [bulk.next_id(tx, table) for table in (schema.versions, schema.audit)]
-            made.append((int(group), int(image), *keys))
-    assert made[0] == made[1]
-    # Four personal groups, lab, and the one that is gone.
-    assert made[1][0] == 7
+            created.append((int(group), int(image), *keys))
+    assert created[0] == created[1]
+    # Four personal groups, lab, and the removed one.
+    assert created[1][0] == 7
 
 
-def test_ids_begin_past_the_highest_though_the_first_line_says_less(
+def test_new_ids_are_higher_than_all_rows_even_if_the_first_line_says_less(
     db: Database, export: bytes
 ) -> None:
     header, *rows = export.splitlines()
-    said = json.loads(header)
-    said["tables"]["users"]["next_id"] = 2
-    assert import_catalogue(db, [json.dumps(said).encode(), *rows]) == len(rows)
+    changed = json.loads(header)
+    changed["tables"]["users"]["next_id"] = 2
+    assert import_catalogue(db, [json.dumps(changed).encode(), *rows]) == len(rows)
     with db.write() as tx:
         body = wire.NewUser(username="erin")
         assert people.create_user(tx, CONSOLE, body).key == "5"
 
 
-def test_an_empty_catalogue_can_be_moved(new_database: New, db: Database) -> None:
+def test_an_empty_catalogue_is_exported_and_imported(new_database: New, db: Database) -> None:
     written = exported(new_database("sqlite"))
-    assert taken_in(db, written) == 0
+    assert imported(db, written) == 0
     assert exported(db) == written
     require_untouched(db)
 
 
-def test_an_import_is_a_change_that_caches_see(db: Database, export: bytes) -> None:
+def test_an_import_increments_the_revision(db: Database, export: bytes) -> None:
     with db.read() as tx:
         before = tx.revision
-    taken_in(db, export)
+    imported(db, export)
     with db.read() as tx:
         assert tx.revision == before + 1
 
@@ -268,11 +272,11 @@ def test_without_credentials_nobody_can_sign_in(
     assert len(secrets) == 9
     assert all(secret.encode() in exported(source) for secret in secrets)
     assert not any(secret.encode() in bare for secret in secrets)
-    assert taken_in(db, bare) == bare.count(b"\n") - 1
+    assert imported(db, bare) == bare.count(b"\n") - 1
     with db.read() as tx:
         for table in (schema.tokens, schema.webhooks, schema.deliveries):
             assert bulk.is_empty(tx, table)
-        # The audit speaks of the tokens that were.
+        # Audit entries still refer to the omitted tokens.
         assert bulk.next_id(tx, schema.tokens) == 5
         assert {row["password_hash"] for row in bulk.rows(tx, schema.users)} == {None}
         assert bulk.count(tx, schema.versions) == 7
@@ -284,57 +288,56 @@ def test_an_export_is_one_snapshot(db: Database, new_database: New) -> None:
     world = build_world(db)
 
     class Busy(BytesIO):
-        """Somebody makes a license whenever a line is written, up to the fifth."""
+        """Creates a license at each of the first five lines."""
 
-        made = 0
+        created = 0
 
         def write(self, line: Any) -> int:
-            if self.made < 5:
-                self.made += 1
-                body = wire.NewLicense(title=f"new {self.made}", type="URL", text="https://a.b/")
+            if self.created < 5:
+                self.created += 1
+                body = wire.NewLicense(title=f"new {self.created}", type="URL", text="https://a.b/")
                 with db.write() as tx:
                     licenses_scripts.create_license(tx, world.actor(tx, "alice"), body)
             return super().write(line)
 
     out = Busy()
     export_catalogue(db, out)
-    assert out.made == 5
+    assert out.created == 5
     assert b'"new 1"' not in out.getvalue()
-    assert taken_in(new_database("sqlite"), out.getvalue()) == out.getvalue().count(b"\n") - 1
+    assert imported(new_database("sqlite"), out.getvalue()) == out.getvalue().count(b"\n") - 1
     assert b'"new 5"' in exported(db)
 
 
-def test_progress_is_told_to_the_last_row(
+def test_progress_is_reported_up_to_the_last_row(
     db: Database, new_database: New, export: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "BATCH", 10)
     total = export.count(b"\n") - 1
-    told: list[tuple[int, int]] = []
-    import_catalogue(db, export.splitlines(), lambda done, of: told.append((done, of)))
-    for calls in (told, (told := [])):
-        if not calls:
-            export_catalogue(db, BytesIO(), progress=lambda done, of: told.append((done, of)))
-            calls = told
+    of_import: list[tuple[int, int]] = []
+    import_catalogue(db, export.splitlines(), lambda done, of: of_import.append((done, of)))
+    of_export: list[tuple[int, int]] = []
+    export_catalogue(db, BytesIO(), progress=lambda done, of: of_export.append((done, of)))
+    for calls in (of_import, of_export):
         assert len(calls) > 10
         assert calls == sorted(set(calls))
         assert calls[-1] == (total, total)
         assert {of for _, of in calls} == {total}
 
 
-# What is refused
+# Refusals
 
 
-def test_a_catalogue_that_is_not_empty_is_left_alone(db: Database, export: bytes) -> None:
+def test_a_catalogue_that_is_not_empty_is_not_changed(db: Database, export: bytes) -> None:
     with db.write() as tx:
         people.create_user(tx, CONSOLE, wire.NewUser(username="erin"))
     before = exported(db)
-    with pytest.raises(Conflict, match=r"This catalogue is not empty.*import into a new one"):
-        taken_in(db, export)
+    with pytest.raises(Conflict, match=r"This catalogue is not empty.*Import into a new one"):
+        imported(db, export)
     assert exported(db) == before
 
 
 def row(**changed: Any) -> Callable[[Values], Any]:
-    """A change of a row's columns."""
+    """A change of columns of a row."""
     return lambda values: {**values, **changed}
 
 
@@ -403,7 +406,9 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Values], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_ROWS)
-def test_a_bad_line_is_named_and_nothing_imported(db: Database, export: bytes, case: str) -> None:
+def test_a_bad_line_is_reported_and_nothing_is_imported(
+    db: Database, export: bytes, case: str
+) -> None:
     table, change, reason = BAD_ROWS[case]
     lines = export.splitlines()
     # Not a table's first row, so that others of its batch went in before.
@@ -418,10 +423,10 @@ def test_a_bad_line_is_named_and_nothing_imported(db: Database, export: bytes, c
     ):
         import_catalogue(db, lines)
     require_untouched(db)
-    assert taken_in(db, export) == len(lines) - 1
+    assert imported(db, export) == len(lines) - 1
 
 
-def test_a_lineage_that_bites_its_tail_is_refused(db: Database, export: bytes) -> None:
+def test_a_cyclic_lineage_is_refused(db: Database, export: bytes) -> None:
     lines = export.splitlines()
     places = [place for place, line in enumerate(lines) if line.startswith(b'{"table":"versions"')]
     rows = [json.loads(lines[place]) for place in places[:3]]
@@ -462,7 +467,7 @@ BAD_HEADERS: dict[str, tuple[Callable[[Values], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_HEADERS)
-def test_a_bad_first_line_is_named(sqlite_db: Database, export: bytes, case: str) -> None:
+def test_a_bad_first_line_is_reported(sqlite_db: Database, export: bytes, case: str) -> None:
     change, reason = BAD_HEADERS[case]
     first, *rows = export.splitlines()
     lines = [json.dumps(change(json.loads(first))).encode(), *rows]
@@ -471,12 +476,12 @@ def test_a_bad_first_line_is_named(sqlite_db: Database, export: bytes, case: str
     require_untouched(sqlite_db)
 
 
-def test_no_lines_at_all_are_no_catalogue(sqlite_db: Database) -> None:
+def test_an_empty_file_is_refused(sqlite_db: Database) -> None:
     with pytest.raises(BadRequest, match=r"^Line 1: is not valid JSON"):
         import_catalogue(sqlite_db, [])
 
 
-def test_a_file_that_was_cut_off_between_lines_is_refused(db: Database, export: bytes) -> None:
+def test_a_file_that_is_cut_off_between_lines_is_refused(db: Database, export: bytes) -> None:
     *lines, last = export.splitlines()
     name = json.loads(last)["table"]
     reason = f"^Line {len(lines)}: the file ends here, but 1 rows of {name} are missing"

@@ -1,4 +1,4 @@
-"""Bringing found releases into the catalogue: accounted for, idempotent, all or nothing per image."""
+"""Importing what a source found: complete, repeatable, and one transaction per image."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +18,7 @@ from tests.support.client import ApiClient
 
 
 def release(version: str, day: int, *identifiers: str, image: str = "base", **more: Any) -> Found:
-    placed = tuple(
+    machines = tuple(
         FoundMachine(
             provider="us-east-1",
             provider_type="aws",
@@ -29,7 +29,7 @@ def release(version: str, day: int, *identifiers: str, image: str = "base", **mo
     )
     start = Instant(f"2026-03-{day:02d}T00:00:00.000000Z")
     return Found(
-        image, version, start, f"release {version}", "A base image.", ("base",), placed, version
+        image, version, start, f"release {version}", "A base image.", ("base",), machines, version
     )
 
 
@@ -38,14 +38,14 @@ def revision(db: Database) -> int:
         return tx.revision
 
 
-def bring(db: Database, found: Iterable[Found | Skipped], **more: Any) -> Any:
+def import_all(db: Database, found: Iterable[Found | Skipped], **more: Any) -> Any:
     return import_found(db, found, **more)
 
 
 def test_releases_become_versions_with_parents_dates_and_machines(
     db: Database, api: ApiClient, world: World
 ) -> None:
-    bring(db, [release("2", 2, "ami-2"), release("1", 1, "ami-1"), release("3", 3, "ami-3")])
+    import_all(db, [release("2", 2, "ami-2"), release("1", 1, "ami-1"), release("3", 3, "ami-3")])
     versions = api.all("/image_versions?image_id=base")
     assert [version["name"] for version in versions] == ["1", "2", "3"]
     assert [version["parent"] and version["parent"]["name"] for version in versions] == [
@@ -61,30 +61,32 @@ def test_releases_become_versions_with_parents_dates_and_machines(
     assert (provider["type"], provider["public"], provider["active"]) == ("aws", True, True)
 
 
-def test_private_images_are_the_owners(db: Database, api: ApiClient, world: World) -> None:
-    bring(db, [release("1", 1, "ami-1")], owner="alice", private=True)
+def test_private_images_are_visible_to_their_owner_only(
+    db: Database, api: ApiClient, world: World
+) -> None:
+    import_all(db, [release("1", 1, "ami-1")], owner="alice", private=True)
     assert api.get("/image_versions?image_id=base").json["count"] == 0
     assert api.get("/image_versions?image_id=base", "charlie").json["count"] == 0
     assert api.get("/image_versions?image_id=base", "alice").json["count"] == 1
 
 
 def test_the_user_import_cannot_sign_in(db: Database, api: ApiClient, world: World) -> None:
-    bring(db, [release("1", 1, "ami-1")])
+    import_all(db, [release("1", 1, "ami-1")])
     for password in ("", "import", "None"):
         body = {"username": "import", "password": password}
         assert api.post("/api/v2/tokens", None, body).status_code == 401
 
 
-def test_an_owner_that_does_not_exist_is_refused(db: Database, world: World) -> None:
+def test_an_unknown_owner_is_refused(db: Database, world: World) -> None:
     with pytest.raises(NotFound):
-        bring(db, [release("1", 1, "ami-1")], owner="nobody-here")
+        import_all(db, [release("1", 1, "ami-1")], owner="nobody-here")
 
 
-def test_the_second_time_changes_nothing(db: Database, api: ApiClient, world: World) -> None:
+def test_importing_again_changes_nothing(db: Database, api: ApiClient, world: World) -> None:
     found = [release("1", 1, "ami-1"), release("2", 2, "ami-2")]
-    bring(db, found)
+    import_all(db, found)
     before = api.get("/image_versions?image_id=base", "dora").text
-    report = bring(db, found)
+    report = import_all(db, found)
     assert api.get("/image_versions?image_id=base", "dora").text == before
     assert dict(report.counts) == {
         ("image", "unchanged"): 1,
@@ -94,24 +96,26 @@ def test_the_second_time_changes_nothing(db: Database, api: ApiClient, world: Wo
     assert not report.skipped
 
 
-def test_what_people_changed_stays(db: Database, api: ApiClient, world: World) -> None:
+def test_edits_by_people_are_not_overwritten(db: Database, api: ApiClient, world: World) -> None:
     found = [release("1", 1, "ami-1")]
-    bring(db, found, owner="alice")
+    import_all(db, found, owner="alice")
     [version] = api.all("/image_versions?image_id=base", "alice")
     api.patch(version["url"], "alice", {"change_log": "better words"})
     api.patch("/api/v2/images/base", "alice", {"name": "Renamed", "slug": "renamed"})
     assert api.delete(version["machines"][0]["url"], "dora").status_code == 204
-    report = bring(db, found, owner="alice")
+    report = import_all(db, found, owner="alice")
     [after] = api.all("/image_versions?image_id=renamed", "alice")
     assert after["change_log"] == "better words"
-    assert after["machines"] == [], "a machine that somebody ended is not brought back"
+    assert after["machines"] == [], "a machine that somebody ended is not created again"
     assert report.of("version", "unchanged") == 1
     assert api.get("/api/v2/images?name=base", "alice").json["count"] == 0
 
 
-def test_new_machines_and_facts_arrive_later(db: Database, api: ApiClient, world: World) -> None:
-    bring(db, [release("1", 1, "ami-1")])
-    report = bring(db, [release("1", 1, "ami-1", "ami-9", architecture="arm64")])
+def test_a_later_import_adds_machines_and_updates_facts(
+    db: Database, api: ApiClient, world: World
+) -> None:
+    import_all(db, [release("1", 1, "ami-1")])
+    report = import_all(db, [release("1", 1, "ami-1", "ami-9", architecture="arm64")])
     [version] = api.all("/image_versions?image_id=base")
     shown = {(machine["identifier"], machine["architecture"]) for machine in version["machines"]}
     assert shown == {("ami-1", "arm64"), ("ami-9", "arm64")}
@@ -120,18 +124,18 @@ def test_new_machines_and_facts_arrive_later(db: Database, api: ApiClient, world
 
 
 def test_one_identifier_at_two_releases_is_reported(db: Database, world: World) -> None:
-    report = bring(db, [release("1", 1, "ami-1"), release("2", 2, "ami-1", "ami-2")])
+    report = import_all(db, [release("1", 1, "ami-1"), release("2", 2, "ami-1", "ami-2")])
     assert [skip.reason for skip in report.skipped] == [
-        "ami-1 stands at another release of this image"
+        "ami-1 belongs to another release of this image already"
     ]
     assert report.of("machine", "created") == 2
 
 
-def test_an_image_that_fails_leaves_nothing_and_the_others_stand(
+def test_an_image_that_fails_is_left_out_and_the_others_are_imported(
     db: Database, api: ApiClient, world: World
 ) -> None:
     bad = release("..", 2, "ami-2", "ami-3", image="bad")
-    report = bring(db, [release("1", 1, "ami-1", image="bad"), bad, release("1", 1, "ami-4")])
+    report = import_all(db, [release("1", 1, "ami-1", image="bad"), bad, release("1", 1, "ami-4")])
     assert api.get("/api/v2/images/bad", "dora").status_code == 404
     assert api.get("/image_versions?image_id=base").json["count"] == 1
     [skip] = report.skipped
@@ -139,14 +143,14 @@ def test_an_image_that_fails_leaves_nothing_and_the_others_stand(
     assert report.of("image", "created") == 1
 
 
-def test_progress_reaches_the_whole(db: Database, world: World) -> None:
-    told: list[tuple[int, int]] = []
+def test_progress_is_reported_up_to_the_last_machine(db: Database, world: World) -> None:
+    reported: list[tuple[int, int]] = []
     found = [release(str(day), day, f"ami-{day}") for day in range(1, 6)]
-    bring(db, found, progress=lambda done, total: told.append((done, total)))
-    assert told == [(done, 5) for done in range(1, 6)]
+    import_all(db, found, progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(done, 5) for done in range(1, 6)]
 
 
-def test_the_packaged_subset_is_accounted_for(db: Database) -> None:
+def test_every_packaged_ami_is_imported_or_reported(db: Database) -> None:
     rows = sum(1 for _ in ami_lines())
     report = import_found(db, aws.parse(ami_lines()))
     assert report.of("machine", "created") + report.machines_skipped == rows
@@ -157,7 +161,7 @@ def test_the_packaged_subset_is_accounted_for(db: Database) -> None:
     assert revision(db) > before
 
 
-def test_the_demonstration_is_whole(sqlite_db: Database) -> None:
+def test_the_demonstration_is_complete(sqlite_db: Database) -> None:
     report = load(sqlite_db)
     assert not report.imported.skipped
     api = ApiClient(sqlite_db, _settings(), World())

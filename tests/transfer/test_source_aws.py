@@ -1,4 +1,4 @@
-"""Amazon's images from JSON lines: every name shape and reason to skip, every row accounted for."""
+"""Amazon's images from JSON lines: each form of name, each reason to skip, and no line is lost."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ NAME = "al2023-ami-ecs-hvm-2023.0.20240305-kernel-6.1-x86_64"
 
 
 def row(**changes) -> bytes:
-    """A good line, with changes; a change to `...` leaves the key out."""
+    """A valid line with changes; `...` as a value leaves the key out."""
     values = {
         "region": "us-east-1",
         "ami_id": "ami-01b701d1a348a0d00",
@@ -127,7 +127,7 @@ def only(*lines: bytes) -> Found | Skipped:
         ),
     ],
 )
-def test_a_name_says_image_version_and_start(name, image, version, day, tags):
+def test_a_name_gives_image_version_and_start_date(name, image, version, day, tags):
     found = only(row(name=name, architecture=tags.split()[-1]))
     assert isinstance(found, Found), found
     assert (found.image, found.version) == (image, version)
@@ -157,7 +157,7 @@ def test_names_that_differ_in_more_than_the_version_are_different_images(others)
     assert len({one.version for one in found}) == 1
 
 
-def test_a_release_is_the_lines_of_one_name():
+def test_a_release_is_all_lines_of_one_name():
     found = only(
         row(),
         b"\n",
@@ -224,11 +224,11 @@ def test_an_image_description_does_not_name_the_release_in_any_spelling():
         (row(description="a" * 20_000), "at `$.description`"),
         (row(virtualization_type="lxc"), "at `$.virtualization_type`"),
         (row(state="pending"), "state is 'pending', not 'available'"),
-        (row(architecture="arm64"), "architecture is 'arm64', its name says x86_64"),
-        (row(), "ami-01b701d1a348a0d00 in us-east-1 stands in an earlier line"),
+        (row(architecture="arm64"), "architecture is 'arm64', but the name says x86_64"),
+        (row(), "ami-01b701d1a348a0d00 in us-east-1 is a duplicate of an earlier line"),
     ],
 )
-def test_a_row_that_does_not_fit_is_skipped_alone(line, reason):
+def test_an_invalid_row_is_skipped_alone(line, reason):
     good = row(region="us-west-2", ami_id="ami-00c56e74f090d6f65")
     outcomes = list(aws.parse([row(), b"", line, good]))
     (skipped,) = [one for one in outcomes if isinstance(one, Skipped)]
@@ -246,13 +246,13 @@ def test_a_row_that_does_not_fit_is_skipped_alone(line, reason):
         ("al2023-ami-ecs-hvm-2023.0.20240230-kernel-6.1-x86_64", "20240230, does not exist"),
         ("amzn2-ami-ecs-hvm-2.0.00000101-arm64-ebs", "00000101, does not exist"),
         ("Windows_Server-2016-English-Full-ECS_Optimized-2018.13.17", "2018.13.17, does not exist"),
-        ("debian-12-amd64-20240717-1811", "no known shape"),
-        (NAME + "\n", "no known shape"),
-        (NAME.replace("2023.0.2024", "2023.0.٢٠٢٤"), "no known shape"),
-        ("x" + NAME, "no known shape"),
+        ("debian-12-amd64-20240717-1811", "no known form"),
+        (NAME + "\n", "no known form"),
+        (NAME.replace("2023.0.2024", "2023.0.٢٠٢٤"), "no known form"),
+        ("x" + NAME, "no known form"),
     ],
 )
-def test_a_name_that_does_not_fit_is_skipped_once_with_all_its_rows(name, reason):
+def test_an_unknown_name_is_skipped_once_with_all_its_rows(name, reason):
     skipped = only(row(name=name), row(name=name, region="eu-west-1"), row(name=name))
     assert isinstance(skipped, Skipped)
     assert reason in skipped.reason
@@ -260,20 +260,20 @@ def test_a_name_that_does_not_fit_is_skipped_once_with_all_its_rows(name, reason
     assert skipped.where == (name if name.isprintable() else ascii(name))
 
 
-def test_a_name_that_comes_back_is_skipped_so_that_each_release_is_given_once():
+def test_a_repeated_name_is_skipped_so_that_each_release_is_found_once():
     other = NAME.replace("20240305", "20240312")
     outcomes = list(aws.parse([row(), row(name=other), row(region="eu-west-1")]))
     assert [type(one) for one in outcomes] == [Found, Found, Skipped]
     assert (outcomes[2].where, outcomes[2].machines) == (NAME, 1)
-    assert "must stand together" in outcomes[2].reason
+    assert "must follow one another" in outcomes[2].reason
 
 
-def test_a_release_whose_every_row_is_skipped_is_no_release():
+def test_a_release_without_valid_rows_is_not_found():
     outcomes = list(aws.parse([row(state="failed"), row(architecture="arm64")]))
     assert [one.where for one in outcomes] == ["line 1", "line 2"]
 
 
-def test_a_release_has_a_limit_of_machines():
+def test_the_number_of_machines_of_a_release_is_limited():
     lines = [row(ami_id=f"ami-{number:017x}") for number in range(503)]
     outcomes = list(aws.parse(lines))
     assert [one.where for one in outcomes[:3]] == ["line 501", "line 502", "line 503"]
@@ -281,7 +281,7 @@ def test_a_release_has_a_limit_of_machines():
     assert accounted(outcomes) == 503
 
 
-def test_lines_are_taken_as_they_come():
+def test_lines_are_read_one_at_a_time():
     def endless():
         for day in range(1, 29):
             yield row(name=NAME.replace("20240305", f"202402{day:02}"))
@@ -315,7 +315,7 @@ _rows = st.builds(
 
 
 @given(st.lists(st.binary(max_size=60) | _rows))
-def test_no_input_raises_and_each_line_is_accounted_for(lines):
+def test_no_input_raises_and_each_line_is_found_or_skipped(lines):
     outcomes = list(aws.parse(lines))
     assert accounted(outcomes) == sum(1 for line in lines if line.strip())
     found = [one for one in outcomes if isinstance(one, Found)]
@@ -327,7 +327,7 @@ def test_no_input_raises_and_each_line_is_accounted_for(lines):
 
 
 @given(st.lists(_rows, max_size=12))
-def test_what_is_found_is_what_stands_in_the_rows(lines):
+def test_found_machines_are_those_of_the_rows(lines):
     given_rows = {
         (values["name"], values["region"], values["ami_id"], values["architecture"])
         for values in map(json.loads, lines)
@@ -348,7 +348,7 @@ def test_what_is_found_is_what_stands_in_the_rows(lines):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_file_is_read_plain_or_gzipped(tmp_path: Path, pack):
+def test_plain_and_gzipped_files_are_read(tmp_path: Path, pack):
     path = tmp_path / "amis"
     path.write_bytes(pack(row() + b"\n\n" + row(region="eu-west-1")))
     assert list(aws.open_lines(path)) == [row() + b"\n", b"\n", row(region="eu-west-1")]
@@ -356,7 +356,9 @@ def test_a_file_is_read_plain_or_gzipped(tmp_path: Path, pack):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n" + row() + b"\n"])
-def test_a_line_too_long_is_one_skipped_line_and_never_held_whole(tmp_path: Path, pack, end):
+def test_a_line_that_is_too_long_is_skipped_without_reading_it_into_memory(
+    tmp_path: Path, pack, end
+):
     path = tmp_path / "amis"
     path.write_bytes(pack(b"\n" + b" " * (3 * aws.MOST_LINE_BYTES) + end))
     lines = list(aws.open_lines(path))
@@ -366,7 +368,7 @@ def test_a_line_too_long_is_one_skipped_line_and_never_held_whole(tmp_path: Path
     assert [type(one) for one in outcomes[1:]] == ([Found] if b"{" in end else [])
 
 
-def test_the_longest_line_is_read_whole(tmp_path: Path):
+def test_the_longest_allowed_line_is_read(tmp_path: Path):
     path = tmp_path / "amis"
     path.write_bytes(row().ljust(aws.MOST_LINE_BYTES - 1) + b"\n" + row(region="eu-west-1"))
     assert len(only(*aws.open_lines(path)).machines) == 2
@@ -387,7 +389,7 @@ def test_a_damaged_gzip_file_is_an_error_not_a_shorter_file(tmp_path: Path):
 # The demonstration's data
 
 
-def test_the_demonstration_is_six_images_without_a_fault():
+def test_the_demonstration_has_six_images_and_nothing_is_skipped():
     lines = list(demo.ami_lines())
     found = list(aws.parse(lines))
     assert all(isinstance(one, Found) for one in found)

@@ -1,8 +1,8 @@
-"""Text that others wrote, as it may reach a terminal or a log: without control characters.
+"""Removes control characters from text for terminals and logs.
 
-A control character can move the cursor, rewrite lines above, or begin a line of a log that nobody
-logged. Among them are those of the second set (C1, U+0080 to U+009F), which some terminals obey, and
-those that turn the direction of text around.
+Control characters in text of users could move the cursor, overwrite lines, or forge lines of a log.
+They include the second set (C1, U+0080 to U+009F), which some terminals obey, and the characters that
+change the direction of text.
 """
 
 import logging
@@ -14,18 +14,18 @@ _IN_A_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
 
 
 def printable(text: str) -> str:
-    """The text with control characters replaced, tabs and line ends kept."""
+    """The text with control characters replaced, except tabs and line ends."""
     return _CONTROL.sub("\ufffd", text)
 
 
 def escaped(text: str) -> str:
-    """The text with control characters, tabs and line ends too, as JSON escapes them: `\\u009b`. JSON
-    text without line ends stays the same value."""
+    """The text with all control characters, tabs and line ends escaped as in JSON: `\\u009b`. JSON text
+    without line ends keeps its value."""
     return _IN_A_LINE.sub(_escape, text)
 
 
 def printable_json(text: str) -> str:
-    """JSON text of several lines with the control characters inside its strings escaped."""
+    """JSON text of several lines, with control characters in its strings escaped."""
     return _CONTROL.sub(_escape, text)
 
 
@@ -34,7 +34,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Writes log records without control characters."""
+    """Formats log records without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))

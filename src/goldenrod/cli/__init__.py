@@ -1,6 +1,6 @@
-"""The command line: a door beside the web, for operators and for people at a terminal.
+"""The command line, for operators and for users at a terminal.
 
-`main.py` has all commands on one screen; what they do stands in one file per group, which is loaded
-when one of its commands is asked for. Operators' commands act on the database through the nouns;
-`image` and `version` ask a server through `goldenrod.client`.
+`main.py` lists all commands. Each command is in a module of its area, imported when the command is
+run. Commands for operators work on the database through `catalogue`; the others, such as `image` and
+`version`, send requests to a server through `goldenrod.client`.
 """

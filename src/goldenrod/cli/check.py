@@ -1,7 +1,7 @@
-"""Boot checks: what is wrong with the settings and the database, each with an id and a hint.
+"""The commands `check` and `migrate`: problems of the settings and the database, with ids and hints.
 
-An `E` stops or breaks the server and makes `check` end with 1; a `W` is worth a look. Each check
-answers a `Finding` or None; those that need the database run once it answers.
+An error (E) stops or breaks the server and makes `check` exit with 1; a warning (W) does not. Each
+check returns a `Finding` or None. Checks that need the database run only if it can be reached.
 """
 
 import shlex
@@ -25,11 +25,11 @@ from goldenrod.store.drivers import sqlite_path
 from goldenrod.web import oidc_client
 
 FOR_OTHERS = 0o077
-"""The bits of a file's mode that are for anybody but its owner."""
+"""The mode bits of a file that give access to others than its owner."""
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, and what to do about it."""
+    """One problem, and how to solve it."""
 
     id: str
     what: str
@@ -43,9 +43,9 @@ class Finding(NamedTuple):
 def check(
     as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
 ) -> None:
-    """Look for what is wrong with the settings and the database.
+    """Check the settings and the database for problems.
 
-    Ends with 1 where an error (E) was found; warnings (W) alone end with 0.
+    Exits with 1 if an error (E) was found; warnings (W) alone exit with 0.
     """
     found = list(_findings())
     if as_json:
@@ -54,7 +54,7 @@ def check(
         for finding in found:
             output.say(f"{finding.id}: {finding.what}\n    {finding.hint}")
         if not found:
-            output.say("All is well.")
+            output.say("No problems found.")
     raise typer.Exit(1 if any(finding.is_error for finding in found) else 0)
 
 
@@ -75,11 +75,11 @@ def _findings() -> Iterator[Finding]:
             reach(db)
             yield from filter(None, [_other_tables(db) or _no_staff(db)])
     except (Problem, SettingError, OSError) as error:
-        said = failure(error)
+        expected = failure(error)
         yield Finding(
             "goldenrod.E001",
-            said.sentence if said else str(error),
-            "See that GOLDENROD_DATABASE_URL is right and the database runs.",
+            expected.sentence if expected else str(error),
+            "Check that GOLDENROD_DATABASE_URL is right and that the database is running.",
         )
 
 
@@ -89,50 +89,50 @@ def _sqlite_file(settings: Settings) -> Path | None:
 
 
 def _missing_file(settings: Settings) -> Finding | None:
-    """E001 for SQLite: looking must not make the file."""
+    """E001 for SQLite: a check must not create the file."""
     file = _sqlite_file(settings)
     if file is None or file.exists():
         return None
     return Finding(
         "goldenrod.E001",
         f"There is no database at {file}.",
-        "Run `goldenrod migrate` to make it, or set GOLDENROD_DATABASE_URL to where it is.",
+        "Run `goldenrod migrate` to create it, or correct GOLDENROD_DATABASE_URL.",
     )
 
 
 def _other_tables(db: Database) -> Finding | None:
-    """E002: the tables are those of another version."""
+    """E002: the tables are those of another release."""
     stored = migrations.stored_revision(db)
     if stored == migrations.HEAD:
         return None
     if stored is not None and stored > migrations.HEAD:
         return Finding(
             "goldenrod.E002",
-            f"The tables are at {stored}, newer than this version's {migrations.HEAD}.",
-            "Install the Goldenrod that wrote them, or a later one.",
+            f"The tables are at {stored}, which is newer than this release's {migrations.HEAD}.",
+            "Install the release of Goldenrod that wrote them, or a later one.",
         )
     return Finding(
         "goldenrod.E002",
-        f"The tables are at {stored or 'nothing'}, older than this version's {migrations.HEAD}.",
-        "Make a backup and run `goldenrod migrate` (`goldenrod serve` does it too).",
+        f"The tables are at {stored or 'none'}, which is older than this release's {migrations.HEAD}.",
+        "Make a backup, then run `goldenrod migrate` (`goldenrod serve` does so too).",
     )
 
 
 def _open_to_others(settings: Settings) -> Finding | None:
-    """W001: password hashes and sessions are in those files."""
+    """W001: others can read the database files, which contain password hashes and sessions."""
     try:
         file = _sqlite_file(settings)
     except SettingError:
-        return None  # E001 says so
+        return None  # E001 reports it
     if file is None:
         return None
-    places = (Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm"))
-    exposed = [str(place) for place in places if _is_open_to_others(place)]
+    files = (Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm"))
+    exposed = [str(path) for path in files if _is_open_to_others(path)]
     if not exposed:
         return None
     return Finding(
         "goldenrod.W001",
-        f"Others on this machine may open {' and '.join(exposed)}.",
+        f"Other users of this machine can access {' and '.join(exposed)}.",
         f"chmod 600 {shlex.join(exposed)}",
     )
 
@@ -145,33 +145,33 @@ def _is_open_to_others(file: Path) -> bool:
 
 
 def _no_public_url(settings: Settings) -> Finding | None:
-    """W002: behind a proxy, people use another address than the one that is served."""
+    """W002: behind a proxy, users have another address than the server's."""
     if not settings.trusted_proxies or settings.public_url:
         return None
     return Finding(
         "goldenrod.W002",
         "GOLDENROD_TRUSTED_PROXIES is set, but GOLDENROD_PUBLIC_URL is not.",
-        "Set GOLDENROD_PUBLIC_URL to the address that people use.",
+        "Set GOLDENROD_PUBLIC_URL to the address that users have.",
     )
 
 
 def _no_oidc(settings: Settings) -> Finding | None:
-    """W004: nobody can sign in with the OpenID Connect provider. Asked at its issuer alone."""
+    """W004: the issuer of OpenID Connect does not answer, so nobody can sign in with it."""
     provider = oidc_client.provider_of(settings)
     try:
         if provider is not None:
             provider.discover()
-    except Unavailable as away:
+    except Unavailable as problem:
         return Finding(
             "goldenrod.W004",
-            away.detail,
-            "See that GOLDENROD_OIDC_ISSUER is right, to the last slash, and can be reached from here.",
+            problem.detail,
+            "Check that GOLDENROD_OIDC_ISSUER is right, including the last slash, and can be reached.",
         )
     return None
 
 
 def _no_staff(db: Database) -> Finding | None:
-    """W003: nobody can keep providers, users and identities through the API."""
+    """W003: nobody can manage providers, users and identities through the API."""
     with db.read() as tx:
         if users.USERS.count(tx, CONSOLE, is_staff="true", active="true"):
             return None
@@ -183,9 +183,9 @@ def _no_staff(db: Database) -> Finding | None:
 
 
 def migrate() -> None:
-    """Bring the database's tables to what this version needs.
+    """Create or upgrade the database's tables for this release.
 
-    `serve` and every other command on the database do the same when they start.
+    `serve` and all other commands that use the database do the same when they start.
     """
     with unmigrated(config.load()) as db:
         reach(db)

@@ -1,12 +1,12 @@
-"""What a command ends with when it does not succeed: one sentence on stderr and an exit code.
+"""Failures of commands: one sentence on stderr and an exit code.
 
-    1  failed or refused                      4  not found (or not to be seen)
-    2  the command line or a setting is wrong 5  against the state of the catalogue
-    3  no sufficient credentials              6  the server or the database cannot be reached
+    1  failed or refused                      4  not found (or not readable)
+    2  the command line or a setting is wrong 5  conflicts with the state of the catalogue
+    3  missing or insufficient credentials    6  the server or the database cannot be reached
 
-6 alone may go away by itself: a script may try again. `resolve` alone means something else by 3, and
-`whatis` and `why` answer with 1: see there. What is not expected, a fault of ours, is no
-`Failure` and keeps its trace. `base/errors.py` declares what the catalogue refuses with.
+Only 6 is temporary, so only then may a script try again. `resolve` uses 3 differently; `whatis` and
+`why` use 1 as an answer. An unexpected exception is a bug: its trace is printed.
+`base/errors.py` declares the errors of the catalogue.
 """
 
 from typing import NamedTuple
@@ -30,14 +30,14 @@ _BY_STATUS = {
 
 
 class Failure(NamedTuple):
-    """What to say and which code to end with."""
+    """The sentence to print, and the exit code."""
 
     sentence: str
     exit_code: int
 
 
 def failure(error: BaseException) -> Failure | None:
-    """The failure that an expected error is; None for any other."""
+    """The failure for an expected error; None for any other exception."""
     match error:
         case SettingError():
             return Failure(str(error), USAGE)
@@ -55,6 +55,6 @@ def failure(error: BaseException) -> Failure | None:
 
 
 def _cause(problem: Problem) -> str:
-    """What the database said: the operator, unlike a reader of the API, may know."""
-    said = str(problem.__cause__ or "").strip()
-    return f" ({said.splitlines()[0]})" if said and problem.status == 503 else ""
+    """The message of the database, which operators may see, unlike clients of the API."""
+    message = str(problem.__cause__ or "").strip()
+    return f" ({message.splitlines()[0]})" if message and problem.status == 503 else ""

@@ -1,8 +1,7 @@
-"""All commands on one screen: what each is called, in one line what it does, where it stands.
+"""All commands: the name of each, its summary, and its function.
 
-A command's file is imported when the command is asked for, so that `--help` stays quick and serving
-needs nothing of the rest. Whatever is refused ends in one sentence on stderr and the exit code that
-`failures.py` gives it.
+The module of a command is imported when the command is run, so that `--help` is fast. A failure prints
+one sentence on stderr and exits with the code of `failures.py`.
 """
 
 import logging
@@ -19,9 +18,9 @@ from goldenrod.base.printing import PrintableFormatter
 
 COMMANDS = {
     "serve": ("Serve the catalogue over HTTP.", "serve:serve"),
-    "demo": ("Serve a catalogue of real machine images to try things on.", "serve:demo"),
-    "migrate": ("Bring the database's tables to what this version needs.", "check:migrate"),
-    "check": ("Look for what is wrong with the settings and the database.", "check:check"),
+    "demo": ("Serve a demonstration with real machine images.", "serve:demo"),
+    "migrate": ("Create or upgrade the database's tables for this release.", "check:migrate"),
+    "check": ("Check the settings and the database for problems.", "check:check"),
     "user create": ("Add a user.", "accounts.users:create_user"),
     "user list": ("List the users.", "accounts.users:list_users"),
     "user disable": ("Disable a user: their tokens stop at once.", "accounts.users:disable_user"),
@@ -35,16 +34,16 @@ COMMANDS = {
     "token list": ("List tokens, without their secrets.", "accounts.tokens:list_tokens"),
     "token revoke": ("Revoke a token: it stops at once, for good.", "accounts.tokens:revoke_token"),
     "import aws": (
-        "Take in Amazon's machine images from a file.",
+        "Import Amazon's machine images from a file.",
         "transfer.export_import:import_aws",
     ),
     "import catalogue": (
-        "Take in a catalogue that was exported.",
+        "Import a catalogue that was exported.",
         "transfer.export_import:import_catalogue",
     ),
     "export": ("Write the whole catalogue as lines of JSON.", "transfer.export_import:export"),
     "backup": ("Copy the SQLite database while it is in use.", "transfer.export_import:backup"),
-    "why": ("Say why a user may see a thing, or that they may not.", "why:why"),
+    "why": ("Explain why a user may see a thing, or may not.", "why:why"),
     "webhooks list": ("List webhooks, without their secrets.", "webhooks.webhooks:list_webhooks"),
     "webhooks deliver": (
         "Notify webhooks until stopped.",
@@ -114,33 +113,33 @@ COMMANDS = {
 
 GROUPS = {
     "user": "Add, list and disable users (on the database).",
-    "group": "Add groups, and who is in them (on the database).",
-    "token": "Make, list and revoke tokens (on the database).",
-    "import": "Take in machine images or a whole catalogue (on the database).",
+    "group": "Add groups, and change their members (on the database).",
+    "token": "Create, list and revoke tokens (on the database).",
+    "import": "Import machine images or a whole catalogue (on the database).",
     "webhooks": "Deliver to webhooks and see what was delivered (on the database).",
-    "image": "Read and change images (asks the server at GOLDENROD_URL).",
-    "version": "Read and change image versions (asks the server at GOLDENROD_URL).",
-    "channel": "Read and change an image's channels (asks the server at GOLDENROD_URL).",
+    "image": "Read and change images (on the server at GOLDENROD_URL).",
+    "version": "Read and change image versions (on the server at GOLDENROD_URL).",
+    "channel": "Read and change an image's channels (on the server at GOLDENROD_URL).",
 }
 
-_EXITS = """Exit codes: 0 done, 1 failed or refused, 2 the command line or a setting is wrong, 3 no
-sufficient credentials, 4 not found, 5 against the state of the catalogue, 6 the server or database
-cannot be reached. resolve and whatis say their own."""
+_EXITS = """Exit codes: 0 success, 1 failed or refused, 2 the command line or a setting is wrong, 3
+missing or insufficient credentials, 4 not found, 5 conflicts with the state of the catalogue, 6 the
+server or the database cannot be reached. resolve and whatis describe their own."""
 
 
-class Late(TyperCommand):
-    """A command known by its name and one line; the rest of it is loaded when it is asked for."""
+class LazyCommand(TyperCommand):
+    """A command with its name and summary; its function is imported when the command is run."""
 
-    def __init__(self, name: str, words: str, where: str) -> None:
-        super().__init__(name, short_help=words, rich_markup_mode=None)
-        self._where = where
+    def __init__(self, name: str, summary: str, function: str) -> None:
+        super().__init__(name, short_help=summary, rich_markup_mode=None)
+        self._function = function
 
     def load(self) -> Any:
         """The command itself."""
-        module, _, function = self._where.partition(":")
-        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(self.name)(getattr(import_module(f"goldenrod.cli.{module}"), function))
-        return get_command(alone)
+        module, _, function = self._function.partition(":")
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(self.name)(getattr(import_module(f"goldenrod.cli.{module}"), function))
+        return get_command(app)
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         return self.load().make_context(info_name, args, parent=parent, **extra)
@@ -156,7 +155,7 @@ def _version(wanted: bool) -> None:
 
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
     """Goldenrod: the catalogue of golden machine images."""
@@ -173,18 +172,18 @@ def command() -> TyperGroup:
     app.callback()(_root)
     root = get_command(app)
     assert isinstance(root, TyperGroup)
-    for path, (words, where) in COMMANDS.items():
+    for path, (summary, function) in COMMANDS.items():
         group, _, name = path.rpartition(" ")
-        into = _group(root, group) if group else root
-        into.add_command(Late(name, words, where))
+        parent = _group(root, group) if group else root
+        parent.add_command(LazyCommand(name, summary, function))
     return root
 
 
 def _group(root: TyperGroup, name: str) -> TyperGroup:
     if name not in root.commands:
-        words = GROUPS[name]
+        summary = GROUPS[name]
         group = TyperGroup(
-            name=name, help=words, short_help=words, no_args_is_help=True, rich_markup_mode=None
+            name=name, help=summary, short_help=summary, no_args_is_help=True, rich_markup_mode=None
         )
         root.add_command(group)
     found = root.commands[name]
@@ -193,16 +192,16 @@ def _group(root: TyperGroup, name: str) -> TyperGroup:
 
 
 def _show_fault(kind: type[BaseException], fault: BaseException, trace: object) -> None:
-    """Print the trace of a fault of ours, whose message may hold what others wrote."""
+    """Print the trace of a bug without control characters, which its message may contain."""
     from goldenrod.cli import output
 
     output.note("".join(traceback.format_exception(fault)).rstrip("\n"))
 
 
 def main() -> NoReturn:
-    """Run the command that the arguments name, and end with its exit code."""
+    """Run the command in the arguments, and exit with its code."""
     if logging.lastResort is not None:
-        # What is logged where nothing configured logging, as `serve` does.
+        # The handler of commands that, unlike `serve`, do not configure logging.
         logging.lastResort.setFormatter(PrintableFormatter())
     try:
         command().main(prog_name="goldenrod")

@@ -1,7 +1,7 @@
-"""The catalogue's database, opened for one command, and finding things in it by name.
+"""Opens the catalogue's database for one command, and finds things in it by name.
 
-A command acts as the operator's console (`access.CONSOLE`), which may do everything; its changes
-stand in the audit as done by the console. Tables are brought up to date when the database is opened.
+A command acts as the console (`access.CONSOLE`), which may do everything; the audit records its changes
+under that name. Opening the database upgrades its tables.
 """
 
 import json
@@ -27,21 +27,20 @@ Thing = dict[str, Any]
 
 @contextmanager
 def opened(pool: int = 2) -> Iterator[Database]:
-    """The database that the settings name, its tables as this version needs them; `pool` is how
-    many connections it opens at most."""
+    """The database of the settings, with upgraded tables. `pool` is the most connections it opens."""
     with unmigrated(config.load(), pool) as db:
         prepare(db)
         yield db
 
 
 def prepare(db: Database) -> None:
-    """Bring the tables to what this version needs. Raises Unavailable, SettingError."""
+    """Create or upgrade the tables. Raises Unavailable, SettingError."""
     reach(db)
     migrate(db)
 
 
 def reach(db: Database) -> None:
-    """Raise Unavailable where the database does not answer; one without tables answers too."""
+    """Raise Unavailable where the database cannot be reached. It need not have tables."""
     try:
         with db.read():
             return
@@ -53,8 +52,8 @@ def reach(db: Database) -> None:
 
 @contextmanager
 def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
-    """The database that the settings name, as it is."""
-    # The pool retries on its own and says so each time; the error that follows says it once.
+    """The database of the settings, without upgrading its tables."""
+    # The pool logs each of its retries; the error that follows is enough.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     db = Database(settings.database_url, public_url=settings.public_url, pool=pool)
     try:
@@ -64,9 +63,9 @@ def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
 
 
 def every(tx: Tx, list_page: ListPage, listing: Listing, **filters: str) -> Iterator[Thing]:
-    """All things of a list, page after page."""
-    asked = {name: [text] for name, text in filters.items()}
-    arguments = {**asked, "page_size": [str(paging.MOST_PER_PAGE)]}
+    """All things of a list."""
+    given = {name: [text] for name, text in filters.items()}
+    arguments = {**given, "page_size": [str(paging.MOST_PER_PAGE)]}
     while True:
         page = list_page(tx, CONSOLE, paging.parse(listing, arguments))
         yield from map(json.loads, page.results)

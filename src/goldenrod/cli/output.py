@@ -1,9 +1,8 @@
-"""What commands print: tables for people, JSON for programs, progress for the patient.
+"""Prints the output of commands: tables, JSON, sentences and progress.
 
-Results go to stdout, all else to stderr. On a terminal a table is drawn; into a pipe or file it is
-lines of tab-separated columns under their names, nothing cut off. All that commands print goes
-through here (a test holds that), so that what others wrote, or a server answered, reaches a terminal
-without its control characters.
+Results go to stdout, everything else to stderr. On a terminal, a table is aligned. In a pipe or a file,
+it has tab-separated columns below their names, and nothing is cut off. All commands print through this
+module, which removes control characters that users or a server may have written.
 """
 
 import json
@@ -24,7 +23,7 @@ def show_json(value: Any) -> None:
 
 
 def say(sentence: str) -> None:
-    """Print a result in words."""
+    """Print a result as a sentence."""
     print(printable(sentence), flush=True)
 
 
@@ -47,7 +46,7 @@ def show_table(columns: Columns, rows: Rows) -> None:
 
 
 def show_fields(fields: Iterable[tuple[str, Any]]) -> None:
-    """Print one thing, a field a line; fields that hold nothing are left out."""
+    """Print one thing, one field per line, without empty fields."""
     filled = [(name, cell(value)) for name, value in fields]
     filled = [(name, text) for name, text in filled if text]
     width = max((len(name) for name, _ in filled), default=0)
@@ -56,7 +55,7 @@ def show_fields(fields: Iterable[tuple[str, Any]]) -> None:
 
 
 def cell(value: Any) -> str:
-    """A value of an answer in a few words: things by their name, booleans as yes and no."""
+    """A value of an answer as short text: things by their name, booleans as yes and no."""
     match value:
         case None:
             return ""
@@ -65,39 +64,39 @@ def cell(value: Any) -> str:
         case list():
             return ", ".join(map(cell, value))
         case dict():
-            return printable(_called(value))
+            return printable(_name(value))
     return printable(str(value))
 
 
-def _called(thing: dict[str, Any]) -> str:
-    """The name by which a command takes the thing, or what it says, where it has none."""
+def _name(thing: dict[str, Any]) -> str:
+    """The name by which commands know a thing; for a thing without a name, its content."""
     match thing:
         case {"image": {"slug": image}, "name": name}:
             return f"{image}/{name}"
         case {"provider": provider, "identifier": identifier}:
-            return f"{_called(provider)}={identifier}"
+            return f"{_name(provider)}={identifier}"
         case {"at": at, "reason": reason}:  # a deprecation, a revocation
             other = thing.get("replacement") or thing.get("inherited_from")
-            return "; ".join(filter(None, (at, reason, other and _called(other))))
+            return "; ".join(filter(None, (at, reason, other and _name(other))))
     known = ("slug", "name", "username", "title", "id")
     return str(next((thing[name] for name in known if name in thing), ""))
 
 
 def note(sentence: str) -> None:
-    """Say something beside the result, on stderr."""
+    """Print a remark on stderr."""
     print(printable(sentence), file=sys.stderr)
 
 
 @contextmanager
-def progress(words: str) -> Iterator[Callable[[int, int], None] | None]:
-    """On a terminal a bar; what it gives is told how many are done, and of how many."""
+def progress(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """On a terminal, a progress bar: the function to call with the number done and the total."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(words, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

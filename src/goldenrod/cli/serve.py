@@ -1,4 +1,4 @@
-"""Serving: the catalogue that the settings name, or a demonstration."""
+"""The commands `serve` and `demo`: serve the catalogue of the settings, or a demonstration."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -18,39 +18,42 @@ from goldenrod.web import server
 
 THIS_MACHINE = "127.0.0.1"
 HOST = typer.Option(
-    THIS_MACHINE, help="The address to listen at; 0.0.0.0 is every one of this machine."
+    THIS_MACHINE, help="The address to listen on; 0.0.0.0 is all addresses of this machine."
 )
-PORT = typer.Option(8000, min=0, max=65535, help="The port; 0 takes a free one.")
+PORT = typer.Option(8000, min=0, max=65535, help="The port to listen on; 0 is any free one.")
 
 
 class LogForm(StrEnum):
-    """How log lines are written."""
+    """The form of log lines."""
 
     PLAIN = "plain"
     JSON = "json"
 
 
-LOG_FORM = typer.Option(
-    LogForm.PLAIN, help="Write log lines for people, or as JSON; they go to stderr."
-)
-KEPT_FILE = typer.Option(
-    None, dir_okay=False, help="Keep it in this new SQLite file; else it is gone at the end."
+LOG_FORM = typer.Option(LogForm.PLAIN, help="Write log lines as plain text or as JSON, to stderr.")
+FILE = typer.Option(
+    None,
+    dir_okay=False,
+    help="Store it in this new SQLite file; otherwise it is deleted at the end.",
 )
 
 
 def serve(
     host: str = HOST,
     port: int = PORT,
-    workers: int = typer.Option(1, min=1, max=256, help="How many processes answer."),
+    workers: int = typer.Option(1, min=1, max=256, help="The number of processes."),
     threads: int = typer.Option(
-        server.BLOCKING_THREADS, min=1, max=1024, help="How many requests each answers at once."
+        server.BLOCKING_THREADS,
+        min=1,
+        max=1024,
+        help="The number of requests that each process answers at once.",
     ),
     log: LogForm = LOG_FORM,
     access_log: bool = typer.Option(False, "--access-log", help="Log every request."),
 ) -> None:
     """Serve the catalogue over HTTP.
 
-    Tables are made or brought up to date first. SIGTERM or Ctrl-C finishes the requests in flight.
+    Creates or upgrades the tables first. SIGTERM or Ctrl-C ends the server after running requests.
     """
     server.serve(
         config.load(),
@@ -66,16 +69,15 @@ def serve(
 
 def demo(
     port: int = PORT,
-    file: Path | None = KEPT_FILE,
+    file: Path | None = FILE,
 ) -> None:
-    """Serve a catalogue of real machine images to try things on.
+    """Serve a demonstration with real machine images.
 
-    It listens on this machine only, and has a database of its own: the one of the settings is not
-    touched.
+    It listens on this machine only and uses its own database, not that of the settings.
     """
     if file is not None:
         if file.exists():
-            raise Conflict(f"There is a file {file} already: name another.")
+            raise Conflict(f"The file {file} exists already. Choose another name.")
         _serve_demo(file, port)
         return
     with TemporaryDirectory(prefix="goldenrod-demo-") as directory:

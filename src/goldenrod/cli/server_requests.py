@@ -1,6 +1,6 @@
-"""What commands that ask a server have in common: the client, a list, the body of a change.
+"""Shared by commands that send requests to a server: the client, lists, bodies, references.
 
-The server is the one at GOLDENROD_URL, asked with GOLDENROD_TOKEN; without a token, as anybody.
+The server is at GOLDENROD_URL. Requests carry GOLDENROD_TOKEN; without it, they are anonymous.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,42 +20,44 @@ from goldenrod.client import Client, ClientError
 Body = dict[str, Any]
 
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
-LIMIT = typer.Option(100, min=1, help="Print at most so many.")
-ALL = typer.Option(False, "--all", help="Print all, however many.")
+LIMIT = typer.Option(100, min=1, help="The most to print.")
+ALL = typer.Option(False, "--all", help="Print all.")
 ORDERING = typer.Option(
-    None, help="start_date, end_date or name; with - before it, descending: --ordering=-start_date."
+    None, help="start_date, end_date or name; a leading - reverses it: --ordering=-start_date."
 )
 KEY = typer.Option(
-    None, "--idempotency-key", help="Makes repeating the same command within 24 hours safe."
+    None,
+    "--idempotency-key",
+    help="With the same key, a command can be repeated safely within 24 hours.",
 )
 STDIN = "-"
 
 
 @contextmanager
 def asked() -> Iterator[Client]:
-    """The server that the settings name."""
+    """A client for the server of the settings."""
     settings = config.load()
     with Client(settings.url, settings.token) as server:
         yield server
 
 
 def address(resource: str, key: str) -> str:
-    """The path of one thing, whatever was typed for its key."""
+    """The path of one thing; its key is escaped."""
     return path(resource, key)
 
 
 def path(*parts: str) -> str:
-    """The path of these parts, whatever was typed for them."""
+    """The path of these parts, which are escaped."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 def version_address(server: Client, version: str, *further: str) -> str:
-    """The path of a version that was typed as its UUID or as IMAGE/NAME, or of what is below it."""
+    """The path of a version, given as its UUID or as IMAGE/NAME, or a path below it."""
     return path("image_versions", version_id(server, version), *further)
 
 
 def version_id(server: Client, version: str) -> str:
-    """The UUID of a version that was typed as one, or as IMAGE/NAME. Raises ClientError."""
+    """The UUID of a version, given as its UUID or as IMAGE/NAME. Raises ClientError."""
     image, slash, name = version.partition("/")
     if not slash:
         return version
@@ -67,7 +69,7 @@ def version_id(server: Client, version: str) -> str:
 def show_list(
     resource: str, filters: Body, columns: Sequence[str], limit: int, everything: bool, json: bool
 ) -> None:
-    """Print the things of a list that the filters leave, at most `limit` unless `everything`."""
+    """Print the things of a list that match the filters: all of them, or at most `limit`."""
     size = 1000 if everything else min(limit, 1000)
     with asked() as server:
         found = server.pages(f"/{resource}", page_size=size, **filters)
@@ -78,7 +80,9 @@ def show_list(
     else:
         output.show_table(columns, ([thing.get(name) for name in columns] for thing in shown))
     if more:
-        output.note(f"There are more than these {limit}: --all prints all, --limit how many.")
+        output.note(
+            f"There are more than {limit}. Use --limit to print more, or --all to print all."
+        )
 
 
 def show_one(thing: Body, json: bool) -> None:
@@ -88,16 +92,16 @@ def show_one(thing: Body, json: bool) -> None:
     elif thing:
         output.show_fields(thing.items())
     else:
-        output.note("It is changed, and no longer to be seen by you.")
+        output.note("It was changed, and you may not read it any more.")
 
 
 def given(**values: Any) -> Body:
-    """The fields of a body that options gave: those that are neither None nor an empty list."""
+    """The fields of a body that options set: those that are neither None nor an empty list."""
     return {name: value for name, value in values.items() if value is not None and value != []}
 
 
 def cleared(body: Body, names: Iterable[str], lists: Iterable[str], values: Iterable[str]) -> Body:
-    """The body with these fields emptied: lists have nothing in them then, values are null."""
+    """The body with these fields cleared: lists are empty, values are null."""
     lists, values = tuple(lists), tuple(values)
     for name in names:
         if name not in (*lists, *values):
@@ -107,22 +111,22 @@ def cleared(body: Body, names: Iterable[str], lists: Iterable[str], values: Iter
             raise typer.BadParameter(f"{name} is both given and cleared.")
         body[name] = [] if name in lists else None
     if not body:
-        raise typer.BadParameter("Name what to change.")
+        raise typer.BadParameter("Name at least one field to change.")
     return body
 
 
 def references(names: list[str]) -> list[int | str]:
-    """Things as they were typed: a number is an id, all else a uuid or a name."""
+    """References as typed: a number is an id, anything else a uuid or a name."""
     return [reference(name) for name in names]
 
 
 def reference(name: str) -> int | str:
-    """A thing as it was typed: a number is an id, all else a uuid, slug or name."""
+    """A reference as typed: a number is an id, anything else a uuid, slug or name."""
     return id_or_text(name)
 
 
 def text_of(text: str | None, file: Path | None) -> str | None:
-    """A longer text: as it was typed, or what a file (`-`: stdin) holds."""
+    """A long text: as typed, or the content of a file (`-` is stdin)."""
     if text is not None and file is not None:
         raise typer.BadParameter("Give the text or its file, not both.")
     if file is None:

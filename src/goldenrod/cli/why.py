@@ -1,4 +1,4 @@
-"""`goldenrod why`: which clause of the rule lets a reader see a thing, or that none does."""
+"""The command `why`: the clauses of the access rule that let a user see a thing."""
 
 from enum import StrEnum
 
@@ -15,20 +15,18 @@ MAY_NOT_SEE = 1
 
 
 class Scope(StrEnum):
-    """What the reader's token may do."""
+    """The scopes of a token."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
 
 
-SCOPE = typer.Option(
-    Scope.WRITE, help="The scope of the token they ask with; staff's rights need admin."
-)
+SCOPE = typer.Option(Scope.WRITE, help="The scope of the user's token; rights of staff need admin.")
 
 
 def why(
-    user: str = typer.Argument(help="A username, or 'anonymous' for whoever has no token."),
+    user: str = typer.Argument(help="A username, or 'anonymous' for requests without a token."),
     thing: str = typer.Argument(
         help="image:SLUG, image:7, version:UUID, machine:3 and so on, or an address such as "
         "/api/v2/images/7."
@@ -36,30 +34,30 @@ def why(
     scope: Scope = SCOPE,
     as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
 ) -> None:
-    """Say why a user may see a thing, or that they may not.
+    """Explain why a user may see a thing, or may not.
 
-    Ends with 0 where the user may see it, 1 where not, 4 where there is no such thing or user.
+    Exits with 0 if the user may see it, 1 if not, 4 if there is no such thing or user.
     """
     with opened() as db, db.read() as tx:
         actor, remark = (ANONYMOUS, "") if user == "anonymous" else _actor(tx, user, scope)
-        ways = rule.explain(tx, actor, thing)
+        clauses = rule.explain(tx, actor, thing)
     if remark.endswith("disabled."):
-        ways = [way._replace(grants=False) for way in ways]
-    granted = any(way.grants for way in ways)
+        clauses = [clause._replace(grants=False) for clause in clauses]
+    granted = any(clause.grants for clause in clauses)
     if as_json:
-        found = [way._asdict() for way in ways]
+        found = [clause._asdict() for clause in clauses]
         output.show_json({"user": user, "thing": thing, "granted": granted, "ways": found})
     else:
         verdict = f"may see {thing}:" if granted else f"may not see {thing}: nothing grants it."
         output.say(f"{user} {verdict}")
-        output.show_table(("clause", "grants"), ways)
+        output.show_table(("clause", "grants"), clauses)
         if remark:
             output.note(remark)
     raise typer.Exit(0 if granted else MAY_NOT_SEE)
 
 
 def _actor(tx: Tx, username: str, scope: Scope) -> tuple[Actor, str]:
-    """The user as they ask with a token of this scope, and what else is to be said about them."""
+    """The user with a token of this scope, and a remark about them."""
     user = named(tx, users.USERS.page, users.USERS.listing, "user", username=username)
     if not user["active"]:
         return ANONYMOUS, f"{username} is disabled."

@@ -1,11 +1,11 @@
-"""The demonstration: real machine images, a small cast of users, and something for each to find.
+"""Fills the demonstration: real machine images, and a few users with different rights.
 
-alice   owns the images; leads the group lab
-bob     is in the group lab, and has an account on the private cloud campus
-charlie is a stranger: signed in, in no group but his own
+alice   owns the images and leads the group lab
+bob     is a member of lab and has an account on the private cloud campus
+charlie is in no group but his own
 dora    is staff
 
-Their password is `golden-images`: the demonstration listens on this machine only.
+Their password is `golden-images`. That is safe because the demonstration listens on this machine only.
 """
 
 import shlex
@@ -27,7 +27,7 @@ from goldenrod.sources import aws
 from goldenrod.sources.reconcile import Report, import_found
 from goldenrod.store.db import Database, Tx
 
-PASSWORD = "golden-images"  # noqa: S105 - of a catalogue that is shown, not kept
+PASSWORD = "golden-images"  # noqa: S105 - of a public demonstration
 CAST = ("alice", "bob", "charlie", "dora")
 _SCRIPT = """#!/bin/sh
 # Mounts the lab's shared data when an instance starts.
@@ -37,64 +37,64 @@ mkdir -p /data && mount -t nfs storage.lab.example:/shared /data
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the demonstration holds, and the tokens to try it with."""
+    """What was loaded, and the tokens to try it with."""
 
     imported: Report
     alice: str
     dora: str
     workbench: str
-    """The id of a version that alice shares with lab: private to everybody else."""
+    """The id of a version that alice shares with lab; nobody else sees it."""
     offered: lifecycle.Created
 
     def lines(self, address: str) -> list[str]:
-        """What to paste, for a server at this address."""
+        """The commands to try, for a server at this address."""
         newest = f"{address}/image_versions?image_id={lifecycle.IMAGE}"
         return [
-            f"# in a browser: {address}/ is for people; alice owns the images, bob and charlie do not,",
-            f"# dora is staff: {address}/sign-in takes each with the password {PASSWORD}",
-            "# what everybody sees: the newest release of an image, and where it runs",
+            f"# in a browser: {address}/; sign in at {address}/sign-in as alice, bob, charlie or",
+            f"# dora (staff), each with the password {PASSWORD}; alice owns the images",
+            "# everybody sees: the newest release of an image, and its machines",
             f"curl -s '{newest}&ordering=-start_date&page_size=1'",
-            "# search, over names, change logs and tags",
+            "# search in names, change logs and tags",
             f"curl -s '{address}/image_versions?search=gpu+2026&page_size=1'",
             "# alice sees her private versions too",
             f"export GOLDENROD_URL={address} GOLDENROD_TOKEN={self.alice}",
             f"curl -s -H 'Authorization: Token {self.alice}' {address}/image_versions/{self.workbench}",
-            "# she edits one, and looks at its history",
+            "# she edits one and reads its history",
             f"curl -s -X PATCH -H 'Authorization: Token {self.alice}' "
             "-H 'Content-Type: application/json' "
             f"-d '{{\"min_mem\": 8192}}' {address}/image_versions/{self.workbench}",
             f"curl -s -H 'Authorization: Token {self.alice}' "
             f"{address}/image_versions/{self.workbench}/history",
-            "# dora is staff",
+            "# dora, who is staff, lists the users",
             f"curl -s -H 'Authorization: Token {self.dora}' {address}/api/v2/users",
             *self._lifecycle(address),
         ]
 
     def _lifecycle(self, address: str) -> list[str]:
-        """What to paste after that, in this order: what stable offers falls back, and returns."""
+        """Further commands, to be run in this order: stable falls back, and returns."""
         image, where = lifecycle.IMAGE, lifecycle.PROVIDER
         stable, candidate = (f"{image}/{name}" for name in self.offered[:2])
         here = shlex.quote(str(Path(sys.executable).parent))
         path = [] if shutil.which("goldenrod") else [f'export PATH={here}:"$PATH"']
         return [
-            "# what automation asks: which machine does the channel stable offer here?",
+            "# automation asks: which machine does the channel stable offer here?",
             f"curl -s {address}/resolve/{image}/stable/{where} -H 'Accept: text/plain'",
             *path,
             f"goldenrod resolve {image} stable {where}",
-            "# alice advises against it: it goes on being offered, with a warning on stderr",
+            "# alice deprecates it: stable still offers it, with a warning on stderr",
             f"goldenrod deprecate {stable} --reason 'Its kernel is old.' --replacement {candidate}",
             f"goldenrod resolve {image} stable {where}",
-            "# it turns out to be bad: what would change, with everything built on it?",
+            "# it turns out to be bad: what would revoking it and everything built on it change?",
             f"goldenrod revoke {stable} --reason 'It leaks keys.' --descendants --dry-run",
             f"goldenrod revoke {stable} --reason 'It leaks keys.' --descendants",
-            "# stable has fallen back to what it offered before",
+            "# stable has fallen back to the version before",
             f"goldenrod resolve {image} stable {where}",
             f"goldenrod lineage {stable} --direction descendants",
-            "# it was a false alarm: restored, it is offered again",
+            "# it was a false alarm: after restoring it, stable offers it again",
             f"goldenrod restore {stable}",
             f"goldenrod resolve {image} stable {where}",
             f"goldenrod channel history {image} stable",
-            "# which of what runs is out of date, and what to use instead?",
+            "# which running machines are out of date, and what should replace them?",
             f"goldenrod whatis {' '.join(self.offered.running)}",
         ]
 
@@ -137,7 +137,7 @@ def _cast(tx: Tx) -> dict[str, str]:
 
 
 def _things(tx: Tx) -> str:
-    """What alice keeps beside the real images: private, shared, scheduled and ended versions."""
+    """An image of alice's with private, shared, scheduled and ended versions."""
     alice = _actor(tx, "alice")
     license = wire.NewLicense(title="Apache License 2.0", type="SPDX", text="Apache-2.0")
     apache = licenses_scripts.create_license(tx, alice, license).key

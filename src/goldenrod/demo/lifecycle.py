@@ -1,8 +1,8 @@
-"""The demonstration's lifecycle: channels, something deprecated, something revoked.
+"""Adds channels, a deprecated version and a revoked one to the demonstration.
 
-Of one image `stable` was assigned a release, then the next, and `candidate` the one after that: so
-there is something to fall back to. A release of its twin for arm64 is deprecated, and a newer one
-replaces it. A release on the older system is revoked with everything built on it.
+The channel `stable` of one image was assigned two releases in turn, so that it can fall back to the
+first, and `candidate` a newer one. A release of the same image for arm64 is deprecated in favour of a
+newer one. A release of an older system is revoked with everything built on it.
 """
 
 from typing import Any, NamedTuple
@@ -20,8 +20,8 @@ PROVIDER = "us-east-1"
 
 
 class Created(NamedTuple):
-    """The names of the versions that stable and candidate offer, and ids of machines to ask about:
-    of an older release, the deprecated one, the revoked one, and one that is no id here."""
+    """The names of the versions that stable and candidate offer, and ids of machines to look up: of an
+    older release, the deprecated one, the revoked one, and an unknown id."""
 
     stable: str
     candidate: str
@@ -29,7 +29,7 @@ class Created(NamedTuple):
 
 
 def load(tx: Tx, alice: Actor) -> Created:
-    """Make all of it."""
+    """Create all of it."""
     newest, stable, before = _releases(tx, alice, IMAGE)
     _assign(tx, alice, "candidate", newest, "Out for a week of trials.")
     _assign(tx, alice, "stable", before, "Ran as candidate for two weeks.")
@@ -37,7 +37,7 @@ def load(tx: Tx, alice: Actor) -> Created:
 
     better, _, old = _releases(tx, alice, TWIN)
     deprecation = wire.NewDeprecation(
-        reason="It stops tasks slowly; mended since.", replacement=better["id"]
+        reason="Slow to stop tasks; fixed in a later release.", replacement=better["id"]
     )
     row = versions.VERSIONS.row_for_change(tx, alice, old["id"])
     publish.edit_version(tx, alice, row, wire.VersionPatch(deprecation=deprecation))
@@ -47,18 +47,18 @@ def load(tx: Tx, alice: Actor) -> Created:
     row = versions.VERSIONS.row_for_change(tx, alice, bad["id"])
     revocations.revoke(tx, alice, row, wire.Revocation(reason=reason, descendants=True))
 
-    running = (*map(_there, (before, old, bad)), "ami-00000000000000000")
+    running = (*map(_identifier, (before, old, bad)), "ami-00000000000000000")
     return Created(stable["name"], newest["name"], running)
 
 
 def _releases(tx: Tx, alice: Actor, image: str) -> list[dict[str, Any]]:
-    """The newest releases of an image that stand at the provider, the newest first."""
+    """The newest releases of an image that have a machine on the provider, newest first."""
     asked = {"image_id": image, "provider": PROVIDER, "state": "current"}
     return versions.VERSIONS.read_list(tx, alice, **asked, ordering="-start_date", page_size=3)
 
 
-def _there(version: dict[str, Any]) -> str:
-    """The id of a version's machine at the provider."""
+def _identifier(version: dict[str, Any]) -> str:
+    """The id of the version's machine on the provider."""
     machines = version["machines"]
     return next(str(m["identifier"]) for m in machines if m["provider"]["slug"] == PROVIDER)
 

@@ -1,1 +1,1 @@
-"""Sources: what image versions are imported from. Reading one is pure; `reconcile` alone writes."""
+"""Sources from which image versions are imported. Only `reconcile` writes to the catalogue."""

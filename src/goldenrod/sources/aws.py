@@ -1,17 +1,17 @@
-"""Amazon's ECS-optimized machine images (AMIs), read from JSON lines: one AMI in one region a line.
+"""Reads Amazon's ECS-optimized machine images (AMIs) from JSON lines, one AMI in one region per line.
 
 A line is an object with `region`, `ami_id`, `name`, `description`, `architecture`,
-`virtualization_type` and `state`; other keys are not read. Lines of one name stand together and are
-one release, whose name says everything else:
+`virtualization_type` and `state`; other keys are ignored. Successive lines of one name are one release.
+Everything else comes from the name:
 
     al2023-ami-ecs-gpu-hvm-2023.0.20250224-kernel-6.1-x86_64-ebs
                            ╰── version ──╯ its date starts it; the rest of the name is the image
 
-Nothing but the version is taken out of a name, so that an image is one architecture and one kernel,
-and two AMI names never become the same version of the same image. A region is a provider.
+The image's name is the whole name without the version. So an image has one architecture and one
+kernel, and two AMI names never give the same version of the same image. A region is a provider.
 
-Every line that is not blank is in the machines of one Found or counted by one Skipped; no input
-raises. Memory holds one release and the names of those before it. `found.py` has the two outcomes.
+Every line that is not blank is either a machine of a `Found` or counted by a `Skipped` (`found.py`); no
+input raises an exception. One release, and the names of earlier ones, are in memory at a time.
 """
 
 import gzip
@@ -48,7 +48,7 @@ class _Row(Struct):
 
 
 class _Release(Struct, frozen=True):
-    """What the name of an AMI says."""
+    """The facts in the name of an AMI."""
 
     image: str
     version: str
@@ -78,13 +78,13 @@ _SHAPES = tuple(
         ),
     )
 )
-_LETTERED = re.compile(r"amzn-ami-\d{4}\.\d\d\.[a-z]+-amazon-ecs-optimized", re.ASCII)
+_WITH_LETTER = re.compile(r"amzn-ami-\d{4}\.\d\d\.[a-z]+-amazon-ecs-optimized", re.ASCII)
 _decoder = msgspec.json.Decoder(_Row)
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[Found | Skipped]:
-    """The releases that the lines hold, and everything that could not be taken, in their order."""
-    given: set[str] = set()
+    """The releases in the lines, and what had to be skipped, in the order of the lines."""
+    found: set[str] = set()
     run: _Run | None = None
     for number, line in enumerate(lines, 1):
         if len(line) <= MOST_LINE_BYTES and not line.strip():
@@ -95,18 +95,18 @@ def parse(lines: Iterable[bytes]) -> Iterator[Found | Skipped]:
             continue
         if run is None or run.name != row.name:
             if run is not None:
-                yield from run.outcome(given)
-            run = _Run(row, given)
+                yield from run.outcome(found)
+            run = _Run(row, found)
         if reason := run.add(row):
             yield Skipped(f"line {number}", reason)
     if run is not None:
-        yield from run.outcome(given)
+        yield from run.outcome(found)
 
 
 def open_lines(path: Path | str) -> Iterator[bytes]:
-    """The raw lines of a plain or gzipped file; of one that is too long, only its beginning.
+    """The lines of a plain or gzipped file. Of a line that is too long, only the beginning is read.
 
-    Raises OSError where the file cannot be read, or is a damaged gzip file.
+    Raises OSError for a file that cannot be read, or a damaged gzip file.
     """
     with Path(path).open("rb") as raw:
         zipped = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
@@ -122,28 +122,30 @@ def open_lines(path: Path | str) -> Iterator[bytes]:
 
 
 class _Run:
-    """The lines of one name, as they come: a release, or the reason why its name gives none."""
+    """Successive lines of one name: a release, or the reason why the name gives none."""
 
-    def __init__(self, first: _Row, given: set[str]) -> None:
+    def __init__(self, first: _Row, found: set[str]) -> None:
         self.name = first.name
         self.description = first.description
         self.release = _read_name(first.name)
-        if first.name in given:
-            self.release = "comes back after other names: lines of one name must stand together"
+        if first.name in found:
+            self.release = (
+                "appears again after other names: lines of one name must follow one another"
+            )
         self.machines: dict[tuple[str, str], FoundMachine] = {}
         self.refused = 0
 
     def add(self, row: _Row) -> str | None:
-        """Take a row into the release. Answers why not, where only the row is at fault."""
+        """Add a row to the release. Returns why not, where only this row is invalid."""
         release = self.release
         if isinstance(release, str):
             self.refused += 1
             return None
         if row.architecture != release.architecture:
-            return f"architecture is {row.architecture!r}, its name says {release.architecture}"
+            return f"architecture is {row.architecture!r}, but the name says {release.architecture}"
         copy = (row.region, row.ami_id)
         if copy in self.machines:
-            return f"{row.ami_id} in {row.region} stands in an earlier line of this name"
+            return f"{row.ami_id} in {row.region} is a duplicate of an earlier line of this name"
         if len(self.machines) == MOST_ITEMS:
             return f"a release has at most {MOST_ITEMS} machines"
         self.machines[copy] = FoundMachine(
@@ -155,19 +157,19 @@ class _Run:
         )
         return None
 
-    def outcome(self, given: set[str]) -> Iterator[Found | Skipped]:
-        """What the run came to: nothing, where each of its rows was skipped by itself."""
+    def outcome(self, found: set[str]) -> Iterator[Found | Skipped]:
+        """The release, or why it was skipped; nothing where each row was skipped by itself."""
         if isinstance(self.release, str):
             where = self.name if self.name.isprintable() else ascii(self.name)
             yield Skipped(where, self.release, self.refused)
         elif self.machines:
-            given.add(self.name)
+            found.add(self.name)
             yield Found(
                 image=self.release.image,
                 version=self.release.version,
                 start_date=self.release.start_date,
                 change_log=self.description,
-                image_description=_lasting(self.description, self.release.version),
+                image_description=_image_description(self.description, self.release.version),
                 tags=self.release.tags,
                 machines=tuple(self.machines.values()),
                 source_name=self.name,
@@ -175,7 +177,7 @@ class _Run:
 
 
 def _read_row(line: bytes) -> _Row | str:
-    """The row of a line, or the reason why it gives none."""
+    """The row of a line, or why it is skipped."""
     if len(line) > MOST_LINE_BYTES:
         return f"longer than {MOST_LINE_BYTES} bytes"
     try:
@@ -190,32 +192,32 @@ def _read_row(line: bytes) -> _Row | str:
 
 
 def _read_name(name: str) -> _Release | str:
-    """What an AMI's name says, or the reason why it does not fit."""
-    fitting = ((shape.fullmatch(name), tags) for shape, tags in _SHAPES)
-    found, tags = next((one for one in fitting if one[0]), (None, ()))
+    """The facts in the name of an AMI, or why it is skipped."""
+    matches = ((shape.fullmatch(name), tags) for shape, tags in _SHAPES)
+    found, tags = next((match for match in matches if match[0]), (None, ()))
     if found is None:
-        if _LETTERED.fullmatch(name):
-            return "its name has a letter in place of a date: the day of this release is not known"
-        return "its name has no known shape"
+        if _WITH_LETTER.fullmatch(name):
+            return "its name has a letter in place of a date, so the day of the release is unknown"
+        return "its name has no known form"
     parts = found.groupdict()
     day = parts["date"].replace(".", "")
     try:
         start_date = parse_instant(f"{day[:4]}-{day[4:6]}-{day[6:]}T00:00:00Z")
     except ValueError:
         return f"the date in its name, {parts['date']}, does not exist"
-    # Names without an architecture are from when there was only one.
+    # Names without an architecture are from the time when there was only this one.
     architecture = parts.get("architecture") or "x86_64"
     kernel = parts.get("kernel") or parts.get("later_kernel")
-    about = (*tags, "ecs", parts.get("variant"), kernel, architecture)
+    all_tags = (*tags, "ecs", parts.get("variant"), kernel, architecture)
     return _Release(
         image=name[: found.start("version") - 1] + name[found.end("version") :],
         version=parts["version"],
         start_date=start_date,
         architecture=architecture,
-        tags=tuple(tag.format_map(parts) for tag in about if tag),
+        tags=tuple(tag.format_map(parts) for tag in all_tags if tag),
     )
 
 
-def _lasting(description: str, version: str) -> str:
-    """The description without the words that name the release."""
+def _image_description(description: str, version: str) -> str:
+    """The description without the words that contain the version."""
     return " ".join(word for word in description.split() if version not in word)

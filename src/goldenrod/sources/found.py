@@ -1,8 +1,7 @@
-"""What a source says, in one form whatever it was read from: releases found, and what was skipped.
+"""The result of reading any source: releases that were found, and rows that were skipped.
 
-Everything a source holds ends in one of the two: a row is in a Found's machines or is counted by a
-Skipped, whose reason a person can act on. Nothing is dropped in silence. Reading a source decides
-nothing about the catalogue: `reconcile.py` compares what was found with what is there.
+Every row of a source is either a machine of a `Found` or counted by a `Skipped`, whose reason a person
+can act on. `reconcile.py` compares what was found with the catalogue.
 """
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from goldenrod.base.clock import Instant
 
 
 class FoundMachine(Struct, frozen=True, kw_only=True):
-    """One copy of a release on one provider; `identifier` is its id there."""
+    """One copy of a release on one provider. `identifier` is its id there."""
 
     provider: str
     provider_type: str
@@ -23,10 +22,10 @@ class FoundMachine(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True):
-    """One release of one image: image and version together are given once by a source.
+    """One release of one image. A source gives each pair of image and version once.
 
-    Its parent is the release before it (by start date, then version) of the same image among those
-    found, which whoever has seen them all can say. `source_name` is what the source calls it.
+    `source_name` is the source's name for it. Its parent is not here: it is the release before it (by
+    start date, then version), which is known once all releases of the image have been read.
     """
 
     image: str
@@ -40,8 +39,8 @@ class Found(Struct, frozen=True):
 
 
 class Skipped(Struct, frozen=True):
-    """What could not be taken: where it stands (a line, or a release's name), why, and how many
-    rows of the source that accounts for."""
+    """What could not be imported: where it is (a line, or the name of a release), why, and how many
+    rows of the source it stands for."""
 
     where: str
     reason: str

@@ -1,8 +1,8 @@
-"""Bringing what a source found into the catalogue: the only writer among the sources.
+"""Writes what a source found into the catalogue.
 
-Found releases are put aside in a temporary file first, so that memory holds one release at a time
-and an index, however long the source is; then each image is written in one transaction, all of it or
-nothing, its releases oldest first. Reading the same source again changes nothing.
+Releases first go to a temporary file, so that only an index and one release are in memory, however long
+the source is. Then each image is written in one transaction, its releases oldest first. Importing the
+same source again changes nothing.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ from goldenrod.sources.found import Found, Skipped
 from goldenrod.store.db import Database
 
 Progress = Callable[[int, int], None]
-"""Told how many machines are done, and of how many."""
+"""Called with the number of machines done, and their total."""
 
 KINDS = ("image", "version", "machine", "provider")
 OUTCOMES = ("created", "unchanged", "changed")
@@ -28,25 +28,24 @@ OUTCOMES = ("created", "unchanged", "changed")
 
 @dataclass
 class Report:
-    """What became of everything that a source held: counts by (kind, outcome), and what was
-    skipped, with reasons."""
+    """The result of an import: counts by (kind, outcome), and what was skipped, with reasons."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped: list[Skipped] = field(default_factory=list)
 
     def of(self, kind: str, outcome: str) -> int:
-        """How many of a kind had this outcome."""
+        """The number of things of a kind with this outcome."""
         return self.counts[kind, outcome]
 
     @property
     def machines_skipped(self) -> int:
-        """How many machines the skipped account for."""
+        """The number of machines in all that was skipped."""
         return sum(skip.machines for skip in self.skipped)
 
 
 @dataclass
-class _Put:
-    """Where a release stands in the temporary file, and what its order is decided by."""
+class _Stored:
+    """The position of a release in the temporary file, and what it is ordered by."""
 
     start_date: str
     version: str
@@ -63,34 +62,34 @@ def import_found(
     private: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Write what was found, for `owner`. Raises NotFound for an owner that does not exist.
+    """Import what was found, for `owner`. Raises NotFound for an unknown owner.
 
-    Images are public unless `private`; providers that are new are public and active.
+    New images are public unless `private`; new providers are public and active.
     """
     report = Report()
     with db.write() as tx:
         actor = source_import.source_actor(tx, owner)
     with tempfile.TemporaryFile() as spool:
-        by_image = _put_aside(found, spool, report)
-        total = sum(put.machines for releases in by_image.values() for put in releases)
+        by_image = _store(found, spool, report)
+        total = sum(stored.machines for releases in by_image.values() for stored in releases)
         done = 0
         known_providers: dict[str, int] = {}
         for name, releases in by_image.items():
-            releases.sort(key=lambda put: (put.start_date, put.version))
+            releases.sort(key=lambda stored: (stored.start_date, stored.version))
             providers = dict(known_providers)
             skipped: list[Skipped] = []
             try:
                 with db.write() as tx:
                     target = Target(tx, actor, providers)
-                    for put in releases:
-                        _write(target, _taken(spool, put), skipped, public=not private)
-                        done += put.machines
+                    for stored in releases:
+                        _write(target, _load(spool, stored), skipped, public=not private)
+                        done += stored.machines
                         if progress:
                             progress(done, total)
                     target.finish()
             except Problem as refused:
-                lost = sum(put.machines for put in releases)
-                report.skipped.append(Skipped(name, f"image left out: {refused.detail}", lost))
+                lost = sum(stored.machines for stored in releases)
+                report.skipped.append(Skipped(name, f"image not imported: {refused.detail}", lost))
                 continue
             known_providers = providers
             report.counts += target.counts
@@ -98,10 +97,10 @@ def import_found(
     return report
 
 
-def _put_aside(
+def _store(
     found: Iterable[Found | Skipped], spool: BinaryIO, report: Report
-) -> dict[str, list[_Put]]:
-    by_image: dict[str, list[_Put]] = defaultdict(list)
+) -> dict[str, list[_Stored]]:
+    by_image: dict[str, list[_Stored]] = defaultdict(list)
     offset = 0
     for item in found:
         if isinstance(item, Skipped):
@@ -110,21 +109,21 @@ def _put_aside(
         raw = msgspec.msgpack.encode(item)
         spool.write(raw)
         by_image[item.image].append(
-            _Put(item.start_date, item.version, offset, len(raw), len(item.machines))
+            _Stored(item.start_date, item.version, offset, len(raw), len(item.machines))
         )
         offset += len(raw)
     return by_image
 
 
-def _taken(spool: BinaryIO, put: _Put) -> Found:
-    spool.seek(put.offset)
-    return msgspec.msgpack.decode(spool.read(put.length), type=Found)
+def _load(spool: BinaryIO, stored: _Stored) -> Found:
+    spool.seek(stored.offset)
+    return msgspec.msgpack.decode(spool.read(stored.length), type=Found)
 
 
 def _write(target: Target, release: Found, skipped: list[Skipped], *, public: bool) -> None:
     if not target.image_id:
         target.open(release.image, release.image_description, list(release.tags), public=public)
-    placed = [
+    machines = [
         {
             "provider_id": target.provider(m.provider, m.provider_type, m.virtualization),
             "identifier": m.identifier,
@@ -134,8 +133,10 @@ def _write(target: Target, release: Found, skipped: list[Skipped], *, public: bo
         }
         for m in release.machines
     ]
-    clashes = target.release(release.version, release.start_date, release.change_log, placed)
+    clashes = target.release(release.version, release.start_date, release.change_log, machines)
     skipped += [
-        Skipped(release.source_name, f"{identifier} stands at another release of this image")
+        Skipped(
+            release.source_name, f"{identifier} belongs to another release of this image already"
+        )
         for identifier in clashes
     ]

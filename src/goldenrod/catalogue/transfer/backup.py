@@ -1,7 +1,8 @@
-"""Keeping a catalogue: files that hold all of it, readable by their owner alone.
+"""Files with a whole catalogue: exports, and backups of a SQLite database.
 
-A file is written under a temporary name beside its place, reaches the disk, and only then takes its
-name: there is never half of one. `transfer.py` is what an exported file holds.
+Only the owner of a file may read it. A file is written under a temporary name in the same directory,
+flushed to the disk and then renamed, so an incomplete file never has the final name.
+`export_import.py` has what an exported file contains.
 """
 
 import os
@@ -19,17 +20,17 @@ from goldenrod.store.db import Database
 def export_to_file(
     db: Database, path: Path, *, credentials: bool = True, progress: Progress | None = None
 ) -> int:
-    """Write the whole catalogue to a file, in place of what is there; how many rows."""
-    with _beside(path) as temporary:
+    """Export the whole catalogue to a file, replacing an existing one. Returns the number of rows."""
+    with _temporary_file(path) as temporary:
         with temporary.open("wb") as out:
             done = export_catalogue(db, out, credentials=credentials, progress=progress)
-        _reach_disk(temporary)
+        _flush(temporary)
         temporary.replace(path)
     return done
 
 
 def backup(db: Database, path: Path) -> None:
-    """Copy a SQLite catalogue as it is at one moment, while others go on reading and writing.
+    """Copy a SQLite catalogue as of one moment, while others read and write.
 
     Raises BadRequest (`backup_not_offered`) on PostgreSQL, Conflict (`backup_file_exists`).
     """
@@ -40,49 +41,49 @@ def backup(db: Database, path: Path) -> None:
             code="backup_not_offered",
         )
     _require_free(path)
-    with _beside(path) as temporary:
+    with _temporary_file(path) as temporary:
         with db.connection() as source, closing(sqlite3.connect(temporary)) as target:
             source.backup(target)
-            # One file: the copy is not to need others beside it.
+            # Without WAL, the copy is a single file.
             target.execute("PRAGMA journal_mode = DELETE")
-        _reach_disk(temporary)
-        _name(temporary, path)
+        _flush(temporary)
+        _rename(temporary, path)
 
 
 def _require_free(path: Path) -> None:
     if os.path.lexists(path):
         raise Conflict(
-            f"There is a file {path} already. A backup overwrites nothing: name another.",
+            f"The file {path} exists already. A backup never overwrites a file; choose another name.",
             code="backup_file_exists",
         )
 
 
-def _name(temporary: Path, path: Path) -> None:
-    """Give a file its name, unless something has it by now."""
+def _rename(temporary: Path, path: Path) -> None:
+    """Give the file its final name, unless a file of that name exists by now."""
     try:
         path.hardlink_to(temporary)
     except FileExistsError:
         _require_free(path)
     except OSError:
-        # A file system without hard links.
+        # The file system has no hard links.
         _require_free(path)
         temporary.replace(path)
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """An empty file of mode 0600 in the same directory, gone afterwards if it has its old name."""
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """An empty file of mode 0600 in the same directory, deleted at the end unless it was renamed."""
     file, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(file)
     temporary = Path(name)
     try:
         yield temporary
-        _reach_disk(path.parent)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _reach_disk(path: Path) -> None:
+def _flush(path: Path) -> None:
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

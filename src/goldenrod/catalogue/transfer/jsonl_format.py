@@ -1,10 +1,10 @@
-"""The lines of an exported catalogue: what each says, written and read.
+"""The format of an exported catalogue: writes and reads its lines.
 
-The first line (`Header`) says the format, the schema's revision, and for each table how many rows
-it has and which id comes next; each other line is one row, without what it only repeats of others.
-Instants, uuids and booleans have the catalogue's one form, so that the same catalogue is the same
-bytes on SQLite and PostgreSQL. A line that is read is checked here for form and types; what it means
-among the others is the database's to hold. `transfer.py` is what writes and reads them.
+The first line (`Header`) has the format, the schema's revision and, for each table, its number of rows
+and its next id. Each other line is one row without its denormalised columns. Instants, uuids and
+booleans have one form, so the same catalogue gives the same bytes on SQLite and PostgreSQL. Reading a
+line checks its form and types; the database's constraints check its meaning. `export_import.py` uses
+this module.
 """
 
 import json
@@ -30,32 +30,32 @@ FORMAT = "goldenrod catalogue"
 FORMAT_VERSION = 1
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-"""What PostgreSQL does not hold, and halves of a character."""
+"""What PostgreSQL cannot store: NUL and halves of surrogate pairs."""
 
-NOT_MOVED = frozenset(
+NOT_EXPORTED = frozenset(
     {
-        # Its revision counts the changes of this one database, and must never go back in another.
+        # Its revision counts the changes of one database, and must never decrease in another.
         "catalogue",
-        # What only the next hours need.
+        # Needed for hours only.
         "idempotency",
         "sign_in_failures",
-        # Browsers sign in again.
+        # Users sign in again.
         "sessions",
-        # What happened at this one installation, with people's addresses.
+        # Belongs to one installation, and contains addresses of people.
         "security_events",
-        # Who delivers now, and up to when: this one installation's.
+        # The lease of the deliverer of one installation.
         "deliverer",
-        # Who sees what and how much of it: made anew from what versions and images say.
+        # Denormalised: computed again from versions and images.
         "shares",
         "scope_counts",
-        # Made anew from the text: the two databases keep them in ways of their own.
+        # The search index: built again, because its form differs between the databases.
         "image_words",
         "version_words",
     }
 )
-"""The tables that stay behind. A new table is moved unless it is named here."""
+"""Tables that are not exported. A new table is exported unless it is named here."""
 
-NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
+NOT_EXPORTED_COLUMNS: Mapping[str, frozenset[str]] = {
     "versions": frozenset(
         {
             *("public", "owner_id", "created_by_id"),
@@ -63,22 +63,22 @@ NOT_MOVED_COLUMNS: Mapping[str, frozenset[str]] = {
         }
     )
 }
-"""What rows repeat of others, made anew as well."""
+"""Denormalised columns: computed again by an import."""
 
 CREDENTIAL_TABLES = frozenset({"tokens", "webhooks", "deliveries", "oidc_accounts"})
 CREDENTIAL_COLUMNS: Mapping[str, frozenset[str]] = {"users": frozenset({"password_hash"})}
-"""What an export without credentials leaves out: all rows of a table; columns, written as null."""
+"""What an export without credentials omits: all rows of a table; columns, written as null."""
 
-PLAIN_AUDIT: Mapping[str, frozenset[str]] = {
+PUBLIC_AUDIT_FIELDS: Mapping[str, frozenset[str]] = {
     "users": frozenset({"username", "is_staff", "active"}),
     **{name: frozenset() for name in (*CREDENTIAL_TABLES, "sessions")},
 }
-"""Of audit entries about these tables, an export without credentials keeps the changes of these
-fields only: the others may tell a webhook's target, an account elsewhere or an address."""
+"""The only fields whose changes an export without credentials includes, in audit entries about these
+tables. Other fields may reveal the target of a webhook, an account of a provider or an address."""
 
 
-class Kept(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What the first line says of a table; `next_id` of tables that give ids."""
+class TableSummary(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A table in the first line; `next_id` where the table assigns ids."""
 
     rows: Annotated[int, Meta(ge=0)]
     next_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | UnsetType = UNSET
@@ -90,11 +90,11 @@ class Header(Struct, forbid_unknown_fields=True):
     format: str
     version: int
     schema: str
-    tables: dict[str, Kept]
+    tables: dict[str, TableSummary]
 
 
 def bad_line(line: int, reason: str) -> BadRequest:
-    """The refusal of an import: which line, and what is wrong with it."""
+    """The refusal of an import, with the line and what is wrong with it."""
     return BadRequest(
         f"Line {line}: {reason}. Nothing was imported.",
         code="import_line_invalid",
@@ -102,74 +102,76 @@ def bad_line(line: int, reason: str) -> BadRequest:
     )
 
 
-def moved_tables() -> list[Table]:
-    """The tables that are moved, each after those that it refers to."""
-    return [table for table in schema.metadata.sorted_tables if table.name not in NOT_MOVED]
+def exported_tables() -> list[Table]:
+    """The tables that are exported, each after those that it refers to."""
+    return [table for table in schema.metadata.sorted_tables if table.name not in NOT_EXPORTED]
 
 
-def moved_columns(table: Table) -> list[Column[Any]]:
-    """The columns of a moved table that its lines have."""
-    left = NOT_MOVED_COLUMNS.get(table.name, frozenset())
-    return [column for column in table.c if column.name not in left]
+def exported_columns(table: Table) -> list[Column[Any]]:
+    """The columns of a table that its lines have."""
+    omitted = NOT_EXPORTED_COLUMNS.get(table.name, frozenset())
+    return [column for column in table.c if column.name not in omitted]
 
 
-def write_header(tables: dict[str, Kept]) -> bytes:
-    """The first line of an export of this release."""
+def write_header(tables: dict[str, TableSummary]) -> bytes:
+    """The first line of an export."""
     return msgspec.json.encode(Header(FORMAT, FORMAT_VERSION, HEAD, tables)) + b"\n"
 
 
 def write_row(table: Table, row: Row) -> bytes:
     """The line of a row."""
-    kept = {column.name: row[column.name] for column in moved_columns(table)}
-    line = msgspec.json.encode({"table": str(table.name), **kept})
+    values = {column.name: row[column.name] for column in exported_columns(table)}
+    line = msgspec.json.encode({"table": str(table.name), **values})
     if not line.isascii() or b"\x7f" in line:
-        # An export may be written to a terminal.
+        # An export may go to a terminal, which must not get control characters.
         line = printable_json(line.decode()).encode()
     return line + b"\n"
 
 
 def without_credentials(table: Table, row: Row) -> Row:
-    """A row as an export without credentials has it."""
-    if table is schema.audit and row["subject"] in PLAIN_AUDIT:
-        plain = PLAIN_AUDIT[row["subject"]]
-        kept = {name: it for name, it in json.loads(row["changes"]).items() if name in plain}
-        return row | {"changes": json.dumps(kept, ensure_ascii=False, separators=(",", ":"))}
+    """A row as it is in an export without credentials."""
+    if table is schema.audit and row["subject"] in PUBLIC_AUDIT_FIELDS:
+        public = PUBLIC_AUDIT_FIELDS[row["subject"]]
+        changes = {name: it for name, it in json.loads(row["changes"]).items() if name in public}
+        return row | {"changes": json.dumps(changes, ensure_ascii=False, separators=(",", ":"))}
     return row | dict.fromkeys(CREDENTIAL_COLUMNS.get(table.name, ()))
 
 
 def read_header(line: bytes) -> Header:
-    """What the first line says. Raises BadRequest."""
+    """The first line, checked. Raises BadRequest."""
     try:
         value = _object(line)
         if value.get("format") != FORMAT:
             raise ValueError("this is not an exported catalogue of Goldenrod")
         if value.get("version") != FORMAT_VERSION or value.get("schema") != HEAD:
             raise ValueError(
-                f"another release of Goldenrod wrote this (format {value.get('version')}, schema "
-                f"{value.get('schema')}; this one reads format {FORMAT_VERSION}, schema {HEAD}). "
-                "Import it with that release; a newer one then migrates the catalogue"
+                f"another release of Goldenrod wrote this file (format {value.get('version')}, schema "
+                f"{value.get('schema')}; this release reads format {FORMAT_VERSION}, schema {HEAD}). "
+                "Import it with that release, then upgrade to migrate the catalogue"
             )
         header = msgspec.convert(value, Header)
-        _require_names(header.tables, [table.name for table in moved_tables()], "table")
-        for table in moved_tables():
+        _require_names(header.tables, [table.name for table in exported_tables()], "table")
+        for table in exported_tables():
             if (table.autoincrement_column is None) is not (
                 header.tables[table.name].next_id is UNSET
             ):
-                raise ValueError(f"next_id of {table.name} must be there where the table gives ids")
+                raise ValueError(
+                    f"next_id of {table.name} must be given exactly if the table assigns ids"
+                )
     except ValueError as wrong:
         raise bad_line(1, str(wrong)) from None
     return header
 
 
 def read_row(number: int, line: bytes, tables: Mapping[str, Table]) -> tuple[Table, Row]:
-    """The table and the columns that a line gives. Raises BadRequest."""
+    """The table and the values of a line. Raises BadRequest."""
     try:
         value = _object(line)
         name = value.pop("table", None)
         table = tables.get(name) if isinstance(name, str) else None
         if table is None:
             raise ValueError("names no table" if name is None else f"unknown table {name!r}")
-        columns = moved_columns(table)
+        columns = exported_columns(table)
         _require_names(value, [column.name for column in columns], "column")
         return table, {column.name: _checked(column, value[column.name]) for column in columns}
     except ValueError as wrong:

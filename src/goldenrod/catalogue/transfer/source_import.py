@@ -1,8 +1,8 @@
-"""Taking in what a source found: one image with its releases, in one transaction.
+"""Imports what a source found: one image with its releases, in one transaction.
 
-What is new is made; what is there stays as people left it, save facts of the provider (architecture,
-size, checksum) and machines that were not there yet. A machine that was ended here is not brought
-back: somebody ended it. `sources/reconcile.py` decides what belongs to which image.
+New things are created. Existing ones stay as people have edited them, with two exceptions: facts of the
+provider (architecture, size, checksum) are updated, and missing machines are added. A machine that
+somebody ended here is not created again. `sources/reconcile.py` groups releases by image.
 """
 
 from collections import Counter
@@ -15,7 +15,8 @@ from goldenrod.base.errors import NotFound
 from goldenrod.base.text import name_key, slug
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.versions import machines, providers, publish
+from goldenrod.catalogue.versions import providers, publish
+from goldenrod.catalogue.versions.machines import insert_machine
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, events
 from goldenrod.rules.visibility import denormalised
@@ -24,11 +25,11 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Sortable, param
 
 OWNER = "import"
-"""Who owns what is imported where nobody is named: made on first use, unable to sign in."""
+"""The default owner of imported images. It is created on first use and cannot sign in."""
 
 
 def source_actor(tx: Tx, owner: str) -> Actor:
-    """The source that writes for this user. Raises NotFound for a user that does not exist."""
+    """The actor of a source that writes for this user. Raises NotFound for an unknown user."""
     user_id = users.find_user(tx, owner)
     if user_id is None and owner == OWNER:
         user_id = int(users.create_user(tx, CONSOLE, wire.NewUser(username=OWNER)).key)
@@ -56,7 +57,7 @@ def _image_by_name() -> Any:
 
 
 def find_image(tx: Tx, actor: Actor, name: str) -> Row | None:
-    """The owner's image of this name, or that was first made under it and renamed since."""
+    """The owner's image of this name, or one that had this name's slug before it was renamed."""
     by_slug = tx.first(_image_by_slug, slug=slug(name), owner=actor.user_id)
     return by_slug or tx.first(_image_by_name, key=name_key(name), owner=actor.user_id)
 
@@ -76,10 +77,10 @@ def _machines() -> Any:
 
 
 class Target:
-    """One image of the catalogue while a source's releases are written into it.
+    """One image of the catalogue, while a source's releases are written into it.
 
-    `counts` says what became of what was found: (kind, outcome) to how many. Releases come in order
-    of their start; each new one's parent is the release before it. Call `finish` at the end.
+    `counts` has the number of things by (kind, outcome). Releases must come in order of their start
+    date; the parent of a new one is the release before it. Call `finish` at the end.
     """
 
     def __init__(self, tx: Tx, actor: Actor, known_providers: dict[str, int]) -> None:
@@ -91,11 +92,11 @@ class Target:
         self._versions: dict[str, tuple[int, str]] = {}
         self._machines: dict[tuple[int, str], Row] = {}
         self._order: list[tuple[str, str, int]] = []
-        self._made: list[int] = []
-        self._placed: list[int] = []
+        self._new_versions: list[int] = []
+        self._new_machines: list[int] = []
 
     def open(self, name: str, description: str, tags: list[str], *, public: bool) -> None:
-        """Find the image, or make it."""
+        """Find the image, or create it."""
         found = find_image(self.tx, self.actor, name)
         if found:
             self.image_id = found["id"]
@@ -113,7 +114,7 @@ class Target:
         self.counts["image", "created"] += 1
 
     def provider(self, name: str, kind: str, virtualization: str) -> int:
-        """The id of the provider of this name, made public and active where it is new."""
+        """The id of the provider of this name. A new one is created as public and active."""
         if name not in self.providers:
             found = self.tx.value(_provider, slug=slug(name, fallback="provider"))
             if found is None:
@@ -125,21 +126,25 @@ class Target:
             self.providers[name] = int(found)
         return self.providers[name]
 
-    def release(self, name: str, start_date: str, change_log: str, placed: list[Row]) -> list[str]:
-        """Write one release and its machines; identifiers that stand at another release already."""
+    def release(
+        self, name: str, start_date: str, change_log: str, machines: list[Row]
+    ) -> list[str]:
+        """Write one release and its machines. Returns identifiers that another release already has."""
         key = name_key(name)
-        there = self._versions.get(key)
-        n = there[0] if there else self._publish(name, key, start_date, change_log)
+        existing = self._versions.get(key)
+        version_key = existing[0] if existing else self._publish(name, key, start_date, change_log)
         clashes = []
         changed = False
-        for values in placed:
-            outcome = self._place(n, {**values, "start_date": start_date, "end_date": None})
+        for values in machines:
+            outcome = self._add_machine(
+                version_key, {**values, "start_date": start_date, "end_date": None}
+            )
             changed = changed or outcome in ("created", "changed")
             if outcome == "clash":
                 clashes.append(values["identifier"])
             else:
                 self.counts["machine", outcome] += 1
-        outcome = "created" if not there else "changed" if changed else "unchanged"
+        outcome = "created" if not existing else "changed" if changed else "unchanged"
         self.counts["version", outcome] += 1
         return clashes
 
@@ -152,41 +157,42 @@ class Target:
             "start_date": start_date,
             "end_date": None,
         }
-        parent_n = max(before)[2] if before else None
-        n = publish.insert_version(self.tx, self.actor, self.image_id, parent_n, values)
-        made = audit.created({**values, "image": self.image_id})
-        audit.record(self.tx, self.actor, "version:create", schema.versions, n, made)
-        self._versions[key] = (n, start_date)
-        self._order.append((start_date, key, n))
-        self._made.append(n)
-        return n
+        parent_key = max(before)[2] if before else None
+        version_key = publish.insert_version(self.tx, self.actor, self.image_id, parent_key, values)
+        changes = audit.created({**values, "image": self.image_id})
+        audit.record(self.tx, self.actor, "version:create", schema.versions, version_key, changes)
+        self._versions[key] = (version_key, start_date)
+        self._order.append((start_date, key, version_key))
+        self._new_versions.append(version_key)
+        return version_key
 
-    def _place(self, n: int, values: Row) -> str:
-        there = self._machines.get((values["provider_id"], values["identifier"]))
-        if there is None:
-            machine_id = machines.insert_machine(self.tx, self.actor, n, self.image_id, values)
-            row = {"id": machine_id, "version_n": n, **values}
+    def _add_machine(self, version_key: int, values: Row) -> str:
+        """Create a machine, or update its facts. Returns the outcome; `clash` changes nothing."""
+        existing = self._machines.get((values["provider_id"], values["identifier"]))
+        if existing is None:
+            machine_id = insert_machine(self.tx, self.actor, version_key, self.image_id, values)
+            row = {"id": machine_id, "version_n": version_key, **values}
             self._machines[values["provider_id"], values["identifier"]] = row
-            self._placed.append(machine_id)
+            self._new_machines.append(machine_id)
             return "created"
-        if there["version_n"] != n:
+        if existing["version_n"] != version_key:
             return "clash"
         facts = {f: values[f] for f in ("architecture", "size_gb", "checksum")}
-        changed = audit.changed(there, {f: v for f, v in facts.items() if v not in (None, "")})
+        changed = audit.changed(existing, {f: v for f, v in facts.items() if v not in (None, "")})
         if not changed:
             return "unchanged"
         after = {field: change["after"] for field, change in changed.items()}
-        self.tx.update(schema.machines, {"id": there["id"]}, **after)
-        audit.record(self.tx, self.actor, "machine:edit", schema.machines, there["id"], changed)
-        there.update(after)
+        self.tx.update(schema.machines, {"id": existing["id"]}, **after)
+        audit.record(self.tx, self.actor, "machine:edit", schema.machines, existing["id"], changed)
+        existing.update(after)
         return "changed"
 
     def finish(self) -> None:
-        """Write what versions repeat of their image, and tell what is new."""
-        if self._made:
+        """Write the denormalised columns of new versions, and record the events."""
+        if self._new_versions:
             denormalised.refresh_image(self.tx, self.image_id)
-        events.versions_created(self.tx, self.image_id, self._made)
-        events.machines_created(self.tx, self.image_id, self._placed)
+        events.versions_created(self.tx, self.image_id, self._new_versions)
+        events.machines_created(self.tx, self.image_id, self._new_machines)
 
 
 def _provider() -> Any:

@@ -1,4 +1,4 @@
-"""Much at once: taking in what a source found, a whole catalogue out and in, a backup."""
+"""Commands that import from a source, export and import a whole catalogue, and back it up."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from goldenrod.catalogue.accounts import security_events
-from goldenrod.catalogue.transfer import backup as keeping
+from goldenrod.catalogue.transfer import backup as backups
 from goldenrod.catalogue.transfer import export_import
 from goldenrod.catalogue.transfer.source_import import OWNER
 from goldenrod.cli import output
@@ -15,23 +15,23 @@ from goldenrod.cli.open_database import opened
 from goldenrod.sources import aws
 from goldenrod.sources.reconcile import KINDS, OUTCOMES, import_found
 
-AMI_LINES = typer.Option(..., help="Lines of JSON, one AMI in one region each; may be gzipped.")
-EXPORTED = typer.Argument(metavar="FILE", help="What `goldenrod export` wrote; - is stdin.")
+AMI_LINES = typer.Option(..., help="Lines of JSON, each one AMI in one region; may be gzipped.")
+EXPORTED = typer.Argument(metavar="FILE", help="A file that `goldenrod export` wrote; - is stdin.")
 EXPORT_TO = typer.Argument(
-    None, metavar="[FILE]", dir_okay=False, help="Where to; without it, or with -, stdout."
+    None, metavar="[FILE]", dir_okay=False, help="The file to write; stdout if left out or -."
 )
-COPY = typer.Argument(metavar="FILE", help="The copy to make; it must not exist.")
+COPY = typer.Argument(metavar="FILE", help="The copy to write; the file must not exist.")
 
 
 def import_aws(
     file: Path = AMI_LINES,
-    owner: str = typer.Option(OWNER, help="Whose the new images are."),
+    owner: str = typer.Option(OWNER, help="The owner of new images."),
     private: bool = typer.Option(False, "--private", help="New images are not public."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
 ) -> None:
-    """Take in Amazon's machine images from a file.
+    """Import Amazon's machine images from a file.
 
-    Taking in the same file again changes nothing. What could not be taken is said on stderr.
+    Importing the same file again changes nothing. What could not be imported is listed on stderr.
     """
     found = aws.parse(aws.open_lines(file))
     with opened() as db, output.progress("machines") as progress:
@@ -51,9 +51,9 @@ def import_aws(
 def import_catalogue(
     file: Path = EXPORTED,
 ) -> None:
-    """Take in a catalogue that was exported.
+    """Import a catalogue that was exported.
 
-    It goes into an empty catalogue, all of it or nothing.
+    The database must have an empty catalogue. If anything is wrong, nothing is imported.
     """
     with opened() as db, output.progress("rows") as progress:
         if str(file) == "-":
@@ -61,7 +61,7 @@ def import_catalogue(
         else:
             with file.open("rb") as lines:
                 done = export_import.import_catalogue(db, lines, progress)
-    output.note(f"{done:,} rows are taken in.")
+    output.note(f"{done:,} rows imported.")
 
 
 def export(
@@ -69,12 +69,12 @@ def export(
     credentials: bool = typer.Option(
         True,
         "--credentials/--no-credentials",
-        help="With password hashes and tokens, or so that nobody can sign in from it.",
+        help="Include password hashes, tokens and webhooks, or omit them.",
     ),
 ) -> None:
     """Write the whole catalogue as lines of JSON.
 
-    A file takes its name once it is complete, and is readable by its owner alone.
+    A file gets its name once it is complete, and only its owner may read it.
     """
     with opened() as db, output.progress("rows") as progress:
         security_events.note_export(db, credentials=credentials)
@@ -85,8 +85,8 @@ def export(
             )
             out.flush()
         else:
-            done = keeping.export_to_file(db, file, credentials=credentials, progress=progress)
-    output.note(f"{done:,} rows are written.")
+            done = backups.export_to_file(db, file, credentials=credentials, progress=progress)
+    output.note(f"{done:,} rows written.")
 
 
 def backup(
@@ -94,9 +94,9 @@ def backup(
 ) -> None:
     """Copy the SQLite database while it is in use.
 
-    The copy is the catalogue as it is at one moment; others go on reading and writing.
+    The copy is the catalogue as of one moment. Others can read and write meanwhile.
     """
     with opened() as db:
         security_events.note_backup(db)
-        keeping.backup(db, file)
-    output.say(f"The database is copied to {file}.")
+        backups.backup(db, file)
+    output.say(f"Database copied to {file}.")

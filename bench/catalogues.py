@@ -1,9 +1,8 @@
-"""Catalogues to measure on, filled once and kept in `bench/out/` for the next run.
+"""Catalogues for measuring. Each is filled once and stored in `bench/out/` for later runs.
 
-One is known by what it was made from: the plan, the schema, what the catalogue keeps with changes,
-and the code that makes the rows. Where any of it changes, it is made anew. It is written to while it
-is measured: texts change, dates and shares come and go. `make clean` leaves it, `rm -r bench/out`
-takes it away.
+Its name is a hash of its plan, the schema, the denormalised data and the code that creates the rows.
+When any of these changes, a new one is filled. Measuring writes to it: texts, dates and shares change.
+`make clean` does not delete it; `rm -r bench/out` does.
 """
 
 import hashlib
@@ -40,11 +39,11 @@ _MADE_BY = (
 )
 
 A_MINUTE = 400_000
-"""About how many versions are made in a minute."""
+"""Roughly the number of versions that are created in a minute."""
 TELL_S = 5
 
 SAFE: dict[str, object] = {
-    # As an operator's server: what is acknowledged is on disk; the data in memory.
+    # As in production: acknowledged data is on disk, and the data fits into memory.
     **{"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"},
     **{"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"},
     **{"wal_level": "minimal", "max_wal_senders": 0, "max_connections": 200},
@@ -53,13 +52,13 @@ SAFE: dict[str, object] = {
 
 
 def say(words: str) -> None:
-    """A line on stderr of what is being done."""
+    """Print progress on stderr."""
     print(words, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A filled catalogue: where it is, its plan, and what to ask it for (`about`)."""
+class FilledCatalogue:
+    """A filled catalogue: its URL, its plan, and the ids and words for requests (`about`)."""
 
     url: str
     plan: Plan
@@ -70,7 +69,7 @@ class Kept:
 
 
 def fingerprint(plan: Plan) -> str:
-    """What a filled catalogue is known by."""
+    """The hash that names a filled catalogue."""
     found = hashlib.blake2b(f"{plan!r} {HEAD}".encode(), digest_size=6)
     for table in schema.metadata.sorted_tables:
         found.update(str(CreateTable(table)).encode())
@@ -83,8 +82,8 @@ def fingerprint(plan: Plan) -> str:
     return found.hexdigest()
 
 
-def sqlite(plan: Plan) -> Kept:
-    """The plan's catalogue in a SQLite file."""
+def sqlite(plan: Plan) -> FilledCatalogue:
+    """The catalogue of a plan in a SQLite file."""
     name = f"sqlite-{plan.name}"
     path = OUT / f"{name}-{fingerprint(plan)}.db"
     told = path.with_suffix(".json")
@@ -94,11 +93,11 @@ def sqlite(plan: Plan) -> Kept:
         for old in OUT.glob(f"{name}-*"):
             old.unlink()
         _make(url, plan, told)
-    return Kept(url, plan, json.loads(told.read_text()))
+    return FilledCatalogue(url, plan, json.loads(told.read_text()))
 
 
-def postgresql(plan: Plan, cluster: Cluster) -> Kept:
-    """The plan's catalogue in a database of the cluster."""
+def postgresql(plan: Plan, cluster: Cluster) -> FilledCatalogue:
+    """The catalogue of a plan in a database of the cluster."""
     name = f"postgresql-{plan.name}"
     database = f"{name}-{fingerprint(plan)}"
     told = OUT / f"{database}.json"
@@ -111,7 +110,7 @@ def postgresql(plan: Plan, cluster: Cluster) -> Kept:
                 cluster.drop(old_database)
         cluster.create(database)
         _make(cluster.url(database), plan, told)
-    return Kept(cluster.url(database), plan, json.loads(told.read_text()))
+    return FilledCatalogue(cluster.url(database), plan, json.loads(told.read_text()))
 
 
 def cluster() -> Cluster:
@@ -151,7 +150,7 @@ def _make(url: str, plan: Plan, told: Path) -> None:
         db.close()
     known = {**about.of(catalogue), "seconds": round(time.monotonic() - began, 1)}
     say(f"  made in {known['seconds']} s")
-    # Last, and at once: a catalogue without it is not whole.
+    # Written last and atomically: a catalogue without this file is incomplete.
     with tempfile.NamedTemporaryFile("w", dir=OUT, delete=False) as written:
         json.dump(known, written)
     Path(written.name).rename(told)
