@@ -91,7 +91,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/images/image_search.py _choices users",
         "rules/summaries.py user users",
     },
-    "shows all of the groups to keepers and staff, to others their own": {
+    "shows all of the groups to editors and staff, to others their own": {
         "catalogue/channels/channels.py _groups groups",
         "rules/summaries.py maintainers groups",
         "rules/summaries.py maintainers image_maintainers",
