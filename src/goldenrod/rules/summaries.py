@@ -222,7 +222,7 @@ def revoked(version: FromClause, reader: ReaderKind) -> Json:
 
 
 def revoked_reason(version: FromClause, reader: ReaderKind) -> Json:
-    """The reason of the revocation that a version shows; null where the reader may not read its origin."""
+    """The reason of that revocation; null where the reader may not read its origin."""
     return _revocation(version, reader)[1]
 
 

@@ -1,8 +1,8 @@
 """What is attached to a version: licenses, boot scripts, and the groups it is shared with.
 
-Each has a `Pairing`. The lists of a version and the attachment resources change the same rows. The actor
-must be able to read what they attach; groups may also be named by exact name. A script may be attached
-by its creator, staff, and editors of a version that uses it, because attaching it publishes it.
+Each has a `Pairing`. The lists of a version and the attachment resources change the same rows. The
+actor must be able to read what they attach; groups may also be named by exact name. A script may be
+attached by its creator, staff, and editors of a version that uses it, because attaching publishes it.
 """
 
 from collections.abc import Iterable
