@@ -26,6 +26,17 @@ texts = st.text("abAB12-._ /éñße\u0301ıİﬁ２東京都々カがﾊﾟ한�
 words = st.from_regex(r"[ab1]{1,2}([-._][ab1]{1,2}){0,4}", fullmatch=True)
 
 
+def matches(terms: list[Term], tokens: list[str]) -> bool:
+    """Whether tokens satisfy all terms: the meaning that the databases' statements have."""
+    return all(any(_meets(term, token) for token in tokens) for term in terms)
+
+
+def _meets(term: Term, token: str) -> bool:
+    if term.prefix:
+        return token.startswith(term.text)
+    return token == term.text or token.startswith(tuple(term.text + joint for joint in "-._"))
+
+
 def finds(query: str, text: str) -> bool:
     return matches(query_terms(query), index_tokens(text))
 
