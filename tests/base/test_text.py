@@ -15,7 +15,6 @@ from goldenrod.base.text import (
     fold,
     index_tokens,
     is_slug,
-    matches,
     name_key,
     query_terms,
     slug,
@@ -24,6 +23,17 @@ from goldenrod.base.text import (
 # Joints, spaces, accents both ways, ß, the Turkish i, ligatures, wide digits, Han, kana, Hangul.
 texts = st.text("abAB12-._ /éñße\u0301ıİﬁ２東京都々カがﾊﾟ한글") | st.text()
 words = st.from_regex(r"[ab1]{1,2}([-._][ab1]{1,2}){0,4}", fullmatch=True)
+
+
+def matches(terms: list[Term], tokens: list[str]) -> bool:
+    """Whether tokens satisfy all terms: the meaning that the databases' statements have."""
+    return all(any(_meets(term, token) for token in tokens) for term in terms)
+
+
+def _meets(term: Term, token: str) -> bool:
+    if term.prefix:
+        return token.startswith(term.text)
+    return token == term.text or token.startswith(tuple(term.text + joint for joint in "-._"))
 
 
 def finds(query: str, text: str) -> bool:

@@ -75,7 +75,7 @@ FILTERED: dict[str, Sees] = {
     "provider_machines?version_id={closed-1.0}": {"closed-east": KEEPER, "closed-west": KEEPER},
     "provider_machines?identifier=open-west": {"open-west": LAB},
     "provider_machines?provider={west}&name=open-west": {"open-west": LAB},
-    # A keeper is shown the machine there, but not what provider that is.
+    # An editor is shown the machine there, but not what provider that is.
     "provider_machines?provider={south}": {"open-south": "dora"},
     "providers?name=west": {"west": LAB},
     "providers?search=west": {"west": LAB},
@@ -296,14 +296,14 @@ def test_a_closed_provider_takes_its_machines_along(
         assert api.get(version, who(actor)).json["machines"] == []
         assert api.get("/image_versions?launchable=true", who(actor)).json["count"] == 0
         assert api.get("/image_versions?provider=east", who(actor)).json["count"] == 0
-    # Keepers read all of a version's machines; inside it stand those that can be offered.
+    # Editors read all of a version's machines; inside it stand those that can be offered.
     assert "open-east" in names_seen(api, "provider_machines", "alice")
     shown = {machine["identifier"] for machine in api.get(version, "alice").json["machines"]}
     # Alice has an identity there: that it is not public does not close it to her.
     assert shown == ({"open-east", "open-west"} if "public" in change else {"open-west"})
 
 
-def test_a_keeper_without_an_identity_reads_machines_not_their_provider(
+def test_an_editor_without_an_identity_reads_machines_not_their_provider(
     api: ApiClient, world: World
 ) -> None:
     kept = f"/api/v2/images/{world.images['kept']}"
@@ -326,7 +326,7 @@ def test_leaving_a_group_ends_what_it_gave(api: ApiClient, world: World) -> None
     assert names_seen(api, "groups", "bob") == {"bob"}
 
 
-def test_a_version_shared_and_not_current_is_its_keepers(api: ApiClient, world: World) -> None:
+def test_a_version_shared_and_not_current_is_its_editors(api: ApiClient, world: World) -> None:
     shared = f"/image_versions/{world.versions['shared']}"
     assert api.get(shared, "bob").status_code == 200
     image = f"/api/v2/images/{world.images['shared']}"
@@ -336,7 +336,7 @@ def test_a_version_shared_and_not_current_is_its_keepers(api: ApiClient, world: 
     assert api.get(shared, "alice").status_code == 200
 
 
-def test_who_made_an_image_is_no_keeper_once_it_has_another_owner(
+def test_who_made_an_image_is_no_editor_once_it_has_another_owner(
     api: ApiClient, world: World
 ) -> None:
     closed = f"/api/v2/images/{world.images['closed']}"

@@ -96,7 +96,7 @@ def test_a_thing_is_current_from_its_start_until_just_before_its_end(
         dated.start, dated.end = LONG_AGO, None
 
 
-def test_a_private_image_s_version_is_read_by_keepers_staff_and_those_it_is_shared_with(
+def test_a_private_image_s_version_is_read_by_editors_staff_and_those_it_is_shared_with(
     world: World,
 ) -> None:
     assert readers_of_version(world) == {"alice", "bob", "dora as staff"}
@@ -116,7 +116,7 @@ def test_a_public_image_s_version_is_read_by_all_while_both_are_current(world: W
 def test_maintainers_and_the_version_s_user_keep_it_and_who_made_the_image_does_not(
     world: World,
 ) -> None:
-    world.images[1].end = world.versions[1].end = LONG_AGO  # only keepers and staff are left
+    world.images[1].end = world.versions[1].end = LONG_AGO  # only editors and staff are left
     world.images[1].created_by = CHARLIE
     assert readers_of_version(world) == {"alice", "dora as staff"}
     world.images[1].maintainers = {LAB}
@@ -153,7 +153,7 @@ def test_an_image_is_read_by_whoever_reads_one_of_its_versions(world: World) -> 
     ],
     ids=["ended", "scheduled", "provider ended", "provider scheduled", "provider inactive"],
 )
-def test_only_keepers_and_staff_read_a_machine_out_of_use_and_nobody_launches_it(
+def test_only_editors_and_staff_read_a_machine_out_of_use_and_nobody_launches_it(
     world: World, change
 ) -> None:
     alice, bob = model.reader_of(world, ALICE), model.reader_of(world, BOB)
@@ -172,7 +172,7 @@ def test_only_keepers_and_staff_read_a_machine_out_of_use_and_nobody_launches_it
 
 
 @pytest.mark.parametrize("ended", ["versions", "images"])
-def test_a_keeper_reads_but_does_not_launch_what_has_ended(world: World, ended: str) -> None:
+def test_an_editor_reads_but_does_not_launch_what_has_ended(world: World, ended: str) -> None:
     alice = model.reader_of(world, ALICE)
     getattr(world, ended)[1].end = NOW
     assert model.reads_machine(world, alice, 1, NOW)
@@ -185,7 +185,7 @@ def test_a_private_provider_and_its_machines_are_for_identities_there(world: Wor
     world.providers[1].public = False
     assert not model.reads_provider(world, bob, 1, NOW)
     assert not model.reads_machine(world, bob, 1, NOW)
-    # A keeper without an identity reads and launches the machine, and sees the provider's id only.
+    # An editor without an identity reads and launches the machine, and sees the provider's id only.
     assert model.launches_machine(world, alice, 1, NOW)
     assert not model.provider_shown(world, alice, 1, NOW)
     world.identities[1] = Identity(1, user=BOB, provider=1)
@@ -249,7 +249,7 @@ def test_a_tag_is_read_with_an_image_that_carries_it_and_by_staff(world: World) 
     assert [model.reads_tag(world, staff, tag, NOW) for tag in (1, 2)] == [True, True]
 
 
-def test_membership_and_maintainers_show_one_s_own_groups_and_all_to_keepers_and_staff(
+def test_membership_and_maintainers_show_one_s_own_groups_and_all_to_editors_and_staff(
     world: World,
 ) -> None:
     world.versions[1].membership = {LAB, CHARLIE}
@@ -285,7 +285,7 @@ def test_an_unreadable_parent_or_identity_is_its_id_only(world: World) -> None:
     assert not model.parent_shown(world, alice, 1, NOW)
 
 
-def test_a_restricted_channel_is_its_keepers_staffs_and_its_groups(world: World) -> None:
+def test_a_restricted_channel_is_its_editors_staffs_and_its_groups(world: World) -> None:
     readers = [ANONYMOUS, *(model.reader_of(world, u, staff=u == DORA) for u in world.users)]
     world.channels[1] = channel = Channel(1, image=1, assigned=1)
 

@@ -1,1 +1,1 @@
-"""The ground floor: settings, instants, errors, JSON in and out. Imports nothing of Goldenrod."""
+"""What all layers use: settings, clock, errors, decoding, text. Imports no other layer."""

@@ -1,8 +1,8 @@
-"""Instants: how the catalogue writes a point in time.
+"""Instants: points in time, as the catalogue writes them.
 
 An `Instant` is a string of 27 characters, `2015-10-11T10:50:50.123456Z`: UTC, always six
-fractional digits, years 0001 to 9999. So instants compare as strings, look the same in SQLite, in
-JSON and in Python, and nothing is lost on the way. PostgreSQL stores them as `timestamptz`
+fractional digits, years 0001 to 9999. So instants compare as strings, and are the same in SQLite,
+JSON and Python. PostgreSQL stores them as `timestamptz`
 (`store/drivers.py` turns them back into this form).
 """
 
@@ -54,10 +54,10 @@ def of(moment: datetime) -> Instant:
 
 
 def parse_instant(text: str) -> Instant:
-    """The instant that `text` (ISO 8601, any offset, up to nine digits, cut to six) names.
+    """The instant of an ISO 8601 text, with any offset and up to nine fractional digits, cut to six.
 
-    Raises ValueError, with a sentence for whoever wrote it, where the zone is missing, the date
-    does not exist, or it lies outside the years 0001 to 9999 in UTC.
+    Raises ValueError, with a message for its author, where the zone is missing, the date does not
+    exist, or it is outside the years 0001 to 9999 in UTC.
     """
     found = _WRITTEN.fullmatch(text)
     if not found:
@@ -87,7 +87,7 @@ def to_datetime(instant: Instant) -> datetime:
 
 
 def later(instant: Instant, **span: float) -> Instant:
-    """`instant` moved by a `timedelta(**span)`, kept inside the years 0001 to 9999."""
+    """The instant plus a `timedelta(**span)`, but not after the year 9999."""
     try:
         return of(to_datetime(instant) + timedelta(**span))
     except OverflowError:

@@ -1,7 +1,7 @@
-"""The settings: every environment variable Goldenrod reads, with its default and its meaning.
+"""The settings: every environment variable that Goldenrod reads, with its default and meaning.
 
-This module alone reads the environment. A value that makes no sense stops the start with a
-sentence (`SettingError`), never a guess.
+Only this module reads the environment. An invalid value stops the start with an error
+(`SettingError`).
 """
 
 import ipaddress
@@ -104,20 +104,20 @@ SETTINGS = (
         "database_url",
         "sqlite:///goldenrod.db",
         _database_url,
-        "where the catalogue is kept: a SQLite file (the default, in the working directory) "
+        "the catalogue's database: a SQLite file (the default, in the working directory) "
         "or a PostgreSQL database",
     ),
     Setting(
         "public_url",
         "",
         _public_url,
-        "the address people use; links then carry it. Without it, links are paths without host",
+        "the URL that people use, which links then begin with. Without it, links are paths without a host",
     ),
     Setting(
         "trusted_proxies",
         "",
         _networks,
-        "addresses or networks whose X-Forwarded-For is believed, comma separated",
+        "addresses or networks of proxies whose X-Forwarded-For is trusted, comma separated",
     ),
     Setting(
         "database_pool",
@@ -129,7 +129,7 @@ SETTINGS = (
         "cache_mb",
         "64",
         _whole(0, 1_000_000),
-        "how many MiB of answers one process keeps, to give them again while they hold; 0: none",
+        "the size of the response cache of one process, in MiB; 0: no cache",
     ),
     Setting(
         "body_seconds",
@@ -141,13 +141,13 @@ SETTINGS = (
         "session_days",
         "30",
         _whole(1, 365),
-        "how many days after signing in a browser is signed out",
+        "after how many days a browser has to sign in again",
     ),
     Setting(
         "deliver",
         "true",
         boolean,
-        "whether the server also tells webhooks what happened; else `goldenrod webhooks deliver` does",
+        "whether the server also delivers webhooks; otherwise run `goldenrod webhooks deliver`",
     ),
     Setting(
         "webhooks_private",
@@ -159,50 +159,52 @@ SETTINGS = (
         "webhooks_ports",
         "",
         _ports,
-        "further ports, comma separated, that webhooks may be sent to; else only 80, 443 and those "
-        "from 1024 on",
+        "further ports, comma separated, that webhooks may be sent to, besides 80, 443 and those from "
+        "1024 on",
     ),
     Setting(
         "oidc_issuer",
         "",
         _issuer,
         "the OpenID Connect provider that people may sign in with, such as "
-        "https://sso.example.org/realms/cloud. Without it there is none",
+        "https://sso.example.org/realms/cloud. Without it, there is no such sign-in",
     ),
-    Setting("oidc_client_id", "", _text, "what that provider calls this catalogue"),
+    Setting("oidc_client_id", "", _text, "the client id of this catalogue at that provider"),
     Setting(
         "oidc_client_secret",
         "",
         _text,
-        "what this catalogue shows that provider; none for a public client, which PKCE protects",
+        "the client secret at that provider; none for a public client, which PKCE protects",
     ),
     Setting(
         "oidc_name",
         "single sign-on",
         _text,
-        "what the button to it says after “Continue with”",
+        "the text of its button after “Continue with”",
     ),
-    Setting("oidc_scopes", "openid profile", _scopes, "what it is asked to tell of people"),
+    Setting(
+        "oidc_scopes", "openid profile", _scopes, "the scopes requested from it, openid among them"
+    ),
     Setting(
         "oidc_hosts",
         "",
         _hosts,
-        "further hosts, comma separated, where that provider may have its tokens and keys; else "
-        "only the issuer's own is asked",
+        "further hosts, comma separated, of that provider's token and key endpoints, besides the "
+        "issuer's",
     ),
     Setting(
         "oidc_create",
         "true",
         boolean,
-        "whether whom it vouches for becomes a user here at the first sign-in; else staff link them",
+        "whether the first sign-in through it creates a user; otherwise staff link accounts to users",
     ),
     Setting(
         "url",
         "http://127.0.0.1:8000",
         _public_url,
-        "the server that the command line asks",
+        "the server that the command line uses",
     ),
-    Setting("token", "", _text, "the token the command line sends"),
+    Setting("token", "", _text, "the token that the command line sends"),
 )
 
 
@@ -246,7 +248,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _require_whole(settings: Settings) -> None:
-    """OpenID Connect needs all of it: the provider sends people back to the public address only."""
+    """OpenID Connect needs these settings too: the provider redirects to the public URL only."""
     needed = {
         "GOLDENROD_OIDC_CLIENT_ID": settings.oidc_client_id,
         "GOLDENROD_PUBLIC_URL": settings.public_url,
@@ -257,7 +259,7 @@ def _require_whole(settings: Settings) -> None:
 
 
 def forget_header_variables() -> None:
-    """Drop `HTTP_…` variables: Granian copies the environment into each request's, where they
-    would read as headers that nobody sent."""
+    """Delete `HTTP_…` variables: Granian copies the environment into each request's, where they
+    would look like headers."""
     for name in [name for name in os.environ if name.startswith("HTTP_")]:
         del os.environ[name]

@@ -1,7 +1,7 @@
-"""Reading a request's body: checked before it is decoded, and every fault named by its field.
+"""Decoding a request's body: checks its form, then its fields.
 
 A body is JSON in UTF-8, at most 32 levels deep, without duplicate keys, NUL or control characters
-(a tab and line ends are text). What is wrong is a BadRequest whose `errors` say which field.
+other than tabs and line ends. Anything else is a BadRequest whose `errors` name the field.
 """
 
 import json
@@ -23,8 +23,8 @@ MOST_DEPTH = 32
 MOST_TEXT_BYTES = 64 * 1024
 MOST_ITEMS = 500
 MOST_SEPARATORS = 100_000
-"""Commas and opening brackets of a body: more than any body needs, whatever its texts hold. So a body
-of a megabyte cannot be made of half a million values."""
+"""The most commas and opening brackets of a body, including those in its texts: more than any body
+needs. So a body of a megabyte cannot have half a million values."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _AT = " - at `"
@@ -82,9 +82,9 @@ def _number(text: str) -> int | float:
 
 
 def _check(value: Any) -> None:
-    """Refuse what is nested too deeply or holds control characters.
+    """Raise BadRequest where the value is nested too deeply or contains control characters.
 
-    The value is walked level by level; where a text is at fault is found out only then.
+    The value is checked level by level. Only after a fault is found is its path looked for.
     """
     level = [value]
     for _ in range(MOST_DEPTH + 1):
@@ -96,7 +96,7 @@ def _check(value: Any) -> None:
         if _FORBIDDEN.search("\n".join(texts)):
             raise field_problem(
                 _short("".join(_path_to_fault(value) or ())),
-                "holds a control character; only tabs and line ends are text",
+                "contains a control character other than a tab or line end",
             )
         if not inner:
             return
@@ -117,9 +117,9 @@ def _path_to_fault(value: Any) -> list[str] | None:
             if (path := _path_to_fault(item)) is not None:
                 return [f".{name}", *path]
     if isinstance(value, list):
-        for place, item in enumerate(value):
+        for index, item in enumerate(value):
             if (path := _path_to_fault(item)) is not None:
-                return [f"[{place}]", *path]
+                return [f"[{index}]", *path]
     return None
 
 
@@ -128,7 +128,7 @@ def _short(path: str) -> str:
 
 
 def convert(value: Any, shape: type[T]) -> T:
-    """The value as `shape`. Raises BadRequest naming the field that does not fit."""
+    """The value converted to the type `shape`. Raises BadRequest, naming the field that is wrong."""
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as wrong:

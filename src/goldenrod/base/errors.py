@@ -1,21 +1,21 @@
-"""What can go wrong, declared once: every answer that is not a success is one of these.
+"""Errors: every answer that is not a success is one of these.
 
-    Problem                     a reader's request that is refused, rendered as RFC 9457 problem+json
+    Problem                     a request that is refused, answered as RFC 9457 problem+json
     ├── BadRequest        400   the body or a parameter is wrong; names what to change
     ├── Unauthorized      401   no valid credentials where some are needed
-    ├── Forbidden         403   seen, but not allowed
-    ├── NotFound          404   does not exist, or may not be seen: the same answer
+    ├── Forbidden         403   readable, but not allowed
+    ├── NotFound          404   does not exist, or is hidden from the reader: the same answer
     ├── MethodNotAllowed  405   with Allow
     ├── TooSlow           408   the body did not arrive in time
     ├── Conflict          409   against the state of the catalogue; `code` says which
-    ├── PreconditionFailed 412  If-Match lost
+    ├── PreconditionFailed 412  If-Match does not match
     ├── TooLarge          413
     ├── AddressTooLong    414
     ├── UnsupportedMedia  415
     ├── TooManyRequests   429   with Retry-After
     ├── HeadersTooLarge   431
-    └── Unavailable       503   the database is away, or the server is busy; with Retry-After
-    SettingError                a setting that makes no sense; the process does not start
+    └── Unavailable       503   the database is unavailable, or the server is busy; with Retry-After
+    SettingError                a setting is invalid; the process does not start
 
 Where several apply, the first of 405, 401, 404, 403, 413, 415, 400, 412, 409 is answered.
 `code` is stable and written `noun_problem`; `detail` is a sentence a person can act on and never
@@ -35,7 +35,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(Exception):
-    """Base of all refusals. `extra` members are added to the problem document."""
+    """Base class of all errors. `extra` members are added to the problem document."""
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
@@ -75,7 +75,7 @@ class BadRequest(Problem):
     """400: the body or a parameter is wrong."""
 
     status = 400
-    title = "The request is not right"
+    title = "Bad request"
     default_code = "request_invalid"
 
 
@@ -91,7 +91,7 @@ class Unauthorized(Problem):
 
 
 class Forbidden(Problem):
-    """403: seen, but not allowed."""
+    """403: readable, but not allowed."""
 
     status = 403
     title = "This is not allowed"
@@ -99,7 +99,7 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """404: not there for this reader, for whatever reason."""
+    """404: does not exist, or is hidden from the reader."""
 
     status = 404
     title = "Not found"
@@ -120,7 +120,7 @@ class MethodNotAllowed(Problem):
 
 
 class Conflict(Problem):
-    """409: right in itself, but against the state of the catalogue."""
+    """409: well-formed, but in conflict with the state of the catalogue."""
 
     status = 409
     title = "Conflict"
@@ -195,7 +195,7 @@ class Unavailable(Problem):
 
 
 class SettingError(Exception):
-    """A setting that makes no sense; the message names it and what it takes."""
+    """An invalid setting; the message names it and says what it takes."""
 
 
 def field_problem(field: str, detail: str, *, code: str = "field_invalid") -> BadRequest:

@@ -1,4 +1,4 @@
-"""Whole numbers that come from outside: the one place where their text is read.
+"""Whole numbers in texts from outside: the one place where these are read.
 
 A text is a number only if it is ASCII digits, and no more of them than the largest number allowed can
 have: `int` takes time that grows with the square of the digits, refuses more than 4,300 of them, and
@@ -7,11 +7,11 @@ modules to call `isdigit` or its kin.
 """
 
 LARGEST = 2**63 - 1
-"""The largest whole number that the databases keep."""
+"""The largest whole number that the databases store."""
 
 
 def whole_number(text: str, at_least: int = 0, at_most: int = LARGEST) -> int:
-    """The whole number that `text` writes. Raises ValueError with what is taken.
+    """The whole number in a text. Raises ValueError, saying what is accepted.
 
     Leading zeros are accepted as long as the text is no longer than 19 characters.
     """
@@ -22,8 +22,13 @@ def whole_number(text: str, at_least: int = 0, at_most: int = LARGEST) -> int:
 
 
 def are_digits(text: str) -> bool:
-    """The text is 1 to 19 ASCII digits, so that `int` takes it, and quickly."""
-    return 0 < len(text) <= 19 and text.isascii() and text.isdigit()
+    """The text is 1 to 19 ASCII digits, which `int` reads quickly."""
+    return len(text) <= 19 and is_whole(text)
+
+
+def is_whole(text: str) -> bool:
+    """The text is ASCII digits, any number of them: a whole number, but perhaps too long to read."""
+    return text.isascii() and text.isdigit()
 
 
 def is_id(text: str) -> bool:
@@ -32,5 +37,5 @@ def is_id(text: str) -> bool:
 
 
 def id_or_text(text: str) -> int | str:
-    """An id as a number; what cannot be an id as the text that it is."""
+    """An id as a number; a text that cannot be an id unchanged."""
     return int(text) if are_digits(text) else text

@@ -1,9 +1,9 @@
-"""Words: how names compare, what a slug is made of, and how text is tokenised for search.
+"""Text: how names compare, how slugs are formed, and how text is split into search tokens.
 
-Search tokens are made here, once, in Python, so that SQLite and PostgreSQL find the same. A word is
-letters and digits joined by single `-`, `.` or `_`; its tokens are every suffix that starts at a
-boundary (`2.0.20251112`, `0.20251112`, `20251112`). Chinese and Japanese runs, which know no spaces,
-become their pairs of characters and the last character.
+Search tokens are computed here in Python, so that SQLite and PostgreSQL find the same. A word is
+letters and digits joined by single `-`, `.` or `_`. Its tokens are every suffix that starts at a
+boundary (`2.0.20251112`, `0.20251112`, `20251112`). Chinese and Japanese, which have no spaces, are
+split into pairs of characters and the last character.
 """
 
 import re
@@ -12,16 +12,16 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 MOST_NAME = 256
-"""The characters of a name, whatever it names."""
+"""The most characters of any name."""
 MOST_MARKS = 30
 """Combining marks in a row, as in the Stream-Safe Text Format of Unicode (UAX #15)."""
 MOST_WORDS = 16
 MOST_CHARACTERS = 64
 MOST_TOKEN_BYTES = 500_000
-"""Of one text; a tsvector of PostgreSQL holds a megabyte. What lies beyond is not searched."""
+"""The tokens of one text; a tsvector of PostgreSQL has at most a megabyte. The rest is not searched."""
 
 _JOINER = "\u034f"
-"""COMBINING GRAPHEME JOINER, a starter without a form of its own: it ends a run of marks."""
+"""COMBINING GRAPHEME JOINER: invisible, and ends a run of combining marks."""
 # All marks are among these, and only a run this long may hold more than MOST_MARKS: none decomposes
 # into more than two, and what stands before the run ends with at most three.
 _MANY_MARKS = re.compile(r"(?:[^\w\s!-~]|[\uff9e\uff9f]){14,}")
@@ -37,7 +37,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASC
 
 
 class Term(NamedTuple):
-    """What must occur: a token as a whole or up to a joint, or, with `prefix`, its beginning."""
+    """What a search requires: a whole token, or one up to a joint; with `prefix`, its beginning."""
 
     text: str
     prefix: bool
@@ -47,11 +47,11 @@ Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 
 def normalized(form: Form, text: str) -> str:
-    """The text in a normalization form of Unicode: the one place where texts are normalised.
+    """The text in a normalization form of Unicode. All texts are normalised here.
 
-    Putting a run of combining marks into its canonical order takes time that grows with the square
-    of the run's length, and nothing else runs meanwhile. So the text is made stream-safe first: a
-    joiner is inserted wherever more than MOST_MARKS marks would follow one another.
+    Sorting a run of combining marks takes time that grows with the square of its length, and blocks
+    the process. So the text is made stream-safe first: a joiner is inserted wherever more than
+    MOST_MARKS marks would follow one another.
     """
     if text.isascii():
         return text
@@ -87,9 +87,9 @@ def has_too_many_marks(text: str) -> bool:
 
 
 def sought_key(text: str) -> str | None:
-    """The key of a name that is looked for; None for a text that is too long to be one.
+    """The key of a name to look up; None for a text that is too long to be a name.
 
-    No row of a database equals None, so that a text that is too long names nothing.
+    No row equals None, so such a text finds nothing.
     """
     text = text.strip()
     return name_key(text) if len(text) <= MOST_NAME else None
@@ -104,7 +104,7 @@ def filter_key(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """The key by which names compare: compatible forms made one, and case-folded.
+    """The key by which names compare: normalised to compatible forms, and case-folded.
 
     The text is a name, of at most MOST_NAME characters; `sought_key` takes any.
 
@@ -116,7 +116,7 @@ def name_key(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Text as search sees it: compatible forms made one, accents removed, case-folded."""
+    """Text for search: normalised to compatible forms, without accents, case-folded."""
     apart = normalized("NFKD", normalized("NFKD", text).casefold())
     if apart.isascii():
         return apart
@@ -132,7 +132,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def index_tokens(text: str) -> list[str]:
-    """The tokens that a text is found by: unique, sorted, of at most 64 characters each."""
+    """The search tokens of a text: unique, sorted, of at most 64 characters each."""
     tokens: set[str] = set()
     size = 0
     for piece in _pieces(fold(text)):
@@ -153,7 +153,7 @@ def _tokens(piece: str) -> list[str]:
 
 
 def query_terms(text: str) -> list[Term]:
-    """What a search asks to occur. Raises ValueError beyond 16 words of 64 characters.
+    """The terms of a search. Raises ValueError beyond 16 words of 64 characters.
 
     Every word must occur, the last also as the beginning of one. One of several characters in
     Chinese or Japanese asks for its pairs; a single character for any pair that begins with it.
@@ -165,32 +165,21 @@ def query_terms(text: str) -> list[Term]:
         raise ValueError(f"takes words of at most {MOST_CHARACTERS} characters.")
     pieces = _pieces(fold(" ".join(words)))
     terms: dict[Term, None] = {}
-    for place, piece in enumerate(pieces):
+    for index, piece in enumerate(pieces):
         if _IS_CJK.match(piece):
             pairs = [piece[i : i + 2] for i in range(max(1, len(piece) - 1))]
             terms |= dict.fromkeys(Term(pair, len(piece) == 1) for pair in pairs)
         else:
-            last = place == len(pieces) - 1
+            last = index == len(pieces) - 1
             whole = piece[:MOST_CHARACTERS]
             terms[Term(whole, last)] = None
     return list(terms)
 
 
-def matches(terms: list[Term], tokens: list[str]) -> bool:
-    """Whether tokens satisfy all terms: the meaning that the databases' statements have."""
-    return all(any(_meets(term, token) for token in tokens) for term in terms)
-
-
-def _meets(term: Term, token: str) -> bool:
-    if term.prefix:
-        return token.startswith(term.text)
-    return token == term.text or token.startswith(tuple(term.text + joint for joint in "-._"))
-
-
 def slug(text: str, fallback: str = "image") -> str:
-    """A slug made from a name; `fallback` where nothing of it is left."""
-    made = re.sub(r"[^a-z0-9]+", "-", fold(text)).strip("-")[:64].rstrip("-")
-    return made if is_slug(made) else fallback
+    """A slug from a name; `fallback` where the name has no letter for one."""
+    candidate = re.sub(r"[^a-z0-9]+", "-", fold(text)).strip("-")[:64].rstrip("-")
+    return candidate if is_slug(candidate) else fallback
 
 
 def is_slug(text: str) -> bool:

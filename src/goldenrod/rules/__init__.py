@@ -1,1 +1,1 @@
-"""The rules: who sees and may change what, objects inside objects, the audit. Used by every noun."""
+"""The rules: who may read and change what, lifecycle, summaries, audit, events."""

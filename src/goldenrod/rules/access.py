@@ -1,26 +1,26 @@
-"""Who sees what, and who may change what: here and nowhere else.
+"""The access rule: who may read and who may change what. It is written here and nowhere else.
 
-The rule is SQL. `readable(thing, sight)` is the predicate "this reader may read this row" on a table
-or an alias of it; every read of a guarded table starts there. It is the OR of named clauses
-(`clauses`), so that `goldenrod why` can say which one grants. There is no twin of it in Python.
-For long lists of versions `lanes.py` has the same rule as one SELECT for each way of seeing.
+The rule is SQL. `readable(thing, reader)` is the predicate "this reader may read this row" on a table
+or an alias of it. Every read of a guarded table starts with it. It is the OR of named clauses
+(`clauses`), so that `goldenrod why` can say which one applies. There is no second version in Python.
+`visibility/` has other forms of the same rule for long lists of versions and for counts.
 
 *Now* is the clock reading of the transaction. *Current* means start_date ≤ now and (end_date is null
-or end_date > now). *Keepers* of an image are its owner and the users of its maintainers; keepers of a
-version are its user and its image's keepers. Staff read everything (with an `admin` token).
+or end_date > now). *Editors* of an image are its owner and the users of its maintainers. Editors of a
+version are its user and its image's editors. Staff read everything (with an `admin` token).
 
-    image version   keepers; while it and its image are current: everybody if the image is public,
+    image version   editors; while it and its image are current: everybody if the image is public,
                     and members of any group in its membership
-    image           keepers; everybody if public and current; who may read one of its versions
+    image           editors; everybody if public and current; who may read one of its versions
     machine         who may read its version, if it is current and its provider current, active, and
-                    public or one where the reader has an identity; keepers: all of a version's
+                    public or one where the reader has an identity; editors: all of a version's
     provider        holders of an identity there; everybody if public, active and current
     boot script     its creator; who may read a version that uses it
     tag             who may read an image that carries it
     group           its members · identity, token: its user · user: oneself · license: everybody
-    pairing         who may read its version and is shown that item there
-    channel         who may read its image; a restricted one: keepers and its groups
-    webhook         its maker
+    attachment      who may read its version and is shown that item there
+    channel         who may read its image; a restricted one: editors and its groups
+    webhook         its creator
 
 Parameters of every predicate: `now`, `me`, `groups`, `my_providers` (`Actor.params`).
 """
@@ -44,7 +44,7 @@ ME = param("me", Key)
 
 
 class ReaderKind(Enum):
-    """What shape the rule takes for a reader; who exactly reads is in the parameters."""
+    """The kinds of readers for which the rule has a form. The parameters say who exactly reads."""
 
     ANONYMOUS = "anonymous"
     USER = "a user"
@@ -53,10 +53,10 @@ class ReaderKind(Enum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: the anonymous, a user, a source that imports, or the operator's console.
+    """Who makes a request: the anonymous, a user, an import from a source, or the operator's console.
 
     `groups` are the ids of the groups the user is in, `providers` those of providers where they
-    have an identity. A token's `scope` only narrows: without `admin` a staff user is not staff.
+    have an identity. A token's `scope` only restricts: without `admin` a staff user is not staff.
     """
 
     kind: Literal["anonymous", "user", "source", "console"] = "anonymous"
@@ -71,7 +71,7 @@ class Actor:
 
     @property
     def has_staff_rights(self) -> bool:
-        """Staff with staff's rights, the console, a source."""
+        """The actor has staff rights: a staff user with the scope admin, the console, an import."""
         return self.kind in ("console", "source") or (self.staff and self.scope == "admin")
 
     @property
@@ -91,7 +91,7 @@ class Actor:
     def require_write(self) -> None:
         """Raise 401 for the anonymous and 403 for a token that may only read."""
         if self.kind == "anonymous":
-            raise Unauthorized("Sign in to change something: send Authorization: Token <secret>.")
+            raise Unauthorized("To change something, sign in: send Authorization: Token <secret>.")
         if self.scope == "read":
             raise Forbidden(
                 "This token may only read. Use one with the scope write.",
@@ -99,7 +99,7 @@ class Actor:
             )
 
     def require_staff(self) -> None:
-        """Raise 401 or 403 unless the actor has staff's rights."""
+        """Raise 401 or 403 unless the actor has staff rights."""
         self.require_write()
         if not self.has_staff_rights:
             raise Forbidden(
@@ -109,7 +109,7 @@ class Actor:
             )
 
     def require_admin_scope(self) -> None:
-        """Raise 401 or 403 unless the actor may deal in tokens."""
+        """Raise 401 or 403 unless the actor may manage tokens."""
         self.require_write()
         if self.scope != "admin":
             raise Forbidden("Tokens need a token of the scope admin.", code="scope_insufficient")
@@ -120,14 +120,14 @@ CONSOLE = Actor(kind="console", username="console", scope="admin")
 
 
 class Clause(NamedTuple):
-    """One way of seeing a thing: its words and its predicate."""
+    """One reason for which a row may be read: in words, and as a predicate."""
 
     words: str
     holds: Predicate
 
 
 def current(thing: FromClause) -> Predicate:
-    """Its dates hold now."""
+    """The row is current: start_date and end_date include now."""
     return and_(
         thing.c.start_date <= NOW,
         or_(thing.c.end_date.is_(None), thing.c.end_date > NOW),
@@ -143,18 +143,18 @@ def maintained(image_id: ColumnElement[int]) -> Predicate:
     """The reader is in a group of the image's maintainers."""
     m = schema.image_maintainers.alias()
     mine = exists().where(m.c.image_id == image_id, in_list(m.c.group_id, "groups"))
-    # Left to itself SQLAlchemy correlates with the next statement around only: two levels down it
-    # would read the image's table anew, and any image maintained by the reader would do.
+    # By default SQLAlchemy correlates only with the next enclosing statement. Two levels down it would
+    # select from the images again, and any image that the reader maintains would match.
     return mine.correlate_except(m)
 
 
 def edits_image(image: FromClause, reader: ReaderKind) -> Predicate:
-    """The reader is a keeper of the image, or staff: who may change it."""
+    """The reader is an editor of the image, or staff."""
     return or_(*(c.holds for c in _image_editors(image, reader)))
 
 
 def edits_version(version: FromClause, reader: ReaderKind) -> Predicate:
-    """The reader is a keeper of the version, or staff: who may change it."""
+    """The reader is an editor of the version, or staff."""
     return or_(*(c.holds for c in _version_editors(version, reader)))
 
 
@@ -182,7 +182,7 @@ def _version_editors(version: FromClause, reader: ReaderKind) -> list[Clause]:
 
 
 _STAFF = Clause("is staff", true())
-_NEVER = Clause("is nobody in particular", ~true())
+_NEVER = Clause("is signed in", ~true())
 _EVERYBODY = Clause("everybody may", true())
 
 
@@ -237,7 +237,7 @@ def _machine(machine: FromClause, reader: ReaderKind) -> list[Clause]:
     seen = exists().where(version.c.n == machine.c.version_n, readable(version, reader))
     kept = schema.versions.alias()
     editor = Clause(
-        "is a keeper of its version, or staff",
+        "is an editor of its version, or staff",
         exists().where(kept.c.n == machine.c.version_n, edits_version(kept, reader)),
     )
     machine_reader = Clause(
@@ -300,7 +300,7 @@ def _tag(tag: FromClause, reader: ReaderKind) -> list[Clause]:
 
 
 def _own(owner: ColumnElement[int], words: str, reader: ReaderKind) -> list[Clause]:
-    """What is its user's, and staff's."""
+    """Rows that only their user and staff may read."""
     if reader is ReaderKind.ANONYMOUS:
         return [_NEVER]
     return [_STAFF] if reader is ReaderKind.STAFF else [Clause(words, owner == ME)]
@@ -330,7 +330,7 @@ def _membership(pairing: FromClause, reader: ReaderKind) -> list[Clause]:
     version, kept = schema.versions.alias(), schema.versions.alias()
     return [
         Clause(
-            "is a keeper of its version",
+            "is an editor of its version",
             exists().where(kept.c.n == pairing.c.version_n, edits_version(kept, reader)),
         ),
         Clause(
@@ -344,14 +344,14 @@ def _membership(pairing: FromClause, reader: ReaderKind) -> list[Clause]:
 
 
 def _maintainer(pairing: FromClause, reader: ReaderKind) -> list[Clause]:
-    """Maintainers show as membership does: all to keepers and staff, one's own groups to others."""
+    """Maintainers are shown like membership: all to editors and staff, their own groups to others."""
     if reader is not ReaderKind.USER:
         return [_STAFF if reader is ReaderKind.STAFF else _NEVER]
-    # Whoever is in a maintaining group is a keeper, so own groups need no clause of their own.
+    # Members of a maintaining group are editors, so their groups need no clause.
     image = schema.images.alias()
     return [
         Clause(
-            "is a keeper of the image",
+            "is an editor of the image",
             exists().where(image.c.id == pairing.c.image_id, edits_image(image, reader)),
         )
     ]
@@ -370,7 +370,7 @@ def _channel(channel: FromClause, reader: ReaderKind) -> list[Clause]:
     if reader is ReaderKind.ANONYMOUS:
         return [open_]
     editor = Clause(
-        "is a keeper of its image, or staff",
+        "is an editor of its image, or staff",
         and_(
             ~channel.c.hidden,
             exists().where(kept.c.id == channel.c.image_id, edits_image(kept, reader)),
@@ -412,11 +412,11 @@ _RULE: dict[str, Callable[[FromClause, ReaderKind], list[Clause]]] = {
     "version_memberships": _membership,
     "image_maintainers": _maintainer,
     "channels": _channel,
-    "webhooks": lambda thing, reader: _own(thing.c.created_by_id, "made it", reader),
+    "webhooks": lambda thing, reader: _own(thing.c.created_by_id, "created it", reader),
 }
 
 GUARDED = frozenset(_RULE)
-"""The tables that are read only through `readable`."""
+"""The tables whose rows are read only through `readable`."""
 
 
 def _name(thing: FromClause) -> str:
@@ -426,7 +426,7 @@ def _name(thing: FromClause) -> str:
 
 
 def clauses(thing: FromClause, reader: ReaderKind) -> list[Clause]:
-    """The ways in which a reader of this sight may see a row of `thing`."""
+    """The reasons for which a reader of this kind may read a row of `thing`."""
     return _RULE[_name(thing)](thing, reader)
 
 
@@ -436,9 +436,9 @@ def readable(thing: FromClause, reader: ReaderKind) -> Predicate:
 
 
 def changeable(thing: FromClause, reader: ReaderKind) -> Predicate:
-    """The reader may change this row (asked only of rows they may read).
+    """The reader may change this row, which they may read.
 
-    Images and versions: keepers and staff. Machines: with an identity on its provider. Groups:
+    Images and versions: editors and staff. Machines: with an identity on its provider. Groups:
     leaders. Licenses and scripts: their creator. The rest: staff (tokens: their user).
     """
     if reader is not ReaderKind.USER:

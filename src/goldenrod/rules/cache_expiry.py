@@ -1,9 +1,8 @@
-"""The next instant at which an answer may change without anybody changing anything.
+"""When a cached answer expires: the next instant at which an answer may change without a change.
 
-All that the rule, the lifecycle and look-up compare with now stands in a few columns of instants.
-Until the least of them that is still to come, the catalogue answers each question as it did, as long
-as its revision stays: whoever keeps an answer keeps it until then. Each column is one look at an
-index of its own, so asking costs the same in a catalogue of any size.
+The access rule, the lifecycle and look-up compare a few columns of instants with now. Until the next
+of these instants, the same revision gives the same answers, so a cached answer is valid until then.
+Each column has its own index, so this query costs the same in a catalogue of any size.
 """
 
 from typing import Any
@@ -24,8 +23,8 @@ def _least(at: ColumnElement[Any], *conditions: Any) -> Any:
 
 
 def _next() -> Any:
-    # A version's own dates are in opens_at and closes_at, with its image's; the two indexes of each
-    # are one for the public and one for the rest.
+    # opens_at and closes_at combine the dates of a version and its image. Each has two indexes, of
+    # public versions and of the others.
     parts = union_all(
         _least(_V.c.opens_at, _V.c.public),
         _least(_V.c.opens_at, ~_V.c.public),
@@ -45,9 +44,6 @@ def _next() -> Any:
 
 
 def next_instant(tx: Tx) -> Instant | None:
-    """The least instant after now at which anything that any answer depends on takes effect.
-
-    None where nothing is to come.
-    """
+    """The next instant after now at which any answer may change; None where there is none."""
     found = tx.value(_next, now=tx.now)
     return None if found is None or found == END_OF_TIME else Instant(found)

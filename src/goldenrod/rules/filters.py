@@ -1,8 +1,8 @@
-"""The filters that lists share: how a parameter's text is read and what it asks.
+"""The filters that lists share: how a parameter's text is read, and its predicate.
 
-A well-formed value that names what the reader may not see gives the empty list, exactly like one
-that does not exist: predicates go through the rule wherever a reader could learn from the answer.
-Each factory takes the parameter's name; its values are bound as `f_<name>`.
+A value that names a resource which the reader may not read gives the empty list, exactly like one
+that does not exist: predicates use the access rule wherever a reader could learn something. Each
+factory takes the parameter's name; its values are bound as `f_<name>`.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
 
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:
-    """A column equals the text as it is."""
+    """A column equals the text exactly."""
     return Filter(
         takes,
         lambda given: Wanted("", {f"f_{name}": given}),
@@ -43,7 +43,7 @@ def by_key(name: str, column: str = "name_key") -> Filter:
 
 
 def boolean(where: Where, holds: Where | None = None) -> Filter:
-    """The predicate, or its opposite; `holds`: the predicate in a form by which rows are found."""
+    """The predicate, or its opposite. `holds`: the predicate in a form by which rows are found."""
 
     def read(given: str) -> Wanted:
         return Wanted(str(parse_boolean(given)).lower(), {})
@@ -60,7 +60,7 @@ def since(name: str, column: str, *, before: bool = False) -> Filter:
     """An instant column is at or after the given instant (or before it)."""
 
     def read(given: str) -> Wanted:
-        # An unescaped plus sign arrives as a space.
+        # An unescaped plus sign in a URL arrives as a space.
         return Wanted("", {f"f_{name}": parse_instant(_plus(given))})
 
     def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
@@ -83,8 +83,8 @@ def refers(
     *,
     narrow: bool = False,
 ) -> Filter:
-    """A thing of `table`, named by id, uuid or slug. `where(thing, sight, is_it)` asks with
-    `is_it(alias)`: that alias is the one, and the reader may read it."""
+    """A resource of `table`, by id, uuid or slug. `where(thing, reader, is_it)` is the predicate;
+    `is_it(alias)` says that the alias is this resource and that the reader may read it."""
     slugs = table.name in resources.SLUGS
     takes = "a uuid" if table is schema.versions else "an id or uuid" + (" or slug" * slugs)
 
@@ -130,8 +130,7 @@ def word(
     values: tuple[str, ...],
     where: Callable[[FromClause, ReaderKind, Any], ColumnElement[bool]],
 ) -> Filter:
-    """One of a few words, of which `where(thing, sight, word)` holds, as far as the reader may
-    know."""
+    """One of a few words, for which `where(thing, reader, word)` is true."""
     asked = _words(values)
     return Filter(
         asked.takes,
@@ -142,7 +141,7 @@ def word(
 
 
 def what_is(values: tuple[str, ...], where: Callable[[FromClause, str], Any]) -> Filter:
-    """What one of a few words says holds: `where(thing, word)`."""
+    """One of a few words, each with a predicate of its own: `where(thing, word)`."""
     return replace(_words(values), where=lambda thing, reader, form: where(thing, form))
 
 
@@ -152,14 +151,14 @@ def _words(values: tuple[str, ...]) -> Filter:
             raise ValueError(f"takes one of {', '.join(values)}.")
         return Wanted(given, {})
 
-    takes, told = " or ".join(values), {"type": "string", "enum": list(values)}
-    return Filter(takes, read, lambda thing, reader, form: true(), told)
+    takes, described = " or ".join(values), {"type": "string", "enum": list(values)}
+    return Filter(takes, read, lambda thing, reader, form: true(), described)
 
 
 def listed_machine(
     thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
-    """The version shows this reader a machine of which `asks(machine, provider)` holds."""
+    """The reader is shown a machine of the version for which `asks(machine, provider)` is true."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     return exists().where(
         machine.c.version_n == thing.c.n,
@@ -172,7 +171,7 @@ def listed_machine(
 def found_by_machine(
     thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
-    """The same, of versions that are found by their machines."""
+    """The same, in a form by which versions are found by their machines."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     placed = select(machine.c.version_n).where(
         provider.c.id == machine.c.provider_id,

@@ -1,8 +1,8 @@
-"""Reading a guarded thing, one way for all of them: one, a page of them, or one to be changed.
+"""Reading resources: one, a page of them, their number, or the row of one to be changed.
 
-Every statement here starts at `access.readable`. A noun gives its table, its shape (`shape(thing,
-sight)`, the JSON it answers) and its `Listing`; the answer is the JSON text that the database built.
-What the reader may not see is NotFound, exactly like what does not exist.
+Every statement here starts with `access.readable`. A `Resource` has a table, a shape (`shape(thing,
+reader)`, its JSON as SQL) and a `Listing`; the database builds the JSON text of the answer. What the
+reader may not read is NotFound, exactly like what does not exist.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from goldenrod.store.paging import Listing, Page, Query, past_the_end
 from goldenrod.store.sql import Id, Key, among, json_text, param
 
 SLUGS = {"images": schema.image_slugs, "providers": schema.provider_slugs}
-"""Things that a slug leads to as well; an old slug does too."""
+"""The resources that have slugs, with the tables of all slugs that they ever had."""
 
 
 def key_form(table: Table, key: str) -> str | None:
-    """How a path or filter names a thing of `table`: `id`, `uuid`, `slug`; None for no such form."""
+    """The form of a key in a path or filter: `id`, `uuid` or `slug`; None where it has none of them."""
     if is_uuid(key):
         return "uuid"
     if table is schema.versions:
@@ -41,12 +41,12 @@ def key_form(table: Table, key: str) -> str | None:
 
 
 def key_value(form: str, key: str) -> Any:
-    """The parameter for a key of this form."""
+    """The value of the parameter for a key of this form."""
     return whole_number(key) if form == "id" else key.lower()
 
 
 def named(thing: FromClause, table: Table, form: str, name: str = "key") -> ColumnElement[bool]:
-    """`thing` is the one that the parameter `name`, of this form, names."""
+    """`thing` is the row whose key, of this form, is the parameter `name`."""
     column: ColumnElement[Any] = thing.c.id
     if form == "uuid":
         column = thing.c.id if table is schema.versions else thing.c.uuid
@@ -85,7 +85,7 @@ def get(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> str:
 
 
 def params(tx: Tx, actor: Actor) -> dict[str, Any]:
-    """The parameters of the rule and of addresses, for this reader at this instant."""
+    """The parameters of the access rule and of URLs, for this reader at this instant."""
     return {**actor.params, "now": tx.now, "api": tx.api}
 
 
@@ -112,7 +112,7 @@ def get_row(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
 
 
 def get_row_for_change(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
-    """The row of one thing to be changed. Raises Unauthorized, NotFound, then Forbidden."""
+    """The row of a thing that the actor may change. Raises Unauthorized, NotFound, then Forbidden."""
     if actor.kind == "anonymous":
         actor.require_write()
     row = get_row(tx, actor, table, key)
@@ -123,7 +123,7 @@ def get_row_for_change(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
 
 
 Condition = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
-"""Which rows of a list's table the reader may see."""
+"""Which rows of a list's table the reader may read."""
 
 
 def _conditions(
@@ -183,7 +183,7 @@ def _branch_rows(
 def _built(
     listing: Listing, chosen: Any, shape: Shape, reader: ReaderKind, order: str, op: str | None
 ) -> Any:
-    # The page is picked first, and only its rows are built: a sort would build them all.
+    # The page's rows are chosen first, so that JSON is built for these rows only.
     picked = chosen.subquery("picked")
     shown = listing.table.alias("shown")
     key = next(iter(listing.table.primary_key)).name
@@ -204,7 +204,7 @@ def page(
 ) -> Page:
     """One page of what the actor may read, with the exact count. Raises NotFound past the end.
 
-    `seen` and its parameters stand in for the rule where a thing's own handler has asked it already.
+    `seen`, with its parameters, replaces the rule where the caller has already checked it.
     """
     given = {**params(tx, actor), **query.params, **more}
 
@@ -220,8 +220,8 @@ def _count(tx: Tx, actor: Actor, query: Query, seen: Condition, given: dict[str,
 
 
 def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
-    """One page of versions, of which there may be millions, as `page` answers it: without filters
-    from the rule's branches and the stored counts."""
+    """One page of versions, as `page` answers it. A list without filters, which may have millions of
+    rows, uses the rule's branches and the stored counts."""
     if query.forms:
         return page(tx, actor, shape, query, _condition(tx, actor, query))
     groups = branches.params(actor.groups)
@@ -237,8 +237,8 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
 
 
 def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
-    """The rule on versions in the form that suits this reader: of one who sees few, those few are
-    asked instead of all that the filters hold for."""
+    """The rule on versions in the fastest form for this reader. For a reader of few versions the
+    filters are checked on those few, not the rule on all that match the filters."""
     if actor.reader is ReaderKind.STAFF or query.narrow:
         return access.readable
     return _seen(stored_counts.read(tx, stored_counts.scopes(actor)).n)
@@ -255,8 +255,8 @@ def count(tx: Tx, actor: Actor, query: Query) -> int:
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind of guarded thing: its table, its JSON (`shape`) and its list. `one` is the shape of a
-    single thing where that shows more than a list does."""
+    """One kind of resource: its table, its JSON (`shape`) and its list. `one` is the shape of a
+    single resource where that has more fields than in a list."""
 
     table: Table
     shape: Shape
@@ -302,26 +302,26 @@ class Resource:
 
 
 FEW = 5_000
-"""Up to so many versions, what a reader sees is looked through for what filters hold for."""
+"""A reader of at most this many versions: filters are checked on exactly these."""
 LITTLE = 100_000
-"""Up to so many versions, what a reader's groups see is gathered before versions are looked at."""
+"""A reader whose groups may read at most this many versions: their keys are collected first."""
 
 
 def _seen(n: Mapping[int, int]) -> Condition:
-    """The rule on versions, in the form that suits a reader of whom these are the counts."""
-    besides = sum(n.values()) - n[stored_counts.PUBLIC]
-    if n[stored_counts.PUBLIC] + besides <= FEW:
+    """The rule on versions in the fastest form for a reader with these counts."""
+    by_groups = sum(n.values()) - n[stored_counts.PUBLIC]
+    if n[stored_counts.PUBLIC] + by_groups <= FEW:
         return among_few
-    return public_or_besides if besides <= LITTLE else access.readable
+    return public_or_shared if by_groups <= LITTLE else access.readable
 
 
 def among_few(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
-    """The reader, who sees few versions, may read this one."""
+    """The reader, who may read few versions, may read this one."""
     return among(version.c.n, branches.readable_keys(reader))
 
 
-def public_or_besides(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
-    """The reader, whose groups see little that not everybody sees, may read this one."""
+def public_or_shared(version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
+    """The reader, whose groups may read few versions that are not public, may read this one."""
     everybody = branches.public_now(version)
     if reader is ReaderKind.ANONYMOUS:
         return everybody
@@ -333,13 +333,13 @@ def _op(query: Query) -> str | None:
 
 
 def _offset(query: Query) -> dict[str, Any]:
-    """The parameters that say which rows a page has."""
+    """The parameters that choose the rows of a page."""
     offset = (query.page - 1) * query.size
     cursor = query.cursor
     return {
         "size": query.size + 1,
         "offset": offset,
-        "reach": offset + query.size + 1,
+        "row_limit": offset + query.size + 1,
         "after": cursor.value if cursor else None,
         "after_id": cursor.id if cursor else None,
     }
@@ -348,9 +348,9 @@ def _offset(query: Query) -> dict[str, Any]:
 def _page(
     query: Query, count: Callable[[], int], rows: Callable[[dict[str, Any]], list[Row]]
 ) -> Page:
-    """The page that a query asks for. Raises NotFound past the end.
+    """The page of a query. Raises NotFound past the end.
 
-    A first page that holds the whole list needs no statement to count it.
+    A first page that has the whole list needs no statement to count it.
     """
     if query.page > 1 and (query.page - 1) * query.size >= count():
         raise past_the_end()
@@ -363,11 +363,11 @@ def _page(
 def etag(body: str) -> str:
     """The strong ETag of an answer: a hash of its bytes."""
     data = body.encode()
-    made = hashlib.blake2b(data[:_PIECE], digest_size=16)
+    digest = hashlib.blake2b(data[:_PIECE], digest_size=16)
     for start in range(_PIECE, len(data), _PIECE):
-        made.update(data[start : start + _PIECE])
-    return f'"{made.hexdigest()}"'
+        digest.update(data[start : start + _PIECE])
+    return f'"{digest.hexdigest()}"'
 
 
 _PIECE = 2047
-"""From 2 KiB on hashlib lets go of the interpreter, which costs more than hashing them."""
+"""hashlib releases the interpreter lock from 2 KiB on, which costs more than hashing that much."""

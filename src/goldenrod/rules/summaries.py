@@ -1,8 +1,8 @@
-"""An object inside an object: its SQL, and what of it this reader is shown.
+"""Summaries: the JSON of a resource inside another one, as SQL.
 
-A summary shows `id` and `url` first, then what saves the reader a request. Where the reader may not
-read the inner object, it is `{"id": …}` and nothing more. Addresses begin with the parameter `api`
-(`/api/v2`, behind the public address where one is set).
+A summary has `id` and `url` first, then fields that often save a request. Where the reader may not
+read the inner resource, it is `{"id": …}` alone. URLs begin with the parameter `api` (`/api/v2`,
+after the public URL where one is set).
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def url(resource: str, key: ColumnElement[Any]) -> ColumnElement[str]:
 
 
 def only_id(key: ColumnElement[Any]) -> Json:
-    """What shows of a thing that the reader may not read."""
+    """All that is shown of a resource that the reader may not read."""
     return json_object({"id": key})
 
 
@@ -63,7 +63,7 @@ def readable_columns(provider: FromClause, reader: ReaderKind) -> list[ColumnEle
 
 
 def by_readable_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
-    """The order of providers by slug; those that the reader may not read come last, by id."""
+    """The order of providers by slug. Those that the reader may not read come last, by id."""
     seen = access.readable(provider, reader)
     return [
         case((seen, 0), else_=1),
@@ -80,7 +80,7 @@ def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], reader: R
 
 
 def user(user_id: ColumnElement[int]) -> Json:
-    """A user by name, as wherever a readable object names one."""
+    """A user by name: whoever may read an object may know the users that it names."""
     account = schema.users.alias()
     shape = json_object(
         {
@@ -196,12 +196,12 @@ def identity_shape(identity: FromClause, reader: ReaderKind) -> Json:
 
 
 def version_of(n: ColumnElement[int], reader: ReaderKind) -> Json:
-    """The version with this internal key; null for none."""
+    """The version with this key; null for none."""
     return one(version_shape, schema.versions, "n", n, reader)
 
 
 def deprecation(version: FromClause, reader: ReaderKind) -> Json:
-    """A version's deprecation, also one to come; null for none."""
+    """A version's deprecation, also one in the future; null for none."""
     shown = json_object(
         {
             "at": version.c.deprecated_at,
@@ -213,16 +213,16 @@ def deprecation(version: FromClause, reader: ReaderKind) -> Json:
 
 
 def revoked(version: FromClause, reader: ReaderKind) -> Json:
-    """The revocation that a version shows: of several one in force before one to come, then its own
-    before an inherited one, then the nearest origin's; null for none.
+    """The revocation that a version shows; null for none. Of several it is one in force rather than
+    one in the future, then its own rather than an inherited one, then the nearest origin's.
 
-    Of an origin that the reader may not read only the id shows, and neither reason nor who.
+    Of an origin that the reader may not read, only the id is shown, not the reason or the user.
     """
     return _revocation(version, reader)[0]
 
 
 def revoked_reason(version: FromClause, reader: ReaderKind) -> Json:
-    """The reason of the revocation that a version shows, as far as the reader may know it."""
+    """The reason of that revocation; null where the reader may not read its origin."""
     return _revocation(version, reader)[1]
 
 
@@ -241,20 +241,20 @@ def stopping_reason(version: FromClause, reader: ReaderKind) -> Json:
 def _revocation(
     version: FromClause, reader: ReaderKind, *, stops: bool = False
 ) -> tuple[Json, Json]:
-    """A revocation of the version and its reason; `stops`: of those that channels stop at only."""
+    """A revocation of the version and its reason. `stops`: only one that stops channels."""
     reach, revocation, origin = (
         schema.revocation_reach.alias(),
         schema.revocations.alias(),
         schema.versions.alias(),
     )
     own = reach.c.depth == 0
-    told = or_(own, access.readable(origin, reader))
-    reason = case((told, revocation.c.reason), else_=None)
+    may_know = or_(own, access.readable(origin, reader))
+    reason = case((may_know, revocation.c.reason), else_=None)
     shown = json_object(
         {
             "at": revocation.c.at,
             "reason": reason,
-            "by": case((told, user(revocation.c.by_id)), else_=NULL_JSON),
+            "by": case((may_know, user(revocation.c.by_id)), else_=NULL_JSON),
             "inherited_from": case(
                 (own, NULL_JSON), else_=readable_or_id(version_shape, origin, reader)
             ),
@@ -287,13 +287,13 @@ def identity(identity_id: ColumnElement[int], reader: ReaderKind) -> Json:
 
 def machines(version: FromClause, reader: ReaderKind) -> Json:
     """A version's machines that this reader is shown: current ones on active, current providers."""
-    machine, place = schema.machines.alias(), schema.providers.alias()
+    machine, host = schema.machines.alias(), schema.providers.alias()
     query = (
         select(machine_shape(machine, reader))
-        .select_from(machine.join(place, place.c.id == machine.c.provider_id))
+        .select_from(machine.join(host, host.c.id == machine.c.provider_id))
         .where(
             machine.c.version_n == version.c.n,
-            machine_access.listed_in_version(machine, place, reader),
+            machine_access.listed_in_version(machine, host, reader),
         )
         .order_by(machine.c.id)
     )
@@ -323,7 +323,7 @@ def scripts(version: FromClause) -> Json:
 
 
 def membership(version: FromClause, reader: ReaderKind) -> Json:
-    """The groups a version is shared with: all to keepers and staff, to others their own."""
+    """The groups that a version is shared with: all for editors and staff, for others their own."""
     link, group = schema.version_memberships.alias(), schema.groups.alias()
     query = (
         select(group_shape(group, reader))
@@ -353,10 +353,10 @@ def maintainers(image: FromClause, reader: ReaderKind) -> Json:
 
 
 def _own_groups(
-    link: Any, keeps: Any, thing: FromClause, reader: ReaderKind
+    link: Any, edits: Any, thing: FromClause, reader: ReaderKind
 ) -> ColumnElement[bool]:
     own = in_list(link.c.group_id, "groups")
-    return or_(own, keeps(thing, reader)) if reader is ReaderKind.USER else keeps(thing, reader)
+    return or_(own, edits(thing, reader)) if reader is ReaderKind.USER else edits(thing, reader)
 
 
 def tags(image: FromClause) -> Json:
@@ -386,6 +386,6 @@ def count_of(query: Any) -> ColumnElement[int]:
 
 
 def versions_url(image: FromClause) -> ColumnElement[str]:
-    """Where all versions of an image are listed."""
+    """The URL of the list of all versions of an image."""
     address: ColumnElement[str] = _API.concat(literal("/image_versions?image_id=", String))
     return address.concat(cast(image.c.id, String))

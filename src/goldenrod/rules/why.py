@@ -1,7 +1,6 @@
-"""Why a reader may see a thing, or may not: each clause of the rule, asked of that one row.
+"""Why a reader may or may not read something: the clauses of the access rule, one by one.
 
-The rule itself is in `access.py`; here its clauses are not joined by OR but answered one by one, in
-one statement. For operators only: it says of any row that it exists.
+The rule is in `access.py`. For operators only, as the answer reveals that a row exists.
 """
 
 import re
@@ -30,7 +29,7 @@ NOUNS = {
     "token": schema.tokens,
     "webhook": schema.webhooks,
 }
-"""What stands before the colon in `image:7`."""
+"""The words before the colon in `image:7`."""
 
 RESOURCES = {
     "image_versions": schema.versions,
@@ -49,27 +48,27 @@ RESOURCES = {
     "image_version_boot_scripts": schema.version_scripts,
     "webhooks": schema.webhooks,
 }
-"""What stands before the id in an address."""
+"""The part of a URL before the id."""
 
 _NOUN = re.compile(r"(?P<noun>[a-z]+):(?P<key>[^/:]+)", re.ASCII)
 
 
-class Way(NamedTuple):
-    """One way of seeing a thing, in words, and whether it is this reader's."""
+class Reason(NamedTuple):
+    """One clause of the rule in words, and whether it applies to this reader."""
 
     words: str
     grants: bool
 
 
-def explain(tx: Tx, actor: Actor, thing: str) -> list[Way]:
-    """The ways in which the actor could see `thing` (`image:7`, or an address), and which do.
+def explain(tx: Tx, actor: Actor, thing: str) -> list[Reason]:
+    """The clauses by which the actor could read `thing` (`image:7`, or a URL), and which apply.
 
-    Raises BadRequest where it is no name of a thing, NotFound where there is no such row.
+    Raises BadRequest for an unknown form of name, NotFound where there is no such row.
     """
     table, key = _table_and_key(thing)
     form = resources.key_form(table, key)
     row = form and tx.first(
-        _ways,
+        _clauses,
         table,
         actor.reader,
         form,
@@ -77,19 +76,19 @@ def explain(tx: Tx, actor: Actor, thing: str) -> list[Way]:
         **resources.params(tx, actor),
     )
     if not row:
-        raise NotFound(f"There is no {thing!r}, for nobody.")
+        raise NotFound(f"{thing!r} does not exist, for any reader.")
     clauses = access.clauses(table.alias("thing"), actor.reader)
     return [
-        Way(clause.words, bool(grants))
+        Reason(clause.words, bool(grants))
         for clause, grants in zip(clauses, row.values(), strict=True)
     ]
 
 
-def _ways(table: Table, reader: ReaderKind, form: str) -> Any:
+def _clauses(table: Table, reader: ReaderKind, form: str) -> Any:
     thing = table.alias("thing")
     asked = [
-        clause.holds.label(f"way_{place}")
-        for place, clause in enumerate(access.clauses(thing, reader))
+        clause.holds.label(f"clause_{index}")
+        for index, clause in enumerate(access.clauses(thing, reader))
     ]
     return select(*asked).select_from(thing).where(resources.named(thing, table, form))
 
@@ -101,7 +100,7 @@ def _table_and_key(thing: str) -> tuple[Table, str]:
     if resource in RESOURCES:
         return RESOURCES[resource], key
     raise BadRequest(
-        f"{thing!r} names no thing. Write image:7, version:UUID, "
-        f"an address such as /api/v2/images/7, or another of: {', '.join(NOUNS)}.",
+        f"{thing!r} is not a known name. Write image:7, version:UUID, "
+        f"a URL such as /api/v2/images/7, or another of: {', '.join(NOUNS)}.",
         code="thing_unknown",
     )

@@ -1,9 +1,8 @@
-"""Whole tables, out and in: what moving a catalogue asks of each database.
+"""Whole tables, read and written: the database's part of export and import.
 
-Rows come one after the other in the order of their primary key (text by its bytes), never all held
-at once; they go in by the batch, and a refused one is found and named. Next ids are what the
-database would give next, ids used and deleted again included. `catalogue/transfer/export_import.py` reads and
-writes the file.
+Rows are read one by one in the order of their primary key (text by its bytes). They are written in
+batches, and a refused row is found and named. Next ids include ids that were used and deleted.
+`catalogue/transfer/export_import.py` reads and writes the file.
 """
 
 import json
@@ -71,7 +70,7 @@ def _any(table: Table) -> Any:
 
 
 def load(tx: Tx, table: Table, batch: list[Row]) -> None:
-    """Insert rows that each give every column. Raises Refused with the first that cannot be."""
+    """Insert rows that each have every column. Raises Refused with the first that is refused."""
     tx.sql("SAVEPOINT load")
     try:
         _insert(tx, table, batch)
@@ -104,13 +103,13 @@ def _insert(tx: Tx, table: Table, batch: list[Row]) -> None:
 
 
 def _refusal(error: Exception) -> str | None:
-    """What the database has against a row; None for an error that is not about one."""
+    """Why the database refused a row; None for an error that is not about a row."""
     if isinstance(error, sqlite3.IntegrityError):
         return str(error)
     # 22: a value that its type does not take; 23: a constraint.
     if (getattr(error, "sqlstate", None) or "")[:2] in ("22", "23"):
-        told: Any = getattr(error, "diag", None)
-        parts = (told.message_primary, told.message_detail)
+        details: Any = getattr(error, "diag", None)
+        parts = (details.message_primary, details.message_detail)
         return " ".join(part for part in parts if part) or str(error)
     return None
 
@@ -123,10 +122,10 @@ def _is_dangling(error: Exception) -> bool:
 
 
 def _dangling(tx: Tx, table: Table, row: Row) -> str | None:
-    """Which reference of a row leads nowhere, in words; None where each leads to a row."""
+    """Which reference of a row has no target, in words; None where all have one."""
     for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
         values = [row[column] for column in key.column_keys]
-        given = {f"at_{place}": value for place, value in enumerate(values)}
+        given = {f"at_{index}": value for index, value in enumerate(values)}
         if None not in values and tx.value(_referred, key, **given) is None:
             columns = ", ".join(key.column_keys)
             shown = ", ".join(map(str, values))
@@ -137,12 +136,12 @@ def _dangling(tx: Tx, table: Table, row: Row) -> str | None:
 def _referred(key: ForeignKeyConstraint) -> Any:
     targets = [element.column for element in key.elements]
     return select(literal(1)).where(
-        *(target == param(f"at_{place}", target.type) for place, target in enumerate(targets))
+        *(target == param(f"at_{index}", target.type) for index, target in enumerate(targets))
     )
 
 
 def next_id(tx: Tx, table: Table) -> int:
-    """The id that the next new row of a table of things gets."""
+    """The id that the next new row of a table gets."""
     if tx.dialect == "sqlite":
         found = tx.sql("SELECT seq + 1 FROM sqlite_sequence WHERE name = :name", _named(table))
         row = found.fetchone()
@@ -152,7 +151,7 @@ def next_id(tx: Tx, table: Table) -> int:
 
 
 def set_next_id(tx: Tx, table: Table, wanted: int) -> None:
-    """Let new ids of a table of things begin at `wanted`, or past its highest if that is more."""
+    """Let new ids of a table begin at `wanted`, or after its highest id if that is more."""
     key = table.autoincrement_column
     assert key is not None
     wanted = max(wanted, 1 + (tx.value(_highest, table, key.name) or 0))

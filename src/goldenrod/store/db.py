@@ -2,11 +2,11 @@
 
 A `Database` is opened once per process. `read()` gives one snapshot, `write()` one change: it takes
 the catalogue's lock by incrementing its revision first, so that checks and writes are one.
-`note()` writes what no reader of the catalogue sees (last use, limits), without the revision.
-`glance()` is a read without a transaction, for doors that can begin anew: where nothing was written
-between its statements, they saw one snapshot (`watch.py`).
+`write_unversioned()` writes what no reader of the catalogue sees (last use, limits), without the
+revision. `optimistic_read()` is a read without a transaction, for handlers that can start again: if
+nothing was written between its statements, they saw one snapshot (`revision.py`).
 Statements are composed with SQLAlchemy (`sql.py`), compiled once per shape, and run on the driver's
-own connection: a fifth of the cost. Instants and ids come out as text on both databases.
+own connection, at a fifth of the cost. Instants and ids are text on both databases.
 """
 
 import json
@@ -28,17 +28,16 @@ __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
 
 
 class SnapshotChanged(Exception):
-    """The catalogue was changed, or its connection lost, between the statements of a glance: what
-    they gave is not one snapshot. Begin anew, in a transaction."""
+    """The catalogue was changed, or the connection lost, between the statements of an optimistic read,
+    so their results are not one snapshot. Start again, in a transaction."""
 
 
 class Tx:
     """One transaction: everything in it sees one state of the catalogue and one `now`.
 
     `build` arguments are module-level functions that compose a statement from `shape`; parameters
-    are given by name. `api` is where the addresses of things begin; `dry_run` has a change rolled
-    back at its end: a dry run. `address` is that of the client that a change is made for, where there
-    is one.
+    are given by name. `api` is the beginning of URLs; `dry_run` has a change rolled back at its end.
+    `address` is the client's, where a change is made for one.
     """
 
     __slots__ = (
@@ -88,7 +87,7 @@ class Tx:
         return None if values is None else values[0]
 
     def stream(self, build: Build, *shape: Any, **params: Any) -> Iterator[Row]:
-        """The rows one after the other, without holding them all (SQLite; PostgreSQL buffers)."""
+        """The rows one by one, without loading them all (SQLite; PostgreSQL buffers)."""
         ready = statement(self.dialect, build, *shape)
         for values in self._run(ready, params):
             yield ready.row(values)
@@ -114,34 +113,34 @@ class Tx:
         return int(self._run(statement(self.dialect, delete, table, tuple(key)), key).rowcount)
 
     def sql(self, text: str, params: Row | None = None) -> Any:
-        """Run text as it is, on the driver: for what Core cannot say. Give a dict where it has
-        parameters, in the driver's own style."""
+        """Run this text on the driver, for what SQLAlchemy Core cannot express. Parameters are in
+        the driver's own style."""
         self.statements += 1
         if self._trace is not None:
             self._trace.append(text)
         return self._connection.execute(text, params or {})
 
     def on_commit(self, call: Callable[[], object]) -> None:
-        """Call this once the change is committed; never, where it is not."""
+        """Call this once the change is committed."""
         self.committed.append(call)
 
     def expect(self, if_match: str | None, etag: str | None) -> None:
-        """Take note of the request's If-Match and of the ETag that the reader's GET answers now;
-        None where there is nothing to get."""
+        """Set the request's If-Match and the ETag that a GET would have now; None where it would
+        be a 404."""
         self._if_match = if_match
         self._etag = etag
 
     def check_if_match(self) -> None:
         """Raise 412 unless If-Match, where one was given, names the present ETag.
 
-        Nouns call it between what is wrong with the body (400) and what conflicts (409).
+        Changes call it after checking the body (400) and before checking for conflicts (409).
         """
         if self._if_match is None:
             return
         wanted = [part.strip() for part in self._if_match.split(",")]
         if self._etag is None or not ("*" in wanted or self._etag in wanted):
             raise PreconditionFailed(
-                "Somebody changed this since you read it. Read it again, and send its new ETag."
+                "This was changed since you read it. Read it again, and send its new ETag."
             )
 
     def _run(self, ready: Statement, params: Row) -> Any:
@@ -198,16 +197,16 @@ class Database:
                     )
             seen = self._revision_source.current_revision()
         except Exception as error:
-            if self._driver.away(error):
+            if self._driver.is_unavailable(error):
                 raise _unavailable() from error
             raise
         return seen if self.now is None else Revision(seen.revision, clock.to_micros(self.now()))
 
     @contextmanager
     def optimistic_read(self) -> Iterator[Tx]:
-        """A read without a transaction: each statement is a snapshot by itself, and all of them are
-        one where the revision at the end is that of the beginning. Raises Moved where it is not:
-        whatever the block made or raised is void then, and is to be made anew with `read()`."""
+        """A read without a transaction. Each statement sees a snapshot of its own; they are one
+        snapshot if the revision is the same at the end. Otherwise raises SnapshotChanged: the
+        block's result or exception is void, and the caller repeats it with `read()`."""
         seen = self.current_revision()
         tx = None
         try:
@@ -215,7 +214,7 @@ class Database:
                 tx = Tx(connection, self, seen.revision, clock.of_micros(seen.micros))
                 yield tx
         except Exception as error:
-            if self._driver.away(error) or self._snapshot_changed(tx, seen):
+            if self._driver.is_unavailable(error) or self._snapshot_changed(tx, seen):
                 raise SnapshotChanged from error
             raise
         if self._snapshot_changed(tx, seen):
@@ -233,7 +232,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
-        """One change of the catalogue: all of it or, where an exception leaves, nothing."""
+        """One change of the catalogue: all of it or, after an exception, nothing."""
         with self._transaction(write=True) as connection:
             if self.trace is not None:
                 self.trace.append(_INCREMENT)
@@ -260,7 +259,7 @@ class Database:
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Any]:
         try:
-            with self._driver.begun(write=write) as connection:
+            with self._driver.transaction(write=write) as connection:
                 try:
                     yield connection
                     connection.execute("COMMIT")
@@ -270,7 +269,7 @@ class Database:
         except _RolledBack:
             pass
         except Exception as error:
-            if self._driver.away(error):
+            if self._driver.is_unavailable(error):
                 raise _unavailable() from error
             raise
 
@@ -293,7 +292,7 @@ def _call(calls: list[Callable[[], object]]) -> None:
 
 def _unavailable() -> Unavailable:
     return Unavailable(
-        "The database is away or busy. Try again in a moment.", code="database_unavailable"
+        "The database is unavailable or busy. Try again in a moment.", code="database_unavailable"
     )
 
 
@@ -301,5 +300,5 @@ def _roll_back(connection: Any) -> None:
     try:
         connection.execute("ROLLBACK")
     except Exception:
-        # The connection is gone, and the change with it; the pool throws it away.
+        # The connection is lost, and the change with it; the pool discards it.
         connection.close()

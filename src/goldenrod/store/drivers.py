@@ -1,6 +1,6 @@
 """The two drivers: what differs between SQLite and PostgreSQL outside of statements.
 
-Connections are pooled, never a thread's own: idle threads end, and would leave files open.
+Connections are pooled rather than one for each thread, because threads that end would leave files open.
 """
 
 import os
@@ -45,9 +45,9 @@ class Driver(Protocol):
 
     def connection(self) -> AbstractContextManager[Any]: ...
     def open_revision_source(self) -> RevisionSource: ...
-    def begun(self, *, write: bool) -> AbstractContextManager[Any]: ...
+    def transaction(self, *, write: bool) -> AbstractContextManager[Any]: ...
     def time(self, connection: Any) -> tuple[int, Instant]: ...
-    def away(self, error: BaseException) -> bool: ...
+    def is_unavailable(self, error: BaseException) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -80,20 +80,20 @@ class _Sqlite:
         open_revision_source.opened(self._file)
         # None stands for a connection to be opened when one is needed.
         self._free: list[sqlite3.Connection | None] = [None] * pool
-        self._places = threading.Semaphore(pool)
+        self._slots = threading.Semaphore(pool)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        if not self._places.acquire(timeout=POOL_TIMEOUT_S):
+        if not self._slots.acquire(timeout=POOL_TIMEOUT_S):
             raise Unavailable("All connections to the database are busy.")
         connection = None
         try:
-            # The one used last: its pages are in the processor's cache.
+            # The one used last, because its pages are in the processor's cache.
             connection = self._free.pop() or self._open()
             yield connection
         finally:
             self._free.append(connection if connection and _is_open(connection) else None)
-            self._places.release()
+            self._slots.release()
 
     def _open(self) -> sqlite3.Connection:
         make_private(self._file)
@@ -112,7 +112,7 @@ class _Sqlite:
         return connection
 
     @contextmanager
-    def begun(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield connection
@@ -124,15 +124,15 @@ class _Sqlite:
         revision = connection.execute("SELECT revision FROM catalogue").fetchone()[0]
         return revision, clock.now()
 
-    def away(self, error: BaseException) -> bool:
+    def is_unavailable(self, error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", None)
         return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _AWAY
 
     def close(self) -> None:
-        for place, connection in enumerate(self._free):
+        for index, connection in enumerate(self._free):
             if connection:
                 connection.close()
-                self._free[place] = None
+                self._free[index] = None
         open_revision_source.closed(self._file)
 
 
@@ -204,16 +204,16 @@ class _Postgresql:
         return self._pool.connection()
 
     @contextmanager
-    def begun(self, *, write: bool) -> Iterator[Any]:
+    def transaction(self, *, write: bool) -> Iterator[Any]:
         begin = "BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        # A pooled connection may have been lost since: the first statement finds out, at no cost.
+        # A pooled connection may have been lost: the first statement fails then.
         for left in range(self._pool.max_size, -1, -1):
             connection = self._pool.getconn()
             try:
                 connection.execute(begin)
                 break
             except BaseException as error:
-                self._pool.putconn(connection)  # which throws it away where it is lost
+                self._pool.putconn(connection)  # discards it where it is lost
                 if not left or not isinstance(error, self._errors):
                     raise
         try:
@@ -232,7 +232,7 @@ class _Postgresql:
         row = connection.execute("SELECT revision, clock_timestamp() FROM catalogue").fetchone()
         return row[0], row[1]
 
-    def away(self, error: BaseException) -> bool:
+    def is_unavailable(self, error: BaseException) -> bool:
         return isinstance(error, self._errors)
 
     def close(self) -> None:

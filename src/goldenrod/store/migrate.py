@@ -1,8 +1,8 @@
 """Migrations: bring a catalogue's tables to what this version of Goldenrod needs.
 
-Applied at start under a lock, all of them in one transaction: of a failed one nothing stays, and two
-processes that start at once both succeed. What a start that has nothing to do costs is one look at
-the stored revision.
+They are applied at start under a lock, all in one transaction. A failed migration changes nothing, and
+two processes that start at once both succeed. A start with nothing to do only reads the stored
+revision.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from goldenrod.store.db import Database
 from goldenrod.store.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 
 HEAD = "0001"
-"""The newest revision in `migrations/versions`; a test holds the two equal."""
+"""The newest revision in `migrations/versions`; a test compares the two."""
 
 _LOCK = 0x676F6C64
 """PostgreSQL's advisory lock that migrations take: any number, always this one."""
@@ -44,7 +44,8 @@ def stored_revision(db: Database) -> str | None:
 
 
 def migrate(db: Database) -> bool:
-    """Apply what is missing; whether anything was. Raises SettingError for a newer catalogue."""
+    """Apply the missing migrations; return whether there were any. Raises SettingError for a catalogue
+    of a newer release."""
     if is_current(db):
         return False
     from alembic.command import upgrade
@@ -60,7 +61,7 @@ def migrate(db: Database) -> bool:
             upgrade(config, "head")
     except CommandError as wrong:
         raise SettingError(
-            f"this catalogue was written by a newer Goldenrod, or is none: {wrong}"
+            f"this catalogue was written by a newer Goldenrod, or is not a catalogue: {wrong}"
         ) from None
     finally:
         engine.dispose()

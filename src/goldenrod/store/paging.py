@@ -1,9 +1,9 @@
-"""Lists: which filters and orders one takes, where a reader stands in it, and its envelope.
+"""Lists: their filters and orders, pages and cursors, and the envelope of an answer.
 
-A noun declares a `Listing`; `Query` is what one request asks of it. A parameter that is unknown,
-malformed or given twice is a 400 that names it and lists the known ones: never a silently wrong
-list. Every order ends with the id, so a cursor (the order's value and the id of the last row seen)
-costs the same on every page and neither repeats nor skips a row that did not change.
+A resource declares a `Listing`; a `Query` is one request for a page of it. A parameter that is
+unknown, malformed or given twice is a 400 that names it and lists the known ones. Every order ends
+with the id. So a cursor (the order's value and the id of the last row) costs the same on every page
+and neither repeats nor skips a row that did not change.
 """
 
 import base64
@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from goldenrod.base.clock import END_OF_TIME, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, NotFound
-from goldenrod.base.numbers import LARGEST, whole_number
+from goldenrod.base.numbers import LARGEST, are_digits, is_whole, whole_number
 from goldenrod.base.text import is_uuid
 from goldenrod.store.sql import Id, Moment, param
 
@@ -40,11 +40,11 @@ MOST_PAGE = 10**9 - 1
 """A page of a larger number is past the end of any list."""
 LARGEST_KEY = LARGEST
 MOST_CURSOR = 4096
-"""Characters of a cursor: it holds one name of at most 256 characters, escaped, and an id."""
+"""Characters of a cursor, which contains a name of at most 256 characters, escaped, and an id."""
 
 
 class Wanted(NamedTuple):
-    """What a filter made of its text: which form of its predicate, and the parameters."""
+    """What a filter read from its text: the form of its predicate, and the parameters."""
 
     form: str
     params: dict[str, Any]
@@ -52,9 +52,9 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """One query parameter: what it takes in words, how its text is read, what it asks.
+    """One query parameter: what it takes in words, how its text is read, and its predicate.
 
-    `read` raises ValueError with what it takes; `where(thing, sight, form)` is the predicate, with
+    `read` raises ValueError with what it takes; `where(thing, reader, form)` is the predicate, with
     the parameters that `read` named.
     """
 
@@ -63,13 +63,13 @@ class Filter:
     where: Callable[[FromClause, Any, str], ColumnElement[bool]]
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     narrow: bool = False
-    """An index leads to what it holds for, and that is little beside the whole list."""
+    """An index finds the rows that match, and these are few compared with the whole list."""
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """What a list of one noun takes. `columns` says which column an order sorts by, where it has
-    another name; a null end_date sorts as the end of time."""
+    """The list of one resource. `columns` says which column an order sorts by where it has another
+    name; a null end_date sorts as the end of time."""
 
     table: Table
     filters: Mapping[str, Filter]
@@ -99,7 +99,7 @@ def _end_of_time() -> ColumnElement[Any]:
 
 
 class Cursor(NamedTuple):
-    """A place between two rows: rows whose (value, id) is `op` this one's come next."""
+    """A position between two rows: the next rows are those whose (value, id) is `op` this one's."""
 
     order: str
     op: str
@@ -113,7 +113,7 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True)
 class Query:
-    """What one request asks of a list: already checked, so it can only be answered."""
+    """One request for a page of a list, already checked."""
 
     listing: Listing
     given: tuple[tuple[str, str], ...]
@@ -127,7 +127,7 @@ class Query:
 
     @property
     def narrow(self) -> bool:
-        """A filter holds for little beside the whole list."""
+        """One of the filters matches few rows compared with the whole list."""
         return any(self.listing.filters[name].narrow for name, _ in self.forms)
 
     @property
@@ -145,7 +145,7 @@ class Page:
     previous: str | None
 
     def envelope(self, base: str) -> str:
-        """The contract's envelope; `base` is the address that the request came in by."""
+        """The contract's envelope; `base` is the URL of the request without its query string."""
         following, before = (
             "null" if query is None else json.dumps(f"{base}?{query}")
             for query in (self.next, self.previous)
@@ -157,7 +157,7 @@ class Page:
 
 
 def parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
-    """The query that these arguments ask. Raises BadRequest naming what is wrong, and what is known."""
+    """The query of these arguments. Raises BadRequest, naming what is wrong and what is known."""
     try:
         return _parse(listing, arguments)
     except BadRequest as wrong:
@@ -181,7 +181,7 @@ def _parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
     if "page" in given and "cursor" in given:
         raise _wrong("cursor", "goes without page: take one of them.")
     page = _page_number(given.pop("page", "1"))
-    place = given.pop("cursor", None)
+    position = given.pop("cursor", None)
     order = given.get("ordering", listing.default)
     if order.removeprefix("-") not in listing.orders:
         raise _wrong(
@@ -199,7 +199,7 @@ def _parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
             raise _wrong(name, str(wrong)) from None
         forms.append((name, wanted.form))
         params |= wanted.params
-    cursor = _cursor(listing, order, place) if place is not None else None
+    cursor = _cursor(listing, order, position) if position is not None else None
     return Query(
         listing,
         tuple(given.items()),
@@ -229,11 +229,9 @@ def _number(text: str, name: str, least: int, most: int) -> int:
 
 
 def _page_number(text: str) -> int:
-    try:
-        number = whole_number(text)
-    except ValueError:
-        raise _wrong("page", "takes a whole number from 1.") from None
-    if not 0 < number <= MOST_PAGE:
+    if not is_whole(text):
+        raise _wrong("page", "takes a whole number from 1.")
+    if not are_digits(text) or not 0 < (number := int(text)) <= MOST_PAGE:
         raise past_the_end()
     return number
 
@@ -297,32 +295,32 @@ def picked(
 
 def merged(
     listing: Listing,
-    lanes: Sequence[tuple[FromClause, ColumnElement[bool]]],
+    branches: Sequence[tuple[FromClause, ColumnElement[bool]]],
     order: str,
     op: str | None,
     numbered: bool,
 ) -> Select[Any]:
-    """The same of several sources, each with its condition, that may have rows in common.
+    """The same from several sources, each with its condition, that may have rows in common.
 
-    Each gives its own first rows in the list's order, as many as the page reaches to (`reach`), and
-    the first of all are among them. A source of which these are the first of an index costs no
-    more, however many rows it has.
+    Each source gives its own first rows in the list's order, up to the end of the page
+    (`row_limit`); the page's rows are among these. Where a source has an index in this order, that
+    costs the same however many rows it has.
     """
-    if len(lanes) == 1:
-        [(rows, shows)] = lanes
+    if len(branches) == 1:
+        [(rows, shows)] = branches
         return picked(listing, [shows], rows, order, op, numbered)
-    firsts = (_first(listing, [shows], rows, order, op) for rows, shows in lanes)
-    cut = (first.limit(param("reach")) if numbered else _cut(first, False) for first in firsts)
-    every = union(*(select(first.subquery()) for first in cut)).subquery("lanes")
+    firsts = (_first(listing, [shows], rows, order, op) for rows, shows in branches)
+    cut = (first.limit(param("row_limit")) if numbered else _cut(first, False) for first in firsts)
+    every = union(*(select(first.subquery()) for first in cut)).subquery("branches")
     by = directed(order, op, every.c.value, every.c.id)
     return _cut(select(every).order_by(*by), numbered)
 
 
 def _cut(ordered: Select[Any], numbered: bool) -> Select[Any]:
-    """The rows of a page. (The order of a subquery that has a limit stands.)
+    """The rows of a page. (A subquery with a limit stays ordered.)
 
-    The limit that is a constant is for PostgreSQL, which plans for a tenth of all rows where it
-    does not know how many: sorts instead of indexes, and joins to whole tables.
+    The constant limit is for PostgreSQL. Without it, its planner expects a tenth of all rows, and
+    chooses sorts instead of indexes and joins of whole tables.
     """
     most: Any = literal_column(str(MOST_PER_PAGE + 1))
     if not numbered:
@@ -337,7 +335,7 @@ def _first(
     order: str,
     op: str | None,
 ) -> Select[Any]:
-    """The key, order value and id of what holds and comes after the cursor, in reading order."""
+    """The key, order value and id of matching rows after the cursor, in reading order."""
     value = listing.order(thing, order.removeprefix("-"))
     if op is not None:
         mark = tuple_(param("after", value.type), param("after_id", thing.c[listing.id].type))
@@ -360,7 +358,7 @@ def directed(order: str, op: str | None, *columns: ColumnElement[Any]) -> list[A
 
 
 def page(query: Query, count: int, rows: list[tuple[str, Any, Any]]) -> Page:
-    """The page that these rows (JSON, order value, id; at most one more than its size) make."""
+    """The page of these rows (JSON, order value, id), of which there is at most one too many."""
     more = len(rows) > query.size
     rows = rows[: query.size]
     if query.backward:
@@ -388,10 +386,10 @@ def page(query: Query, count: int, rows: list[tuple[str, Any, Any]]) -> Page:
 
 
 _INCLUDING = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}
-"""From an empty page, the way back takes in the row at the cursor itself where it still is."""
+"""Going back from an empty page includes the row at the cursor itself, if it still exists."""
 
 
-def _link(query: Query, op: str, place: Cursor) -> str:
+def _link(query: Query, op: str, position: Cursor) -> str:
     size = [("page_size", str(query.size))] if query.size != PAGE_SIZE else []
-    cursor = place._replace(order=query.order, op=op).written()
+    cursor = position._replace(order=query.order, op=op).written()
     return urlencode([*query.given, *size, ("cursor", cursor)])

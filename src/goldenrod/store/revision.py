@@ -1,15 +1,16 @@
-"""What revision the catalogue is at: asked with each request, so it must cost next to nothing.
+"""The catalogue's current revision, read cheaply, because every request reads it.
 
-What `look()` gives reflects every change whose success was told to anyone before it was called: an
-answer that was built at that revision may be given again. How that is known differs.
+`current_revision()` includes every change that succeeded before the call. So an answer that was
+built at that revision may be sent again.
 
 SQLite changes the header of its WAL index (the `-shm` file, https://sqlite.org/walformat.html) in
-each commit of any process before the commit returns. While its 48 bytes equal those remembered,
-nothing was committed since, and no statement runs at all. Where the header cannot be mapped (no WAL,
-another file system), a statement asks.
+each commit of any process, before the commit returns. While its 48 bytes are the same, nothing was
+committed, and no statement runs. Where the header cannot be mapped (no WAL, another file system), a
+statement reads the revision.
 
-PostgreSQL is asked, with at most one question under way: a question answers for all who were waiting
-when it *began*. Who comes while one is under way waits for the next: joining it would be stale.
+On PostgreSQL a query reads the revision, one at a time: it answers all requests that were waiting
+when it *began*. A request that arrives during a query waits for the next one: joining could return an
+older revision.
 """
 
 import mmap
@@ -37,7 +38,7 @@ class Revision(NamedTuple):
 
 
 class RevisionSource(Protocol):
-    """Says what revision the catalogue is at."""
+    """Reads the catalogue's current revision."""
 
     def current_revision(self) -> Revision: ...
     def close(self) -> None: ...
@@ -56,7 +57,7 @@ class WalIndexRevision:
 
     @property
     def mapped(self) -> bool:
-        """Whether looking costs no statement."""
+        """Whether reading the revision needs no statement."""
         return self._map is not None
 
     def current_revision(self) -> Revision:
@@ -90,16 +91,16 @@ _guard = threading.Lock()
 
 
 def opened(path: str) -> None:
-    """A catalogue in this file is open in this process."""
+    """This process opens the catalogue in this file."""
     with _guard:
         _users[path] += 1
 
 
 def closed(path: str) -> None:
-    """One less is; with the last one what was mapped of it is let go.
+    """This process closes it. When nobody has it open, its mapped headers are released.
 
-    Not before: POSIX takes all of a process's locks on a file when any descriptor of it is closed,
-    and SQLite's locks are on the file that was mapped.
+    Not before: POSIX drops all locks of a process on a file when any of its descriptors is closed,
+    and SQLite has locks on the mapped file.
     """
     with _guard:
         _users[path] -= 1
@@ -131,7 +132,7 @@ def _map_header(connection: sqlite3.Connection, path: str) -> mmap.mmap | None:
 
 
 class _Batch:
-    """Who waits for one answer, each at a lock of their own; and the answer."""
+    """The requests that wait for one query, each at its own lock; and the result."""
 
     def __init__(self) -> None:
         self.waiting: list[threading.Lock] = []
@@ -144,12 +145,12 @@ class _Batch:
 
 
 MOST_ASKED = 16
-"""So often one thread asks for the others, before it goes on with its own request: waking another
-takes about as long as an answer."""
+"""How many queries one thread runs for others before it continues its own request: waking another
+thread takes about as long as a query."""
 
 
 class BatchedReads:
-    """One question in flight at a time, which serves all who were waiting when it began."""
+    """One query at a time, whose result is for all that were waiting when it began."""
 
     def __init__(self, ask: Callable[[], Revision], close: Callable[[], None]) -> None:
         self._ask = ask
@@ -180,8 +181,8 @@ class BatchedReads:
         return question.seen
 
     def _ask_for_all(self, question: _Batch) -> None:
-        """Ask this question, and those that come meanwhile, up to a number; then whoever waits
-        first is woken to ask."""
+        """Run this query, and those requested meanwhile, up to a number; then wake the first of the
+        waiting threads to go on."""
         for _ in range(MOST_ASKED):
             with self._lock:
                 # Nobody joins it from here on.

@@ -1,7 +1,7 @@
-"""The search tables: which tokens stand at which image or version, on both databases.
+"""The search tables: the tokens of each image and version, on both databases.
 
-SQLite keeps them in full-text tables, PostgreSQL as `tsvector` with a GIN index. Tokens hold only
-letters, digits and `-._`, so that a quoted one is plain text in either query language.
+SQLite stores them in full-text tables, PostgreSQL as `tsvector` with a GIN index. Tokens contain only
+letters, digits and `-._`, so a quoted token is plain text in either query language.
 """
 
 from typing import Any
@@ -36,8 +36,8 @@ def put(tx: Tx, table: str, key: int, tokens: list[str]) -> None:
 
 
 class has_word(FunctionElement[Any]):
-    """The thing with this key has a token among the `exact` parameter's, or one that begins with
-    one of the `prefix` parameter's (both arrays of text)."""
+    """The row with this key has one of the tokens in the parameter `exact`, or a token that begins
+    with one of those in `prefix` (both arrays of text)."""
 
     type = NullType()
     inherit_cache = False
@@ -62,7 +62,7 @@ def _sqlite(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(has_word, "postgresql")
 def _postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
     key, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
-    # The array first: PostgreSQL joined the other way round sorts all versions before it matches.
+    # An array, which PostgreSQL computes first: for a join it would sort all versions.
     return (
         f"{key} = ANY(ARRAY(SELECT {_KEYS[element.table]} FROM {element.table} WHERE tokens @@ ("
         "SELECT string_agg(word, ' | ') FROM ("
@@ -72,8 +72,8 @@ def _postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class holds_word(FunctionElement[Any]):
-    """A text of tokens, each between spaces, holds one of `exact`, or one that begins with one of
-    `prefix`: for tables so small that reading all of them is the way."""
+    """A text of tokens, separated by spaces, has one of `exact`, or a token that begins with one of
+    `prefix`. For tables small enough to be read completely."""
 
     type = NullType()
     inherit_cache = False

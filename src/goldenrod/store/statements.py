@@ -1,7 +1,7 @@
 """Statements: composed with SQLAlchemy, compiled once per shape, run on the driver as text.
 
-A `build` is a module-level function that composes a statement from its `shape` arguments; what it
-gives is compiled for the database the first time and kept. `db.py` runs them.
+A `build` is a module-level function that composes a statement from its `shape` arguments. The result
+is compiled for the database the first time and then reused. `db.py` runs them.
 """
 
 import re
@@ -20,8 +20,8 @@ Build = Callable[..., Any]
 
 
 class _Constants:
-    """A compiler that writes what is the same each time into the text: a statement of ours has
-    some fifty constants and five parameters, and binding costs more than reading."""
+    """A compiler that writes constants into the text of a statement. Our statements have about fifty
+    constants and five parameters, and binding a constant costs more than parsing it."""
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
         # A bare NULL has no type, which a UNION needs on PostgreSQL.
@@ -34,10 +34,10 @@ class _Constants:
 _WRITTEN = (sa.String, sa.Text, sa.Integer, sa.BigInteger)
 
 
-def _dialect(made: Any) -> Any:
-    base = made.statement_compiler
-    made.statement_compiler = type(base.__name__, (_Constants, base), {})
-    return made
+def _dialect(dialect: Any) -> Any:
+    base = dialect.statement_compiler
+    dialect.statement_compiler = type(base.__name__, (_Constants, base), {})
+    return dialect
 
 
 _DIALECTS: dict[str, Any] = {
@@ -81,9 +81,9 @@ class Statement:
 
 
 def _require_correlated(text: str) -> None:
-    """Raise where a subquery reads a table anew that an enclosing query reads under the same alias:
-    it was meant to speak of the enclosing row. SQLAlchemy correlates one level up by itself; a
-    deeper subquery says so with `correlate_except`."""
+    """Raise where a subquery selects again from a table that an enclosing query has under the same
+    alias: it was meant to refer to the enclosing row. SQLAlchemy correlates one level up by itself; a
+    deeper subquery needs `correlate_except`."""
     levels: list[list[str]] = [[]]
     inner: list[set[str]] = [set()]
     for opened, closed, table, alias in _SCOPES.findall(text):
@@ -110,7 +110,7 @@ def _returned(element: Any) -> list[Any]:
 
 @lru_cache(maxsize=4096)
 def statement(dialect: str, build: Build, *shape: Any) -> Statement:
-    """The compiled form of what `build(*shape)` composes, kept for the next time."""
+    """The compiled statement of `build(*shape)`, cached."""
     return Statement(dialect, build(*shape))
 
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import exists, literal, select
+from sqlalchemy import exists, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, field_problem, unknown_reference
@@ -21,7 +21,7 @@ from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references, version_lists
 from goldenrod.rules.changes.mutations import Created
-from goldenrod.rules.lifecycle import deprecation, revocation_reach
+from goldenrod.rules.lifecycle import deprecation, lineage_walk, revocation_reach
 from goldenrod.rules.visibility import denormalised, stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -208,19 +208,6 @@ def _require_imaging(parent: Row) -> None:
         )
 
 
-def _descends() -> Any:
-    """Whether the version `n` is `start` or one of its ancestors."""
-    version = schema.versions
-    line = (
-        select(version.c.n, version.c.parent_n)
-        .where(version.c.n == param("start", Key))
-        .cte("line", recursive=True)
-    )
-    above = version.alias()
-    line = line.union(select(above.c.n, above.c.parent_n).where(above.c.n == line.c.parent_n))
-    return select(literal(1)).where(exists().where(line.c.n == param("n", Key)))
-
-
 def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     """Change what the patch gives. `row` comes from `take_version`.
 
@@ -250,7 +237,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
         _require_free_name(tx, then["image_id"], then["name"], row["n"])
     if parent:
         _require_imaging(parent)
-        if tx.value(_descends, start=parent["n"], n=row["n"]):
+        if tx.value(lineage_walk.reaches, "parent_n", start=parent["n"], target=row["n"]):
             raise Conflict("A version cannot descend from itself.", code="parent_cycle")
         revocation_reach.require_parent_not_revoked(
             tx, parent["n"], patch.allow_revoked_parent is True

@@ -1,10 +1,9 @@
-"""What happened, for those who asked to be told: an event is written with the change, in its
-transaction, so that none is lost and none is told that did not happen.
+"""Events for webhooks, recorded in the transaction of the change that causes them.
 
-Events hold ids only; `catalogue/webhooks/worker.py` builds and sends what a hook's maker may read. What
-an instant brings later (a scheduled release, an end) the deliverer writes (`instants.py`), with the
-same `once`: a thing that happens to something at an instant is told once, whoever notices it. What
-no active hook could be told of is not written.
+Events hold ids only; `catalogue/webhooks/payloads.py` builds what the creator may read. Events that
+dates cause later (a scheduled release, an end) are recorded by the deliverer, see
+`rules/lifecycle/scheduled_events.py`. Both give an event the same `dedup_key`, so it is recorded once.
+An event that no active webhook could receive is not recorded.
 """
 
 import json
@@ -26,12 +25,12 @@ TYPES: tuple[str, ...] = get_args(EventType)
 _V, _M, _REACH = schema.versions, schema.machines, schema.revocation_reach
 
 NEVER = Instant("1970-01-01T00:00:00.000000Z")
-"""How far a deliverer has come that never ran here."""
+"""`recorded_until` of a deliverer that never ran here."""
 DAYS_STORED = 30
-"""How long events are kept, and with them what was told already."""
+"""For how many days events are stored."""
 
 DatedEvent = tuple[str, str]
-"""A kind of event, and the instant that brings it."""
+"""A kind of event, and the date that causes it."""
 
 
 class Event(NamedTuple):
@@ -46,17 +45,17 @@ class Event(NamedTuple):
     at: str | None = None
 
 
-def _hooked() -> Any:
+def _hooked_images() -> Any:
     hook = schema.webhooks
     return select(hook.c.image_id).where(hook.c.active).distinct()
 
 
-def _anybody() -> Any:
+def _any_active() -> Any:
     return select(schema.webhooks.c.id).where(schema.webhooks.c.active).limit(1)
 
 
-def _anybody_listens(tx: Tx) -> bool:
-    return tx.value(_anybody) is not None
+def _any_webhook(tx: Tx) -> bool:
+    return tx.value(_any_active) is not None
 
 
 def _listening() -> Any:
@@ -65,28 +64,28 @@ def _listening() -> Any:
     return select(hook.c.id).where(hook.c.active, mine).limit(1)
 
 
-def _listened(tx: Tx, image_id: int) -> bool:
+def _has_webhook(tx: Tx, image_id: int) -> bool:
     return tx.value(_listening, image=image_id) is not None
 
 
-def _written() -> Any:
+def _recorded() -> Any:
     event = schema.events
     return select(event.c.dedup_key).where(in_list(event.c.dedup_key, "keys", String))
 
 
 def record(tx: Tx, happened: Iterable[Event]) -> None:
-    """Write events, in this order, where an active hook could be told of them."""
-    hooked = {row["image_id"] for row in tx.rows(_hooked)}
-    heard = [it for it in happened if None in hooked or it.image_id in hooked]
-    if not heard:
+    """Record events, in this order, where an active webhook could receive them."""
+    hooked = {row["image_id"] for row in tx.rows(_hooked_images)}
+    wanted = [it for it in happened if None in hooked or it.image_id in hooked]
+    if not wanted:
         return
-    keys = sorted({it.dedup_key for it in heard if it.dedup_key is not None})
-    told = {row["dedup_key"] for row in tx.rows(_written, keys=keys)} if keys else set()
-    for it in heard:
+    keys = sorted({it.dedup_key for it in wanted if it.dedup_key is not None})
+    recorded = {row["dedup_key"] for row in tx.rows(_recorded, keys=keys)} if keys else set()
+    for it in wanted:
         if it.dedup_key is not None:
-            if it.dedup_key in told:
+            if it.dedup_key in recorded:
                 continue
-            told.add(it.dedup_key)
+            recorded.add(it.dedup_key)
         tx.insert(
             schema.events,
             uuid=new_uuid(),
@@ -100,7 +99,7 @@ def record(tx: Tx, happened: Iterable[Event]) -> None:
         )
 
 
-# ── what dates bring ───────────────────────────────────────────────────────────────────────
+# ── events caused by dates ─────────────────────────────────────────────────────────────────
 
 
 def _version_dates(column: str) -> Any:
@@ -109,38 +108,38 @@ def _version_dates(column: str) -> Any:
 
 
 def _version_dated_events(row: Row, now: str) -> list[DatedEvent]:
-    """What a version's dates, and its image's, have brought by now."""
-    turns = [("version.deprecated", row["deprecated_at"]), ("version.ended", row["closes_at"])]
-    if row["opens_at"] < row["closes_at"]:  # else it is withdrawn before its release
-        turns.insert(0, ("version.published", row["opens_at"]))
-    return [(kind, at) for kind, at in turns if at is not None and at <= now]
+    """The events that a version's dates, and its image's, have caused by now."""
+    dated = [("version.deprecated", row["deprecated_at"]), ("version.ended", row["closes_at"])]
+    if row["opens_at"] < row["closes_at"]:  # otherwise it ends before it is released
+        dated.insert(0, ("version.published", row["opens_at"]))
+    return [(kind, at) for kind, at in dated if at is not None and at <= now]
 
 
 def _machine_dated_events(row: Row, now: str) -> list[DatedEvent]:
-    """What a machine's own dates have brought by now."""
+    """The events that a machine's dates have caused by now."""
     start, end = row["start_date"], row["end_date"] or END_OF_TIME
-    turns = [("machine.added", start)] if start < end else []
-    turns.append(("machine.gone", end))
-    return [(kind, at) for kind, at in turns if at <= now]
+    dated = [("machine.added", start)] if start < end else []
+    dated.append(("machine.gone", end))
+    return [(kind, at) for kind, at in dated if at <= now]
 
 
 _OPENINGS = {"version.published": "version.ended", "machine.added": "machine.gone"}
-"""What an end takes back, and with it a new end_date may come again."""
+"""An end and the event that it reverses, which a later end_date may cause again."""
 
 
 def _caused_by_change(
     now: str, since: str | None, before: list[DatedEvent], after: list[DatedEvent]
 ) -> list[Any]:
-    """What a change of dates tells, as (kind, instant of the key, instant or None for now): what
-    came before it and the deliverer has not told; what it brings; what it brings back."""
-    told: list[Any] = [(kind, at, at) for kind, at in before if since is not None and at > since]
-    told += [(kind, at, None) for kind, at in after if (kind, at) not in before]
+    """The events of a change of dates, as (kind, instant of the key, instant or None for now): those
+    of earlier dates that the deliverer has not recorded, new ones, and repeated ones."""
+    found: list[Any] = [(kind, at, at) for kind, at in before if since is not None and at > since]
+    found += [(kind, at, None) for kind, at in after if (kind, at) not in before]
     for opening, closing in _OPENINGS.items():
         was, is_ = dict(before), dict(after)
         back = closing in was and closing not in is_
         if back and opening in was and is_.get(opening) == was[opening]:
-            told.append((opening, now, None))
-    return told
+            found.append((opening, now, None))
+    return found
 
 
 def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Event]:
@@ -159,20 +158,20 @@ def _of_versions(tx: Tx, before: Iterable[Row], after: Iterable[Row]) -> list[Ev
 
 
 def of_version(kind: str, row: Row, at: str, when: str | None) -> Event:
-    """What a version's date `at` brought."""
+    """The event that a version's date `at` causes."""
     return Event(kind, row["image_id"], row["n"], dedup_key=f"{kind}:{row['n']}:{at}", at=when)
 
 
 def versions_created(tx: Tx, image_id: int, versions: list[int]) -> None:
-    """Versions of an image are new; `standing` has been kept already."""
-    if versions and _listened(tx, image_id):
+    """Versions of an image are new. Their denormalised columns are set already."""
+    if versions and _has_webhook(tx, image_id):
         record(tx, _of_versions(tx, [], tx.rows(_version_dates, "n", keys=versions)))
 
 
 def version_edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = None) -> None:
-    """These fields of a version were changed, and perhaps its dates, which were those of `before`;
-    `standing` has been kept already."""
-    if not _anybody_listens(tx):
+    """Fields of a version were changed, and perhaps its dates, which were those of `before`. Its
+    denormalised columns are refreshed already."""
+    if not _any_webhook(tx):
         return
     [after] = tx.rows(_version_dates, "n", keys=[n])
     about = {"fields": sorted(fields)}
@@ -181,9 +180,11 @@ def version_edited(tx: Tx, n: int, fields: Iterable[str], before: Row | None = N
 
 
 def version_dates_of_image(tx: Tx, image_id: int) -> list[Row]:
-    """The dates of an image's versions, before `standing` brings them up to date; none where nobody
-    listens."""
-    return tx.rows(_version_dates, "image_id", keys=[image_id]) if _listened(tx, image_id) else []
+    """The dates of an image's versions, before they are refreshed; none where no webhook is
+    active."""
+    return (
+        tx.rows(_version_dates, "image_id", keys=[image_id]) if _has_webhook(tx, image_id) else []
+    )
 
 
 def image_edited(tx: Tx, image_id: int, before: list[Row]) -> None:
@@ -195,7 +196,7 @@ def image_edited(tx: Tx, image_id: int, before: list[Row]) -> None:
 
 def machine_changed(tx: Tx, before: Row, after: Row) -> None:
     """A machine's dates may have been changed."""
-    if not _listened(tx, after["image_id"]):
+    if not _has_webhook(tx, after["image_id"]):
         return
     was, is_ = _machine_dated_events(before, tx.now), _machine_dated_events(after, tx.now)
     turned = _caused_by_change(tx.now, recorded_until(tx), was, is_)
@@ -203,7 +204,7 @@ def machine_changed(tx: Tx, before: Row, after: Row) -> None:
 
 
 def of_machine(kind: str, row: Row, at: str, when: str | None) -> Event:
-    """What a machine's date `at` brought."""
+    """The event that a machine's date `at` causes."""
     dedup_key = f"{kind}:{row['id']}:{at}"
     about = {"machine": row["id"]}
     return Event(kind, row["image_id"], row["version_n"], about, dedup_key, when)
@@ -215,13 +216,13 @@ def _machines() -> Any:
 
 def machines_created(tx: Tx, image_id: int, machines: list[int]) -> None:
     """Machines of an image are new."""
-    if machines and _listened(tx, image_id):
+    if machines and _has_webhook(tx, image_id):
         rows = tx.rows(_machines, keys=machines)
-        turns = ((row, turn) for row in rows for turn in _machine_dated_events(row, tx.now))
-        record(tx, [of_machine(kind, row, at, None) for row, (kind, at) in turns])
+        dated = ((row, event) for row in rows for event in _machine_dated_events(row, tx.now))
+        record(tx, [of_machine(kind, row, at, None) for row, (kind, at) in dated])
 
 
-# ── what is done ───────────────────────────────────────────────────────────────────────────
+# ── events of changes ────────────────────────────────────────────────────────────────────────
 
 
 def channel_assigned(
@@ -241,31 +242,31 @@ def _reached() -> Any:
     )
 
 
-def _where_it_holds(tx: Tx, revocation_id: int) -> list[Row]:
-    if not _anybody_listens(tx):
+def _reached_versions(tx: Tx, revocation_id: int) -> list[Row]:
+    if not _any_webhook(tx):
         return []
     return tx.rows(_reached, revocation=revocation_id)
 
 
 def of_revocation(row: Row, revocation_id: int, at: str, when: str | None) -> Event:
-    """That a revocation is in force at a version since `at`."""
+    """The event that a revocation applies to a version since `at`."""
     dedup_key = f"version.revoked:{revocation_id}:{row['n']}:{at}"
     about = {"revocation": revocation_id}
     return Event("version.revoked", row["image_id"], row["n"], about, dedup_key, when)
 
 
 def version_revoked(tx: Tx, revocation_id: int, at: str) -> None:
-    """A revocation is in force: for its version and, if it says so, all below it."""
-    rows = _where_it_holds(tx, revocation_id)
+    """A revocation is in force: for its version and, with `descendants`, all below it."""
+    rows = _reached_versions(tx, revocation_id)
     record(tx, [of_revocation(row, revocation_id, at, None) for row in rows])
 
 
 def version_restored(tx: Tx, revocation: Row) -> None:
-    """A revocation in force is being lifted; where it held is still written."""
+    """A revocation in force is being lifted. Its reach is still stored."""
     if revocation["at"] > tx.now:
         return
     key, at = revocation["id"], revocation["at"]
-    rows = _where_it_holds(tx, key)
+    rows = _reached_versions(tx, key)
     start = recorded_until(tx) if rows else None
     missed = rows if start is not None and at > start else []
     about = {"revocation": key}
@@ -273,7 +274,7 @@ def version_restored(tx: Tx, revocation: Row) -> None:
     record(tx, [*(of_revocation(row, key, at, at) for row in missed), *lifted])
 
 
-# ── what has been told ─────────────────────────────────────────────────────────────────────
+# ── what is recorded already ──────────────────────────────────────────────────────────────────
 
 
 def _earliest() -> Any:
@@ -281,18 +282,18 @@ def _earliest() -> Any:
     return select(func.min(hook.c.start_date, type_=Moment())).where(hook.c.active)
 
 
-def _covered() -> Any:
+def _recorded_until() -> Any:
     return select(schema.deliverer.c.recorded_until)
 
 
 def recorded_until(tx: Tx) -> str | None:
-    """The instant up to which all that instants bring has been told, as far as anybody listens;
-    None where nobody does."""
+    """The instant until which all events caused by dates are recorded; None where no webhook is
+    active."""
     earliest: str | None = tx.value(_earliest)
     if earliest is None:
         return None
-    covered = tx.value(_covered) or NEVER
+    covered = tx.value(_recorded_until) or NEVER
     if covered == NEVER:
-        # A moved catalogue: what was told elsewhere is known as long as events are kept.
+        # An imported catalogue: its events say what was recorded elsewhere, as long as they are stored.
         covered = later(tx.now, days=1 - DAYS_STORED)
     return max(earliest, covered)

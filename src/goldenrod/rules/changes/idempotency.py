@@ -1,7 +1,8 @@
-"""Repeating a POST safely: an Idempotency-Key makes its second sending answer the first outcome.
+"""Idempotency keys: a POST that is sent again with its Idempotency-Key gets the first one's result.
 
-Kept per user for 24 hours, in the transaction of the change. What is kept is which thing was made,
-not the answer: that is built anew through the rule. Another request under the same key is a 409.
+Keys are stored per user for 24 hours, in the transaction of the change, with the key of what was
+created. The answer is not stored: it is built again through the access rule. A different request with
+the same key is a 409.
 """
 
 import hashlib
@@ -48,28 +49,28 @@ def _old() -> Any:
 
 
 def find_stored(tx: Tx, actor: Actor, key: str, print_: str) -> Created | None:
-    """What the first request under this key made; None for a new key. Raises Conflict."""
+    """What the first request with this key created; None for a new key. Raises Conflict."""
     tx.change(_old, until=later(tx.now, hours=-HOURS_STORED))
     row = tx.first(_stored, me=actor.user_id, key=key)
     if row is None:
         return None
     if row["fingerprint"] != print_:
         raise Conflict(
-            "This Idempotency-Key came with another request before. Take a new one.",
+            "This Idempotency-Key was used for another request. Use a new one.",
             code="idempotency_key_reused",
         )
     return Created(row["created_key"], row["status"] == 201, json.loads(row["extra"]))
 
 
-def store(tx: Tx, actor: Actor, key: str, print_: str, made: Created) -> None:
-    """Note what a request made."""
+def store(tx: Tx, actor: Actor, key: str, print_: str, result: Created) -> None:
+    """Store what a request created."""
     tx.insert(
         schema.idempotency,
         user_id=actor.user_id,
         key=key,
         at=tx.now,
         fingerprint=print_,
-        status=201 if made.new else 200,
-        created_key=made.key,
-        extra=json.dumps(dict(made.extra)),
+        status=201 if result.new else 200,
+        created_key=result.key,
+        extra=json.dumps(dict(result.extra)),
     )

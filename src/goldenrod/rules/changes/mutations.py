@@ -1,6 +1,6 @@
-"""What changing things has in common: new ids, dates, slugs, and which fields a body gives.
+"""What changes have in common: new ids, dates, slugs, and which fields a body gives.
 
-Noun modules use these; none of them decides who may change what (`access.py` does).
+`access.py` decides who may change what, not these functions.
 """
 
 import secrets
@@ -24,8 +24,8 @@ from goldenrod.store.sql import param
 
 
 class Created(NamedTuple):
-    """What a POST made or found: its public id, whether it is new, and, as ids, what its answer adds
-    (kept with an Idempotency-Key)."""
+    """The result of a POST: the public id, whether it is new, and further ids for its answer (stored
+    with an Idempotency-Key)."""
 
     key: str
     new: bool = True
@@ -33,13 +33,13 @@ class Created(NamedTuple):
 
 
 RESERVED_SLUGS = frozenset({"new", "edit", "search", "feed", "compare", "versions", "channels"})
-"""Words that stand where a slug would in an address."""
+"""Words that URLs of pages have in the place of a slug."""
 
 _RANDOM = string.ascii_lowercase + string.digits
 
 
 def new_uuid() -> str:
-    """A UUIDv7: sorted by when it was made, to the millisecond."""
+    """A UUIDv7: sorted by its time of creation, to the millisecond."""
     random = secrets.randbits(74)
     value = (time.time_ns() // 1_000_000) << 80
     value |= 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | (random & (1 << 62) - 1)
@@ -53,7 +53,7 @@ def given(body: Struct) -> dict[str, Any]:
 
 
 def start(tx: Tx, text: str | None, within: str = "") -> Instant:
-    """The start_date of something new: now where none is given."""
+    """The start_date of a new resource: now where none is given."""
     return tx.now if text is None else decode.instant(f"{within}start_date", text)
 
 
@@ -63,7 +63,7 @@ def end(text: str | None, within: str = "") -> Instant | None:
 
 
 def in_order(start_date: str, end_date: str | None, within: str = "") -> None:
-    """Raise BadRequest where a thing would end before it starts."""
+    """Raise BadRequest where the end is before the start."""
     if end_date is not None and end_date < start_date:
         raise field_problem(f"{within}end_date", "must not be before start_date")
 
@@ -87,7 +87,7 @@ def new_dates(
 
 
 def has_ended(tx: Tx, row: Row) -> bool:
-    """The thing's end_date is past: DELETE leaves it as it is."""
+    """The end_date is past, so that DELETE has nothing to do."""
     return row["end_date"] is not None and row["end_date"] <= tx.now
 
 
@@ -101,16 +101,16 @@ def _owner(table: Table) -> Any:
 
 
 def new_slug(tx: Tx, table: Table, name: str) -> str:
-    """A free slug made from a name: with four random characters where it is taken."""
-    made = slug(name, fallback=table.name.removesuffix("s"))
-    while made in RESERVED_SLUGS or tx.value(_slug_owner, table, slug=made) is not None:
+    """A free slug from a name: with four random characters where it is taken."""
+    free = slug(name, fallback=table.name.removesuffix("s"))
+    while free in RESERVED_SLUGS or tx.value(_slug_owner, table, slug=free) is not None:
         tail = "".join(secrets.choice(_RANDOM) for _ in range(4))
-        made = f"{slug(name, fallback=table.name.removesuffix('s'))[:59].rstrip('-')}-{tail}"
-    return made
+        free = f"{slug(name, fallback=table.name.removesuffix('s'))[:59].rstrip('-')}-{tail}"
+    return free
 
 
 def checked_slug(asked: str) -> str:
-    """The slug that was asked for, if it has the form of one. Raises BadRequest."""
+    """The slug, if it has the form of one. Raises BadRequest."""
     if not is_slug(asked):
         raise field_problem(
             "slug", "has 1 to 64 of a-z, 0-9 and -, at least one letter, and is no UUID"
@@ -126,7 +126,7 @@ def free_slug(tx: Tx, table: Table, asked: str, thing_id: int | None = None) -> 
     return asked
 
 
-def reserve_slug(tx: Tx, table: Table, thing_id: int, kept: str) -> None:
-    """Note that a slug leads to this thing, for good."""
-    if tx.value(_slug_owner, table, slug=kept) is None:
-        tx.insert(SLUGS[table.name], slug=kept, **{_owner(table).name: thing_id})
+def reserve_slug(tx: Tx, table: Table, thing_id: int, new: str) -> None:
+    """Reserve a slug for this resource for good."""
+    if tx.value(_slug_owner, table, slug=new) is None:
+        tx.insert(SLUGS[table.name], slug=new, **{_owner(table).name: thing_id})

@@ -1,8 +1,8 @@
-"""Naming things in a body: an id, a uuid, a name where the field takes one, or an object.
+"""References in a body: an id, a uuid, a name where the field takes one, or an object.
 
-Whatever is newly named must be readable by whoever names it; what is hidden is refused with the very
-answer that what does not exist gets (400 `reference_unknown`). References compare by id alone, and
-one that stays as it is is not checked again.
+The actor must be able to read what a new reference names. A hidden resource gets the same answer as one
+that does not exist (400 `reference_unknown`). References are compared by id, and one that does not
+change is not checked again.
 """
 
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ def plain(ref: Given) -> int | str:
 
 
 def read(tx: Tx, actor: Actor, table: Table, ref: Given, field: str) -> Row:
-    """The row of the thing that `ref` names, which the actor must be able to read; with
-    `may_change`. Raises BadRequest (`reference_unknown`)."""
+    """The row that `ref` names, with `may_change`. Raises BadRequest (`reference_unknown`) where the
+    actor may not read it."""
     value = plain(ref)
     row = resources.find_row(tx, actor, table, str(value)) if _whole(value) else None
     if row is None:
@@ -55,7 +55,7 @@ def _named(table: Table, column: str) -> Any:
 
 
 def _keyed(table: Table, column: str, reader: ReaderKind) -> Any:
-    """The id of a group or user by its id or uuid, which the actor may read or knows already."""
+    """The id of a group or user by its id or uuid, if the actor may read it or it is in `known`."""
     thing = table.alias()
     found = thing.c[column] == param("keyed", thing.c[column].type)
     nameable = or_(access.readable(thing, reader), in_list(thing.c.id, "known"))
@@ -74,8 +74,8 @@ def _by_key(
 
 
 def group_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] = ()) -> int:
-    """A group by exact name (that a name exists is no secret) or by the id or uuid of one that the
-    actor may read, or that is in `known` already. Raises BadRequest."""
+    """The id of a group, by exact name (which names exist is no secret), or by id or uuid if the
+    actor may read it or it is in `known`. Raises BadRequest."""
     value = plain(ref)
     if isinstance(value, str) and not is_uuid(value):
         found = tx.value(_named, schema.groups, "name_key", named=sought_key(value))
@@ -87,8 +87,8 @@ def group_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] 
 
 
 def user_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] = ()) -> int:
-    """A user by exact username, or by the id or uuid of one whom the actor may read, or who is in
-    `known` already: otherwise an id would tell whose it is. Raises BadRequest."""
+    """The id of a user, by exact username, or by id or uuid if the actor may read the user or it is
+    in `known`; otherwise ids would reveal usernames. Raises BadRequest."""
     value = plain(ref)
     if isinstance(value, str) and not is_uuid(value):
         found = tx.value(_personal, named=sought_key(value))
@@ -100,7 +100,7 @@ def user_id(tx: Tx, actor: Actor, ref: Given, field: str, known: Iterable[int] =
 
 
 def _shown_user(tx: Tx, ref: Given) -> int | None:
-    """The user of an object as a GET gave it: its username, where every id in it is theirs."""
+    """The user of an object from an answer: by its username, if its id and uuid are the same user's."""
     if not isinstance(ref, Reference) or not isinstance(ref.username, str):
         return None
     row = tx.first(_personal_with_uuid, named=sought_key(ref.username))
@@ -127,4 +127,4 @@ def _personal() -> Any:
 
 def all_of(refs: Iterable[Given], read_one: Any) -> list[int]:
     """The ids of a list of references, each once, in order of id."""
-    return sorted({read_one(ref, place) for place, ref in enumerate(refs)})
+    return sorted({read_one(ref, index) for index, ref in enumerate(refs)})

@@ -1,4 +1,4 @@
-"""Removing for good: only what nothing refers to, ended things included."""
+"""Deletion: only of what nothing refers to, not even something that has ended."""
 
 from sqlalchemy import Table, exists, select
 
@@ -16,7 +16,7 @@ def require_unused(tx: Tx, thing_id: int, noun: str, *uses: tuple[Table, str]) -
     for table, column in uses:
         if tx.value(_refers, table, column, id=thing_id):
             raise Conflict(
-                f"Something refers to this {noun.replace('_', ' ')}, perhaps something that has "
-                "ended: it stays.",
+                f"This {noun.replace('_', ' ')} cannot be deleted: something still refers to it, "
+                "perhaps something that has ended.",
                 code=f"{noun}_in_use",
             )

@@ -1,12 +1,12 @@
-"""The security log: who signed in or failed to, who was refused, which tokens and exports were made.
+"""The security log: sign-ins, failed sign-ins, refused requests, created tokens, exports.
 
-It is apart from the audit, which says what was changed: that is written with each change, moves with
-an export and is kept for good. These events touch no revision, are bounded (whoever fails in a loop
-fills no disk) and are forgotten after `DAYS_STORED`. No password, secret or unknown name is in them.
+The audit is separate: it says what was changed, is part of an export and is stored for good. Security
+events do not change the revision, are limited in number, and are deleted after `DAYS_STORED`. They
+contain no password, secret or unknown username.
 
-What happens again within a minute is one row with a count. Beyond `MOST_ALIKE` rows an hour of one
-kind by one user (or address, of nobody known), or `MOST_OF_KIND` of one kind, the rest of the hour is
-counted in one row. Each event is one line of the log as well, a repeated one at each tenfold count.
+The same event within a minute is counted in one row. After `MOST_ALIKE` rows in an hour of one kind
+by one user (or address, for unknown users), or `MOST_OF_KIND` of one kind, the rest of that hour is
+counted in one row. Each event is also written to the log, a repeated one at every tenfold count.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ DAYS_STORED = 90
 MOST_ALIKE = 60
 MOST_OF_KIND = 500
 _CLEARED_EVERY = 50
-"""Old rows are removed when a sequence number is a multiple of this."""
+"""Old rows are deleted when a sequence number is a multiple of this."""
 
 log = logging.getLogger("goldenrod.security")
 
@@ -52,8 +52,8 @@ def record(
     alike: tuple[str, ...] | None = None,
     **detail: Any,
 ) -> None:
-    """Record an event, in the transaction of what it is about. It is the actor's unless `user_id`
-    says whose. With `alike`, the same within a minute is counted in one row."""
+    """Record an event, in the transaction of what it is about. It is the actor's unless `user_id` is
+    given. With `alike`, the same event within a minute is counted in one row."""
     who = user_id or actor.user_id or None
     if actor.kind == "console":
         detail["operator"] = _operator()
@@ -91,8 +91,8 @@ def _bucket(*parts: str) -> str:
 
 
 def _count() -> Any:
-    # One statement, the same on both databases: which row an event goes into depends on how many
-    # there are this hour, and of many events at once each counts.
+    # One statement, the same on both databases, because the row of an event depends on how many there
+    # are this hour, and concurrent events must all be counted.
     counted = text(
         "INSERT INTO security_events "
         "(at, last_at, kind, user_id, via, address, detail, count, bucket) "
@@ -128,8 +128,8 @@ def _write_line(shown: Row) -> None:
 
 
 def _operator() -> str:
-    """Who is at the console: the operating system's user."""
-    import pwd  # there is none on Windows
+    """The operating system's user at the console."""
+    import pwd  # does not exist on Windows
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name

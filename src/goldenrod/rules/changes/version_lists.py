@@ -1,9 +1,8 @@
 """What is attached to a version: licenses, boot scripts, and the groups it is shared with.
 
-One `Pairing` each. A list on the version and the pairing resources are two doors to the same rows.
-What is newly attached must be readable by whoever names it; groups may be named by exact name, too.
-A script is newly attached only by its creator, staff, or whoever may change a version that uses it
-already: attaching is publishing.
+Each has a `Pairing`. The lists of a version and the attachment resources change the same rows. The
+actor must be able to read what they attach; groups may also be named by exact name. A script may be
+attached by its creator, staff, and editors of a version that uses it, because attaching publishes it.
 """
 
 from collections.abc import Iterable
@@ -23,7 +22,7 @@ from goldenrod.store.sql import Key, param
 
 @dataclass(frozen=True)
 class Pairing:
-    """`field` on a version lists what rows of `table` attach: things of `other`, by `column`."""
+    """The list `field` of a version: the rows of `other` that `table` refers to by `column`."""
 
     field: str
     table: Table
@@ -55,14 +54,14 @@ def resolve(
     known: Iterable[int] = (),
     field: str | None = None,
 ) -> list[int]:
-    """The ids that references name; those in `known` are attached already and not checked again.
+    """The ids of references. Those in `known` are attached already and are not checked again.
 
     Raises BadRequest (`reference_unknown`), Forbidden (`script_not_yours`).
     """
     attached = set(known)
     found = set()
-    for place, ref in enumerate(refs):
-        name = field or f"{pairing.field}[{place}]"
+    for index, ref in enumerate(refs):
+        name = field or f"{pairing.field}[{index}]"
         value = references.plain(ref)
         if value in attached:
             found.add(int(value))
@@ -103,13 +102,13 @@ def require_attachable(tx: Tx, actor: Actor, script: Row) -> None:
     """Raise Forbidden unless the actor may attach this script."""
     if not attachable(tx, actor, script):
         raise Forbidden(
-            "Only its creator, or a keeper of a version that uses it, may attach this script.",
+            "Only its creator, or an editor of a version that uses it, may attach this script.",
             code="script_not_yours",
         )
 
 
 def set_all(tx: Tx, pairing: Pairing, n: int, wanted: list[int]) -> None:
-    """Make exactly these things attached to a version."""
+    """Attach exactly these to a version, and nothing else."""
     before = set(ids(tx, pairing, n))
     for gone in before - set(wanted):
         tx.delete(pairing.table, version_n=n, **{pairing.column: gone})
@@ -118,7 +117,7 @@ def set_all(tx: Tx, pairing: Pairing, n: int, wanted: list[int]) -> None:
 
 
 def attach(tx: Tx, pairing: Pairing, n: int, thing_id: int) -> int:
-    """Attach one thing; the pairing's id."""
+    """Attach one; the id of the attachment."""
     return tx.insert(
         pairing.table,
         uuid=mutations.new_uuid(),

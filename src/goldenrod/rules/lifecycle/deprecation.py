@@ -1,7 +1,7 @@
-"""Deprecation: a field of a version that advises and takes nothing away.
+"""Deprecation: a field of a version that warns its users; the version stays available.
 
-Since when, why, and what to take instead: a version of any image. Following replacements never leads
-in a circle.
+It has an instant, a reason and a replacement, which is a version of any image. Replacements never
+form a cycle.
 """
 
 from typing import Any
@@ -55,7 +55,7 @@ def _replacement(tx: Tx, actor: Actor, present: int | None, given: NewDeprecatio
 
 
 def reason(field: str, text: str) -> str:
-    """A reason: 1 to 2,000 characters that say something."""
+    """A reason: 1 to 2,000 characters, not only spaces."""
     trimmed = text.strip()
     if not trimmed:
         raise field_problem(field, "must say why, in 1 to 2,000 characters")

@@ -1,6 +1,7 @@
-"""Machines of a version: which are listed, which may be launched, which may be told of once they run.
+"""Machines of a version: which a reader is shown, may launch, and may find by a running instance.
 
-Each is asked with the version beside the machine; who reads a machine by itself is `access.py`'s.
+Each predicate is used in a statement that has the version as well. `access.py` has the rule for
+reading a machine by itself.
 """
 
 from sqlalchemy import FromClause, and_, exists, or_, true
@@ -14,9 +15,9 @@ from goldenrod.store.sql import in_list
 def listed_in_version(
     machine: FromClause, provider: FromClause, reader: ReaderKind, version: FromClause | None = None
 ) -> Predicate:
-    """A machine stands in its version's list: it is current, its provider active and current, and
-    the reader may read it. Asked where the reader may read the version. (`version`: where it is at
-    hand; elsewhere it is looked for.)"""
+    """A machine is in its version's list: it is current, its provider active and current, and the
+    reader may read it. The reader must be able to read the version. Without `version`, the
+    machine's version is looked up."""
     shown = and_(access.current(machine), access.current(provider), provider.c.active)
     if reader is ReaderKind.STAFF:
         return shown
@@ -25,12 +26,14 @@ def listed_in_version(
         opened = or_(
             opened,
             in_list(provider.c.id, "my_providers"),
-            _kept(machine, reader) if version is None else access.edits_version(version, reader),
+            _edits_version_of(machine, reader)
+            if version is None
+            else access.edits_version(version, reader),
         )
     return and_(shown, opened)
 
 
-def _kept(machine: FromClause, reader: ReaderKind) -> Predicate:
+def _edits_version_of(machine: FromClause, reader: ReaderKind) -> Predicate:
     version = schema.versions.alias()
     return exists().where(version.c.n == machine.c.version_n, access.edits_version(version, reader))
 
@@ -39,16 +42,16 @@ def launchable(
     machine: FromClause, version: FromClause, provider: FromClause, reader: ReaderKind
 ) -> Predicate:
     """The reader may launch the machine: they read it; it, its version, image and provider are
-    current and the provider active. Asked where the reader may read the version."""
+    current and the provider active. The reader must be able to read the version."""
     return and_(listed_in_version(machine, provider, reader, version), access.open_now(version))
 
 
 def found_running(
     machine: FromClause, version: FromClause, provider: FromClause, reader: ReaderKind
 ) -> Predicate:
-    """Look-up may tell the reader of this machine: they keep its version, or they could read it at
-    the last instant at which it, its version, image and provider were all current, with today's
-    sharing. What was never current is its keepers' alone."""
+    """Look-up shows the reader this machine: they are an editor of its version, or they could read it
+    at the last instant at which it, its version, image and provider were all current, with today's
+    sharing. A machine that was never current is shown to editors only."""
     if reader is ReaderKind.STAFF:
         return true()
     started = and_(
@@ -65,9 +68,9 @@ def found_running(
     )
     shared: Predicate = version.c.public
     opened: Predicate = provider.c.public
-    kept: list[Predicate] = []
+    as_editor: list[Predicate] = []
     if reader is ReaderKind.USER:
         shared = or_(shared, access.shared_with(version))
         opened = or_(opened, in_list(provider.c.id, "my_providers"))
-        kept = [access.edits_version(version, reader)]
-    return or_(*kept, and_(started, overlapped, shared, provider.c.active, opened))
+        as_editor = [access.edits_version(version, reader)]
+    return or_(*as_editor, and_(started, overlapped, shared, provider.c.active, opened))

@@ -1,7 +1,7 @@
-"""Which machine a channel offers a reader on a provider: the one answer that automation asks for.
+"""Which machine a channel offers a reader on a provider.
 
-Through `latest` the newest version that has one there; through another channel its target's. Of
-several alike the newest by start_date, then id.
+`latest` offers a machine of the newest version that has one there, another channel one of its
+target. Of several machines it is the newest by start_date, then id.
 """
 
 from collections.abc import Callable

@@ -1,79 +1,72 @@
-"""Where revocations hold: kept with each change of the lineage, so that asking is one look-up.
+"""Which versions each revocation applies to, stored so that asking is one look-up.
 
-A revocation holds at its own version and, if it says `descendants`, at every version below it in the
-lineage as it is now. The table `revocation_reach` holds exactly that for the unrestored
-ones; whoever changes the lineage calls `adopt`. With it goes `not_current_from` of versions.
+A revocation applies to its own version and, if it has `descendants`, to every version below that in
+the lineage. The table `revocation_reach` holds exactly this for unrestored revocations. Whoever
+changes the lineage calls `change_parent`. These functions also update `not_current_from` of versions.
 """
 
 from typing import Any
 
-from sqlalchemy import Integer, and_, exists, insert, literal, or_, select, update
+from sqlalchemy import and_, exists, insert, literal, or_, select, update
 
 from goldenrod.base.errors import Conflict
-from goldenrod.rules.lifecycle import states
+from goldenrod.rules.lifecycle import lineage_walk, states
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, param
 
 _V, _REACH, _R = schema.versions, schema.revocation_reach, schema.revocations
+_COLUMNS = ["n", "revocation_id", "depth", "at", "roll_back_channels"]
 
 
-def _below(root: str) -> Any:
-    """The versions of a subtree with their depth in it; the root's is 0."""
-    tree = (
-        select(_V.c.n, literal(0, Integer).label("depth"))
-        .where(_V.c.n == param(root, Key))
-        .cte("tree", recursive=True)
-    )
-    child = _V.alias()
-    return tree.union_all(
-        select(child.c.n, (tree.c.depth + 1).label("depth")).where(child.c.parent_n == tree.c.n)
-    )
+def _tree() -> Any:
+    """The version `n` and all below it."""
+    return lineage_walk.line("n", up=False)
 
 
 def subtree() -> Any:
-    """A version `n` and all below it."""
-    return select(_below("n").c.n)
+    """The keys of the version `n` and of all below it."""
+    return select(_tree().c.n)
 
 
-def _spread() -> Any:
-    tree = _below("n")
+def _add() -> Any:
+    tree = _tree()
     rows = (
-        select(tree.c.n, _R.c.id, tree.c.depth, _R.c.at, _R.c.roll_back_channels)
+        select(tree.c.n, _R.c.id, tree.c.distance, _R.c.at, _R.c.roll_back_channels)
         .select_from(tree.join(_R, _R.c.id == param("revocation", Key)))
-        .where(or_(tree.c.depth == 0, _R.c.descendants))
+        .where(or_(tree.c.distance == 0, _R.c.descendants))
     )
-    columns = ["n", "revocation_id", "depth", "at", "roll_back_channels"]
-    return insert(_REACH).from_select(columns, rows)
+    return insert(_REACH).from_select(_COLUMNS, rows)
 
 
-def add(tx: Tx, n: int, revocation_id: int) -> None:
-    """Write where a new revocation of version `n` holds."""
-    tx.change(_spread, n=n, revocation=revocation_id)
-    tx.change(_spend_reached, revocation=revocation_id, none=0)
+def add(tx: Tx, version_key: int, revocation_id: int) -> None:
+    """Store which versions a new revocation of a version applies to."""
+    tx.change(_add, n=version_key, revocation=revocation_id)
+    tx.change(_update_reached, revocation=revocation_id, none=0)
 
 
 def remove(tx: Tx, revocation_id: int) -> None:
-    """A revocation is restored: it holds nowhere any more."""
-    tx.change(_spend_reached, revocation=revocation_id, none=revocation_id)
+    """A revocation is restored: it no longer applies to any version."""
+    tx.change(_update_reached, revocation=revocation_id, none=revocation_id)
     tx.delete(_REACH, revocation_id=revocation_id)
 
 
-def _spend_reached() -> Any:
-    """When the versions that a revocation holds for are spent, by all of theirs save `none`."""
+def _update_reached() -> Any:
+    """Set `not_current_from` of the versions that a revocation applies to, by all of their
+    revocations except `none`."""
     reached = select(_REACH.c.n).where(_REACH.c.revocation_id == param("revocation", Key))
-    spent = states.not_current_from(_V, _V.c.closes_at, save=param("none", Key))
-    return update(_V).values(not_current_from=spent).where(_V.c.n.in_(reached))
+    instant = states.not_current_from(_V, _V.c.closes_at, save=param("none", Key))
+    return update(_V).values(not_current_from=instant).where(_V.c.n.in_(reached))
 
 
-def _spend_below() -> Any:
-    tree = _below("n")
-    spent = states.not_current_from(_V, _V.c.closes_at)
-    return update(_V).values(not_current_from=spent).where(_V.c.n.in_(select(tree.c.n)))
+def _update_below() -> Any:
+    tree = _tree()
+    instant = states.not_current_from(_V, _V.c.closes_at)
+    return update(_V).values(not_current_from=instant).where(_V.c.n.in_(select(tree.c.n)))
 
 
-def _leave() -> Any:
-    tree = _below("n")
+def _remove_inherited() -> Any:
+    tree = _tree()
     inherited = select(_REACH.c.revocation_id).where(
         _REACH.c.n == param("n", Key), _REACH.c.depth > 0
     )
@@ -83,13 +76,13 @@ def _leave() -> Any:
 
 
 def _inherit() -> Any:
-    tree = _below("n")
+    tree = _tree()
     above = _REACH.alias()
     rows = (
         select(
             tree.c.n,
             _R.c.id,
-            above.c.depth + 1 + tree.c.depth,
+            above.c.depth + 1 + tree.c.distance,
             _R.c.at,
             _R.c.roll_back_channels,
         )
@@ -100,19 +93,19 @@ def _inherit() -> Any:
         )
         .where(above.c.n == param("parent", Key))
     )
-    columns = ["n", "revocation_id", "depth", "at", "roll_back_channels"]
-    return insert(_REACH).from_select(columns, rows)
+    return insert(_REACH).from_select(_COLUMNS, rows)
 
 
-def change_parent(tx: Tx, n: int, parent_n: int | None, *, new: bool = False) -> None:
-    """A version has a new parent, or none: it and all below it inherit from there, and no longer
-    from where they were (`new`: from nowhere; `standing` is still to be set)."""
+def change_parent(tx: Tx, version_key: int, parent_key: int | None, *, new: bool = False) -> None:
+    """A version has another parent, or none. It and all below it inherit the new parent's revocations
+    and no longer the old one's. `new`: the version is new, and its denormalised columns are set later.
+    """
     if not new:
-        tx.change(_leave, n=n)
-    if parent_n is not None:
-        tx.change(_inherit, n=n, parent=parent_n)
+        tx.change(_remove_inherited, n=version_key)
+    if parent_key is not None:
+        tx.change(_inherit, n=version_key, parent=parent_key)
     if not new:
-        tx.change(_spend_below, n=n)
+        tx.change(_update_below, n=version_key)
 
 
 def _in_force() -> Any:
@@ -120,32 +113,17 @@ def _in_force() -> Any:
     return select(exists().where(version.c.n == param("n", Key), states.revoked(version)))
 
 
-def require_parent_not_revoked(tx: Tx, parent_n: int, allowed: bool) -> None:
-    """Raise Conflict below a version with a revocation in force, unless that was said."""
-    if not allowed and tx.value(_in_force, n=parent_n, now=tx.now):
+def require_parent_not_revoked(tx: Tx, parent_key: int, allowed: bool) -> None:
+    """Raise Conflict where the parent is revoked, unless the request allows that."""
+    if not allowed and tx.value(_in_force, n=parent_key, now=tx.now):
         raise Conflict(
-            "The parent is revoked: what is built on it would be too. Say allow_revoked_parent to "
-            "build on it all the same.",
+            "The parent is revoked, so a version built on it would be revoked too. Set "
+            "allow_revoked_parent to build on it anyway.",
             code="parent_revoked",
         )
 
 
-def _replaces() -> Any:
-    """Whether the version `n` is `start` or one of what replaces it, and so on."""
-    version = _V
-    line = (
-        select(version.c.n, version.c.replacement_n)
-        .where(version.c.n == param("start", Key))
-        .cte("line", recursive=True)
-    )
-    further = version.alias()
-    line = line.union(
-        select(further.c.n, further.c.replacement_n).where(further.c.n == line.c.replacement_n)
-    )
-    return select(literal(1)).where(exists().where(line.c.n == param("n", Key)))
-
-
-def require_no_cycle(tx: Tx, n: int, replacement_n: int) -> None:
-    """Raise Conflict where following replacements from `replacement_n` leads back to `n`."""
-    if tx.value(_replaces, start=replacement_n, n=n):
-        raise Conflict("Following the replacements leads in a circle.", code="replacement_cycle")
+def require_no_cycle(tx: Tx, version_key: int, replacement_key: int) -> None:
+    """Raise Conflict where the replacement is, or leads to, the version itself."""
+    if tx.value(lineage_walk.reaches, "replacement_n", start=replacement_key, target=version_key):
+        raise Conflict("These replacements would form a cycle.", code="replacement_cycle")

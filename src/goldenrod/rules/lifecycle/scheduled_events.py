@@ -1,8 +1,8 @@
-"""What instants bring, without anybody changing anything: releases, ends, deprecations, revocations.
+"""Events caused by dates: releases, ends, deprecations, revocations.
 
-Nothing is swept: these are found between two instants, by ranges of indexes, as the rows are then.
-A version's dates are those that hold for it, its image's among them. `events.py` gives each the
-`once` under which a change that brings the same tells it.
+No job marks rows when a date passes. The events between two instants are found by range queries, each
+on an index. A version's dates include those of its image. `events.py` gives each event the
+`dedup_key` that a change causing the same event would give it.
 """
 
 from typing import Any
@@ -47,21 +47,21 @@ def _machine(kind: str, at: ColumnElement[Any], *conditions: Any) -> Any:
 
 
 def between() -> Any:
-    """What the instants after `since`, up to `now`, bring; each part is one range of an index."""
+    """The events of dates after `since`, up to `now`; each part is one range of an index."""
     released = _V.c.opens_at < _V.c.closes_at
-    placed = or_(_M.c.end_date.is_(None), _M.c.start_date < _M.c.end_date)
-    held = _R.join(_REACH, _REACH.c.revocation_id == _R.c.id).join(_V, _V.c.n == _REACH.c.n)
-    standing = _R.c.restored_at.is_(None)
+    not_empty = or_(_M.c.end_date.is_(None), _M.c.start_date < _M.c.end_date)
+    reached = _R.join(_REACH, _REACH.c.revocation_id == _R.c.id).join(_V, _V.c.n == _REACH.c.n)
+    unrestored = _R.c.restored_at.is_(None)
     return union_all(
         _version("version.published", _V.c.opens_at, _V.c.public, released),
         _version("version.published", _V.c.opens_at, ~_V.c.public, released),
         _version("version.deprecated", _V.c.deprecated_at),
         _version("version.ended", _V.c.closes_at, _V.c.public),
         _version("version.ended", _V.c.closes_at, ~_V.c.public),
-        _machine("machine.added", _M.c.start_date, placed),
+        _machine("machine.added", _M.c.start_date, not_empty),
         _machine("machine.gone", _M.c.end_date),
-        _within("version.revoked", _R.c.at, _V.c.n, _V.c.image_id, _R.c.id, standing).select_from(
-            held
+        _within("version.revoked", _R.c.at, _V.c.n, _V.c.image_id, _R.c.id, unrestored).select_from(
+            reached
         ),
     )
 
@@ -71,12 +71,12 @@ def _any() -> Any:
 
 
 def any_since(tx: Tx, since: str) -> bool:
-    """Whether an instant after `since`, up to now, brought anything."""
+    """Whether a date after `since`, up to now, caused an event."""
     return bool(tx.value(_any, since=since, now=tx.now))
 
 
 def all_since(tx: Tx, since: str) -> list[Event]:
-    """All that the instants after `since`, up to now, brought, in their order."""
+    """The events of dates after `since`, up to now, in their order."""
     happened = []
     for row in sorted(tx.rows(between, since=since, now=tx.now), key=lambda row: str(row["at"])):
         kind, at, thing = row["kind"], row["at"], row["thing"]

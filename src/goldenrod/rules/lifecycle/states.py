@@ -1,15 +1,14 @@
-"""Lifecycle as SQL: state, revocation, channel targets, `latest`, behind. Computed, never swept.
+"""Lifecycle as SQL: state, revocation, channel targets, `latest`, behind. Computed, not stored.
 
 The state of a version at an instant is the first row that holds:
 
     ended        its or its image's end_date is past
-    scheduled    its or its image's start_date is to come
+    scheduled    its or its image's start_date is in the future
     revoked      a revocation in force is its own or inherited
     deprecated   its deprecation's instant is past
     current      otherwise
 
-The instant is the parameter `now`: what would hold at another one is asked by running the same
-statement with that one.
+The instant is the parameter `now`. A preview of another instant runs the same statement with that.
 """
 
 from collections.abc import Callable
@@ -42,7 +41,7 @@ Predicate = ColumnElement[bool]
 LATEST = "latest"
 STATES = ("ended", "scheduled", "revoked", "deprecated", "current")
 MOST_BEHIND = 1000
-"""How far behind is counted."""
+"""`behind` counts newer versions up to this number."""
 
 
 def revoked(version: FromClause) -> Predicate:
@@ -52,19 +51,19 @@ def revoked(version: FromClause) -> Predicate:
 
 
 def found_revoked(version: FromClause) -> Predicate:
-    """The same, of versions that are found by it: as a rule few are."""
+    """The same, in a form by which versions are found: usually few are revoked."""
     reach = schema.revocation_reach.alias()
     return among(version.c.n, select(reach.c.n).where(reach.c.at <= NOW))
 
 
 def stops(version: FromClause) -> Predicate:
-    """A revocation in force, its own or inherited, holds channels at it instead of rolling back."""
+    """A revocation in force, own or inherited, stops channels instead of rolling back."""
     reach = schema.revocation_reach.alias()
     return exists().where(reach.c.n == version.c.n, stops_at(reach))
 
 
 def stops_at(reach: FromClause) -> Predicate:
-    """The revocation is in force and holds channels at the versions that it reaches."""
+    """The revocation is in force and stops channels at the versions that it applies to."""
     return and_(reach.c.at <= NOW, ~reach.c.roll_back_channels)
 
 
@@ -74,7 +73,7 @@ def deprecated(version: FromClause) -> Predicate:
 
 
 def state(version: FromClause) -> ColumnElement[str]:
-    """The word of this module's table that holds."""
+    """The version's state, by the table at the top of this module."""
     return case(
         (version.c.closes_at <= NOW, literal("ended", String)),
         (version.c.opens_at > NOW, literal("scheduled", String)),
@@ -92,8 +91,8 @@ def or_never(date: ColumnElement[Any]) -> ColumnElement[Any]:
 def not_current_from(
     version: FromClause, closes: ColumnElement[Any], save: ColumnElement[int] | None = None
 ) -> ColumnElement[Any]:
-    """From when on a version is not current any more: what it closes at, its deprecation, or what
-    revokes it (save one revocation), whichever comes first. Each of them, once past, stays so."""
+    """The instant from which a version is no longer current: the earliest of its end, deprecation and
+    revocations (except the revocation `save`)."""
     reach = schema.revocation_reach.alias()
     revokes = select(func.min(reach.c.at)).where(reach.c.n == version.c.n)
     if save is not None:
@@ -108,7 +107,7 @@ def is_current(version: FromClause) -> Predicate:
 
 
 def is_in(version: FromClause, word: str) -> Predicate:
-    """Its state is this word of `state`, in a form by which versions are found."""
+    """Its state is this one, in a form by which versions are found."""
     opened = access.open_now(version)
     holds: dict[str, Predicate] = {
         "ended": version.c.closes_at <= NOW,
@@ -122,7 +121,7 @@ def is_in(version: FromClause, word: str) -> Predicate:
 
 def newer(version: FromClause, than: FromClause) -> Predicate:
     """By start_date, then id; never by comparing names."""
-    # As they stand SQLite would look for the start_date only, and walk all that begin with it.
+    # Without unindexed() SQLite would search by start_date only, and read all with the same date.
     mark = tuple_(unindexed(than.c.start_date), unindexed(than.c.id))
     return and_(
         version.c.image_id == than.c.image_id,
@@ -130,12 +129,11 @@ def newer(version: FromClause, than: FromClause) -> Predicate:
     )
 
 
-def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
-    """The newest current versions of one image for which it holds, as `n`, `start_date`, `id`.
+def _newest_current(condition: Callable[[FromClause], Predicate], most: int) -> Any:
+    """The newest current versions of one image that meet the condition: `n`, `start_date`, `id`.
 
-    Those that nothing will end stand in an index by themselves, and of the rest those that are not
-    spent yet: so what was withdrawn, however much of it, is not walked past. `asks` says of
-    which image.
+    The condition must name the image. Versions without an end are in one index, and those with a
+    future end in another, so withdrawn versions are not read, however many there are.
     """
     unspent, ending = schema.versions.alias(), schema.versions.alias()
     parts = []
@@ -145,7 +143,7 @@ def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
     ):
         part = (
             select(version.c.n, version.c.start_date, version.c.id)
-            .where(asks(version), which, is_current(version))
+            .where(condition(version), which, is_current(version))
             .order_by(version.c.start_date.desc(), version.c.id.desc())
             .limit(literal_column(str(most)))
             .correlate_except(version)
@@ -156,7 +154,7 @@ def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
 
 def behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """How many readable, current versions of its image are newer, counted to a thousand."""
-    ahead = _fresh(
+    ahead = _newest_current(
         lambda other: and_(newer(other, version), access.readable(other, reader)),
         MOST_BEHIND,
     )
@@ -177,11 +175,13 @@ def parent_behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]
 def stale(version: FromClause, reader: ReaderKind) -> Predicate:
     """Its parent, which the reader may read, is behind.
 
-    The newest first, and one: of an EXISTS a planner thinks that any row will do, and reads all
-    versions to find it.
+    This selects the newest version with a limit of one. For an EXISTS a planner might read all
+    versions to find any.
     """
     parent = schema.versions.alias()
-    ahead = _fresh(lambda other: and_(newer(other, parent), access.readable(other, reader)), 1)
+    ahead = _newest_current(
+        lambda other: and_(newer(other, parent), access.readable(other, reader)), 1
+    )
     newest = select(ahead.c.n).limit(literal_column("1")).scalar_subquery()
     found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, reader))
     return found.scalar_subquery().is_not(None)
@@ -198,7 +198,7 @@ def has_launchable(version: FromClause, reader: ReaderKind) -> Predicate:
 
 
 def eligible_for_latest(version: FromClause, reader: ReaderKind) -> Predicate:
-    """What `latest` chooses from, save the machine: current, readable, not left out of it."""
+    """`latest` may choose the version, if it has a machine: current, readable, not excluded."""
     return and_(
         is_current(version), ~version.c.exclude_from_latest, access.readable(version, reader)
     )
@@ -209,9 +209,9 @@ def latest(
     reader: ReaderKind,
     has: Callable[[FromClause, ReaderKind], Predicate] = has_launchable,
 ) -> ColumnElement[int]:
-    """The internal key of an image's `latest` for this reader; null for none. `has`: which machine
-    it must have."""
-    first = _fresh(
+    """The key of an image's `latest` for this reader; null for none. `has`: the machine that it
+    must have."""
+    first = _newest_current(
         lambda version: and_(
             version.c.image_id == image_id,
             eligible_for_latest(version, reader),
@@ -227,13 +227,15 @@ def latest(
     )
 
 
-def _halt(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
-    """Where the walk back over a channel's assignments ends: an unassignment, a version that holds
-    the channel, or the first that is open and not revoked. Its version, or its version only if it
-    is a target (`target`) or holds the channel (`stopped`)."""
+def _stop(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
+    """The version at which the search back over a channel's assignments stops, if it is the channel's
+    target (`target`) or a revoked version that stops the channel (`stopped`); else null.
+
+    The search stops at an unassignment, at a version with a revocation that stops channels, or at
+    the first version that is open and not revoked."""
     a, v = schema.assignments.alias(), schema.versions.alias()
-    held = stops(v)
-    shown = case((held if column == "stopped" else ~held, a.c.version_n), else_=None)
+    stopping = stops(v)
+    shown = case((stopping if column == "stopped" else ~stopping, a.c.version_n), else_=None)
     return (
         select(shown)
         .select_from(a.outerjoin(v, v.c.n == a.c.version_n))
@@ -241,7 +243,7 @@ def _halt(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
             a.c.channel_id == channel_id,
             or_(
                 a.c.version_n.is_(None),
-                and_(access.open_now(v), or_(held, ~revoked(v))),
+                and_(access.open_now(v), or_(stopping, ~revoked(v))),
             ),
         )
         .order_by(a.c.sequence.desc())
@@ -252,21 +254,21 @@ def _halt(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
 
 
 def target(channel: FromClause, reader: ReaderKind) -> ColumnElement[int]:
-    """The internal key of a channel's target; null for none. It does not depend on who asks, save
-    for `latest`, which is each reader's own."""
+    """The key of a channel's target; null for none. It is the same for every reader, except for
+    `latest`."""
     return case(
         (channel.c.name == LATEST, latest(channel.c.image_id, reader)),
-        else_=_halt(channel.c.id, "target"),
+        else_=_stop(channel.c.id, "target"),
     )
 
 
 def stopped(channel: FromClause) -> ColumnElement[int]:
-    """The internal key of the revoked version at which a channel stopped; null where it did not."""
-    return case((channel.c.name == LATEST, None), else_=_halt(channel.c.id, "stopped"))
+    """The key of the revoked version at which a channel stopped; null where it did not stop."""
+    return case((channel.c.name == LATEST, None), else_=_stop(channel.c.id, "stopped"))
 
 
 def assigned(channel: FromClause) -> ColumnElement[int]:
-    """The internal key of the newest assignment's version; null for none."""
+    """The key of the newest assignment's version; null for none."""
     a = schema.assignments.alias()
     return (
         select(a.c.version_n)
@@ -279,7 +281,7 @@ def assigned(channel: FromClause) -> ColumnElement[int]:
 
 
 def targeted(version: FromClause, reader: ReaderKind, name: ColumnElement[str]) -> Predicate:
-    """The version is the target of a channel of this name that the reader may see."""
+    """The version is the target of a channel of this name that the reader may read."""
     channel = schema.channels.alias()
     targets = select(target(channel, reader)).where(
         channel.c.name == name, access.readable(channel, reader)

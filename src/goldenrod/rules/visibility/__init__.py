@@ -1,1 +1,4 @@
-"""One rule, three forms, held equal by tests/rules: branches for long lists, stored counts, denormalised columns."""
+"""The access rule on versions in three further forms, for speed; tests/rules hold them equal to it.
+
+Branches for long lists, stored counts, and denormalised columns.
+"""

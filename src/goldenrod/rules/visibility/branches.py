@@ -1,9 +1,9 @@
-"""Who sees which version, once more: as one SELECT for each way of seeing, for lists of millions.
+"""The access rule on versions as branches of a UNION, one index each, for lists of millions.
 
-What `access.readable` says as one predicate, `ways` gives as sources that are merged: what is public,
-and what each of the reader's groups sees (their personal group sees what they keep themselves). Of
-each the first rows in a list's order are the first of an index, so that a page costs the same for a
-reader who sees everything and for one who sees next to nothing. A test holds the two equal.
+`for_reader` gives the versions for which `access.readable` holds as several sources: public versions,
+and those that each of the reader's groups may read (their personal group may read what they edit).
+The first rows of each source are the first of an index, so a page costs the same for readers of all
+versions and of few. tests/rules hold the two forms equal.
 """
 
 from typing import Any, NamedTuple
@@ -17,40 +17,43 @@ from goldenrod.store.sql import Key, in_list, param, unindexed
 
 
 class Branch(NamedTuple):
-    """One way of seeing versions: rows with a version's `n`, `id` and what lists sort by, and
-    which of them it shows. Two lanes may show the same version."""
+    """One source of versions: rows with `n`, `id` and the columns that lists sort by, and which of
+    them the reader may read. Two branches may have the same version."""
 
     rows: FromClause
     shows: Predicate
 
 
 MOST_BRANCHES = 64
-"""How many of a reader's groups have a lane each; those of more share one, which is sorted whole."""
+"""Up to this number of groups, each has a branch. More groups share one branch, which is sorted."""
 
 
 def params(groups: tuple[int, ...]) -> dict[str, int]:
-    """The parameters of a reader's lanes by group: a power of two, 0 where there is no group, so
-    that few statements serve all readers."""
+    """The parameters of a reader's branches by group. Their number is a power of two, padded with 0,
+    so that few different statements are compiled."""
     if not groups or len(groups) > MOST_BRANCHES:
         return {}
-    places = 1 << (len(groups) - 1).bit_length()
-    padded = (*groups, *(0 for _ in range(places - len(groups))))
-    return {f"group_{place}": group for place, group in enumerate(padded)}
+    size = 1 << (len(groups) - 1).bit_length()
+    padded = (*groups, *(0 for _ in range(size - len(groups))))
+    return {f"group_{index}": group for index, group in enumerate(padded)}
 
 
 def for_reader(reader: ReaderKind, groups: int) -> list[Branch]:
-    """The ways in which a reader sees versions: all that `readable` holds for, and no other.
+    """Sources of exactly the versions that a reader may read.
 
-    `groups`: how many parameters `params` gives.
+    `groups`: the number of parameters that `params` gives.
     """
     version = schema.versions.alias()
     if reader is ReaderKind.STAFF:
         return [Branch(version, true())]
-    public = [Branch(version, and_(~version.c.ended_hint, public_now(version))), _past()]
+    public = [
+        Branch(version, and_(~version.c.ended_hint, public_now(version))),
+        _ended_hint_wrong(),
+    ]
     if reader is ReaderKind.ANONYMOUS:
         return public
     if groups:
-        return [*public, *(_shares(f"group_{place}") for place in range(groups))]
+        return [*public, *(_shares(f"group_{index}") for index in range(groups))]
     return [*public, _sorted_shares()]
 
 
@@ -66,8 +69,8 @@ def public_now(version: FromClause) -> Predicate:
 _SORTED_BY = ("n", "id", "start_date", "ends_at", "name_key")
 
 
-def _past() -> Branch:
-    """What was over when the clock was further on than now: nothing, as a rule."""
+def _ended_hint_wrong() -> Branch:
+    """Versions marked as ended that have not ended, because the clock was set back. Usually none."""
     version = schema.versions.alias()
     rows = (
         select(*(version.c[name] for name in _SORTED_BY))
@@ -76,34 +79,35 @@ def _past() -> Branch:
             version.c.ended_hint,
             version.c.opens_at <= NOW,
             version.c.closes_at > NOW,
-            # Between two instants there is little, a planner thinks; after one, a third of all.
+            # An upper bound as well: planners expect few rows between two instants, but a third of
+            # all rows after one.
             version.c.closes_at < schema.END_OF_TIME,
         )
-        # Apart from what is asked of them, so that they are found by their end, not by the order.
+        # DISTINCT keeps this a subquery, so that its index is chosen by the end, not by the order.
         .distinct()
     )
-    return Branch(rows.subquery("past"), true())
+    return Branch(rows.subquery("not_ended"), true())
 
 
 def _shares(group: str) -> Branch:
     share = schema.shares.alias()
-    seen = or_(share.c.as_editor, access.open_now(share))
-    return Branch(share, and_(share.c.group_id == param(group, Key), seen))
+    may_read = or_(share.c.as_editor, access.open_now(share))
+    return Branch(share, and_(share.c.group_id == param(group, Key), may_read))
 
 
 def _sorted_shares() -> Branch:
-    """What all of the reader's groups see."""
+    """The versions that all of the reader's groups may read."""
     share = schema.shares.alias()
     rows = (
         select(*(share.c[name] for name in _SORTED_BY))
         .where(in_list(share.c.group_id, "groups"), or_(share.c.as_editor, access.open_now(share)))
-        # Each once: a lane's first rows are to be that many versions.
+        # Each version once, so that a limit counts versions.
         .distinct()
     )
     return Branch(rows.subquery("shared"), true())
 
 
 def readable_keys(reader: ReaderKind) -> Any:
-    """The keys of all versions that a reader of this sight, who sees few, may read."""
-    every = (select(lane.rows.c.n).where(lane.shows) for lane in for_reader(reader, 0))
-    return union(*every)
+    """The keys of all versions that a reader may read, for readers of few versions."""
+    keys = (select(branch.rows.c.n).where(branch.shows) for branch in for_reader(reader, 0))
+    return union(*keys)

@@ -1,10 +1,11 @@
-"""What a version repeats of its image, so that the rule never joins: kept with every change.
+"""Columns that versions repeat of their image, so that the access rule needs no joins.
 
-Of versions: `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`, `not_current_from`,
-`past`; who sees which otherwise than as everybody (`shares`); and how many those are (`counts.py`).
-Whoever changes an image, who maintains it, a version's dates, deprecation, name or image, or a
-membership calls this in the same transaction (`revoking.py` sees to `not_current_from` itself); whoever fills
-a whole catalogue calls `of_all` at its end.
+These are `public`, `owner_id`, `created_by_id`, `opens_at`, `closes_at`, `ends_at`,
+`not_current_from` and `ended_hint` of versions, the table `shares` (which group may read which
+version), and the counts of both (`stored_counts.py`). A change of an image, its maintainers, a
+version's dates, deprecation, name or image, or a membership refreshes them in the same transaction.
+(`revocation_reach.py` updates `not_current_from` itself.) An import of a whole catalogue calls
+`refresh_all` at its end.
 """
 
 from typing import Any
@@ -23,26 +24,26 @@ _V, _I = schema.versions, schema.images
 
 
 def initial(user_id: int, start_date: str) -> Row:
-    """What a new row of a version holds until it is set: nobody sees it but its user."""
+    """The columns of a new version until they are refreshed."""
     users = dict.fromkeys(("owner_id", "created_by_id"), user_id)
     dates = dict.fromkeys(("opens_at", "closes_at", "ends_at", "not_current_from"), start_date)
     return {"public": False, "ended_hint": False, **users, **dates}
 
 
 def refresh_image(tx: Tx, image_id: int) -> None:
-    """Set it anew on all versions of an image."""
+    """Refresh all versions of an image."""
     _refresh(tx, "image_id", image_id)
 
 
 def refresh_version(tx: Tx, n: int) -> None:
-    """Set it anew on one version."""
+    """Refresh one version."""
     _refresh(tx, "n", n)
 
 
 def refresh_all(tx: Tx) -> None:
-    """Set it anew in the whole catalogue, whatever stood there."""
+    """Refresh the whole catalogue, whatever is stored."""
     tx.change(_denormalise, None, now=tx.now)
-    tx.change(_forget_shares, None)
+    tx.change(_delete_shares, None)
     tx.change(_write_shares, None)
     stored_counts.recount(tx)
 
@@ -51,20 +52,20 @@ def _refresh(tx: Tx, column: str, key: int) -> None:
     stored_counts.catch_up(tx)
     before = stored_counts.contribution(tx, column, key)
     tx.change(_denormalise, column, key=key, now=tx.now)
-    tx.change(_forget_shares, column, key=key)
+    tx.change(_delete_shares, column, key=key)
     tx.change(_write_shares, column, key=key)
     stored_counts.changed(tx, before, stored_counts.contribution(tx, column, key))
 
 
 def _of(column: str | None) -> list[ColumnElement[bool]]:
-    """The versions that are set anew: those with the key in this column, or all."""
+    """The versions to refresh: those with the key in this column, or all."""
     return [] if column is None else [_V.c[column] == param("key", Key)]
 
 
 def _denormalise(column: str | None) -> Any:
     ends, image_ends = states.or_never(_V.c.end_date), states.or_never(_I.c.end_date)
     closes = earliest(ends, image_ends)
-    stands = {
+    values = {
         "public": _I.c.is_public,
         "owner_id": _I.c.owner_id,
         "created_by_id": _I.c.created_by_id,
@@ -74,25 +75,25 @@ def _denormalise(column: str | None) -> Any:
         "not_current_from": states.not_current_from(_V, closes),
         "ended_hint": closes <= NOW,
     }
-    # What stands as it should is not written again, nor is any index of it.
-    other = or_(*(_V.c[name] != value for name, value in stands.items()))
-    return update_of(_V).values(stands).where(_I.c.id == _V.c.image_id, other, *_of(column))
+    # Only rows with a difference are written, as writing also updates every index.
+    differs = or_(*(_V.c[name] != value for name, value in values.items()))
+    return update_of(_V).values(values).where(_I.c.id == _V.c.image_id, differs, *_of(column))
 
 
-def _forget_shares(column: str | None) -> Any:
-    forget = schema.shares.delete()
+def _delete_shares(column: str | None) -> Any:
+    delete = schema.shares.delete()
     if column is None:
-        return forget
+        return delete
     if column == "n":
-        return forget.where(schema.shares.c.n == param("key", Key))
-    return forget.where(schema.shares.c.n.in_(select(_V.c.n).where(*_of(column))))
+        return delete.where(schema.shares.c.n == param("key", Key))
+    return delete.where(schema.shares.c.n.in_(select(_V.c.n).where(*_of(column))))
 
 
 def _write_shares(column: str | None) -> Any:
-    way = _ways(column)
+    source = _readers(column)
     rows = (
         select(
-            way.c.group_id,
+            source.c.group_id,
             _V.c.n,
             _V.c.image_id,
             _V.c.id,
@@ -102,18 +103,18 @@ def _write_shares(column: str | None) -> Any:
             _V.c.opens_at,
             _V.c.closes_at,
             _V.c.public,
-            way.c.as_editor,
+            source.c.as_editor,
         )
-        .select_from(way.join(_V, _V.c.n == way.c.n))
-        # The order of the table's key: of a whole catalogue's rows each goes in after the last.
-        .order_by(way.c.group_id, _V.c.n)
+        .select_from(source.join(_V, _V.c.n == source.c.n))
+        # In the order of the table's key, so that inserting a whole catalogue appends.
+        .order_by(source.c.group_id, _V.c.n)
     )
     return insert(schema.shares).from_select(
         [str(column.key) for column in rows.selected_columns], rows
     )
 
 
-def _ways(column: str | None) -> Any:
+def _readers(column: str | None) -> Any:
     """Which groups see which versions, once each; `as_editor`: as editors."""
     group, maintains, shared = schema.groups, schema.image_maintainers, schema.version_memberships
     editor, member = literal(1, Integer).label("as_editor"), literal(0, Integer).label("as_editor")
@@ -136,5 +137,5 @@ def _ways(column: str | None) -> Any:
     return (
         select(every.c.group_id, every.c.n, as_editor)
         .group_by(every.c.group_id, every.c.n)
-        .subquery("way")
+        .subquery("readers")
     )

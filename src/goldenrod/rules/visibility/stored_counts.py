@@ -1,19 +1,18 @@
-"""How many versions a reader sees, exactly, without counting them.
+"""How many versions a reader may read: exact, without counting them one by one.
 
-`scope_counts` says how many versions each way of seeing showed at one instant,
-`catalogue.counted_at`:
+`scope_counts` has the number of versions in each scope at one instant, `catalogue.counted_at`:
 
-    ALL         every version: what staff see
-    PUBLIC      what everybody sees: of public images, open
-    a group     what it sees besides: its `shares` of what is not public and open
+    ALL         every version: what staff may read
+    PUBLIC      what everybody may read: public and open
+    a group     what it may read and not everybody: its `shares` that are not public and open
 
-A change adds what it changes of that instant's counts, in its own transaction. What opened and
-closed between that instant and now, either way round, is counted when it is asked, from ranges of
-indexes; `roll` keeps that interval short. So a count is exact at any reading of the clock.
+A change adds its difference to these numbers, in its own transaction. What opened or closed between
+that instant and now is counted on request, from ranges of indexes; `catch_up` keeps this interval
+short. So a count is right at any reading of the clock, also after it was set back.
 
-A reader in groups sees what is public, what the biggest of their groups sees besides, and of what
-the others see the rest, each version once: that is counted one by one, as is all that their groups
-see where it is little.
+A reader in groups may read what is public, what the biggest of their groups may read, and what only
+the other groups may read. The last is counted one by one, each version once. Where all of their
+groups may read few versions, these are all counted one by one.
 """
 
 from collections import Counter
@@ -45,15 +44,15 @@ from goldenrod.store.sql import Key, Moment, in_list, param, unindexed
 
 ALL = -1
 PUBLIC = 0
-"""The scopes that are no group."""
+"""The scopes other than groups."""
 
 COUNTED_ONE_BY_ONE = 10_000
-"""Up to so many versions, what a reader's groups see is counted one by one, all of it."""
+"""Up to this many versions that a reader's groups may read, all are counted one by one."""
 CATCH_UP_AFTER_S = 10
-"""Counts of longer ago are brought to now by the next change."""
+"""A change brings the counts to now where they are older than this."""
 
 Counts = Counter[int]
-"""Versions by scope."""
+"""Numbers of versions by scope."""
 
 _V, _S = schema.versions, schema.shares
 _SCOPES, _CATALOGUE = schema.scope_counts, schema.catalogue
@@ -61,20 +60,20 @@ _FIRST, _LAST = param("first", Moment), param("last", Moment)
 
 
 class StoredCounts(NamedTuple):
-    """Counts as they are kept, and of which instant."""
+    """The stored counts, and their instant."""
 
     at: Instant
     n: Counts
 
     def interval(self, now: Instant) -> tuple[dict[str, Instant], int]:
-        """The two instants between which to look, and 1; -1 where the clock was set back."""
+        """The two instants to look between, and 1; -1 where the clock was set back."""
         if self.at <= now:
             return {"first": self.at, "last": now}, 1
         return {"first": now, "last": self.at}, -1
 
 
 def read(tx: Tx, scopes: Iterable[int]) -> StoredCounts:
-    """The counts of these scopes as they are kept."""
+    """The stored counts of these scopes."""
     rows = tx.rows(_stored, scopes=list(scopes))
     return StoredCounts(rows[0]["counted_at"], Counter({row["scope"]: row["n"] for row in rows}))
 
@@ -91,7 +90,7 @@ def _open(thing: FromClause, at: ColumnElement[Any]) -> Predicate:
 
 
 def _adds(share: FromClause, at: ColumnElement[Any]) -> Predicate:
-    """The group sees the version at this instant, and not everybody does."""
+    """The group may read the version at this instant, and not everybody may."""
     opened = _open(share, at)
     return or_(and_(~share.c.public, or_(share.c.as_editor, opened)), and_(share.c.public, ~opened))
 
@@ -110,7 +109,7 @@ def _closed(thing: FromClause) -> Predicate:
 
 
 def _opened_and_closed() -> Any:
-    """What this changes of each scope."""
+    """The change of each scope's count between the two instants."""
     parts = []
     for by, turned in ((1, _opened), (-1, _closed)):
         shown = select(_V.c.n).where(_V.c.public, turned(_V)).subquery()
@@ -118,7 +117,7 @@ def _opened_and_closed() -> Any:
             select(literal(PUBLIC, Key).label("scope"), literal(by, Key).label("n")).select_from(
                 shown
             ),
-            # What everybody sees, nobody sees besides.
+            # A version that everybody may read is in no group's count.
             select(_S.c.group_id, literal(-by, Key)).select_from(
                 shown.join(_S, _S.c.n == shown.c.n)
             ),
@@ -128,11 +127,11 @@ def _opened_and_closed() -> Any:
     return select(every.c.scope, func.sum(every.c.n).label("n")).group_by(every.c.scope)
 
 
-# Keeping
+# Updating
 
 
 def contribution(tx: Tx, column: str, key: int) -> Counts:
-    """What the versions with this key in a column add to each scope, as they stand."""
+    """What the versions with this key in a column add to each scope's count now."""
     rows = tx.rows(_contribution, column, key=key)
     return Counter({row["scope"]: row["n"] for row in rows})
 
@@ -152,19 +151,19 @@ def _contribution(column: str | None) -> Any:
 
 
 def changed(tx: Tx, before: Counts, after: Counts) -> None:
-    """Versions that were counted as `before` are to be counted as `after`."""
+    """A change made versions count as `after` that counted as `before`."""
     difference = after.copy()
     difference.subtract(before)
     add(tx, difference)
 
 
 def add_version(tx: Tx) -> None:
-    """There is a new version; who sees it, `standing` has counted."""
+    """Count a new version in ALL. `denormalised` counts it in the other scopes."""
     add(tx, Counter({ALL: 1}))
 
 
 def add(tx: Tx, difference: Counts) -> None:
-    """Add to the counts of scopes."""
+    """Add to the stored counts."""
     for scope, by in difference.items():
         if by and not tx.change(_more, scope=scope, by=by):
             tx.insert(_SCOPES, scope=scope, n=by)
@@ -179,15 +178,15 @@ def _more() -> Any:
 
 
 def catch_up(tx: Tx) -> None:
-    """Bring the counts to now, where they are of long ago, or of an instant still to come."""
-    counted = read(tx, ())
+    """Bring the counts to now where they are too old, or of an instant in the future."""
+    stored = read(tx, ())
     if (
         later(tx.now, seconds=-CATCH_UP_AFTER_S)
-        <= counted.at
+        <= stored.at
         <= later(tx.now, seconds=CATCH_UP_AFTER_S)
     ):
         return
-    between, sign = counted.interval(tx.now)
+    between, sign = stored.interval(tx.now)
     rows = tx.rows(_opened_and_closed, **between)
     add(tx, Counter({row["scope"]: sign * row["n"] for row in rows}))
     if sign == 1:
@@ -196,7 +195,7 @@ def catch_up(tx: Tx) -> None:
 
 
 def _mark_past() -> Any:
-    """What has ended need not be walked past by lists any more."""
+    """Mark versions that ended in the interval, so that lists can skip them."""
     ended = and_(_V.c.closes_at > _FIRST, _V.c.closes_at <= _LAST)
     return update(_V).values(ended_hint=True).where(_V.c.public, ~_V.c.ended_hint, ended)
 
@@ -206,7 +205,7 @@ def _set_counted() -> Any:
 
 
 def recount(tx: Tx) -> None:
-    """Count everything, as the versions and shares stand."""
+    """Count all versions and shares again."""
     tx.change(_set_counted, now=tx.now)
     tx.change(_SCOPES.delete)
     tx.change(_count_all)
@@ -219,11 +218,11 @@ def _count_all() -> Any:
     )
 
 
-# Asking
+# Reading
 
 
 def scopes(actor: Actor) -> tuple[int, ...]:
-    """Where what the actor sees is counted."""
+    """The scopes that count what the actor may read."""
     return (ALL,) if actor.reader is ReaderKind.STAFF else (PUBLIC, *actor.groups)
 
 
@@ -251,16 +250,16 @@ def count_readable(tx: Tx, actor: Actor) -> int:
 
 
 def _biggest(actor: Actor, n: Counts) -> int:
-    """The group whose counter is worth asking: one that sees most of what the reader's groups see,
-    and that is much; else 0. (To look for a version among another group's takes longer than to
-    count it with them.)"""
+    """The group whose stored count is used: one that may read most of what the reader's groups may
+    read, if that is much; else 0. (Checking whether another group may read a version takes longer
+    than counting it.)"""
     every = sum(n[group] for group in actor.groups)
     biggest = max(actor.groups, key=lambda group: n[group], default=0)
     return biggest if every > COUNTED_ONE_BY_ONE and 2 * n[biggest] > every else 0
 
 
 def _seen(reader: ReaderKind, big: bool) -> Any:
-    """What opened, less what closed, of what is public and of the biggest group; and the rest."""
+    """The changes of the public count and of the biggest group's count, and the rest's count."""
     nothing = literal(0, Key)
     public = _number(select(_V.c.n).where(_V.c.public, _opened(_V))) - _number(
         select(_V.c.n).where(_V.c.public, _closed(_V))
@@ -277,8 +276,8 @@ def _number(rows: Any) -> ColumnElement[int]:
 
 
 def _is_there(query: Any) -> Predicate:
-    """A query has a row. Asked of each row apart: of an EXISTS PostgreSQL makes a join, and reads
-    all shares of a group for it."""
+    """A query has a row. Not an EXISTS: PostgreSQL would make it a join and read all shares of a
+    group."""
     found: Predicate = query.limit(literal_column("1")).scalar_subquery().is_not(None)
     return found
 
@@ -303,8 +302,8 @@ def _of(version: FromClause, share: FromClause) -> Select[Any]:
 
 
 def not_public(big: bool) -> Select[Any]:
-    """What the reader's groups, save the biggest, see and neither everybody nor it does, each
-    version once."""
+    """The versions that the reader's groups other than the biggest may read, and neither everybody
+    nor the biggest may; each once."""
     one, version, share, theirs = _S.alias(), _V.alias(), _S.alias(), _S.alias()
     ours = in_list(one.c.group_id, "groups")
     scheduled = select(share.c.n).where(
@@ -313,17 +312,17 @@ def not_public(big: bool) -> Select[Any]:
     seen = union(
         select(one.c.n).where(ours, ~one.c.public, one.c.as_editor),
         select(one.c.n).where(ours, ~one.c.public, ~one.c.as_editor, _open(one, NOW)),
-        # Of what is public its keepers see also what is over,
+        # Public versions that have ended, which editors may read,
         select(one.c.n).where(
             ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.END_OF_TIME
         ),
-        # and what is still to come: of that there is little anywhere.
+        # and those that have not begun, of which there are few anywhere.
         select(version.c.n).where(
             version.c.public,
             version.c.opens_at > NOW,
             version.c.opens_at <= schema.END_OF_TIME,
             _is_there(scheduled),
         ),
-    ).subquery("seen")
+    ).subquery("readable")
     counted = ~_is_there(_of(seen, theirs).where(_adds(theirs, NOW))) if big else true()
     return select(seen.c.n).where(counted)

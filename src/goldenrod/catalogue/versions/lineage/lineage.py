@@ -7,11 +7,11 @@ the reader may read.
 import json
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Integer, literal, select
+from sqlalchemy import Integer, and_, select
 
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import states
+from goldenrod.rules.lifecycle import lineage_walk, states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_object, json_text, param
@@ -24,25 +24,19 @@ MOST_DEPTH = 99_999_999
 
 def _line(reader: ReaderKind, *, up: bool) -> Any:
     """The versions above or below the root, with their distance from it."""
-    root = schema.versions.alias()
-    line = (
-        select(root.c.n, root.c.parent_n, literal(0, Integer).label("far"))
-        .where(root.c.n == param("root", Key))
-        .cte("above" if up else "below", recursive=True)
-    )
-    version = schema.versions.alias()
-    step = version.c.n == line.c.parent_n if up else version.c.parent_n == line.c.n
-    return line.union_all(
-        select(version.c.n, version.c.parent_n, (line.c.far + 1).label("far")).where(
-            step, line.c.far < param("depth", Integer), access.readable(version, reader)
-        )
+    return lineage_walk.line(
+        "root",
+        up=up,
+        condition=lambda version, line: and_(
+            line.c.distance < param("depth", Integer), access.readable(version, reader)
+        ),
     )
 
 
 def _nodes(direction: Direction, reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     lines = [_line(reader, up=up) for up in (True, False) if direction in _WANTS[up]]
-    both = [select(line.c.n, line.c.far) for line in lines]
+    both = [select(line.c.n, line.c.distance) for line in lines]
     # The root stands in both lines; UNION takes it once.
     found = (both[0].union(*both[1:]) if len(both) > 1 else both[0]).subquery()
     node = json_object(
@@ -61,7 +55,7 @@ def _nodes(direction: Direction, reader: ReaderKind) -> Any:
     return (
         select(version.c.n, version.c.id, version.c.parent_n, json_text(node).label("json"))
         .select_from(found.join(version, version.c.n == found.c.n))
-        .order_by(found.c.far, version.c.start_date, version.c.id)
+        .order_by(found.c.distance, version.c.start_date, version.c.id)
         .limit(MOST_NODES + 1)
     )
 
@@ -102,7 +96,7 @@ def _path(reader: ReaderKind) -> Any:
     """The line from `root` up to its ancestor `end`, readable all the way; oldest first."""
     line = _line(reader, up=True)
     version, goal = schema.versions.alias(), line.alias()
-    far = select(goal.c.far).where(goal.c.n == param("end", Key)).scalar_subquery()
+    distance = select(goal.c.distance).where(goal.c.n == param("end", Key)).scalar_subquery()
     return (
         select(
             version.c.id,
@@ -110,8 +104,8 @@ def _path(reader: ReaderKind) -> Any:
             json_text(summaries.version_shape(version, reader)).label("json"),
         )
         .select_from(line.join(version, version.c.n == line.c.n))
-        .where(line.c.far <= far)
-        .order_by(line.c.far.desc())
+        .where(line.c.distance <= distance)
+        .order_by(line.c.distance.desc())
     )
 
 
