@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
@@ -322,3 +323,41 @@ def test_nothing_assigned_resolves_to_nothing(api: ApiClient, world: World) -> N
     assign(api, None)
     assert code(api.get(STABLE)) == "404 machine_not_found"
     assert api.get("/resolve/open-image/stable").json["results"] == []
+
+
+# ── what it costs ──────────────────────────────────────────────────────────────────────────
+
+
+def test_resolving_takes_two_statements_beside_the_one_for_the_token(
+    api: ApiClient, db: Database, world: World
+) -> None:
+    stopped = release(api, "2")
+    for name, version in (("stable", world.versions["open"]), ("halted", stopped)):
+        assign(api, version, name)
+    revoke(api, stopped, roll_back_channels=False)
+    # The first use of a token in an hour is recorded, which takes a statement of its own.
+    api.get("/api/v2/images", "alice")
+
+    def statements(address: str, who: str | None, status: int) -> int:
+        with db.write():
+            pass  # A new revision, at which neither answers nor tokens are cached.
+        # The first answer at a revision also asks until when answers are valid.
+        api.get("/api/v2/providers")
+        db.trace = []
+        answer = api.get(address, who)
+        ran, db.trace = db.trace, None
+        assert answer.status_code == status
+        return len(ran)
+
+    for who, expected in ((None, 2), ("alice", 3)):
+        for address, status in (
+            (STABLE, 200),
+            (f"{STABLE}?architecture=x86_64", 200),
+            (LATEST, 200),
+            ("/resolve/open-image/halted/east", 409),
+            ("/resolve/open-image/halted/east?allow_revoked=true", 200),
+            ("/resolve/open-image/stable", 200),
+            ("/resolve/open-image/latest", 200),
+            ("/resolve/open-image/halted", 409),
+        ):
+            assert statements(address, who, status) == expected, (who, address)
