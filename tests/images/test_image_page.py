@@ -69,7 +69,9 @@ def test_its_keeper_may_manage_it(db: Database, visitor: Visitor) -> None:
     assert "Manage" in other.get("/images/kept-image").text
 
 
-def test_an_old_slug_and_an_id_redirect_with_their_query(db: Database, world: World, visitor: Visitor) -> None:
+def test_an_old_slug_and_an_id_redirect_with_their_query(
+    db: Database, world: World, visitor: Visitor
+) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.IMAGES.row_for_change(tx, alice, "open-image")
