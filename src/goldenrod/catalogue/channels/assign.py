@@ -32,17 +32,17 @@ def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Ro
     image = resources.take(tx, actor, schema.images, key)
     if not channels.NAME.fullmatch(name):
         raise NotFound("A channel is named with a-z, 0-9, dots, dashes and underscores.")
-    return image, tx.first(_hidden_too, image=image["id"], named=name)
+    return image, tx.first(_channel_named, image=image["id"], named=name)
 
 
-def _hidden_too() -> Any:
+def _channel_named() -> Any:
     channel = schema.channels
     return select(*channel.c).where(
         channel.c.image_id == param("image", Key), channel.c.name == param("named")
     )
 
 
-def _newest() -> Any:
+def _newest_assignment() -> Any:
     entry = schema.assignments
     return (
         select(entry.c.version_n)
@@ -86,7 +86,7 @@ def assign(
             )
         if channel and not body.override:
             _require_met(tx, actor, channel, version)
-    _write(tx, actor, image, channel, name, version, reason, override=body.override)
+    _record_assignment(tx, actor, image, channel, name, version, reason, override=body.override)
     return new
 
 
@@ -98,7 +98,7 @@ def _require_assignable(name: str) -> None:
         )
 
 
-def _write(
+def _record_assignment(
     tx: Tx,
     actor: Actor,
     image: Row,
@@ -114,7 +114,7 @@ def _write(
     if channel is None:
         channel_id, before = channels.insert_channel(tx, image["id"], name), None
     else:
-        channel_id, before = channel["id"], tx.value(_newest, channel=channel["id"])
+        channel_id, before = channel["id"], tx.value(_newest_assignment, channel=channel["id"])
         if channel["hidden"]:
             tx.update(schema.channels, {"id": channel_id}, hidden=False)
     if before == n and not new:
@@ -135,11 +135,11 @@ def _write(
     events.assigned(tx, image["id"], channel_id, before, n)
 
 
-def _covered(reader: ReaderKind) -> Any:
+def _missing_providers(reader: ReaderKind) -> Any:
     """The providers a channel requires on which the version has no current machine, as JSON."""
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     machine = schema.machines.alias()
-    there = exists().where(
+    on_provider = exists().where(
         machine.c.version_n == param("n", Key),
         machine.c.provider_id == provider.c.id,
         access.current(machine),
@@ -147,13 +147,13 @@ def _covered(reader: ReaderKind) -> Any:
     query = (
         select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
-        .where(link.c.channel_id == param("channel", Key), ~there)
+        .where(link.c.channel_id == param("channel", Key), ~on_provider)
         .order_by(provider.c.id)
     )
     return select(json_text(json_list(query)))
 
 
-def _first_in() -> Any:
+def _first_assigned() -> Any:
     entry, channel = schema.assignments.alias(), schema.channels.alias()
     return (
         select(func.min(entry.c.at, type_=entry.c.at.type))
@@ -170,16 +170,21 @@ def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
     """Raise Conflict, listing what is missing, unless the channel's requirements are met."""
     missing: dict[str, Any] = {}
     given = resources.params(tx, actor)
-    lacking = tx.value(_covered, actor.reader, channel=channel["id"], n=version["n"], **given)
-    if providers := json.loads(lacking):
+    providers_json = tx.value(
+        _missing_providers, actor.reader, channel=channel["id"], n=version["n"], **given
+    )
+    if providers := json.loads(providers_json):
         missing["providers"] = providers
     if channel["requires_channel"] is not None:
-        first = tx.value(
-            _first_in, image=channel["image_id"], named=channel["requires_channel"], n=version["n"]
+        first_assigned = tx.value(
+            _first_assigned,
+            image=channel["image_id"],
+            named=channel["requires_channel"],
+            n=version["n"],
         )
-        ready = first and later(first, days=channel["requires_days"] or 0)
-        if ready is None or ready > tx.now:
-            missing["not_before"] = ready
+        not_before = first_assigned and later(first_assigned, days=channel["requires_days"] or 0)
+        if not_before is None or not_before > tx.now:
+            missing["not_before"] = not_before
     if missing:
         raise Conflict(
             "This channel requires more of a version before it is assigned: see missing. A reason "
@@ -195,78 +200,81 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
     after: Row = {}
     if "restricted" in given:
         after["restricted"] = given["restricted"]
-    held = _held(tx, row)
-    wanted = dict(held)
+    attached = _attached(tx, row)
+    wanted = dict(attached)
     if "groups" in given:
         wanted["groups"] = references.all_of(
             given["groups"],
-            lambda ref, place: references.group_id(
-                tx, actor, ref, f"groups[{place}]", held["groups"]
+            lambda ref, position: references.group_id(
+                tx, actor, ref, f"groups[{position}]", attached["groups"]
             ),
         )
     if "requires" in given:
-        asked: NewRequirements = given["requires"] or NewRequirements()
-        after["requires_channel"], after["requires_days"] = _other_channel(tx, actor, row, asked)
+        requirements: NewRequirements = given["requires"] or NewRequirements()
+        after["requires_channel"], after["requires_days"] = _required_channel(
+            tx, actor, row, requirements
+        )
         wanted["providers"] = references.all_of(
-            asked.providers, lambda ref, place: _provider(tx, actor, ref, place, held["providers"])
+            requirements.providers,
+            lambda ref, position: _provider(tx, actor, ref, position, attached["providers"]),
         )
     tx.check_match()
     _require_assignable(row["name"])
-    changed = audit.between(row, after) | audit.between(held, wanted)
+    changed = audit.between(row, after) | audit.between(attached, wanted)
     if not changed:
         return
     if after:
         tx.update(schema.channels, {"id": row["id"]}, **after)
-    _set(tx, schema.channel_groups, row["id"], "group_id", wanted["groups"])
-    _set(tx, schema.channel_providers, row["id"], "provider_id", wanted["providers"])
+    _replace_links(tx, schema.channel_groups, row["id"], "group_id", wanted["groups"])
+    _replace_links(tx, schema.channel_providers, row["id"], "provider_id", wanted["providers"])
     audit.record(tx, actor, "channel:edit", schema.channels, row["id"], changed)
 
 
-def _provider(tx: Tx, actor: Actor, ref: Any, place: int, known: list[int]) -> int:
+def _provider(tx: Tx, actor: Actor, ref: Any, position: int, known: list[int]) -> int:
     value = references.plain(ref)
     if value in known:
         return int(value)
-    field = f"requires.providers[{place}]"
+    field = f"requires.providers[{position}]"
     return int(references.read(tx, actor, schema.providers, ref, field)["id"])
 
 
-def _other_channel(
-    tx: Tx, actor: Actor, row: Row, asked: NewRequirements
+def _required_channel(
+    tx: Tx, actor: Actor, row: Row, requirements: NewRequirements
 ) -> tuple[str | None, int | None]:
     """The other channel and the days that are asked for. Raises BadRequest."""
-    if asked.channel is None and _keeps_unnamed(tx, actor, row, asked):
-        return row["requires_channel"], asked.days
-    if not isinstance(asked.channel, str):
-        if asked.days is not None:
+    if requirements.channel is None and _keeps_hidden_channel(tx, actor, row, requirements):
+        return row["requires_channel"], requirements.days
+    if not isinstance(requirements.channel, str):
+        if requirements.days is not None:
             raise field_problem("requires.days", "goes with requires.channel")
         return None, None
-    if asked.channel in (row["name"], LATEST):
+    if requirements.channel in (row["name"], LATEST):
         raise field_problem("requires.channel", "must be another channel, and not latest")
-    if asked.channel != row["requires_channel"]:
-        other = tx.first(_hidden_too, image=row["image_id"], named=asked.channel)
+    if requirements.channel != row["requires_channel"]:
+        other = tx.first(_channel_named, image=row["image_id"], named=requirements.channel)
         if other is None or other["hidden"]:
             raise field_problem(
                 "requires.channel", "is not a channel of this image", code="reference_unknown"
             )
-    return asked.channel, asked.days
+    return requirements.channel, requirements.days
 
 
-def _keeps_unnamed(tx: Tx, actor: Actor, row: Row, asked: NewRequirements) -> bool:
+def _keeps_hidden_channel(tx: Tx, actor: Actor, row: Row, requirements: NewRequirements) -> bool:
     """The actor sends back the null that is shown for a required channel that they may not see, and
     does not take its days away: it stays required."""
     named = row["requires_channel"]
     if named is None or channels.find_channel(tx, actor, row["image_id"], named) is not None:
         return False
-    return asked.days is not None or row["requires_days"] is None
+    return requirements.days is not None or row["requires_days"] is None
 
 
-def _ids(table: FromClause, column: str) -> Any:
+def _attached_ids(table: FromClause, column: str) -> Any:
     return select(table.c[column]).where(table.c.channel_id == param("channel", Key))
 
 
-def _held(tx: Tx, row: Row) -> dict[str, list[int]]:
+def _attached(tx: Tx, row: Row) -> dict[str, list[int]]:
     def ids(table: Any, column: str) -> list[int]:
-        return sorted(r[column] for r in tx.rows(_ids, table, column, channel=row["id"]))
+        return sorted(r[column] for r in tx.rows(_attached_ids, table, column, channel=row["id"]))
 
     return {
         "groups": ids(schema.channel_groups, "group_id"),
@@ -274,17 +282,17 @@ def _held(tx: Tx, row: Row) -> dict[str, list[int]]:
     }
 
 
-def _set(tx: Tx, table: Any, channel_id: int, column: str, ids: list[int]) -> None:
+def _replace_links(tx: Tx, table: Any, channel_id: int, column: str, ids: list[int]) -> None:
     tx.delete(table, channel_id=channel_id)
-    for thing in ids:
-        tx.insert(table, channel_id=channel_id, **{column: thing})
+    for key in ids:
+        tx.insert(table, channel_id=channel_id, **{column: key})
 
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     """Delete a channel: unassigned, and hidden until it is assigned again."""
     tx.check_match()
     _require_assignable(row["name"])
-    before = tx.value(_newest, channel=row["id"])
+    before = tx.value(_newest_assignment, channel=row["id"])
     tx.insert(
         schema.assignments,
         channel_id=row["id"],

@@ -36,7 +36,7 @@ def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             .concat(channel.c.name),
             "image": summaries.image(channel.c.image_id, ReaderKind.STAFF),
             "assigned": summaries.version_of(states.assigned(channel), reader),
-            "target": _seen_version(states.target(channel, reader), reader),
+            "target": _readable_version(states.target(channel, reader), reader),
             "stopped": _stopped(channel, reader),
             "restricted": channel.c.restricted,
             "groups": _groups(channel, reader),
@@ -45,7 +45,7 @@ def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-def _seen_version(n: ColumnElement[int], reader: ReaderKind) -> ColumnElement[Any]:
+def _readable_version(n: ColumnElement[int], reader: ReaderKind) -> ColumnElement[Any]:
     """The version's summary; null for one that the reader may not read."""
     version = schema.versions.alias()
     shown = summaries.version_shape(version, reader)
@@ -74,12 +74,12 @@ def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
         schema.groups.alias(),
         schema.images.alias(),
     )
-    kept = exists().where(image.c.id == channel.c.image_id, access.edits_image(image, reader))
-    kept = kept.correlate_except(image)
+    as_editor = exists().where(image.c.id == channel.c.image_id, access.edits_image(image, reader))
+    as_editor = as_editor.correlate_except(image)
     query = (
         select(summaries.group_shape(group, reader))
         .select_from(link.join(group, group.c.id == link.c.group_id))
-        .where(link.c.channel_id == channel.c.id, kept | in_list(link.c.group_id, "groups"))
+        .where(link.c.channel_id == channel.c.id, as_editor | in_list(link.c.group_id, "groups"))
         .order_by(group.c.id)
     )
     return json_list(query, channel)
@@ -87,7 +87,7 @@ def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
-    needed = (
+    providers = (
         select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == channel.c.id)
@@ -95,18 +95,18 @@ def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
     shown = json_object(
         {
-            "providers": json_list(needed, channel),
+            "providers": json_list(providers, channel),
             "channel": _required_channel(channel, reader),
             "days": channel.c.requires_days,
         }
     )
-    any_ = schema.channel_providers.alias()
-    asked = (
+    required_provider = schema.channel_providers.alias()
+    has_requirements = (
         channel.c.requires_channel.is_not(None)
         | channel.c.requires_days.is_not(None)
-        | exists().where(any_.c.channel_id == channel.c.id)
+        | exists().where(required_provider.c.channel_id == channel.c.id)
     )
-    return case((asked, shown), else_=NULL_JSON)
+    return case((has_requirements, shown), else_=NULL_JSON)
 
 
 def _required_channel(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -157,7 +157,7 @@ def find_channel(tx: Tx, actor: Actor, image_id: int, name: str) -> Row | None:
     return tx.first(_named, actor.reader, image=image_id, named=name, **given)
 
 
-def see_channel(tx: Tx, actor: Actor, key: str, name: str) -> Row:
+def get_channel_row(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     """The row of a channel by its image (id, uuid or slug) and name. Raises NotFound."""
     image = resources.get_row(tx, actor, schema.images, key)
     row = find_channel(tx, actor, image["id"], name)
@@ -173,7 +173,7 @@ def not_found() -> NotFound:
 
 def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     """The row of a channel that the actor may change. Raises NotFound, Forbidden."""
-    row = see_channel(tx, actor, key, name)
+    row = get_channel_row(tx, actor, key, name)
     actor.require_write()
     if not row["may_change"]:
         raise Forbidden("Channels are their image's keepers' to change.")
@@ -182,7 +182,7 @@ def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
 
 def get_channel(tx: Tx, actor: Actor, key: str, name: str) -> str:
     """One channel as JSON. Raises NotFound."""
-    row = see_channel(tx, actor, key, name)
+    row = get_channel_row(tx, actor, key, name)
     return resources.get(tx, actor, schema.channels, shape, str(row["id"]))
 
 
@@ -230,11 +230,11 @@ def _of_channel(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
 
 def list_assignments(tx: Tx, actor: Actor, key: str, name: str, query: Query) -> Page:
     """A page of what a channel was assigned, when, by whom and why. Raises NotFound."""
-    row = see_channel(tx, actor, key, name)
+    row = get_channel_row(tx, actor, key, name)
     return resources.page(tx, actor, assignment_shape, query, _of_channel, channel=row["id"])
 
 
-def make_latest(tx: Tx, image_id: int) -> None:
+def create_latest(tx: Tx, image_id: int) -> None:
     """Give a new image its computed channel."""
     insert_channel(tx, image_id, LATEST)
 

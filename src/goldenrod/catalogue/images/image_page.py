@@ -21,7 +21,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Query
 from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_text, param
 
-BEGINNING = 400
+EXCERPT_LENGTH = 400
 """How many characters of a change log are read to show its first line."""
 MOST_CELLS = 4000
 """How many places in which the newest releases run are looked at."""
@@ -127,11 +127,11 @@ def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
 
 def providers_count(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """On how many providers the reader is shown a machine of the version."""
-    machine, place = schema.machines.alias(), schema.providers.alias()
+    machine, provider = schema.machines.alias(), schema.providers.alias()
     query = select(func.count(distinct(machine.c.provider_id))).where(
         machine.c.version_n == version.c.n,
-        place.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, place, reader),
+        provider.c.id == machine.c.provider_id,
+        machine_access.listed_in_version(machine, provider, reader),
     )
     return query.correlate(version).scalar_subquery()
 
@@ -148,7 +148,7 @@ def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "start_date": version.c.start_date,
             # Whoever may read a version may read its image.
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
-            "log": func.substr(version.c.change_log, 1, BEGINNING),
+            "log": func.substr(version.c.change_log, 1, EXCERPT_LENGTH),
             "providers_count": providers_count(version, reader),
             "stale": states.stale(version, reader),
         }
@@ -175,10 +175,10 @@ def list_releases(
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:
         given = resources.params(tx, actor)
-        ahead = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
+        newer = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
         for row in found:
-            row["behind"] = min(ahead, states.MOST_BEHIND)
-            ahead += row["state"] == "current"
+            row["behind"] = min(newer, states.MOST_BEHIND)
+            newer += row["state"] == "current"
     return page.count, found, page.next, page.previous
 
 
@@ -202,7 +202,7 @@ def list_names(tx: Tx, actor: Actor, query: Query) -> list[Row]:
 
 
 def _cells(reader: ReaderKind) -> Any:
-    version, machine, place = (
+    version, machine, provider = (
         schema.versions.alias(),
         schema.machines.alias(),
         schema.providers.alias(),
@@ -210,18 +210,18 @@ def _cells(reader: ReaderKind) -> Any:
     return (
         select(
             version.c.id.label("version"),
-            *summaries.seen_columns(place, reader),
+            *summaries.seen_columns(provider, reader),
             func.count(distinct(machine.c.architecture)).label("architectures"),
         )
         .where(
             in_list(version.c.id, "ids", Id()),
             access.readable(version, reader),
             machine.c.version_n == version.c.n,
-            place.c.id == machine.c.provider_id,
-            machine_access.listed_in_version(machine, place, reader),
+            provider.c.id == machine.c.provider_id,
+            machine_access.listed_in_version(machine, provider, reader),
         )
-        .group_by(version.c.id, place.c.id)
-        .order_by(*summaries.by_seen_slug(place, reader), version.c.id)
+        .group_by(version.c.id, provider.c.id)
+        .order_by(*summaries.by_seen_slug(provider, reader), version.c.id)
         .limit(MOST_CELLS)
     )
 

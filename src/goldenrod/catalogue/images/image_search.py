@@ -24,7 +24,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Query, past_the_end
 from goldenrod.store.sql import NULL_JSON, Sortable, json_list, json_object, json_text, param
 
-FIND = Listing(
+LIST = Listing(
     schema.images,
     {
         **{
@@ -39,9 +39,9 @@ FIND = Listing(
 
 STABLE = "stable"
 """The channel that is shown of an image that has it."""
-LATELY = 5
+MOST_WITHDRAWN = 5
 """How many withdrawn releases are told of."""
-MOST_REVOCATIONS = 10
+REVOCATIONS_PER_VERSION = 10
 """By how many at once a release is revoked, at most, where the latest are looked for."""
 MOST_CHOICES = 200
 """Of each kind; who has more types the rest."""
@@ -79,11 +79,11 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
         raise past_the_end()
     found = [json.loads(row["json"]) for row in rows]
     for image in found:
-        image["offers"] = _offered(image.pop("channels"), image.pop("newest"))
+        image["offers"] = _shown_offer(image.pop("channels"), image.pop("newest"))
     return Found(rows[0]["count"] if rows else 0, found)
 
 
-def _offered(channels: list[Row], newest: Row | None) -> Row | None:
+def _shown_offer(channels: list[Row], newest: Row | None) -> Row | None:
     """What to show of an image: what stable offers, else another channel, else latest, else its
     newest release, whatever became of it."""
     ranked = sorted(channels, key=lambda c: (c["channel"] == LATEST, c["channel"] != STABLE))
@@ -107,7 +107,7 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     image = schema.images.alias("thing")
     named = param("named", Sortable)
     begins = func.substr(image.c.name_key, 1, param("length")) == named
-    asked = [FIND.filters[name].where(image, reader, form) for name, form in forms]
+    filtered = [LIST.filters[name].where(image, reader, form) for name, form in forms]
     order = (
         case((image.c.name_key == named, 0), (begins, 1), else_=2),
         func.coalesce(_newest(image, reader, "start_date"), image.c.start_date),
@@ -119,7 +119,7 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
             order[1].label("released"),
             func.count().over().label("count"),
         )
-        .where(access.readable(image, reader), *asked)
+        .where(access.readable(image, reader), *filtered)
         .order_by(order[0], order[1].desc(), image.c.id.desc())
         .limit(param("size"))
         .offset(param("offset"))
@@ -190,11 +190,11 @@ def _found_in(image: FromClause, reader: ReaderKind, words: str) -> ColumnElemen
 
 def _offer(channel: Any, version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A version that an image offers, through a channel or not, and where it runs."""
-    machine, place = schema.machines.alias(), schema.providers.alias()
+    machine, provider = schema.machines.alias(), schema.providers.alias()
     listed = (
         machine.c.version_n == version.c.n,
-        place.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, place, reader),
+        provider.c.id == machine.c.provider_id,
+        machine_access.listed_in_version(machine, provider, reader),
     )
     architectures = (
         select(json_object({"name": machine.c.architecture}))
@@ -261,7 +261,7 @@ def _choices(reader: ReaderKind) -> Any:
     )
 
 
-def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
+def recently_withdrawn(tx: Tx, actor: Actor) -> list[Row]:
     """The releases that were revoked or deprecated last, the latest first: each a version's summary
     with its image's name, `deprecation` and `revoked`."""
     rows = tx.rows(_withdrawn, actor.reader, **resources.params(tx, actor))
@@ -271,10 +271,10 @@ def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
 def _withdrawn(reader: ReaderKind) -> Any:
     shown, image = schema.versions.alias("shown"), schema.images.alias()
     parts = [select(part.subquery()) for part in (_revoked(reader), _deprecated(reader))]
-    lately = parts[0].union_all(parts[1]).subquery("lately")
-    at = func.max(lately.c.at).label("at")
+    withdrawn = parts[0].union_all(parts[1]).subquery("lately")
+    at = func.max(withdrawn.c.at).label("at")
     # Revoked twice, by itself and from above, it is told of once.
-    picked = select(lately.c.n, at).group_by(lately.c.n).subquery("picked")
+    picked = select(withdrawn.c.n, at).group_by(withdrawn.c.n).subquery("picked")
     told = json_object(
         {
             "version": summaries.version_shape(shown, reader),
@@ -290,7 +290,7 @@ def _withdrawn(reader: ReaderKind) -> Any:
             picked.join(shown, shown.c.n == picked.c.n).join(image, image.c.id == shown.c.image_id)
         )
         .order_by(picked.c.at.desc(), picked.c.n.desc())
-        .limit(LATELY)
+        .limit(MOST_WITHDRAWN)
     )
 
 
@@ -312,7 +312,7 @@ def _revoked(reader: ReaderKind) -> Any:
             access.readable(version, reader),
         )
         .order_by(revocation.c.at.desc(), version.c.n.desc())
-        .limit(LATELY * MOST_REVOCATIONS)
+        .limit(MOST_WITHDRAWN * REVOCATIONS_PER_VERSION)
     )
 
 
@@ -328,5 +328,5 @@ def _deprecated(reader: ReaderKind) -> Any:
             access.readable(version, reader),
         )
         .order_by(version.c.deprecated_at.desc(), version.c.n.desc())
-        .limit(LATELY)
+        .limit(MOST_WITHDRAWN)
     )

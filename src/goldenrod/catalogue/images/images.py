@@ -132,18 +132,18 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
     actor.require_write()
     name = decode.name("name", body.name)
     description = decode.text("description", body.description)
-    asked = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
+    given_slug = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
     start_date, end_date = (
         mutations.start(tx, body.start_date),
         mutations.end(body.end_date),
     )
     mutations.in_order(start_date, end_date)
     groups = _groups(tx, actor, body.maintainers)
-    tag_names = tags.checked(tx, actor, body.tags)
+    tag_names = tags.checked_names(tx, actor, body.tags)
     values = {
         "name": name,
-        "slug": mutations.free_slug(tx, schema.images, asked)
-        if asked
+        "slug": mutations.free_slug(tx, schema.images, given_slug)
+        if given_slug
         else mutations.made_slug(tx, schema.images, name),
         "description": description,
         "is_public": body.is_public,
@@ -151,11 +151,11 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
         "end_date": end_date,
     }
     image_id = insert_image(tx, actor, values)
-    tagged = tags.set_on(tx, actor, image_id, tag_names)
+    tagged = tags.set_of_image(tx, actor, image_id, tag_names)
     _set_maintainers(tx, image_id, groups)
     search.index_image(tx, image_id)
-    made = audit.made({**values, "tags": tagged, "maintainers": groups})
-    audit.record(tx, actor, "image:create", schema.images, image_id, made)
+    created = audit.made({**values, "tags": tagged, "maintainers": groups})
+    audit.record(tx, actor, "image:create", schema.images, image_id, created)
     return Created(str(image_id))
 
 
@@ -170,7 +170,7 @@ def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
         **values,
     )
     mutations.reserve_slug(tx, schema.images, image_id, values["slug"])
-    channels.make_latest(tx, image_id)
+    channels.create_latest(tx, image_id)
     return image_id
 
 
@@ -215,7 +215,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     lists_after: Row = {}
     if "maintainers" in given:
         lists_before["maintainers"] = sorted(
-            held["group_id"] for held in tx.rows(_maintainer_ids, image=row["id"])
+            link["group_id"] for link in tx.rows(_maintainer_ids, image=row["id"])
         )
         lists_after["maintainers"] = _groups(
             tx, actor, given["maintainers"], lists_before["maintainers"]
@@ -225,8 +225,8 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             tx, actor, given["owner"], "owner", [row["owner_id"]]
         )
     if "tags" in given:
-        lists_before["tags"] = tags.on(tx, row["id"])
-        tag_names = tags.checked(tx, actor, given["tags"])
+        lists_before["tags"] = tags.ids_of_image(tx, row["id"])
+        tag_names = tags.checked_names(tx, actor, given["tags"])
     after = {field: value for field, value in after.items() if value != row[field]}
     if (
         not actor.rules_all
@@ -246,7 +246,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     if after:
         tx.update(schema.images, {"id": row["id"]}, **after)
     if "tags" in given:
-        lists_after["tags"] = tags.set_on(tx, actor, row["id"], tag_names)
+        lists_after["tags"] = tags.set_of_image(tx, actor, row["id"], tag_names)
     if "maintainers" in lists_after:
         _set_maintainers(tx, row["id"], lists_after["maintainers"])
     changed = audit.between(row, {k: v for k, v in after.items() if k != "name_key"})

@@ -13,7 +13,7 @@ from goldenrod.base.errors import (
     Unauthorized,
     field_problem,
 )
-from goldenrod.catalogue.channels import assign as promoting
+from goldenrod.catalogue.channels import assign as assigning
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images
 from goldenrod.rules import resources
@@ -119,16 +119,16 @@ def _page(
             tx, actor, slug, paging.parse(channels.LIST, {"page_size": ["1000"]})
         )
     channel = json.loads(text)
-    past = [json.loads(one) for one in history.results]
+    entries = [json.loads(one) for one in history.results]
     names = [json.loads(one)["name"] for one in others.results]
     return visit.page(
         "channels/channel.html",
         image=image,
         channel=channel,
         may=may,
-        history=past,
+        history=entries,
         history_count=history.count,
-        before=_before(channel, past),
+        before=_previous(channel, entries),
         offerable=_offerable(image),
         form=form.but(etag=_etag(channel)),
         config=(config or Form(_config(channel))).but(etag=_config_etag(channel)),
@@ -149,10 +149,10 @@ def _assigned(channel: Thing) -> str:
     return str(channel["assigned"]["id"]) if channel["assigned"] else ""
 
 
-def _before(channel: Thing, past: list[Thing]) -> Thing | None:
+def _previous(channel: Thing, entries: list[Thing]) -> Thing | None:
     """What a channel offered before what it was assigned last: the newest other version in its
     history that it may be assigned now."""
-    for entry in past:
+    for entry in entries:
         version: Thing | None = entry["version"]
         if version and version.get("state") in OFFERABLE and version["id"] != _assigned(channel):
             return version
@@ -172,7 +172,7 @@ def assign_new(visit: Visit, slug: str) -> Page:
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
-        return _list_page(visit, slug, visit.form, _placed(problem))
+        return _list_page(visit, slug, visit.form, _with_field(problem))
     return _assigned_page(visit, image, name, before, after)
 
 
@@ -185,14 +185,14 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
-        return _page(visit, slug, name, visit.form, _placed(problem))
+        return _page(visit, slug, name, visit.form, _with_field(problem))
     return _assigned_page(visit, image, name, before, after)
 
 
-def _placed(problem: Problem) -> Problem:
-    places = {"version_not_offered": "version", "channel_computed": "name"}
-    if problem.code in places:
-        problem.errors = (FieldError(places[problem.code], problem.detail),)
+def _with_field(problem: Problem) -> Problem:
+    fields_by_code = {"version_not_offered": "version", "channel_computed": "name"}
+    if problem.code in fields_by_code:
+        problem.errors = (FieldError(fields_by_code[problem.code], problem.detail),)
     return fields.placed(problem)
 
 
@@ -200,9 +200,9 @@ def _assign(
     form: Form, tx: Tx, actor: Actor, image: Thing, name: str
 ) -> tuple[Thing | None, Thing]:
     """Assign what the form says; the channel before, where it was there, and after."""
-    row, channel = promoting.channel_for_assigning(tx, actor, str(image["id"]), name)
-    there = channel is not None and not channel["hidden"]
-    before = _channel(tx, actor, image, name) if there else None
+    row, channel = assigning.channel_for_assigning(tx, actor, str(image["id"]), name)
+    exists = channel is not None and not channel["hidden"]
+    before = _channel(tx, actor, image, name) if exists else None
     if form.get("etag"):
         tx.expect(form.get("etag"), _etag(before) if before else None)
     version = None
@@ -216,7 +216,7 @@ def _assign(
         "override": form.on("override"),
     }
     body = decode.convert(given, wire.NewAssignment)
-    promoting.assign(tx, actor, row, channel, name, body)
+    assigning.assign(tx, actor, row, channel, name, body)
     return before, _channel(tx, actor, image, name)
 
 
@@ -244,10 +244,10 @@ def _undo(image: Thing, name: str, before: Thing | None, after: Thing) -> Undo |
         return Undo(urls.channel(image, name, "hide"), {})
     if _assigned(before) == _assigned(after):
         return None
-    return Undo(urls.channel(image, name), _assigning(before) | {"etag": _etag(after)})
+    return Undo(urls.channel(image, name), _assignment_fields(before) | {"etag": _etag(after)})
 
 
-def _assigning(channel: Thing) -> dict[str, str]:
+def _assignment_fields(channel: Thing) -> dict[str, str]:
     """The fields that assign what a channel is assigned."""
     if not channel["assigned"]:
         return {"do": "unassign"}
@@ -261,14 +261,14 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
             _, image = references.image_for_change(tx, actor, slug)
             row = channels.channel_for_change(tx, actor, slug, name)
             before = _channel(tx, actor, image, name)
-            promoting.hide_channel(tx, actor, row)
+            assigning.hide_channel(tx, actor, row)
     except Conflict as problem:
         return _page(visit, slug, name, Form.of(), problem)
     return visit.redirect(
         urls.image(image, "channels"),
         done=f"{name} is gone.",
         more="Whoever resolves it gets 404 until it is assigned again.",
-        undo=Undo(urls.channel(image, name), _assigning(before)),
+        undo=Undo(urls.channel(image, name), _assignment_fields(before)),
     )
 
 
@@ -278,11 +278,11 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
 def _config(channel: Thing) -> dict[str, list[str]]:
     """How a channel is configured, as its form shows it."""
     requires = channel["requires"] or {"providers": [], "channel": None, "days": None}
-    places = [str(one.get("slug", one["id"])) for one in requires["providers"]]
+    slugs = [str(one.get("slug", one["id"])) for one in requires["providers"]]
     return {
         "restricted": ["on"] if channel["restricted"] else [""],
         "groups": [fields.joined([group["name"] for group in channel["groups"]])],
-        "providers": [", ".join(places)],
+        "providers": [", ".join(slugs)],
         "channel": [requires["channel"] or ""],
         "days": ["" if requires["days"] is None else str(requires["days"])],
     }
@@ -301,7 +301,7 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
             channel = _channel(tx, actor, image, name)
             tx.expect(visit.form.get("etag") or None, _config_etag(channel))
             patch = decode.convert(_configured(visit.form), wire.ChannelPatch)
-            promoting.edit_channel(tx, actor, row, patch)
+            assigning.edit_channel(tx, actor, row, patch)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise

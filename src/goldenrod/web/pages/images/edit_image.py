@@ -36,7 +36,7 @@ COMMON = (
 )
 NEW = (*COMMON, MAINTAINERS)
 EDITED = (*COMMON[:5], fields.date("start_date", "From", required=True), COMMON[6])
-PEOPLE = (OWNER, MAINTAINERS)
+OWNERSHIP = (OWNER, MAINTAINERS)
 WORDS = {"is_public": edit_conflict.YES_OR_NO}
 
 
@@ -62,8 +62,8 @@ def _new_page(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
     )
 
 
-def _labels(those: Iterable[Field]) -> dict[str, str]:
-    return {field.name: field.label for field in those}
+def _labels(shown: Iterable[Field]) -> dict[str, str]:
+    return {field.name: field.label for field in shown}
 
 
 def _tags(tx: Tx, actor: Actor) -> list[str]:
@@ -80,8 +80,8 @@ def create(visit: Visit) -> Page:
         with visit.change() as (tx, actor):
             actor.require_write()
             body = decode.convert(fields.given(NEW, visit.form, {}), wire.NewImage)
-            made = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
-            image = images.IMAGES.read(tx, actor, made.key)
+            created = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
+            image = images.IMAGES.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new_page(visit, visit.form, fields.placed(problem))
     return visit.redirect(
@@ -94,8 +94,8 @@ def create(visit: Visit) -> Page:
 
 def _fields(actor: Actor, image: Thing) -> tuple[Field, ...]:
     """What the visitor may change: owner and maintainers are the owner's and staff's."""
-    mine = actor.rules_all or image["owner"]["id"] == actor.user_id
-    return (*EDITED, *PEOPLE) if mine else EDITED
+    is_owner = actor.rules_all or image["owner"]["id"] == actor.user_id
+    return (*EDITED, *OWNERSHIP) if is_owner else EDITED
 
 
 def show_edit(visit: Visit, slug: str) -> Page:
@@ -108,18 +108,20 @@ def _edit_page(visit: Visit, slug: str, form: Form | None, problem: Problem | No
     with visit.read() as (tx, actor):
         _, image = references.image_for_change(tx, actor, slug)
         known = _tags(tx, actor)
-    those = _fields(actor, image)
-    now = fields.shown(those, image)
+    editable = _fields(actor, image)
+    now = fields.shown(editable, image)
     if form is None:
         form = Form(now).but(etag=resources.etag(json.dumps(now)), seen=fields.marks(now))
-    meeting = edit_conflict.meet(those, form, now, resources.etag(json.dumps(now)), problem, WORDS)
+    meeting = edit_conflict.meet(
+        editable, form, now, resources.etag(json.dumps(now)), problem, WORDS
+    )
     return visit.page(
         "images/image_form.html",
         image=image,
         form=meeting.form,
         problem=problem,
-        labels=_labels(those),
-        people=len(those) > len(EDITED),
+        labels=_labels(editable),
+        people=len(editable) > len(EDITED),
         known=known,
         meeting=meeting,
     )
@@ -133,13 +135,13 @@ def edit(visit: Visit, slug: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, image = references.image_for_change(tx, actor, slug)
-            those = _fields(actor, image)
-            now = fields.shown(those, image)
+            editable = _fields(actor, image)
+            now = fields.shown(editable, image)
             visit.expect(tx, json.dumps(now))
-            given = fields.given(those, visit.form, now)
+            given = fields.given(editable, visit.form, now)
             images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
             tx.check_match()
-            after = _still_seen(tx, actor, row["id"])
+            after = _readable_after(tx, actor, row["id"])
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
     if after is None:
@@ -147,7 +149,7 @@ def edit(visit: Visit, slug: str) -> Page:
     return visit.redirect(urls.image(after), done="Saved." if given else "Nothing to save.")
 
 
-def _still_seen(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
+def _readable_after(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
     try:
         image: Thing = images.IMAGES.read(tx, actor, str(image_id))
     except NotFound:
@@ -163,23 +165,23 @@ def show_end(visit: Visit, slug: str) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
-        standing = impact.machines_of_image(tx, actor, row["id"])
+        machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
-        open_ = _open_versions(tx, actor, image)
+        versions_count = _count_current(tx, actor, image)
         # Of an image that has ended no channel offers anything.
         moves = offer_changes.differing(offer_changes.offers(tx, actor, image), {})
     return visit.page(
         "images/image_end.html",
         image=image,
-        versions_count=open_,
-        machines=standing,
+        versions_count=versions_count,
+        machines=machines,
         groups=groups,
         moves=moves,
         restoring=False,
     )
 
 
-def _open_versions(tx: Tx, actor: Actor, image: Thing) -> int:
+def _count_current(tx: Tx, actor: Actor, image: Thing) -> int:
     return offer_changes.count_versions(tx, actor, image, current="true")
 
 
@@ -188,12 +190,12 @@ def end(visit: Visit, slug: str) -> Page:
     with visit.change() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         images.end_image(tx, actor, row)
-    back = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
+    undo = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
     return visit.redirect(
         urls.image(image),
         done=f"{image['name']} has ended.",
         more="Only its keepers and staff see it.",
-        undo=back,
+        undo=undo,
     )
 
 
@@ -204,14 +206,14 @@ def show_restore(visit: Visit, slug: str) -> Page:
         before = offer_changes.offers(tx, actor, image)
         images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
         moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-        open_ = _open_versions(tx, actor, image)
-        standing = impact.machines_of_image(tx, actor, row["id"])
+        versions_count = _count_current(tx, actor, image)
+        machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
     return visit.page(
         "images/image_end.html",
         image=image,
-        versions_count=open_,
-        machines=standing,
+        versions_count=versions_count,
+        machines=machines,
         groups=groups,
         moves=moves,
         restoring=True,

@@ -47,9 +47,9 @@ def show_feed(visit: Visit, slug: str) -> Page:
 
 def _updated(version: Row, now: str) -> str:
     """The last instant up to now at which what the entry tells changed."""
-    began = str(version["start_date"])
-    told = [str(version[name]["at"]) for name in ("deprecation", "revoked") if version[name]]
-    return max([began, *(at for at in told if at <= now)])
+    start = str(version["start_date"])
+    notices = [str(version[name]["at"]) for name in ("deprecation", "revoked") if version[name]]
+    return max([start, *(at for at in notices if at <= now)])
 
 
 def _clean(value: Any) -> Any:

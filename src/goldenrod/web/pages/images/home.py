@@ -19,7 +19,7 @@ def home(visit: Visit) -> Page:
         found = search.find(tx, actor, visit, asked, search.PER_PAGE)
         newest = versions.VERSIONS.page(tx, actor, query)
         choices = image_search.choices(tx, actor)
-        withdrawn = image_search.withdrawn_lately(tx, actor)
+        withdrawn = image_search.recently_withdrawn(tx, actor)
     return visit.page(
         "images/home.html",
         **search.shown(visit, asked, found),

@@ -91,5 +91,5 @@ def _page(image: Row, asked: Mapping[str, str], query: str | None) -> str | None
     cursor = parse_qs(query or "").get("cursor")
     if not cursor:
         return None
-    kept = {name: asked[name] for name in BETWEEN if asked.get(name)}
-    return f"{urls.image(image, 'versions')}?{urlencode(kept | {'cursor': cursor[0]})}"
+    dates = {name: asked[name] for name in BETWEEN if asked.get(name)}
+    return f"{urls.image(image, 'versions')}?{urlencode(dates | {'cursor': cursor[0]})}"

@@ -100,7 +100,7 @@ def _arguments(asked: Mapping[str, str], **more: str) -> dict[str, list[str]]:
 def find(tx: Tx, actor: Actor, visit: Visit, asked: Asked, size: int) -> Found:
     """A page of images that match what was asked. Raises BadRequest, and NotFound past the end."""
     more = {"page_size": str(size), "page": visit.asked("page")}
-    query = paging.parse(image_search.FIND, _arguments(asked, **more))
+    query = paging.parse(image_search.LIST, _arguments(asked, **more))
     return image_search.find_images(tx, actor, query, asked.get("search", ""))
 
 
