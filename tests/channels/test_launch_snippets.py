@@ -9,8 +9,8 @@ import pytest
 import yaml as pyyaml
 
 from goldenrod.web.pages.launch import quoting
-from goldenrod.web.pages.launch.snippet import Launch, Ready, aws_region
-from goldenrod.web.pages.launch.snippets import launch_lines
+from goldenrod.web.pages.launch.snippet_parts import Launch, Snippet, aws_region
+from goldenrod.web.pages.launch.snippets import launch_snippets
 
 BASE = "https://images.example.org"
 STUBS = ("aws", "openstack", "az", "gcloud", "curl", "goldenrod")
@@ -44,8 +44,8 @@ HOSTILE = (
 )
 
 
-def lines(launch: Launch, scripts: Any = ()) -> dict[str, Ready]:
-    found = launch_lines(launch, scripts)
+def lines(launch: Launch, scripts: Any = ()) -> dict[str, Snippet]:
+    found = launch_snippets(launch, scripts)
     by_key = {it.key: it for it in found}
     assert len(by_key) == len(found)
     return by_key

@@ -151,13 +151,13 @@ def _with_what_is_missing(refused: ClientError) -> ClientError:
     missing = refused.problem.get("missing")
     if refused.code != "channel_requirement_unmet" or not missing:
         return refused
-    lacks = []
+    unmet = []
     if providers := missing.get("providers"):
-        lacks.append(f"a current machine on {output.cell(providers)}")
+        unmet.append(f"a current machine on {output.cell(providers)}")
     if "not_before" in missing:
         first = missing["not_before"]
-        lacks.append(f"to wait until {first}" if first else "to have been in the other channel")
-    detail = f"The version lacks what the channel requires: {' and '.join(lacks)}."
+        unmet.append(f"to wait until {first}" if first else "to have been in the other channel")
+    detail = f"The version lacks what the channel requires: {' and '.join(unmet)}."
     detail += " --override with a --reason passes."
     return ClientError(refused.status, refused.code, detail, refused.problem)
 
@@ -184,10 +184,10 @@ def _requires(asked: dict[str, Any] | None) -> str:
     """What assigning needs, in words."""
     if not asked:
         return ""
-    needs = []
+    requirements = []
     if asked["providers"]:
-        needs.append(f"a machine on {output.cell(asked['providers'])}")
+        requirements.append(f"a machine on {output.cell(asked['providers'])}")
     if asked["channel"] or asked["days"] is not None or not asked["providers"]:
         days = f", {asked['days']} days ago" if asked["days"] else ""
-        needs.append(f"to have been in {asked['channel'] or 'a hidden channel'}{days}")
-    return "; ".join(needs)
+        requirements.append(f"to have been in {asked['channel'] or 'a hidden channel'}{days}")
+    return "; ".join(requirements)

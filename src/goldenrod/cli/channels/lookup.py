@@ -14,7 +14,7 @@ import typer
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.failures import REFUSED
 
-MOST_IN_A_CALL = 1000
+MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
 REASONS = ("revoked", "deprecated", "ended", "unknown", "behind")
 COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
@@ -45,14 +45,14 @@ def whatis(
     failing = {word.strip() for words in fail_on for word in words.split(",") if word.strip()}
     if unknown := failing - set(REASONS):
         raise typer.BadParameter(f"--fail-on takes {', '.join(REASONS)}; not {sorted(unknown)[0]}.")
-    asked = list(dict.fromkeys(_given(ids)))
-    found = list(_look_up(asked, provider)) if asked else []
+    identifiers = list(dict.fromkeys(_given(ids)))
+    found = list(_look_up(identifiers, provider)) if identifiers else []
     if as_json:
         output.show_json(found)
     else:
         output.show_table(COLUMNS, (row for one in found for row in _rows(one)))
-    counted = Counter(word for one in found for word in _what(one))
-    output.note(_summary(len(asked), counted))
+    counted = Counter(word for one in found for word in _statuses(one))
+    output.note(_summary(len(identifiers), counted))
     if any(counted[word] for word in failing):
         raise typer.Exit(REFUSED)
 
@@ -74,8 +74,8 @@ def _given(ids: list[str] | None) -> Iterator[str]:
 def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:
     where = {} if provider is None else {"provider": server_requests.reference(provider)}
     with server_requests.asked() as server:
-        for start in range(0, len(ids), MOST_IN_A_CALL):
-            part = [{"identifier": one, **where} for one in ids[start : start + MOST_IN_A_CALL]]
+        for start in range(0, len(ids), MOST_PER_CALL):
+            part = [{"identifier": one, **where} for one in ids[start : start + MOST_PER_CALL]]
             yield from server.post("/lookup", {"identifiers": part})["results"]
 
 
@@ -100,15 +100,15 @@ def _instead(match: Match) -> Iterator[str]:
             yield f"{offer['channel']} {identifier} ({name})"
 
 
-def _what(found: dict[str, Any]) -> Iterable[str]:
+def _statuses(found: dict[str, Any]) -> Iterable[str]:
     """What can be said of an id, each word once: the states of its matches, unknown, behind."""
     if not found["known"]:
         return {"unknown"}
-    said = {match["state"] for match in found["matches"]}
-    return said | {"behind"} if any(match["behind"] for match in found["matches"]) else said
+    statuses = {match["state"] for match in found["matches"]}
+    return statuses | {"behind"} if any(match["behind"] for match in found["matches"]) else statuses
 
 
-def _summary(asked: int, counted: Counter[str]) -> str:
+def _summary(count: int, counted: Counter[str]) -> str:
     words = ("current", "scheduled", *REASONS)
-    told = [f"{counted[word]:,} {word}" for word in words if counted[word]]
-    return f"{asked:,} id{'' if asked == 1 else 's'}{': ' if told else ''}{', '.join(told)}."
+    counts = [f"{counted[word]:,} {word}" for word in words if counted[word]]
+    return f"{count:,} id{'' if count == 1 else 's'}{': ' if counts else ''}{', '.join(counts)}."

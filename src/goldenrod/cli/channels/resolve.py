@@ -59,6 +59,6 @@ def resolve(
 def _exit_code(refused: ClientError) -> int:
     if refused.code == "version_revoked":
         return REVOKED
-    told = failure(refused)
-    code = told.exit_code if told else REFUSED
+    known_failure = failure(refused)
+    code = known_failure.exit_code if known_failure else REFUSED
     return REFUSED if code == CREDENTIALS else code

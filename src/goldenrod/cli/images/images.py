@@ -82,8 +82,8 @@ def create_image(
         end_date=end,
     )
     with server_requests.asked() as server:
-        made = server.post("/images", body, idempotency_key=idempotency_key)
-    server_requests.show_one(made, as_json)
+        created = server.post("/images", body, idempotency_key=idempotency_key)
+    server_requests.show_one(created, as_json)
 
 
 def edit_image(

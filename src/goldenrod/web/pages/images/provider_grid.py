@@ -11,11 +11,11 @@ from goldenrod.web.pages.kit.render import plural
 from goldenrod.web.pages.lineage.short_names import prefix
 
 MOST_ROWS = 40
-LONG = 3
+LONG_WITHOUT = 3
 """So many releases without a machine are told of."""
 HIDDEN = "hidden provider"
 """What stands for a provider that the visitor, who may change the version, may not read."""
-BAD = {"deprecated": "d", "revoked": "r"}
+TROUBLE = {"deprecated": "d", "revoked": "r"}
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class Cell:
 
     count: int
     """On how many architectures."""
-    look: str
+    css_class: str
     """The class of the cell: empty where all is there, else o (none), h (some), d, r."""
 
 
 @dataclass(frozen=True)
-class Place:
+class ProviderRow:
     """A provider: one row."""
 
     slug: str
     """Empty for a provider that the visitor may not read."""
     name: str
     cells: tuple[Cell, ...]
-    lacks: bool
+    lacks_newest: bool
     """The newest release is not there, unlike in most places."""
 
 
@@ -46,11 +46,11 @@ class Grid:
 
     columns: list[Row]
     """Releases, newest first, each with `short`, what its name has beyond what all begin with."""
-    places: list[Place]
-    more: int
+    rows: list[ProviderRow]
+    left_out: int
     """How many providers are left out, which lack the least."""
-    finding: str
-    some: bool
+    summary: str
+    partial: bool
     """A release has a part of its architectures somewhere."""
 
 
@@ -63,72 +63,89 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     for row in cells:
         names[row["provider_id"]] = row["provider"] or "", row["provider_name"] or HIDDEN
         counts.setdefault(row["provider_id"], {})[row["version"]] = row["architectures"]
-    most = {it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases}
-    same = prefix([it["name"] for it in releases])
-    columns = [{**it, "short": it["name"][len(same) :]} for it in releases]
-    few = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(counts)
-    places = [_place(*names[key], releases, counts[key], most, few) for key in counts]
-    places.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
+    most_architectures = {
+        it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases
+    }
+    common_prefix = prefix([it["name"] for it in releases])
+    columns = [{**it, "short": it["name"][len(common_prefix) :]} for it in releases]
+    most_have_newest = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(
+        counts
+    )
+    rows = [
+        _row(*names[key], releases, counts[key], most_architectures, most_have_newest)
+        for key in counts
+    ]
+    rows.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
     return Grid(
         columns,
-        places[:MOST_ROWS],
-        max(len(places) - MOST_ROWS, 0),
-        _finding(columns, places, channels, counts),
-        any(cell.look == "h" for place in places for cell in place.cells),
+        rows[:MOST_ROWS],
+        max(len(rows) - MOST_ROWS, 0),
+        _summary(columns, rows, channels, counts),
+        any(cell.css_class == "h" for provider_row in rows for cell in provider_row.cells),
     )
 
 
-def _place(
+def _row(
     slug: str,
     name: str,
     releases: list[Row],
     there: dict[str, int],
-    most: dict[str, int],
-    few: bool,
-) -> Place:
+    most_architectures: dict[str, int],
+    most_have_newest: bool,
+) -> ProviderRow:
     cells = []
     for it in releases:
         count = there.get(it["id"], 0)
-        bad = BAD.get(it["state"], "")
+        trouble = TROUBLE.get(it["state"], "")
         cells.append(
-            Cell(count, "o" if not count else bad or ("h" if count < most[it["id"]] else ""))
+            Cell(
+                count,
+                "o"
+                if not count
+                else trouble or ("h" if count < most_architectures[it["id"]] else ""),
+            )
         )
-    return Place(slug, name, tuple(cells), few and not cells[0].count)
+    return ProviderRow(slug, name, tuple(cells), most_have_newest and not cells[0].count)
 
 
 # ── the sentence ───────────────────────────────────────────────────────────────────────────
 
 
-def _finding(
-    columns: list[Row], places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]
+def _summary(
+    columns: list[Row],
+    rows: list[ProviderRow],
+    channels: list[Row],
+    counts: dict[int, dict[str, int]],
 ) -> str:
     parts = [
-        _of_channel(places, channels, counts),
-        _of_newest(columns, places),
-        _long(columns, places),
+        _of_channel(rows, channels, counts),
+        _of_newest(columns, rows),
+        _of_long_without(columns, rows),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _of_channel(places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]) -> str:
+def _of_channel(
+    rows: list[ProviderRow], channels: list[Row], counts: dict[int, dict[str, int]]
+) -> str:
     """On how many providers the first channel's release is."""
-    named = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
-    if named is None or not any(named["target"]["id"] in there for there in counts.values()):
+    channel = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
+    if channel is None or not any(channel["target"]["id"] in there for there in counts.values()):
         return ""
-    have = sum(named["target"]["id"] in there for there in counts.values())
-    every = plural(len(places), "provider")
-    if have == len(places):
-        return f"All {every} have {named['name']}." if have > 1 else ""
-    return f"{have} of {every} have {named['name']}."
+    have = sum(channel["target"]["id"] in there for there in counts.values())
+    every = plural(len(rows), "provider")
+    if have == len(rows):
+        return f"All {every} have {channel['name']}." if have > 1 else ""
+    return f"{have} of {every} have {channel['name']}."
 
 
-def _of_newest(columns: list[Row], places: list[Place]) -> str:
+def _of_newest(columns: list[Row], rows: list[ProviderRow]) -> str:
     """Where the newest release that is current is not."""
     at = next((at for at, it in enumerate(columns) if it["state"] == "current"), None)
     if at is None:
         return ""
-    have = [it for it in places if it.cells[at].count]
-    lack = [it for it in places if not it.cells[at].count]
+    have = [it for it in rows if it.cells[at].count]
+    lack = [it for it in rows if not it.cells[at].count]
     name = columns[at]["short"]
     if not have:
         return f"{name} is nowhere yet."
@@ -141,25 +158,25 @@ def _of_newest(columns: list[Row], places: list[Place]) -> str:
     return f"{plural(len(lack), 'provider')} lack {name}."
 
 
-def _long(columns: list[Row], places: list[Place]) -> str:
+def _of_long_without(columns: list[Row], rows: list[ProviderRow]) -> str:
     """Who has had no release for long."""
-    behind: dict[int, list[Place]] = {}
-    for place in places:
-        first = next(at for at, cell in enumerate(place.cells) if cell.count)
-        if first >= LONG:
-            behind.setdefault(first, []).append(place)
-    told = []
+    behind: dict[int, list[ProviderRow]] = {}
+    for provider_row in rows:
+        first = next(at for at, cell in enumerate(provider_row.cells) if cell.count)
+        if first >= LONG_WITHOUT:
+            behind.setdefault(first, []).append(provider_row)
+    sentences = []
     for first, those in sorted(behind.items(), reverse=True, key=lambda it: it[0])[:2]:
         who = _begin(_names(those)) if len(those) <= 2 else plural(len(those), "provider")
         has = "has" if len(those) == 1 else "have"
-        told.append(f"{who} {has} had none since {columns[first]['start_date'][:10]}.")
-    return " ".join(told)
+        sentences.append(f"{who} {has} had none since {columns[first]['start_date'][:10]}.")
+    return " ".join(sentences)
 
 
-def _names(places: list[Place]) -> str:
+def _names(rows: list[ProviderRow]) -> str:
     """The names of providers as a list in a sentence; those that are hidden are counted."""
-    named = [it.name for it in places if it.slug]
-    hidden = len(places) - len(named)
+    named = [it.name for it in rows if it.slug]
+    hidden = len(rows) - len(named)
     if hidden:
         named.append(f"a {HIDDEN}" if hidden == 1 else plural(hidden, HIDDEN))
     return " and ".join(named)

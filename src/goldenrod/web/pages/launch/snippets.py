@@ -9,9 +9,9 @@ from typing import Any
 
 from goldenrod.web.pages.launch.cloud_snippets import CLOUDS
 from goldenrod.web.pages.launch.quoting import shell, yaml, yaml_block
-from goldenrod.web.pages.launch.snippet import (
+from goldenrod.web.pages.launch.snippet_parts import (
     Launch,
-    Ready,
+    Snippet,
     joined,
     look_up,
     option,
@@ -20,14 +20,16 @@ from goldenrod.web.pages.launch.snippet import (
 )
 
 
-def launch_lines(launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()) -> tuple[Ready, ...]:
+def launch_snippets(
+    launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Snippet, ...]:
     """The lines for a machine. `scripts` are the version's boot scripts, as the API shows one."""
     cloud = CLOUDS.get(launch.provider_type.lower())
-    lines = [] if cloud is None else [make(launch) for make in cloud]
-    return (*lines, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
+    cloud_snippets = [] if cloud is None else [make(launch) for make in cloud]
+    return (*cloud_snippets, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
 
 
-def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Ready:
+def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Snippet:
     """User data that leaves in the instance what it was made from, and runs the boot scripts."""
     facts = {"GOLDENROD_IMAGE": launch.image}
     if launch.channel is None:
@@ -35,14 +37,14 @@ def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Ready:
     else:
         # Which version the channel offers when it is launched is not known yet.
         facts |= {"GOLDENROD_CHANNEL": launch.channel, "GOLDENROD_PROVIDER": launch.provider}
-    told = "".join(f"{name}={shell(value)}\n" for name, value in facts.items())
-    files = [_file("/etc/goldenrod-image", "0644", told)]
+    facts_text = "".join(f"{name}={shell(value)}\n" for name, value in facts.items())
+    files = [_file("/etc/goldenrod-image", "0644", facts_text)]
     for number, script in enumerate(scripts, start=1):
-        often = "per-boot" if script["run_every_deploy"] else "per-instance"
-        path = f"/var/lib/cloud/scripts/{often}/{number:02d}-goldenrod"
+        folder = "per-boot" if script["run_every_deploy"] else "per-instance"
+        path = f"/var/lib/cloud/scripts/{folder}/{number:02d}-goldenrod"
         files.append(_file(path, "0755", _script_text(script), str(script["title"])))
     text = "\n".join(["#cloud-config", "write_files:", *files, ""])
-    return Ready("cloud-init", "cloud-init", "yaml", text)
+    return Snippet("cloud-init", "cloud-init", "yaml", text)
 
 
 def _file(path: str, permissions: str, content: str, title: str = "") -> str:
@@ -64,22 +66,24 @@ def _script_text(script: Mapping[str, Any]) -> str:
     )
 
 
-def _curl(launch: Launch) -> Ready:
+def _curl(launch: Launch) -> Snippet:
     if launch.channel is None:
         text = joined("curl -fsS", shell_address(launch, look_up(launch)))
     else:
         accept = "curl -fsS -H 'Accept: text/plain'"
         text = joined(accept, shell_address(launch, resolve(launch)))
-    return Ready("curl", "curl", "shell", text)
+    return Snippet("curl", "curl", "shell", text)
 
 
-def _goldenrod(launch: Launch) -> Ready:
+def _goldenrod(launch: Launch) -> Snippet:
     if launch.channel is None:
-        end = "-- " if launch.identifier.startswith("-") else ""
+        end_of_options = "-- " if launch.identifier.startswith("-") else ""
         provider = option("--provider", launch.provider)
-        text = f"goldenrod whatis {provider} {end}{shell(launch.identifier)}"
+        text = f"goldenrod whatis {provider} {end_of_options}{shell(launch.identifier)}"
     else:
-        where = " ".join(map(shell, (launch.image, launch.channel, launch.provider)))
-        one = f" {option('--architecture', launch.architecture)}" if launch.architecture else ""
-        text = f"goldenrod resolve {where}{one}"
-    return Ready("goldenrod", "goldenrod", "shell", text)
+        names = " ".join(map(shell, (launch.image, launch.channel, launch.provider)))
+        architecture = (
+            f" {option('--architecture', launch.architecture)}" if launch.architecture else ""
+        )
+        text = f"goldenrod resolve {names}{architecture}"
+    return Snippet("goldenrod", "goldenrod", "shell", text)

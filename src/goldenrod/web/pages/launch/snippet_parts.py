@@ -33,7 +33,7 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Snippet:
     """One text to paste."""
 
     key: str
@@ -58,13 +58,13 @@ def resolve(launch: Launch) -> str:
     """The path that leads to what the channel offers."""
     keys = (launch.image, launch.channel or "", launch.provider)
     path = "/resolve/" + "/".join(quote(key, safe="") for key in keys)
-    asked = urlencode({"architecture": launch.architecture}) if launch.architecture else ""
-    return f"{path}?{asked}" if asked else path
+    query = urlencode({"architecture": launch.architecture}) if launch.architecture else ""
+    return f"{path}?{query}" if query else path
 
 
 def look_up(launch: Launch) -> str:
-    asked = {"identifier": launch.identifier, "provider": launch.provider}
-    return f"/lookup?{urlencode(asked)}"
+    query = {"identifier": launch.identifier, "provider": launch.provider}
+    return f"/lookup?{urlencode(query)}"
 
 
 def shell_address(launch: Launch, path: str) -> str:
