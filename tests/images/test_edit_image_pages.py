@@ -223,7 +223,7 @@ def test_giving_it_away_leads_home(alice: Visitor) -> None:
     address = "/images/gift/edit"
     done = alice.submit(alice.get(address), address, owner="bob")
     assert done.status == 200
-    assert "gift is no longer yours" in done.words
+    assert "You no longer have access to gift." in done.words
 
 
 def test_a_maintainer_is_not_offered_owner_and_maintainers(visitor: Visitor, db: Database) -> None:
@@ -312,7 +312,7 @@ def test_ending_says_what_it_touches_and_does_nothing_yet(alice: Visitor, db: Da
     assert "1 version 2 machines 2 providers 1 channel" in page.words
     assert "everybody but its keepers and staff" in page.words
     assert re.search(r"latest .* open-1\.0 nothing", page.words)
-    assert "End the image and 1 version" in page.words
+    assert "End image and 1 version" in page.words
     shared = alice.get("/images/shared-image/end")
     assert "1 group that it is shared with: lab" in shared.words
     assert "nobody: only its keepers" in alice.get("/images/closed-image/end").words
@@ -346,7 +346,7 @@ def test_restoring_says_what_comes_back(alice: Visitor, db: Database, api: ApiCl
     before = everything(db)
     page = alice.get("/images/ended-image/restore")
     assert "1 version" in page.words
-    assert "Who will see it again everybody" in page.words
+    assert "Visible again to everybody" in page.words
     assert everything(db) == before
     assert "ended already" in alice.get("/images/ended-image/end").words
     assert "not ended" in alice.get("/images/open-image/restore").words

@@ -55,7 +55,7 @@ def test_home_shows_what_one_may_read(visitor: Visitor, who: str | None) -> None
     page = visitor.get("/")
     assert sorted(found(page)) == sorted(SEEN[who])
     assert f"{len(SEEN[who])} image" in page.words
-    assert ("More may be visible after signing in" in page.words) == (who is None)
+    assert ("Sign in to see more" in page.words) == (who is None)
     for name in ("closed", "shared", "kept", "ended", "scheduled"):
         if f"{name}-image" not in SEEN[who]:
             assert name not in page.text
@@ -245,7 +245,7 @@ def test_it_says_whether_it_is_good_and_what_to_use_instead(
     assert "1 behind" in page.words
     assert "Offered there now: latest 2.0 new Copy stable 2.0 new Copy" in page.words
     home = visitor.get("/").words
-    assert "Withdrawn lately revoked open image open-1.0 It leaks keys." in home
+    assert "Recently withdrawn revoked open image open-1.0 It leaks keys." in home
     assert "current stable 2.0" in home
 
 
@@ -268,7 +268,7 @@ def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
     revoke(world.versions["closed"], "A secret hole.")
     revoke(child, "Its own fault.")
     revoke(world.versions["open"], "From above.", descendants=True)
-    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    _, _, told = visitor.get("/").words.partition("Recently withdrawn")
     assert told.count("revoked open image") == 2
     assert told.count("2.0") == 1
     assert "A secret hole." not in told
@@ -276,7 +276,7 @@ def test_what_was_revoked_twice_is_told_of_once_and_what_is_over_not_at_all(
         alice = world.actor(tx, "alice")
         row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
         revocations.restore(tx, alice, row, wire.Restoring())
-    _, _, told = visitor.get("/").words.partition("Withdrawn lately")
+    _, _, told = visitor.get("/").words.partition("Recently withdrawn")
     assert told.count("revoked open image") == 1
     assert "From above." not in told
 

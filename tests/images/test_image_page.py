@@ -101,7 +101,7 @@ def test_states_of_an_image(visitor: Visitor) -> None:
     ended, scheduled = visitor.get("/images/ended-image"), visitor.get("/images/scheduled-image")
     assert "Ended 2026-06-14." in ended.words
     assert "Opens 2026-06-16" in scheduled.words
-    assert "Until then only its keepers and staff see it." in scheduled.words
+    assert "Until then only editors and staff see it." in scheduled.words
 
 
 def test_an_image_without_versions_says_how_to_begin(
@@ -204,9 +204,9 @@ def test_why_there_is_nothing_to_use(
     offered: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     page = visitor.get(f"{OPEN}?channel=inner")
-    assert "This image has no channel inner that you may see." in page.words
+    assert "This image has no channel inner visible to you." in page.words
     page = visitor.get(f"{OPEN}?channel=stable&provider=west&architecture=x86_64")
-    assert "stable has no x86_64 machine on west that you may see." in page.words
+    assert "stable has no x86_64 machine on west visible to you." in page.words
     with db.write() as tx:
         revoke(tx, world, offered["2.0"], "It leaks.", roll_back_channels=False)
     page = visitor.get(f"{OPEN}?channel=stable")
@@ -217,7 +217,7 @@ def test_why_there_is_nothing_to_use(
 
 def test_channels_tell_what_they_offer(offered: dict[str, str], visitor: Visitor) -> None:
     words = words_of(visitor.get(OPEN), "channels")
-    assert "stable current 2.0 2 providers, 3 behind, assigned just now" in words
+    assert "stable current 2.0 2 providers, 3 newer versions, assigned just now" in words
     assert "inner" not in words
     assert words.index("stable") < words.index("candidate") < words.index("latest")
     visitor.sign_in("bob")
@@ -317,7 +317,7 @@ def test_where_it_runs(offered: dict[str, str], visitor: Visitor) -> None:
         "east": ["o0", "1", "1", "2", "1"],
     }
     assert (
-        "All 2 providers have stable. 5.0 is nowhere yet. north has had none since 2026-06-05."
+        "All 2 providers have stable. 5.0 has no machines yet. north has had no version since 2026-06-05."
         in (words_of(page, "where"))
     )
     assert '<th scope="col">' in page.text

@@ -1,9 +1,9 @@
-"""Search: which words a version or image is found by, the same on both databases.
+"""Search words: indexing images and versions, and the filters that find them. Alike on both databases.
 
-An image's words (name, description, tags) and a version's own (name, change log) are indexed apart,
-so renaming an image rewrites one row. Text is tokenised once, in Python (`words.py`); the tables are
-in `store/search_index.py`. Each word of a search must occur, the last also as the beginning of one, in the
-version's own text or in its image's.
+The words of an image (name, description, tags) and of a version (name, change log) are indexed
+separately, so that renaming an image rewrites one row. Text is tokenised in Python (`base/text.py`);
+`store/search_index.py` has the tables. Every word of a search must occur in the text of the version
+or of its image. The last word may be the beginning of one.
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Key, param
 
 SEPARATOR = " \n"
-"""Between texts that are searched as one."""
+"""Joins texts that are indexed together, so that no term spans two of them."""
 MOST_TERMS = 64
-"""Long runs of Chinese or Japanese become many terms; a search has at most this many."""
+"""A search has at most this many terms. Chinese and Japanese text has one per pair of characters."""
 
 
 def index_image(tx: Tx, image_id: int) -> None:
-    """Write an image's search words anew."""
+    """Update the search words of an image."""
     row = tx.first(_image_text, image=image_id)
     assert row is not None
     tags = [tag["name"] for tag in tx.rows(_image_tags, image=image_id)]
@@ -32,9 +32,11 @@ def index_image(tx: Tx, image_id: int) -> None:
     search_index.put(tx, "image_words", image_id, tokens)
 
 
-def index_version(tx: Tx, n: int, name: str, change_log: str) -> None:
-    """Write a version's own search words anew."""
-    search_index.put(tx, "version_words", n, index_tokens(f"{name}{SEPARATOR}{change_log}"))
+def index_version(tx: Tx, version_key: int, name: str, change_log: str) -> None:
+    """Update the search words of a version."""
+    search_index.put(
+        tx, "version_words", version_key, index_tokens(f"{name}{SEPARATOR}{change_log}")
+    )
 
 
 def _image_text() -> Any:
@@ -54,11 +56,11 @@ def _image_tags() -> Any:
 def _parse(given: str) -> Wanted:
     terms = query_terms(given)
     if not terms:
-        raise ValueError("takes at least one word: letters or digits.")
+        raise ValueError("takes at least one word of letters or digits.")
     if len(terms) > MOST_TERMS:
         raise ValueError(
-            f"takes at most {MOST_TERMS} parts: of a Chinese or Japanese word, each pair of "
-            "characters is one."
+            f"takes at most {MOST_TERMS} terms. Chinese and Japanese text has one for each pair of "
+            "characters."
         )
     params: dict[str, Any] = {}
     for position, term in enumerate(terms):
@@ -68,7 +70,7 @@ def _parse(given: str) -> Wanted:
 
 
 def _alternatives(term: Term) -> tuple[list[str], list[str]]:
-    """The tokens, and beginnings of tokens, at which a term occurs."""
+    """The tokens, and the beginnings of tokens, that match a term."""
     if term.prefix:
         return [], [term.text]
     return [term.text], [f"{term.text}{joint}" for joint in "-._"]
@@ -93,9 +95,9 @@ def _in_image(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement
 
 
 def _in_image_or_version(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
-    """In the image's words, or in those of a version of it that the reader may read."""
+    """Whether the image, or a version of it that the reader may read, has the words."""
     version = schema.versions.alias()
-    # Said besides, so that the version's own words are where the database begins.
+    # Redundant, but makes the database start from the versions' own words.
     begins = or_(
         *(_occurs(position, ("version_words", version.c.n)) for position in range(int(form)))
     )
@@ -106,10 +108,11 @@ def _in_image_or_version(thing: FromClause, reader: ReaderKind, form: str) -> Co
 
 
 def newest_in_image(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[int]:
-    """The internal key of the image's newest version in which the words of a search were found; null
-    where they are the image's own."""
+    """The internal key of the image's newest version that has the words of a search. Null if the
+    image itself has them all."""
     version = schema.versions.alias()
-    # Not the key itself: one image's versions are looked through, not all that have the words.
+    # An expression instead of the key: the database then checks the versions of this image only,
+    # instead of all versions that have the words.
     key = version.c.n + literal_column("0")
     tables = ("version_words", key), ("image_words", version.c.image_id)
     found = and_(*(_occurs(position, *tables) for position in range(int(form))))
@@ -125,7 +128,7 @@ def newest_in_image(image: FromClause, reader: ReaderKind, form: str) -> ColumnE
 
 
 def words_of(*texts: str) -> str:
-    """The `words` column of a small table's row: its tokens, each between spaces."""
+    """The `words` column of a small table: the tokens of the texts, separated by spaces."""
     return f" {' '.join(index_tokens(SEPARATOR.join(texts)))} "
 
 
@@ -142,6 +145,6 @@ _EXPECTED = "at most 16 words of 64 characters; the last may be the beginning of
 VERSIONS = Filter(_EXPECTED, _parse, _in_version)
 IMAGES = Filter(_EXPECTED, _parse, _in_image)
 IMAGES_AND_VERSIONS = Filter(_EXPECTED, _parse, _in_image_or_version)
-"""Images: by their own words, or by those of versions of theirs."""
+"""For images, by their own words or those of their versions."""
 WORDS = Filter(_EXPECTED, _parse, _in_words)
 """For tables with a `words` column."""

@@ -1,8 +1,8 @@
-"""Promoting: assigning versions to channels, and saying who sees a channel and what it requires.
+"""Changes of channels: assigning versions, configuring access and requirements, removing.
 
-Assigning needs a version of the image that is current or deprecated, and what the channel requires;
-overriding that takes a reason, and the history says so. What is the newest assignment already adds
-nothing. Two people promoting at once follow one another: one wins under If-Match, the other is told.
+Only a current or deprecated version of the image that meets the channel's requirements may be
+assigned. Overriding the requirements takes a reason, and the history records both. Assigning what is
+assigned already adds no entry. Of two concurrent assignments with If-Match, the second gets a 412.
 """
 
 import json
@@ -25,17 +25,18 @@ from goldenrod.store.sql import Key, json_list, json_text, param
 
 
 def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Row, Row | None]:
-    """The image, which the actor keeps, and its channel of this name, if there is one.
+    """The row of an image that the actor may change, and of its channel of this name or None.
 
     Raises Unauthorized, NotFound, Forbidden.
     """
     image = resources.take(tx, actor, schema.images, key)
     if not channels.NAME.fullmatch(name):
-        raise NotFound("A channel is named with a-z, 0-9, dots, dashes and underscores.")
+        raise NotFound("Names of channels consist of a-z, 0-9, dots, hyphens and underscores.")
     return image, tx.first(_channel_named, image=image["id"], named=name)
 
 
 def _channel_named() -> Any:
+    """A channel by its name, hidden ones included."""
     channel = schema.channels
     return select(*channel.c).where(
         channel.c.image_id == param("image", Key), channel.c.name == param("named")
@@ -60,19 +61,21 @@ def _state(version_n: str = "n") -> Any:
 def assign(
     tx: Tx, actor: Actor, image: Row, channel: Row | None, name: str, body: NewAssignment
 ) -> bool:
-    """Assign a version to a channel, or none; whether the channel is new.
+    """Assign a version, or none, to a channel. Returns whether the channel is new.
 
     Raises BadRequest, PreconditionFailed, Conflict (`channel_computed`, `version_not_offered`,
     `channel_requirement_unmet`).
     """
     reason = body.reason and deprecation.reason("reason", body.reason)
     if body.override and not reason:
-        raise field_problem("reason", "is required where a requirement is overridden")
+        raise field_problem("reason", "is required with override")
     version = None
     if body.version is not None:
         version = references.read(tx, actor, schema.versions, body.version, "version")
         if version["image_id"] != image["id"]:
-            raise field_problem("version", "is not of this image", code="version_of_other_image")
+            raise field_problem(
+                "version", "must be a version of this image", code="version_of_other_image"
+            )
     tx.check_match()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
@@ -80,7 +83,7 @@ def assign(
         state = tx.value(_state, n=version["n"], now=tx.now)
         if state not in ("current", "deprecated"):
             raise Conflict(
-                f"A channel offers versions that are current or deprecated; this one is {state}.",
+                f"Only current or deprecated versions can be assigned. This version is {state}.",
                 code="version_not_offered",
                 extra={"state": state},
             )
@@ -93,7 +96,8 @@ def assign(
 def _require_assignable(name: str) -> None:
     if name == LATEST:
         raise Conflict(
-            "latest is computed: the newest current version that you may launch.",
+            "The channel latest is computed and cannot be changed: it is the newest current version "
+            "that you may launch.",
             code="channel_computed",
         )
 
@@ -136,7 +140,7 @@ def _record_assignment(
 
 
 def _missing_providers(reader: ReaderKind) -> Any:
-    """The providers a channel requires on which the version has no current machine, as JSON."""
+    """The required providers on which the version has no current machine, as JSON."""
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     machine = schema.machines.alias()
     on_provider = exists().where(
@@ -154,6 +158,7 @@ def _missing_providers(reader: ReaderKind) -> Any:
 
 
 def _first_assigned() -> Any:
+    """When the version was first assigned to the channel of this name."""
     entry, channel = schema.assignments.alias(), schema.channels.alias()
     return (
         select(func.min(entry.c.at, type_=entry.c.at.type))
@@ -167,7 +172,7 @@ def _first_assigned() -> Any:
 
 
 def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
-    """Raise Conflict, listing what is missing, unless the channel's requirements are met."""
+    """Raise Conflict with what is missing unless the version meets the channel's requirements."""
     missing: dict[str, Any] = {}
     given = resources.params(tx, actor)
     providers_json = tx.value(
@@ -187,15 +192,15 @@ def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
             missing["not_before"] = not_before
     if missing:
         raise Conflict(
-            "This channel requires more of a version before it is assigned: see missing. A reason "
-            "with override passes.",
+            "The version does not meet this channel's requirements: see missing. To assign it anyway, "
+            "send override with a reason.",
             code="channel_requirement_unmet",
             extra={"missing": missing},
         )
 
 
 def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
-    """Say who sees a channel and what assigning to it requires. Raises BadRequest, Conflict."""
+    """Change who sees a channel and what it requires. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
     after: Row = {}
     if "restricted" in given:
@@ -241,15 +246,15 @@ def _provider(tx: Tx, actor: Actor, ref: Any, position: int, known: list[int]) -
 def _required_channel(
     tx: Tx, actor: Actor, row: Row, requirements: NewRequirements
 ) -> tuple[str | None, int | None]:
-    """The other channel and the days that are asked for. Raises BadRequest."""
+    """The required channel and number of days. Raises BadRequest."""
     if requirements.channel is None and _keeps_hidden_channel(tx, actor, row, requirements):
         return row["requires_channel"], requirements.days
     if not isinstance(requirements.channel, str):
         if requirements.days is not None:
-            raise field_problem("requires.days", "goes with requires.channel")
+            raise field_problem("requires.days", "needs requires.channel as well")
         return None, None
     if requirements.channel in (row["name"], LATEST):
-        raise field_problem("requires.channel", "must be another channel, and not latest")
+        raise field_problem("requires.channel", "must be another channel than this one and latest")
     if requirements.channel != row["requires_channel"]:
         other = tx.first(_channel_named, image=row["image_id"], named=requirements.channel)
         if other is None or other["hidden"]:
@@ -260,8 +265,11 @@ def _required_channel(
 
 
 def _keeps_hidden_channel(tx: Tx, actor: Actor, row: Row, requirements: NewRequirements) -> bool:
-    """The actor sends back the null that is shown for a required channel that they may not see, and
-    does not take its days away: it stays required."""
+    """Whether the required channel stays although the body gives null for it.
+
+    To an actor who may not see that channel, its name is shown as null. Sending that back must not
+    remove the requirement, unless the days are removed too.
+    """
     named = row["requires_channel"]
     if named is None or channels.find_channel(tx, actor, row["image_id"], named) is not None:
         return False
@@ -289,7 +297,7 @@ def _replace_links(tx: Tx, table: Any, channel_id: int, column: str, ids: list[i
 
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
-    """Delete a channel: unassigned, and hidden until it is assigned again."""
+    """Remove a channel: unassign it, and hide it until it is assigned again."""
     tx.check_match()
     _require_assignable(row["name"])
     before = tx.value(_newest_assignment, channel=row["id"])

@@ -1,9 +1,8 @@
-"""Channels: named pointers of an image, such as `stable`, that automation is pointed at.
+"""Channels: names of an image, such as `stable`, that automation resolves to a version.
 
-A channel is a list of assignments that is only ever added to; its target at an instant is computed
-from it (`rules/lifecycle/states.py`), so nothing has to be moved when a version is revoked or runs out, and
-restoring gives back what revoking took. `latest` stands on every image and is computed. Assigning
-and configuring are in `promoting.py`.
+A channel is an append-only list of assignments. Its target at an instant is computed from the list
+(`rules/lifecycle/states.py`), so nothing is written when a version is revoked, ends or is restored.
+Every image has the computed channel `latest`. `assign.py` has the changes.
 """
 
 import re
@@ -46,7 +45,7 @@ def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def _readable_version(n: ColumnElement[int], reader: ReaderKind) -> ColumnElement[Any]:
-    """The version's summary; null for one that the reader may not read."""
+    """The version's summary, or null if the reader may not read it."""
     version = schema.versions.alias()
     shown = summaries.version_shape(version, reader)
     return select(shown).where(version.c.n == n, access.readable(version, reader)).scalar_subquery()
@@ -68,7 +67,7 @@ def _stopped(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """The groups a restricted channel names: all to keepers and staff, to others their own."""
+    """The groups of a restricted channel: all for editors and staff, for others their own."""
     link, group, image = (
         schema.channel_groups.alias(),
         schema.groups.alias(),
@@ -110,7 +109,7 @@ def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def _required_channel(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """The name of the other channel that a version must have been in; null for who may not see
+    """The name of the channel in which a version must have been, or null if the reader may not see
     that channel."""
     other = schema.channels.alias()
     query = select(other.c.name).where(
@@ -150,7 +149,7 @@ def _named(reader: ReaderKind) -> Any:
 
 
 def find_channel(tx: Tx, actor: Actor, image_id: int, name: str) -> Row | None:
-    """The row of an image's channel that the actor may see, with `may_change`."""
+    """The row of a channel with `may_change`, or None if there is none that the actor may see."""
     if not NAME.fullmatch(name):
         return None
     given = resources.params(tx, actor)
@@ -167,8 +166,10 @@ def get_channel_row(tx: Tx, actor: Actor, key: str, name: str) -> Row:
 
 
 def not_found() -> NotFound:
-    """The refusal where an image has no such channel, or none that the reader may see."""
-    return NotFound("This image has no such channel that you may see.", code="channel_not_found")
+    """The error for a channel that does not exist or that the reader may not see."""
+    return NotFound(
+        "This image has no such channel, or it is hidden from you.", code="channel_not_found"
+    )
 
 
 def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
@@ -176,7 +177,7 @@ def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     row = get_channel_row(tx, actor, key, name)
     actor.require_write()
     if not row["may_change"]:
-        raise Forbidden("Channels are their image's keepers' to change.")
+        raise Forbidden("Only editors of the image, or staff, may change its channels.")
     return row
 
 
@@ -212,7 +213,7 @@ HISTORY = Listing(
     schema.assignments,
     {
         "at": Filter(
-            "an instant: leaves the assignment in force at it",
+            "an instant: only the assignment in force then",
             lambda given: Wanted("", {"f_at": parse_instant(given)}),
             _in_force,
             {"type": "string", "format": "date-time"},
@@ -229,18 +230,18 @@ def _of_channel(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
 
 
 def list_assignments(tx: Tx, actor: Actor, key: str, name: str, query: Query) -> Page:
-    """A page of what a channel was assigned, when, by whom and why. Raises NotFound."""
+    """A page of a channel's assignments. Raises NotFound."""
     row = get_channel_row(tx, actor, key, name)
     return resources.page(tx, actor, assignment_shape, query, _of_channel, channel=row["id"])
 
 
 def create_latest(tx: Tx, image_id: int) -> None:
-    """Give a new image its computed channel."""
+    """Insert the computed channel of a new image."""
     insert_channel(tx, image_id, LATEST)
 
 
 def insert_channel(tx: Tx, image_id: int, name: str) -> int:
-    """Write a new channel; its id."""
+    """Insert a channel. Returns its id."""
     return tx.insert(
         schema.channels,
         uuid=mutations.new_uuid(),

@@ -1,9 +1,9 @@
-"""Look-up: from the ids that somebody found running to what they are, and what to use instead.
+"""Look-up: from the ids of running machines to what they are, and what to use instead.
 
-Every match that the reader may know of: they keep its version, or could read it at the last instant
-at which it, its version, image and provider were all current. Of what has ended only image, version
-name, state and what is offered now is told. What they may not see is unknown, exactly like an id that
-nobody ever catalogued. A thousand ids are as many statements as one.
+A machine matches if the reader is an editor of its version, or could read it at the last instant at
+which machine, version, image and provider were all current. Of ended ones the answer has only image,
+version name, state and current offers. A machine hidden from the reader looks like an id that was
+never catalogued. A thousand ids take as many statements as one.
 """
 
 import json
@@ -71,8 +71,10 @@ def _match(
 
 
 def _offers(reader: ReaderKind) -> Any:
-    """What is offered instead of each of these machines. A statement of its own: inside a match it
-    would be nested deeper than SQLite's parser goes."""
+    """What channels offer instead of each of these machines.
+
+    A separate statement, because SQLite's parser does not allow it as deeply nested as in a match.
+    """
     machine, version = schema.machines.alias(), schema.versions.alias()
     return (
         select(machine.c.id, json_text(_offered(machine, version, reader)).label("json"))
@@ -82,8 +84,7 @@ def _offers(reader: ReaderKind) -> Any:
 
 
 def _offered(machine: FromClause, version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """For each channel that the reader may see, the machine it offers on the same provider, of the
-    same architecture."""
+    """What each channel visible to the reader offers on the same provider and architecture."""
     channel, offered_machine, offered_version = (
         schema.channels.alias(),
         schema.machines.alias(),
@@ -153,13 +154,13 @@ def _slugs() -> Any:
 
 
 def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
-    """What each of these ids is; the same one asked twice is answered once. Raises BadRequest."""
+    """The matches of each id. A repeated id is answered once. Raises BadRequest."""
     wanted: dict[tuple[str, int | str | None], None] = {}
     for position, item in enumerate(items):
         running = item if isinstance(item, Running) else Running(identifier=item)
         if len(running.identifier) > MOST_CHARACTERS:
             raise field_problem(
-                f"identifiers[{position}]", f"has at most {MOST_CHARACTERS} characters"
+                f"identifiers[{position}]", f"must have at most {MOST_CHARACTERS} characters"
             )
         wanted[running.identifier.strip(), _provider(running, position)] = None
     slugs = [key for _, key in wanted if isinstance(key, str) and not is_uuid(key)]

@@ -1,7 +1,7 @@
-"""Resolving: image, channel and provider to the one machine that the reader may launch.
+"""Resolving: from image, channel and provider to the one machine to launch. Automation calls this.
 
-The call that automation makes. What is revoked answers 409 with its reason, unless that was allowed;
-several machines of different architectures answer 409, listing them, unless one was named.
+A channel that stopped at a revoked version answers 409 with the reason, unless revoked versions were
+allowed. Machines of several architectures answer 409 with a list, unless an architecture was named.
 """
 
 import json
@@ -21,7 +21,7 @@ from goldenrod.store.sql import Key, json_list, json_object, json_text, param
 
 
 def _offer(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A machine with its version, as resolving answers it."""
+    """A machine with its version, in the form of an answer."""
     version = schema.versions.alias()
     shown = json_object(
         {
@@ -45,14 +45,14 @@ def _of_architecture(machine: FromClause) -> ColumnElement[bool]:
 
 
 def _named(reader: ReaderKind, image_form: str, provider_form: str | None, computed: bool) -> Any:
-    """The image, its channel with what that points at, and the provider: all that a path names."""
+    """All that a path names: the image, its channel with target and stop, and the provider."""
     image, channel = schema.images.alias("thing"), schema.channels.alias()
     its_channel = and_(
         channel.c.image_id == image.c.id,
         channel.c.name == param("named"),
         access.readable(channel, reader),
     )
-    # What `latest` points at depends on the provider.
+    # The target of `latest` depends on the provider.
     target, stopped = (
         (null(), null()) if computed else (states.target(channel, reader), states.stopped(channel))
     )
@@ -78,7 +78,7 @@ def _named(reader: ReaderKind, image_form: str, provider_form: str | None, compu
 
 
 def _find_named(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -> Row:
-    """What `_question` finds. Raises NotFound (`channel_not_found` where it is the channel)."""
+    """The row of `_named`. Raises NotFound (`channel_not_found` if only the channel is missing)."""
     form = resources.key_form(schema.images, image)
     provider_form = provider and resources.key_form(schema.providers, provider)
     keys = {"key": form and resources.key_value(form, image), "named": channel}
@@ -103,8 +103,10 @@ def _find_named(tx: Tx, actor: Actor, image: str, channel: str, provider: str | 
 
 
 def _machines(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
-    """The machines of one version that the reader may launch on one provider, newest first: of the
-    version `n`, or of the newest version that `latest` offers there."""
+    """The machines of one version that the reader may launch on one provider, newest first.
+
+    The version is `version_key`, or for `latest` the one that `latest` offers on the provider.
+    """
     version, machine, provider = (
         schema.versions.alias(),
         schema.machines.alias(),
@@ -148,7 +150,7 @@ def resolve(
     architecture: str | None = None,
     allow_revoked: bool = False,
 ) -> dict[str, Any]:
-    """What a channel offers on a provider: image, channel, provider, version, machine, warnings.
+    """The machine that a channel offers on a provider, with image, channel, version and warnings.
 
     Takes two statements. Raises NotFound (`channel_not_found`, `machine_not_found`), Conflict
     (`version_revoked`, `machine_ambiguous`).
@@ -173,12 +175,13 @@ def resolve(
         )
     if not offers:
         raise NotFound(
-            "This channel offers no machine there that you may launch.", code="machine_not_found"
+            "This channel offers no machine on this provider that you may launch.",
+            code="machine_not_found",
         )
     architectures = sorted({row["architecture"] for row in offers})
     if len(architectures) > 1:
         raise Conflict(
-            f"There are machines of several architectures: name one of {', '.join(architectures)}.",
+            f"There are machines of several architectures. Name one of: {', '.join(architectures)}.",
             code="machine_ambiguous",
             extra={"machines": [json.loads(row["machine"]) for row in offers]},
         )
@@ -187,8 +190,10 @@ def resolve(
 
 
 def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
-    """The version that a named channel offers. Raises Conflict (`version_revoked`) where it
-    stopped at one that the reader may read: its revocation is the one that stops the channel."""
+    """The version that a named channel offers, or None.
+
+    Raises Conflict (`version_revoked`) if the channel stopped at a version that the reader may read.
+    """
     stopped = found["stopped"]
     if stopped is None or allow_revoked:
         version_key: int | None = found["target"] if stopped is None else stopped
@@ -215,7 +220,7 @@ def _stopped_version(reader: ReaderKind) -> Any:
 
 
 def _everywhere(reader: ReaderKind) -> Any:
-    """What a channel offers on each provider, as one JSON list."""
+    """The machines that a channel offers on each provider, as one JSON list."""
     channel, provider, machine = (
         schema.channels.alias(),
         schema.providers.alias(),
@@ -236,8 +241,10 @@ def _everywhere(reader: ReaderKind) -> Any:
 
 
 def resolve_everywhere(tx: Tx, actor: Actor, image: str, channel: str) -> dict[str, Any]:
-    """What a channel offers, one machine for each provider that has one. Raises NotFound, and
-    Conflict (`version_revoked`)."""
+    """The machines that a channel offers, one for each provider that has one.
+
+    Takes two statements. Raises NotFound, Conflict (`version_revoked`).
+    """
     found = _find_named(tx, actor, image, channel, None)
     if channel != LATEST:
         _offered_version(tx, actor, found, allow_revoked=False)

@@ -1,7 +1,7 @@
-"""Images: what versions are versions of. Who owns and maintains them, and whether all may see them.
+"""Images: an image groups versions under one name, with an owner and an audience.
 
-`is_public` decides whether its versions are public. Its owner (at first who made it) and the users of
-its maintainers are its keepers. A slug, made from the name, leads to it for good, renamed or not.
+`is_public` decides whether its versions are public. Its editors are the owner (at first the creator)
+and the members of its maintainer groups. A slug is derived from the name. Old slugs keep working.
 """
 
 from typing import Any
@@ -67,7 +67,7 @@ def shape(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def _of_version(image: FromClause, reader: ReaderKind, asks: Any) -> ColumnElement[bool]:
-    """A version of the image that the reader may read shows a machine of which `asks` holds."""
+    """Whether a version that the reader may read lists a machine that meets the condition `asks`."""
     version = schema.versions.alias()
     return exists().where(
         version.c.image_id == image.c.id,
@@ -128,7 +128,7 @@ IMAGES = Resource(
 
 
 def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
-    """Make an image, owned by the actor. Raises BadRequest, Conflict."""
+    """Create an image, owned by the actor. Raises BadRequest, Conflict."""
     actor.require_write()
     name = decode.name("name", body.name)
     description = decode.text("description", body.description)
@@ -160,7 +160,7 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
 
 
 def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
-    """Write a checked image, owned by the actor, and its slug; its id."""
+    """Insert an image with checked values, its slug and its `latest` channel. Returns the id."""
     image_id = tx.insert(
         schema.images,
         uuid=mutations.new_uuid(),
@@ -195,9 +195,9 @@ def _set_maintainers(tx: Tx, image_id: int, groups: list[int]) -> None:
 
 
 def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
-    """Change what the patch gives. `row` comes from `take_image`.
+    """Change what the patch gives. `row` comes from `IMAGES.row_for_change`.
 
-    Raises BadRequest, Forbidden (owner and maintainers are the owner's and staff's to change),
+    Raises BadRequest, Forbidden (only the owner and staff change owner and maintainers),
     PreconditionFailed, Conflict (`slug_unavailable`).
     """
     given = mutations.given(patch)
@@ -236,7 +236,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
         )
     ):
         raise Forbidden(
-            "Only its owner, or staff, may change an image's owner and maintainers.",
+            "Only the owner of an image, or staff, may change its owner and maintainers.",
             code="owner_required",
         )
     tx.check_match()
@@ -262,7 +262,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
 
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:
-    """Withdraw an image, and with it its versions: its end_date is now."""
+    """End an image, and with it its versions: set its end_date to now."""
     tx.check_match()
     if mutations.has_ended(tx, row):
         return

@@ -1,4 +1,4 @@
-"""Tags: words that images carry. Made on first use, given by name; staff describe and rename them."""
+"""Tags of images. A tag is created on first use, by name. Staff describe and rename tags."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -48,7 +48,7 @@ TAGS = Resource(
 
 
 def checked_names(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> list[str]:
-    """The names that a body gives, each once by its key; an object names a tag by its id.
+    """The tag names in a body, without duplicates. An object in the body names a tag by its id.
 
     Raises BadRequest.
     """
@@ -73,12 +73,12 @@ def _of_image() -> Any:
 
 
 def ids_of_image(tx: Tx, image_id: int) -> list[int]:
-    """The ids of an image's tags, in order."""
+    """The sorted ids of an image's tags."""
     return sorted(row["tag_id"] for row in tx.rows(_of_image, image=image_id))
 
 
 def set_of_image(tx: Tx, actor: Actor, image_id: int, names: list[str]) -> list[int]:
-    """Make an image carry exactly these tags, new ones made; their ids, in order."""
+    """Give an image exactly these tags, creating new ones. Returns their sorted ids."""
     wanted = sorted(_find_or_create(tx, actor, name) for name in names)
     before = ids_of_image(tx, image_id)
     for gone in set(before) - set(wanted):
@@ -123,7 +123,7 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
     if "name" in changed:
         after["name_key"] = name_key(after["name"])
         if tx.value(_by_key, key=after["name_key"]) not in (None, row["id"]):
-            raise Conflict(f"There is a tag {after['name']!r} already.", code="tag_name_taken")
+            raise Conflict(f"A tag named {after['name']!r} already exists.", code="tag_name_taken")
     if not changed:
         return
     then = {**row, **after}
@@ -141,10 +141,13 @@ def _is_used() -> Any:
 
 
 def remove_tag(tx: Tx, actor: Actor, row: Row) -> None:
-    """Remove a tag that no image carries. Raises Conflict (`tag_in_use`)."""
+    """Remove a tag that no image has. Raises Conflict (`tag_in_use`)."""
     tx.check_match()
     if tx.value(_is_used, tag=row["id"]):
-        raise Conflict("An image carries this tag.", code="tag_in_use")
+        raise Conflict(
+            "The tag is in use: remove it from all images first, including ended ones.",
+            code="tag_in_use",
+        )
     tx.delete(schema.tags, id=row["id"])
     removed = {"name": {"before": row["name"], "after": None}}
     audit.record(tx, actor, "tag:remove", schema.tags, row["id"], removed)

@@ -1,7 +1,7 @@
-"""`goldenrod whatis`: what the machine images that somebody runs are, and what to use instead.
+"""`goldenrod whatis`: what running machine images are, and what to use instead.
 
-For any fleet that can print its image ids. Asked of a server, a thousand ids a call; `--fail-on`
-makes it a check for CI.
+For any fleet that can list its image ids. Asks a server, up to a thousand ids a call. With
+`--fail-on` it is a check for CI.
 """
 
 import sys
@@ -22,25 +22,27 @@ COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
 Match = dict[str, Any]
 
 IDS = typer.Argument(
-    None, metavar="ID", help="Such as ami-0123456789abcdef0; none: from stdin, one a line."
+    None,
+    metavar="ID",
+    help="Ids such as ami-0123456789abcdef0. Without any, reads stdin, one per line.",
 )
 FAIL_ON = typer.Option(
     [],
     "--fail-on",
     metavar="STATE,...",
-    help=f"End with 1 where one of them is so: {', '.join(REASONS)}.",
+    help=f"Exit with 1 if any id is in one of these states: {', '.join(REASONS)}.",
 )
 
 
 def whatis(
     ids: list[str] | None = IDS,
-    provider: str | None = typer.Option(None, help="Where they run (slug, id or uuid)."),
+    provider: str | None = typer.Option(None, help="The provider they run on (slug, id or uuid)."),
     fail_on: list[str] = FAIL_ON,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Say what running machine images are, how far behind, and what to use instead.
+    """Show what running machine images are, how far behind, and what to use instead.
 
-    A line for each match, then a summary on stderr. The same id is asked once.
+    Prints a line for each match, then a summary on stderr. Repeated ids are looked up once.
     """
     failing = {word.strip() for words in fail_on for word in words.split(",") if word.strip()}
     if unknown := failing - set(REASONS):
@@ -58,9 +60,9 @@ def whatis(
 
 
 def _given(ids: list[str] | None) -> Iterator[str]:
-    """The ids of the command line, or else of stdin, without empty ones."""
+    """The ids of the command line, or of stdin if there are none; empty ones are skipped."""
     if not ids and sys.stdin.isatty():
-        raise typer.BadParameter("Name ids, or pipe them in, one a line.")
+        raise typer.BadParameter("Give ids as arguments, or pipe them in, one per line.")
     for line in ids or typer.get_text_stream("stdin"):
         if found := line.strip():
             if len(found) > MOST_CHARACTERS:
@@ -101,7 +103,7 @@ def _instead(match: Match) -> Iterator[str]:
 
 
 def _statuses(found: dict[str, Any]) -> Iterable[str]:
-    """What can be said of an id, each word once: the states of its matches, unknown, behind."""
+    """The distinct statuses of an id: the states of its matches, `unknown` and `behind`."""
     if not found["known"]:
         return {"unknown"}
     statuses = {match["state"] for match in found["matches"]}

@@ -1,5 +1,4 @@
-"""Channels in a browser: what each offers and offered, and for its image's keepers: assigning,
-rolling back, who sees it, what it requires."""
+"""Pages of channels: offers and history; for editors also assigning, rolling back and configuring."""
 
 import json
 from typing import Any
@@ -33,9 +32,9 @@ LABELS = {
     "reason": "Reason",
     "restricted": "Restricted",
     "groups": "Groups",
-    "providers": "A machine on",
+    "providers": "Machines on",
     "channel": "Time in another channel",
-    "days": "Days there, at least",
+    "days": "Minimum days there",
 }
 OFFERABLE = ("current", "deprecated")
 HISTORY_SHOWN = 50
@@ -79,11 +78,11 @@ def _offerable(image: Thing) -> list[Thing]:
 
 
 def _missing(problem: Problem | None) -> Thing | None:
-    """What a version lacks that a channel requires, where that is what was refused."""
+    """The requirements that the version does not meet, if that is why assigning was refused."""
     if problem is None or problem.code != "channel_requirement_unmet":
         return None
     found = problem.extra["missing"]
-    # Of time, None says that it was never in the other channel.
+    # `not_before` is None for a version that was never in the other channel.
     return {
         "providers": found.get("providers", []),
         "time": "not_before" in found,
@@ -141,7 +140,7 @@ def _page(
 
 
 def _etag(channel: Thing) -> str:
-    """What a form to assign was filled in from: what the channel was assigned."""
+    """The ETag of the assignment that the form was filled in from."""
     return resources.etag(_assigned(channel))
 
 
@@ -150,8 +149,7 @@ def _assigned(channel: Thing) -> str:
 
 
 def _previous(channel: Thing, entries: list[Thing]) -> Thing | None:
-    """What a channel offered before what it was assigned last: the newest other version in its
-    history that it may be assigned now."""
+    """The version to roll back to: the newest other one in the history that may be assigned now."""
     for entry in entries:
         version: Thing | None = entry["version"]
         if version and version.get("state") in OFFERABLE and version["id"] != _assigned(channel):
@@ -160,14 +158,16 @@ def _previous(channel: Thing, entries: list[Thing]) -> Thing | None:
 
 
 def assign_new(visit: Visit, slug: str) -> Page:
-    """POST /images/{slug}/channels: the channel that the form names, new or not."""
+    """POST /images/{slug}/channels: assign to the channel that the form names, new or not."""
     name = ""
     try:
         with visit.change() as (tx, actor):
             _, image = references.image_for_change(tx, actor, slug)
             name = visit.form.get("name").strip()
             if not channels.NAME.fullmatch(name):
-                raise field_problem("name", "has 1 to 64 of a-z, 0-9, dots, dashes, underscores")
+                raise field_problem(
+                    "name", "must have 1 to 64 characters: a-z, 0-9, dots, hyphens and underscores"
+                )
             before, after = _assign(visit.form, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
@@ -199,7 +199,7 @@ def _with_field(problem: Problem) -> Problem:
 def _assign(
     form: Form, tx: Tx, actor: Actor, image: Thing, name: str
 ) -> tuple[Thing | None, Thing]:
-    """Assign what the form says; the channel before, where it was there, and after."""
+    """Assign what the form says. Returns the channel before (None for a new one) and after."""
     row, channel = assigning.channel_for_assigning(tx, actor, str(image["id"]), name)
     exists = channel is not None and not channel["hidden"]
     before = _channel(tx, actor, image, name) if exists else None
@@ -233,13 +233,13 @@ def _assigned_page(
     return visit.redirect(
         urls.image(image),
         done=done,
-        more=f"Before: {was['name']}." if was and was != now else "",
+        more=f"Previous: {was['name']}." if was and was != now else "",
         undo=_undo(image, name, before, after),
     )
 
 
 def _undo(image: Thing, name: str, before: Thing | None, after: Thing) -> Undo | None:
-    """What gives back the assignment that was."""
+    """The form that restores the former assignment."""
     if before is None:
         return Undo(urls.channel(image, name, "hide"), {})
     if _assigned(before) == _assigned(after):
@@ -248,7 +248,7 @@ def _undo(image: Thing, name: str, before: Thing | None, after: Thing) -> Undo |
 
 
 def _assignment_fields(channel: Thing) -> dict[str, str]:
-    """The fields that assign what a channel is assigned."""
+    """The form fields that assign what the channel has now."""
     if not channel["assigned"]:
         return {"do": "unassign"}
     return {"do": "assign", "version": _assigned(channel)}
@@ -266,17 +266,17 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
         return _page(visit, slug, name, Form.of(), problem)
     return visit.redirect(
         urls.image(image, "channels"),
-        done=f"{name} is gone.",
-        more="Whoever resolves it gets 404 until it is assigned again.",
+        done=f"{name} was removed.",
+        more="Resolving it answers 404 until it is assigned again.",
         undo=Undo(urls.channel(image, name), _assignment_fields(before)),
     )
 
 
-# ── who sees it, what it requires ──────────────────────────────────────────────────────────
+# ── access and requirements ────────────────────────────────────────────────────────────────
 
 
 def _config(channel: Thing) -> dict[str, list[str]]:
-    """How a channel is configured, as its form shows it."""
+    """The configuration of a channel as form fields."""
     requires = channel["requires"] or {"providers": [], "channel": None, "days": None}
     slugs = [str(one.get("slug", one["id"])) for one in requires["providers"]]
     return {
@@ -318,6 +318,6 @@ def _configured(form: Form) -> dict[str, Any]:
     return {
         "restricted": any(form.all("restricted")),
         "groups": fields.split(form.get("groups")),
-        # Nothing asked for is no requirement; a required channel that is hidden now stays.
+        # Empty fields mean no requirement, except that a required channel hidden from the editor stays.
         "requires": asked,
     }

@@ -1,4 +1,4 @@
-"""Making, editing, ending and restoring images."""
+"""Forms that create, edit, end and restore images."""
 
 import json
 import uuid
@@ -31,11 +31,11 @@ COMMON = (
     fields.text("description", "Description"),
     fields.box("is_public", "Public"),
     fields.names("tags", "Tags"),
-    fields.date("start_date", "From"),
-    fields.date("end_date", "Until"),
+    fields.date("start_date", "Released"),
+    fields.date("end_date", "Ends"),
 )
 NEW = (*COMMON, MAINTAINERS)
-EDITED = (*COMMON[:5], fields.date("start_date", "From", required=True), COMMON[6])
+EDITED = (*COMMON[:5], fields.date("start_date", "Released", required=True), COMMON[6])
 OWNERSHIP = (OWNER, MAINTAINERS)
 WORDS = {"is_public": edit_conflict.YES_OR_NO}
 
@@ -67,7 +67,7 @@ def _labels(shown: Iterable[Field]) -> dict[str, str]:
 
 
 def _tags(tx: Tx, actor: Actor) -> list[str]:
-    """Names of tags to choose from."""
+    """The names of the tags that the form suggests."""
     return [tag["name"] for tag in tags.TAGS.read_list(tx, actor, ordering="name")]
 
 
@@ -85,7 +85,7 @@ def create(visit: Visit) -> Page:
     except REFUSALS as problem:
         return _new_page(visit, visit.form, fields.placed(problem))
     return visit.redirect(
-        urls.image(image), done=f"{image['name']} is made.", more="Publish its first version."
+        urls.image(image), done=f"{image['name']} was created.", more="Publish its first version."
     )
 
 
@@ -93,7 +93,7 @@ def create(visit: Visit) -> Page:
 
 
 def _fields(actor: Actor, image: Thing) -> tuple[Field, ...]:
-    """What the visitor may change: owner and maintainers are the owner's and staff's."""
+    """The fields that the visitor may change. Only the owner and staff change owner and maintainers."""
     is_owner = actor.rules_all or image["owner"]["id"] == actor.user_id
     return (*EDITED, *OWNERSHIP) if is_owner else EDITED
 
@@ -145,8 +145,10 @@ def edit(visit: Visit, slug: str) -> Page:
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
     if after is None:
-        return visit.redirect(urls.HOME, done=f"Saved. {image['name']} is no longer yours.")
-    return visit.redirect(urls.image(after), done="Saved." if given else "Nothing to save.")
+        return visit.redirect(
+            urls.HOME, done=f"Saved. You no longer have access to {image['name']}."
+        )
+    return visit.redirect(urls.image(after), done="Saved." if given else "No changes.")
 
 
 def _readable_after(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
@@ -161,14 +163,14 @@ def _readable_after(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
 
 
 def show_end(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/end: what it would touch."""
+    """GET /images/{slug}/end: a preview of the impact."""
     visit.require_user()
     with visit.read() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
         versions_count = _count_current(tx, actor, image)
-        # Of an image that has ended no channel offers anything.
+        # The channels of an ended image offer nothing.
         moves = offer_changes.differing(offer_changes.offers(tx, actor, image), {})
     return visit.page(
         "images/image_end.html",
@@ -194,13 +196,13 @@ def end(visit: Visit, slug: str) -> Page:
     return visit.redirect(
         urls.image(image),
         done=f"{image['name']} has ended.",
-        more="Only its keepers and staff see it.",
+        more="Only editors and staff see it.",
         undo=undo,
     )
 
 
 def show_restore(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/restore: what would come back."""
+    """GET /images/{slug}/restore: a preview of what becomes available again."""
     with visit.trial() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         before = offer_changes.offers(tx, actor, image)
@@ -221,9 +223,9 @@ def show_restore(visit: Visit, slug: str) -> Page:
 
 
 def restore(visit: Visit, slug: str) -> Page:
-    """POST /images/{slug}/restore: without an end_date again, or with the one that it had."""
+    """POST /images/{slug}/restore: set the form's end_date, or none. An undo sends the former one."""
     with visit.change() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         patch = wire.ImagePatch(end_date=visit.form.get("end_date") or None)
         images.edit_image(tx, actor, row, patch)
-    return visit.redirect(urls.image(image), done=f"{image['name']} is back.")
+    return visit.redirect(urls.image(image), done=f"{image['name']} was restored.")

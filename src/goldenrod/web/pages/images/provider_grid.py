@@ -1,7 +1,7 @@
-"""Where an image runs: providers down, its newest releases across, filled where a machine is.
+"""The grid of where an image runs: a row per provider, a column per recent version.
 
-What someone who looks at it is to find is said in a sentence above it: where the releases are that a
-channel offers, what the newest lacks, and who has had none for long.
+A summary above it says how many providers have the version that a channel offers, which providers
+lack the newest version, and which have had no new version for long.
 """
 
 from dataclasses import dataclass
@@ -12,50 +12,50 @@ from goldenrod.web.pages.lineage.short_names import prefix
 
 MOST_ROWS = 40
 LONG_WITHOUT = 3
-"""So many releases without a machine are told of."""
+"""A provider that lacks this many of the newest versions is mentioned in the summary."""
 HIDDEN = "hidden provider"
-"""What stands for a provider that the visitor, who may change the version, may not read."""
+"""The name shown for a provider that an editor of the version may not read."""
 TROUBLE = {"deprecated": "d", "revoked": "r"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Whether and how a release runs there."""
+    """Whether a version has machines on a provider."""
 
     count: int
     """On how many architectures."""
     css_class: str
-    """The class of the cell: empty where all is there, else o (none), h (some), d, r."""
+    """Empty: all architectures; o: no machine; h: some architectures; d: deprecated; r: revoked."""
 
 
 @dataclass(frozen=True)
 class ProviderRow:
-    """A provider: one row."""
+    """The row of a provider."""
 
     slug: str
     """Empty for a provider that the visitor may not read."""
     name: str
     cells: tuple[Cell, ...]
     lacks_newest: bool
-    """The newest release is not there, unlike in most places."""
+    """The newest version is missing here, but most providers have it."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The table, and what it shows in words."""
+    """The grid, and its summary in words."""
 
     columns: list[Row]
-    """Releases, newest first, each with `short`, what its name has beyond what all begin with."""
+    """Versions, newest first. `short` is the name without the prefix that all names share."""
     rows: list[ProviderRow]
     left_out: int
-    """How many providers are left out, which lack the least."""
+    """How many providers are not shown: those with the most versions."""
     summary: str
     partial: bool
-    """A release has a part of its architectures somewhere."""
+    """A cell shows a version with some of its architectures."""
 
 
 def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | None:
-    """The grid of these releases; None where none of them runs anywhere."""
+    """The grid of these versions, or None if none of them has a machine."""
     if not cells:
         return None
     counts: dict[int, dict[str, int]] = {}
@@ -108,7 +108,7 @@ def _row(
     return ProviderRow(slug, name, tuple(cells), most_have_newest and not cells[0].count)
 
 
-# ── the sentence ───────────────────────────────────────────────────────────────────────────
+# ── the summary ────────────────────────────────────────────────────────────────────────────
 
 
 def _summary(
@@ -128,7 +128,7 @@ def _summary(
 def _of_channel(
     rows: list[ProviderRow], channels: list[Row], counts: dict[int, dict[str, int]]
 ) -> str:
-    """On how many providers the first channel's release is."""
+    """How many providers have the version that the first channel offers."""
     channel = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
     if channel is None or not any(channel["target"]["id"] in there for there in counts.values()):
         return ""
@@ -140,7 +140,7 @@ def _of_channel(
 
 
 def _of_newest(columns: list[Row], rows: list[ProviderRow]) -> str:
-    """Where the newest release that is current is not."""
+    """Which providers lack the newest current version."""
     at = next((at for at, it in enumerate(columns) if it["state"] == "current"), None)
     if at is None:
         return ""
@@ -148,7 +148,7 @@ def _of_newest(columns: list[Row], rows: list[ProviderRow]) -> str:
     lack = [it for it in rows if not it.cells[at].count]
     name = columns[at]["short"]
     if not have:
-        return f"{name} is nowhere yet."
+        return f"{name} has no machines yet."
     if not lack:
         return f"All have the newest, {name}." if len(have) > 1 else ""
     if len(lack) > 2 and len(have) <= 2:
@@ -159,7 +159,7 @@ def _of_newest(columns: list[Row], rows: list[ProviderRow]) -> str:
 
 
 def _of_long_without(columns: list[Row], rows: list[ProviderRow]) -> str:
-    """Who has had no release for long."""
+    """Which providers have had no new version for long."""
     behind: dict[int, list[ProviderRow]] = {}
     for provider_row in rows:
         first = next(at for at, cell in enumerate(provider_row.cells) if cell.count)
@@ -169,12 +169,12 @@ def _of_long_without(columns: list[Row], rows: list[ProviderRow]) -> str:
     for first, those in sorted(behind.items(), reverse=True, key=lambda it: it[0])[:2]:
         who = _begin(_names(those)) if len(those) <= 2 else plural(len(those), "provider")
         has = "has" if len(those) == 1 else "have"
-        sentences.append(f"{who} {has} had none since {columns[first]['start_date'][:10]}.")
+        sentences.append(f"{who} {has} had no version since {columns[first]['start_date'][:10]}.")
     return " ".join(sentences)
 
 
 def _names(rows: list[ProviderRow]) -> str:
-    """The names of providers as a list in a sentence; those that are hidden are counted."""
+    """The names of providers for a sentence. Hidden providers are counted."""
     named = [it.name for it in rows if it.slug]
     hidden = len(rows) - len(named)
     if hidden:
@@ -183,5 +183,5 @@ def _names(rows: list[ProviderRow]) -> str:
 
 
 def _begin(names: str) -> str:
-    """Names at the beginning of a sentence; a provider's own name is written as it is."""
+    """Names at the start of a sentence. Names of providers stay as they are."""
     return f"A{names[1:]}" if names.startswith(f"a {HIDDEN}") else names

@@ -1,4 +1,4 @@
-"""Ready lines for each kind of cloud: Terraform, its own command line, Packer."""
+"""Snippets for each kind of cloud: Terraform, the cloud's own command line, Packer."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from goldenrod.web.pages.launch.snippet_parts import (
 
 
 def _terraform(resource: Callable[[str], str]) -> Callable[[Launch], Snippet]:
-    """Terraform, with the resource that uses an expression for the machine's id."""
+    """A Terraform snippet; `resource` renders a resource from an expression for the machine's id."""
 
     def make(launch: Launch) -> Snippet:
         if launch.channel is None:
@@ -31,7 +31,7 @@ def _terraform(resource: Callable[[str], str]) -> Callable[[Launch], Snippet]:
     return make
 
 
-# The provider `http` takes any status for an answer: without this the id would be a problem's text.
+# The provider `http` accepts any status. Without this check an error text would become the id.
 _TERRAFORM_REQUEST = """\
 data "http" "image" {{
   url             = {url}
@@ -73,7 +73,7 @@ def _azure_instance(expression: str) -> str:
     return f"""\
 resource "azurerm_linux_virtual_machine" "this" {{
   source_image_id = {expression}
-  # and what else this resource requires
+  # and the other arguments that this resource requires
 }}"""
 
 
@@ -138,7 +138,7 @@ def _google(launch: Launch) -> Snippet:
 
 
 def _packer(source: str, *lines: str) -> Callable[[Launch], Snippet]:
-    """Packer, for what is built on the machine; `{id}` and `{region}` stand in the lines."""
+    """A Packer snippet that builds on the machine. `lines` may have `{id}`, `{region}`, `{type}`."""
 
     def make(launch: Launch) -> Snippet:
         given = {

@@ -1,8 +1,8 @@
-"""The Use it box: a channel, a provider and an architecture are chosen, the identifier is told.
+"""The machine picker ("Use it"): choose channel, provider and architecture; get the machine's id.
 
 The choice is in the address (`?channel=stable&provider=us-east-1&architecture=arm64&as=packer`), so
-it can be sent to a colleague. What the box tells is what `/resolve/…` answers for that choice; where
-that is nothing, it says why, and never another machine than the one that was asked for.
+that links to it can be shared. The picker shows the machine that `/resolve/…` answers for the choice.
+If there is none, it says why. It never shows another machine than the one that was asked for.
 """
 
 from collections.abc import Sequence
@@ -17,38 +17,38 @@ from goldenrod.web.pages.launch.snippet_parts import Launch, Snippet, aws_region
 from goldenrod.web.pages.launch.snippets import launch_snippets
 
 DEFAULT_ARCHITECTURE = "x86_64"
-"""The architecture that is shown first where there is a choice and none was made."""
+"""The architecture shown first when the visitor has not chosen one."""
 MOST_SCRIPT_TEXT = 6000
-"""Of how many characters boot scripts are written out in the ready lines of cloud-init."""
+"""Boot scripts longer than this together are left out of the cloud-init snippet."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """What the box shows."""
+    """What the picker shows."""
 
     channels: list[str]
-    """The names to choose from; empty where a version was chosen already."""
+    """The names to choose from; empty on the page of a version."""
     channel: str
     providers: list[tuple[str, str]]
-    """Slug and name of each to choose from."""
+    """The slug and name of each provider to choose from."""
     provider: str
     architectures: list[str]
     architecture: str
     machine: Row | None = None
     version: Row | None = None
-    """The version that the machine is of, as a summary."""
+    """The summary of the machine's version."""
     reason: str = ""
     """Why there is no machine."""
     snippets: Sequence[Snippet] = field(default_factory=tuple)
     tab: str = ""
-    """The key of the ready lines that are shown."""
+    """The key of the snippet that is shown."""
 
 
 def of_image(
     tx: Tx, actor: Actor, visit: Visit, image: Row, channels: list[Row], cells: list[Row]
 ) -> Box:
-    """The box of an image: what a channel offers. `cells` tell where else its newest releases run,
-    which `latest` may be asked for."""
+    """The picker of an image: what a channel offers. `cells` names further providers for `latest`,
+    which may offer an older version there."""
     asked = visit.asked("channel")
     with_target = [it for it in channels if it["target"]]
     channel = next((it for it in channels if it["name"] == asked), None)
@@ -77,7 +77,7 @@ def of_image(
 
 
 def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Row]) -> Box:
-    """The box of one version."""
+    """The picker of one version."""
     machines = _on_readable_providers(machines)
     providers = {row["provider"]: row["provider_name"] for row in machines}
     box = _chosen(visit, machines, providers, [], "")
@@ -87,7 +87,7 @@ def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Ro
 
 
 def _on_readable_providers(rows: list[Row]) -> list[Row]:
-    """Those on providers that the visitor may read: of the others there is nothing to choose."""
+    """The rows on providers that the visitor may read. The others cannot be chosen."""
     return [row for row in rows if row["provider"] is not None]
 
 
@@ -121,7 +121,7 @@ def _is(machine: Row, provider: str, architecture: str) -> bool:
 
 
 def _latest_there(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | None, list[Row]]:
-    """The older version that `latest` offers where the newest has no such machine."""
+    """The older version that `latest` offers if the newest has no such machine, and its machines."""
     found = version_page.find_latest_there(tx, actor, image["id"], box.provider, box.architecture)
     return found, _on_readable_providers(
         version_page.list_machines(tx, actor, found["id"])
@@ -129,9 +129,9 @@ def _latest_there(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | Non
 
 
 def _reason(box: Box, channel: Row | None) -> str:
-    """Why there is nothing to tell, in a sentence."""
+    """Why there is no machine, in a sentence."""
     if box.channel and channel is None:
-        return f"This image has no channel {box.channel} that you may see."
+        return f"This image has no channel {box.channel} visible to you."
     if channel and channel["stopped"]:
         reason = channel["stopped"]["reason"]
         name = channel["stopped"]["version"]["name"]
@@ -139,12 +139,12 @@ def _reason(box: Box, channel: Row | None) -> str:
             f"{box.channel} stopped at {name}, which is revoked{f': {reason}' if reason else '.'}"
         )
     if channel and not channel["target"]:
-        return f"{box.channel} offers nothing that you may read now."
+        return f"{box.channel} offers nothing visible to you now."
     subject = box.channel or "This version"
     if not box.provider:
-        return f"{subject} has no machine that you may see."
+        return f"{subject} has no machine visible to you."
     architecture = f" {box.architecture}" if box.architecture else ""
-    return f"{subject} has no{architecture} machine on {box.provider} that you may see."
+    return f"{subject} has no{architecture} machine on {box.provider} visible to you."
 
 
 def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: list[Row]) -> Box:
@@ -161,7 +161,7 @@ def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: li
         base=visit.settings.public_url,
         region=aws_region(machine["provider"], machine["provider_name"]),
     )
-    # Scripts that would fill the page are read on the version's own; a part of one would be wrong.
+    # Long scripts are shown on the version's page only. A truncated script would be wrong.
     short = sum(script["length"] for script in scripts) <= MOST_SCRIPT_TEXT
     snippets = launch_snippets(launch, scripts if short else ())
     snippets = tuple(snippet for snippet in snippets if short or snippet.key != "cloud-init")

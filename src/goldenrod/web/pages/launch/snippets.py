@@ -1,7 +1,7 @@
-"""Ready lines for a machine: what to paste into Terraform, a cloud's command line, Packer, cloud-init.
+"""Snippets for a machine, to paste into Terraform, a cloud's command line, Packer or cloud-init.
 
-Where a channel was chosen, what can ask the catalogue again does (`/resolve/…`), so that it follows
-the channel; the rest names the machine. Which lines there are depends on the provider's type.
+If a channel was chosen, snippets that can call the catalogue resolve the channel (`/resolve/…`), so
+that they follow it. The others name the machine. The provider's type decides which snippets there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,19 +23,19 @@ from goldenrod.web.pages.launch.snippet_parts import (
 def launch_snippets(
     launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[Snippet, ...]:
-    """The lines for a machine. `scripts` are the version's boot scripts, as the API shows one."""
+    """The snippets for a machine. `scripts` are the version's boot scripts, in the API's form."""
     cloud = CLOUDS.get(launch.provider_type.lower())
     cloud_snippets = [] if cloud is None else [make(launch) for make in cloud]
     return (*cloud_snippets, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
 
 
 def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Snippet:
-    """User data that leaves in the instance what it was made from, and runs the boot scripts."""
+    """User data that records in the instance what it was launched from, and runs the boot scripts."""
     facts = {"GOLDENROD_IMAGE": launch.image}
     if launch.channel is None:
         facts |= {"GOLDENROD_VERSION": launch.version, "GOLDENROD_MACHINE": launch.identifier}
     else:
-        # Which version the channel offers when it is launched is not known yet.
+        # The version is not known yet: the channel is resolved at launch.
         facts |= {"GOLDENROD_CHANNEL": launch.channel, "GOLDENROD_PROVIDER": launch.provider}
     facts_text = "".join(f"{name}={shell(value)}\n" for name, value in facts.items())
     files = [_file("/etc/goldenrod-image", "0644", facts_text)]
@@ -56,7 +56,7 @@ def _file(path: str, permissions: str, content: str, title: str = "") -> str:
 
 
 def _script_text(script: Mapping[str, Any]) -> str:
-    """A script's text; of one that is an address, a script that fetches and runs it."""
+    """The text of a script. For a script given as a URL, one that fetches and runs it."""
     text = str(script["text"])
     if script["type"] != "URL":
         return text
