@@ -111,7 +111,7 @@ def test_an_image_without_versions_says_how_to_begin(
         body = wire.NewImage(name="empty", is_public=True)
         images.create_image(tx, world.actor(tx, "alice"), body)
     page = visitor.get("/images/empty")
-    assert "No version that you may see yet." in page.words
+    assert "No versions visible to you yet." in page.words
     assert "publish" not in page.text
     assert "There are no two versions here" in visitor.get("/images/empty/compare").words
     visitor.sign_in("alice")
