@@ -41,7 +41,7 @@ def test_a_stranger_sees_the_public_image_and_no_way_to_change_it(
 
 @pytest.mark.parametrize("name", ["closed", "ended", "scheduled", "shared", "kept"])
 @pytest.mark.parametrize("below", ["", "/versions", "/lineage", "/feed.atom", "/compare"])
-def test_what_one_may_not_see_is_like_what_does_not_exist(
+def test_a_hidden_image_looks_like_a_missing_one(
     visitor: Visitor, world: World, name: str, below: str
 ) -> None:
     hidden, missing = f"{name}-image", f"{name[::-1]}-egami"
@@ -59,7 +59,7 @@ def test_what_one_may_not_see_is_like_what_does_not_exist(
             assert page.text == other.text
 
 
-def test_its_keeper_may_manage_it(db: Database, visitor: Visitor) -> None:
+def test_only_editors_are_offered_to_manage_it(db: Database, visitor: Visitor) -> None:
     visitor.sign_in("alice")
     page = visitor.get(OPEN)
     assert {f"{OPEN}/edit", f"{OPEN}/channels", f"{OPEN}/versions/new"} <= {*page.links}
@@ -91,7 +91,7 @@ def test_an_old_slug_and_an_id_redirect_with_their_query(
 @pytest.mark.parametrize(
     "key", ["0", "-", "A", "a" * 65, "%00", "open-image%2F", "..", "%F0%9F%98%80"]
 )
-def test_what_is_no_name_is_not_found(visitor: Visitor, key: str) -> None:
+def test_invalid_names_are_not_found(visitor: Visitor, key: str) -> None:
     assert visitor.get(f"/images/{key}").status in (404, 308)
     assert visitor.get(f"/images/{key}/versions/1").status == 404
 
@@ -150,7 +150,7 @@ def offered(db: Database, world: World) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("who", [None, "bob", "alice", "dora"])
-def test_the_box_tells_what_resolving_answers(
+def test_the_machine_picker_shows_what_resolving_answers(
     offered: dict[str, str], visitor: Visitor, api: ApiClient, who: str | None
 ) -> None:
     if who:
@@ -174,7 +174,9 @@ def test_the_box_tells_what_resolving_answers(
     assert told >= 6
 
 
-def test_what_is_shown_first(offered: dict[str, str], visitor: Visitor) -> None:
+def test_the_default_choice_of_the_machine_picker(
+    offered: dict[str, str], visitor: Visitor
+) -> None:
     page = visitor.get(OPEN)
     form = page.form(f"{OPEN}#use").fields
     assert form["channel"] == ["stable"]
@@ -184,7 +186,7 @@ def test_what_is_shown_first(offered: dict[str, str], visitor: Visitor) -> None:
     assert chosen(only) == "4.0@east/arm64", "the architecture that there is"
 
 
-def test_the_ready_lines_follow_the_channel(
+def test_snippets_follow_the_channel(
     offered: dict[str, str], db: Database, visitor: Visitor
 ) -> None:
     page = visitor.get(f"{OPEN}?provider=north&as=packer")
@@ -200,7 +202,7 @@ def test_the_ready_lines_follow_the_channel(
     assert f'<meta property="og:url" content="{address}">' in page.text
 
 
-def test_why_there_is_nothing_to_use(
+def test_the_machine_picker_says_why_there_is_no_machine(
     offered: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     page = visitor.get(f"{OPEN}?channel=inner")
@@ -215,7 +217,7 @@ def test_why_there_is_nothing_to_use(
     assert "stopped here: It leaks." in page.words
 
 
-def test_channels_tell_what_they_offer(offered: dict[str, str], visitor: Visitor) -> None:
+def test_channels_show_what_they_offer(offered: dict[str, str], visitor: Visitor) -> None:
     words = words_of(visitor.get(OPEN), "channels")
     assert "stable current 2.0 2 providers, 3 newer versions, assigned just now" in words
     assert "inner" not in words
@@ -235,7 +237,7 @@ def rows(page: PageResponse) -> list[str]:
     return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
 
 
-def test_versions_newest_first_with_what_tells_them_apart(
+def test_versions_are_listed_newest_first_with_their_facts(
     offered: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -254,7 +256,7 @@ def test_versions_newest_first_with_what_tells_them_apart(
     assert first == "scheduled 6.0 Later 0 2026-06-17 in 2 days"
 
 
-def test_many_versions_are_paged_without_gap(db: Database, world: World, visitor: Visitor) -> None:
+def test_many_versions_are_paged_without_gaps(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         for number in range(120):
             publish(tx, world, f"v{number:03}", number / 10)
@@ -325,7 +327,7 @@ def test_where_it_runs(offered: dict[str, str], visitor: Visitor) -> None:
     assert grid(visitor.get(OPEN))["west"] == ["o0", "o0", "1", "o0", "1"]
 
 
-def test_troubled_releases_are_tinted(
+def test_revoked_and_deprecated_versions_are_tinted_in_the_grid(
     offered: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -337,7 +339,7 @@ def test_troubled_releases_are_tinted(
 # ── what is written ────────────────────────────────────────────────────────────────────────
 
 
-def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: Visitor) -> None:
+def test_hostile_texts_are_escaped(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = images.IMAGES.row_for_change(tx, alice, "open-image")
@@ -452,7 +454,7 @@ def test_the_page_of_an_image_is_small(
     assert len(page.text.encode()) + len(visitor.get(style).text.encode()) < 60 * 1024
 
 
-def test_tags_and_providers_lead_to_their_images(visitor: Visitor) -> None:
+def test_tags_and_providers_redirect_to_their_images(visitor: Visitor) -> None:
     assert visitor.get("/tags/a%20b", follow=False).headers["location"] == "/?tag=a+b"
     assert visitor.get("/providers/east", follow=False).headers["location"] == "/?provider=east"
     assert "1 image" in visitor.get("/tags/open-tag").words

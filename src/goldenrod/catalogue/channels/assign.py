@@ -29,7 +29,7 @@ def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Ro
 
     Raises Unauthorized, NotFound, Forbidden.
     """
-    image = resources.take(tx, actor, schema.images, key)
+    image = resources.get_row_for_change(tx, actor, schema.images, key)
     if not channels.NAME.fullmatch(name):
         raise NotFound("Names of channels consist of a-z, 0-9, dots, hyphens and underscores.")
     return image, tx.first(_channel_named, image=image["id"], named=name)
@@ -76,7 +76,7 @@ def assign(
             raise field_problem(
                 "version", "must be a version of this image", code="version_of_other_image"
             )
-    tx.check_match()
+    tx.check_if_match()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
     if version:
@@ -136,7 +136,7 @@ def _record_assignment(
         reason=reason,
         override=override,
     )
-    events.assigned(tx, image["id"], channel_id, before, n)
+    events.channel_assigned(tx, image["id"], channel_id, before, n)
 
 
 def _missing_providers(reader: ReaderKind) -> Any:
@@ -149,7 +149,7 @@ def _missing_providers(reader: ReaderKind) -> Any:
         access.current(machine),
     )
     query = (
-        select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
+        select(summaries.readable_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == param("channel", Key), ~on_provider)
         .order_by(provider.c.id)
@@ -223,9 +223,9 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
             requirements.providers,
             lambda ref, position: _provider(tx, actor, ref, position, attached["providers"]),
         )
-    tx.check_match()
+    tx.check_if_match()
     _require_assignable(row["name"])
-    changed = audit.between(row, after) | audit.between(attached, wanted)
+    changed = audit.changed(row, after) | audit.changed(attached, wanted)
     if not changed:
         return
     if after:
@@ -298,7 +298,7 @@ def _replace_links(tx: Tx, table: Any, channel_id: int, column: str, ids: list[i
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a channel: unassign it, and hide it until it is assigned again."""
-    tx.check_match()
+    tx.check_if_match()
     _require_assignable(row["name"])
     before = tx.value(_newest_assignment, channel=row["id"])
     tx.insert(
@@ -313,4 +313,4 @@ def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     tx.update(schema.channels, {"id": row["id"]}, hidden=True)
     changed = {row["name"]: {"before": before, "after": None}}
     audit.record(tx, actor, "channel:hide", schema.channels, row["id"], changed)
-    events.assigned(tx, row["image_id"], row["id"], before, None)
+    events.channel_assigned(tx, row["image_id"], row["id"], before, None)

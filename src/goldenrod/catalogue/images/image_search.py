@@ -176,14 +176,14 @@ def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnEl
 
 def _found_in(image: FromClause, reader: ReaderKind, words: str) -> ColumnElement[Any]:
     version = schema.versions.alias()
-    told = json_object(
+    entry = json_object(
         {
             "version": summaries.version_shape(version, reader),
             "change_log": version.c.change_log,
         }
     )
     newest = search.newest_in_image(image, reader, words)
-    found = select(told).where(version.c.n == newest, access.readable(version, reader))
+    found = select(entry).where(version.c.n == newest, access.readable(version, reader))
     return found.scalar_subquery()
 
 
@@ -278,7 +278,7 @@ def _withdrawn(reader: ReaderKind) -> Any:
     at = func.max(withdrawn.c.at).label("at")
     # A version with two revocations, its own and an inherited one, is listed once.
     picked = select(withdrawn.c.n, at).group_by(withdrawn.c.n).subquery("picked")
-    told = json_object(
+    entry = json_object(
         {
             "version": summaries.version_shape(shown, reader),
             "image_name": image.c.name,
@@ -288,7 +288,7 @@ def _withdrawn(reader: ReaderKind) -> Any:
         }
     )
     return (
-        select(json_text(told).label("json"))
+        select(json_text(entry).label("json"))
         .select_from(
             picked.join(shown, shown.c.n == picked.c.n).join(image, image.c.id == shown.c.image_id)
         )

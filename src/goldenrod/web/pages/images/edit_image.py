@@ -94,7 +94,7 @@ def create(visit: Visit) -> Page:
 
 def _fields(actor: Actor, image: Thing) -> tuple[Field, ...]:
     """The fields that the visitor may change. Only the owner and staff change owner and maintainers."""
-    is_owner = actor.rules_all or image["owner"]["id"] == actor.user_id
+    is_owner = actor.has_staff_rights or image["owner"]["id"] == actor.user_id
     return (*EDITED, *OWNERSHIP) if is_owner else EDITED
 
 
@@ -140,7 +140,7 @@ def edit(visit: Visit, slug: str) -> Page:
             visit.expect(tx, json.dumps(now))
             given = fields.given(editable, visit.form, now)
             images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
-            tx.check_match()
+            tx.check_if_match()
             after = _readable_after(tx, actor, row["id"])
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
