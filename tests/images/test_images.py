@@ -221,7 +221,7 @@ def test_an_edit_that_hides_the_image_from_its_editor_answers_204(
     assert api.get(image["url"], "alice").status_code == 404
     theirs = api.get(image["url"], "charlie").json
     assert (theirs["owner"]["username"], theirs["name"]) == ("charlie", "given")
-    # The owner of one of its versions still sees it.
+    # The publisher of one of its versions still sees it.
     answer = api.patch(address("closed-image"), "alice", {"owner": "charlie"})
     assert answer.json["owner"]["username"] == "charlie"
 
