@@ -290,7 +290,7 @@ CHECKS_FIRST = {
     "base/decode.py",
     "base/numbers.py",
     "web/pages/account/groups.py",
-    "web/pages/images/home.py",
+    "web/pages/images/search.py",
     "web/pages/versions/version_fields.py",
     "web/pages/kit/fields.py",
     # The id of something that is attached already.

@@ -1,4 +1,4 @@
-"""Channels in a browser: promoting, what is missing, rolling back, configuring, removing, undoing."""
+"""Channels in a browser: assigning, requirements, rolling back, configuring, removing, undoing."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def send(visitor: Visitor, page: PageResponse, action: str, **fields: str) -> Pa
 # ── who may ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_readers_see_channels_and_are_offered_nothing(
+def test_readers_see_channels_but_no_forms(
     alice: Visitor, visitor: Visitor, api: ApiClient
 ) -> None:
     promote(alice, "open-1.0", reason="first")
@@ -83,7 +83,7 @@ def test_changing_is_refused(visitor: Visitor, db: Database) -> None:
 # ── assigning ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_new_channel_is_made_and_that_undone(alice: Visitor, api: ApiClient) -> None:
+def test_creating_a_channel_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
     done = promote(alice, "open-1.0", reason="Tried for a week.")
     assert (done.status, done.headers["location"]) == (303, "/images/open-image")
     assert channel(api)["target"]["name"] == "open-1.0"
@@ -95,14 +95,14 @@ def test_a_new_channel_is_made_and_that_undone(alice: Visitor, api: ApiClient) -
     send(alice, notice, undo.action)
     assert api.get("/api/v2/images/open-image/channels/stable", "alice").status_code == 404
     again = alice.get(LIST)
-    assert "stable is gone." in again.words
+    assert "stable was removed." in again.words
 
 
-def test_promoting_and_undoing_it(alice: Visitor, api: ApiClient, two: str) -> None:
+def test_assigning_and_undoing_it(alice: Visitor, api: ApiClient, two: str) -> None:
     promote(alice, "open-1.0")
     promote(alice, "2.0")
     notice = alice.get(LIST)
-    assert "stable now offers 2.0. Before: open-1.0." in notice.words
+    assert "stable now offers 2.0. Previous: open-1.0." in notice.words
     undone = alice.submit(notice, STABLE, follow=False)
     assert undone.status == 303
     assert channel(api)["target"]["name"] == "open-1.0"
@@ -139,7 +139,7 @@ def test_rolling_back_to_what_it_offered_before(alice: Visitor, api: ApiClient, 
     )
     assert done.status == 303
     assert channel(api)["target"]["name"] == "open-1.0"
-    assert "stable now offers open-1.0. Before: 2.0." in alice.get(LIST).words
+    assert "stable now offers open-1.0. Previous: 2.0." in alice.get(LIST).words
 
 
 def test_a_revoked_version_is_not_rolled_back_to(alice: Visitor, api: ApiClient, two: str) -> None:
@@ -163,7 +163,7 @@ def test_a_revoked_version_is_not_rolled_back_to(alice: Visitor, api: ApiClient,
         ({"version": "to-come"}, 409, "version"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_a_problem_is_shown_at_its_field(
     alice: Visitor, db: Database, api: ApiClient, typed: dict[str, str], status: int, field: str
 ) -> None:
     publish(api, "to-come", start_date="2030-01-01T00:00:00Z")
@@ -199,7 +199,7 @@ def demanding(alice: Visitor, api: ApiClient, two: str) -> Visitor:
     return alice
 
 
-def test_what_is_missing_is_said_and_overridden_with_a_reason(
+def test_unmet_requirements_are_listed_and_overridden_with_a_reason(
     demanding: Visitor, api: ApiClient, db: Database
 ) -> None:
     before = everything(db)
@@ -207,10 +207,10 @@ def test_what_is_missing_is_said_and_overridden_with_a_reason(
     assert refused.status == 409
     assert "a machine on west" in refused.words
     assert "it was never assigned to" in refused.words
-    assert "Assign it all the same" in refused.words
+    assert "Override the requirements" in refused.words
     bare = demanding.submit(refused, LIST, override="on")
     assert (bare.status, 'id="f-reason-e"' in bare.text) == (400, True)
-    assert "Assign it all the same" in bare.words
+    assert "Override the requirements" in bare.words
     assert everything(db) == before
     done = demanding.submit(bare, LIST, override="on", reason="Urgent.", follow=False)
     assert done.status == 303
@@ -218,14 +218,14 @@ def test_what_is_missing_is_said_and_overridden_with_a_reason(
     assert "Urgent. (requirements overridden)" in demanding.get(STABLE).words
 
 
-def test_when_it_may_be_is_said(demanding: Visitor) -> None:
+def test_the_earliest_time_of_assigning_is_shown(demanding: Visitor) -> None:
     promote(demanding, "2.0", "candidate")
     refused = send(demanding, demanding.get(STABLE), STABLE, do="assign", version="2.0")
     assert refused.status == 409
     assert "it may be assigned from 2026-06-29 13:00 UTC" in refused.words
 
 
-def test_who_sees_it_and_what_it_requires(
+def test_configuring_access_and_requirements(
     demanding: Visitor, visitor: Visitor, api: ApiClient
 ) -> None:
     page = demanding.get(STABLE)
@@ -246,10 +246,10 @@ def test_who_sees_it_and_what_it_requires(
     told = channel(api)
     assert (told["restricted"], told["requires"]) == (True, None)
     assert [group["name"] for group in told["groups"]] == ["lab"]
-    assert "keepers, lab" in demanding.get(LIST).words
+    assert "editors, lab" in demanding.get(LIST).words
 
 
-def test_what_is_wrong_with_a_configuration(
+def test_a_wrong_configuration_is_refused_at_its_field(
     demanding: Visitor, db: Database, api: ApiClient
 ) -> None:
     page = demanding.get(STABLE)
@@ -281,7 +281,7 @@ def test_unassigning_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
     assert done.status == 303
     assert channel(api)["target"] is None
     notice = alice.get(LIST)
-    assert "stable offers nothing now. Before: open-1.0." in notice.words
+    assert "stable offers nothing now. Previous: open-1.0." in notice.words
     alice.submit(notice, STABLE, follow=False)
     assert channel(api)["target"]["name"] == "open-1.0"
 
@@ -292,6 +292,6 @@ def test_removing_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
     page = alice.submit(alice.get(STABLE), f"{STABLE}/hide")
     assert alice.get(STABLE).status == 404
     assert STABLE not in alice.get(LIST).links
-    assert "stable is gone." in page.words
+    assert "stable was removed." in page.words
     assert alice.submit(page, STABLE, follow=False).status == 303
     assert channel(api)["target"]["name"] == "open-1.0"

@@ -68,7 +68,7 @@ def test_the_groups_of_a_channel_show_as_membership_does(api: ApiClient, world: 
     assert sorted(groups("alice")) == sorted(groups("dora")) == ["charlie", "lab"]
 
 
-def test_a_group_that_a_channel_names_stays(api: ApiClient, world: World) -> None:
+def test_a_group_named_by_a_channel_cannot_be_removed(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     ops = made(api, f"{API}/groups", "dora", name="ops")
     api.patch(channel(), "alice", {"restricted": True, "groups": ["ops"]})
@@ -77,7 +77,7 @@ def test_a_group_that_a_channel_names_stays(api: ApiClient, world: World) -> Non
     assert api.delete(ops["url"], "dora").status_code == 204
 
 
-def test_effects_tell_nothing_of_a_channel_they_may_not_see(api: ApiClient, world: World) -> None:
+def test_effects_reveal_nothing_of_a_hidden_channel(api: ApiClient, world: World) -> None:
     # bob keeps his version, no longer its image.
     own = publish(
         api,
@@ -154,7 +154,7 @@ def test_requirements_list_what_is_missing(
     assert [it["override"] for it in api.all(f"{channel()}/history")] == [False, False]
 
 
-def test_a_machine_that_is_gone_covers_nothing(api: ApiClient, world: World) -> None:
+def test_an_ended_machine_meets_no_requirement(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     api.patch(channel(), "alice", {"requires": {"providers": ["east"]}})
     version = release(api, "2")
@@ -163,7 +163,7 @@ def test_a_machine_that_is_gone_covers_nothing(api: ApiClient, world: World) -> 
     assert [it["slug"] for it in answer.json["missing"]["providers"]] == ["east"]
 
 
-def test_an_override_passes_with_a_reason_and_is_told(api: ApiClient, world: World) -> None:
+def test_an_override_needs_a_reason_and_is_recorded(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     assign(api, None, "candidate")
     api.patch(channel(), "alice", REQUIRED)
@@ -178,7 +178,7 @@ def test_an_override_passes_with_a_reason_and_is_told(api: ApiClient, world: Wor
     assert code(assign(api, version, override=True, reason="so")) == "409 version_not_offered"
 
 
-def test_a_keeper_is_not_told_of_a_provider_they_may_not_see(api: ApiClient, world: World) -> None:
+def test_a_provider_hidden_from_an_editor_is_not_named(api: ApiClient, world: World) -> None:
     north = {"name": "north", "type": "aws", "public": False}
     assert api.post(f"{API}/providers", "dora", north).status_code == 201
     assign(api, world.versions["kept"], image="kept")

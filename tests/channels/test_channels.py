@@ -1,4 +1,4 @@
-"""Channels: who sees and assigns them, what they point at, what they require, what they keep secret."""
+"""Channels: who sees and assigns them, their targets, requirements and privacy."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_the_anonymous_see_channels_of_what_they_see(api: ApiClient, world: Worl
                 assert code(answer) == "404 not_found"
 
 
-def test_only_keepers_and_staff_assign(db: Database, api: ApiClient, world: World) -> None:
+def test_only_editors_and_staff_assign(db: Database, api: ApiClient, world: World) -> None:
     before = everything(db)
     for who, image, refused in (
         (None, "open", "401 credentials_required"),
@@ -57,7 +57,7 @@ def test_only_keepers_and_staff_assign(db: Database, api: ApiClient, world: Worl
         assert assign(api, world.versions[image], image=image, who=who).status_code == 201
 
 
-def test_a_channel_as_it_is_answered(api: ApiClient, world: World) -> None:
+def test_the_form_of_a_channel(api: ApiClient, world: World) -> None:
     made = assign(api, world.versions["open"], reason="first")
     assert list(made.json) == [
         "name",
@@ -89,7 +89,7 @@ def test_a_channel_as_it_is_answered(api: ApiClient, world: World) -> None:
 # ── what they point at ─────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_the_newest_assignment_already_adds_nothing(
+def test_assigning_the_current_version_again_adds_no_entry(
     db: Database, api: ApiClient, world: World
 ) -> None:
     assert assign(api, world.versions["open"]).status_code == 201
@@ -102,7 +102,7 @@ def test_what_is_the_newest_assignment_already_adds_nothing(
     assert history(api) == ["open-1.0", None, "open-1.0"]
 
 
-def test_a_target_falls_back_over_what_is_not_offered_and_returns(
+def test_a_target_falls_back_to_an_offered_version_and_returns(
     api: ApiClient, world: World, clock: Clock
 ) -> None:
     first = world.versions["open"]
@@ -128,7 +128,7 @@ def test_a_target_falls_back_over_what_is_not_offered_and_returns(
     assert named(api.get(channel()).json["assigned"]) is not None
 
 
-def test_an_unassignment_ends_the_walk(api: ApiClient, world: World) -> None:
+def test_a_target_does_not_fall_back_past_an_unassignment(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     assign(api, None)
     second = release(api, "2")
@@ -156,18 +156,18 @@ def test_a_revocation_that_does_not_roll_back_stops_the_channel(
     assert target(api) == "3"  # it was assigned anew since
 
 
-def test_it_stops_below_an_origin_too(api: ApiClient, world: World) -> None:
+def test_an_inherited_revocation_stops_the_channel_too(api: ApiClient, world: World) -> None:
     child = release(api, "child", parent=world.versions["open"])
     assign(api, child)
     revoke(api, world.versions["open"], descendants=True, roll_back_channels=False)
     assert named(api.get(channel()).json["stopped"]["version"]) == "child"
-    # Of two revocations one that holds the channel is enough.
+    # One revocation of two is enough to stop the channel.
     revoke(api, child)
     assert named(api.get(channel()).json["stopped"]["version"]) == "child"
 
 
 @pytest.mark.parametrize("state", ["ended", "scheduled", "revoked"])
-def test_only_what_is_offered_is_assigned(
+def test_only_current_and_deprecated_versions_are_assigned(
     db: Database, api: ApiClient, world: World, state: str
 ) -> None:
     dates = {"scheduled": {"start_date": "2027-01-01T00:00:00Z"}}
@@ -222,11 +222,11 @@ def test_a_wrong_assignment_changes_nothing(
     assert everything(db) == before
 
 
-def test_a_reason_may_be_as_long_as_that(api: ApiClient, world: World) -> None:
+def test_a_reason_of_2000_characters_is_accepted(api: ApiClient, world: World) -> None:
     assert assign(api, world.versions["open"], reason="é" * 2000).status_code == 201
 
 
-def test_a_version_they_may_not_see_is_unknown_to_a_keeper(api: ApiClient, world: World) -> None:
+def test_a_version_hidden_from_the_editor_is_unknown(api: ApiClient, world: World) -> None:
     for key in (world.versions["closed"], "00000000-0000-7000-8000-000000000000"):
         answer = assign(api, key, image="kept", who="bob")
         assert code(answer) == "400 reference_unknown"
@@ -235,7 +235,7 @@ def test_a_version_they_may_not_see_is_unknown_to_a_keeper(api: ApiClient, world
 @pytest.mark.parametrize(
     "name", ["Stable", ".hidden", "a" * 65, "a b", "sta:ble", "-x", "é", "%00"]
 )
-def test_what_is_no_channels_name_is_not_found(api: ApiClient, world: World, name: str) -> None:
+def test_invalid_channel_names_are_not_found(api: ApiClient, world: World, name: str) -> None:
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         body = {"version": None} if method == "PUT" else {} if method == "PATCH" else None
         assert api.ask(method, channel(name), "alice", body).status_code == 404
@@ -243,7 +243,7 @@ def test_what_is_no_channels_name_is_not_found(api: ApiClient, world: World, nam
 
 
 @pytest.mark.parametrize("name", ["a", "0", "1.0.x", "a_b-c", "b" * 64])
-def test_what_is_one(api: ApiClient, world: World, name: str) -> None:
+def test_valid_channel_names(api: ApiClient, world: World, name: str) -> None:
     assert assign(api, world.versions["open"], name).status_code == 201
     assert target(api, name) == "open-1.0"
 
@@ -315,7 +315,7 @@ def test_a_deleted_channel_is_hidden_until_it_is_assigned_again(
     assert history(api) == ["open-1.0", None, "open-1.0"]
 
 
-def test_assigning_nothing_brings_a_deleted_channel_back_without_a_line(
+def test_unassigning_a_deleted_channel_brings_it_back_without_an_entry(
     api: ApiClient, world: World
 ) -> None:
     assert assign(api, None, "new").status_code == 201

@@ -1,4 +1,4 @@
-"""Ready lines for a machine: right for its provider, and a text stays a text whatever it holds."""
+"""Snippets for a machine: right for its provider, and safe whatever the texts in them are."""
 
 import re
 import shutil
@@ -9,8 +9,8 @@ import pytest
 import yaml as pyyaml
 
 from goldenrod.web.pages.launch import quoting
-from goldenrod.web.pages.launch.snippet import Launch, Ready, aws_region
-from goldenrod.web.pages.launch.snippets import launch_lines
+from goldenrod.web.pages.launch.snippet_parts import Launch, Snippet, aws_region
+from goldenrod.web.pages.launch.snippets import launch_snippets
 
 BASE = "https://images.example.org"
 STUBS = ("aws", "openstack", "az", "gcloud", "curl", "goldenrod")
@@ -44,8 +44,8 @@ HOSTILE = (
 )
 
 
-def lines(launch: Launch, scripts: Any = ()) -> dict[str, Ready]:
-    found = launch_lines(launch, scripts)
+def lines(launch: Launch, scripts: Any = ()) -> dict[str, Snippet]:
+    found = launch_snippets(launch, scripts)
     by_key = {it.key: it for it in found}
     assert len(by_key) == len(found)
     return by_key
@@ -97,7 +97,7 @@ def unquoted_hcl(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_quoting(text: str) -> None:
+def test_quoted_texts_are_read_back_unchanged(text: str) -> None:
     assert called(f"curl {quoting.shell(text)}") == [["curl", text]]
     assert unquoted_hcl(quoting.hcl(text)) == text
     assert pyyaml.safe_load(f"key: {quoting.yaml(text)}") == {"key": text}
@@ -141,7 +141,7 @@ def facts_of(cloud_init: str) -> str:
 
 @pytest.mark.parametrize("kind", ["aws", "openstack", "azure", "gcp", "other"])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_whatever_the_identifier_holds(kind: str, text: str) -> None:
+def test_hostile_identifiers_stay_texts(kind: str, text: str) -> None:
     found = lines(machine(text, provider_type=kind, provider="somewhere", region=""))
     variables = {"FLAVOR": "f 1", "NETWORK": "n", "NAME": "me", "GROUP": "g"}
     for line in found.values():
@@ -164,7 +164,7 @@ def test_whatever_the_identifier_holds(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_whatever_scripts_hold(text: str) -> None:
+def test_hostile_scripts_stay_texts(text: str) -> None:
     scripts = [
         {
             "title": text,
@@ -221,7 +221,7 @@ def test_a_machine_on_aws() -> None:
     assert "region" not in arm["aws"].text + arm["packer"].text
 
 
-def test_through_a_channel_it_is_asked_for_again() -> None:
+def test_snippets_for_a_channel_resolve_it() -> None:
     found = lines(machine(channel="stable"))
     address = f"{BASE}/resolve/al2023/stable/aws-eu-central-1?architecture=x86_64"
     assert called(found["curl"].text) == [["curl", "-fsS", "-H", "Accept: text/plain", address]]
@@ -245,7 +245,7 @@ def test_through_a_channel_it_is_asked_for_again() -> None:
     assert "architecture" not in "".join(it.text for it in bare.values())
 
 
-def test_a_catalogue_without_an_address() -> None:
+def test_snippets_without_a_public_url_use_a_variable() -> None:
     found = lines(machine(channel="stable", base=""))
     assert called(found["curl"].text, GOLDENROD_URL="http://here") == [
         [

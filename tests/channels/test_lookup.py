@@ -1,4 +1,4 @@
-"""Look-up: from the ids that somebody found running to what they are and what to use instead."""
+"""Look-up: from the ids of running machines to what they are and what to use instead."""
 
 import time
 from typing import Any
@@ -163,7 +163,7 @@ def test_a_reason_from_a_hidden_origin_stays_hidden(api: ApiClient, world: World
     assert one(api, "2-east", "alice")["reason"] == "leaks a key"
 
 
-def test_a_replacement_they_may_not_see_is_its_id_alone(api: ApiClient, world: World) -> None:
+def test_a_hidden_replacement_is_shown_as_its_id_alone(api: ApiClient, world: World) -> None:
     deprecation = {"replacement": world.versions["closed"], "reason": "moved"}
     release(api, "2", deprecation=deprecation)
     assert one(api, "2-east")["replacement"] == {"id": world.versions["closed"]}
@@ -217,7 +217,7 @@ def test_a_machine_of_an_ended_provider(api: ApiClient, world: World, clock: Clo
     check_remembered(api, "open-east", "current", [])
 
 
-def test_what_was_never_current_is_its_keepers_alone(
+def test_what_was_never_current_is_known_to_editors_only(
     api: ApiClient, world: World, clock: Clock
 ) -> None:
     withdrawn = release(api, "withdrawn", start_date="2026-07-01T00:00:00Z")
@@ -245,7 +245,7 @@ def test_what_was_never_current_is_its_keepers_alone(
     assert not known(api, "withdrawn-east")
 
 
-def test_sharing_is_todays(api: ApiClient, world: World, clock: Clock) -> None:
+def test_look_up_uses_the_present_sharing(api: ApiClient, world: World, clock: Clock) -> None:
     clock.move(days=1)
     shared = f"/image_versions/{world.versions['shared']}"
     api.delete(shared, "alice")
@@ -257,7 +257,7 @@ def test_sharing_is_todays(api: ApiClient, world: World, clock: Clock) -> None:
     assert not known(api, "open-east")
 
 
-def test_a_machine_on_an_inactive_provider_is_not_told_of(api: ApiClient, world: World) -> None:
+def test_a_machine_on_an_inactive_provider_is_unknown(api: ApiClient, world: World) -> None:
     api.patch(f"{API}/providers/east", "dora", {"active": False})
     assert not known(api, "open-east")
     assert known(api, "open-east", "alice")
@@ -294,7 +294,7 @@ def test_a_wrong_question_is_refused(
     assert everything(db) == before
 
 
-def test_a_thousand_and_one_are_said_plainly(api: ApiClient, world: World) -> None:
+def test_limits_are_named_in_errors(api: ApiClient, world: World) -> None:
     answer = api.post("/lookup", None, {"identifiers": [str(n) for n in range(1001)]})
     assert "1000" in answer.json["errors"][0]["detail"].replace(",", "")
     answer = api.post("/lookup", None, {"identifiers": ["x" * 5000]})
@@ -347,7 +347,7 @@ def test_a_thousand_real_ids_take_as_many_statements_as_one(db: Database) -> Non
     print(f"\na thousand ids on {db.dialect}: {time.perf_counter() - begun:.2f} s")
 
 
-def test_a_provider_that_is_named_in_no_form_is_refused(api: ApiClient, world: World) -> None:
+def test_a_malformed_provider_reference_is_refused(api: ApiClient, world: World) -> None:
     asked = {"identifiers": [{"identifier": "ami-1", "provider": "no such"}]}
     answer = api.post("/lookup", None, asked)
     assert code(answer) == "400 reference_unknown"

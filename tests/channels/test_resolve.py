@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
@@ -50,7 +51,7 @@ def test_the_anonymous_and_strangers_resolve_what_is_public(api: ApiClient, worl
     assert code(api.get(LATEST, "wrong")) == "401 token_invalid"
 
 
-def test_it_is_answered_at_both_addresses_whole(api: ApiClient, world: World) -> None:
+def test_the_answer_is_the_same_at_both_addresses(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     answer = api.get(STABLE)
     assert list(answer.json) == [
@@ -84,7 +85,7 @@ def test_as_text_it_is_the_identifier_and_a_newline(
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.headers["vary"] == "Authorization, Accept"
     assert answer.headers["etag"] != api.get(STABLE).headers["etag"]
-    # A refusal is told whole.
+    # An error is answered as a whole document.
     missing = api.get("/resolve/open-image/nowhere/east", headers={"Accept": accept})
     assert code(missing) == "404 channel_not_found"
 
@@ -95,7 +96,7 @@ def test_otherwise_it_is_json(api: ApiClient, world: World, accept: str) -> None
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_what_has_not_changed_is_304(api: ApiClient, world: World) -> None:
+def test_an_unchanged_answer_is_304(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     for accept in ("application/json", "text/plain"):
         headers = {"Accept": accept}
@@ -146,7 +147,7 @@ def test_latest_is_the_newest_that_has_a_machine_there(api: ApiClient, world: Wo
     ],
     ids=str,
 )
-def test_latest_passes_over(api: ApiClient, world: World, more: dict[str, Any]) -> None:
+def test_latest_skips(api: ApiClient, world: World, more: dict[str, Any]) -> None:
     version = release(api, "2", **more)
     assert resolved(api, LATEST) == "open-east"
     if version["state"] == "current" and "start_date" not in more:
@@ -154,7 +155,7 @@ def test_latest_passes_over(api: ApiClient, world: World, more: dict[str, Any]) 
         assert resolved(api, LATEST) == "2-east"
 
 
-def test_of_one_start_the_greater_id_is_newer(api: ApiClient, world: World) -> None:
+def test_with_equal_start_dates_the_greater_id_is_newer(api: ApiClient, world: World) -> None:
     pair = [release(api, name, start_date="2026-06-14T00:00:00Z") for name in ("a", "b")]
     newest = max(pair, key=lambda it: str(it["id"]))
     assert resolved(api, LATEST) == f"{newest['name']}-east"
@@ -177,7 +178,9 @@ def test_several_architectures_are_ambiguous(api: ApiClient, world: World) -> No
     assert resolved(api, LATEST) == "3-east"
 
 
-def test_of_several_alike_the_newest(api: ApiClient, world: World, clock: Clock) -> None:
+def test_of_several_machines_the_newest_is_resolved(
+    api: ApiClient, world: World, clock: Clock
+) -> None:
     version = publish(api, "2", machines=[machine("first"), machine("second")])
     assign(api, version)
     assert resolved(api) == "second"
@@ -191,7 +194,7 @@ def test_of_several_alike_the_newest(api: ApiClient, world: World, clock: Clock)
     assert resolved(api) == "fourth"
 
 
-def test_only_what_may_be_launched(api: ApiClient, world: World) -> None:
+def test_only_launchable_machines_are_resolved(api: ApiClient, world: World) -> None:
     version = release(api, "2", on=("east", "west"))
     assign(api, version)
     gone = next(it for it in version["machines"] if it["provider"]["slug"] == "east")
@@ -223,7 +226,9 @@ def test_on_every_provider(api: ApiClient, world: World) -> None:
 # ── warnings and refusals ──────────────────────────────────────────────────────────────────
 
 
-def test_the_answer_carries_the_warning(api: ApiClient, world: World, clock: Clock) -> None:
+def test_a_deprecated_version_is_answered_with_a_warning(
+    api: ApiClient, world: World, clock: Clock
+) -> None:
     other = publish(api, "2")
     version = publish(
         api,
@@ -248,7 +253,7 @@ def test_the_answer_carries_the_warning(api: ApiClient, world: World, clock: Clo
     assert everywhere["deprecation"] == found
 
 
-def test_a_replacement_they_may_not_see_is_its_id_alone(api: ApiClient, world: World) -> None:
+def test_a_hidden_replacement_is_shown_as_its_id_alone(api: ApiClient, world: World) -> None:
     deprecation = {"reason": "old", "replacement": world.versions["closed"]}
     version = publish(api, "1.9", machines=[machine("old")], deprecation=deprecation)
     assign(api, version)
@@ -258,7 +263,7 @@ def test_a_replacement_they_may_not_see_is_its_id_alone(api: ApiClient, world: W
     assert "link" in api.get(STABLE, "alice").headers
 
 
-def test_a_channel_that_stopped_refuses_and_says_why(api: ApiClient, world: World) -> None:
+def test_a_stopped_channel_refuses_with_the_reason(api: ApiClient, world: World) -> None:
     version = release(api, "2")
     assign(api, world.versions["open"])
     assign(api, version)
@@ -283,7 +288,7 @@ def test_a_channel_that_stopped_refuses_and_says_why(api: ApiClient, world: Worl
     assert resolved(api, f"{LATEST}?allow_revoked=true") == "open-east"
 
 
-def test_a_stop_below_a_hidden_origin_keeps_its_reason(api: ApiClient, world: World) -> None:
+def test_the_reason_of_a_hidden_origin_is_not_shown(api: ApiClient, world: World) -> None:
     version = release(api, "2", parent=world.versions["closed"])
     assign(api, version)
     revoke(api, world.versions["closed"], descendants=True, roll_back_channels=False)
@@ -311,7 +316,7 @@ def test_wrong_parameters(api: ApiClient, world: World, query: str, refused: str
     assert api.get(f"/resolve/open-image/latest?{query}").status_code == 400
 
 
-def test_it_only_reads(api: ApiClient, world: World) -> None:
+def test_resolving_accepts_only_get(api: ApiClient, world: World) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = api.ask(method, STABLE, "alice", {})
         assert code(answer) == "405 method_not_allowed"
@@ -322,3 +327,41 @@ def test_nothing_assigned_resolves_to_nothing(api: ApiClient, world: World) -> N
     assign(api, None)
     assert code(api.get(STABLE)) == "404 machine_not_found"
     assert api.get("/resolve/open-image/stable").json["results"] == []
+
+
+# ── what it costs ──────────────────────────────────────────────────────────────────────────
+
+
+def test_resolving_takes_two_statements_beside_the_one_for_the_token(
+    api: ApiClient, db: Database, world: World
+) -> None:
+    stopped = release(api, "2")
+    for name, version in (("stable", world.versions["open"]), ("halted", stopped)):
+        assign(api, version, name)
+    revoke(api, stopped, roll_back_channels=False)
+    # The first use of a token in an hour is recorded, which takes a statement of its own.
+    api.get("/api/v2/images", "alice")
+
+    def statements(address: str, who: str | None, status: int) -> int:
+        with db.write():
+            pass  # A new revision, at which neither answers nor tokens are cached.
+        # The first answer at a revision also asks until when answers are valid.
+        api.get("/api/v2/providers")
+        db.trace = []
+        answer = api.get(address, who)
+        ran, db.trace = db.trace, None
+        assert answer.status_code == status
+        return len(ran)
+
+    for who, expected in ((None, 2), ("alice", 3)):
+        for address, status in (
+            (STABLE, 200),
+            (f"{STABLE}?architecture=x86_64", 200),
+            (LATEST, 200),
+            ("/resolve/open-image/halted/east", 409),
+            ("/resolve/open-image/halted/east?allow_revoked=true", 200),
+            ("/resolve/open-image/stable", 200),
+            ("/resolve/open-image/latest", 200),
+            ("/resolve/open-image/halted", 409),
+        ):
+            assert statements(address, who, status) == expected, (who, address)

@@ -1,4 +1,4 @@
-"""Making, editing, ending and restoring images in a browser: what is refused, kept, met and undone."""
+"""Creating, editing, ending and restoring images in a browser: refusals, conflicts and undo."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ def image_of(api: ApiClient, slug: str = "open-image", who: str = "alice") -> An
 
 
 def edit_as(db: Database, world: World, who: str, slug: str = "open-image", **changed: Any) -> None:
-    """What somebody else does meanwhile."""
+    """Edit the image as another user, while a form is open."""
     with db.write() as tx:
         actor = world.actor(tx, who)
         row = images.IMAGES.row_for_change(tx, actor, slug)
@@ -50,7 +50,7 @@ def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_strangers_are_refused_and_told_nothing(visitor: Visitor, page: str) -> None:
+def test_strangers_are_refused_and_learn_nothing(visitor: Visitor, page: str) -> None:
     visitor.sign_in("charlie")
     assert visitor.get(f"/images/open-image/{page}").status == 403
     hidden = visitor.get(f"/images/closed-image/{page}")
@@ -60,7 +60,7 @@ def test_strangers_are_refused_and_told_nothing(visitor: Visitor, page: str) -> 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_without_the_forms_token_nothing_happens(
+def test_a_form_without_its_token_changes_nothing(
     db: Database, alice: Visitor, page: str, world: World
 ) -> None:
     shown = alice.get(f"/images/open-image/{page}")
@@ -75,7 +75,7 @@ def test_without_the_forms_token_nothing_happens(
 # ── making ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_image_is_made(alice: Visitor, api: ApiClient) -> None:
+def test_an_image_is_created(alice: Visitor, api: ApiClient) -> None:
     page = alice.get("/images/new")
     done = alice.submit(
         page,
@@ -99,13 +99,13 @@ def test_an_image_is_made(alice: Visitor, api: ApiClient) -> None:
     assert image["end_date"] is None
 
 
-def test_what_is_not_said_is_as_the_api_has_it(alice: Visitor, api: ApiClient) -> None:
+def test_empty_fields_get_the_defaults_of_the_api(alice: Visitor, api: ApiClient) -> None:
     alice.submit(alice.get("/images/new"), "/images/new", name="Quiet", follow=False)
     image = image_of(api, "quiet")
     assert (image["is_public"], image["tags"], image["maintainers"]) == (False, [], [])
 
 
-def test_the_same_form_sent_twice_makes_one_image(
+def test_the_same_form_sent_twice_creates_one_image(
     alice: Visitor, db: Database, api: ApiClient
 ) -> None:
     page = alice.get("/images/new")
@@ -118,7 +118,7 @@ def test_the_same_form_sent_twice_makes_one_image(
     assert other.headers["location"] == "/images/once-more", "another form is another image"
 
 
-def test_what_is_wrong_stands_beside_its_field(alice: Visitor, db: Database) -> None:
+def test_a_problem_is_shown_at_its_field(alice: Visitor, db: Database) -> None:
     page = alice.get("/images/new")
     before = everything(db)
     wrong = alice.submit(
@@ -145,7 +145,7 @@ def test_what_is_wrong_stands_beside_its_field(alice: Visitor, db: Database) -> 
     assert everything(db) == before
 
 
-def test_a_preview_keeps_all_and_changes_nothing(alice: Visitor, db: Database) -> None:
+def test_a_preview_preserves_all_fields_and_changes_nothing(alice: Visitor, db: Database) -> None:
     page = alice.get("/images/new")
     before = everything(db)
     shown = alice.submit(
@@ -165,7 +165,9 @@ def test_a_preview_keeps_all_and_changes_nothing(alice: Visitor, db: Database) -
     assert everything(db) == before
 
 
-def test_the_preview_of_a_script_is_a_part(alice: Visitor, visitor: Visitor) -> None:
+def test_a_preview_requested_by_javascript_is_a_part_of_a_page(
+    alice: Visitor, visitor: Visitor
+) -> None:
     token = alice.get("/images/new").form("/images/new").fields["token"][0]
     part = alice.ask("POST", "/preview", body=f"token={token}&text=%2A%2Ahi%2A%2A")
     assert (part.status, part.text.strip()) == (200, "<p><strong>hi</strong></p>")
@@ -218,12 +220,12 @@ def test_sending_a_form_as_it_is_changes_nothing(
     assert after == before
 
 
-def test_giving_it_away_leads_home(alice: Visitor) -> None:
+def test_giving_an_image_away_redirects_home(alice: Visitor) -> None:
     alice.submit(alice.get("/images/new"), "/images/new", name="gift", follow=False)
     address = "/images/gift/edit"
     done = alice.submit(alice.get(address), address, owner="bob")
     assert done.status == 200
-    assert "gift is no longer yours" in done.words
+    assert "You no longer have access to gift." in done.words
 
 
 def test_a_maintainer_is_not_offered_owner_and_maintainers(visitor: Visitor, db: Database) -> None:
@@ -248,7 +250,7 @@ def met(alice: Visitor, db: Database, world: World) -> PageResponse:
     return alice.submit(page, EDIT, name="my name", description="my words")
 
 
-def test_both_texts_are_shown(met: PageResponse, api: ApiClient) -> None:
+def test_a_conflict_shows_both_texts(met: PageResponse, api: ApiClient) -> None:
     assert met.status == 412
     assert "Somebody else saved first" in met.words
     assert "dora&#39;s words</pre>" in met.text
@@ -261,7 +263,7 @@ def test_both_texts_are_shown(met: PageResponse, api: ApiClient) -> None:
     assert image_of(api)["description"] == "dora's words", "nothing is saved yet"
 
 
-def test_saving_on_top_knowingly(met: PageResponse, alice: Visitor, api: ApiClient) -> None:
+def test_overwriting_after_a_conflict(met: PageResponse, alice: Visitor, api: ApiClient) -> None:
     done = alice.submit(met, EDIT, follow=False)
     assert done.status == 303
     image = image_of(api)
@@ -269,7 +271,9 @@ def test_saving_on_top_knowingly(met: PageResponse, alice: Visitor, api: ApiClie
     assert [tag["name"] for tag in image["tags"]] == ["hers"]
 
 
-def test_taking_theirs_of_one_field(met: PageResponse, alice: Visitor, api: ApiClient) -> None:
+def test_taking_one_field_of_the_other_editor(
+    met: PageResponse, alice: Visitor, api: ApiClient
+) -> None:
     page = alice.submit(met, EDIT, button=("do", "take:description"))
     assert page.status == 200
     form = page.form(EDIT)
@@ -280,12 +284,12 @@ def test_taking_theirs_of_one_field(met: PageResponse, alice: Visitor, api: ApiC
     assert image_of(api)["name"] == "my name"
 
 
-def test_taking_all_of_theirs_begins_again(met: PageResponse, alice: Visitor) -> None:
+def test_discarding_mine_reloads_the_form(met: PageResponse, alice: Visitor) -> None:
     assert EDIT in met.links
     assert alice.get(EDIT).form(EDIT).fields["description"] == ["dora's words"]
 
 
-def test_somebody_saving_again_is_met_again(
+def test_a_second_change_by_somebody_else_is_a_new_conflict(
     met: PageResponse, alice: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     edit_as(db, world, "dora", description="dora's second thoughts")
@@ -295,7 +299,7 @@ def test_somebody_saving_again_is_met_again(
     assert image_of(api)["description"] == "dora's second thoughts"
 
 
-def test_what_computes_itself_is_no_change(alice: Visitor, api: ApiClient) -> None:
+def test_computed_fields_cause_no_conflict(alice: Visitor, api: ApiClient) -> None:
     """A version published meanwhile changes what the API answers, but nothing of the form."""
     page = alice.get(EDIT)
     answer = api.post("/image_versions", "alice", {"name": "9", "image": "open-image"})
@@ -306,13 +310,13 @@ def test_what_computes_itself_is_no_change(alice: Visitor, api: ApiClient) -> No
 # ── ending and restoring ───────────────────────────────────────────────────────────────────
 
 
-def test_ending_says_what_it_touches_and_does_nothing_yet(alice: Visitor, db: Database) -> None:
+def test_the_end_page_shows_the_impact_and_changes_nothing(alice: Visitor, db: Database) -> None:
     before = everything(db)
     page = alice.get("/images/open-image/end")
     assert "1 version 2 machines 2 providers 1 channel" in page.words
     assert "everybody but its keepers and staff" in page.words
     assert re.search(r"latest .* open-1\.0 nothing", page.words)
-    assert "End the image and 1 version" in page.words
+    assert "End image and 1 version" in page.words
     shared = alice.get("/images/shared-image/end")
     assert "1 group that it is shared with: lab" in shared.words
     assert "nobody: only its keepers" in alice.get("/images/closed-image/end").words
@@ -333,7 +337,7 @@ def test_ending_and_undoing_it(
     assert api.get("/api/v2/images/open-image", "charlie").status_code == 200
 
 
-def test_undoing_gives_back_the_end_it_had(
+def test_undo_restores_the_former_end_date(
     alice: Visitor, db: Database, world: World, api: ApiClient
 ) -> None:
     edit_as(db, world, "alice", end_date="2027-01-01T00:00:30.5Z")
@@ -342,11 +346,13 @@ def test_undoing_gives_back_the_end_it_had(
     assert image_of(api)["end_date"] == "2027-01-01T00:00:30.500000Z"
 
 
-def test_restoring_says_what_comes_back(alice: Visitor, db: Database, api: ApiClient) -> None:
+def test_the_restore_page_shows_what_becomes_available(
+    alice: Visitor, db: Database, api: ApiClient
+) -> None:
     before = everything(db)
     page = alice.get("/images/ended-image/restore")
     assert "1 version" in page.words
-    assert "Who will see it again everybody" in page.words
+    assert "Visible again to everybody" in page.words
     assert everything(db) == before
     assert "ended already" in alice.get("/images/ended-image/end").words
     assert "not ended" in alice.get("/images/open-image/restore").words

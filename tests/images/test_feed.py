@@ -82,7 +82,7 @@ def test_what_an_entry_says(db: Database, world: World, visitor: Visitor, clock:
     assert second.startswith("<p><strong>Deprecated.</strong> old</p>")
 
 
-def test_addresses_are_whole_where_the_site_has_one(db: Database, visitor: Visitor) -> None:
+def test_links_are_absolute_with_a_public_url(db: Database, visitor: Visitor) -> None:
     def links(page: PageResponse) -> list[str | None]:
         return [link.get("href") for link in read(page).iter(f"{ATOM}link")]
 

@@ -1,4 +1,4 @@
-"""Images: their slugs, tags and keepers, and the versions they list."""
+"""Images: their slugs, tags and editors, and the versions they list."""
 
 import re
 from typing import Any
@@ -44,7 +44,7 @@ def test_a_stranger_reads_the_public_and_changes_nothing(
     assert everything(db) == before
 
 
-def test_bob_reads_what_he_keeps_and_where_a_version_is_shared(
+def test_bob_reads_images_that_he_edits_or_has_a_shared_version_of(
     api: ApiClient, world: World
 ) -> None:
     assert ids(api.all(IMAGES, "bob")) == [world.images[n] for n in ("open", "shared", "kept")]
@@ -56,7 +56,7 @@ def test_bob_reads_what_he_keeps_and_where_a_version_is_shared(
 # ── making and editing one ─────────────────────────────────────────────────────────────────
 
 
-def test_any_user_makes_an_image_and_owns_it(api: ApiClient, clock: Clock) -> None:
+def test_any_user_creates_an_image_and_owns_it(api: ApiClient, clock: Clock) -> None:
     answer = api.post(IMAGES, "charlie", {"name": "  Ubuntu 24.04 LTS "})
     image = answer.json
     assert answer.headers["location"] == image["url"] == address(image["id"])
@@ -118,7 +118,7 @@ def test_computed_fields_are_ignored(api: ApiClient, world: World) -> None:
 # ── slugs ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_slug_leads_to_it_wherever_its_id_does(api: ApiClient, world: World) -> None:
+def test_a_slug_works_wherever_an_id_does(api: ApiClient, world: World) -> None:
     whole = api.get(address("open-image")).json
     for form in (whole["id"], whole["uuid"], whole["uuid"].upper(), "open-image"):
         assert api.get(address(form)).json == whole
@@ -127,7 +127,9 @@ def test_a_slug_leads_to_it_wherever_its_id_does(api: ApiClient, world: World) -
     assert publish(api, "by slug")["image"]["slug"] == "open-image"
 
 
-def test_a_made_slug_that_is_taken_gets_four_characters_more(api: ApiClient, world: World) -> None:
+def test_a_derived_slug_that_is_taken_gets_four_more_characters(
+    api: ApiClient, world: World
+) -> None:
     slugs = [made(api, IMAGES, "charlie", name=name)["slug"] for name in ("Café ☕", "cafe")]
     assert slugs[0] == "cafe"
     assert re.fullmatch(r"cafe-[a-z0-9]{4}", slugs[1])
@@ -182,7 +184,7 @@ def test_an_old_slug_keeps_working_and_is_never_given_to_another(
     assert api.get(address("open-image")).json["name"] == "Quite another"
 
 
-# ── keepers ────────────────────────────────────────────────────────────────────────────────
+# ── editors ────────────────────────────────────────────────────────────────────────────────
 
 
 def test_owner_and_maintainers_are_the_owners_and_staffs_to_change(
@@ -203,13 +205,15 @@ def test_owner_and_maintainers_are_the_owners_and_staffs_to_change(
         assert api.get(f"/image_versions/{world.versions['kept']}", who).status_code == status
 
 
-def test_maintainers_show_to_keepers_and_staff(api: ApiClient, world: World) -> None:
+def test_maintainers_are_shown_to_editors_and_staff(api: ApiClient, world: World) -> None:
     api.patch(address("kept-image"), "alice", {"is_public": True})
     for who, shown in (("alice", 1), ("bob", 1), ("dora", 1), ("charlie", 0), (None, 0)):
         assert len(api.get(address("kept-image"), who).json["maintainers"]) == shown, who
 
 
-def test_who_gives_an_image_out_of_their_sight_gets_204(api: ApiClient, world: World) -> None:
+def test_an_edit_that_hides_the_image_from_its_editor_answers_204(
+    api: ApiClient, world: World
+) -> None:
     image = made(api, IMAGES, "alice", name="a gift")
     answer = api.patch(image["url"], "alice", {"owner": "charlie", "name": "given"})
     assert (answer.status_code, answer.content) == (204, b"")
@@ -217,7 +221,7 @@ def test_who_gives_an_image_out_of_their_sight_gets_204(api: ApiClient, world: W
     assert api.get(image["url"], "alice").status_code == 404
     theirs = api.get(image["url"], "charlie").json
     assert (theirs["owner"]["username"], theirs["name"]) == ("charlie", "given")
-    # Whose version it holds sees it still.
+    # The publisher of one of its versions still sees it.
     answer = api.patch(address("closed-image"), "alice", {"owner": "charlie"})
     assert answer.json["owner"]["username"] == "charlie"
 
@@ -225,7 +229,7 @@ def test_who_gives_an_image_out_of_their_sight_gets_204(api: ApiClient, world: W
 # ── tags ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_tags_are_made_on_first_use_and_given_by_name(api: ApiClient, world: World) -> None:
+def test_tags_are_created_on_first_use_and_given_by_name(api: ApiClient, world: World) -> None:
     image = api.patch(address("open-image"), "alice", {"tags": ["Linux", " linux ", "GPU"]}).json
     assert [tag["name"] for tag in image["tags"]] == ["GPU", "Linux"]
     other = api.patch(address("closed-image"), "alice", {"tags": ["LINUX"]}).json

@@ -136,7 +136,7 @@ def test_images_are_found_by_their_own_words(api: ApiClient, world: World) -> No
     assert search(api, "kernel", "charlie", images) == set()
 
 
-def test_edits_are_found_at_once_and_what_was_is_not(api: ApiClient, world: World) -> None:
+def test_search_follows_edits_at_once(api: ApiClient, world: World) -> None:
     version, image = f"/image_versions/{world.versions['open']}", "/api/v2/images/open-image"
     api.patch(version, "alice", {"change_log": "zebra"})
     assert search(api, "zebra", None) == {"open-1.0"}
@@ -153,7 +153,7 @@ def test_edits_are_found_at_once_and_what_was_is_not(api: ApiClient, world: Worl
     assert search(api, "gnu", None) == set()
 
 
-def test_a_version_that_moves_is_found_by_its_new_images_words(
+def test_a_moved_version_is_found_by_the_words_of_its_new_image(
     api: ApiClient, world: World
 ) -> None:
     version = f"/image_versions/{world.versions['open']}"

@@ -47,7 +47,7 @@ def test_a_stranger_sees_no_tag_of_a_hidden_image(api: ApiClient) -> None:
         assert code(api.delete(shown, who)) == "403 change_forbidden"
 
 
-def test_a_tag_is_made_on_first_use_and_compared_by_its_key(api: ApiClient, image: str) -> None:
+def test_a_tag_is_created_on_first_use_and_compared_by_its_key(api: ApiClient, image: str) -> None:
     tags = api.patch(image, "alice", {"tags": ["Linux", " linux ", "LINUX", "web server"]}).json[
         "tags"
     ]
@@ -91,7 +91,7 @@ def test_staff_rename_a_tag_and_search_follows(api: ApiClient, image: str, world
     assert found("bird") == (0, 0, 1)
 
 
-def test_a_name_is_one_tags(api: ApiClient) -> None:
+def test_tag_names_are_unique(api: ApiClient) -> None:
     one = tag(api, "open-tag")
     assert code(api.patch(one, "dora", {"name": "Closed-Tag"})) == "409 tag_name_taken"
     assert api.patch(one, "dora", {"name": "Open-Tag"}).json["name"] == "Open-Tag"

@@ -1,9 +1,9 @@
-"""Search: which words a version or image is found by, the same on both databases.
+"""Search words: indexing images and versions, and the filters that find them. Alike on both databases.
 
-An image's words (name, description, tags) and a version's own (name, change log) are indexed apart,
-so renaming an image rewrites one row. Text is tokenised once, in Python (`words.py`); the tables are
-in `store/search_index.py`. Each word of a search must occur, the last also as the beginning of one, in the
-version's own text or in its image's.
+The words of an image (name, description, tags) and of a version (name, change log) are indexed
+separately, so that renaming an image rewrites one row. Text is tokenised in Python (`base/text.py`);
+`store/search_index.py` has the tables. Every word of a search must occur in the text of the version
+or of its image. The last word may be the beginning of one.
 """
 
 from typing import Any
@@ -17,24 +17,26 @@ from goldenrod.store.db import Tx
 from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Key, param
 
-NEXT = " \n"
-"""Between texts that are searched as one."""
+SEPARATOR = " \n"
+"""Joins texts that are indexed together, so that no term spans two of them."""
 MOST_TERMS = 64
-"""Long runs of Chinese or Japanese become many terms; a search has at most this many."""
+"""A search has at most this many terms. Chinese and Japanese text has one per pair of characters."""
 
 
 def index_image(tx: Tx, image_id: int) -> None:
-    """Write an image's search words anew."""
+    """Update the search words of an image."""
     row = tx.first(_image_text, image=image_id)
     assert row is not None
     tags = [tag["name"] for tag in tx.rows(_image_tags, image=image_id)]
-    tokens = index_tokens(NEXT.join((row["name"], row["description"], *tags)))
+    tokens = index_tokens(SEPARATOR.join((row["name"], row["description"], *tags)))
     search_index.put(tx, "image_words", image_id, tokens)
 
 
-def index_version(tx: Tx, n: int, name: str, change_log: str) -> None:
-    """Write a version's own search words anew."""
-    search_index.put(tx, "version_words", n, index_tokens(f"{name}{NEXT}{change_log}"))
+def index_version(tx: Tx, version_key: int, name: str, change_log: str) -> None:
+    """Update the search words of a version."""
+    search_index.put(
+        tx, "version_words", version_key, index_tokens(f"{name}{SEPARATOR}{change_log}")
+    )
 
 
 def _image_text() -> Any:
@@ -51,33 +53,33 @@ def _image_tags() -> Any:
     )
 
 
-def _read(given: str) -> Wanted:
+def _parse(given: str) -> Wanted:
     terms = query_terms(given)
     if not terms:
-        raise ValueError("takes at least one word: letters or digits.")
+        raise ValueError("takes at least one word of letters or digits.")
     if len(terms) > MOST_TERMS:
         raise ValueError(
-            f"takes at most {MOST_TERMS} parts: of a Chinese or Japanese word, each pair of "
-            "characters is one."
+            f"takes at most {MOST_TERMS} terms. Chinese and Japanese text has one for each pair of "
+            "characters."
         )
     params: dict[str, Any] = {}
-    for place, term in enumerate(terms):
+    for position, term in enumerate(terms):
         exact, prefix = _alternatives(term)
-        params |= {f"f_exact_{place}": exact, f"f_prefix_{place}": prefix}
+        params |= {f"f_exact_{position}": exact, f"f_prefix_{position}": prefix}
     return Wanted(str(len(terms)), params)
 
 
 def _alternatives(term: Term) -> tuple[list[str], list[str]]:
-    """The tokens, and beginnings of tokens, at which a term occurs."""
+    """The tokens, and the beginnings of tokens, that match a term."""
     if term.prefix:
         return [], [term.text]
     return [term.text], [f"{term.text}{joint}" for joint in "-._"]
 
 
-def _occurs(place: int, *tables: tuple[str, ColumnElement[int]]) -> ColumnElement[bool]:
+def _occurs(position: int, *tables: tuple[str, ColumnElement[int]]) -> ColumnElement[bool]:
     return or_(
         *(
-            search_index.has_word(table, key, f"f_exact_{place}", f"f_prefix_{place}")
+            search_index.has_word(table, key, f"f_exact_{position}", f"f_prefix_{position}")
             for table, key in tables
         )
     )
@@ -85,18 +87,20 @@ def _occurs(place: int, *tables: tuple[str, ColumnElement[int]]) -> ColumnElemen
 
 def _in_version(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     tables = ("version_words", thing.c.n), ("image_words", thing.c.image_id)
-    return and_(*(_occurs(place, *tables) for place in range(int(form))))
+    return and_(*(_occurs(position, *tables) for position in range(int(form))))
 
 
 def _in_image(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
-    return and_(*(_occurs(place, ("image_words", thing.c.id)) for place in range(int(form))))
+    return and_(*(_occurs(position, ("image_words", thing.c.id)) for position in range(int(form))))
 
 
 def _in_image_or_version(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
-    """In the image's words, or in those of a version of it that the reader may read."""
+    """Whether the image, or a version of it that the reader may read, has the words."""
     version = schema.versions.alias()
-    # Said besides, so that the version's own words are where the database begins.
-    begins = or_(*(_occurs(place, ("version_words", version.c.n)) for place in range(int(form))))
+    # Redundant, but makes the database start from the versions' own words.
+    begins = or_(
+        *(_occurs(position, ("version_words", version.c.n)) for position in range(int(form)))
+    )
     found = select(version.c.image_id).where(
         begins, _in_version(version, reader, form), readable(version, reader)
     )
@@ -104,13 +108,14 @@ def _in_image_or_version(thing: FromClause, reader: ReaderKind, form: str) -> Co
 
 
 def newest_in_image(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[int]:
-    """The internal key of the image's newest version in which the words of a search were found; null
-    where they are the image's own."""
+    """The internal key of the image's newest version that has the words of a search. Null if the
+    image itself has them all."""
     version = schema.versions.alias()
-    # Not the key itself: one image's versions are looked through, not all that have the words.
+    # An expression instead of the key: the database then checks the versions of this image only,
+    # instead of all versions that have the words.
     key = version.c.n + literal_column("0")
     tables = ("version_words", key), ("image_words", version.c.image_id)
-    found = and_(*(_occurs(place, *tables) for place in range(int(form))))
+    found = and_(*(_occurs(position, *tables) for position in range(int(form))))
     newest = (
         select(version.c.n)
         .where(version.c.image_id == image.c.id, readable(version, reader), found)
@@ -123,23 +128,23 @@ def newest_in_image(image: FromClause, reader: ReaderKind, form: str) -> ColumnE
 
 
 def words_of(*texts: str) -> str:
-    """The `words` column of a small table's row: its tokens, each between spaces."""
-    return f" {' '.join(index_tokens(NEXT.join(texts)))} "
+    """The `words` column of a small table: the tokens of the texts, separated by spaces."""
+    return f" {' '.join(index_tokens(SEPARATOR.join(texts)))} "
 
 
 def _in_words(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     return and_(
         *(
-            search_index.holds_word(thing.c.words, f"f_exact_{place}", f"f_prefix_{place}")
-            for place in range(int(form))
+            search_index.holds_word(thing.c.words, f"f_exact_{position}", f"f_prefix_{position}")
+            for position in range(int(form))
         )
     )
 
 
-_TAKES = "at most 16 words of 64 characters; the last may be the beginning of one"
-VERSIONS = Filter(_TAKES, _read, _in_version)
-IMAGES = Filter(_TAKES, _read, _in_image)
-IMAGES_AND_VERSIONS = Filter(_TAKES, _read, _in_image_or_version)
-"""Images: by their own words, or by those of versions of theirs."""
-WORDS = Filter(_TAKES, _read, _in_words)
+_EXPECTED = "at most 16 words of 64 characters; the last may be the beginning of one"
+VERSIONS = Filter(_EXPECTED, _parse, _in_version)
+IMAGES = Filter(_EXPECTED, _parse, _in_image)
+IMAGES_AND_VERSIONS = Filter(_EXPECTED, _parse, _in_image_or_version)
+"""For images, by their own words or those of their versions."""
+WORDS = Filter(_EXPECTED, _parse, _in_words)
 """For tables with a `words` column."""

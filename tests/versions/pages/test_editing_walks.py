@@ -30,7 +30,7 @@ def undo(visitor: Visitor, page: PageResponse) -> PageResponse:
 def test_making_publishing_promoting(alice: Visitor) -> None:
     made = alice.submit(alice.get("/images/new"), "/images/new", name="Web")
     assert (made.status, made.address) == (200, "/images/web")
-    assert "Web is made." in made.words
+    assert "Web was created." in made.words
     new = "/images/web/versions/new"
     assert new in made.links
     done = alice.submit(
@@ -47,7 +47,7 @@ def test_making_publishing_promoting(alice: Visitor) -> None:
     assert (offered.status, offered.address) == (200, "/images/web")
     assert "stable now offers 1.0." in offered.words
     gone = undo(alice, offered)
-    assert "stable is gone." in gone.words
+    assert "stable was removed." in gone.words
 
 
 def test_each_step_on_a_version_is_told_and_undone_on_its_page(alice: Visitor) -> None:
@@ -74,7 +74,7 @@ def test_ending_an_image_and_undoing_it(alice: Visitor) -> None:
     assert (done.status, done.address) == (200, IMAGE)
     assert f"{IMAGE}/restore" in done.links
     back = undo(alice, done)
-    assert "open image is back." in back.words
+    assert "open image was restored." in back.words
 
 
 def test_readers_are_offered_none_of_it(visitor: Visitor) -> None:

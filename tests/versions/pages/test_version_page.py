@@ -341,9 +341,9 @@ def test_the_box_of_a_version(db: Database, world: World, visitor: Visitor) -> N
     assert chosen(visitor.get(f"{address}?architecture=arm64")) == "2.0@east/arm64"
     page = visitor.get(f"{address}?provider=west")
     assert chosen(page) is None
-    assert "This version has no x86_64 machine on west that you may see." in page.words
+    assert "This version has no x86_64 machine on west visible to you." in page.words
     page = visitor.get("/images/open-image/versions/3.0")
-    assert "This version has no machine that you may see." in page.words
+    assert "This version has no machine visible to you." in page.words
     lines = visitor.get(address).words
     assert "goldenrod whatis --provider east 2.0@east/x86_64" in lines
     assert "/resolve/" not in visitor.get(address).text

@@ -9,7 +9,7 @@ import pytest
 from goldenrod.base import config
 from goldenrod.base.errors import Unavailable
 from goldenrod.store.db import Database
-from goldenrod.web.pages.images import home as home_pages
+from goldenrod.web.pages.images import search
 from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.routes import PAGES
 from tests.support.cast import World
@@ -150,7 +150,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def fail(*_: object) -> None:
         raise RuntimeError("a secret that must not be told")
 
-    monkeypatch.setattr(home_pages, "_filters", fail)
+    monkeypatch.setattr(search, "asked_filters", fail)
     yield
 
 

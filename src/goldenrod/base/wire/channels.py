@@ -1,4 +1,4 @@
-"""Channels, resolving and look-up: what requests carry and what answers hold."""
+"""Channels, resolving and look-up: bodies of requests and answers."""
 
 from typing import Annotated
 
@@ -31,8 +31,8 @@ class NewAssignment(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class NewRequirements(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What assigning to a channel needs: a machine on each of these providers, and `days` since
-    the version first came to that other channel."""
+    """What a version needs before it is assigned: a machine on each of these providers, and `days`
+    since it was first assigned to that other channel."""
 
     providers: Refs = []
     channel: str | None | UnsetType = UNSET
@@ -48,7 +48,7 @@ class ChannelPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Running(Struct, forbid_unknown_fields=True, kw_only=True):
-    """One machine that was found running; on this provider, where it is said."""
+    """The id of a running machine, and optionally its provider."""
 
     identifier: Name
     provider: Ref | None = None
@@ -68,7 +68,7 @@ class Stopped(Struct):
 
 
 class Requirements(Struct):
-    """What assigning to a channel needs."""
+    """What a version needs before it is assigned to a channel."""
 
     providers: list[ProviderSummary]
     channel: str | None
@@ -76,7 +76,7 @@ class Requirements(Struct):
 
 
 class Channel(Struct):
-    """A named pointer of an image; its target is computed."""
+    """A name of an image that resolves to a version; the target is computed."""
 
     name: str
     url: str
@@ -90,7 +90,7 @@ class Channel(Struct):
 
 
 class Assignment(Struct):
-    """What a channel was assigned, when, by whom and why; a null version is an unassignment."""
+    """One assignment of a channel. A null version is an unassignment."""
 
     sequence: int
     at: Moment
@@ -101,7 +101,7 @@ class Assignment(Struct):
 
 
 class Offer(Struct):
-    """What a channel offers on one provider."""
+    """The machine that a channel offers on one provider."""
 
     provider: ProviderSummary
     version: VersionSummary
@@ -111,7 +111,7 @@ class Offer(Struct):
 
 
 class Resolved(Struct):
-    """The one machine that a channel offers on a provider."""
+    """The machine that a channel offers on the provider."""
 
     image: ImageSummary
     channel: str
@@ -123,7 +123,7 @@ class Resolved(Struct):
 
 
 class ResolvedEverywhere(Struct):
-    """What a channel offers, on each provider that has it."""
+    """The machines that a channel offers, one for each provider that has one."""
 
     image: ImageSummary
     channel: str
@@ -131,7 +131,7 @@ class ResolvedEverywhere(Struct):
 
 
 class ImageName(Struct):
-    """An image in a look-up; of one whose version has ended only these fields."""
+    """An image in a look-up; only id, slug and name if the machine or its version has ended."""
 
     id: int
     slug: str
@@ -144,7 +144,7 @@ class ImageName(Struct):
 
 
 class Offered(Struct):
-    """What a channel offers instead, on the same provider and architecture."""
+    """The machine that a channel offers on the same provider and architecture."""
 
     channel: str
     version: VersionSummary
@@ -152,7 +152,7 @@ class Offered(Struct):
 
 
 class Match(Struct):
-    """What a running machine is; of what has ended only image, version, state and offers."""
+    """What a running machine is; only image, version, state and offers if it has ended."""
 
     image: ImageName
     owner: UserSummary | None
@@ -166,7 +166,7 @@ class Match(Struct):
 
 
 class LookedUp(Struct):
-    """One id of a look-up."""
+    """The answer for one id."""
 
     identifier: str
     known: bool
@@ -174,6 +174,6 @@ class LookedUp(Struct):
 
 
 class LookupAnswer(Struct):
-    """What each id is."""
+    """The answers for all ids."""
 
     results: list[LookedUp]

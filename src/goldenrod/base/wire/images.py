@@ -1,4 +1,4 @@
-"""Images and tags: what requests carry and what answers hold."""
+"""Images and tags: bodies of requests and answers."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -19,7 +19,7 @@ from goldenrod.base.wire.common import (
 
 
 class Image(Struct):
-    """An image: what versions are versions of."""
+    """An image: groups versions under one name, with an owner and an audience."""
 
     id: int
     uuid: Uuid
@@ -40,7 +40,7 @@ class Image(Struct):
 
 
 class Tag(Struct):
-    """A word that images carry."""
+    """A tag of images."""
 
     id: int
     uuid: Uuid

@@ -1,8 +1,8 @@
-"""Promoting: assigning versions to channels, and saying who sees a channel and what it requires.
+"""Changes of channels: assigning versions, configuring access and requirements, removing.
 
-Assigning needs a version of the image that is current or deprecated, and what the channel requires;
-overriding that takes a reason, and the history says so. What is the newest assignment already adds
-nothing. Two people promoting at once follow one another: one wins under If-Match, the other is told.
+Only a current or deprecated version of the image that meets the channel's requirements may be
+assigned. Overriding the requirements takes a reason, and the history records both. Assigning what is
+assigned already adds no entry. Of two concurrent assignments with If-Match, the second gets a 412.
 """
 
 import json
@@ -25,24 +25,25 @@ from goldenrod.store.sql import Key, json_list, json_text, param
 
 
 def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Row, Row | None]:
-    """The image, which the actor keeps, and its channel of this name, if there is one.
+    """The row of an image that the actor may change, and of its channel of this name or None.
 
     Raises Unauthorized, NotFound, Forbidden.
     """
     image = resources.get_row_for_change(tx, actor, schema.images, key)
     if not channels.NAME.fullmatch(name):
-        raise NotFound("A channel is named with a-z, 0-9, dots, dashes and underscores.")
-    return image, tx.first(_hidden_too, image=image["id"], named=name)
+        raise NotFound("Names of channels consist of a-z, 0-9, dots, hyphens and underscores.")
+    return image, tx.first(_channel_named, image=image["id"], named=name)
 
 
-def _hidden_too() -> Any:
+def _channel_named() -> Any:
+    """A channel by its name, hidden ones included."""
     channel = schema.channels
     return select(*channel.c).where(
         channel.c.image_id == param("image", Key), channel.c.name == param("named")
     )
 
 
-def _newest() -> Any:
+def _newest_assignment() -> Any:
     entry = schema.assignments
     return (
         select(entry.c.version_n)
@@ -60,19 +61,21 @@ def _state(version_n: str = "n") -> Any:
 def assign(
     tx: Tx, actor: Actor, image: Row, channel: Row | None, name: str, body: NewAssignment
 ) -> bool:
-    """Assign a version to a channel, or none; whether the channel is new.
+    """Assign a version, or none, to a channel. Returns whether the channel is new.
 
     Raises BadRequest, PreconditionFailed, Conflict (`channel_computed`, `version_not_offered`,
     `channel_requirement_unmet`).
     """
     reason = body.reason and deprecation.reason("reason", body.reason)
     if body.override and not reason:
-        raise field_problem("reason", "is required where a requirement is overridden")
+        raise field_problem("reason", "is required with override")
     version = None
     if body.version is not None:
         version = references.read(tx, actor, schema.versions, body.version, "version")
         if version["image_id"] != image["id"]:
-            raise field_problem("version", "is not of this image", code="version_of_other_image")
+            raise field_problem(
+                "version", "must be a version of this image", code="version_of_other_image"
+            )
     tx.check_if_match()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
@@ -80,25 +83,26 @@ def assign(
         state = tx.value(_state, n=version["n"], now=tx.now)
         if state not in ("current", "deprecated"):
             raise Conflict(
-                f"A channel offers versions that are current or deprecated; this one is {state}.",
+                f"Only current or deprecated versions can be assigned. This version is {state}.",
                 code="version_not_offered",
                 extra={"state": state},
             )
         if channel and not body.override:
             _require_met(tx, actor, channel, version)
-    _write(tx, actor, image, channel, name, version, reason, override=body.override)
+    _record_assignment(tx, actor, image, channel, name, version, reason, override=body.override)
     return new
 
 
 def _require_assignable(name: str) -> None:
     if name == LATEST:
         raise Conflict(
-            "latest is computed: the newest current version that you may launch.",
+            "The channel latest is computed and cannot be changed: it is the newest current version "
+            "that you may launch.",
             code="channel_computed",
         )
 
 
-def _write(
+def _record_assignment(
     tx: Tx,
     actor: Actor,
     image: Row,
@@ -114,7 +118,7 @@ def _write(
     if channel is None:
         channel_id, before = channels.insert_channel(tx, image["id"], name), None
     else:
-        channel_id, before = channel["id"], tx.value(_newest, channel=channel["id"])
+        channel_id, before = channel["id"], tx.value(_newest_assignment, channel=channel["id"])
         if channel["hidden"]:
             tx.update(schema.channels, {"id": channel_id}, hidden=False)
     if before == n and not new:
@@ -135,11 +139,11 @@ def _write(
     events.channel_assigned(tx, image["id"], channel_id, before, n)
 
 
-def _covered(reader: ReaderKind) -> Any:
-    """The providers a channel requires on which the version has no current machine, as JSON."""
+def _missing_providers(reader: ReaderKind) -> Any:
+    """The required providers on which the version has no current machine, as JSON."""
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     machine = schema.machines.alias()
-    there = exists().where(
+    on_provider = exists().where(
         machine.c.version_n == param("n", Key),
         machine.c.provider_id == provider.c.id,
         access.current(machine),
@@ -147,13 +151,14 @@ def _covered(reader: ReaderKind) -> Any:
     query = (
         select(summaries.readable_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
-        .where(link.c.channel_id == param("channel", Key), ~there)
+        .where(link.c.channel_id == param("channel", Key), ~on_provider)
         .order_by(provider.c.id)
     )
     return select(json_text(json_list(query)))
 
 
-def _first_in() -> Any:
+def _first_assigned() -> Any:
+    """When the version was first assigned to the channel of this name."""
     entry, channel = schema.assignments.alias(), schema.channels.alias()
     return (
         select(func.min(entry.c.at, type_=entry.c.at.type))
@@ -167,106 +172,117 @@ def _first_in() -> Any:
 
 
 def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
-    """Raise Conflict, listing what is missing, unless the channel's requirements are met."""
+    """Raise Conflict with what is missing unless the version meets the channel's requirements."""
     missing: dict[str, Any] = {}
     given = resources.params(tx, actor)
-    lacking = tx.value(_covered, actor.reader, channel=channel["id"], n=version["n"], **given)
-    if providers := json.loads(lacking):
+    providers_json = tx.value(
+        _missing_providers, actor.reader, channel=channel["id"], n=version["n"], **given
+    )
+    if providers := json.loads(providers_json):
         missing["providers"] = providers
     if channel["requires_channel"] is not None:
-        first = tx.value(
-            _first_in, image=channel["image_id"], named=channel["requires_channel"], n=version["n"]
+        first_assigned = tx.value(
+            _first_assigned,
+            image=channel["image_id"],
+            named=channel["requires_channel"],
+            n=version["n"],
         )
-        ready = first and later(first, days=channel["requires_days"] or 0)
-        if ready is None or ready > tx.now:
-            missing["not_before"] = ready
+        not_before = first_assigned and later(first_assigned, days=channel["requires_days"] or 0)
+        if not_before is None or not_before > tx.now:
+            missing["not_before"] = not_before
     if missing:
         raise Conflict(
-            "This channel requires more of a version before it is assigned: see missing. A reason "
-            "with override passes.",
+            "The version does not meet this channel's requirements: see missing. To assign it anyway, "
+            "send override with a reason.",
             code="channel_requirement_unmet",
             extra={"missing": missing},
         )
 
 
 def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
-    """Say who sees a channel and what assigning to it requires. Raises BadRequest, Conflict."""
+    """Change who sees a channel and what it requires. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
     after: Row = {}
     if "restricted" in given:
         after["restricted"] = given["restricted"]
-    held = _held(tx, row)
-    wanted = dict(held)
+    attached = _attached(tx, row)
+    wanted = dict(attached)
     if "groups" in given:
         wanted["groups"] = references.all_of(
             given["groups"],
-            lambda ref, place: references.group_id(
-                tx, actor, ref, f"groups[{place}]", held["groups"]
+            lambda ref, position: references.group_id(
+                tx, actor, ref, f"groups[{position}]", attached["groups"]
             ),
         )
     if "requires" in given:
-        asked: NewRequirements = given["requires"] or NewRequirements()
-        after["requires_channel"], after["requires_days"] = _other_channel(tx, actor, row, asked)
+        requirements: NewRequirements = given["requires"] or NewRequirements()
+        after["requires_channel"], after["requires_days"] = _required_channel(
+            tx, actor, row, requirements
+        )
         wanted["providers"] = references.all_of(
-            asked.providers, lambda ref, place: _provider(tx, actor, ref, place, held["providers"])
+            requirements.providers,
+            lambda ref, position: _provider(tx, actor, ref, position, attached["providers"]),
         )
     tx.check_if_match()
     _require_assignable(row["name"])
-    changed = audit.changed(row, after) | audit.changed(held, wanted)
+    changed = audit.changed(row, after) | audit.changed(attached, wanted)
     if not changed:
         return
     if after:
         tx.update(schema.channels, {"id": row["id"]}, **after)
-    _set(tx, schema.channel_groups, row["id"], "group_id", wanted["groups"])
-    _set(tx, schema.channel_providers, row["id"], "provider_id", wanted["providers"])
+    _replace_links(tx, schema.channel_groups, row["id"], "group_id", wanted["groups"])
+    _replace_links(tx, schema.channel_providers, row["id"], "provider_id", wanted["providers"])
     audit.record(tx, actor, "channel:edit", schema.channels, row["id"], changed)
 
 
-def _provider(tx: Tx, actor: Actor, ref: Any, place: int, known: list[int]) -> int:
+def _provider(tx: Tx, actor: Actor, ref: Any, position: int, known: list[int]) -> int:
     value = references.plain(ref)
     if value in known:
         return int(value)
-    field = f"requires.providers[{place}]"
+    field = f"requires.providers[{position}]"
     return int(references.read(tx, actor, schema.providers, ref, field)["id"])
 
 
-def _other_channel(
-    tx: Tx, actor: Actor, row: Row, asked: NewRequirements
+def _required_channel(
+    tx: Tx, actor: Actor, row: Row, requirements: NewRequirements
 ) -> tuple[str | None, int | None]:
-    """The other channel and the days that are asked for. Raises BadRequest."""
-    if asked.channel is None and _keeps_unnamed(tx, actor, row, asked):
-        return row["requires_channel"], asked.days
-    if not isinstance(asked.channel, str):
-        if asked.days is not None:
-            raise field_problem("requires.days", "goes with requires.channel")
+    """The required channel and number of days. Raises BadRequest."""
+    if requirements.channel is None and _keeps_hidden_channel(tx, actor, row, requirements):
+        return row["requires_channel"], requirements.days
+    if not isinstance(requirements.channel, str):
+        if requirements.days is not None:
+            raise field_problem("requires.days", "needs requires.channel as well")
         return None, None
-    if asked.channel in (row["name"], LATEST):
-        raise field_problem("requires.channel", "must be another channel, and not latest")
-    if asked.channel != row["requires_channel"]:
-        other = tx.first(_hidden_too, image=row["image_id"], named=asked.channel)
+    if requirements.channel in (row["name"], LATEST):
+        raise field_problem("requires.channel", "must be another channel than this one and latest")
+    if requirements.channel != row["requires_channel"]:
+        other = tx.first(_channel_named, image=row["image_id"], named=requirements.channel)
         if other is None or other["hidden"]:
             raise field_problem(
                 "requires.channel", "is not a channel of this image", code="reference_unknown"
             )
-    return asked.channel, asked.days
+    return requirements.channel, requirements.days
 
 
-def _keeps_unnamed(tx: Tx, actor: Actor, row: Row, asked: NewRequirements) -> bool:
-    """The actor sends back the null that is shown for a required channel that they may not see, and
-    does not take its days away: it stays required."""
+def _keeps_hidden_channel(tx: Tx, actor: Actor, row: Row, requirements: NewRequirements) -> bool:
+    """Whether the required channel stays although the body gives null for it.
+
+    To an actor who may not see that channel, its name is shown as null. Sending that back must not
+    remove the requirement, unless the days are removed too.
+    """
     named = row["requires_channel"]
     if named is None or channels.find_channel(tx, actor, row["image_id"], named) is not None:
         return False
-    return asked.days is not None or row["requires_days"] is None
+    return requirements.days is not None or row["requires_days"] is None
 
 
-def _ids(table: FromClause, column: str) -> Any:
+def _attached_ids(table: FromClause, column: str) -> Any:
     return select(table.c[column]).where(table.c.channel_id == param("channel", Key))
 
 
-def _held(tx: Tx, row: Row) -> dict[str, list[int]]:
+def _attached(tx: Tx, row: Row) -> dict[str, list[int]]:
     def ids(table: Any, column: str) -> list[int]:
-        return sorted(r[column] for r in tx.rows(_ids, table, column, channel=row["id"]))
+        return sorted(r[column] for r in tx.rows(_attached_ids, table, column, channel=row["id"]))
 
     return {
         "groups": ids(schema.channel_groups, "group_id"),
@@ -274,17 +290,17 @@ def _held(tx: Tx, row: Row) -> dict[str, list[int]]:
     }
 
 
-def _set(tx: Tx, table: Any, channel_id: int, column: str, ids: list[int]) -> None:
+def _replace_links(tx: Tx, table: Any, channel_id: int, column: str, ids: list[int]) -> None:
     tx.delete(table, channel_id=channel_id)
-    for thing in ids:
-        tx.insert(table, channel_id=channel_id, **{column: thing})
+    for key in ids:
+        tx.insert(table, channel_id=channel_id, **{column: key})
 
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
-    """Delete a channel: unassigned, and hidden until it is assigned again."""
+    """Remove a channel: unassign it, and hide it until it is assigned again."""
     tx.check_if_match()
     _require_assignable(row["name"])
-    before = tx.value(_newest, channel=row["id"])
+    before = tx.value(_newest_assignment, channel=row["id"])
     tx.insert(
         schema.assignments,
         channel_id=row["id"],

@@ -1,9 +1,8 @@
-"""Channels: named pointers of an image, such as `stable`, that automation is pointed at.
+"""Channels: names of an image, such as `stable`, that automation resolves to a version.
 
-A channel is a list of assignments that is only ever added to; its target at an instant is computed
-from it (`rules/lifecycle/states.py`), so nothing has to be moved when a version is revoked or runs out, and
-restoring gives back what revoking took. `latest` stands on every image and is computed. Assigning
-and configuring are in `promoting.py`.
+A channel is an append-only list of assignments. Its target at an instant is computed from the list
+(`rules/lifecycle/states.py`), so nothing is written when a version is revoked, ends or is restored.
+Every image has the computed channel `latest`. `assign.py` has the changes.
 """
 
 import re
@@ -36,7 +35,7 @@ def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             .concat(channel.c.name),
             "image": summaries.image(channel.c.image_id, ReaderKind.STAFF),
             "assigned": summaries.version_of(states.assigned(channel), reader),
-            "target": _seen_version(states.target(channel, reader), reader),
+            "target": _readable_version(states.target(channel, reader), reader),
             "stopped": _stopped(channel, reader),
             "restricted": channel.c.restricted,
             "groups": _groups(channel, reader),
@@ -45,8 +44,8 @@ def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-def _seen_version(n: ColumnElement[int], reader: ReaderKind) -> ColumnElement[Any]:
-    """The version's summary; null for one that the reader may not read."""
+def _readable_version(n: ColumnElement[int], reader: ReaderKind) -> ColumnElement[Any]:
+    """The version's summary, or null if the reader may not read it."""
     version = schema.versions.alias()
     shown = summaries.version_shape(version, reader)
     return select(shown).where(version.c.n == n, access.readable(version, reader)).scalar_subquery()
@@ -68,18 +67,18 @@ def _stopped(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """The groups a restricted channel names: all to keepers and staff, to others their own."""
+    """The groups of a restricted channel: all for editors and staff, for others their own."""
     link, group, image = (
         schema.channel_groups.alias(),
         schema.groups.alias(),
         schema.images.alias(),
     )
-    kept = exists().where(image.c.id == channel.c.image_id, access.edits_image(image, reader))
-    kept = kept.correlate_except(image)
+    as_editor = exists().where(image.c.id == channel.c.image_id, access.edits_image(image, reader))
+    as_editor = as_editor.correlate_except(image)
     query = (
         select(summaries.group_shape(group, reader))
         .select_from(link.join(group, group.c.id == link.c.group_id))
-        .where(link.c.channel_id == channel.c.id, kept | in_list(link.c.group_id, "groups"))
+        .where(link.c.channel_id == channel.c.id, as_editor | in_list(link.c.group_id, "groups"))
         .order_by(group.c.id)
     )
     return json_list(query, channel)
@@ -87,7 +86,7 @@ def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
-    needed = (
+    providers = (
         select(summaries.readable_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == channel.c.id)
@@ -95,22 +94,22 @@ def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
     shown = json_object(
         {
-            "providers": json_list(needed, channel),
+            "providers": json_list(providers, channel),
             "channel": _required_channel(channel, reader),
             "days": channel.c.requires_days,
         }
     )
-    any_ = schema.channel_providers.alias()
-    asked = (
+    required_provider = schema.channel_providers.alias()
+    has_requirements = (
         channel.c.requires_channel.is_not(None)
         | channel.c.requires_days.is_not(None)
-        | exists().where(any_.c.channel_id == channel.c.id)
+        | exists().where(required_provider.c.channel_id == channel.c.id)
     )
-    return case((asked, shown), else_=NULL_JSON)
+    return case((has_requirements, shown), else_=NULL_JSON)
 
 
 def _required_channel(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """The name of the other channel that a version must have been in; null for who may not see
+    """The name of the channel in which a version must have been, or null if the reader may not see
     that channel."""
     other = schema.channels.alias()
     query = select(other.c.name).where(
@@ -150,14 +149,14 @@ def _named(reader: ReaderKind) -> Any:
 
 
 def find_channel(tx: Tx, actor: Actor, image_id: int, name: str) -> Row | None:
-    """The row of an image's channel that the actor may see, with `may_change`."""
+    """The row of a channel with `may_change`, or None if there is none that the actor may see."""
     if not NAME.fullmatch(name):
         return None
     given = resources.params(tx, actor)
     return tx.first(_named, actor.reader, image=image_id, named=name, **given)
 
 
-def see_channel(tx: Tx, actor: Actor, key: str, name: str) -> Row:
+def get_channel_row(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     """The row of a channel by its image (id, uuid or slug) and name. Raises NotFound."""
     image = resources.get_row(tx, actor, schema.images, key)
     row = find_channel(tx, actor, image["id"], name)
@@ -167,22 +166,24 @@ def see_channel(tx: Tx, actor: Actor, key: str, name: str) -> Row:
 
 
 def not_found() -> NotFound:
-    """The refusal where an image has no such channel, or none that the reader may see."""
-    return NotFound("This image has no such channel that you may see.", code="channel_not_found")
+    """The error for a channel that does not exist or that the reader may not see."""
+    return NotFound(
+        "This image has no such channel, or it is hidden from you.", code="channel_not_found"
+    )
 
 
 def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
     """The row of a channel that the actor may change. Raises NotFound, Forbidden."""
-    row = see_channel(tx, actor, key, name)
+    row = get_channel_row(tx, actor, key, name)
     actor.require_write()
     if not row["may_change"]:
-        raise Forbidden("Channels are their image's keepers' to change.")
+        raise Forbidden("Only editors of the image, or staff, may change its channels.")
     return row
 
 
 def get_channel(tx: Tx, actor: Actor, key: str, name: str) -> str:
     """One channel as JSON. Raises NotFound."""
-    row = see_channel(tx, actor, key, name)
+    row = get_channel_row(tx, actor, key, name)
     return resources.get(tx, actor, schema.channels, shape, str(row["id"]))
 
 
@@ -212,7 +213,7 @@ HISTORY = Listing(
     schema.assignments,
     {
         "at": Filter(
-            "an instant: leaves the assignment in force at it",
+            "an instant: only the assignment in force then",
             lambda given: Wanted("", {"f_at": parse_instant(given)}),
             _in_force,
             {"type": "string", "format": "date-time"},
@@ -229,18 +230,18 @@ def _of_channel(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
 
 
 def list_assignments(tx: Tx, actor: Actor, key: str, name: str, query: Query) -> Page:
-    """A page of what a channel was assigned, when, by whom and why. Raises NotFound."""
-    row = see_channel(tx, actor, key, name)
+    """A page of a channel's assignments. Raises NotFound."""
+    row = get_channel_row(tx, actor, key, name)
     return resources.page(tx, actor, assignment_shape, query, _of_channel, channel=row["id"])
 
 
-def make_latest(tx: Tx, image_id: int) -> None:
-    """Give a new image its computed channel."""
+def create_latest(tx: Tx, image_id: int) -> None:
+    """Insert the computed channel of a new image."""
     insert_channel(tx, image_id, LATEST)
 
 
 def insert_channel(tx: Tx, image_id: int, name: str) -> int:
-    """Write a new channel; its id."""
+    """Insert a channel. Returns its id."""
     return tx.insert(
         schema.channels,
         uuid=mutations.new_uuid(),

@@ -1,9 +1,9 @@
-"""Look-up: from the ids that somebody found running to what they are, and what to use instead.
+"""Look-up: from the ids of running machines to what they are, and what to use instead.
 
-Every match that the reader may know of: they keep its version, or could read it at the last instant
-at which it, its version, image and provider were all current. Of what has ended only image, version
-name, state and what is offered now is told. What they may not see is unknown, exactly like an id that
-nobody ever catalogued. A thousand ids are as many statements as one.
+A machine matches if the reader is an editor of its version, or could read it at the last instant at
+which machine, version, image and provider were all current. Of ended ones the answer has only image,
+version name, state and current offers. A machine hidden from the reader looks like an id that was
+never catalogued. A thousand ids take as many statements as one.
 """
 
 import json
@@ -36,7 +36,7 @@ def _match(
     reader: ReaderKind,
 ) -> ColumnElement[Any]:
     state = states.state(version)
-    whole = json_object(
+    while_current = json_object(
         {
             "image": summaries.image_shape(image, reader),
             "owner": summaries.user(image.c.owner_id),
@@ -52,7 +52,7 @@ def _match(
             "behind": states.behind(version, reader),
         }
     )
-    remembered = json_object(
+    after_end = json_object(
         {
             "image": json_object({"id": image.c.id, "slug": image.c.slug, "name": image.c.name}),
             "owner": NULL_JSON,
@@ -64,13 +64,17 @@ def _match(
             "behind": NULL_JSON,
         }
     )
-    present = and_(access.open_now(version), access.current(machine), access.current(provider))
-    return case((or_(present, access.edits_version(version, reader)), whole), else_=remembered)
+    is_current = and_(access.open_now(version), access.current(machine), access.current(provider))
+    return case(
+        (or_(is_current, access.edits_version(version, reader)), while_current), else_=after_end
+    )
 
 
 def _offers(reader: ReaderKind) -> Any:
-    """What is offered instead of each of these machines. A statement of its own: inside a match it
-    would be nested deeper than SQLite's parser goes."""
+    """What channels offer instead of each of these machines.
+
+    A separate statement, because SQLite's parser does not allow it as deeply nested as in a match.
+    """
     machine, version = schema.machines.alias(), schema.versions.alias()
     return (
         select(machine.c.id, json_text(_offered(machine, version, reader)).label("json"))
@@ -80,24 +84,25 @@ def _offers(reader: ReaderKind) -> Any:
 
 
 def _offered(machine: FromClause, version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """For each channel that the reader may see, the machine it offers on the same provider, of the
-    same architecture."""
-    channel, other, its = (
+    """What each channel visible to the reader offers on the same provider and architecture."""
+    channel, offered_machine, offered_version = (
         schema.channels.alias(),
         schema.machines.alias(),
         schema.versions.alias(),
     )
 
-    def alike(candidate: FromClause) -> ColumnElement[bool]:
+    def same_architecture(candidate: FromClause) -> ColumnElement[bool]:
         same: ColumnElement[bool] = candidate.c.architecture == machine.c.architecture
         return same
 
-    there = machine_choice.by_channel(channel, machine.c.provider_id, reader, alike)
+    machine_id = machine_choice.by_channel(
+        channel, machine.c.provider_id, reader, same_architecture
+    )
     shown = json_object(
         {
             "channel": channel.c.name,
-            "version": summaries.version_shape(its, reader),
-            "machine": summaries.machine_shape(other, reader),
+            "version": summaries.version_shape(offered_version, reader),
+            "machine": summaries.machine_shape(offered_machine, reader),
         }
     )
     query = (
@@ -106,8 +111,8 @@ def _offered(machine: FromClause, version: FromClause, reader: ReaderKind) -> Co
         .where(
             channel.c.image_id == version.c.image_id,
             access.readable(channel, reader),
-            other.c.id == there,
-            its.c.n == other.c.version_n,
+            offered_machine.c.id == machine_id,
+            offered_version.c.n == offered_machine.c.version_n,
         )
         .order_by(channel.c.name)
     )
@@ -148,16 +153,16 @@ def _slugs() -> Any:
     return select(slugs.c.slug, slugs.c.provider_id).where(in_list(slugs.c.slug, "slugs", String()))
 
 
-def look_up(tx: Tx, actor: Actor, asked: list[str | Running]) -> dict[str, Any]:
-    """What each of these ids is; the same one asked twice is answered once. Raises BadRequest."""
+def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
+    """The matches of each id. A repeated id is answered once. Raises BadRequest."""
     wanted: dict[tuple[str, int | str | None], None] = {}
-    for place, one in enumerate(asked):
-        running = one if isinstance(one, Running) else Running(identifier=one)
+    for position, item in enumerate(items):
+        running = item if isinstance(item, Running) else Running(identifier=item)
         if len(running.identifier) > MOST_CHARACTERS:
             raise field_problem(
-                f"identifiers[{place}]", f"has at most {MOST_CHARACTERS} characters"
+                f"identifiers[{position}]", f"must have at most {MOST_CHARACTERS} characters"
             )
-        wanted[running.identifier.strip(), _provider(running, place)] = None
+        wanted[running.identifier.strip(), _provider(running, position)] = None
     slugs = [key for _, key in wanted if isinstance(key, str) and not is_uuid(key)]
     by_slug = {row["slug"]: row["provider_id"] for row in tx.rows(_slugs, slugs=slugs)}
     given = resources.params(tx, actor)
@@ -176,22 +181,22 @@ def look_up(tx: Tx, actor: Actor, asked: list[str | Running]) -> dict[str, Any]:
         matches = [
             json.loads(row["json"]) | {"offered": offers[row["id"]]}
             for row in found[identifier]
-            if provider is None or _is_it(row, provider, by_slug)
+            if provider is None or _is_on(row, provider, by_slug)
         ]
         results.append({"identifier": identifier, "known": bool(matches), "matches": matches})
     return {"results": results}
 
 
-def _provider(running: Running, place: int) -> int | str | None:
+def _provider(running: Running, position: int) -> int | str | None:
     if running.provider is None:
         return None
     key = references.plain(running.provider)
     if isinstance(key, str) and resources.key_form(schema.providers, key) is None:
-        raise unknown_reference(f"identifiers[{place}].provider", key[:80])
+        raise unknown_reference(f"identifiers[{position}].provider", key[:80])
     return id_or_text(key) if isinstance(key, str) else key
 
 
-def _is_it(row: Row, provider: int | str, by_slug: dict[str, int]) -> bool:
+def _is_on(row: Row, provider: int | str, by_slug: dict[str, int]) -> bool:
     if not row["seen"]:
         return False
     if isinstance(provider, int):

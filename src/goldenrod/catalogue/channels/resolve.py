@@ -1,7 +1,7 @@
-"""Resolving: image, channel and provider to the one machine that the reader may launch.
+"""Resolving: from image, channel and provider to the one machine to launch. Automation calls this.
 
-The call that automation makes. What is revoked answers 409 with its reason, unless that was allowed;
-several machines of different architectures answer 409, listing them, unless one was named.
+A channel that stopped at a revoked version answers 409 with the reason, unless revoked versions were
+allowed. Machines of several architectures answer 409 with a list, unless an architecture was named.
 """
 
 import json
@@ -21,7 +21,7 @@ from goldenrod.store.sql import Key, json_list, json_object, json_text, param
 
 
 def _offer(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A machine with its version, as resolving answers it."""
+    """A machine with its version, in the form of an answer."""
     version = schema.versions.alias()
     shown = json_object(
         {
@@ -44,17 +44,15 @@ def _of_architecture(machine: FromClause) -> ColumnElement[bool]:
     return wanted
 
 
-def _question(
-    reader: ReaderKind, image_form: str, provider_form: str | None, computed: bool
-) -> Any:
-    """The image, its channel with what that points at, and the provider: all that a path names."""
+def _named(reader: ReaderKind, image_form: str, provider_form: str | None, computed: bool) -> Any:
+    """All that a path names: the image, its channel with target and stop, and the provider."""
     image, channel = schema.images.alias("thing"), schema.channels.alias()
     its_channel = and_(
         channel.c.image_id == image.c.id,
         channel.c.name == param("named"),
         access.readable(channel, reader),
     )
-    # What `latest` points at depends on the provider.
+    # The target of `latest` depends on the provider.
     target, stopped = (
         (null(), null()) if computed else (states.target(channel, reader), states.stopped(channel))
     )
@@ -67,11 +65,11 @@ def _question(
     ]
     if provider_form:
         provider = schema.providers.alias()
-        there = select(provider.c.id).where(
+        provider_id = select(provider.c.id).where(
             resources.named(provider, schema.providers, provider_form, "provider_key"),
             access.readable(provider, reader),
         )
-        found.append(there.scalar_subquery().label("provider_id"))
+        found.append(provider_id.scalar_subquery().label("provider_id"))
     return (
         select(*found)
         .select_from(image.outerjoin(channel, its_channel))
@@ -79,18 +77,18 @@ def _question(
     )
 
 
-def _ask(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -> Row:
-    """What `_question` finds. Raises NotFound (`channel_not_found` where it is the channel)."""
+def _find_named(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -> Row:
+    """The row of `_named`. Raises NotFound (`channel_not_found` if only the channel is missing)."""
     form = resources.key_form(schema.images, image)
-    place = provider and resources.key_form(schema.providers, provider)
+    provider_form = provider and resources.key_form(schema.providers, provider)
     keys = {"key": form and resources.key_value(form, image), "named": channel}
-    if provider and place:
-        keys["provider_key"] = resources.key_value(place, provider)
+    if provider and provider_form:
+        keys["provider_key"] = resources.key_value(provider_form, provider)
     row = form and tx.first(
-        _question,
+        _named,
         actor.reader,
         form,
-        place,
+        provider_form,
         channel == LATEST,
         **keys,
         **resources.params(tx, actor),
@@ -104,15 +102,17 @@ def _ask(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -
     return row
 
 
-def _offers(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
-    """The machines of one version that the reader may launch on one provider, newest first: of the
-    version `n`, or of the newest version that `latest` offers there."""
+def _machines(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
+    """The machines of one version that the reader may launch on one provider, newest first.
+
+    The version is `version_key`, or for `latest` the one that `latest` offers on the provider.
+    """
     version, machine, provider = (
         schema.versions.alias(),
         schema.machines.alias(),
         schema.providers.alias(),
     )
-    wanted: ColumnElement[Any] = param("n", Key)
+    wanted: ColumnElement[Any] = param("version_key", Key)
     if latest:
         where = _of_architecture if architecture else _any
         newest = schema.machines.alias()
@@ -120,7 +120,7 @@ def _offers(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
             param("image", Key), param("provider", Key), reader, where
         )
         wanted = select(newest.c.version_n).where(newest.c.id == chosen).scalar_subquery()
-    offered = [_of_architecture(machine)] if architecture else []
+    of_architecture = [_of_architecture(machine)] if architecture else []
     return (
         select(
             machine.c.architecture,
@@ -134,7 +134,7 @@ def _offers(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
             machine.c.provider_id == param("provider", Key),
             provider.c.id == machine.c.provider_id,
             machine_access.launchable(machine, version, provider, reader),
-            *offered,
+            *of_architecture,
         )
         .order_by(machine.c.start_date.desc(), machine.c.id.desc())
     )
@@ -150,22 +150,24 @@ def resolve(
     architecture: str | None = None,
     allow_revoked: bool = False,
 ) -> dict[str, Any]:
-    """What a channel offers on a provider: image, channel, provider, version, machine, warnings.
+    """The machine that a channel offers on a provider, with image, channel, version and warnings.
 
     Takes two statements. Raises NotFound (`channel_not_found`, `machine_not_found`), Conflict
     (`version_revoked`, `machine_ambiguous`).
     """
-    found = _ask(tx, actor, image, channel, provider)
+    found = _find_named(tx, actor, image, channel, provider)
     latest = channel == LATEST
-    n = None if latest else _offered(tx, actor, found, allow_revoked=allow_revoked)
+    version_key = (
+        None if latest else _offered_version(tx, actor, found, allow_revoked=allow_revoked)
+    )
     offers = []
-    if latest or n is not None:
+    if latest or version_key is not None:
         offers = tx.rows(
-            _offers,
+            _machines,
             actor.reader,
             latest,
             architecture is not None,
-            n=n,
+            version_key=version_key,
             image=found["image_id"],
             provider=found["provider_id"],
             architecture=architecture,
@@ -173,12 +175,13 @@ def resolve(
         )
     if not offers:
         raise NotFound(
-            "This channel offers no machine there that you may launch.", code="machine_not_found"
+            "This channel offers no machine on this provider that you may launch.",
+            code="machine_not_found",
         )
-    known = sorted({row["architecture"] for row in offers})
-    if len(known) > 1:
+    architectures = sorted({row["architecture"] for row in offers})
+    if len(architectures) > 1:
         raise Conflict(
-            f"There are machines of several architectures: name one of {', '.join(known)}.",
+            f"There are machines of several architectures. Name one of: {', '.join(architectures)}.",
             code="machine_ambiguous",
             extra={"machines": [json.loads(row["machine"]) for row in offers]},
         )
@@ -186,47 +189,51 @@ def resolve(
     return {"image": json.loads(found["image"]), "channel": channel, **offer}
 
 
-def _offered(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
-    """The version that a named channel offers. Raises Conflict (`version_revoked`) where it
-    stopped at one that the reader may read: its revocation is the one that stops the channel."""
+def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
+    """The version that a named channel offers, or None.
+
+    Raises Conflict (`version_revoked`) if the channel stopped at a version that the reader may read.
+    """
     stopped = found["stopped"]
     if stopped is None or allow_revoked:
-        n: int | None = found["target"] if stopped is None else stopped
-        return n
-    told = tx.first(_told, actor.reader, n=stopped, **resources.params(tx, actor))
-    if told is None:
+        version_key: int | None = found["target"] if stopped is None else stopped
+        return version_key
+    stopped_version = tx.first(
+        _stopped_version, actor.reader, version_key=stopped, **resources.params(tx, actor)
+    )
+    if stopped_version is None:
         return None
-    revoked = json.loads(told["revoked"])
+    revoked = json.loads(stopped_version["revoked"])
     raise Conflict(
         f"The channel stopped at a revoked version: {revoked['reason'] or 'no reason shown'}",
         code="version_revoked",
-        extra={"version": json.loads(told["version"]), "revoked": revoked},
+        extra={"version": json.loads(stopped_version["version"]), "revoked": revoked},
     )
 
 
-def _told(reader: ReaderKind) -> Any:
+def _stopped_version(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     return select(
         json_text(summaries.version_shape(version, reader)).label("version"),
         json_text(summaries.stopping(version, reader)).label("revoked"),
-    ).where(version.c.n == param("n", Key), access.readable(version, reader))
+    ).where(version.c.n == param("version_key", Key), access.readable(version, reader))
 
 
 def _everywhere(reader: ReaderKind) -> Any:
-    """What a channel offers on each provider, as one JSON list."""
+    """The machines that a channel offers on each provider, as one JSON list."""
     channel, provider, machine = (
         schema.channels.alias(),
         schema.providers.alias(),
         schema.machines.alias(),
     )
-    offered = machine_choice.by_channel(channel, provider.c.id, reader, _any)
+    chosen = machine_choice.by_channel(channel, provider.c.id, reader, _any)
     query = (
         select(_offer(machine, reader))
         .select_from(provider)
         .where(
             access.readable(provider, reader),
             channel.c.id == param("channel", Key),
-            machine.c.id == offered,
+            machine.c.id == chosen,
         )
         .order_by(provider.c.slug)
     )
@@ -234,11 +241,13 @@ def _everywhere(reader: ReaderKind) -> Any:
 
 
 def resolve_everywhere(tx: Tx, actor: Actor, image: str, channel: str) -> dict[str, Any]:
-    """What a channel offers, one machine for each provider that has one. Raises NotFound, and
-    Conflict (`version_revoked`)."""
-    found = _ask(tx, actor, image, channel, None)
+    """The machines that a channel offers, one for each provider that has one.
+
+    Takes two statements. Raises NotFound, Conflict (`version_revoked`).
+    """
+    found = _find_named(tx, actor, image, channel, None)
     if channel != LATEST:
-        _offered(tx, actor, found, allow_revoked=False)
+        _offered_version(tx, actor, found, allow_revoked=False)
     given = resources.params(tx, actor)
     results = tx.value(_everywhere, actor.reader, channel=found["channel_id"], **given)
     head = json.loads(found["image"])

@@ -1,7 +1,7 @@
-"""An image at one look: its head, what its channels offer, its releases, and where the newest run.
+"""Queries of the image page: the image, what its channels offer, its versions, and where they run.
 
-What a page about an image shows beyond what the API answers of each thing: facts of many versions
-beside one another, each in as many statements whatever their number. Everything starts at the rule.
+The page shows facts about many versions that the API answers only one by one. The number of
+statements does not depend on the number of versions. Every query starts at the access rule.
 """
 
 import json
@@ -21,10 +21,10 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Query
 from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_text, param
 
-BEGINNING = 400
+EXCERPT_LENGTH = 400
 """How many characters of a change log are read to show its first line."""
 MOST_CELLS = 4000
-"""How many places in which the newest releases run are looked at."""
+"""How many pairs of version and provider are read, at most."""
 
 
 # ── the image ──────────────────────────────────────────────────────────────────────────────
@@ -62,8 +62,8 @@ def _head(reader: ReaderKind, form: str) -> Any:
 
 
 def get_head(tx: Tx, actor: Actor, key: str) -> Row:
-    """An image as `images.get_image` tells it, without the list of its versions, and whether the
-    reader may change it (`may_change`). Raises NotFound."""
+    """An image in the API's form without its versions, plus `may_change`: whether the reader may change
+    it. Raises NotFound."""
     form = resources.key_form(schema.images, key)
     given = resources.params(tx, actor)
     text = form and tx.value(_head, actor.reader, form, key=resources.key_value(form, key), **given)
@@ -77,7 +77,7 @@ def get_head(tx: Tx, actor: Actor, key: str) -> Row:
 
 
 def _since(channel: FromClause, target: ColumnElement[int]) -> ColumnElement[Any]:
-    """When the channel was last assigned what it offers."""
+    """When the channel was last assigned the version that it offers."""
     entry = schema.assignments.alias()
     found = select(func.max(entry.c.at)).where(
         entry.c.channel_id == channel.c.id, entry.c.version_n == target
@@ -86,7 +86,7 @@ def _since(channel: FromClause, target: ColumnElement[int]) -> ColumnElement[Any
 
 
 def _offer(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """What is told of a channel's target beyond its summary."""
+    """Facts of a channel's target beyond its summary."""
     version = schema.versions.alias()
     target = states.target(channel, reader)
     shown = json_object(
@@ -114,8 +114,10 @@ def _channels(reader: ReaderKind) -> Any:
 
 
 def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
-    """The channels of an image that the reader sees, `stable` first and `latest` last, as the API
-    tells them, each with `offer`, of its target: behind, providers_count, deprecation, since."""
+    """The channels of an image that the reader sees, in the API's form; `stable` first, `latest` last.
+
+    Each has an `offer` with facts of its target: behind, providers_count, deprecation, since.
+    """
     rows = tx.rows(_channels, actor.reader, image=image_id, **resources.params(tx, actor))
     read = [json.loads(row["json"]) for row in rows]
     found = [{**one["channel"], "offer": one["offer"]} for one in read]
@@ -126,12 +128,12 @@ def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
 
 
 def providers_count(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
-    """On how many providers the reader is shown a machine of the version."""
-    machine, place = schema.machines.alias(), schema.providers.alias()
+    """The number of providers on which the reader sees a machine of the version."""
+    machine, provider = schema.machines.alias(), schema.providers.alias()
     query = select(func.count(distinct(machine.c.provider_id))).where(
         machine.c.version_n == version.c.n,
-        place.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, place, reader),
+        provider.c.id == machine.c.provider_id,
+        machine_access.listed_in_version(machine, provider, reader),
     )
     return query.correlate(version).scalar_subquery()
 
@@ -148,7 +150,7 @@ def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "start_date": version.c.start_date,
             # Whoever may read a version may read its image.
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
-            "log": func.substr(version.c.change_log, 1, BEGINNING),
+            "log": func.substr(version.c.change_log, 1, EXCERPT_LENGTH),
             "providers_count": providers_count(version, reader),
             "stale": states.stale(version, reader),
         }
@@ -165,20 +167,21 @@ def _behind(reader: ReaderKind) -> Any:
 def list_releases(
     tx: Tx, actor: Actor, query: Query
 ) -> tuple[int, list[Row], str | None, str | None]:
-    """A page of an image's versions, newest first: how many there are, these, each with how many
-    current ones are newer (`behind`), and the queries of the next and previous page.
+    """A page of an image's versions, newest first: the count of all, the versions, and the queries of
+    the next and the previous page.
 
-    The query is one of `versions.LIST` that leaves no version between two others out.
+    Each version has `behind`, the number of newer current versions. It is counted down the page, so
+    the query's filters must not leave out a version between two others.
     """
     assert query.listing is versions.VERSIONS.listing and query.order == "-start_date"
     page = resources.page(tx, actor, _release, query)
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:
         given = resources.params(tx, actor)
-        ahead = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
+        newer = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
         for row in found:
-            row["behind"] = min(ahead, states.MOST_BEHIND)
-            ahead += row["state"] == "current"
+            row["behind"] = min(newer, states.MOST_BEHIND)
+            newer += row["state"] == "current"
     return page.count, found, page.next, page.previous
 
 
@@ -194,7 +197,7 @@ def _short(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def list_names(tx: Tx, actor: Actor, query: Query) -> list[Row]:
-    """A page of versions to choose from: id, name, state, start_date."""
+    """A page of versions to choose from, with id, name, state and start_date."""
     return [json.loads(text) for text in resources.page(tx, actor, _short, query).results]
 
 
@@ -202,7 +205,7 @@ def list_names(tx: Tx, actor: Actor, query: Query) -> list[Row]:
 
 
 def _cells(reader: ReaderKind) -> Any:
-    version, machine, place = (
+    version, machine, provider = (
         schema.versions.alias(),
         schema.machines.alias(),
         schema.providers.alias(),
@@ -210,23 +213,26 @@ def _cells(reader: ReaderKind) -> Any:
     return (
         select(
             version.c.id.label("version"),
-            *summaries.readable_columns(place, reader),
+            *summaries.readable_columns(provider, reader),
             func.count(distinct(machine.c.architecture)).label("architectures"),
         )
         .where(
             in_list(version.c.id, "ids", Id()),
             access.readable(version, reader),
             machine.c.version_n == version.c.n,
-            place.c.id == machine.c.provider_id,
-            machine_access.listed_in_version(machine, place, reader),
+            provider.c.id == machine.c.provider_id,
+            machine_access.listed_in_version(machine, provider, reader),
         )
-        .group_by(version.c.id, place.c.id)
-        .order_by(*summaries.by_readable_slug(place, reader), version.c.id)
+        .group_by(version.c.id, provider.c.id)
+        .order_by(*summaries.by_readable_slug(provider, reader), version.c.id)
         .limit(MOST_CELLS)
     )
 
 
 def list_cells(tx: Tx, actor: Actor, ids: list[str]) -> list[Row]:
-    """Where these versions run, by provider: version, provider_id, provider (its slug) and
-    provider_name, null where the reader may not read it, and on how many architectures."""
+    """On which providers these versions have machines, and on how many architectures.
+
+    Each row has version, provider_id, provider (the slug), provider_name and architectures. Slug and
+    name are null where the reader may not read the provider.
+    """
     return tx.rows(_cells, actor.reader, ids=ids, **resources.params(tx, actor))

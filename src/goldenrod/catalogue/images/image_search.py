@@ -1,9 +1,8 @@
-"""Finding: which images a person may want, with what helps to choose: what each offers now, where it
-runs, and what became of releases lately.
+"""Queries of the search and the home page: images with what they offer, filters, and withdrawals.
 
-Everything starts at the rule, so that a visitor finds, counts and is offered to choose from what they
-may read, and nothing else. Images come by exact name, then by how a name begins, then the newest
-release first.
+Every query starts at the access rule: results, counts and choices of filters contain only what the
+visitor may read. Images whose name equals the words come first, then those whose name begins with
+them, then the others; among equals the one with the newest release first.
 """
 
 import json
@@ -24,7 +23,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Query, past_the_end
 from goldenrod.store.sql import NULL_JSON, Sortable, json_list, json_object, json_text, param
 
-FIND = Listing(
+LIST = Listing(
     schema.images,
     {
         **{
@@ -35,33 +34,33 @@ FIND = Listing(
     },
     ("start_date",),
 )
-"""What images are looked for by."""
+"""The filters and the order of the search."""
 
 STABLE = "stable"
-"""The channel that is shown of an image that has it."""
-LATELY = 5
-"""How many withdrawn releases are told of."""
-MOST_REVOCATIONS = 10
-"""By how many at once a release is revoked, at most, where the latest are looked for."""
+"""The channel that is preferred when an image has it."""
+MOST_WITHDRAWN = 5
+"""How many withdrawn versions the home page lists."""
+REVOCATIONS_PER_VERSION = 10
+"""How many revocations of one version the query for the latest reads, at most."""
 MOST_CHOICES = 200
-"""Of each kind; who has more types the rest."""
+"""How many choices a filter lists. Further values can be typed."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A page of images: how many there are in all, and these."""
+    """A page of images, and the count of all."""
 
     count: int
     images: list[Row]
 
 
 def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
-    """A page of the images that the query leaves; `words` are what a name is compared with.
+    """A page of the images that match the query. Names are compared with `words`.
 
-    Each has, beyond what a summary has: description, tags, owner, versions_count, and `offers`: the
-    channel, if one offers something, the version, in how many places it runs and on which
-    architectures; and `found_in`, the newest version with the words that were searched for, where the
-    image has not all of them itself. Raises NotFound past the end.
+    Each image has description, tags, owner, versions_count, `offers` and `found_in`. `offers` is the
+    version to show, with the channel that offers it (if any), its number of providers and its
+    architectures. `found_in` is the newest version with the words, if the image itself does not have
+    them all. Raises NotFound past the end.
     """
     key = sought_key(words) or ""
     rows = tx.rows(
@@ -79,19 +78,19 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
         raise past_the_end()
     found = [json.loads(row["json"]) for row in rows]
     for image in found:
-        image["offers"] = _offered(image.pop("channels"), image.pop("newest"))
+        image["offers"] = _shown_offer(image.pop("channels"), image.pop("newest"))
     return Found(rows[0]["count"] if rows else 0, found)
 
 
-def _offered(channels: list[Row], newest: Row | None) -> Row | None:
-    """What to show of an image: what stable offers, else another channel, else latest, else its
-    newest release, whatever became of it."""
+def _shown_offer(channels: list[Row], newest: Row | None) -> Row | None:
+    """What to show of an image: what stable offers, else another channel, else latest, else its newest
+    release in whatever state."""
     ranked = sorted(channels, key=lambda c: (c["channel"] == LATEST, c["channel"] != STABLE))
     return ranked[0] if ranked else newest
 
 
 def _newest(image: FromClause, reader: ReaderKind, column: str) -> ColumnElement[Any]:
-    """A column of the image's newest release that the reader may read."""
+    """A column of the image's newest version that the reader may read."""
     version = schema.versions.alias()
     return (
         select(version.c[column])
@@ -107,7 +106,7 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     image = schema.images.alias("thing")
     named = param("named", Sortable)
     begins = func.substr(image.c.name_key, 1, param("length")) == named
-    asked = [FIND.filters[name].where(image, reader, form) for name, form in forms]
+    filtered = [LIST.filters[name].where(image, reader, form) for name, form in forms]
     order = (
         case((image.c.name_key == named, 0), (begins, 1), else_=2),
         func.coalesce(_newest(image, reader, "start_date"), image.c.start_date),
@@ -119,7 +118,7 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
             order[1].label("released"),
             func.count().over().label("count"),
         )
-        .where(access.readable(image, reader), *asked)
+        .where(access.readable(image, reader), *filtered)
         .order_by(order[0], order[1].desc(), image.c.id.desc())
         .limit(param("size"))
         .offset(param("offset"))
@@ -177,24 +176,24 @@ def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnEl
 
 def _found_in(image: FromClause, reader: ReaderKind, words: str) -> ColumnElement[Any]:
     version = schema.versions.alias()
-    told = json_object(
+    entry = json_object(
         {
             "version": summaries.version_shape(version, reader),
             "change_log": version.c.change_log,
         }
     )
     newest = search.newest_in_image(image, reader, words)
-    found = select(told).where(version.c.n == newest, access.readable(version, reader))
+    found = select(entry).where(version.c.n == newest, access.readable(version, reader))
     return found.scalar_subquery()
 
 
 def _offer(channel: Any, version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A version that an image offers, through a channel or not, and where it runs."""
-    machine, place = schema.machines.alias(), schema.providers.alias()
+    """A version that an image offers, with its channel (or null), providers and architectures."""
+    machine, provider = schema.machines.alias(), schema.providers.alias()
     listed = (
         machine.c.version_n == version.c.n,
-        place.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, place, reader),
+        provider.c.id == machine.c.provider_id,
+        machine_access.listed_in_version(machine, provider, reader),
     )
     architectures = (
         select(json_object({"name": machine.c.architecture}))
@@ -214,8 +213,10 @@ def _offer(channel: Any, version: FromClause, reader: ReaderKind) -> ColumnEleme
 
 
 def choices(tx: Tx, actor: Actor) -> Row:
-    """What this visitor may choose from: `tags`, `owners` and `providers` (each with slug and name), by
-    name, at most so many of each; and `providers_count`, of all."""
+    """The choices of the filters: `tags`, `owners` and `providers` (slug and name), ordered by name.
+
+    Each list has at most MOST_CHOICES entries. `providers_count` counts all providers.
+    """
     row = tx.first(_choices, actor.reader, **resources.params(tx, actor))
     assert row is not None
     count = row.pop("providers_count")
@@ -229,7 +230,7 @@ def _choices(reader: ReaderKind) -> Any:
         schema.users.alias(),
         schema.providers.alias(),
     )
-    # Found once: who may read an image may read its tags and its owner's name.
+    # Computed once: whoever may read an image may read its tags and its owner's name.
     seen = select(image.c.id, image.c.owner_id).where(access.readable(image, reader)).cte("seen")
     carried = schema.image_tags.alias()
     used = select(carried.c.tag_id).where(carried.c.image_id == seen.c.id)
@@ -261,9 +262,11 @@ def _choices(reader: ReaderKind) -> Any:
     )
 
 
-def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
-    """The releases that were revoked or deprecated last, the latest first: each a version's summary
-    with its image's name, `deprecation` and `revoked`."""
+def recently_withdrawn(tx: Tx, actor: Actor) -> list[Row]:
+    """The versions revoked or deprecated most recently, latest first.
+
+    Each has version (its summary), image_name, at, `deprecation` and `revoked`.
+    """
     rows = tx.rows(_withdrawn, actor.reader, **resources.params(tx, actor))
     return [json.loads(row["json"]) for row in rows]
 
@@ -271,11 +274,11 @@ def withdrawn_lately(tx: Tx, actor: Actor) -> list[Row]:
 def _withdrawn(reader: ReaderKind) -> Any:
     shown, image = schema.versions.alias("shown"), schema.images.alias()
     parts = [select(part.subquery()) for part in (_revoked(reader), _deprecated(reader))]
-    lately = parts[0].union_all(parts[1]).subquery("lately")
-    at = func.max(lately.c.at).label("at")
-    # Revoked twice, by itself and from above, it is told of once.
-    picked = select(lately.c.n, at).group_by(lately.c.n).subquery("picked")
-    told = json_object(
+    withdrawn = parts[0].union_all(parts[1]).subquery("lately")
+    at = func.max(withdrawn.c.at).label("at")
+    # A version with two revocations, its own and an inherited one, is listed once.
+    picked = select(withdrawn.c.n, at).group_by(withdrawn.c.n).subquery("picked")
+    entry = json_object(
         {
             "version": summaries.version_shape(shown, reader),
             "image_name": image.c.name,
@@ -285,17 +288,17 @@ def _withdrawn(reader: ReaderKind) -> Any:
         }
     )
     return (
-        select(json_text(told).label("json"))
+        select(json_text(entry).label("json"))
         .select_from(
             picked.join(shown, shown.c.n == picked.c.n).join(image, image.c.id == shown.c.image_id)
         )
         .order_by(picked.c.at.desc(), picked.c.n.desc())
-        .limit(LATELY)
+        .limit(MOST_WITHDRAWN)
     )
 
 
 def _revoked(reader: ReaderKind) -> Any:
-    """The releases that are revoked, as many as are needed, the latest first."""
+    """Enough of the revoked versions, latest first."""
     version, reach, revocation = (
         schema.versions.alias(),
         schema.revocation_reach.alias(),
@@ -312,12 +315,12 @@ def _revoked(reader: ReaderKind) -> Any:
             access.readable(version, reader),
         )
         .order_by(revocation.c.at.desc(), version.c.n.desc())
-        .limit(LATELY * MOST_REVOCATIONS)
+        .limit(MOST_WITHDRAWN * REVOCATIONS_PER_VERSION)
     )
 
 
 def _deprecated(reader: ReaderKind) -> Any:
-    """The releases that are deprecated and no more, as many as are needed, the latest first."""
+    """Enough of the versions that are deprecated but not revoked, latest first."""
     version = schema.versions.alias()
     return (
         select(version.c.n, version.c.deprecated_at.label("at"))
@@ -328,5 +331,5 @@ def _deprecated(reader: ReaderKind) -> Any:
             access.readable(version, reader),
         )
         .order_by(version.c.deprecated_at.desc(), version.c.n.desc())
-        .limit(LATELY)
+        .limit(MOST_WITHDRAWN)
     )

@@ -1,7 +1,7 @@
-"""Images: what versions are versions of. Who owns and maintains them, and whether all may see them.
+"""Images: an image groups versions under one name, with an owner and an audience.
 
-`is_public` decides whether its versions are public. Its owner (at first who made it) and the users of
-its maintainers are its keepers. A slug, made from the name, leads to it for good, renamed or not.
+`is_public` decides whether its versions are public. Its editors are the owner (at first the creator)
+and the members of its maintainer groups. A slug is derived from the name. Old slugs keep working.
 """
 
 from typing import Any
@@ -67,7 +67,7 @@ def shape(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 
 def _of_version(image: FromClause, reader: ReaderKind, asks: Any) -> ColumnElement[bool]:
-    """A version of the image that the reader may read shows a machine of which `asks` holds."""
+    """Whether a version that the reader may read lists a machine that meets the condition `asks`."""
     version = schema.versions.alias()
     return exists().where(
         version.c.image_id == image.c.id,
@@ -128,22 +128,22 @@ IMAGES = Resource(
 
 
 def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
-    """Make an image, owned by the actor. Raises BadRequest, Conflict."""
+    """Create an image, owned by the actor. Raises BadRequest, Conflict."""
     actor.require_write()
     name = decode.name("name", body.name)
     description = decode.text("description", body.description)
-    asked = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
+    given_slug = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
     start_date, end_date = (
         mutations.start(tx, body.start_date),
         mutations.end(body.end_date),
     )
     mutations.in_order(start_date, end_date)
     groups = _groups(tx, actor, body.maintainers)
-    tag_names = tags.checked(tx, actor, body.tags)
+    tag_names = tags.checked_names(tx, actor, body.tags)
     values = {
         "name": name,
-        "slug": mutations.free_slug(tx, schema.images, asked)
-        if asked
+        "slug": mutations.free_slug(tx, schema.images, given_slug)
+        if given_slug
         else mutations.new_slug(tx, schema.images, name),
         "description": description,
         "is_public": body.is_public,
@@ -151,16 +151,16 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
         "end_date": end_date,
     }
     image_id = insert_image(tx, actor, values)
-    tagged = tags.set_on(tx, actor, image_id, tag_names)
+    tagged = tags.set_of_image(tx, actor, image_id, tag_names)
     _set_maintainers(tx, image_id, groups)
     search.index_image(tx, image_id)
-    made = audit.created({**values, "tags": tagged, "maintainers": groups})
-    audit.record(tx, actor, "image:create", schema.images, image_id, made)
+    created = audit.created({**values, "tags": tagged, "maintainers": groups})
+    audit.record(tx, actor, "image:create", schema.images, image_id, created)
     return Created(str(image_id))
 
 
 def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
-    """Write a checked image, owned by the actor, and its slug; its id."""
+    """Insert an image with checked values, its slug and its `latest` channel. Returns the id."""
     image_id = tx.insert(
         schema.images,
         uuid=mutations.new_uuid(),
@@ -170,7 +170,7 @@ def insert_image(tx: Tx, actor: Actor, values: Row) -> int:
         **values,
     )
     mutations.reserve_slug(tx, schema.images, image_id, values["slug"])
-    channels.make_latest(tx, image_id)
+    channels.create_latest(tx, image_id)
     return image_id
 
 
@@ -195,9 +195,9 @@ def _set_maintainers(tx: Tx, image_id: int, groups: list[int]) -> None:
 
 
 def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
-    """Change what the patch gives. `row` comes from `take_image`.
+    """Change what the patch gives. `row` comes from `IMAGES.row_for_change`.
 
-    Raises BadRequest, Forbidden (owner and maintainers are the owner's and staff's to change),
+    Raises BadRequest, Forbidden (only the owner and staff change owner and maintainers),
     PreconditionFailed, Conflict (`slug_unavailable`).
     """
     given = mutations.given(patch)
@@ -215,7 +215,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     lists_after: Row = {}
     if "maintainers" in given:
         lists_before["maintainers"] = sorted(
-            held["group_id"] for held in tx.rows(_maintainer_ids, image=row["id"])
+            link["group_id"] for link in tx.rows(_maintainer_ids, image=row["id"])
         )
         lists_after["maintainers"] = _groups(
             tx, actor, given["maintainers"], lists_before["maintainers"]
@@ -225,8 +225,8 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             tx, actor, given["owner"], "owner", [row["owner_id"]]
         )
     if "tags" in given:
-        lists_before["tags"] = tags.on(tx, row["id"])
-        tag_names = tags.checked(tx, actor, given["tags"])
+        lists_before["tags"] = tags.ids_of_image(tx, row["id"])
+        tag_names = tags.checked_names(tx, actor, given["tags"])
     after = {field: value for field, value in after.items() if value != row[field]}
     if (
         not actor.has_staff_rights
@@ -236,7 +236,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
         )
     ):
         raise Forbidden(
-            "Only its owner, or staff, may change an image's owner and maintainers.",
+            "Only the owner of an image, or staff, may change its owner and maintainers.",
             code="owner_required",
         )
     tx.check_if_match()
@@ -246,7 +246,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     if after:
         tx.update(schema.images, {"id": row["id"]}, **after)
     if "tags" in given:
-        lists_after["tags"] = tags.set_on(tx, actor, row["id"], tag_names)
+        lists_after["tags"] = tags.set_of_image(tx, actor, row["id"], tag_names)
     if "maintainers" in lists_after:
         _set_maintainers(tx, row["id"], lists_after["maintainers"])
     changed = audit.changed(row, {k: v for k, v in after.items() if k != "name_key"})
@@ -262,7 +262,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
 
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:
-    """Withdraw an image, and with it its versions: its end_date is now."""
+    """End an image, and with it its versions: set its end_date to now."""
     tx.check_if_match()
     if mutations.has_ended(tx, row):
         return

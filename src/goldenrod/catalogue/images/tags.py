@@ -1,4 +1,4 @@
-"""Tags: words that images carry. Made on first use, given by name; staff describe and rename them."""
+"""Tags of images. A tag is created on first use, by name. Staff describe and rename tags."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -47,14 +47,14 @@ TAGS = Resource(
 )
 
 
-def checked(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> list[str]:
-    """The names that a body gives, each once by its key; an object names a tag by its id.
+def checked_names(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> list[str]:
+    """The tag names in a body, without duplicates. An object in the body names a tag by its id.
 
     Raises BadRequest.
     """
     names: dict[str, str] = {}
-    for place, ref in enumerate(given):
-        field = f"tags[{place}]"
+    for position, ref in enumerate(given):
+        field = f"tags[{position}]"
         if isinstance(ref, str):
             name = decode.name(field, ref)
         else:
@@ -67,20 +67,20 @@ def _by_key() -> Any:
     return select(schema.tags.c.id).where(schema.tags.c.name_key == param("key", Sortable))
 
 
-def _on() -> Any:
+def _of_image() -> Any:
     link = schema.image_tags
     return select(link.c.tag_id).where(link.c.image_id == param("image", Key))
 
 
-def on(tx: Tx, image_id: int) -> list[int]:
-    """The ids of an image's tags, in order."""
-    return sorted(row["tag_id"] for row in tx.rows(_on, image=image_id))
+def ids_of_image(tx: Tx, image_id: int) -> list[int]:
+    """The sorted ids of an image's tags."""
+    return sorted(row["tag_id"] for row in tx.rows(_of_image, image=image_id))
 
 
-def set_on(tx: Tx, actor: Actor, image_id: int, names: list[str]) -> list[int]:
-    """Make an image carry exactly these tags, new ones made; their ids, in order."""
-    wanted = sorted(_find_or_make(tx, actor, name) for name in names)
-    before = on(tx, image_id)
+def set_of_image(tx: Tx, actor: Actor, image_id: int, names: list[str]) -> list[int]:
+    """Give an image exactly these tags, creating new ones. Returns their sorted ids."""
+    wanted = sorted(_find_or_create(tx, actor, name) for name in names)
+    before = ids_of_image(tx, image_id)
     for gone in set(before) - set(wanted):
         tx.delete(schema.image_tags, image_id=image_id, tag_id=gone)
     for new in sorted(set(wanted) - set(before)):
@@ -88,7 +88,7 @@ def set_on(tx: Tx, actor: Actor, image_id: int, names: list[str]) -> list[int]:
     return wanted
 
 
-def _find_or_make(tx: Tx, actor: Actor, name: str) -> int:
+def _find_or_create(tx: Tx, actor: Actor, name: str) -> int:
     found = tx.value(_by_key, key=name_key(name))
     if found is not None:
         return int(found)
@@ -105,7 +105,7 @@ def _find_or_make(tx: Tx, actor: Actor, name: str) -> int:
     return tag_id
 
 
-def _carriers() -> Any:
+def _images_with() -> Any:
     link = schema.image_tags
     return select(link.c.image_id).where(link.c.tag_id == param("tag", Key))
 
@@ -123,28 +123,31 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
     if "name" in changed:
         after["name_key"] = name_key(after["name"])
         if tx.value(_by_key, key=after["name_key"]) not in (None, row["id"]):
-            raise Conflict(f"There is a tag {after['name']!r} already.", code="tag_name_taken")
+            raise Conflict(f"A tag named {after['name']!r} already exists.", code="tag_name_taken")
     if not changed:
         return
     then = {**row, **after}
     words = search.words_of(then["name"], then["description"])
     tx.update(schema.tags, {"id": row["id"]}, words=words, **after)
     if "name" in changed:
-        for image in tx.rows(_carriers, tag=row["id"]):
+        for image in tx.rows(_images_with, tag=row["id"]):
             search.index_image(tx, image["image_id"])
     audit.record(tx, actor, "tag:edit", schema.tags, row["id"], changed)
 
 
-def _carried() -> Any:
+def _is_used() -> Any:
     link = schema.image_tags
     return select(exists().where(link.c.tag_id == param("tag", Key)))
 
 
 def remove_tag(tx: Tx, actor: Actor, row: Row) -> None:
-    """Remove a tag that no image carries. Raises Conflict (`tag_in_use`)."""
+    """Remove a tag that no image has. Raises Conflict (`tag_in_use`)."""
     tx.check_if_match()
-    if tx.value(_carried, tag=row["id"]):
-        raise Conflict("An image carries this tag.", code="tag_in_use")
+    if tx.value(_is_used, tag=row["id"]):
+        raise Conflict(
+            "The tag is in use: remove it from all images first, including ended ones.",
+            code="tag_in_use",
+        )
     tx.delete(schema.tags, id=row["id"])
     removed = {"name": {"before": row["name"], "after": None}}
     audit.record(tx, actor, "tag:remove", schema.tags, row["id"], removed)

@@ -1,6 +1,6 @@
-"""`goldenrod channel …`: named pointers of an image, such as `stable`, asked of a server.
+"""`goldenrod channel …`: the channels of an image, such as `stable`, on a server.
 
-`goldenrod resolve` (`resolve.py`) says what a channel offers on a provider.
+`goldenrod resolve` (`resolve.py`) prints the machine that a channel offers on a provider.
 """
 
 import re
@@ -16,13 +16,11 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | 
 
 IMAGE = typer.Argument(metavar="IMAGE", help="The image's slug, id or uuid.")
 NAME = typer.Argument(metavar="NAME", help="The channel's name, such as stable.")
-AT = typer.Option(None, help="Only the assignment that was in force at this instant.")
+AT = typer.Option(None, help="Only the assignment in force at this instant.")
 GROUPS = typer.Option(
-    [], "--group", help="A group that sees it while it is restricted; may be repeated."
+    [], "--group", help="A group that sees the channel while it is restricted; may be repeated."
 )
-PROVIDERS = typer.Option(
-    [], "--on", help="Assigning needs a machine on this provider; may be repeated."
-)
+PROVIDERS = typer.Option([], "--on", help="Require a machine on this provider; may be repeated.")
 CLEAR = typer.Option([], help="Empty this field (groups, requires); may be repeated.")
 
 
@@ -32,7 +30,7 @@ def list_channels(
     everything: bool = server_requests.ALL,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """List an image's channels and what they offer."""
+    """List the channels of an image and what they offer."""
     columns = ("name", "target", "assigned", "restricted")
     server_requests.show_list(_address(image)[1:], {}, columns, limit, everything, as_json)
 
@@ -49,23 +47,23 @@ def set_channel(
     image: str = IMAGE,
     name: str = NAME,
     version: str | None = typer.Argument(
-        None, metavar="VERSION", help="Its name, IMAGE/NAME, or UUID."
+        None, metavar="VERSION", help="The version: NAME, IMAGE/NAME or UUID."
     ),
-    none: bool = typer.Option(False, "--none", help="Assign no version: it offers nothing then."),
-    reason: str | None = typer.Option(None, help="Why; the history keeps it."),
+    none: bool = typer.Option(False, "--none", help="Unassign: the channel then offers nothing."),
+    reason: str | None = typer.Option(None, help="The reason, recorded in the history."),
     override: bool = typer.Option(
-        False, "--override", help="Pass over what the channel requires; takes a reason."
+        False, "--override", help="Override the channel's requirements; needs --reason."
     ),
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Assign a version to a channel, or none.
+    """Assign a version to a channel, or unassign it.
 
-    A channel that is new is made.
+    A channel that does not exist yet is created.
     """
     if (version is None) != none:
-        raise typer.BadParameter("Name the version, or say --none.")
+        raise typer.BadParameter("Give either a VERSION or --none.")
     if override and not reason:
-        raise typer.BadParameter("--override takes a --reason.")
+        raise typer.BadParameter("--override needs a --reason.")
     with server_requests.asked() as server:
         body: Body = {"version": version and _version(server, image, version)}
         body |= server_requests.given(reason=reason, override=override or None)
@@ -79,18 +77,24 @@ def edit_channel(
     image: str = IMAGE,
     name: str = NAME,
     restricted: bool | None = typer.Option(
-        None, "--restricted/--open", help="Seen by keepers, staff and its groups only, or not."
+        None,
+        "--restricted/--open",
+        help="Whether only editors, staff and its groups see the channel.",
     ),
     groups: list[str] = GROUPS,
     providers: list[str] = PROVIDERS,
-    after: str | None = typer.Option(None, help="Assigning needs that it was in this channel."),
-    days: int | None = typer.Option(None, min=0, help="So many days ago; goes with --after."),
+    after: str | None = typer.Option(
+        None, help="Require that the version was assigned to this channel before."
+    ),
+    days: int | None = typer.Option(
+        None, min=0, help="Require this many days since then; needs --after."
+    ),
     clear: list[str] = CLEAR,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Say who sees a channel and what it requires: what is not named stays.
+    """Change who sees a channel and what it requires. Fields that are not given stay as they are.
 
-    Groups and providers are replaced by the ones given.
+    Given groups and providers replace the current ones.
     """
     requires = server_requests.given(
         providers=server_requests.references(providers),
@@ -107,16 +111,16 @@ def edit_channel(
     with server_requests.asked() as server:
         answer = server.request("GET", path)
         if requires:
-            # Requirements are one value: what is not named is sent as it is.
+            # Requirements are one value, so those that are not given are sent unchanged.
             body["requires"] = (answer.json()["requires"] or {}) | requires
         _show(server.patch(path, body, if_match=answer.headers.get("ETag")), as_json)
 
 
 def delete_channel(image: str = IMAGE, name: str = NAME) -> None:
-    """Hide a channel until it is assigned again; its history stays."""
+    """Remove a channel: hide it until it is assigned again. Its history is not deleted."""
     with server_requests.asked() as server:
         server.delete(_address(image, name))
-    output.say(f"{image} {name} is hidden.")
+    output.say(f"Channel {name} of {image} was removed.")
 
 
 def channel_history(
@@ -127,7 +131,7 @@ def channel_history(
     everything: bool = server_requests.ALL,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """List what a channel was assigned, when, by whom and why."""
+    """List the assignments of a channel."""
     columns = ("sequence", "at", "by", "version", "override", "reason")
     resource = _address(image, name, "history")[1:]
     server_requests.show_list(
@@ -140,25 +144,27 @@ def _address(image: str, *name: str) -> str:
 
 
 def _version(server: Client, image: str, typed: str) -> str:
-    """The UUID of a version: here its name alone says enough."""
+    """The UUID of a version of this image, also by its name alone."""
     if "/" not in typed and not UUID.fullmatch(typed):
         typed = f"{image}/{typed}"
     return server_requests.version_id(server, typed)
 
 
 def _with_what_is_missing(refused: ClientError) -> ClientError:
-    """The refusal, with what the channel requires and the version lacks in its sentence."""
+    """The same error, with the unmet requirements in its detail."""
     missing = refused.problem.get("missing")
     if refused.code != "channel_requirement_unmet" or not missing:
         return refused
-    lacks = []
+    unmet = []
     if providers := missing.get("providers"):
-        lacks.append(f"a current machine on {output.cell(providers)}")
+        unmet.append(f"a current machine on {output.cell(providers)}")
     if "not_before" in missing:
         first = missing["not_before"]
-        lacks.append(f"to wait until {first}" if first else "to have been in the other channel")
-    detail = f"The version lacks what the channel requires: {' and '.join(lacks)}."
-    detail += " --override with a --reason passes."
+        unmet.append(f"to wait until {first}" if first else "to have been in the other channel")
+    detail = (
+        f"The version does not meet the channel's requirements. It needs {' and '.join(unmet)}."
+    )
+    detail += " To assign it anyway, use --override with a --reason."
     return ClientError(refused.status, refused.code, detail, refused.problem)
 
 
@@ -181,13 +187,13 @@ def _show(channel: Body, as_json: bool) -> None:
 
 
 def _requires(asked: dict[str, Any] | None) -> str:
-    """What assigning needs, in words."""
+    """The requirements in words."""
     if not asked:
         return ""
-    needs = []
+    requirements = []
     if asked["providers"]:
-        needs.append(f"a machine on {output.cell(asked['providers'])}")
+        requirements.append(f"a machine on {output.cell(asked['providers'])}")
     if asked["channel"] or asked["days"] is not None or not asked["providers"]:
         days = f", {asked['days']} days ago" if asked["days"] else ""
-        needs.append(f"to have been in {asked['channel'] or 'a hidden channel'}{days}")
-    return "; ".join(needs)
+        requirements.append(f"to have been in {asked['channel'] or 'a hidden channel'}{days}")
+    return "; ".join(requirements)

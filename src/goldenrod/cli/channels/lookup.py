@@ -1,7 +1,7 @@
-"""`goldenrod whatis`: what the machine images that somebody runs are, and what to use instead.
+"""`goldenrod whatis`: what running machine images are, and what to use instead.
 
-For any fleet that can print its image ids. Asked of a server, a thousand ids a call; `--fail-on`
-makes it a check for CI.
+For any fleet that can list its image ids. Asks a server, up to a thousand ids a call. With
+`--fail-on` it is a check for CI.
 """
 
 import sys
@@ -14,7 +14,7 @@ import typer
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.failures import REFUSED
 
-MOST_IN_A_CALL = 1000
+MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
 REASONS = ("revoked", "deprecated", "ended", "unknown", "behind")
 COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
@@ -22,45 +22,47 @@ COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
 Match = dict[str, Any]
 
 IDS = typer.Argument(
-    None, metavar="ID", help="Such as ami-0123456789abcdef0; none: from stdin, one a line."
+    None,
+    metavar="ID",
+    help="Ids such as ami-0123456789abcdef0. Without any, reads stdin, one per line.",
 )
 FAIL_ON = typer.Option(
     [],
     "--fail-on",
     metavar="STATE,...",
-    help=f"End with 1 where one of them is so: {', '.join(REASONS)}.",
+    help=f"Exit with 1 if any id is in one of these states: {', '.join(REASONS)}.",
 )
 
 
 def whatis(
     ids: list[str] | None = IDS,
-    provider: str | None = typer.Option(None, help="Where they run (slug, id or uuid)."),
+    provider: str | None = typer.Option(None, help="The provider they run on (slug, id or uuid)."),
     fail_on: list[str] = FAIL_ON,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Say what running machine images are, how far behind, and what to use instead.
+    """Show what running machine images are, how far behind, and what to use instead.
 
-    A line for each match, then a summary on stderr. The same id is asked once.
+    Prints a line for each match, then a summary on stderr. Repeated ids are looked up once.
     """
     failing = {word.strip() for words in fail_on for word in words.split(",") if word.strip()}
     if unknown := failing - set(REASONS):
         raise typer.BadParameter(f"--fail-on takes {', '.join(REASONS)}; not {sorted(unknown)[0]}.")
-    asked = list(dict.fromkeys(_given(ids)))
-    found = list(_look_up(asked, provider)) if asked else []
+    identifiers = list(dict.fromkeys(_given(ids)))
+    found = list(_look_up(identifiers, provider)) if identifiers else []
     if as_json:
         output.show_json(found)
     else:
         output.show_table(COLUMNS, (row for one in found for row in _rows(one)))
-    counted = Counter(word for one in found for word in _what(one))
-    output.note(_summary(len(asked), counted))
+    counted = Counter(word for one in found for word in _statuses(one))
+    output.note(_summary(len(identifiers), counted))
     if any(counted[word] for word in failing):
         raise typer.Exit(REFUSED)
 
 
 def _given(ids: list[str] | None) -> Iterator[str]:
-    """The ids of the command line, or else of stdin, without empty ones."""
+    """The ids of the command line, or of stdin if there are none; empty ones are skipped."""
     if not ids and sys.stdin.isatty():
-        raise typer.BadParameter("Name ids, or pipe them in, one a line.")
+        raise typer.BadParameter("Give ids as arguments, or pipe them in, one per line.")
     for line in ids or typer.get_text_stream("stdin"):
         if found := line.strip():
             if len(found) > MOST_CHARACTERS:
@@ -74,8 +76,8 @@ def _given(ids: list[str] | None) -> Iterator[str]:
 def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:
     where = {} if provider is None else {"provider": server_requests.reference(provider)}
     with server_requests.asked() as server:
-        for start in range(0, len(ids), MOST_IN_A_CALL):
-            part = [{"identifier": one, **where} for one in ids[start : start + MOST_IN_A_CALL]]
+        for start in range(0, len(ids), MOST_PER_CALL):
+            part = [{"identifier": one, **where} for one in ids[start : start + MOST_PER_CALL]]
             yield from server.post("/lookup", {"identifiers": part})["results"]
 
 
@@ -100,15 +102,15 @@ def _instead(match: Match) -> Iterator[str]:
             yield f"{offer['channel']} {identifier} ({name})"
 
 
-def _what(found: dict[str, Any]) -> Iterable[str]:
-    """What can be said of an id, each word once: the states of its matches, unknown, behind."""
+def _statuses(found: dict[str, Any]) -> Iterable[str]:
+    """The distinct statuses of an id: the states of its matches, `unknown` and `behind`."""
     if not found["known"]:
         return {"unknown"}
-    said = {match["state"] for match in found["matches"]}
-    return said | {"behind"} if any(match["behind"] for match in found["matches"]) else said
+    statuses = {match["state"] for match in found["matches"]}
+    return statuses | {"behind"} if any(match["behind"] for match in found["matches"]) else statuses
 
 
-def _summary(asked: int, counted: Counter[str]) -> str:
+def _summary(count: int, counted: Counter[str]) -> str:
     words = ("current", "scheduled", *REASONS)
-    told = [f"{counted[word]:,} {word}" for word in words if counted[word]]
-    return f"{asked:,} id{'' if asked == 1 else 's'}{': ' if told else ''}{', '.join(told)}."
+    counts = [f"{counted[word]:,} {word}" for word in words if counted[word]]
+    return f"{count:,} id{'' if count == 1 else 's'}{': ' if counts else ''}{', '.join(counts)}."

@@ -1,9 +1,9 @@
-"""`goldenrod resolve`: what a channel offers on a provider, for scripts. Asked of a server.
+"""`goldenrod resolve`: the machine that a channel offers on a provider, for scripts. Asks a server.
 
-The machine's id stands alone on stdout; what is to be said about it, on stderr. The exit code says
-why there is none, so that a script can tell a version that was revoked from one that never was:
+Prints only the machine's id on stdout, and warnings on stderr. The exit code says why there is no
+machine, so that scripts can tell a revoked version from a missing one:
 
-    0  its id is printed                       4  there is none (or none to be seen)
+    0  the id is printed                       4  no machine, or none visible to you
     1  refused, credentials included           5  several architectures: name one
     2  the command line or a setting is wrong  6  the server cannot be reached
     3  the channel stopped at a revoked version
@@ -17,27 +17,29 @@ from goldenrod.cli.versions.withdraw import warnings
 from goldenrod.client import ClientError
 
 REVOKED = CREDENTIALS
-"""Reading needs no credentials, so here 3 is free to mean what scripts have to tell apart."""
+"""Other commands exit with 3 for refused credentials. Resolving exits with 1 for those."""
 
 
 def resolve(
     image: str = typer.Argument(metavar="IMAGE", help="The image's slug, id or uuid."),
-    channel: str = typer.Argument(metavar="CHANNEL", help="Such as stable; latest is on each."),
-    provider: str = typer.Argument(metavar="PROVIDER", help="Its slug, id or uuid."),
-    architecture: str | None = typer.Option(None, help="Such as x86_64."),
+    channel: str = typer.Argument(
+        metavar="CHANNEL", help="The channel, such as stable. Every image has latest."
+    ),
+    provider: str = typer.Argument(metavar="PROVIDER", help="The provider's slug, id or uuid."),
+    architecture: str | None = typer.Option(None, help="The architecture, such as x86_64."),
     allow_revoked: bool = typer.Option(
         False,
         "--allow-revoked",
-        help="Print a revoked version's too, where the channel stopped at it.",
+        help="Also print the machine of a revoked version at which the channel stopped.",
     ),
     as_json: bool = server_requests.JSON,
 ) -> None:
     """Print the id of the machine that a channel offers on a provider.
 
-    Warnings (deprecated, replaced, about to end) go to stderr.
+    Warnings (deprecated, replaced, ending soon) go to stderr.
 
     Exit codes: 0 printed, 1 refused (also a wrong token), 2 the command line or a setting is wrong,
-    3 revoked, 4 there is none, 5 several architectures, 6 the server cannot be reached.
+    3 revoked, 4 no machine, 5 several architectures, 6 the server cannot be reached.
     """
     path = server_requests.path("resolve", image, channel, provider)
     asked = server_requests.given(architecture=architecture, allow_revoked=allow_revoked or None)
@@ -59,6 +61,6 @@ def resolve(
 def _exit_code(refused: ClientError) -> int:
     if refused.code == "version_revoked":
         return REVOKED
-    told = failure(refused)
-    code = told.exit_code if told else REFUSED
+    known_failure = failure(refused)
+    code = known_failure.exit_code if known_failure else REFUSED
     return REFUSED if code == CREDENTIALS else code

@@ -1,4 +1,4 @@
-"""`goldenrod image …`: images, asked of a server."""
+"""`goldenrod image …`: images on a server."""
 
 import typer
 
@@ -7,29 +7,35 @@ from goldenrod.cli import server_requests
 LISTS = ("tags", "maintainers")
 VALUES = ("end_date",)
 
-IMAGE = typer.Argument(metavar="IMAGE", help="Its slug, id or uuid.")
-DESCRIPTION = typer.Option(None, help="What it is for, in Markdown.")
-SLUG = typer.Option(None, help="Its name in addresses: a-z, 0-9 and -.")
-TAGS = typer.Option([], "--tag", help="A tag it carries; may be repeated.")
+IMAGE = typer.Argument(metavar="IMAGE", help="The image's slug, id or uuid.")
+DESCRIPTION = typer.Option(None, help="What the image is for, in Markdown.")
+SLUG = typer.Option(None, help="The slug in URLs: a-z, 0-9 and hyphens.")
+TAGS = typer.Option([], "--tag", help="A tag; may be repeated.")
 MAINTAINERS = typer.Option(
-    [], "--maintainer", help="A group whose users may change it; may be repeated."
+    [], "--maintainer", help="A group whose members may edit the image; may be repeated."
 )
-START = typer.Option(None, "--start", help="The instant from which it is offered.")
-END = typer.Option(None, "--end", help="The instant at which it ends.")
+START = typer.Option(None, "--start", help="When the image becomes available.")
+END = typer.Option(None, "--end", help="When the image ends.")
 
 CLEAR = typer.Option([], help="Empty this field (tags, maintainers, end_date); may be repeated.")
 
 
 def list_images(
-    name: str | None = typer.Option(None, help="Of this name."),
-    search: str | None = typer.Option(None, help="With these words."),
-    tag: str | None = typer.Option(None, help="With this tag."),
-    owner: str | None = typer.Option(None, help="Of this user."),
-    created_by: str | None = typer.Option(None, help="Made by this user."),
-    provider: str | None = typer.Option(None, help="With a machine on this provider."),
-    architecture: str | None = typer.Option(None, help="With a machine of this architecture."),
-    public: bool | None = typer.Option(None, "--public/--private", help="Who may see them."),
-    current: bool | None = typer.Option(None, "--current/--not-current", help="By their dates."),
+    name: str | None = typer.Option(None, help="Only images with this name."),
+    search: str | None = typer.Option(None, help="Only images with these words."),
+    tag: str | None = typer.Option(None, help="Only images with this tag."),
+    owner: str | None = typer.Option(None, help="Only images owned by this user."),
+    created_by: str | None = typer.Option(None, help="Only images created by this user."),
+    provider: str | None = typer.Option(None, help="Only images with a machine on this provider."),
+    architecture: str | None = typer.Option(
+        None, help="Only images with a machine of this architecture."
+    ),
+    public: bool | None = typer.Option(
+        None, "--public/--private", help="Only public or only private images."
+    ),
+    current: bool | None = typer.Option(
+        None, "--current/--not-current", help="Only current images, or only others."
+    ),
     ordering: str | None = server_requests.ORDERING,
     limit: int = server_requests.LIMIT,
     everything: bool = server_requests.ALL,
@@ -59,10 +65,10 @@ def show_image(image: str = IMAGE, as_json: bool = server_requests.JSON) -> None
 
 
 def create_image(
-    name: str = typer.Argument(help="Its name."),
+    name: str = typer.Argument(help="The image's name."),
     slug: str | None = SLUG,
     description: str | None = DESCRIPTION,
-    public: bool = typer.Option(False, "--public", help="Everybody may see it."),
+    public: bool = typer.Option(False, "--public", help="Everyone may see the image."),
     tags: list[str] = TAGS,
     maintainers: list[str] = MAINTAINERS,
     start: str | None = START,
@@ -70,7 +76,7 @@ def create_image(
     idempotency_key: str | None = server_requests.KEY,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Make an image."""
+    """Create an image."""
     body = server_requests.given(
         name=name,
         slug=slug,
@@ -82,27 +88,29 @@ def create_image(
         end_date=end,
     )
     with server_requests.asked() as server:
-        made = server.post("/images", body, idempotency_key=idempotency_key)
-    server_requests.show_one(made, as_json)
+        created = server.post("/images", body, idempotency_key=idempotency_key)
+    server_requests.show_one(created, as_json)
 
 
 def edit_image(
     image: str = IMAGE,
-    name: str | None = typer.Option(None, help="Its name."),
+    name: str | None = typer.Option(None, help="The image's name."),
     slug: str | None = SLUG,
     description: str | None = DESCRIPTION,
-    public: bool | None = typer.Option(None, "--public/--private", help="Who may see it."),
+    public: bool | None = typer.Option(
+        None, "--public/--private", help="Whether everyone may see the image."
+    ),
     tags: list[str] = TAGS,
-    owner: str | None = typer.Option(None, help="The user whose it is."),
+    owner: str | None = typer.Option(None, help="The new owner's username."),
     maintainers: list[str] = MAINTAINERS,
     start: str | None = START,
     end: str | None = END,
     clear: list[str] = CLEAR,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Change an image: what is not named stays.
+    """Change an image. Fields that are not given stay as they are.
 
-    Tags and maintainers are replaced by the ones given. `--clear end_date` restores what has ended.
+    Given tags and maintainers replace the current ones. `--clear end_date` restores an ended image.
     """
     body = server_requests.given(
         name=name,

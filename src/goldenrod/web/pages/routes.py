@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
-from goldenrod.web.pages.images import edit_image, feed, home, image
+from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit import markdown_preview
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
@@ -41,7 +41,7 @@ class Route:
     takes: tuple[str, ...] = ()
 
 
-_FILTERS = (*home.FILTERS, "page")
+_FILTERS = (*search.FILTERS, "page")
 _IDENTITIES = ("user", "provider", "name", "cursor")
 _PROVIDERS = ("search", "active", "current", "cursor")
 _BOX = ("channel", "provider", "architecture", "as")
@@ -50,11 +50,11 @@ _BOX = ("channel", "provider", "architecture", "as")
 # fmt: off
 PAGES: tuple[Route, ...] = (
     Route("GET", "/", home.home, _FILTERS),
-    Route("GET", "/search", home.search, ("q", *_FILTERS)),
-    Route("GET", "/search/suggest", home.suggest, ("q", *_FILTERS)),
-    Route("GET", "/search/versions", home.search_versions, ("q", "cursor")),
-    Route("GET", "/tags/{name}", home.lead_to_tag),
-    Route("GET", "/providers/{slug}", home.lead_to_provider),
+    Route("GET", "/search", search.search, ("q", *_FILTERS)),
+    Route("GET", "/search/suggest", search.suggest, ("q", *_FILTERS)),
+    Route("GET", "/search/versions", search.search_versions, ("q", "cursor")),
+    Route("GET", "/tags/{name}", home.redirect_to_tag),
+    Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/images", home.home, _FILTERS),
     Route("GET", "/images/{slug}", image.show_image, _BOX),
     Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),

@@ -1,5 +1,4 @@
-"""Channels in a browser: what each offers and offered, and for its image's keepers: assigning,
-rolling back, who sees it, what it requires."""
+"""Pages of channels: offers and history; for editors also assigning, rolling back and configuring."""
 
 import json
 from typing import Any
@@ -13,7 +12,7 @@ from goldenrod.base.errors import (
     Unauthorized,
     field_problem,
 )
-from goldenrod.catalogue.channels import assign as promoting
+from goldenrod.catalogue.channels import assign as assigning
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images
 from goldenrod.rules import resources
@@ -33,9 +32,9 @@ LABELS = {
     "reason": "Reason",
     "restricted": "Restricted",
     "groups": "Groups",
-    "providers": "A machine on",
+    "providers": "Machines on",
     "channel": "Time in another channel",
-    "days": "Days there, at least",
+    "days": "Minimum days there",
 }
 OFFERABLE = ("current", "deprecated")
 HISTORY_SHOWN = 50
@@ -79,11 +78,11 @@ def _offerable(image: Thing) -> list[Thing]:
 
 
 def _missing(problem: Problem | None) -> Thing | None:
-    """What a version lacks that a channel requires, where that is what was refused."""
+    """The requirements that the version does not meet, if that is why assigning was refused."""
     if problem is None or problem.code != "channel_requirement_unmet":
         return None
     found = problem.extra["missing"]
-    # Of time, None says that it was never in the other channel.
+    # `not_before` is None for a version that was never in the other channel.
     return {
         "providers": found.get("providers", []),
         "time": "not_before" in found,
@@ -119,16 +118,16 @@ def _page(
             tx, actor, slug, paging.parse(channels.LIST, {"page_size": ["1000"]})
         )
     channel = json.loads(text)
-    past = [json.loads(one) for one in history.results]
+    entries = [json.loads(one) for one in history.results]
     names = [json.loads(one)["name"] for one in others.results]
     return visit.page(
         "channels/channel.html",
         image=image,
         channel=channel,
         may=may,
-        history=past,
+        history=entries,
         history_count=history.count,
-        before=_before(channel, past),
+        before=_previous(channel, entries),
         offerable=_offerable(image),
         form=form.but(etag=_etag(channel)),
         config=(config or Form(_config(channel))).but(etag=_config_etag(channel)),
@@ -141,7 +140,7 @@ def _page(
 
 
 def _etag(channel: Thing) -> str:
-    """What a form to assign was filled in from: what the channel was assigned."""
+    """The ETag of the assignment that the form was filled in from."""
     return resources.etag(_assigned(channel))
 
 
@@ -149,10 +148,9 @@ def _assigned(channel: Thing) -> str:
     return str(channel["assigned"]["id"]) if channel["assigned"] else ""
 
 
-def _before(channel: Thing, past: list[Thing]) -> Thing | None:
-    """What a channel offered before what it was assigned last: the newest other version in its
-    history that it may be assigned now."""
-    for entry in past:
+def _previous(channel: Thing, entries: list[Thing]) -> Thing | None:
+    """The version to roll back to: the newest other one in the history that may be assigned now."""
+    for entry in entries:
         version: Thing | None = entry["version"]
         if version and version.get("state") in OFFERABLE and version["id"] != _assigned(channel):
             return version
@@ -160,19 +158,21 @@ def _before(channel: Thing, past: list[Thing]) -> Thing | None:
 
 
 def assign_new(visit: Visit, slug: str) -> Page:
-    """POST /images/{slug}/channels: the channel that the form names, new or not."""
+    """POST /images/{slug}/channels: assign to the channel that the form names, new or not."""
     name = ""
     try:
         with visit.change() as (tx, actor):
             _, image = references.image_for_change(tx, actor, slug)
             name = visit.form.get("name").strip()
             if not channels.NAME.fullmatch(name):
-                raise field_problem("name", "has 1 to 64 of a-z, 0-9, dots, dashes, underscores")
+                raise field_problem(
+                    "name", "must have 1 to 64 characters: a-z, 0-9, dots, hyphens and underscores"
+                )
             before, after = _assign(visit.form, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
-        return _list_page(visit, slug, visit.form, _placed(problem))
+        return _list_page(visit, slug, visit.form, _with_field(problem))
     return _assigned_page(visit, image, name, before, after)
 
 
@@ -185,24 +185,24 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
-        return _page(visit, slug, name, visit.form, _placed(problem))
+        return _page(visit, slug, name, visit.form, _with_field(problem))
     return _assigned_page(visit, image, name, before, after)
 
 
-def _placed(problem: Problem) -> Problem:
-    places = {"version_not_offered": "version", "channel_computed": "name"}
-    if problem.code in places:
-        problem.errors = (FieldError(places[problem.code], problem.detail),)
+def _with_field(problem: Problem) -> Problem:
+    fields_by_code = {"version_not_offered": "version", "channel_computed": "name"}
+    if problem.code in fields_by_code:
+        problem.errors = (FieldError(fields_by_code[problem.code], problem.detail),)
     return fields.placed(problem)
 
 
 def _assign(
     form: Form, tx: Tx, actor: Actor, image: Thing, name: str
 ) -> tuple[Thing | None, Thing]:
-    """Assign what the form says; the channel before, where it was there, and after."""
-    row, channel = promoting.channel_for_assigning(tx, actor, str(image["id"]), name)
-    there = channel is not None and not channel["hidden"]
-    before = _channel(tx, actor, image, name) if there else None
+    """Assign what the form says. Returns the channel before (None for a new one) and after."""
+    row, channel = assigning.channel_for_assigning(tx, actor, str(image["id"]), name)
+    exists = channel is not None and not channel["hidden"]
+    before = _channel(tx, actor, image, name) if exists else None
     if form.get("etag"):
         tx.expect(form.get("etag"), _etag(before) if before else None)
     version = None
@@ -216,7 +216,7 @@ def _assign(
         "override": form.on("override"),
     }
     body = decode.convert(given, wire.NewAssignment)
-    promoting.assign(tx, actor, row, channel, name, body)
+    assigning.assign(tx, actor, row, channel, name, body)
     return before, _channel(tx, actor, image, name)
 
 
@@ -233,22 +233,22 @@ def _assigned_page(
     return visit.redirect(
         urls.image(image),
         done=done,
-        more=f"Before: {was['name']}." if was and was != now else "",
+        more=f"Previous: {was['name']}." if was and was != now else "",
         undo=_undo(image, name, before, after),
     )
 
 
 def _undo(image: Thing, name: str, before: Thing | None, after: Thing) -> Undo | None:
-    """What gives back the assignment that was."""
+    """The form that restores the former assignment."""
     if before is None:
         return Undo(urls.channel(image, name, "hide"), {})
     if _assigned(before) == _assigned(after):
         return None
-    return Undo(urls.channel(image, name), _assigning(before) | {"etag": _etag(after)})
+    return Undo(urls.channel(image, name), _assignment_fields(before) | {"etag": _etag(after)})
 
 
-def _assigning(channel: Thing) -> dict[str, str]:
-    """The fields that assign what a channel is assigned."""
+def _assignment_fields(channel: Thing) -> dict[str, str]:
+    """The form fields that assign what the channel has now."""
     if not channel["assigned"]:
         return {"do": "unassign"}
     return {"do": "assign", "version": _assigned(channel)}
@@ -261,28 +261,28 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
             _, image = references.image_for_change(tx, actor, slug)
             row = channels.channel_for_change(tx, actor, slug, name)
             before = _channel(tx, actor, image, name)
-            promoting.hide_channel(tx, actor, row)
+            assigning.hide_channel(tx, actor, row)
     except Conflict as problem:
         return _page(visit, slug, name, Form.of(), problem)
     return visit.redirect(
         urls.image(image, "channels"),
-        done=f"{name} is gone.",
-        more="Whoever resolves it gets 404 until it is assigned again.",
-        undo=Undo(urls.channel(image, name), _assigning(before)),
+        done=f"{name} was removed.",
+        more="Resolving it answers 404 until it is assigned again.",
+        undo=Undo(urls.channel(image, name), _assignment_fields(before)),
     )
 
 
-# ── who sees it, what it requires ──────────────────────────────────────────────────────────
+# ── access and requirements ────────────────────────────────────────────────────────────────
 
 
 def _config(channel: Thing) -> dict[str, list[str]]:
-    """How a channel is configured, as its form shows it."""
+    """The configuration of a channel as form fields."""
     requires = channel["requires"] or {"providers": [], "channel": None, "days": None}
-    places = [str(one.get("slug", one["id"])) for one in requires["providers"]]
+    slugs = [str(one.get("slug", one["id"])) for one in requires["providers"]]
     return {
         "restricted": ["on"] if channel["restricted"] else [""],
         "groups": [fields.joined([group["name"] for group in channel["groups"]])],
-        "providers": [", ".join(places)],
+        "providers": [", ".join(slugs)],
         "channel": [requires["channel"] or ""],
         "days": ["" if requires["days"] is None else str(requires["days"])],
     }
@@ -301,7 +301,7 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
             channel = _channel(tx, actor, image, name)
             tx.expect(visit.form.get("etag") or None, _config_etag(channel))
             patch = decode.convert(_configured(visit.form), wire.ChannelPatch)
-            promoting.edit_channel(tx, actor, row, patch)
+            assigning.edit_channel(tx, actor, row, patch)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
@@ -318,6 +318,6 @@ def _configured(form: Form) -> dict[str, Any]:
     return {
         "restricted": any(form.all("restricted")),
         "groups": fields.split(form.get("groups")),
-        # Nothing asked for is no requirement; a required channel that is hidden now stays.
+        # Empty fields mean no requirement, except that a required channel hidden from the editor stays.
         "requires": asked,
     }

@@ -1,4 +1,4 @@
-"""What the channels of an image offer before and after a change that is tried: what it would move."""
+"""How a previewed change would alter what the channels of an image offer."""
 
 import json
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ Thing = dict[str, Any]
 
 
 class Move(NamedTuple):
-    """A channel that would offer something else, or nothing."""
+    """A channel that would offer another version, or none."""
 
     channel: str
     before: Thing | None
@@ -21,14 +21,14 @@ class Move(NamedTuple):
 
 
 def offers(tx: Tx, actor: Actor, image: Thing) -> dict[str, Thing | None]:
-    """What each channel of an image offers, by its name, as far as the visitor sees it."""
+    """The version that each channel of an image offers, by channel name, as the visitor sees it."""
     asked = paging.parse(channels.LIST, {"page_size": ["1000"]})
     page = channels.list_channels(tx, actor, str(image["id"]), asked)
     return {channel["name"]: channel["target"] for channel in map(json.loads, page.results)}
 
 
 def differing(before: dict[str, Thing | None], after: dict[str, Thing | None]) -> list[Move]:
-    """The channels whose offer differs, in order of name."""
+    """The channels whose offer differs, ordered by name."""
     found = []
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
@@ -38,5 +38,5 @@ def differing(before: dict[str, Thing | None], after: dict[str, Thing | None]) -
 
 
 def count_versions(tx: Tx, actor: Actor, image: Thing, **asked: str) -> int:
-    """How many of an image's versions the visitor sees that these filters leave."""
+    """How many of the image's versions that the visitor sees match these filters."""
     return versions.VERSIONS.count(tx, actor, image_id=image["id"], **asked)

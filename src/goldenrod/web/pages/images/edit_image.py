@@ -1,4 +1,4 @@
-"""Making, editing, ending and restoring images."""
+"""Forms that create, edit, end and restore images."""
 
 import json
 import uuid
@@ -31,12 +31,12 @@ COMMON = (
     fields.text("description", "Description"),
     fields.box("is_public", "Public"),
     fields.names("tags", "Tags"),
-    fields.date("start_date", "From"),
-    fields.date("end_date", "Until"),
+    fields.date("start_date", "Released"),
+    fields.date("end_date", "Ends"),
 )
 NEW = (*COMMON, MAINTAINERS)
-EDITED = (*COMMON[:5], fields.date("start_date", "From", required=True), COMMON[6])
-PEOPLE = (OWNER, MAINTAINERS)
+EDITED = (*COMMON[:5], fields.date("start_date", "Released", required=True), COMMON[6])
+OWNERSHIP = (OWNER, MAINTAINERS)
 WORDS = {"is_public": edit_conflict.YES_OR_NO}
 
 
@@ -62,12 +62,12 @@ def _new_page(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
     )
 
 
-def _labels(those: Iterable[Field]) -> dict[str, str]:
-    return {field.name: field.label for field in those}
+def _labels(shown: Iterable[Field]) -> dict[str, str]:
+    return {field.name: field.label for field in shown}
 
 
 def _tags(tx: Tx, actor: Actor) -> list[str]:
-    """Names of tags to choose from."""
+    """The names of the tags that the form suggests."""
     return [tag["name"] for tag in tags.TAGS.read_list(tx, actor, ordering="name")]
 
 
@@ -80,12 +80,12 @@ def create(visit: Visit) -> Page:
         with visit.change() as (tx, actor):
             actor.require_write()
             body = decode.convert(fields.given(NEW, visit.form, {}), wire.NewImage)
-            made = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
-            image = images.IMAGES.read(tx, actor, made.key)
+            created = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
+            image = images.IMAGES.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new_page(visit, visit.form, fields.placed(problem))
     return visit.redirect(
-        urls.image(image), done=f"{image['name']} is made.", more="Publish its first version."
+        urls.image(image), done=f"{image['name']} was created.", more="Publish its first version."
     )
 
 
@@ -93,9 +93,9 @@ def create(visit: Visit) -> Page:
 
 
 def _fields(actor: Actor, image: Thing) -> tuple[Field, ...]:
-    """What the visitor may change: owner and maintainers are the owner's and staff's."""
-    mine = actor.has_staff_rights or image["owner"]["id"] == actor.user_id
-    return (*EDITED, *PEOPLE) if mine else EDITED
+    """The fields that the visitor may change. Only the owner and staff change owner and maintainers."""
+    is_owner = actor.has_staff_rights or image["owner"]["id"] == actor.user_id
+    return (*EDITED, *OWNERSHIP) if is_owner else EDITED
 
 
 def show_edit(visit: Visit, slug: str) -> Page:
@@ -108,18 +108,20 @@ def _edit_page(visit: Visit, slug: str, form: Form | None, problem: Problem | No
     with visit.read() as (tx, actor):
         _, image = references.image_for_change(tx, actor, slug)
         known = _tags(tx, actor)
-    those = _fields(actor, image)
-    now = fields.shown(those, image)
+    editable = _fields(actor, image)
+    now = fields.shown(editable, image)
     if form is None:
         form = Form(now).but(etag=resources.etag(json.dumps(now)), seen=fields.marks(now))
-    meeting = edit_conflict.meet(those, form, now, resources.etag(json.dumps(now)), problem, WORDS)
+    meeting = edit_conflict.meet(
+        editable, form, now, resources.etag(json.dumps(now)), problem, WORDS
+    )
     return visit.page(
         "images/image_form.html",
         image=image,
         form=meeting.form,
         problem=problem,
-        labels=_labels(those),
-        people=len(those) > len(EDITED),
+        labels=_labels(editable),
+        people=len(editable) > len(EDITED),
         known=known,
         meeting=meeting,
     )
@@ -133,21 +135,23 @@ def edit(visit: Visit, slug: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, image = references.image_for_change(tx, actor, slug)
-            those = _fields(actor, image)
-            now = fields.shown(those, image)
+            editable = _fields(actor, image)
+            now = fields.shown(editable, image)
             visit.expect(tx, json.dumps(now))
-            given = fields.given(those, visit.form, now)
+            given = fields.given(editable, visit.form, now)
             images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
             tx.check_if_match()
-            after = _still_seen(tx, actor, row["id"])
+            after = _readable_after(tx, actor, row["id"])
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
     if after is None:
-        return visit.redirect(urls.HOME, done=f"Saved. {image['name']} is no longer yours.")
-    return visit.redirect(urls.image(after), done="Saved." if given else "Nothing to save.")
+        return visit.redirect(
+            urls.HOME, done=f"Saved. You no longer have access to {image['name']}."
+        )
+    return visit.redirect(urls.image(after), done="Saved." if given else "No changes.")
 
 
-def _still_seen(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
+def _readable_after(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
     try:
         image: Thing = images.IMAGES.read(tx, actor, str(image_id))
     except NotFound:
@@ -159,27 +163,27 @@ def _still_seen(tx: Tx, actor: Actor, image_id: int) -> Thing | None:
 
 
 def show_end(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/end: what it would touch."""
+    """GET /images/{slug}/end: a preview of the impact."""
     visit.require_user()
     with visit.read() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
-        standing = impact.machines_of_image(tx, actor, row["id"])
+        machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
-        open_ = _open_versions(tx, actor, image)
-        # Of an image that has ended no channel offers anything.
+        versions_count = _count_current(tx, actor, image)
+        # The channels of an ended image offer nothing.
         moves = offer_changes.differing(offer_changes.offers(tx, actor, image), {})
     return visit.page(
         "images/image_end.html",
         image=image,
-        versions_count=open_,
-        machines=standing,
+        versions_count=versions_count,
+        machines=machines,
         groups=groups,
         moves=moves,
         restoring=False,
     )
 
 
-def _open_versions(tx: Tx, actor: Actor, image: Thing) -> int:
+def _count_current(tx: Tx, actor: Actor, image: Thing) -> int:
     return offer_changes.count_versions(tx, actor, image, current="true")
 
 
@@ -188,30 +192,30 @@ def end(visit: Visit, slug: str) -> Page:
     with visit.change() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         images.end_image(tx, actor, row)
-    back = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
+    undo = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
     return visit.redirect(
         urls.image(image),
         done=f"{image['name']} has ended.",
-        more="Only its keepers and staff see it.",
-        undo=back,
+        more="Only editors and staff see it.",
+        undo=undo,
     )
 
 
 def show_restore(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/restore: what would come back."""
+    """GET /images/{slug}/restore: a preview of what becomes available again."""
     with visit.trial() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         before = offer_changes.offers(tx, actor, image)
         images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
         moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-        open_ = _open_versions(tx, actor, image)
-        standing = impact.machines_of_image(tx, actor, row["id"])
+        versions_count = _count_current(tx, actor, image)
+        machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
     return visit.page(
         "images/image_end.html",
         image=image,
-        versions_count=open_,
-        machines=standing,
+        versions_count=versions_count,
+        machines=machines,
         groups=groups,
         moves=moves,
         restoring=True,
@@ -219,9 +223,9 @@ def show_restore(visit: Visit, slug: str) -> Page:
 
 
 def restore(visit: Visit, slug: str) -> Page:
-    """POST /images/{slug}/restore: without an end_date again, or with the one that it had."""
+    """POST /images/{slug}/restore: set the form's end_date, or none. An undo sends the former one."""
     with visit.change() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         patch = wire.ImagePatch(end_date=visit.form.get("end_date") or None)
         images.edit_image(tx, actor, row, patch)
-    return visit.redirect(urls.image(image), done=f"{image['name']} is back.")
+    return visit.redirect(urls.image(image), done=f"{image['name']} was restored.")

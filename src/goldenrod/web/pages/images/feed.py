@@ -1,8 +1,7 @@
-"""An image's newest versions as an Atom feed (RFC 4287), for readers of news.
+"""An image's newest versions as an Atom feed (RFC 4287).
 
-Addresses are whole where the site's own is known (`GOLDENROD_PUBLIC_URL`), else paths, which stand
-for what they are at the address that the feed was read from. A version's entry is updated when it is
-deprecated or revoked.
+Links are absolute where `GOLDENROD_PUBLIC_URL` is set. Otherwise they are paths, which feed readers
+resolve against the feed's own address. Deprecating or revoking a version updates its entry.
 """
 
 import re
@@ -19,7 +18,7 @@ NEWEST = 20
 ATOM = "application/atom+xml; charset=utf-8"
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What XML 1.0 does not hold."""
+"""Characters that XML 1.0 does not allow."""
 
 
 def show_feed(visit: Visit, slug: str) -> Page:
@@ -46,14 +45,14 @@ def show_feed(visit: Visit, slug: str) -> Page:
 
 
 def _updated(version: Row, now: str) -> str:
-    """The last instant up to now at which what the entry tells changed."""
-    began = str(version["start_date"])
-    told = [str(version[name]["at"]) for name in ("deprecation", "revoked") if version[name]]
-    return max([began, *(at for at in told if at <= now)])
+    """When the entry last changed, up to now."""
+    start = str(version["start_date"])
+    notices = [str(version[name]["at"]) for name in ("deprecation", "revoked") if version[name]]
+    return max([start, *(at for at in notices if at <= now)])
 
 
 def _clean(value: Any) -> Any:
-    """The same without the characters that no XML holds."""
+    """The same value with characters that XML does not allow replaced."""
     if isinstance(value, str):
         return _NOT_XML.sub("\ufffd", value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""An image: which id to use, what its channels offer, its versions, where they run, its lineage."""
+"""The page of an image: machine picker, channels, versions, provider grid and lineage."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode
@@ -16,7 +16,7 @@ from goldenrod.web.pages.lineage import page
 
 NEWEST, PER_PAGE = 12, 50
 BETWEEN = ("start_date__gte", "start_date__lt")
-"""The filters that the list of versions takes: they leave no version between two others out."""
+"""Filters of the list of versions. They never leave a gap, so counting newer versions stays right."""
 
 
 def show_image(visit: Visit, slug: str) -> Page:
@@ -47,7 +47,7 @@ def show_image(visit: Visit, slug: str) -> Page:
 
 
 def list_versions(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/versions: all of them, or those that began between two instants."""
+    """GET /images/{slug}/versions: all versions, or those released between two instants."""
     asked = {name: visit.asked(name) for name in (*BETWEEN, "cursor")}
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
@@ -87,9 +87,9 @@ def _releases(
 
 
 def _page(image: Row, asked: Mapping[str, str], query: str | None) -> str | None:
-    """The address of the page before or after, from what a list's own link asks."""
+    """The address of the next or previous page, from the query of the list's own link."""
     cursor = parse_qs(query or "").get("cursor")
     if not cursor:
         return None
-    kept = {name: asked[name] for name in BETWEEN if asked.get(name)}
-    return f"{urls.image(image, 'versions')}?{urlencode(kept | {'cursor': cursor[0]})}"
+    dates = {name: asked[name] for name in BETWEEN if asked.get(name)}
+    return f"{urls.image(image, 'versions')}?{urlencode(dates | {'cursor': cursor[0]})}"

@@ -1,7 +1,7 @@
-"""Where an image runs: providers down, its newest releases across, filled where a machine is.
+"""The grid of where an image runs: a row per provider, a column per recent version.
 
-What someone who looks at it is to find is said in a sentence above it: where the releases are that a
-channel offers, what the newest lacks, and who has had none for long.
+A summary above it says how many providers have the version that a channel offers, which providers
+lack the newest version, and which have had no new version for long.
 """
 
 from dataclasses import dataclass
@@ -11,51 +11,51 @@ from goldenrod.web.pages.kit.render import plural
 from goldenrod.web.pages.lineage.short_names import prefix
 
 MOST_ROWS = 40
-LONG = 3
-"""So many releases without a machine are told of."""
+LONG_WITHOUT = 3
+"""A provider that lacks this many of the newest versions is mentioned in the summary."""
 HIDDEN = "hidden provider"
-"""What stands for a provider that the visitor, who may change the version, may not read."""
-BAD = {"deprecated": "d", "revoked": "r"}
+"""The name shown for a provider that an editor of the version may not read."""
+TROUBLE = {"deprecated": "d", "revoked": "r"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Whether and how a release runs there."""
+    """Whether a version has machines on a provider."""
 
     count: int
     """On how many architectures."""
-    look: str
-    """The class of the cell: empty where all is there, else o (none), h (some), d, r."""
+    css_class: str
+    """Empty: all architectures; o: no machine; h: some architectures; d: deprecated; r: revoked."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A provider: one row."""
+class ProviderRow:
+    """The row of a provider."""
 
     slug: str
     """Empty for a provider that the visitor may not read."""
     name: str
     cells: tuple[Cell, ...]
-    lacks: bool
-    """The newest release is not there, unlike in most places."""
+    lacks_newest: bool
+    """The newest version is missing here, but most providers have it."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The table, and what it shows in words."""
+    """The grid, and its summary in words."""
 
     columns: list[Row]
-    """Releases, newest first, each with `short`, what its name has beyond what all begin with."""
-    places: list[Place]
-    more: int
-    """How many providers are left out, which lack the least."""
-    finding: str
-    some: bool
-    """A release has a part of its architectures somewhere."""
+    """Versions, newest first. `short` is the name without the prefix that all names share."""
+    rows: list[ProviderRow]
+    left_out: int
+    """How many providers are not shown: those with the most versions."""
+    summary: str
+    partial: bool
+    """A cell shows a version with some of its architectures."""
 
 
 def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | None:
-    """The grid of these releases; None where none of them runs anywhere."""
+    """The grid of these versions, or None if none of them has a machine."""
     if not cells:
         return None
     counts: dict[int, dict[str, int]] = {}
@@ -63,75 +63,92 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     for row in cells:
         names[row["provider_id"]] = row["provider"] or "", row["provider_name"] or HIDDEN
         counts.setdefault(row["provider_id"], {})[row["version"]] = row["architectures"]
-    most = {it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases}
-    same = prefix([it["name"] for it in releases])
-    columns = [{**it, "short": it["name"][len(same) :]} for it in releases]
-    few = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(counts)
-    places = [_place(*names[key], releases, counts[key], most, few) for key in counts]
-    places.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
+    most_architectures = {
+        it["id"]: max(there.get(it["id"], 0) for there in counts.values()) for it in releases
+    }
+    common_prefix = prefix([it["name"] for it in releases])
+    columns = [{**it, "short": it["name"][len(common_prefix) :]} for it in releases]
+    most_have_newest = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(
+        counts
+    )
+    rows = [
+        _row(*names[key], releases, counts[key], most_architectures, most_have_newest)
+        for key in counts
+    ]
+    rows.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
     return Grid(
         columns,
-        places[:MOST_ROWS],
-        max(len(places) - MOST_ROWS, 0),
-        _finding(columns, places, channels, counts),
-        any(cell.look == "h" for place in places for cell in place.cells),
+        rows[:MOST_ROWS],
+        max(len(rows) - MOST_ROWS, 0),
+        _summary(columns, rows, channels, counts),
+        any(cell.css_class == "h" for provider_row in rows for cell in provider_row.cells),
     )
 
 
-def _place(
+def _row(
     slug: str,
     name: str,
     releases: list[Row],
     there: dict[str, int],
-    most: dict[str, int],
-    few: bool,
-) -> Place:
+    most_architectures: dict[str, int],
+    most_have_newest: bool,
+) -> ProviderRow:
     cells = []
     for it in releases:
         count = there.get(it["id"], 0)
-        bad = BAD.get(it["state"], "")
+        trouble = TROUBLE.get(it["state"], "")
         cells.append(
-            Cell(count, "o" if not count else bad or ("h" if count < most[it["id"]] else ""))
+            Cell(
+                count,
+                "o"
+                if not count
+                else trouble or ("h" if count < most_architectures[it["id"]] else ""),
+            )
         )
-    return Place(slug, name, tuple(cells), few and not cells[0].count)
+    return ProviderRow(slug, name, tuple(cells), most_have_newest and not cells[0].count)
 
 
-# ── the sentence ───────────────────────────────────────────────────────────────────────────
+# ── the summary ────────────────────────────────────────────────────────────────────────────
 
 
-def _finding(
-    columns: list[Row], places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]
+def _summary(
+    columns: list[Row],
+    rows: list[ProviderRow],
+    channels: list[Row],
+    counts: dict[int, dict[str, int]],
 ) -> str:
     parts = [
-        _of_channel(places, channels, counts),
-        _of_newest(columns, places),
-        _long(columns, places),
+        _of_channel(rows, channels, counts),
+        _of_newest(columns, rows),
+        _of_long_without(columns, rows),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _of_channel(places: list[Place], channels: list[Row], counts: dict[int, dict[str, int]]) -> str:
-    """On how many providers the first channel's release is."""
-    named = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
-    if named is None or not any(named["target"]["id"] in there for there in counts.values()):
+def _of_channel(
+    rows: list[ProviderRow], channels: list[Row], counts: dict[int, dict[str, int]]
+) -> str:
+    """How many providers have the version that the first channel offers."""
+    channel = next((it for it in channels if it["target"] and it["name"] != "latest"), None)
+    if channel is None or not any(channel["target"]["id"] in there for there in counts.values()):
         return ""
-    have = sum(named["target"]["id"] in there for there in counts.values())
-    every = plural(len(places), "provider")
-    if have == len(places):
-        return f"All {every} have {named['name']}." if have > 1 else ""
-    return f"{have} of {every} have {named['name']}."
+    have = sum(channel["target"]["id"] in there for there in counts.values())
+    every = plural(len(rows), "provider")
+    if have == len(rows):
+        return f"All {every} have {channel['name']}." if have > 1 else ""
+    return f"{have} of {every} have {channel['name']}."
 
 
-def _of_newest(columns: list[Row], places: list[Place]) -> str:
-    """Where the newest release that is current is not."""
+def _of_newest(columns: list[Row], rows: list[ProviderRow]) -> str:
+    """Which providers lack the newest current version."""
     at = next((at for at, it in enumerate(columns) if it["state"] == "current"), None)
     if at is None:
         return ""
-    have = [it for it in places if it.cells[at].count]
-    lack = [it for it in places if not it.cells[at].count]
+    have = [it for it in rows if it.cells[at].count]
+    lack = [it for it in rows if not it.cells[at].count]
     name = columns[at]["short"]
     if not have:
-        return f"{name} is nowhere yet."
+        return f"{name} has no machines yet."
     if not lack:
         return f"All have the newest, {name}." if len(have) > 1 else ""
     if len(lack) > 2 and len(have) <= 2:
@@ -141,30 +158,30 @@ def _of_newest(columns: list[Row], places: list[Place]) -> str:
     return f"{plural(len(lack), 'provider')} lack {name}."
 
 
-def _long(columns: list[Row], places: list[Place]) -> str:
-    """Who has had no release for long."""
-    behind: dict[int, list[Place]] = {}
-    for place in places:
-        first = next(at for at, cell in enumerate(place.cells) if cell.count)
-        if first >= LONG:
-            behind.setdefault(first, []).append(place)
-    told = []
+def _of_long_without(columns: list[Row], rows: list[ProviderRow]) -> str:
+    """Which providers have had no new version for long."""
+    behind: dict[int, list[ProviderRow]] = {}
+    for provider_row in rows:
+        first = next(at for at, cell in enumerate(provider_row.cells) if cell.count)
+        if first >= LONG_WITHOUT:
+            behind.setdefault(first, []).append(provider_row)
+    sentences = []
     for first, those in sorted(behind.items(), reverse=True, key=lambda it: it[0])[:2]:
         who = _begin(_names(those)) if len(those) <= 2 else plural(len(those), "provider")
         has = "has" if len(those) == 1 else "have"
-        told.append(f"{who} {has} had none since {columns[first]['start_date'][:10]}.")
-    return " ".join(told)
+        sentences.append(f"{who} {has} had no version since {columns[first]['start_date'][:10]}.")
+    return " ".join(sentences)
 
 
-def _names(places: list[Place]) -> str:
-    """The names of providers as a list in a sentence; those that are hidden are counted."""
-    named = [it.name for it in places if it.slug]
-    hidden = len(places) - len(named)
+def _names(rows: list[ProviderRow]) -> str:
+    """The names of providers for a sentence. Hidden providers are counted."""
+    named = [it.name for it in rows if it.slug]
+    hidden = len(rows) - len(named)
     if hidden:
         named.append(f"a {HIDDEN}" if hidden == 1 else plural(hidden, HIDDEN))
     return " and ".join(named)
 
 
 def _begin(names: str) -> str:
-    """Names at the beginning of a sentence; a provider's own name is written as it is."""
+    """Names at the start of a sentence. Names of providers stay as they are."""
     return f"A{names[1:]}" if names.startswith(f"a {HIDDEN}") else names

@@ -1,31 +1,38 @@
-"""Ready lines for each kind of cloud: Terraform, its own command line, Packer."""
+"""Snippets for each kind of cloud: Terraform, the cloud's own command line, Packer."""
 
 from collections.abc import Callable
 
 from goldenrod.web.pages.launch.quoting import hcl
-from goldenrod.web.pages.launch.snippet import Launch, Ready, hcl_address, joined, option, resolve
+from goldenrod.web.pages.launch.snippet_parts import (
+    Launch,
+    Snippet,
+    hcl_address,
+    joined,
+    option,
+    resolve,
+)
 
 # ── Terraform ──────────────────────────────────────────────────────────────────────────────
 
 
-def _terraform(resource: Callable[[str], str]) -> Callable[[Launch], Ready]:
-    """Terraform, with the resource that uses an expression for the machine's id."""
+def _terraform(resource: Callable[[str], str]) -> Callable[[Launch], Snippet]:
+    """A Terraform snippet; `resource` renders a resource from an expression for the machine's id."""
 
-    def make(launch: Launch) -> Ready:
+    def make(launch: Launch) -> Snippet:
         if launch.channel is None:
             text = resource(hcl(launch.identifier))
         else:
-            asked = _TERRAFORM_ASKS.format(url=hcl_address(launch, resolve(launch)))
-            text = asked + resource("trimspace(data.http.image.response_body)")
+            request = _TERRAFORM_REQUEST.format(url=hcl_address(launch, resolve(launch)))
+            text = request + resource("trimspace(data.http.image.response_body)")
         if launch.channel is not None and not launch.base:
             text = 'variable "goldenrod_url" {\n  type = string\n}\n\n' + text
-        return Ready("terraform", "Terraform", "hcl", text)
+        return Snippet("terraform", "Terraform", "hcl", text)
 
     return make
 
 
-# The provider `http` takes any status for an answer: without this the id would be a problem's text.
-_TERRAFORM_ASKS = """\
+# The provider `http` accepts any status. Without this check an error text would become the id.
+_TERRAFORM_REQUEST = """\
 data "http" "image" {{
   url             = {url}
   request_headers = {{ Accept = "text/plain" }}
@@ -66,7 +73,7 @@ def _azure_instance(expression: str) -> str:
     return f"""\
 resource "azurerm_linux_virtual_machine" "this" {{
   source_image_id = {expression}
-  # and what else this resource requires
+  # and the other arguments that this resource requires
 }}"""
 
 
@@ -95,58 +102,58 @@ def _aws_type(launch: Launch) -> str:
     return "m7g.large" if launch.architecture in ("arm64", "aarch64") else "m7i.large"
 
 
-def _aws(launch: Launch) -> Ready:
+def _aws(launch: Launch) -> Snippet:
     text = joined(
         "aws ec2 run-instances"
         + (f" {option('--region', launch.region)}" if launch.region else ""),
         f"{option('--image-id', launch.identifier)} --instance-type {_aws_type(launch)}",
     )
-    return Ready("aws", "AWS CLI", "shell", text)
+    return Snippet("aws", "AWS CLI", "shell", text)
 
 
-def _openstack(launch: Launch) -> Ready:
+def _openstack(launch: Launch) -> Snippet:
     text = joined(
         f"openstack server create {option('--image', launch.identifier)}",
         '--flavor "${FLAVOR:?}" --network "${NETWORK:?}" "${NAME:?}"',
     )
-    return Ready("openstack", "OpenStack CLI", "shell", text)
+    return Snippet("openstack", "OpenStack CLI", "shell", text)
 
 
-def _azure(launch: Launch) -> Ready:
+def _azure(launch: Launch) -> Snippet:
     text = joined(
         f"az vm create {option('--image', launch.identifier)}",
         '--resource-group "${GROUP:?}" --name "${NAME:?}"',
     )
-    return Ready("azure", "Azure CLI", "shell", text)
+    return Snippet("azure", "Azure CLI", "shell", text)
 
 
-def _google(launch: Launch) -> Ready:
+def _google(launch: Launch) -> Snippet:
     text = joined(
         'gcloud compute instances create "${NAME:?}"', option("--image", launch.identifier)
     )
-    return Ready("gcloud", "gcloud", "shell", text)
+    return Snippet("gcloud", "gcloud", "shell", text)
 
 
 # ── Packer ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _packer(source: str, *lines: str) -> Callable[[Launch], Ready]:
-    """Packer, for what is built on the machine; `{id}` and `{region}` stand in the lines."""
+def _packer(source: str, *lines: str) -> Callable[[Launch], Snippet]:
+    """A Packer snippet that builds on the machine. `lines` may have `{id}`, `{region}`, `{type}`."""
 
-    def make(launch: Launch) -> Ready:
+    def make(launch: Launch) -> Snippet:
         given = {
             "id": hcl(launch.identifier),
             "region": hcl(launch.region),
             "type": _aws_type(launch),
         }
-        kept = [line for line in lines if launch.region or "{region}" not in line]
-        body = "\n".join(f"  {line.format(**given)}" for line in kept)
-        return Ready("packer", "Packer", "hcl", f'source "{source}" "child" {{\n{body}\n}}')
+        shown = [line for line in lines if launch.region or "{region}" not in line]
+        body = "\n".join(f"  {line.format(**given)}" for line in shown)
+        return Snippet("packer", "Packer", "hcl", f'source "{source}" "child" {{\n{body}\n}}')
 
     return make
 
 
-CLOUDS: dict[str, tuple[Callable[[Launch], Ready], ...]] = {
+CLOUDS: dict[str, tuple[Callable[[Launch], Snippet], ...]] = {
     "aws": (
         _terraform(_aws_instance),
         _aws,

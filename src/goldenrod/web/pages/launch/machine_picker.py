@@ -1,8 +1,8 @@
-"""The Use it box: a channel, a provider and an architecture are chosen, the identifier is told.
+"""The machine picker ("Use it"): choose channel, provider and architecture; get the machine's id.
 
 The choice is in the address (`?channel=stable&provider=us-east-1&architecture=arm64&as=packer`), so
-it can be sent to a colleague. What the box tells is what `/resolve/…` answers for that choice; where
-that is nothing, it says why, and never another machine than the one that was asked for.
+that links to it can be shared. The picker shows the machine that `/resolve/…` answers for the choice.
+If there is none, it says why. It never shows another machine than the one that was asked for.
 """
 
 from collections.abc import Sequence
@@ -13,94 +13,104 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit.visit import Visit
-from goldenrod.web.pages.launch.snippet import Launch, Ready, aws_region
-from goldenrod.web.pages.launch.snippets import launch_lines
+from goldenrod.web.pages.launch.snippet_parts import Launch, Snippet, aws_region
+from goldenrod.web.pages.launch.snippets import launch_snippets
 
-USUAL = "x86_64"
-"""The architecture that is shown first where there is a choice and none was made."""
-MOST_TEXT = 6000
-"""Of how many characters boot scripts are written out in the ready lines of cloud-init."""
+DEFAULT_ARCHITECTURE = "x86_64"
+"""The architecture shown first when the visitor has not chosen one."""
+MOST_SCRIPT_TEXT = 6000
+"""Boot scripts longer than this together are left out of the cloud-init snippet."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """What the box shows."""
+    """What the picker shows."""
 
     channels: list[str]
-    """The names to choose from; empty where a version was chosen already."""
+    """The names to choose from; empty on the page of a version."""
     channel: str
     providers: list[tuple[str, str]]
-    """Slug and name of each to choose from."""
+    """The slug and name of each provider to choose from."""
     provider: str
     architectures: list[str]
     architecture: str
     machine: Row | None = None
     version: Row | None = None
-    """The version that the machine is of, as a summary."""
-    said: str = ""
+    """The summary of the machine's version."""
+    reason: str = ""
     """Why there is no machine."""
-    lines: Sequence[Ready] = field(default_factory=tuple)
+    snippets: Sequence[Snippet] = field(default_factory=tuple)
     tab: str = ""
-    """The key of the ready lines that are shown."""
+    """The key of the snippet that is shown."""
 
 
 def of_image(
     tx: Tx, actor: Actor, visit: Visit, image: Row, channels: list[Row], cells: list[Row]
 ) -> Box:
-    """The box of an image: what a channel offers. `cells` tell where else its newest releases run,
-    which `latest` may be asked for."""
+    """The picker of an image: what a channel offers. `cells` names further providers for `latest`,
+    which may offer an older version there."""
     asked = visit.asked("channel")
-    offering = [it for it in channels if it["target"]]
+    with_target = [it for it in channels if it["target"]]
     channel = next((it for it in channels if it["name"] == asked), None)
     if not asked:
-        channel = next(iter(offering or channels), None)
+        channel = next(iter(with_target or channels), None)
     name = asked or (channel["name"] if channel else "")
     target = channel and channel["target"]
-    machines = _shown(version_page.list_machines(tx, actor, target["id"])) if target else []
-    places = {row["provider"]: row["provider_name"] for row in machines}
+    machines = (
+        _on_readable_providers(version_page.list_machines(tx, actor, target["id"]))
+        if target
+        else []
+    )
+    providers = {row["provider"]: row["provider_name"] for row in machines}
     if name == LATEST:
-        places |= {row["provider"]: row["provider_name"] for row in _shown(cells)}
-    box = _chosen(visit, machines, places, [it["name"] for it in channels], name)
+        providers |= {
+            row["provider"]: row["provider_name"] for row in _on_readable_providers(cells)
+        }
+    box = _chosen(visit, machines, providers, [it["name"] for it in channels], name)
     if box.machine is None and name == LATEST and channel and box.architecture:
-        target, machines = _older(tx, actor, image, box)
-        box = _chosen(visit, machines, places, box.channels, name)
+        target, machines = _latest_there(tx, actor, image, box)
+        box = _chosen(visit, machines, providers, box.channels, name)
     if box.machine is None or target is None:
-        return replace(box, said=_reason(box, channel))
+        return replace(box, reason=_reason(box, channel))
     scripts = version_page.get_texts(tx, actor, target["id"])["scripts"]
-    return _with_lines(visit, box, image["slug"], target, scripts)
+    return _with_snippets(visit, box, image["slug"], target, scripts)
 
 
 def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Row]) -> Box:
-    """The box of one version."""
-    machines = _shown(machines)
-    places = {row["provider"]: row["provider_name"] for row in machines}
-    box = _chosen(visit, machines, places, [], "")
+    """The picker of one version."""
+    machines = _on_readable_providers(machines)
+    providers = {row["provider"]: row["provider_name"] for row in machines}
+    box = _chosen(visit, machines, providers, [], "")
     if box.machine is None:
-        return replace(box, said=_reason(box, None))
-    return _with_lines(visit, box, version["image"]["slug"], version, scripts)
+        return replace(box, reason=_reason(box, None))
+    return _with_snippets(visit, box, version["image"]["slug"], version, scripts)
 
 
-def _shown(rows: list[Row]) -> list[Row]:
-    """Those on providers that the visitor may read: of the others there is nothing to choose."""
+def _on_readable_providers(rows: list[Row]) -> list[Row]:
+    """The rows on providers that the visitor may read. The others cannot be chosen."""
     return [row for row in rows if row["provider"] is not None]
 
 
 def _chosen(
-    visit: Visit, machines: list[Row], places: dict[str, str], channels: list[str], channel: str
+    visit: Visit, machines: list[Row], providers: dict[str, str], channels: list[str], channel: str
 ) -> Box:
     provider = visit.asked("provider") or (machines[0]["provider"] if machines else "")
-    there = [row["architecture"] for row in machines if row["provider"] == provider]
-    kinds = {row["architecture"] for row in machines}
-    usual = [it for it in (USUAL, *there, *sorted(kinds)) if it in (there or kinds)]
-    architecture = visit.asked("architecture") or next(iter(usual), "")
-    known = kinds | ({architecture} - {""})
+    on_provider = [row["architecture"] for row in machines if row["provider"] == provider]
+    all_architectures = {row["architecture"] for row in machines}
+    preferred = [
+        it
+        for it in (DEFAULT_ARCHITECTURE, *on_provider, *sorted(all_architectures))
+        if it in (on_provider or all_architectures)
+    ]
+    architecture = visit.asked("architecture") or next(iter(preferred), "")
+    choices = all_architectures | ({architecture} - {""})
     found = next((r for r in machines if _is(r, provider, architecture)), None)
     return Box(
         channels=channels,
         channel=channel,
-        providers=sorted({**({provider: provider} if provider else {}), **places}.items()),
+        providers=sorted({**({provider: provider} if provider else {}), **providers}.items()),
         provider=provider,
-        architectures=sorted(known),
+        architectures=sorted(choices),
         architecture=architecture,
         machine=found,
     )
@@ -110,16 +120,18 @@ def _is(machine: Row, provider: str, architecture: str) -> bool:
     return bool(machine["provider"] == provider and machine["architecture"] == architecture)
 
 
-def _older(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | None, list[Row]]:
-    """The older version that `latest` offers where the newest has no such machine."""
+def _latest_there(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | None, list[Row]]:
+    """The older version that `latest` offers if the newest has no such machine, and its machines."""
     found = version_page.find_latest_there(tx, actor, image["id"], box.provider, box.architecture)
-    return found, _shown(version_page.list_machines(tx, actor, found["id"])) if found else []
+    return found, _on_readable_providers(
+        version_page.list_machines(tx, actor, found["id"])
+    ) if found else []
 
 
 def _reason(box: Box, channel: Row | None) -> str:
-    """Why there is nothing to tell, in a sentence."""
+    """Why there is no machine, in a sentence."""
     if box.channel and channel is None:
-        return f"This image has no channel {box.channel} that you may see."
+        return f"This image has no channel {box.channel} visible to you."
     if channel and channel["stopped"]:
         reason = channel["stopped"]["reason"]
         name = channel["stopped"]["version"]["name"]
@@ -127,15 +139,15 @@ def _reason(box: Box, channel: Row | None) -> str:
             f"{box.channel} stopped at {name}, which is revoked{f': {reason}' if reason else '.'}"
         )
     if channel and not channel["target"]:
-        return f"{box.channel} offers nothing that you may read now."
-    who = box.channel or "This version"
+        return f"{box.channel} offers nothing visible to you now."
+    subject = box.channel or "This version"
     if not box.provider:
-        return f"{who} has no machine that you may see."
-    kind = f" {box.architecture}" if box.architecture else ""
-    return f"{who} has no{kind} machine on {box.provider} that you may see."
+        return f"{subject} has no machine visible to you."
+    architecture = f" {box.architecture}" if box.architecture else ""
+    return f"{subject} has no{architecture} machine on {box.provider} visible to you."
 
 
-def _with_lines(visit: Visit, box: Box, image: str, version: Row, scripts: list[Row]) -> Box:
+def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: list[Row]) -> Box:
     machine = box.machine
     assert machine is not None
     launch = Launch(
@@ -149,10 +161,10 @@ def _with_lines(visit: Visit, box: Box, image: str, version: Row, scripts: list[
         base=visit.settings.public_url,
         region=aws_region(machine["provider"], machine["provider_name"]),
     )
-    # Scripts that would fill the page are read on the version's own; a part of one would be wrong.
-    short = sum(script["length"] for script in scripts) <= MOST_TEXT
-    lines = launch_lines(launch, scripts if short else ())
-    lines = tuple(line for line in lines if short or line.key != "cloud-init")
+    # Long scripts are shown on the version's page only. A truncated script would be wrong.
+    short = sum(script["length"] for script in scripts) <= MOST_SCRIPT_TEXT
+    snippets = launch_snippets(launch, scripts if short else ())
+    snippets = tuple(snippet for snippet in snippets if short or snippet.key != "cloud-init")
     asked = visit.asked("as")
-    tab = asked if asked in [line.key for line in lines] else lines[0].key
-    return replace(box, version=version, lines=lines, tab=tab)
+    tab = asked if asked in [snippet.key for snippet in snippets] else snippets[0].key
+    return replace(box, version=version, snippets=snippets, tab=tab)

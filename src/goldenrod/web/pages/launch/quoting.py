@@ -1,7 +1,7 @@
-"""Texts as they stand in a shell line, in HCL (Terraform, Packer) and in YAML: never more than a text.
+"""Quoting for snippets: texts as literals of a shell, of HCL (Terraform, Packer) and of YAML.
 
-What a name or an identifier holds is anything. A character that nobody sees, or that turns the
-direction of what is read, is written as an escape: what is pasted is what was shown.
+Names and identifiers may contain any character, and none may break out of its literal. Invisible
+characters and those that change the reading direction are escaped: what is pasted is what was shown.
 """
 
 import re
@@ -10,8 +10,8 @@ import unicodedata
 
 
 def is_plain(text: str) -> bool:
-    """No character is a control, a format (those that turn the direction of text are), a line or
-    paragraph separator, a surrogate or unassigned."""
+    """Whether all characters are visible: no control or format characters (such as those that change
+    the reading direction), line or paragraph separators, surrogates or unassigned characters."""
     return not any(map(_is_odd, text))
 
 
@@ -20,14 +20,14 @@ def _is_odd(character: str) -> bool:
 
 
 def shell(text: str) -> str:
-    """One word of a POSIX shell; with odd characters one of bash and zsh (`$'…'`)."""
+    """A word for a POSIX shell. With invisible characters, one for bash and zsh (`$'…'`)."""
     if is_plain(text):
         return shlex.quote(text)
     return "$'" + "".join(map(_shell_escaped, text)) + "'"
 
 
 def _shell_escaped(character: str) -> str:
-    # Also `!`, which an interactive shell looks up in its history.
+    # Escapes `!` too, which an interactive shell would expand from its history.
     if character.isascii() and (character.isalnum() or character in " -_./:=,@%+"):
         return character
     if character.isprintable() and not character.isascii():
@@ -39,8 +39,8 @@ _HCL = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def hcl(text: str) -> str:
-    """A quoted HCL string. What would begin a template (`${`, `%{`) does not: its first character is
-    written by its number, which, unlike `$${`, means the same after any other."""
+    """A quoted HCL string. `${` and `%{` would begin a template, so their first character is written as
+    `\\uXXXX`. Unlike `$${`, this escape does not depend on the character before it."""
     escaped = "".join(map(_hcl_escaped, text))
     return '"' + re.sub(r"[$%](?=\{)", lambda it: f"\\u{ord(it[0]):04x}", escaped) + '"'
 
@@ -64,12 +64,12 @@ def yaml(text: str) -> str:
 
 
 def yaml_block(text: str, indent: str) -> str:
-    """A YAML string that may have many lines, after `key: `; its lines are indented by that much."""
+    """A YAML string for after `key: `. Several lines become a block with this indentation."""
     lines = text.split("\n")
     readable = all(is_plain(line.replace("\t", " ")) for line in lines)
     if len(lines) < 2 or not readable or not lines[0].strip() or lines[0][0] in " \t":
         return yaml(text)
-    # Without a line end at its end, with one, with several.
+    # The text ends with no line end, with one, or with several.
     keep = "-" if lines[-1] else "" if lines[-2] else "+"
     body = lines if lines[-1] else lines[:-1]
     return f"|{keep}\n" + "\n".join(indent + line if line else "" for line in body)

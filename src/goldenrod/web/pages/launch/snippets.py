@@ -1,7 +1,7 @@
-"""Ready lines for a machine: what to paste into Terraform, a cloud's command line, Packer, cloud-init.
+"""Snippets for a machine, to paste into Terraform, a cloud's command line, Packer or cloud-init.
 
-Where a channel was chosen, what can ask the catalogue again does (`/resolve/…`), so that it follows
-the channel; the rest names the machine. Which lines there are depends on the provider's type.
+If a channel was chosen, snippets that can call the catalogue resolve the channel (`/resolve/…`), so
+that they follow it. The others name the machine. The provider's type decides which snippets there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ from typing import Any
 
 from goldenrod.web.pages.launch.cloud_snippets import CLOUDS
 from goldenrod.web.pages.launch.quoting import shell, yaml, yaml_block
-from goldenrod.web.pages.launch.snippet import (
+from goldenrod.web.pages.launch.snippet_parts import (
     Launch,
-    Ready,
+    Snippet,
     joined,
     look_up,
     option,
@@ -20,29 +20,31 @@ from goldenrod.web.pages.launch.snippet import (
 )
 
 
-def launch_lines(launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()) -> tuple[Ready, ...]:
-    """The lines for a machine. `scripts` are the version's boot scripts, as the API shows one."""
+def launch_snippets(
+    launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Snippet, ...]:
+    """The snippets for a machine. `scripts` are the version's boot scripts, in the API's form."""
     cloud = CLOUDS.get(launch.provider_type.lower())
-    lines = [] if cloud is None else [make(launch) for make in cloud]
-    return (*lines, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
+    cloud_snippets = [] if cloud is None else [make(launch) for make in cloud]
+    return (*cloud_snippets, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
 
 
-def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Ready:
-    """User data that leaves in the instance what it was made from, and runs the boot scripts."""
+def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Snippet:
+    """User data that records in the instance what it was launched from, and runs the boot scripts."""
     facts = {"GOLDENROD_IMAGE": launch.image}
     if launch.channel is None:
         facts |= {"GOLDENROD_VERSION": launch.version, "GOLDENROD_MACHINE": launch.identifier}
     else:
-        # Which version the channel offers when it is launched is not known yet.
+        # The version is not known yet: the channel is resolved at launch.
         facts |= {"GOLDENROD_CHANNEL": launch.channel, "GOLDENROD_PROVIDER": launch.provider}
-    told = "".join(f"{name}={shell(value)}\n" for name, value in facts.items())
-    files = [_file("/etc/goldenrod-image", "0644", told)]
+    facts_text = "".join(f"{name}={shell(value)}\n" for name, value in facts.items())
+    files = [_file("/etc/goldenrod-image", "0644", facts_text)]
     for number, script in enumerate(scripts, start=1):
-        often = "per-boot" if script["run_every_deploy"] else "per-instance"
-        path = f"/var/lib/cloud/scripts/{often}/{number:02d}-goldenrod"
+        folder = "per-boot" if script["run_every_deploy"] else "per-instance"
+        path = f"/var/lib/cloud/scripts/{folder}/{number:02d}-goldenrod"
         files.append(_file(path, "0755", _script_text(script), str(script["title"])))
     text = "\n".join(["#cloud-config", "write_files:", *files, ""])
-    return Ready("cloud-init", "cloud-init", "yaml", text)
+    return Snippet("cloud-init", "cloud-init", "yaml", text)
 
 
 def _file(path: str, permissions: str, content: str, title: str = "") -> str:
@@ -54,7 +56,7 @@ def _file(path: str, permissions: str, content: str, title: str = "") -> str:
 
 
 def _script_text(script: Mapping[str, Any]) -> str:
-    """A script's text; of one that is an address, a script that fetches and runs it."""
+    """The text of a script. For a script given as a URL, one that fetches and runs it."""
     text = str(script["text"])
     if script["type"] != "URL":
         return text
@@ -64,22 +66,24 @@ def _script_text(script: Mapping[str, Any]) -> str:
     )
 
 
-def _curl(launch: Launch) -> Ready:
+def _curl(launch: Launch) -> Snippet:
     if launch.channel is None:
         text = joined("curl -fsS", shell_address(launch, look_up(launch)))
     else:
         accept = "curl -fsS -H 'Accept: text/plain'"
         text = joined(accept, shell_address(launch, resolve(launch)))
-    return Ready("curl", "curl", "shell", text)
+    return Snippet("curl", "curl", "shell", text)
 
 
-def _goldenrod(launch: Launch) -> Ready:
+def _goldenrod(launch: Launch) -> Snippet:
     if launch.channel is None:
-        end = "-- " if launch.identifier.startswith("-") else ""
+        end_of_options = "-- " if launch.identifier.startswith("-") else ""
         provider = option("--provider", launch.provider)
-        text = f"goldenrod whatis {provider} {end}{shell(launch.identifier)}"
+        text = f"goldenrod whatis {provider} {end_of_options}{shell(launch.identifier)}"
     else:
-        where = " ".join(map(shell, (launch.image, launch.channel, launch.provider)))
-        one = f" {option('--architecture', launch.architecture)}" if launch.architecture else ""
-        text = f"goldenrod resolve {where}{one}"
-    return Ready("goldenrod", "goldenrod", "shell", text)
+        names = " ".join(map(shell, (launch.image, launch.channel, launch.provider)))
+        architecture = (
+            f" {option('--architecture', launch.architecture)}" if launch.architecture else ""
+        )
+        text = f"goldenrod resolve {names}{architecture}"
+    return Snippet("goldenrod", "goldenrod", "shell", text)

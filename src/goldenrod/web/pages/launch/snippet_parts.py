@@ -1,7 +1,7 @@
-"""A machine to be launched, a text to paste for it, and what those texts have in common.
+"""A machine to launch, a snippet for it, and the parts that all snippets use.
 
-Every text in them is quoted (`quoting.py`), an address by its parts, and a value that looks like an
-option is tied to its own.
+All values are quoted (`quoting.py`), and the parts of an address are percent-encoded. A value that
+looks like an option is joined to its own option with `=`.
 """
 
 import re
@@ -13,7 +13,7 @@ from goldenrod.web.pages.launch.quoting import hcl, shell
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A machine, with what the lines say of it."""
+    """A machine to launch, with the facts that snippets use."""
 
     identifier: str
     architecture: str
@@ -25,16 +25,16 @@ class Launch:
     version: str
     """The version's name."""
     channel: str | None = None
-    """The channel that offers it, where one was chosen."""
+    """The channel that offers it, if one was chosen."""
     base: str = ""
-    """Where the catalogue is reached; without it, the lines leave that open."""
+    """The URL of this catalogue. If empty, snippets use a variable instead."""
     region: str = ""
-    """The cloud's own name of the place, where it has one: see `aws_region`."""
+    """The cloud's own name of the region, if known; see `aws_region`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """One text to paste."""
+class Snippet:
+    """A text to paste."""
 
     key: str
     title: str
@@ -49,26 +49,27 @@ _REGION = re.compile(
 
 
 def aws_region(*names: str) -> str:
-    """The region that a provider's slug or name speaks of (`aws-eu-central-1`), else nothing."""
+    """The AWS region in a provider's slug or name (`aws-eu-central-1`), or an empty text."""
     found = [match[0] for name in names if (match := _REGION.search(name.lower()))]
     return found[0] if found else ""
 
 
 def resolve(launch: Launch) -> str:
-    """The path that leads to what the channel offers."""
+    """The path that resolves the channel."""
     keys = (launch.image, launch.channel or "", launch.provider)
     path = "/resolve/" + "/".join(quote(key, safe="") for key in keys)
-    asked = urlencode({"architecture": launch.architecture}) if launch.architecture else ""
-    return f"{path}?{asked}" if asked else path
+    query = urlencode({"architecture": launch.architecture}) if launch.architecture else ""
+    return f"{path}?{query}" if query else path
 
 
 def look_up(launch: Launch) -> str:
-    asked = {"identifier": launch.identifier, "provider": launch.provider}
-    return f"/lookup?{urlencode(asked)}"
+    """The path that looks the machine up."""
+    query = {"identifier": launch.identifier, "provider": launch.provider}
+    return f"/lookup?{urlencode(query)}"
 
 
 def shell_address(launch: Launch, path: str) -> str:
-    # Unset, it stops with a message that names it.
+    # If the variable is unset, the shell stops with a message that names it.
     return shell(launch.base + path) if launch.base else f'"${{GOLDENROD_URL:?}}"{shell(path)}'
 
 
@@ -77,10 +78,10 @@ def hcl_address(launch: Launch, path: str) -> str:
 
 
 def option(name: str, value: str) -> str:
-    """An option with its value; one that looks like an option itself is tied to it."""
+    """An option with its value. A value that looks like an option is joined with `=`."""
     return f"{name}={shell(value)}" if value.startswith("-") else f"{name} {shell(value)}"
 
 
 def joined(*parts: str) -> str:
-    """A command over several lines."""
+    """A command on several lines."""
     return " \\\n  ".join(part for part in parts if part)
