@@ -201,11 +201,11 @@ def test_how_many_statements_comparing_takes(
         ran, db.trace = db.trace, None
         return len(ran or [])
 
-    # these two, the image, the diff (each twice, the path), what to choose from (count, rows)
-    assert statements(f"{BASE}/open-1.0...2") == 10
-    assert statements(f"{BASE}/open-1.0...4") == 10
-    # the other way the path is looked for twice
-    assert statements(f"{BASE}/4...open-1.0") == 11
+    # the two versions, their image, the path between them, the versions to choose from
+    assert statements(f"{BASE}/open-1.0...2") == 5
+    assert statements(f"{BASE}/open-1.0...4") == 5
+    # In the other direction the path is searched for twice.
+    assert statements(f"{BASE}/4...open-1.0") == 6
 
 
 def test_of_a_long_path_the_newest_logs_are_shown(

@@ -11,10 +11,7 @@ from goldenrod.web.pages.versions.text_diff import (
     MOST_LINES,
     MOST_ROWS,
     Comparison,
-    Part,
-    compared_lists,
     compared_texts,
-    compared_values,
 )
 
 
@@ -172,39 +169,3 @@ def test_too_different_to_tell_apart() -> None:
     found = compared_texts("\n".join(["first", *lines]), "\n".join(["first", *others]))
     assert (found.removed, found.added) == (MOST_LINES, MOST_LINES)
     assert found.rows[0].kind == "same"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "same"),
-    [
-        ("3.3.4268.0-1", "3.3.4793.0-1", "3.3."),
-        ("2025.2.76-1.0.amzn2023.0.2", "2025.2.76-1.0.amzn2023.0.3", "2025.2.76-1.0.amzn2023.0."),
-        ("20240828-2.git626aa59", "20260224-1.gitea0f072", ""),
-        ("1.7.1-51", "1.8.1-60", "1."),
-        ("1.0", "1.0.1", "1.0"),
-        ("2.0", "2.05", "2."),
-        ("the same", "the same", "the same"),
-        ("", "x", ""),
-        ("cafe", "cafe\u0301", ""),
-        ("a-e", "a-e\u0301", "a-"),
-        ("<b>1", "<b>2", "<b>"),
-        ("版1", "版2", ""),
-    ],
-)
-def test_values(before: str, after: str, same: str) -> None:
-    one, other = compared_values(before, after)
-    assert (one.same, other.same) == (same, same)
-    assert (one.same + one.rest, other.same + other.rest) == (before, after)
-
-
-@given(st.text(max_size=20), st.text(max_size=20))
-def test_values_are_whole(before: str, after: str) -> None:
-    one, other = compared_values(before, after)
-    assert one.same == other.same
-    assert (one.same + one.rest, other.same + other.rest) == (before, after)
-
-
-def test_lists() -> None:
-    before, after = compared_lists(["join-cluster", "old"], ["mount", "join-cluster"])
-    assert before == (Part("same", "join-cluster"), Part("removed", "old"))
-    assert after == (Part("added", "mount"), Part("same", "join-cluster"))

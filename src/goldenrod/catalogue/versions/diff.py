@@ -9,11 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from goldenrod.base.errors import BadRequest
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import version_page
 from goldenrod.catalogue.versions.lineage import lineage
-from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
-from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 
 FIELDS = (
@@ -43,23 +41,26 @@ def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, A
 
     Raises NotFound, and BadRequest where there is no parent that the reader may read.
     """
-    to_row = resources.get_row(tx, actor, schema.versions, key)
-    to = versions.VERSIONS.read(tx, actor, key)
+    to = version_page.get_by_id(tx, actor, key)
     if against is None:
-        parent = to["parent"]
+        parent = to["version"]["parent"]
         if parent is None or "url" not in parent:
             raise BadRequest(
                 "This version has no parent that you may read: say against which to compare.",
                 code="parameter_required",
             )
         against = parent["id"]
-    from_row = resources.get_row(tx, actor, schema.versions, against)
-    before = versions.VERSIONS.read(tx, actor, against)
-    line = _path(tx, actor, from_row, to_row)
+    return compare(tx, actor, version_page.get_by_id(tx, actor, against), to)
+
+
+def compare(tx: Tx, actor: Actor, older: Row, newer: Row) -> dict[str, Any]:
+    """What changed between two versions that `version_page` found."""
+    path = lineage.path(tx, actor, older, newer) or lineage.path(tx, actor, newer, older)
+    before, to = older["version"], newer["version"]
     return {
         "from": _summary(before),
         "to": _summary(to),
-        "path": [row["id"] for row in line] or None,
+        "path": [row["id"] for row in path] or None,
         "fields": {
             name: {"from": before[name], "to": to[name]}
             for name in FIELDS
@@ -67,16 +68,12 @@ def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, A
         },
         **{name: _gained(before[name], to[name], lambda thing: thing["id"]) for name in LISTS},
         "providers": _gained(_providers(before), _providers(to), lambda provider: provider["id"]),
-        # The older end's own log tells what came before it.
+        # The log of the older end describes what came before it.
         "change_logs": [
             {"version": json.loads(row["json"]), "change_log": row["change_log"]}
-            for row in line[1:]
+            for row in path[1:]
         ],
     }
-
-
-def _path(tx: Tx, actor: Actor, one: Row, other: Row) -> list[Row]:
-    return lineage.path(tx, actor, one, other) or lineage.path(tx, actor, other, one)
 
 
 def _summary(version: Row) -> dict[str, Any]:

@@ -52,17 +52,31 @@ def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
     """The version that an address names: by its name in its image, or by its UUID, whichever image
     is named. Beside its row the answer has `json`, what the API answers of it, and that decoded as
     `version`. Raises NotFound."""
-    given = resources.params(tx, actor)
+    row = _row_by_id(tx, actor, version)
     form = resources.key_form(schema.images, image)
-    row = None
-    if is_uuid(version):
-        row = tx.first(_named, actor.reader, "id", True, version=version.lower(), **given)
-    # PostgreSQL holds no such text, so it is nobody's name.
+    # PostgreSQL stores no text with a NUL character, so no version has such a name.
     if row is None and form and "\x00" not in version:
+        given = resources.params(tx, actor)
         key = resources.key_value(form, image)
         row = tx.first(
             _named, actor.reader, form, False, version=sought_key(version), key=key, **given
         )
+    return _decoded(row)
+
+
+def get_by_id(tx: Tx, actor: Actor, key: str) -> Row:
+    """The version with a UUID, as `find_version` returns it. Raises NotFound."""
+    return _decoded(_row_by_id(tx, actor, key))
+
+
+def _row_by_id(tx: Tx, actor: Actor, key: str) -> Row | None:
+    if not is_uuid(key):
+        return None
+    given = resources.params(tx, actor)
+    return tx.first(_named, actor.reader, "id", True, version=key.lower(), **given)
+
+
+def _decoded(row: Row | None) -> Row:
     if row is None:
         raise NotFound()
     return row | {"may_change": bool(row["may_change"]), "version": json.loads(row["json"])}

@@ -65,7 +65,7 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
         if visit.req.path != _path(a, b):
             return canonical_url.lead(visit, urls.compare(a, b))
         image = image_page.get_head(tx, actor, str(a["image"]["id"]))
-        found = diff.get_diff(tx, actor, b["id"], a["id"])
+        found = diff.compare(tx, actor, a, b)
         offered = _choices(tx, actor, image)
     fields = {name: found["fields"][name] for name in LABELS if name in found["fields"]}
     logs = sorted(found["change_logs"], key=_started, reverse=True)

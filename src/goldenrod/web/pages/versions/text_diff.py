@@ -1,11 +1,10 @@
-"""What differs between two texts, for people: lines and words of change logs, values of fields.
+"""What differs between two texts, for people: lines and words of change logs.
 
 Data for a template, which escapes it. The work is bounded whatever the texts hold: where they differ
 in too much to be told apart line by line, all of one is removed and all of the other added.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -238,43 +237,3 @@ def _back(
             found.append(("added", b[y - 1]) if down else ("removed", a[x - 1]))
             x, y = from_x, from_y
     return found[::-1]
-
-
-# ── values ─────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A value beside another: what it begins with alike, to be muted, and the difference."""
-
-    same: str
-    rest: str
-
-
-def compared_values(before: str, after: str) -> tuple[Value, Value]:
-    """Two short values, such as names of versions: `3.3.` | `4268.0-1`, `3.3.` | `4793.0-1`.
-
-    They are cut where neither is in the middle of a word or number.
-    """
-    same = 0
-    while same < min(len(before), len(after)) and before[same] == after[same]:
-        same += 1
-    while same and any(_within(text, same) for text in (before, after)):
-        same -= 1
-    return Value(before[:same], before[same:]), Value(after[:same], after[same:])
-
-
-def _within(text: str, at: int) -> bool:
-    """Whether a text goes on there within a word, a number or a character."""
-    if at >= len(text):
-        return False
-    return bool(unicodedata.combining(text[at])) or (text[at].isalnum() and text[at - 1].isalnum())
-
-
-def compared_lists(before: Sequence[str], after: Sequence[str]) -> tuple[Parts, Parts]:
-    """Two lists without order, such as scripts: each with what the other does not have marked."""
-    had, has = set(before), set(after)
-    return (
-        tuple(Part("same" if it in has else "removed", it) for it in before),
-        tuple(Part("same" if it in had else "added", it) for it in after),
-    )

@@ -40,7 +40,7 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         machines = version_page.list_machines(tx, actor, row["id"])
         texts = version_page.get_texts(tx, actor, row["id"])
         built_count, built = version_page.list_built(tx, actor, row["n"])
-        ways = why.explain(tx, actor, f"version:{row['id']}")
+        ways = [] if row["may_change"] else why.explain(tx, actor, f"version:{row['id']}")
         told_count, entries = _history(tx, actor, row)
     places = _places(machines)
     wanted = visit.asked("on").strip()
