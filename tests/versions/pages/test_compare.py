@@ -42,18 +42,18 @@ def test_a_stranger_sees_what_differs_and_nothing_of_what_is_hidden(
 ) -> None:
     page = visitor.get(f"{BASE}/open-1.0...3")
     assert page.status == 200
-    assert "B began 2 weeks after A , and was built on it over 2 releases." in page.words
+    assert "B was released 2 weeks after A and builds on it through 1 other version." in page.words
     found = table(page)
-    assert found["From"] == [
+    assert found["Released"] == [
         "2026-05-26 12:00 UTC 2 weeks ago",
         "2026-06-09 12:00 UTC 6 days ago",
     ]
     assert found["Built on"] == ["none", "2"]
     assert "Licenses" not in found, "they were inherited"
-    assert found["Providers"] == ["only A: east", "nothing more"]
+    assert found["Providers"] == ["only A: east", "–"]
     assert found["east, x86_64"] == ["open-east", "none"]
     assert "west" not in page.text.replace("newest", "")
-    assert "The same in both: Image · State · Until · Published by" in page.words
+    assert "The same in both: Image · State · Ends · Published by" in page.words
 
 
 def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor: Visitor) -> None:
@@ -62,10 +62,10 @@ def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor:
         assert "3 versions, newest first" in words
         assert words.index("fourth") < words.index("third") < words.index("second")
         assert "first of open" not in words
-    assert "which was built on B over 3 releases" in words
+    assert "and A builds on it through 2 other versions" in words
     assert "<em>more</em>" in visitor.get(f"{BASE}/open-1.0...4").text
     beside = visitor.get(f"{BASE}/2b...2").words
-    assert "neither was built on the other" in beside
+    assert "Neither builds on the other." in beside
     assert "<del>beside</del>" in visitor.get(f"{BASE}/2b...2").text
     assert "<ins>second</ins>" in visitor.get(f"{BASE}/2b...2").text
 
@@ -91,11 +91,11 @@ def test_a_path_through_what_is_hidden_is_none(
         middle = publish(tx, world, "m", 9, image="closed-image", parent=world.versions["open"])
         publish(tx, world, "end", 8, parent=middle)
     page = visitor.get(f"{BASE}/open-1.0...end")
-    assert "neither was built on the other" in page.words
+    assert "Neither builds on the other." in page.words
     assert table(page)["Built on"] == ["none", "one that you may not see"]
     visitor.sign_in("alice")
     page = visitor.get(f"{BASE}/open-1.0...end")
-    assert "built on it over 2 releases" in page.words
+    assert "builds on it through 1 other version" in page.words
     assert "closed-image m" in page.words
 
 
@@ -160,9 +160,9 @@ def test_states_and_what_is_attached(
     page = visitor.get(f"{BASE}/2...3")
     found = table(page)
     assert found["State"] == ["deprecated", "revoked"]
-    assert found["Imaging"] == ["yes", "no"]
-    assert found["Memory, at least"] == ["none", "2,048 MiB"]
-    assert found["Boot scripts"] == ["nothing more", "only B: mount"]
+    assert found["Building on it"] == ["anyone", "editors only"]
+    assert found["Minimum memory"] == ["none", "2,048 MiB"]
+    assert found["Boot scripts"] == ["–", "only B: mount"]
     assert found["Deprecation"] == ["2026-06-15: old → one that you may not see", "none"]
     assert found["Revocation"] == ["none", "2026-06-15: bad"]
     assert "B is revoked." in page.words

@@ -146,7 +146,7 @@ def test_what_is_empty_is_taken_over_and_what_is_not_is_told(
     )
     assert done.status == 303, done.words
     told = visitor.get("/account").words
-    assert "2 is published. Not taken over from base: 1 boot script" in told
+    assert "2 is published. Not inherited from base: 1 boot script" in told
     assert "sharing with lab" in told
     version = named(api, "kept", "2")
     assert [one["title"] for one in version["licenses"]] == ["Apache 2.0"]
@@ -222,7 +222,7 @@ def test_building_on_what_is_revoked_has_to_be_said(
     page = alice.get(NEW)
     assert "allow_revoked_parent" not in page.text
     refused = alice.submit(page, NEW, name="2", parent="open-1.0")
-    assert (refused.status, "Build on it all the same" in refused.words) == (409, True)
+    assert (refused.status, "Build on it anyway" in refused.words) == (409, True)
     done = alice.submit(refused, NEW, allow_revoked_parent="on", follow=False)
     assert done.status == 303
     assert named(api, "open", "2")["state"] == "revoked"
@@ -431,10 +431,10 @@ def test_restoring_says_what_comes_back(alice: Visitor, db: Database, api: ApiCl
     key = _key(api)
     assert "nothing to restore" in alice.get(f"{OPEN}/restore").words
     api.delete(f"/image_versions/{key}", "alice")
-    assert "ended already" in alice.get(f"{OPEN}/end").words
+    assert "It ended on" in alice.get(f"{OPEN}/end").words
     before = everything(db)
     page = alice.get(f"{OPEN}/restore")
-    assert "Who will see it again: everybody" in page.words
+    assert "Visible again to: everybody" in page.words
     assert everything(db) == before
     alice.submit(page, f"{OPEN}/restore", follow=False)
     assert version_of(api, key)["end_date"] is None

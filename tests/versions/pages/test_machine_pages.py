@@ -31,7 +31,7 @@ def test_a_machine_is_placed_and_that_undone(alice: Visitor, api: ApiClient) -> 
         size_gb="20",
         checksum="sha",
     )
-    assert "ami-new is placed." in done.words
+    assert "ami-new is added." in done.words
     assert "3 machines" in done.words
     [machine] = api.all("/api/v2/provider_machines?identifier=ami-new", "alice")
     assert (machine["provider"]["slug"], machine["size_gb"]) == ("west", 20)
@@ -52,7 +52,7 @@ def test_a_machine_is_ended_and_given_back(alice: Visitor, api: ApiClient) -> No
     assert [form.action for form in done.forms].count(restore) == 2, "Undo, and its row"
     token = done.form(MACHINES).fields["token"][0]
     back = alice.ask("POST", restore, body=f"token={token}")
-    assert "open-east is there again." in back.words
+    assert "open-east is restored." in back.words
 
 
 def test_what_is_wrong_with_a_machine(alice: Visitor, db: Database) -> None:

@@ -41,11 +41,11 @@ def test_a_stranger_sees_a_public_version_as_far_as_they_may(
     assert page.status == 200
     assert "<title>open image open-1.0 · Goldenrod</title>" in page.text
     assert chosen(page) == "open-east"
-    begin = "You see it" if who else "Everybody sees it"
+    begin = "You can see this" if who else "Everyone can see this"
     assert words_of(page, "who") == (
-        f"Who may use it {begin} because its image is public, and both are current."
+        f"Who can use it {begin} because its image is public, and both are current."
     )
-    for text in ("Manage", "/edit", "revoke", "History", "open-west", ">west<", "Kept by"):
+    for text in ("Manage", "/edit", "revoke", "History", "open-west", ">west<", "Owned by"):
         assert text not in page.text
 
 
@@ -68,7 +68,7 @@ def test_why_the_one_it_is_shared_with_sees_it(visitor: Visitor) -> None:
     visitor.sign_in("bob")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
     assert words_of(page, "who") == (
-        "Who may use it You see it because this account is in a group of its membership, and it and "
+        "Who can use it You can see this because this account is in a group of its membership, and it and "
         "its image are current. It is shared with lab."
     )
     assert chosen(page) == "shared-east"
@@ -81,13 +81,12 @@ def test_its_keeper_sees_who_may_use_it_and_what_was_done(
 ) -> None:
     visitor.sign_in("alice")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
-    assert words_of(page, "who") == "Who may use it Kept by alice Used by lab"
-    assert (
-        words_of(visitor.get(CLOSED), "who") == "Who may use it Kept by alice Used by nobody else"
-    )
-    assert words_of(visitor.get(OPEN), "who").endswith("Used by everybody: its image is public")
+    assert words_of(page, "who") == "Who can use it Owned by alice Shared with lab"
+    closed = visitor.get(CLOSED)
+    assert words_of(closed, "who") == "Who can use it Owned by alice Shared with Not shared"
+    assert words_of(visitor.get(OPEN), "who").endswith("Shared with everyone: the image is public")
     kept = visitor.get("/images/kept-image/versions/kept-1.0")
-    assert "Kept by alice, lab" in words_of(kept, "who")
+    assert "Owned by alice Other editors lab" in words_of(kept, "who")
     with db.write() as tx:
         edit(tx, world, world.versions["shared"], min_cpu=4, change_log="anew", membership=[])
     told = words_of(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
@@ -160,7 +159,7 @@ def test_names_in_addresses(
     assert link == f"/images/open-image/versions/{address.format(id=key)}"
     page = visitor.get(link, follow=False)
     assert page.status == 200
-    assert facts(page)["Id"].startswith(key)
+    assert facts(page)["ID"].startswith(key)
     assert visitor.get(f"{link}/lineage", follow=False).status == 200
 
 
@@ -199,18 +198,18 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     page = visitor.get("/images/closed-image/versions/2.0")
     assert facts(page) == {
         "State": "current",
-        "From": "2026-06-14 12:00 UTC 24 hours ago",
-        "Until": "2026-06-24 12:00 UTC in 9 days",
-        "Behind": "the newest",
-        "Parent": "closed-1.0 , 1 behind",
+        "Released": "2026-06-14 12:00 UTC 24 hours ago",
+        "Ends": "2026-06-24 12:00 UTC in 9 days",
+        "Newer versions": "none",
+        "Parent": "closed-1.0 , 1 newer version",
         "Channels": "latest",
         "Published": "by alice with an account on west",
-        "Imaging": "only for who may change it",
-        "Needs": "2 CPUs, 4,096 MiB",
+        "Building on it": "editors only",
+        "Minimum": "2 CPUs, 4,096 MiB",
         "Licenses": "1",
         "Scripts": "1",
         "DOI": "10.5072/a b",
-        "Id": f"{key} Copy",
+        "ID": f"{key} Copy",
     }
     assert 'href="https://doi.org/10.5072/a%20b"' in page.text
     assert "<h3>Kernel</h3>" in page.text
@@ -221,10 +220,10 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     )
     assert "Apache 2.0 license, SPDX" in words_of(page, "texts")
     assert 'href="https://spdx.org/licenses/Apache-2.0.html"' in page.text
-    assert "setup boot script, Raw Text, on the first deploy" in words_of(page, "texts")
+    assert "setup boot script, Raw Text, first boot only" in words_of(page, "texts")
     assert "echo ready" in words_of(page, "texts")
     assert banners(page) == [
-        "Ends 2026-06-24 12:00 UTC in 9 days . From then on nothing offers it."
+        "Ends 2026-06-24 12:00 UTC in 9 days . It is not available after that."
     ]
     assert f"/api/v2/image_versions/{key}" in page.links
 
@@ -241,10 +240,10 @@ def test_what_it_was_built_on_and_what_from_it(
             publish(tx, world, f"n{number}", 5 - number / 10, parent=world.versions["open"])
     page = visitor.get("/images/open-image/versions/2")
     assert words_of(page, "built") == (
-        "Built on, built from this Lineage Built on open-1.0 current 18 behind "
-        "Built from this 3 current 16 behind"
+        "Lineage Full view Built on open-1.0 current 18 newer versions "
+        "Built from this 3 current 16 newer versions"
     )
-    assert facts(page)["Behind"] == "17 newer"
+    assert facts(page)["Newer versions"] == "17"
     page = visitor.get("/images/open-image/versions/c3")
     assert "Built on one that you may not see" in words_of(page, "built")
     assert "closed" not in page.text
@@ -266,7 +265,7 @@ def test_a_deprecated_version_says_what_to_use_instead(
         edit(tx, world, world.versions["open"], deprecation=told)
     page = visitor.get(OPEN)
     assert banners(page) == [
-        "Deprecated since 2026-06-15. Its kernel is old. Still offered where it is asked for. "
+        "Deprecated on 2026-06-15. Its kernel is old. Still available. "
         "Replacement: 2.0 current Use 2.0"
     ]
     assert '<span class="state s-deprecated big">deprecated</span>' in page.text
@@ -274,10 +273,10 @@ def test_a_deprecated_version_says_what_to_use_instead(
         revoke(tx, world, world.versions["open"], "It leaks.")
     first, second = banners(visitor.get(OPEN))
     assert first == (
-        "Revoked since 2026-06-15 by alice. It leaks. No channel offers it; what runs it should be "
-        "replaced. Use 2.0"
+        "Revoked on 2026-06-15 by alice. It leaks. No channel offers it. Replace anything still "
+        "running it. Use 2.0"
     )
-    assert second.startswith("Deprecated since 2026-06-15.")
+    assert second.startswith("Deprecated on 2026-06-15.")
 
 
 def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
@@ -291,8 +290,8 @@ def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
     page = visitor.get("/images/open-image/versions/2.0")
     first, second = banners(page)
     assert first == (
-        "Revoked since 2026-06-15 . Inherited from one that you may not see , which it was built "
-        "on. No channel offers it; what runs it should be replaced."
+        "Revoked on 2026-06-15 . Inherited from one that you may not see , which this version is "
+        "built on. No channel offers it. Replace anything still running it."
     ).replace(" .", ".")
     assert "Replacement: one that you may not see" in second
     assert "closed" not in page.text
@@ -312,8 +311,8 @@ def test_scheduled_and_ended_and_what_is_to_come(
         edit(tx, world, key, deprecation=wire.NewDeprecation(at=at, reason="soon"))
         revoke(tx, world, key, "later", at=at)
     first, second = banners(visitor.get("/images/open-image/versions/2.0"))
-    assert first == "To be revoked 2026-06-18 by alice. later Until then it is offered as before."
-    assert second == "To be deprecated 2026-06-18. soon"
+    assert first == "Will be revoked on 2026-06-18 by alice. later Channels offer it until then."
+    assert second == "Will be deprecated on 2026-06-18. soon"
     visitor.sign_in("alice")
     [ended] = banners(visitor.get("/images/ended-image/versions/ended-1.0"))
     assert ended.startswith("Ended 2026-06-14 12:00 UTC")
@@ -335,7 +334,7 @@ def test_machines_are_sifted_by_provider(db: Database, world: World, visitor: Vi
     assert "2.0@west/x86_64" not in words_of(only, "machines")
     assert "data-sift" in only.text
     none = visitor.get(f"{address}?on=<b>")
-    assert "None of its 2 providers has <b> in its name." in none.words
+    assert "No provider matches <b>" in none.words
     assert "<b>&lt;b&gt;</b>" in none.text
 
 
@@ -365,7 +364,7 @@ def test_long_scripts_are_not_cut_into_ready_lines(
         publish(tx, world, "2.0", 1, "east/x86_64", scripts=[long])
     page = visitor.get("/images/open-image/versions/2.0")
     assert "cloud-init" not in page.words
-    assert "The whole text, of 30,000 characters" in words_of(page, "texts")
+    assert "Full text (30,000 characters)" in words_of(page, "texts")
     assert f"/api/v2/boot_scripts/{long}" in page.links
     assert "cloud-init" in visitor.get(OPEN).words
 
@@ -422,7 +421,7 @@ def test_its_lineage_as_picture_and_list(db: Database, world: World, visitor: Vi
     visitor.sign_in("alice")
     page = visitor.get("/images/open-image/versions/2/lineage")
     assert "closed image" in page.words
-    assert "built from it: closed image c2" in page.words
+    assert "parent of: closed image c2" in page.words
 
 
 def test_how_many_statements_a_version_takes(db: Database, world: World, visitor: Visitor) -> None:

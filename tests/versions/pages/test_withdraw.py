@@ -121,7 +121,7 @@ def test_revoking_and_undoing_it(
     assert [version_of(api, key)["state"] for key in line] == ["revoked"] * 3
     assert version_of(api, line[0])["revoked"]["reason"] == "It leaks."
     notice = alice.get("/account")
-    assert "open-1.0 and 2 built on it revoked. 3 channels moved." in notice.words
+    assert "open-1.0 and 2 versions built on it revoked. 3 channels changed." in notice.words
     undone = alice.submit(notice, RESTORE, follow=False)
     assert (undone.status, undone.headers["location"]) == (303, OPEN)
     assert [version_of(api, key)["state"] for key in line] == ["current"] * 3
@@ -135,7 +135,7 @@ def test_nothing_is_revoked_but_what_was_shown(
     before = everything(db)
     other = alice.submit(page, REVOKE, reason="r", descendants="on", button=("do", "revoke"))
     assert other.status == 200
-    assert "differs from what was shown to you" in other.words
+    assert "The impact has changed." in other.words
     assert "Revoke 3 versions" in other.words
     assert everything(db) == before
     publish(api, "3", parent=line[2])
@@ -181,7 +181,7 @@ def test_what_is_revoked_leads_to_restoring(alice: Visitor, api: ApiClient, worl
     assert api.post(f"/image_versions/{key}/revoke", "alice", {"reason": "bad"}).status_code == 200
     page = alice.get(REVOKE)
     assert (page.status, RESTORE in page.links) == (200, True)
-    assert "It is revoked already: bad" in page.words
+    assert "This version is already revoked: bad" in page.words
     assert REVOKE not in [form.action for form in page.forms]
 
 
@@ -196,7 +196,7 @@ def test_restoring_shows_what_it_touches_first(
     assert "3 versions 3 channels" in page.words
     assert "stable nothing current 1.1" in page.words
     inherited = alice.get("/images/open-image/versions/1.1/restore")
-    assert "it comes from open-image open-1.0" in inherited.words
+    assert "Revoked through open-image open-1.0" in inherited.words
     assert RESTORE in inherited.links
     assert everything(db) == before
     done = alice.submit(page, RESTORE, follow=False)
@@ -238,7 +238,7 @@ def test_deprecating_with_a_replacement_and_undoing_it(
     before = everything(db)
     page = alice.get("/images/open-image/versions/1.1/deprecate")
     assert "latest current 1.1 current open-1.0" in page.words, "latest passes over it"
-    assert "stable goes on offering it, with the warning" in page.words
+    assert "stable keeps offering it, with the warning" in page.words
     assert everything(db) == before
     done = alice.submit(
         alice.get(DEPRECATE),
@@ -295,7 +295,7 @@ def test_somebody_else_deprecated_first(alice: Visitor, api: ApiClient, line: li
     patch = {"deprecation": {"reason": "theirs"}}
     assert api.patch(f"/image_versions/{line[0]}", "dora", patch).status_code == 200
     met = alice.submit(page, DEPRECATE, reason="mine")
-    assert (met.status, "It says now: theirs" in met.words) == (412, True)
+    assert (met.status, "It now says: theirs" in met.words) == (412, True)
     assert met.form(DEPRECATE).fields["reason"] == ["mine"]
 
 
@@ -315,7 +315,7 @@ def share_form(page: PageResponse, button: str) -> dict[str, list[str]]:
 
 def test_sharing_one_more_and_undoing_it(alice: Visitor, api: ApiClient, world: World) -> None:
     page = alice.get(CLOSED)
-    assert "It is shared with no group yet" in page.words
+    assert "Not shared with any group" in page.words
     fields = share_form(page, "membership")
     body = f"token={fields['token'][0]}&do=add&membership=charlie"
     done = alice.ask("POST", CLOSED, body=body)
@@ -347,4 +347,4 @@ def test_an_unknown_group_is_told_at_the_field(alice: Visitor, db: Database) -> 
 
 def test_who_may_use_a_public_version_is_said(alice: Visitor) -> None:
     page = alice.get(SHARE)
-    assert "Its image is public, so everybody may use it" in page.words
+    assert "The image is public, so everyone can use this version" in page.words

@@ -52,7 +52,7 @@ def lineage_picture(
         f'<svg width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="group" '
         f'aria-label="{escape(label)}" aria-describedby="{escape(name)}-about">'
         f'<desc id="{escape(name)}-about">Time runs from left to right, one lane for each image. '
-        "A line leads from a version to what was built on it.</desc>",
+        "Lines connect a version to the versions built on it.</desc>",
         *_ticks(placed),
         *_lines(found),
         *(_left_out(it, lanes[shown.image], shown) for it in written.left_out),
@@ -70,9 +70,9 @@ def lineage_picture(
 
 
 def title(node: Node, lane: Lane) -> str:
-    """A version in words: `base 2023.0.1, current, stale, 2026-03-14, stable`."""
+    """A version in words: `base 2023.0.1, current, outdated, 2026-03-14, stable`."""
     revoked = ["revoked"] if node.revoked and node.state != "revoked" else []
-    stale = ["stale"] if node.stale else []
+    stale = ["outdated"] if node.stale else []
     words = [node.state, *revoked, *stale, node.start_date[:10], *node.channels]
     return f"{lane.name} {node.name}, {', '.join(words)}"
 

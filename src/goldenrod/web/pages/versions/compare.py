@@ -19,18 +19,18 @@ MOST_LOGS = 50
 LABELS = {
     "image": "Image",
     "state": "State",
-    "start_date": "From",
-    "end_date": "Until",
+    "start_date": "Released",
+    "end_date": "Ends",
     "parent": "Built on",
     "user": "Published by",
     "identity": "Account",
-    "allow_imaging": "Imaging",
-    "min_cpu": "CPUs, at least",
-    "min_mem": "Memory, at least",
+    "allow_imaging": "Building on it",
+    "min_cpu": "Minimum CPUs",
+    "min_mem": "Minimum memory",
     "doc_object_id": "DOI",
     "deprecation": "Deprecation",
     "revoked": "Revocation",
-    "exclude_from_latest": "Left out of latest",
+    "exclude_from_latest": "Excluded from latest",
 }
 LISTS = {
     "licenses": "Licenses",
@@ -112,7 +112,7 @@ def _rows(machines: Row) -> list[Row]:
     found: dict[tuple[str, str], Row] = {}
     for side, those in (("a", machines["removed"]), ("b", machines["added"])):
         for it in those:
-            place = it["provider"].get("name", "one that you may not see")
+            place = it["provider"].get("name", "hidden from you")
             empty: Row = {"place": place, "architecture": it["architecture"], "a": [], "b": []}
             row = found.setdefault((place, it["architecture"]), empty)
             row[side].append(it["identifier"])

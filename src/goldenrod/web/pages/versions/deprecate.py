@@ -17,7 +17,7 @@ from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
 Thing = dict[str, Any]
 
-LABELS = {"reason": "Reason", "replacement": "Use instead", "at": "From"}
+LABELS = {"reason": "Reason", "replacement": "Use instead", "at": "Deprecated from"}
 
 
 def show_deprecate(visit: Visit, slug: str, name: str) -> Page:

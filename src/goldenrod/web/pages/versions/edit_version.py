@@ -80,7 +80,7 @@ def edit(visit: Visit, slug: str, name: str) -> Page:
             problem.errors = _forbidden(problem)
         return _edit_page(visit, slug, name, visit.form, fields.placed(problem))
     if after is None:
-        return visit.redirect(urls.HOME, done=f"Saved. {version['name']} is no longer yours.")
+        return visit.redirect(urls.HOME, done=f"Saved. {version['name']} is no longer visible to you.")
     return visit.redirect(urls.version(after), done="Saved." if given else "Nothing to save.")
 
 
@@ -150,7 +150,7 @@ def end(visit: Visit, slug: str, name: str) -> Page:
     return visit.redirect(
         urls.version(version),
         done=f"{version['name']} has ended.",
-        more="Only its keepers and staff see it.",
+        more="Only editors and staff can see it.",
         undo=Undo(urls.version(version, "restore"), had),
     )
 
@@ -206,6 +206,6 @@ def restore(visit: Visit, slug: str, name: str) -> Page:
             after = versions.VERSIONS.read(tx, actor, version["id"])
     except Conflict as problem:
         return _restore_page(visit, slug, name, problem)
-    done = f"{version['name']} is back." if ended else f"{version['name']} is restored."
+    done = f"{version['name']} is restored."
     more = "" if after["state"] == "current" else f"It is {after['state']} now."
     return visit.redirect(urls.version(after), done=done, more=more)

@@ -18,12 +18,12 @@ Thing = dict[str, Any]
 
 LABELS = {
     "provider": "Provider",
-    "identifier": "Id there",
+    "identifier": "Image ID",
     "architecture": "Architecture",
     "size_gb": "Size in GB",
     "checksum": "Checksum",
-    "start_date": "From",
-    "end_date": "Until",
+    "start_date": "Starts",
+    "end_date": "Ends",
 }
 PLACES = {"machine_taken": "identifier", "identity_required": "provider"}
 
@@ -67,7 +67,7 @@ def place(visit: Visit, slug: str, name: str) -> Page:
         return _page(visit, slug, name, visit.form, _beside(problem))
     return visit.redirect(
         urls.version(version, "machines"),
-        done=f"{machine['identifier']} is {'placed' if made.new else 'there again'}.",
+        done=f"{machine['identifier']} is {'added' if made.new else 'restored'}.",
         undo=Undo(urls.version(version, "machines", str(machine["id"]), "end"), {}),
     )
 
@@ -97,7 +97,7 @@ def end(visit: Visit, slug: str, name: str, machine: str) -> Page:
     return visit.redirect(
         urls.version(version, "machines"),
         done=f"{taken['identifier']} has ended.",
-        more="Nothing offers it any more.",
+        more="It is no longer offered.",
         undo=Undo(action, back),
     )
 
@@ -112,7 +112,7 @@ def restore(visit: Visit, slug: str, name: str, machine: str) -> Page:
     except Conflict as problem:
         return _page(visit, slug, name, Form.of(), _beside(problem))
     return visit.redirect(
-        urls.version(version, "machines"), done=f"{taken['identifier']} is there again."
+        urls.version(version, "machines"), done=f"{taken['identifier']} is restored."
     )
 
 

@@ -94,8 +94,8 @@ def _left(left: Thing | None, version: Thing) -> str:
         return ""
     parts = []
     if count := len(left["scripts"]):
-        parts.append(f"{count} boot script{'s' * (count > 1)} that you may not attach")
+        parts.append(f"{count} boot script{'s' * (count > 1)} that you cannot attach")
     if left["membership"]:
         names = ", ".join(group["name"] for group in left["membership"])
         parts.append(f"sharing with {names}")
-    return f"Not taken over from {version['parent']['name']}: {'; '.join(parts)}."
+    return f"Not inherited from {version['parent']['name']}: {'; '.join(parts)}."

@@ -21,10 +21,10 @@ Thing = dict[str, Any]
 LABELS = {
     "reason": "Reason",
     "at": "When",
-    "descendants": "Also everything built from it",
-    "roll_back_channels": "Channels fall back to what they offered before",
+    "descendants": "Also revoke everything built on it",
+    "roll_back_channels": "Roll channels back to their previous version",
 }
-UNSAID = "not said yet"
+UNSAID = "not given yet"
 """Stands for the reason while it is tried what revoking would touch."""
 
 
@@ -131,7 +131,7 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
     except REFUSALS as problem:
         return _page(visit, slug, name, visit.form, fields.placed(problem))
     if unseen:
-        return _page(visit, slug, name, visit.form, note="What this touches differs from what was")
+        return _page(visit, slug, name, visit.form, note="The impact has changed.")
     return visit.redirect(
         urls.version(version),
         done=_done(version, effect),
@@ -142,10 +142,10 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
 
 def _done(version: Thing, effect: Thing) -> str:
     others = effect["versions_count"] - 1
-    built = f" and {others} built on it" if others > 0 else ""
+    built = f" and {others} version{'s' * (others > 1)} built on it" if others > 0 else ""
     return f"{version['name']}{built} revoked."
 
 
 def _snapshot_changed(effect: Thing) -> str:
     count = effect["channels_count"]
-    return f"{count} channel{'s' * (count > 1)} moved." if count else ""
+    return f"{count} channel{'s' * (count > 1)} changed." if count else ""

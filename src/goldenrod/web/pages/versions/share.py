@@ -14,7 +14,7 @@ from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
 Thing = dict[str, Any]
 
-LABELS = {"membership": "Share it with"}
+LABELS = {"membership": "Group or person"}
 
 
 def show_share(visit: Visit, slug: str, name: str) -> Page:

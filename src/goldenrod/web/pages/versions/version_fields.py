@@ -28,7 +28,7 @@ IMAGE = Field(
 )
 IDENTITY = Field(
     "identity",
-    "Made with the account",
+    "Built with account",
     lambda version: [str(version["identity"]["id"]) if version["identity"] else ""],
     lambda field, texts: fields.reference(texts[0]) if texts[0] else None,
 )
@@ -38,20 +38,20 @@ MORE = (
     fields.several("scripts", "Boot scripts"),
     IDENTITY,
     fields.box("allow_imaging", "Others may build on it"),
-    fields.box("exclude_from_latest", "latest passes over it"),
-    fields.number("min_cpu", "CPUs needed"),
-    fields.number("min_mem", "Memory needed (MiB)"),
+    fields.box("exclude_from_latest", "Exclude from latest"),
+    fields.number("min_cpu", "CPUs"),
+    fields.number("min_mem", "Memory (MiB)"),
     fields.text("doc_object_id", "DOI", optional=True),
 )
 MEMBERSHIP = fields.names("membership", "Shared with")
-START, END = fields.date("start_date", "From"), fields.date("end_date", "Until")
+START, END = fields.date("start_date", "Released"), fields.date("end_date", "Ends")
 
 NEW = (*TEXTS, MEMBERSHIP, *MORE, START, END)
 EDITED = (
     *TEXTS,
     IMAGE,
     *MORE,
-    fields.date("start_date", "From", required=True),
+    fields.date("start_date", "Released", required=True),
     END,
 )
 """Whom a version is shared with, and its deprecation, have pages of their own."""
