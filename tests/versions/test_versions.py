@@ -1,4 +1,4 @@
-"""Image versions: reading one, editing one, moving it, ending it and giving it back."""
+"""Image versions: reading, editing, moving, ending and restoring one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Two versions beside one another: what differs, the change logs on the path, and how to choose."""
+"""The page that compares two versions: differences, change logs on the path, and choosing."""
 
 import re
 from typing import Any
@@ -37,7 +37,7 @@ def table(page: PageResponse) -> dict[str, list[str]]:
     return found
 
 
-def test_a_stranger_sees_what_differs_and_nothing_of_what_is_hidden(
+def test_a_stranger_sees_differences_but_nothing_hidden(
     line: dict[str, str], visitor: Visitor
 ) -> None:
     page = visitor.get(f"{BASE}/open-1.0...3")
@@ -71,7 +71,7 @@ def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor:
 
 
 @pytest.mark.parametrize("who", [None, "charlie", "bob"])
-def test_what_one_may_not_see_is_not_compared(
+def test_hidden_versions_are_not_compared(
     line: dict[str, str], world: World, visitor: Visitor, who: str | None
 ) -> None:
     if who:
@@ -84,7 +84,7 @@ def test_what_one_may_not_see_is_not_compared(
     assert "closed" not in visitor.get(f"{BASE}/2...3").text
 
 
-def test_a_path_through_what_is_hidden_is_none(
+def test_a_path_through_a_hidden_version_is_not_shown(
     db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -125,7 +125,9 @@ def test_choosing_and_swapping(line: dict[str, str], visitor: Visitor) -> None:
     assert visitor.get(f"{BASE}?b=2", follow=False).headers["location"] == f"{BASE}/3...2"
 
 
-def test_its_address(line: dict[str, str], db: Database, world: World, visitor: Visitor) -> None:
+def test_other_addresses_redirect_to_the_canonical_one(
+    line: dict[str, str], db: Database, world: World, visitor: Visitor
+) -> None:
     with db.write() as tx:
         odd = publish(tx, world, "a...b", 1)
         dotted = publish(tx, world, "v1.", 1)
@@ -146,7 +148,7 @@ def test_its_address(line: dict[str, str], db: Database, world: World, visitor: 
         assert visitor.get(f"{BASE}/{wrong}").status == 404
 
 
-def test_states_and_what_is_attached(
+def test_states_and_attachments(
     line: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -168,7 +170,7 @@ def test_states_and_what_is_attached(
     assert "B is revoked." in page.words
 
 
-def test_whatever_is_written_stays_a_text(
+def test_texts_are_escaped(
     line: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:

@@ -1,5 +1,5 @@
-"""Whole walks through the pages that change something, from page to page by what these offer; and how
-many statements each takes."""
+"""Walks through the pages that change something, following their links and forms, and the number of
+statements of each page."""
 
 import pytest
 
@@ -20,14 +20,14 @@ def alice(visitor: Visitor) -> Visitor:
 
 
 def undo(visitor: Visitor, page: PageResponse) -> PageResponse:
-    """Press the button of the notice: it stands before all other forms of the page."""
+    """Press the Undo button of the notice, which is the first form of the page."""
     assert "Undo" in page.words
     form = next(one for one in page.forms if one.method == "post")
     body = "&".join(f"{name}={value[0]}" for name, value in form.fields.items())
     return visitor.ask("POST", form.action, body=body)
 
 
-def test_making_publishing_promoting(alice: Visitor) -> None:
+def test_creating_publishing_and_promoting(alice: Visitor) -> None:
     made = alice.submit(alice.get("/images/new"), "/images/new", name="Web")
     assert (made.status, made.address) == (200, "/images/web")
     assert "Web is made." in made.words
@@ -50,7 +50,7 @@ def test_making_publishing_promoting(alice: Visitor) -> None:
     assert "stable is gone." in gone.words
 
 
-def test_each_step_on_a_version_is_told_and_undone_on_its_page(alice: Visitor) -> None:
+def test_each_change_of_a_version_is_confirmed_and_can_be_undone(alice: Visitor) -> None:
     for page, button, told in (
         ("deprecate", None, "open-1.0 is deprecated."),
         ("revoke", ("do", "revoke"), "open-1.0 revoked."),
@@ -77,7 +77,7 @@ def test_ending_an_image_and_undoing_it(alice: Visitor) -> None:
     assert "open image is back." in back.words
 
 
-def test_readers_are_offered_none_of_it(visitor: Visitor) -> None:
+def test_readers_see_no_links_to_edit(visitor: Visitor) -> None:
     for who in (None, "charlie", "bob"):
         visitor.cookies.clear()
         if who:
@@ -104,7 +104,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("address", STATEMENTS)
-def test_pages_take_as_many_statements_whatever_there_is(
+def test_the_number_of_statements_does_not_grow(
     alice: Visitor, db: Database, api: ApiClient, world: World, address: str
 ) -> None:
     def count() -> int:

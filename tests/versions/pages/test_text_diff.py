@@ -1,4 +1,4 @@
-"""What differs between two texts: nothing is lost, little is shown, and the work is bounded."""
+"""Differences between two texts: complete, short, and found with bounded work."""
 
 import time
 
@@ -58,7 +58,7 @@ def test_words_of_a_line() -> None:
     ]
 
 
-def test_what_is_the_same_is_left_out() -> None:
+def test_unchanged_lines_are_left_out() -> None:
     lines = [f"line {number}" for number in range(30)]
     changed = [*lines[:10], "put in", *lines[10:]]
     found = compared_texts("\n".join(lines), "\n".join(changed))
@@ -84,7 +84,7 @@ def test_no_difference(before: str, after: str) -> None:
     assert all(row.kind in ("same", "left out") for row in found.rows)
 
 
-def test_from_and_to_nothing() -> None:
+def test_an_empty_text() -> None:
     assert shown(compared_texts("", "a\nb")) == ["+ a", "+ b"]
     assert shown(compared_texts("a\nb", "")) == ["- a", "- b"]
 
@@ -104,7 +104,7 @@ def longest_common(a: list[str], b: list[str]) -> int:
 
 @settings(max_examples=300, deadline=None)
 @given(LINES, LINES)
-def test_nothing_is_lost_and_no_more_is_changed_than_must_be(a: list[str], b: list[str]) -> None:
+def test_the_difference_is_complete_and_the_shortest(a: list[str], b: list[str]) -> None:
     before, after = ("".join(f"{line}\n" for line in it) for it in (a, b))
     found = compared_texts(before, after)
     # Where nothing is left out, both texts can be read off.
@@ -163,7 +163,7 @@ def test_the_work_is_bounded(before: str, after: str) -> None:
     assert found.complete == (len(found.rows) < MOST_ROWS)
 
 
-def test_too_different_to_tell_apart() -> None:
+def test_texts_that_are_too_different() -> None:
     lines = [f"line {number}" for number in range(MOST_LINES)]
     others = [f"other {number}" for number in range(MOST_LINES)]
     found = compared_texts("\n".join(["first", *lines]), "\n".join(["first", *others]))

@@ -1,4 +1,4 @@
-"""The page of a version: its state with the reason, its ids, what came with it, who may use it."""
+"""The page of a version: state, identifiers, texts, lineage, and who can use it."""
 
 import re
 
@@ -32,9 +32,7 @@ def banners(page: PageResponse) -> list[str]:
 
 
 @pytest.mark.parametrize("who", [None, "charlie"])
-def test_a_stranger_sees_a_public_version_as_far_as_they_may(
-    visitor: Visitor, who: str | None
-) -> None:
+def test_a_stranger_sees_only_public_parts_of_a_version(visitor: Visitor, who: str | None) -> None:
     if who:
         visitor.sign_in(who)
     page = visitor.get(OPEN)
@@ -51,7 +49,7 @@ def test_a_stranger_sees_a_public_version_as_far_as_they_may(
 
 @pytest.mark.parametrize("name", ["closed", "shared", "kept", "ended", "scheduled"])
 @pytest.mark.parametrize("below", ["", "/lineage"])
-def test_what_one_may_not_see_is_not_found(
+def test_hidden_versions_are_not_found(
     visitor: Visitor, world: World, name: str, below: str
 ) -> None:
     for who in (None, "charlie"):
@@ -64,21 +62,19 @@ def test_what_one_may_not_see_is_not_found(
                 assert f"what {name} is for" not in page.text
 
 
-def test_why_the_one_it_is_shared_with_sees_it(visitor: Visitor) -> None:
+def test_a_group_member_sees_why_they_can_see_it(visitor: Visitor) -> None:
     visitor.sign_in("bob")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
     assert words_of(page, "who") == (
-        "Who can use it You can see this because this account is in a group of its membership, and it and "
-        "its image are current. It is shared with lab."
+        "Who can use it You can see this because this account is in a group of its membership, and it "
+        "and its image are current. It is shared with lab."
     )
     assert chosen(page) == "shared-east"
     assert "shared-west" in page.text, "bob has an identity there"
     assert "Manage" not in page.text
 
 
-def test_its_keeper_sees_who_may_use_it_and_what_was_done(
-    db: Database, world: World, visitor: Visitor
-) -> None:
+def test_an_editor_sees_access_and_history(db: Database, world: World, visitor: Visitor) -> None:
     visitor.sign_in("alice")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
     assert words_of(page, "who") == "Who can use it Owned by alice Shared with lab"
@@ -98,13 +94,15 @@ def test_its_keeper_sees_who_may_use_it_and_what_was_done(
 
 
 @pytest.mark.parametrize("below", ["edit", "deprecate", "revoke", "end"])
-def test_what_a_keeper_may_do(visitor: Visitor, below: str) -> None:
+def test_the_links_of_an_editor(visitor: Visitor, below: str) -> None:
     assert f"{OPEN}/{below}" not in visitor.get(OPEN).links
     visitor.sign_in("alice")
     assert f"{OPEN}/{below}" in visitor.get(OPEN).links
 
 
-def test_what_is_withdrawn_can_be_restored(db: Database, world: World, visitor: Visitor) -> None:
+def test_withdrawn_versions_have_a_restore_link(
+    db: Database, world: World, visitor: Visitor
+) -> None:
     with db.write() as tx:
         revoke(tx, world, world.versions["open"], "bad")
     visitor.sign_in("alice")
@@ -116,7 +114,7 @@ def test_what_is_withdrawn_can_be_restored(db: Database, world: World, visitor: 
 # ── its address ────────────────────────────────────────────────────────────────────────────
 
 
-def test_its_address_is_its_name(db: Database, world: World, visitor: Visitor) -> None:
+def test_other_addresses_redirect_to_the_name(db: Database, world: World, visitor: Visitor) -> None:
     key = world.versions["open"]
     for asked in (
         f"/images/open-image/versions/{key}",
@@ -164,7 +162,7 @@ def test_names_in_addresses(
 
 
 @pytest.mark.parametrize("key", ["open-2", "%00", "%FF%FE", "..", "x" * 300])
-def test_what_is_not_there(visitor: Visitor, key: str) -> None:
+def test_unknown_versions_are_not_found(visitor: Visitor, key: str) -> None:
     assert visitor.get(f"/images/open-image/versions/{key}").status in (400, 404)
 
 
@@ -228,9 +226,7 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     assert f"/api/v2/image_versions/{key}" in page.links
 
 
-def test_what_it_was_built_on_and_what_from_it(
-    db: Database, world: World, visitor: Visitor
-) -> None:
+def test_its_parent_and_children(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         two = publish(tx, world, "2", 9, parent=world.versions["open"])
         publish(tx, world, "3", 8, parent=two)
@@ -256,7 +252,7 @@ def test_what_it_was_built_on_and_what_from_it(
     )
 
 
-def test_a_deprecated_version_says_what_to_use_instead(
+def test_a_deprecated_version_names_its_replacement(
     db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -302,9 +298,7 @@ def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
     )
 
 
-def test_scheduled_and_ended_and_what_is_to_come(
-    db: Database, world: World, visitor: Visitor
-) -> None:
+def test_scheduled_ended_and_future_changes(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         key = publish(tx, world, "2.0", 1)
         at = later(tx.now, days=3)
@@ -320,7 +314,7 @@ def test_scheduled_and_ended_and_what_is_to_come(
     assert waits.startswith("Scheduled for 2026-06-16 12:00 UTC")
 
 
-def test_machines_are_sifted_by_provider(db: Database, world: World, visitor: Visitor) -> None:
+def test_machines_are_filtered_by_provider(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         publish(tx, world, "2.0", 1, "east/x86_64", "east/arm64", "west/x86_64")
     visitor.sign_in("alice")
@@ -338,7 +332,7 @@ def test_machines_are_sifted_by_provider(db: Database, world: World, visitor: Vi
     assert "<b>&lt;b&gt;</b>" in none.text
 
 
-def test_the_box_of_a_version(db: Database, world: World, visitor: Visitor) -> None:
+def test_the_machine_picker_of_a_version(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         publish(tx, world, "2.0", 1, "east/x86_64", "east/arm64", "west/x86_64")
         publish(tx, world, "3.0", 1)
@@ -369,7 +363,7 @@ def test_long_scripts_are_not_cut_into_ready_lines(
     assert "cloud-init" in visitor.get(OPEN).words
 
 
-def test_whatever_is_written_stays_a_text(db: Database, world: World, visitor: Visitor) -> None:
+def test_texts_are_escaped(db: Database, world: World, visitor: Visitor) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         script = wire.NewScript(title=HOSTILE, type="Raw Text", text=HOSTILE)
@@ -447,7 +441,7 @@ def test_how_many_statements_a_version_takes(db: Database, world: World, visitor
     assert statements(address) == 8
 
 
-def test_it_says_something_else_as_time_passes(
+def test_the_page_changes_with_time(
     db: Database, world: World, visitor: Visitor, clock: Clock
 ) -> None:
     with db.write() as tx:

@@ -1,7 +1,7 @@
-"""Diff: what changed from one version to another, as far as the reader sees both.
+"""Diff: what changed from one version to another, limited to what the reader may read.
 
-Fields, what is attached, where it runs; and, where one is an ancestor of the other, the change logs
-on the path between, oldest first.
+A diff compares fields, attachments, machines and providers. If one version is an ancestor of the
+other, it also has the change logs on the path between them, oldest first.
 """
 
 import json
@@ -37,16 +37,17 @@ _SUMMARY = ("id", "url", "name", "state", "start_date", "end_date")
 
 
 def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, Any]:
-    """What changed from `against` (the parent, if not said) to a version.
+    """What changed from `against` (by default the parent) to a version.
 
-    Raises NotFound, and BadRequest where there is no parent that the reader may read.
+    Raises NotFound, and BadRequest if the reader may read no parent of the version.
     """
     to = version_page.get_by_id(tx, actor, key)
     if against is None:
         parent = to["version"]["parent"]
         if parent is None or "url" not in parent:
             raise BadRequest(
-                "This version has no parent that you may read: say against which to compare.",
+                "This version has no parent that you can read. "
+                "Name the version to compare with in `against`.",
                 code="parameter_required",
             )
         against = parent["id"]
@@ -64,10 +65,15 @@ def compare(tx: Tx, actor: Actor, older: Row, newer: Row) -> dict[str, Any]:
         "fields": {
             name: {"from": before[name], "to": to[name]}
             for name in FIELDS
-            if _plain(before[name]) != _plain(to[name])
+            if _comparable(before[name]) != _comparable(to[name])
         },
-        **{name: _gained(before[name], to[name], lambda thing: thing["id"]) for name in LISTS},
-        "providers": _gained(_providers(before), _providers(to), lambda provider: provider["id"]),
+        **{
+            name: _list_difference(before[name], to[name], lambda thing: thing["id"])
+            for name in LISTS
+        },
+        "providers": _list_difference(
+            _providers(before), _providers(to), lambda provider: provider["id"]
+        ),
         # The log of the older end describes what came before it.
         "change_logs": [
             {"version": json.loads(row["json"]), "change_log": row["change_log"]}
@@ -81,8 +87,8 @@ def _summary(version: Row) -> dict[str, Any]:
     return {name: version[name] for name in _SUMMARY} | {"image": image}
 
 
-def _plain(value: Any) -> Any:
-    """A value as it is compared: a thing by its id alone."""
+def _comparable(value: Any) -> Any:
+    """The value to compare: of an object with an id, only the id."""
     return value["id"] if isinstance(value, dict) and "id" in value else value
 
 
@@ -91,9 +97,11 @@ def _providers(version: Row) -> list[Row]:
     return [found[key] for key in sorted(found)]
 
 
-def _gained(before: list[Row], after: list[Row], key: Callable[[Row], Any]) -> dict[str, list[Row]]:
-    had, has = {key(thing) for thing in before}, {key(thing) for thing in after}
+def _list_difference(
+    before: list[Row], after: list[Row], key: Callable[[Row], Any]
+) -> dict[str, list[Row]]:
+    before_keys, after_keys = {key(thing) for thing in before}, {key(thing) for thing in after}
     return {
-        "added": [thing for thing in after if key(thing) not in had],
-        "removed": [thing for thing in before if key(thing) not in has],
+        "added": [thing for thing in after if key(thing) not in before_keys],
+        "removed": [thing for thing in before if key(thing) not in after_keys],
     }

@@ -226,7 +226,7 @@ def _revoking(
             if not kept:
                 made = Created(row["id"], False, effect._asdict())
                 idempotency.keep(tx, actor, repeated, print_, made)
-        shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)
+        shown = revocations.describe(tx, actor, effect, dry_run=body.dry_run)
         return Response(200, written(shown))
 
 

@@ -1,7 +1,7 @@
-"""Lineage: what a version was built on, and what was built on it, as far as the reader sees.
+"""Lineage: the ancestors and descendants of a version.
 
-One recursive statement, right for long chains and wide fans; it goes on only through versions that
-the reader may read.
+One recursive statement finds them, in long chains and wide trees alike. It follows lineage only
+through versions that the reader may read.
 """
 
 import json
@@ -26,15 +26,15 @@ def _line(reader: ReaderKind, *, up: bool) -> Any:
     """The versions above or below the root, with their distance from it."""
     root = schema.versions.alias()
     line = (
-        select(root.c.n, root.c.parent_n, literal(0, Integer).label("far"))
+        select(root.c.n, root.c.parent_n, literal(0, Integer).label("distance"))
         .where(root.c.n == param("root", Key))
         .cte("above" if up else "below", recursive=True)
     )
     version = schema.versions.alias()
     step = version.c.n == line.c.parent_n if up else version.c.parent_n == line.c.n
     return line.union_all(
-        select(version.c.n, version.c.parent_n, (line.c.far + 1).label("far")).where(
-            step, line.c.far < param("depth", Integer), access.readable(version, reader)
+        select(version.c.n, version.c.parent_n, (line.c.distance + 1).label("distance")).where(
+            step, line.c.distance < param("depth", Integer), access.readable(version, reader)
         )
     )
 
@@ -42,8 +42,8 @@ def _line(reader: ReaderKind, *, up: bool) -> Any:
 def _nodes(direction: Direction, reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     lines = [_line(reader, up=up) for up in (True, False) if direction in _WANTS[up]]
-    both = [select(line.c.n, line.c.far) for line in lines]
-    # The root stands in both lines; UNION takes it once.
+    both = [select(line.c.n, line.c.distance) for line in lines]
+    # The root is in both parts; UNION keeps it once.
     found = (both[0].union(*both[1:]) if len(both) > 1 else both[0]).subquery()
     node = json_object(
         {
@@ -61,7 +61,7 @@ def _nodes(direction: Direction, reader: ReaderKind) -> Any:
     return (
         select(version.c.n, version.c.id, version.c.parent_n, json_text(node).label("json"))
         .select_from(found.join(version, version.c.n == found.c.n))
-        .order_by(found.c.far, version.c.start_date, version.c.id)
+        .order_by(found.c.distance, version.c.start_date, version.c.id)
         .limit(MOST_NODES + 1)
     )
 
@@ -99,10 +99,10 @@ def get_lineage(
 
 
 def _path(reader: ReaderKind) -> Any:
-    """The line from `root` up to its ancestor `end`, readable all the way; oldest first."""
+    """The path from `root` up to its ancestor `end`, through readable versions only; oldest first."""
     line = _line(reader, up=True)
     version, goal = schema.versions.alias(), line.alias()
-    far = select(goal.c.far).where(goal.c.n == param("end", Key)).scalar_subquery()
+    distance = select(goal.c.distance).where(goal.c.n == param("end", Key)).scalar_subquery()
     return (
         select(
             version.c.id,
@@ -110,14 +110,14 @@ def _path(reader: ReaderKind) -> Any:
             json_text(summaries.version_shape(version, reader)).label("json"),
         )
         .select_from(line.join(version, version.c.n == line.c.n))
-        .where(line.c.far <= far)
-        .order_by(line.c.far.desc())
+        .where(line.c.distance <= distance)
+        .order_by(line.c.distance.desc())
     )
 
 
 def path(tx: Tx, actor: Actor, older: Row, newer: Row) -> list[Row]:
     """The versions from an ancestor down to its descendant, both included, oldest first: id,
-    change_log, json. Empty where it is none, or the reader may not read all between."""
+    change_log, json. Empty if there is no such path of readable versions."""
     return tx.rows(
         _path,
         actor.reader,

@@ -112,7 +112,9 @@ def _is(machine: Row, provider: str, architecture: str) -> bool:
 
 def _older(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | None, list[Row]]:
     """The older version that `latest` offers where the newest has no such machine."""
-    found = version_page.find_latest_there(tx, actor, image["id"], box.provider, box.architecture)
+    found = version_page.find_latest_on_provider(
+        tx, actor, image["id"], box.provider, box.architecture
+    )
     return found, _shown(version_page.list_machines(tx, actor, found["id"])) if found else []
 
 
