@@ -106,13 +106,13 @@ def test_attaching_and_detaching_changes_the_versions_list(
     # History tells it as a PATCH of the list.
     api.patch(version, "alice", {kind.field: after})
     api.patch(version, "alice", {kind.field: before})
-    told = [
+    recorded = [
         (entry["action"], entry["by"]["username"], entry["changes"])
         for entry in api.all(f"{version}/history", "alice")[1:]
     ]
-    assert len(told) == 4
-    assert told[:2] == told[2:]
-    assert list(told[0][2]) == [kind.field]
+    assert len(recorded) == 4
+    assert recorded[:2] == recorded[2:]
+    assert list(recorded[0][2]) == [kind.field]
 
 
 @every_kind
@@ -168,7 +168,7 @@ def test_memberships_are_visible_to_editors_and_group_members(api: ApiClient, wo
     assert groups(None) == []
     assert code(api.get(by_name["url"], "bob")) == "404 not_found"
     assert api.get(f"{memberships}?name=charlie", "bob").json["count"] == 0
-    # Charlie may read it, and not leave by it: only keepers change a version.
+    # Charlie may read the membership but not remove it: only editors change a version.
     assert code(api.delete(by_name["url"], "charlie")) == "403 change_forbidden"
     assert api.delete(by_name["url"], "alice").status_code == 204
     assert code(api.get(f"/image_versions/{world.versions['shared']}", "charlie")) == (

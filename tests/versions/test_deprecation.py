@@ -54,12 +54,12 @@ def test_absent_fields_stay_unchanged(api: ApiClient, world: World, clock: Clock
     version, other = publish(api, "2"), publish(api, "3")
     deprecate(api, version, reason="old", replacement=other["id"])
     clock.move(days=1)
-    told = deprecate(api, version, reason="older").json["deprecation"]
-    assert (told["at"], told["reason"], named(told["replacement"])) == (NOON, "older", "3")
-    told = deprecate(api, version, at="2026-07-01T02:00:00+02:00").json["deprecation"]
-    assert (told["at"], told["reason"]) == ("2026-07-01T00:00:00.000000Z", "older")
-    told = deprecate(api, version, replacement=None, reason=None).json["deprecation"]
-    assert told == {"at": "2026-07-01T00:00:00.000000Z", "reason": None, "replacement": None}
+    found = deprecate(api, version, reason="older").json["deprecation"]
+    assert (found["at"], found["reason"], named(found["replacement"])) == (NOON, "older", "3")
+    found = deprecate(api, version, at="2026-07-01T02:00:00+02:00").json["deprecation"]
+    assert (found["at"], found["reason"]) == ("2026-07-01T00:00:00.000000Z", "older")
+    found = deprecate(api, version, replacement=None, reason=None).json["deprecation"]
+    assert found == {"at": "2026-07-01T00:00:00.000000Z", "reason": None, "replacement": None}
     fresh = publish(api, "4", deprecation={})
     assert fresh["deprecation"] == {"at": clock.now, "reason": None, "replacement": None}
 
@@ -241,7 +241,7 @@ def test_behind_and_stale(api: ApiClient, world: World) -> None:
     publish(api, "0", start_date="2020-01-01T00:00:00Z")
     assert counts() == (0, 0, False)
     assert "behind" not in api.get("/image_versions").json["results"][0]
-    # Of a parent that they may not read nothing is told.
+    # A hidden parent makes nothing stale.
     bobs = publish(api, "bobs", image="open", parent=world.versions["closed"])
     publish(api, "2.0", image="closed")
     seen = api.get(bobs["url"]).json

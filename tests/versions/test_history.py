@@ -128,18 +128,18 @@ def test_creation_and_edits_record_the_same_fields(api: ApiClient, world: World)
     ).json
     version = made["url"]
     [created] = entries(api, version)
-    told = {name: change["after"] for name, change in created["changes"].items()}
+    recorded = {name: change["after"] for name, change in created["changes"].items()}
     assert {change["before"] for change in created["changes"].values()} == {None}
-    assert told["parent"] == made["parent"]
-    assert told["image"] == made["image"]
-    assert told["identity"] == made["identity"]
-    assert told["membership"] == made["membership"]
-    assert told["licenses"] == made["licenses"]
-    assert told["scripts"] == made["scripts"]
+    assert recorded["parent"] == made["parent"]
+    assert recorded["image"] == made["image"]
+    assert recorded["identity"] == made["identity"]
+    assert recorded["membership"] == made["membership"]
+    assert recorded["licenses"] == made["licenses"]
+    assert recorded["scripts"] == made["scripts"]
     plain = ("name", "change_log", "allow_imaging", "start_date", "end_date", "min_cpu", "min_mem")
     plain += ("exclude_from_latest",)
-    assert {name: told.pop(name) for name in plain} == {name: made[name] for name in plain}
-    assert set(told) == {
+    assert {name: recorded.pop(name) for name in plain} == {name: made[name] for name in plain}
+    assert set(recorded) == {
         *("parent", "image", "identity", "membership", "licenses", "scripts", "doc_object_id")
     }
 

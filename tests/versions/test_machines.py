@@ -195,8 +195,8 @@ def test_creating_an_ended_machine_of_the_same_version_restores_it(
     assert (restored["id"], restored["uuid"]) == (machine["id"], machine["uuid"])
     assert (restored["end_date"], restored["architecture"]) == (None, "arm64")
     assert api.get(one).status_code == 200
-    told = [entry for entry in everything(db)["audit"] if "'machine:restore'" in entry]
-    assert len(told) == 1
+    restorations = [entry for entry in everything(db)["audit"] if "'machine:restore'" in entry]
+    assert len(restorations) == 1
     assert code(place(api, world.versions["open"], "open-east")) == "409 machine_taken"
 
 
@@ -206,7 +206,7 @@ def test_an_ended_machine_of_another_version_is_not_restored(api: ApiClient, wor
     second = publish(api, "second")["id"]
     moved = place(api, second, "open-east")
     assert moved.status_code == 201
-    # Now its place is taken: by whichever door, it cannot come back.
+    # Its identifier is taken now, so no route can restore it.
     assert code(place(api, world.versions["open"], "open-east")) == "409 machine_taken"
     assert code(api.patch(one, "alice", {"end_date": None})) == "409 machine_taken"
     api.delete(moved.json["url"], "alice")
@@ -225,7 +225,7 @@ def test_delete_ends_it_once(api: ApiClient, db: Database, world: World, clock: 
     assert everything(db) == after
     assert api.get(one).status_code == 404
     assert api.get(one, "alice").json["end_date"] == ended_at
-    # Out of its version's list, and in its keepers' list of machines.
+    # The version no longer lists it; its editors' list of machines does.
     version = world.versions["open"]
     inside = api.get(f"/image_versions/{version}", "alice").json["machines"]
     assert [machine["identifier"] for machine in inside] == ["open-west"]

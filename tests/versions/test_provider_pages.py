@@ -43,7 +43,7 @@ def test_a_provider_is_created_with_all_its_fields(dora: Visitor, db: Database) 
         "start_date": "2026-03-14T09:20:00.000000Z",
         "end_date": "2027-01-01T00:00:00.000000Z",
     } == {name: kept[name] for name in filled}
-    # Sent again as it stands, it changes nothing.
+    # Sending the form again unchanged changes nothing.
     address = f"/staff/providers/{kept['id']}"
     assert "Saved." in dora.submit(dora.get(address), address).words
     assert provider(db, "aws-eu-central-1") == kept

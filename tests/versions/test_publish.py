@@ -200,10 +200,10 @@ def test_publishing_records_one_version_and_its_machines(
 ) -> None:
     before = everything(db)["audit"]
     version = publish(api, "new", machines=[machine("a"), machine("b")])
-    told = [entry for entry in everything(db)["audit"] if entry not in before]
-    assert len(told) == 3
-    assert sum("'version:create'" in entry for entry in told) == 1
-    assert sum("'machine:create'" in entry for entry in told) == 2
+    new_entries = [entry for entry in everything(db)["audit"] if entry not in before]
+    assert len(new_entries) == 3
+    assert sum("'version:create'" in entry for entry in new_entries) == 1
+    assert sum("'machine:create'" in entry for entry in new_entries) == 2
     history = api.get(f"/image_versions/{version['id']}/history", "alice").json["results"]
     assert any(entry["action"] == "version:create" for entry in history)
 

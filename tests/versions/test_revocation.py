@@ -82,10 +82,13 @@ def test_a_revoked_version_stays_readable_and_says_why(api: ApiClient, world: Wo
     revoke(api, key)
     for who in (None, "charlie", "alice"):
         assert state(api, key, who) == "revoked"
-        told = shown(api, key, who)
-        assert list(told) == ["at", "reason", "by", "inherited_from"]
-        assert (told["reason"], told["by"]["username"]) == ("leaks a key", "alice")
-        assert (told["at"], told["inherited_from"]) == ("2026-06-15T12:00:00.000000Z", None)
+        revocation = shown(api, key, who)
+        assert list(revocation) == ["at", "reason", "by", "inherited_from"]
+        assert (revocation["reason"], revocation["by"]["username"]) == ("leaks a key", "alice")
+        assert (revocation["at"], revocation["inherited_from"]) == (
+            "2026-06-15T12:00:00.000000Z",
+            None,
+        )
         for query in ("state=revoked", "revoked=true", "current=true"):
             found = api.all(f"/image_versions?image_id=open-image&{query}", who)
             assert [it["id"] for it in found] == [key]
@@ -265,9 +268,9 @@ def test_descendants_are_revoked_too(api: ApiClient, world: World) -> None:
         ("kept-image", "latest", "grandchild", "kept-1.0"),
         ("kept-image", "stable", "grandchild", None),
     ]
-    told = shown(api, grandchild, "bob")
-    assert (told["reason"], told["by"]["username"]) == ("leaks a key", "alice")
-    assert named(told["inherited_from"]) == "open-1.0"
+    revocation = shown(api, grandchild, "bob")
+    assert (revocation["reason"], revocation["by"]["username"]) == ("leaks a key", "alice")
+    assert named(revocation["inherited_from"]) == "open-1.0"
     assert state(api, sibling) == "current"
     # Its own revocation shows before an inherited one, and both must be lifted.
     refused = restore(api, child)
@@ -308,8 +311,8 @@ def test_a_hidden_origin_is_shown_by_id_only(api: ApiClient, world: World) -> No
     child = release(api, "child", parent=origin)
     revoke(api, origin, descendants=True, reason="a secret reason")
     for who in (None, "charlie"):
-        told = shown(api, child, who)
-        assert told == {
+        revocation = shown(api, child, who)
+        assert revocation == {
             "at": "2026-06-15T12:00:00.000000Z",
             "reason": None,
             "by": None,

@@ -19,7 +19,7 @@ from tests.support.lifecycle_steps import (
     target,
 )
 
-# ── what is told ───────────────────────────────────────────────────────────────────────────
+# ── responses ───────────────────────────────────────────────────────────────────────────
 
 
 def test_a_dry_run_returns_the_same_and_changes_nothing(
@@ -126,9 +126,9 @@ def test_each_change_is_one_history_entry(api: ApiClient, world: World) -> None:
     restore(api, key)
     entries = api.all(f"/image_versions/{key}/history", "alice")
     assert [it["action"] for it in entries][-2:] == ["version:revoke", "version:restore"]
-    told = entries[-2]["changes"]
-    assert told["reason"]["after"] == "leaks a key"
-    assert told["descendants"]["after"] is True
+    recorded = entries[-2]["changes"]
+    assert recorded["reason"]["after"] == "leaks a key"
+    assert recorded["descendants"]["after"] is True
 
 
 def test_revoked_is_not_changed_by_a_patch(db: Database, api: ApiClient, world: World) -> None:

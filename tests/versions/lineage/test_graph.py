@@ -58,7 +58,7 @@ def test_channel_targets_revoked_versions_and_branch_points_are_shown(
     revoke(api, built[5])
     note = {"deprecation": {"reason": "slow"}}
     assert api.patch(built[7]["url"], "alice", note).status_code == 200
-    # To come, so not troubled yet.
+    # Its revocation is in the future, so it does not count yet.
     note = {"deprecation": {"reason": "soon", "at": later(clock(), days=3)}}
     assert api.patch(built[9]["url"], "alice", note).status_code == 200
     # Ended: nothing to warn of any more.
@@ -71,7 +71,7 @@ def test_channel_targets_revoked_versions_and_branch_points_are_shown(
     assert names(found) == [*kept, *(f"v{number}" for number in range(22, 31)), "fork"]
     assert channels(found) == {"open-1.0": ("latest",), "v4": ("old", "stable")}
     assert ("v12", "fork") in edges(found)
-    # v11 is counted for its keepers only.
+    # v11 is counted for its editors only.
     expected = [(3, "open-1.0", "v4"), (1, "v4", "v6"), (1, "v6", "v8")]
     assert gaps(found) == [*expected, (2, "v8", "v12"), (9, "v12", "v22")]
     assert gaps(ask("open", "alice")) == [*expected, (3, "v8", "v12"), (9, "v12", "v22")]
@@ -140,9 +140,9 @@ def test_visible_relatives_in_other_images(
         assert {("base-1", "v5"), ("base-2", "v6"), ("base-1", "base-2")} <= edges(found)
         assert gaps(found) == [(4, "open-1.0", "v5"), (4, "v6", "v11")]
         assert not found.truncated
-        told = repr(found)
+        text = repr(found)
         for hidden in ("closed", "shared", "last", built["closed-2.0"]["id"]):
-            assert hidden not in told
+            assert hidden not in text
     found = ask("open", "bob")
     assert lanes(found) == [
         ("base-image", -1),
@@ -273,7 +273,7 @@ def test_stale_equals_the_api(ask: Asked, api: ApiClient, built: dict[str, Any])
     before = stale(None)
     release(api, "base-3", image="base")
     assert stale(None) == before | {"v6"}
-    # What only its keepers see makes nothing stale for others.
+    # A version that only editors see makes nothing stale for others.
     assert api.delete(f"{API}/images/last-image", "alice").status_code == 204
     assert "last-1" in names(ask("open", "alice"))
     assert "last-1" not in names(ask("open", "bob"))

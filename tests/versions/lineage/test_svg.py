@@ -200,7 +200,7 @@ def test_releases_of_one_day_are_side_by_side() -> None:
     shown = around(nodes, edges, [lane(OWN), lane(2, 1)])
     check(shown)
     spots = lay_out(shown).spots
-    # A child of the same day stands beside, not under, its parent.
+    # A child of the same day is beside, not below, its parent.
     assert all(spots[child].x > spots[parent].x for parent, child in edges)
 
 

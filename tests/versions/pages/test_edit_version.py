@@ -145,9 +145,9 @@ def test_empty_fields_are_inherited_and_the_rest_is_reported(
         visitor.get(address), address, name="2", parent="shared-image/base", follow=False
     )
     assert done.status == 303, done.words
-    told = visitor.get("/account").words
-    assert "2 is published. Not inherited from base: 1 boot script" in told
-    assert "sharing with lab" in told
+    text = visitor.get("/account").words
+    assert "2 is published. Not inherited from base: 1 boot script" in text
+    assert "sharing with lab" in text
     version = named(api, "kept", "2")
     assert [one["title"] for one in version["licenses"]] == ["Apache 2.0"]
     assert (version["scripts"], version["membership"]) == ([], [])

@@ -51,7 +51,7 @@ def test_creating_publishing_and_promoting(alice: Visitor) -> None:
 
 
 def test_each_change_of_a_version_is_confirmed_and_can_be_undone(alice: Visitor) -> None:
-    for page, button, told in (
+    for page, button, notice in (
         ("deprecate", None, "open-1.0 is deprecated."),
         ("revoke", ("do", "revoke"), "open-1.0 revoked."),
         ("end", None, "open-1.0 has ended."),
@@ -61,7 +61,7 @@ def test_each_change_of_a_version_is_confirmed_and_can_be_undone(alice: Visitor)
         filled = {} if page == "end" else {"reason": "So."}
         done = alice.submit(alice.get(address), address, button=button, **filled)
         assert (done.status, done.address) == (200, OPEN)
-        assert told in done.words
+        assert notice in done.words
         assert "So." in done.words or page == "end"
         back = undo(alice, done)
         assert back.address == OPEN

@@ -85,12 +85,12 @@ def test_an_editor_sees_access_and_history(db: Database, world: World, visitor: 
     assert "Owned by alice Other editors lab" in words_of(kept, "who")
     with db.write() as tx:
         edit(tx, world, world.versions["shared"], min_cpu=4, change_log="anew", membership=[])
-    told = words_of(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
-    assert "Edited by alice" in told
-    assert "min cpu: 4" in told
-    assert "membership: lab → none" in told
-    assert "anew" not in told, "a text is not told of at length"
-    assert told.index("Edited") < told.index("Published by alice")
+    text = words_of(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
+    assert "Edited by alice" in text
+    assert "min cpu: 4" in text
+    assert "membership: lab → none" in text
+    assert "anew" not in text, "long texts are left out"
+    assert text.index("Edited") < text.index("Published by alice")
 
 
 @pytest.mark.parametrize("below", ["edit", "deprecate", "revoke", "end"])
@@ -257,8 +257,8 @@ def test_a_deprecated_version_names_its_replacement(
 ) -> None:
     with db.write() as tx:
         better = publish(tx, world, "2.0", 1, "east/x86_64")
-        told = wire.NewDeprecation(reason="Its kernel is old.", replacement=better)
-        edit(tx, world, world.versions["open"], deprecation=told)
+        deprecation = wire.NewDeprecation(reason="Its kernel is old.", replacement=better)
+        edit(tx, world, world.versions["open"], deprecation=deprecation)
     page = visitor.get(OPEN)
     assert banners(page) == [
         "Deprecated on 2026-06-15. Its kernel is old. Still available. "
@@ -280,8 +280,8 @@ def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
 ) -> None:
     with db.write() as tx:
         key = publish(tx, world, "2.0", 1, parent=world.versions["closed"])
-        told = wire.NewDeprecation(reason="old", replacement=world.versions["closed"])
-        edit(tx, world, key, deprecation=told)
+        deprecation = wire.NewDeprecation(reason="old", replacement=world.versions["closed"])
+        edit(tx, world, key, deprecation=deprecation)
         revoke(tx, world, world.versions["closed"], "hole in closed", descendants=True)
     page = visitor.get("/images/open-image/versions/2.0")
     first, second = banners(page)
@@ -378,8 +378,8 @@ def test_texts_are_escaped(db: Database, world: World, visitor: Visitor) -> None
             scripts=[int(licenses_scripts.create_script(tx, alice, script).key)],
             licenses=[int(licenses_scripts.create_license(tx, alice, license).key)],
         )
-        told = wire.NewDeprecation(reason=HOSTILE)
-        edit(tx, world, key, deprecation=told, doc_object_id='10.1/"><script>alert')
+        deprecation = wire.NewDeprecation(reason=HOSTILE)
+        edit(tx, world, key, deprecation=deprecation, doc_object_id='10.1/"><script>alert')
         revoke(tx, world, key, HOSTILE)
     visitor.sign_in("alice")
     [link] = {

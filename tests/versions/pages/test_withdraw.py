@@ -248,9 +248,9 @@ def test_deprecating_with_a_replacement_and_undoing_it(
         follow=False,
     )
     assert (done.status, done.headers["location"]) == (303, OPEN)
-    told = version_of(api, line[0])
-    assert (told["state"], told["deprecation"]["reason"]) == ("deprecated", "Slow.")
-    assert told["deprecation"]["replacement"]["name"] == "1.1"
+    version = version_of(api, line[0])
+    assert (version["state"], version["deprecation"]["reason"]) == ("deprecated", "Slow.")
+    assert version["deprecation"]["replacement"]["name"] == "1.1"
     notice = alice.get("/account")
     assert "open-1.0 is deprecated." in notice.words
     assert alice.submit(notice, DEPRECATE, follow=False).status == 303

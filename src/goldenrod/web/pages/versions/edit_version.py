@@ -118,7 +118,7 @@ def show_end(visit: Visit, slug: str, name: str) -> Page:
     with visit.trial() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
-        standing = impact.machines_of_versions(tx, actor, [version["id"]])
+        machine_counts = impact.machines_of_versions(tx, actor, [version["id"]])
         children = _children(tx, actor, version)
         before = offer_changes.offers(tx, actor, image)
         publish.end_version(tx, actor, row)
@@ -127,7 +127,7 @@ def show_end(visit: Visit, slug: str, name: str) -> Page:
         "versions/version_end.html",
         image=image,
         version=version,
-        machines=standing,
+        machines=machine_counts,
         children=children,
         moves=moves,
     )

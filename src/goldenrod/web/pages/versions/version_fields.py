@@ -78,23 +78,23 @@ def resolved(tx: Tx, actor: Actor, image: Thing, given: dict[str, Any]) -> dict[
 
 def choices(tx: Tx, actor: Actor, image: Thing, version: Thing | None) -> dict[str, Any]:
     """The form's choices: parents, licenses, scripts and provider accounts."""
-    held = version or {"licenses": [], "scripts": []}
+    attached = version or {"licenses": [], "scripts": []}
     accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username, page_size=500)
     newest = {"ordering": "-start_date", "page_size": MOST_OFFERED}
     known = licenses_scripts.LICENSES.read_list(tx, actor, **newest)
     own = licenses_scripts.SCRIPTS.read_list(tx, actor, created_by=actor.username, **newest)
     return {
         "parents": images.IMAGES.read(tx, actor, str(image["id"]))["versions"],
-        "licenses": _offered(held["licenses"], known),
-        "scripts": _offered(held["scripts"], own),
+        "licenses": _offered(attached["licenses"], known),
+        "scripts": _offered(attached["scripts"], own),
         "identities": accounts,
     }
 
 
-def _offered(held: list[Thing], others: list[Thing]) -> list[Thing]:
-    """The attached things, then others."""
-    known = {one["id"] for one in held}
-    return [*held, *(one for one in others if one["id"] not in known)]
+def _offered(attached: list[Thing], others: list[Thing]) -> list[Thing]:
+    """The attached things, then the others."""
+    known = {one["id"] for one in attached}
+    return [*attached, *(one for one in others if one["id"] not in known)]
 
 
 def provider_choices(tx: Tx, actor: Actor) -> list[Thing]:
