@@ -85,15 +85,15 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     machine_ids = [
         machines.insert_machine(tx, actor, n, image["id"], machine) for machine in new_machines
     ]
-    denormalised.of_version(tx, n)
-    events.created(tx, image["id"], [n])
-    events.placed(tx, image["id"], machine_ids)
+    denormalised.refresh_version(tx, n)
+    events.versions_created(tx, image["id"], [n])
+    events.machines_created(tx, image["id"], machine_ids)
     audited = {
         **_audited(tx, values, values),
         "image": image["id"],
         "parent": parent and parent["id"],
     }
-    audit.record(tx, actor, "version:create", schema.versions, n, audit.made(audited | attached))
+    audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(str(tx.value(_id_of, n=n)), True, extra)
 
@@ -124,9 +124,9 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
         **{"exclude_from_latest": False, **values},
         **denormalised.until_set(actor.user_id, values["start_date"]),
     )
-    stored_counts.one_more(tx)
+    stored_counts.add_version(tx)
     search.index_version(tx, n, values["name"], values["change_log"])
-    revocation_reach.adopt(tx, n, parent_n, new=True)
+    revocation_reach.change_parent(tx, n, parent_n, new=True)
     return n
 
 
@@ -250,7 +250,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
             attached[pairing.field] = version_lists.resolve(
                 tx, actor, pairing, refs, current[pairing.field]
             )
-    tx.check_match()
+    tx.check_if_match()
     then = {**row, **after}
     if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
         _require_free_name(tx, then["image_id"], then["name"], row["n"])
@@ -328,8 +328,8 @@ def _write(
     current: dict[str, list[int]],
     attached: dict[str, list[int]],
 ) -> None:
-    changed = audit.between(_audited(tx, row, after), _audited(tx, after, after))
-    changed |= audit.between(current, attached)
+    changed = audit.changed(_audited(tx, row, after), _audited(tx, after, after))
+    changed |= audit.changed(current, attached)
     if not changed:
         return
     if "name" in after:
@@ -337,7 +337,7 @@ def _write(
     if after:
         tx.update(schema.versions, {"n": row["n"]}, **after)
     if "parent_n" in after:
-        revocation_reach.adopt(tx, row["n"], after["parent_n"])
+        revocation_reach.change_parent(tx, row["n"], after["parent_n"])
     for pairing in version_lists.PAIRINGS:
         if pairing.field in attached:
             version_lists.set_all(tx, pairing, row["n"], attached[pairing.field])
@@ -345,9 +345,9 @@ def _write(
         now = {**row, **after}
         search.index_version(tx, row["n"], now["name"], now["change_log"])
     if DENORMALISED_FIELDS & changed.keys():
-        denormalised.of_version(tx, row["n"])
+        denormalised.refresh_version(tx, row["n"])
     audit.record(tx, actor, "version:edit", schema.versions, row["n"], changed)
-    events.edited(tx, row["n"], changed, row)
+    events.version_edited(tx, row["n"], changed, row)
 
 
 def _in_channel() -> Any:
@@ -369,11 +369,11 @@ def _audited(tx: Tx, values: Row, fields: Row) -> Row:
 
 def end_version(tx: Tx, actor: Actor, row: Row) -> None:
     """End a version now. A version that has already ended stays unchanged."""
-    tx.check_match()
+    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.versions, {"n": row["n"]}, end_date=tx.now)
-    denormalised.of_version(tx, row["n"])
+    denormalised.refresh_version(tx, row["n"])
     changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
     audit.record(tx, actor, "version:end", schema.versions, row["n"], changed)
-    events.edited(tx, row["n"], changed, row)
+    events.version_edited(tx, row["n"], changed, row)

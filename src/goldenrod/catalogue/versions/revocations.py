@@ -54,7 +54,7 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     if at < later(tx.now, minutes=-LATE_MINUTES):
         raise field_problem("at", "must not be more than five minutes ago")
     at = max(at, tx.now)
-    tx.check_match()
+    tx.check_if_match()
     before = tx.first(_own_revocation, n=row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
@@ -82,11 +82,11 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
         restored_by_id=None,
         **values,
     )
-    revocation_reach.spread(tx, row["n"], revocation_id)
-    made = audit.made({name: value for name, value in values.items() if name != "version_n"})
+    revocation_reach.add(tx, row["n"], revocation_id)
+    made = audit.created({name: value for name, value in values.items() if name != "version_n"})
     audit.record(tx, actor, "version:revoke", schema.versions, row["n"], made)
     if at <= tx.now:
-        events.revoked(tx, revocation_id, at)
+        events.version_revoked(tx, revocation_id, at)
     return _effect(tx, actor, at, was, _snapshot(tx, actor, subtree, at))
 
 
@@ -97,7 +97,7 @@ def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
         restored_at=tx.now,
         restored_by_id=actor.user_id or None,
     )
-    revocation_reach.lift(tx, revocation["id"])
+    revocation_reach.remove(tx, revocation["id"])
 
 
 def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
@@ -105,7 +105,7 @@ def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
 
     Raises Conflict (`version_not_revoked`).
     """
-    tx.check_match()
+    tx.check_if_match()
     own = tx.first(_own_revocation, n=row["n"])
     if own is None:
         raise _not_revoked(tx, actor, row)
@@ -114,7 +114,7 @@ def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
     if not own["descendants"]:
         subtree = [row["n"]]
     was = _snapshot(tx, actor, subtree, at)
-    events.restored(tx, own)
+    events.version_restored(tx, own)
     _lift(tx, actor, own)
     audited = {"revoked": {"before": own["reason"], "after": None}}
     audit.record(tx, actor, "version:restore", schema.versions, row["n"], audited)
