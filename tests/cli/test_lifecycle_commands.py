@@ -443,10 +443,10 @@ def test_a_diff_shows_what_was_added_and_removed(ask: Run, image: str) -> None:
     first = ask("diff", f"{image}/1")
     assert (first.code, first.err) == (
         1,
-        f"goldenrod: {image}/1 has no parent that you may see: name two versions.\n",
+        f"goldenrod: {image}/1 has no parent that you can see. Name two versions.\n",
     )
     apart = ask("diff", f"{image}/1", "open-image/open-1.0")
-    assert "neither was built on the other" in apart.err
+    assert "neither builds on the other" in apart.err
     assert ask("diff", f"{image}/2", f"{image}/2").out.splitlines()[2:] == []
     assert ask("diff", f"{image}/1", f"{image}/none").code == 4
 

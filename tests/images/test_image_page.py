@@ -113,7 +113,7 @@ def test_an_image_without_versions_says_how_to_begin(
     page = visitor.get("/images/empty")
     assert "No versions visible to you yet." in page.words
     assert "publish" not in page.text
-    assert "There are no two versions here" in visitor.get("/images/empty/compare").words
+    assert "This image does not have two versions" in visitor.get("/images/empty/compare").words
     visitor.sign_in("alice")
     page = visitor.get("/images/empty")
     assert "goldenrod version publish empty 1.0" in page.words

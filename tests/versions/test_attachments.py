@@ -1,4 +1,4 @@
-"""Pairings: attaching and detaching licenses, groups and scripts, as resources of their own."""
+"""Attachments: attaching and detaching licenses, groups and scripts as resources."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -59,9 +59,7 @@ def test_anonymous_sees_public_versions_licenses_and_scripts_and_no_membership(
 
 
 @every_kind
-def test_a_stranger_learns_nothing_of_what_they_may_not_see(
-    api: ApiClient, world: World, kind: Kind
-) -> None:
+def test_a_stranger_gets_404_for_hidden_versions(api: ApiClient, world: World, kind: Kind) -> None:
     thing = new_thing(api, kind)
     closed = attach(api, kind, "alice", world.versions["closed"], thing["id"]).json
     assert code(api.get(closed["url"], "charlie")) == "404 not_found"
@@ -74,7 +72,7 @@ def test_a_stranger_learns_nothing_of_what_they_may_not_see(
 
 
 @every_kind
-def test_who_reads_a_version_does_not_change_it_here_either(
+def test_a_reader_of_a_version_cannot_attach_or_detach(
     api: ApiClient, world: World, kind: Kind
 ) -> None:
     thing = new_thing(api, kind)
@@ -86,7 +84,7 @@ def test_who_reads_a_version_does_not_change_it_here_either(
 
 
 @every_kind
-def test_attaching_and_detaching_is_the_change_of_the_versions_list(
+def test_attaching_and_detaching_changes_the_versions_list(
     api: ApiClient, world: World, kind: Kind
 ) -> None:
     version = f"/image_versions/{world.versions['kept']}"
@@ -108,17 +106,19 @@ def test_attaching_and_detaching_is_the_change_of_the_versions_list(
     # History tells it as a PATCH of the list.
     api.patch(version, "alice", {kind.field: after})
     api.patch(version, "alice", {kind.field: before})
-    told = [
+    recorded = [
         (entry["action"], entry["by"]["username"], entry["changes"])
         for entry in api.all(f"{version}/history", "alice")[1:]
     ]
-    assert len(told) == 4
-    assert told[:2] == told[2:]
-    assert list(told[0][2]) == [kind.field]
+    assert len(recorded) == 4
+    assert recorded[:2] == recorded[2:]
+    assert list(recorded[0][2]) == [kind.field]
 
 
 @every_kind
-def test_twice_answers_the_pairing_that_is_there(api: ApiClient, world: World, kind: Kind) -> None:
+def test_attaching_twice_returns_the_existing_attachment(
+    api: ApiClient, world: World, kind: Kind
+) -> None:
     thing = new_thing(api, kind)
     version = world.versions["closed"]
     first = attach(api, kind, "alice", version, thing["id"])
@@ -154,9 +154,7 @@ def test_unknown_things_are_refused(api: ApiClient, world: World, kind: Kind) ->
     assert code(answer) == "400 field_invalid"
 
 
-def test_memberships_show_to_keepers_and_to_the_groups_members(
-    api: ApiClient, world: World
-) -> None:
+def test_memberships_are_visible_to_editors_and_group_members(api: ApiClient, world: World) -> None:
     memberships = KINDS[1].address
     by_name = attach(api, KINDS[1], "alice", world.versions["shared"], "charlie").json
 
@@ -170,7 +168,7 @@ def test_memberships_show_to_keepers_and_to_the_groups_members(
     assert groups(None) == []
     assert code(api.get(by_name["url"], "bob")) == "404 not_found"
     assert api.get(f"{memberships}?name=charlie", "bob").json["count"] == 0
-    # Charlie may read it, and not leave by it: only keepers change a version.
+    # Charlie may read the membership but not remove it: only editors change a version.
     assert code(api.delete(by_name["url"], "charlie")) == "403 change_forbidden"
     assert api.delete(by_name["url"], "alice").status_code == 204
     assert code(api.get(f"/image_versions/{world.versions['shared']}", "charlie")) == (
@@ -178,7 +176,7 @@ def test_memberships_show_to_keepers_and_to_the_groups_members(
     )
 
 
-def test_a_script_is_attached_here_by_the_same_rule(api: ApiClient, world: World) -> None:
+def test_attaching_a_script_follows_the_same_rule(api: ApiClient, world: World) -> None:
     scripts = KINDS[2]
     setup = world.scripts["setup"]
     hidden = attach(api, scripts, "bob", world.versions["kept"], setup)
@@ -189,9 +187,7 @@ def test_a_script_is_attached_here_by_the_same_rule(api: ApiClient, world: World
     assert attach(api, scripts, "alice", world.versions["kept"], setup).status_code == 201
 
 
-def test_detaching_is_refused_where_the_pairing_is_not_the_one_read(
-    api: ApiClient, world: World
-) -> None:
+def test_detaching_with_a_stale_etag_is_refused(api: ApiClient, world: World) -> None:
     [pairing] = api.all(f"{KINDS[1].address}?version_id={world.versions['shared']}", "alice")
     read = api.get(pairing["url"], "alice").headers["etag"]
     api.patch(f"/image_versions/{world.versions['shared']}", "alice", {"name": "renamed"})

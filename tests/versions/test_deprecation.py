@@ -1,4 +1,4 @@
-"""Deprecation: a field of a version that advises, and the headers that carry it."""
+"""Deprecation: a field of a version, and the headers that announce it."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def deprecate(api: ApiClient, version: Any, who: str | None = "alice", **given: 
     return api.patch(f"/image_versions/{key}", who, {"deprecation": given})
 
 
-def test_only_who_may_change_the_version(db: Database, api: ApiClient, world: World) -> None:
+def test_only_editors_deprecate(db: Database, api: ApiClient, world: World) -> None:
     before = everything(db)
     for who, image, refused in (
         (None, "open", "401 credentials_required"),
@@ -32,7 +32,7 @@ def test_only_who_may_change_the_version(db: Database, api: ApiClient, world: Wo
     assert deprecate(api, world.versions["kept"], "bob", reason="old").status_code == 200
 
 
-def test_it_advises_and_takes_nothing_away(api: ApiClient, world: World) -> None:
+def test_a_deprecated_version_stays_available(api: ApiClient, world: World) -> None:
     key = world.versions["open"]
     answer = deprecate(api, key, reason="old", replacement=publish(api, "2")["id"])
     assert answer.status_code == 200
@@ -50,21 +50,21 @@ def test_it_advises_and_takes_nothing_away(api: ApiClient, world: World) -> None
     assert (found["state"], found["deprecation"]) == ("current", None)
 
 
-def test_what_is_absent_stays(api: ApiClient, world: World, clock: Clock) -> None:
+def test_absent_fields_stay_unchanged(api: ApiClient, world: World, clock: Clock) -> None:
     version, other = publish(api, "2"), publish(api, "3")
     deprecate(api, version, reason="old", replacement=other["id"])
     clock.move(days=1)
-    told = deprecate(api, version, reason="older").json["deprecation"]
-    assert (told["at"], told["reason"], named(told["replacement"])) == (NOON, "older", "3")
-    told = deprecate(api, version, at="2026-07-01T02:00:00+02:00").json["deprecation"]
-    assert (told["at"], told["reason"]) == ("2026-07-01T00:00:00.000000Z", "older")
-    told = deprecate(api, version, replacement=None, reason=None).json["deprecation"]
-    assert told == {"at": "2026-07-01T00:00:00.000000Z", "reason": None, "replacement": None}
+    found = deprecate(api, version, reason="older").json["deprecation"]
+    assert (found["at"], found["reason"], named(found["replacement"])) == (NOON, "older", "3")
+    found = deprecate(api, version, at="2026-07-01T02:00:00+02:00").json["deprecation"]
+    assert (found["at"], found["reason"]) == ("2026-07-01T00:00:00.000000Z", "older")
+    found = deprecate(api, version, replacement=None, reason=None).json["deprecation"]
+    assert found == {"at": "2026-07-01T00:00:00.000000Z", "reason": None, "replacement": None}
     fresh = publish(api, "4", deprecation={})
     assert fresh["deprecation"] == {"at": clock.now, "reason": None, "replacement": None}
 
 
-def test_one_to_come_shows_and_holds_from_its_instant(
+def test_a_future_deprecation_is_shown_and_starts_at_its_instant(
     api: ApiClient, world: World, clock: Clock
 ) -> None:
     version = publish(api, "2", deprecation={"at": "2026-06-16T00:00:00Z", "reason": "soon"})
@@ -101,7 +101,7 @@ def test_one_to_come_shows_and_holds_from_its_instant(
     ],
     ids=lambda it: str(it)[:40],
 )
-def test_a_wrong_one_changes_nothing(
+def test_an_invalid_deprecation_changes_nothing(
     db: Database, api: ApiClient, world: World, given: Any
 ) -> None:
     address = f"/image_versions/{world.versions['open']}"
@@ -115,7 +115,7 @@ def test_a_wrong_one_changes_nothing(
     assert everything(db) == before
 
 
-def test_a_hidden_replacement_is_like_none_at_all(api: ApiClient, world: World) -> None:
+def test_a_hidden_replacement_is_refused_like_an_unknown_one(api: ApiClient, world: World) -> None:
     hidden = deprecate(api, world.versions["kept"], "bob", replacement=world.versions["closed"])
     missing = "00000000-0000-7000-8000-000000000000"
     unknown = deprecate(api, world.versions["kept"], "bob", replacement=missing)
@@ -123,7 +123,7 @@ def test_a_hidden_replacement_is_like_none_at_all(api: ApiClient, world: World) 
     assert hidden.text.replace(world.versions["closed"], missing) == unknown.text
 
 
-def test_one_that_became_hidden_may_be_sent_back(
+def test_a_replacement_that_became_hidden_can_be_sent_back(
     db: Database, api: ApiClient, world: World
 ) -> None:
     key = world.versions["kept"]
@@ -135,7 +135,7 @@ def test_one_that_became_hidden_may_be_sent_back(
     assert everything(db) == before
 
 
-def test_replacements_make_no_circle(db: Database, api: ApiClient, world: World) -> None:
+def test_replacements_cannot_form_a_cycle(db: Database, api: ApiClient, world: World) -> None:
     a, b, c = (publish(api, name) for name in "abc")
     assert code(deprecate(api, a, replacement=a["id"])) == "409 replacement_cycle"
     deprecate(api, a, replacement=b["id"])
@@ -188,7 +188,7 @@ def test_the_headers_of_a_version(api: ApiClient, world: World, clock: Clock) ->
     assert not {"deprecation", "sunset"} & set(plain.headers)
 
 
-def test_links_lead_only_to_what_they_see(api: ApiClient, world: World) -> None:
+def test_link_headers_name_only_visible_versions(api: ApiClient, world: World) -> None:
     version = publish(
         api,
         "2",
@@ -205,7 +205,9 @@ def test_links_lead_only_to_what_they_see(api: ApiClient, world: World) -> None:
     assert links(api.get(version["url"])) == {}
 
 
-def test_a_deprecation_before_1970_and_one_to_come(api: ApiClient, world: World) -> None:
+def test_the_header_of_a_deprecation_before_1970_and_of_a_future_one(
+    api: ApiClient, world: World
+) -> None:
     for at, header in (
         ("0001-01-01T00:00:00Z", "@-62135596800"),
         ("1969-12-31T23:59:59.5Z", "@-1"),
@@ -239,7 +241,7 @@ def test_behind_and_stale(api: ApiClient, world: World) -> None:
     publish(api, "0", start_date="2020-01-01T00:00:00Z")
     assert counts() == (0, 0, False)
     assert "behind" not in api.get("/image_versions").json["results"][0]
-    # Of a parent that they may not read nothing is told.
+    # A hidden parent makes nothing stale.
     bobs = publish(api, "bobs", image="open", parent=world.versions["closed"])
     publish(api, "2.0", image="closed")
     seen = api.get(bobs["url"]).json

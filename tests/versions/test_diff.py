@@ -1,4 +1,4 @@
-"""Diff: what changed between two versions, and every change log on the way where there is one."""
+"""Diff: what changed between two versions, with the change logs on the path between them."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def logs(found: Any) -> list[tuple[str, str]]:
     return [(it["version"]["name"], it["change_log"]) for it in found["change_logs"]]
 
 
-def test_who_may_not_read_both(api: ApiClient, world: World) -> None:
+def test_a_reader_needs_both_versions(api: ApiClient, world: World) -> None:
     version = publish(api, "2", parent=world.versions["closed"])
     closed = world.versions["closed"]
     for who in (None, "charlie"):
@@ -82,7 +82,7 @@ def test_what_changed(api: ApiClient, world: World) -> None:
     assert back["path"] == found["path"]
 
 
-def test_every_change_log_on_the_path_the_oldest_first(api: ApiClient, world: World) -> None:
+def test_change_logs_on_the_path_are_listed_oldest_first(api: ApiClient, world: World) -> None:
     a = publish(api, "a", parent=world.versions["open"], change_log="one")
     b = publish(api, "b", parent=a["id"], change_log="two")
     c = publish(api, "c", parent=b["id"], change_log="three")
@@ -95,7 +95,7 @@ def test_every_change_log_on_the_path_the_oldest_first(api: ApiClient, world: Wo
     assert (same["fields"], same["change_logs"], same["path"]) == ({}, [], [a["id"]])
 
 
-def test_where_there_is_no_path_it_says_so_and_still_compares(api: ApiClient, world: World) -> None:
+def test_versions_without_a_path_are_still_compared(api: ApiClient, world: World) -> None:
     a = publish(api, "a", parent=world.versions["open"], change_log="one")
     b = publish(api, "b", parent=world.versions["open"], change_log="two", min_mem=512)
     found = diff(api, b, None, a)
@@ -103,7 +103,7 @@ def test_where_there_is_no_path_it_says_so_and_still_compares(api: ApiClient, wo
     assert found["fields"]["min_mem"] == {"from": None, "to": 512}
 
 
-def test_a_path_through_what_they_may_not_read_is_none(api: ApiClient, world: World) -> None:
+def test_a_path_through_a_hidden_version_is_null(api: ApiClient, world: World) -> None:
     hidden = publish(
         api, "hidden", image="closed", parent=world.versions["open"], change_log="a secret"
     )
@@ -116,7 +116,7 @@ def test_a_path_through_what_they_may_not_read_is_none(api: ApiClient, world: Wo
     assert logs(found) == [("hidden", "a secret"), ("leaf", "leaf")]
 
 
-def test_the_lifecycle_is_part_of_it(api: ApiClient, world: World) -> None:
+def test_lifecycle_fields_are_compared(api: ApiClient, world: World) -> None:
     version = publish(api, "2", deprecation={"reason": "old"}, exclude_from_latest=True)
     revoke(api, world.versions["open"])
     fields = diff(api, version, None, {"id": world.versions["open"]})["fields"]

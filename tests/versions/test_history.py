@@ -1,4 +1,4 @@
-"""A version's history: who, when, what was and what is, named as far as its reader may see."""
+"""A version's history: who changed what and when, with names that the reader may see."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def test_anonymous_sees_no_history(api: ApiClient, world: World) -> None:
     assert code(api.get(f"{shown}/history")) == "401 credentials_required"
 
 
-def test_a_stranger_sees_none_and_a_reader_neither(api: ApiClient, world: World) -> None:
+def test_strangers_and_readers_see_no_history(api: ApiClient, world: World) -> None:
     closed, shown, shared = (
         f"/image_versions/{world.versions[name]}/history" for name in ("closed", "open", "shared")
     )
@@ -43,7 +43,7 @@ def test_a_stranger_sees_none_and_a_reader_neither(api: ApiClient, world: World)
     assert code(api.get("/image_versions/no-uuid/history", "dora")) == "404 not_found"
 
 
-def test_what_may_not_be_seen_is_404_whatever_else_is_asked(api: ApiClient, world: World) -> None:
+def test_the_history_of_a_hidden_version_is_404(api: ApiClient, world: World) -> None:
     closed, shown = (
         f"/image_versions/{world.versions[name]}/history" for name in ("closed", "open")
     )
@@ -52,7 +52,7 @@ def test_what_may_not_be_seen_is_404_whatever_else_is_asked(api: ApiClient, worl
     assert code(api.get(f"{closed}?colour=red", "alice")) == "400 parameter_unknown"
 
 
-def test_keepers_and_staff_read_who_changed_what_and_when(
+def test_editors_and_staff_read_who_changed_what_and_when(
     api: ApiClient, kept: str, clock: Clock
 ) -> None:
     clock.move(minutes=5)
@@ -79,7 +79,7 @@ def test_keepers_and_staff_read_who_changed_what_and_when(
         assert made["sequence"] < edited["sequence"] < ended["sequence"]
 
 
-def test_what_changes_nothing_writes_no_entry(api: ApiClient, kept: str, clock: Clock) -> None:
+def test_a_patch_without_effect_writes_no_entry(api: ApiClient, kept: str, clock: Clock) -> None:
     before = entries(api, kept)
     for who in ("alice", "bob", "dora"):
         assert api.patch(kept, who, api.get(kept, who).json).status_code == 200
@@ -92,7 +92,9 @@ def test_what_changes_nothing_writes_no_entry(api: ApiClient, kept: str, clock: 
     assert len(entries(api, kept)) == len(before) + 1
 
 
-def test_order_is_by_sequence_never_by_instant(api: ApiClient, kept: str, clock: Clock) -> None:
+def test_entries_are_ordered_by_sequence_not_by_instant(
+    api: ApiClient, kept: str, clock: Clock
+) -> None:
     """Clocks may go back; what happened after stays after."""
     api.patch(kept, "alice", {"name": "a"})
     clock.move(hours=-3)
@@ -111,7 +113,7 @@ def test_order_is_by_sequence_never_by_instant(api: ApiClient, kept: str, clock:
     )
 
 
-def test_creation_and_edits_tell_the_same_fields(api: ApiClient, world: World) -> None:
+def test_creation_and_edits_record_the_same_fields(api: ApiClient, world: World) -> None:
     parent = world.versions["closed"]
     made = api.post(
         "/image_versions",
@@ -126,23 +128,23 @@ def test_creation_and_edits_tell_the_same_fields(api: ApiClient, world: World) -
     ).json
     version = made["url"]
     [created] = entries(api, version)
-    told = {name: change["after"] for name, change in created["changes"].items()}
+    recorded = {name: change["after"] for name, change in created["changes"].items()}
     assert {change["before"] for change in created["changes"].values()} == {None}
-    assert told["parent"] == made["parent"]
-    assert told["image"] == made["image"]
-    assert told["identity"] == made["identity"]
-    assert told["membership"] == made["membership"]
-    assert told["licenses"] == made["licenses"]
-    assert told["scripts"] == made["scripts"]
+    assert recorded["parent"] == made["parent"]
+    assert recorded["image"] == made["image"]
+    assert recorded["identity"] == made["identity"]
+    assert recorded["membership"] == made["membership"]
+    assert recorded["licenses"] == made["licenses"]
+    assert recorded["scripts"] == made["scripts"]
     plain = ("name", "change_log", "allow_imaging", "start_date", "end_date", "min_cpu", "min_mem")
     plain += ("exclude_from_latest",)
-    assert {name: told.pop(name) for name in plain} == {name: made[name] for name in plain}
-    assert set(told) == {
+    assert {name: recorded.pop(name) for name in plain} == {name: made[name] for name in plain}
+    assert set(recorded) == {
         *("parent", "image", "identity", "membership", "licenses", "scripts", "doc_object_id")
     }
 
 
-def test_things_are_named_when_read(api: ApiClient, kept: str, world: World) -> None:
+def test_ids_are_replaced_by_present_names(api: ApiClient, kept: str, world: World) -> None:
     changes = change(
         api, kept, "alice", membership=["lab"], identity=world.identities["alice@east"]
     )
@@ -154,7 +156,7 @@ def test_things_are_named_when_read(api: ApiClient, kept: str, world: World) -> 
     assert group["name"] == "workshop"
 
 
-def test_names_show_as_far_as_the_reader_sees(api: ApiClient, kept: str, world: World) -> None:
+def test_hidden_things_are_shown_by_id_only(api: ApiClient, kept: str, world: World) -> None:
     crew = api.post("/api/v2/groups", "dora", {"name": "crew", "users": ["alice"]}).json
     api.patch(
         kept,
@@ -189,7 +191,7 @@ def test_names_show_as_far_as_the_reader_sees(api: ApiClient, kept: str, world: 
         assert {"id": crew["id"]} in entries(api, kept, who)[-2]["changes"]["membership"]["after"]
 
 
-def test_moving_between_images_is_told_with_both(api: ApiClient, kept: str, world: World) -> None:
+def test_a_move_records_both_images(api: ApiClient, kept: str, world: World) -> None:
     changes = change(api, kept, "alice", image=world.images["closed"])
     assert changes["image"]["before"]["slug"] == "kept-image"
     assert changes["image"]["after"]["slug"] == "closed-image"
@@ -197,7 +199,7 @@ def test_moving_between_images_is_told_with_both(api: ApiClient, kept: str, worl
     assert code(api.get(f"{kept}/history", "bob")) == "404 not_found"
 
 
-def test_it_is_a_list_like_others(api: ApiClient, kept: str) -> None:
+def test_history_is_paged_like_other_lists(api: ApiClient, kept: str) -> None:
     for number in range(3):
         api.patch(kept, "alice", {"name": str(number)})
     page = api.get(f"{kept}/history?page_size=2", "alice").json

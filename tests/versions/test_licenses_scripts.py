@@ -1,4 +1,4 @@
-"""Licenses, which everybody reads, and boot scripts, which few do: fixed once a version uses them."""
+"""Licenses and boot scripts: who reads them, and what is fixed once a version uses them."""
 
 from typing import Any
 
@@ -47,13 +47,13 @@ def test_anonymous_reads_every_license_and_changes_none(api: ApiClient, apache: 
     assert code(api.delete(apache)) == "401 credentials_required"
 
 
-def test_a_stranger_reads_a_license_and_does_not_change_it(api: ApiClient, apache: str) -> None:
+def test_a_stranger_reads_a_license_but_cannot_change_it(api: ApiClient, apache: str) -> None:
     assert api.get(apache, "charlie").json["created_by"]["username"] == "alice"
     assert code(api.patch(apache, "charlie", {"title": "x"})) == "403 change_forbidden"
     assert code(api.delete(apache, "charlie")) == "403 change_forbidden"
 
 
-def test_any_user_makes_a_license_and_edits_it_while_unused(api: ApiClient) -> None:
+def test_any_user_creates_a_license_and_edits_it_while_unused(api: ApiClient) -> None:
     mine = new(api, LICENSES, "charlie", **LICENSE)
     patched = api.patch(mine, "charlie", {"type": "SPDX", "text": "MIT"})
     assert (patched.json["type"], patched.json["text"]) == ("SPDX", "MIT")
@@ -102,7 +102,7 @@ BAD_TEXTS = [
 ]
 
 
-def test_a_text_is_what_its_type_says(api: ApiClient) -> None:
+def test_a_text_must_fit_its_type(api: ApiClient) -> None:
     mine = new(api, LICENSES, "alice", **LICENSE)
     for kind, text in BAD_TEXTS:
         body = {"title": "t", "type": kind, "text": text}
@@ -113,7 +113,7 @@ def test_a_text_is_what_its_type_says(api: ApiClient) -> None:
     assert api.get(mine).json["text"] == "Be kind."
 
 
-def test_good_texts(api: ApiClient) -> None:
+def test_valid_texts(api: ApiClient) -> None:
     for kind, text in (
         ("URL", "https://example.org/license?v=2#top"),
         ("URL", "http://[::1]:8080/license"),
@@ -157,7 +157,7 @@ def test_anonymous_sees_no_script(api: ApiClient, setup: str) -> None:
     assert code(api.delete(setup)) == "401 credentials_required"
 
 
-def test_a_stranger_sees_no_script_by_any_door(api: ApiClient, setup: str, world: World) -> None:
+def test_a_stranger_sees_no_script_in_any_route(api: ApiClient, setup: str, world: World) -> None:
     assert code(api.get(setup, "charlie")) == "404 not_found"
     assert code(api.patch(setup, "charlie", {"title": "x"})) == "404 not_found"
     assert code(api.delete(setup, "charlie")) == "404 not_found"
@@ -165,7 +165,7 @@ def test_a_stranger_sees_no_script_by_any_door(api: ApiClient, setup: str, world
         assert api.get(f"{SCRIPTS}?{query}", "charlie").json["count"] == 0, query
 
 
-def test_a_script_shows_to_its_creator_staff_and_readers_of_its_versions(
+def test_a_script_is_visible_to_its_creator_staff_and_readers_of_its_versions(
     api: ApiClient, setup: str, world: World
 ) -> None:
     readers = ("alice", "bob", "charlie", "dora", None)
@@ -191,7 +191,7 @@ def test_a_script_shows_to_its_creator_staff_and_readers_of_its_versions(
     assert who_sees(setup) == ["alice", "bob", "dora"]
 
 
-def test_a_script_is_attached_by_its_creator_staff_and_who_keeps_a_version_with_it(
+def test_creators_staff_and_editors_of_versions_with_it_attach_a_script(
     api: ApiClient, setup: str, world: World
 ) -> None:
     wanted = {"scripts": [world.scripts["setup"]]}
@@ -211,7 +211,9 @@ def test_a_script_is_attached_by_its_creator_staff_and_who_keeps_a_version_with_
     assert api.post("/image_versions", "bob", body).status_code == 201
 
 
-def test_who_may_not_attach_keeps_what_is_attached(api: ApiClient, world: World) -> None:
+def test_an_editor_who_cannot_attach_a_script_can_send_it_back(
+    api: ApiClient, world: World
+) -> None:
     kept = version(world, "kept")
     api.patch(kept, "alice", {"scripts": [world.scripts["setup"]]})
     given = api.get(kept, "bob").json
@@ -236,7 +238,7 @@ def test_a_script_in_use_is_fixed(api: ApiClient, setup: str, world: World) -> N
     assert code(api.get(setup, "alice")) == "404 not_found"
 
 
-def test_a_reader_of_a_script_does_not_change_it(api: ApiClient, setup: str, world: World) -> None:
+def test_a_reader_of_a_script_cannot_change_it(api: ApiClient, setup: str, world: World) -> None:
     api.patch(version(world, "shared"), "alice", {"scripts": [world.scripts["setup"]]})
     assert code(api.patch(setup, "bob", {"title": "x"})) == "403 change_forbidden"
     assert code(api.delete(setup, "bob")) == "403 change_forbidden"

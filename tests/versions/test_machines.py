@@ -1,4 +1,4 @@
-"""Machines: one copy of a version on one provider, unique by its identifier there."""
+"""Machines: one copy of a version on one provider, with a unique identifier."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def machine_of(api: ApiClient, world: World, image: str, provider: str = "east")
 # ── who ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_reads_public_ones_and_changes_nothing(
+def test_anonymous_reads_public_machines_and_changes_nothing(
     api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)
@@ -43,7 +43,7 @@ def test_anonymous_reads_public_ones_and_changes_nothing(
     assert everything(db) == before
 
 
-def test_a_stranger_reads_public_ones_and_changes_nothing(
+def test_a_stranger_reads_public_machines_and_changes_nothing(
     api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)
@@ -60,7 +60,7 @@ def test_a_stranger_reads_public_ones_and_changes_nothing(
     assert everything(db) == before
 
 
-def test_a_private_provider_shows_to_who_has_an_identity_there(
+def test_machines_on_a_private_provider_are_visible_to_its_account_holders(
     api: ApiClient, world: World
 ) -> None:
     bobs = {machine["identifier"] for machine in api.all(MACHINES, "bob")}
@@ -68,7 +68,7 @@ def test_a_private_provider_shows_to_who_has_an_identity_there(
     assert len(api.all(MACHINES, "alice")) == len(api.all(MACHINES, "dora")) == 12
 
 
-def test_who_may_place_and_change_one(api: ApiClient, world: World) -> None:
+def test_who_can_create_and_change_a_machine(api: ApiClient, world: World) -> None:
     kept = world.versions["kept"]
     # bob keeps the version, and has an identity on west alone.
     assert code(place(api, kept, "new", "bob")) == "403 identity_required"
@@ -88,7 +88,7 @@ def test_who_may_place_and_change_one(api: ApiClient, world: World) -> None:
 # ── what ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_it_shows(api: ApiClient, world: World, clock: Clock) -> None:
+def test_the_fields_of_a_machine(api: ApiClient, world: World, clock: Clock) -> None:
     answer = place(
         api, world.versions["open"], " ami-1 ", architecture=" arm64 ", size_gb=8, checksum="md5:0"
     )
@@ -124,7 +124,7 @@ def test_sending_back_what_get_returned_changes_nothing(
     assert everything(db) == before
 
 
-def test_fields_that_are_refused(api: ApiClient, db: Database, world: World) -> None:
+def test_invalid_fields_are_refused(api: ApiClient, db: Database, world: World) -> None:
     one = machine_of(api, world, "open")
     before = everything(db)
     refused = [
@@ -154,7 +154,7 @@ def test_fields_that_are_refused(api: ApiClient, db: Database, world: World) -> 
 # ── unique while it has no end ─────────────────────────────────────────────────────────────
 
 
-def test_an_identifier_stands_once_in_an_image_among_those_without_an_end(
+def test_an_identifier_is_unique_in_an_image_among_machines_without_an_end(
     api: ApiClient, db: Database, world: World
 ) -> None:
     second = publish(api, "second")["id"]
@@ -174,14 +174,14 @@ def test_an_identifier_stands_once_in_an_image_among_those_without_an_end(
     assert api.get(one, "alice").json["end_date"] == "2030-01-01T00:00:00.000000Z"
 
 
-def test_an_identifier_cannot_be_changed_to_one_that_is_taken(api: ApiClient, world: World) -> None:
+def test_an_identifier_cannot_be_changed_to_a_taken_one(api: ApiClient, world: World) -> None:
     other = place(api, world.versions["open"], "other").json["url"]
     answer = api.patch(other, "alice", {"identifier": "open-east"})
     assert code(answer) == "409 machine_taken"
     assert api.patch(other, "alice", {"identifier": "free"}).json["identifier"] == "free"
 
 
-def test_posting_an_ended_one_of_the_same_version_restores_it(
+def test_creating_an_ended_machine_of_the_same_version_restores_it(
     api: ApiClient, db: Database, world: World, clock: Clock
 ) -> None:
     one = machine_of(api, world, "open")
@@ -195,18 +195,18 @@ def test_posting_an_ended_one_of_the_same_version_restores_it(
     assert (restored["id"], restored["uuid"]) == (machine["id"], machine["uuid"])
     assert (restored["end_date"], restored["architecture"]) == (None, "arm64")
     assert api.get(one).status_code == 200
-    told = [entry for entry in everything(db)["audit"] if "'machine:restore'" in entry]
-    assert len(told) == 1
+    restorations = [entry for entry in everything(db)["audit"] if "'machine:restore'" in entry]
+    assert len(restorations) == 1
     assert code(place(api, world.versions["open"], "open-east")) == "409 machine_taken"
 
 
-def test_an_ended_one_of_another_version_is_not_restored(api: ApiClient, world: World) -> None:
+def test_an_ended_machine_of_another_version_is_not_restored(api: ApiClient, world: World) -> None:
     one = machine_of(api, world, "open")
     api.delete(one, "alice")
     second = publish(api, "second")["id"]
     moved = place(api, second, "open-east")
     assert moved.status_code == 201
-    # Now its place is taken: by whichever door, it cannot come back.
+    # Its identifier is taken now, so no route can restore it.
     assert code(place(api, world.versions["open"], "open-east")) == "409 machine_taken"
     assert code(api.patch(one, "alice", {"end_date": None})) == "409 machine_taken"
     api.delete(moved.json["url"], "alice")
@@ -225,7 +225,7 @@ def test_delete_ends_it_once(api: ApiClient, db: Database, world: World, clock: 
     assert everything(db) == after
     assert api.get(one).status_code == 404
     assert api.get(one, "alice").json["end_date"] == ended_at
-    # Out of its version's list, and in its keepers' list of machines.
+    # The version no longer lists it; its editors' list of machines does.
     version = world.versions["open"]
     inside = api.get(f"/image_versions/{version}", "alice").json["machines"]
     assert [machine["identifier"] for machine in inside] == ["open-west"]
@@ -233,7 +233,7 @@ def test_delete_ends_it_once(api: ApiClient, db: Database, world: World, clock: 
     assert {machine["identifier"] for machine in listed} == {"open-east", "open-west"}
 
 
-def test_one_on_a_provider_out_of_service_is_not_offered(api: ApiClient, world: World) -> None:
+def test_a_machine_on_an_inactive_provider_is_not_offered(api: ApiClient, world: World) -> None:
     version, one = f"/image_versions/{world.versions['open']}", machine_of(api, world, "open")
     for out, back in (
         ({"active": False}, {"active": True}),

@@ -1,4 +1,4 @@
-"""Staff's pages of providers and identities. Who else finds them is in `test_pages_staff.py`."""
+"""Staff pages of providers and identities. `test_staff_pages.py` tests who may open them."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def provider(db: Database, name: str) -> dict[str, Any]:
 NEW_PROVIDER = "/staff/providers/new"
 
 
-def test_a_provider_is_made_with_all_its_fields(dora: Visitor, db: Database) -> None:
+def test_a_provider_is_created_with_all_its_fields(dora: Visitor, db: Database) -> None:
     filled = {
         "name": "AWS Frankfurt",
         "slug": "aws-eu-central-1",
@@ -43,15 +43,13 @@ def test_a_provider_is_made_with_all_its_fields(dora: Visitor, db: Database) -> 
         "start_date": "2026-03-14T09:20:00.000000Z",
         "end_date": "2027-01-01T00:00:00.000000Z",
     } == {name: kept[name] for name in filled}
-    # Sent again as it stands, it changes nothing.
+    # Sending the form again unchanged changes nothing.
     address = f"/staff/providers/{kept['id']}"
     assert "Saved." in dora.submit(dora.get(address), address).words
     assert provider(db, "aws-eu-central-1") == kept
 
 
-def test_a_date_that_is_not_touched_keeps_its_seconds(
-    dora: Visitor, db: Database, world: World
-) -> None:
+def test_an_unchanged_date_keeps_its_seconds(dora: Visitor, db: Database, world: World) -> None:
     at = "2026-03-14T09:20:17.123456Z"
     with db.write() as tx:
         row = providers.PROVIDERS.row_for_change(tx, CONSOLE, "west")
@@ -89,7 +87,7 @@ def test_a_provider_is_edited_and_moved(dora: Visitor, db: Database, world: Worl
         ({"type": "x" * 257}, 400, "type"),
     ],
 )
-def test_a_provider_that_cannot_be_made(
+def test_invalid_providers_are_refused(
     dora: Visitor, filled: dict[str, str], status: int, field: str
 ) -> None:
     page = dora.submit(dora.get(NEW_PROVIDER), NEW_PROVIDER, **{"name": "new", **filled})
@@ -125,7 +123,9 @@ def test_providers_are_searched(dora: Visitor) -> None:
 # ── identities ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_identity_is_given_edited_and_removed(dora: Visitor, db: Database, world: World) -> None:
+def test_an_identity_is_created_edited_and_removed(
+    dora: Visitor, db: Database, world: World
+) -> None:
     page = dora.get("/staff/identities?user=charlie")
     assert "No identity fits." in page.words
     given = {"user": "charlie", "provider": "west", "key": "c-1"}
@@ -152,12 +152,14 @@ def test_an_identity_is_given_edited_and_removed(dora: Visitor, db: Database, wo
         ({"user": "bob", "provider": "west", "key": ""}, "key"),
     ],
 )
-def test_an_identity_that_cannot_be(dora: Visitor, given: dict[str, str], field: str) -> None:
+def test_invalid_identities_are_refused(dora: Visitor, given: dict[str, str], field: str) -> None:
     page = dora.submit(dora.get("/staff/identities"), "/staff/identities", **given)
     assert (page.status, f'id="f-{field}-e"' in page.text) == (400, True)
 
 
-def test_an_identity_that_a_version_names_stays(dora: Visitor, db: Database, world: World) -> None:
+def test_an_identity_that_a_version_names_cannot_be_removed(
+    dora: Visitor, db: Database, world: World
+) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])

@@ -1,4 +1,4 @@
-"""Providers: where machines live. Public and active ones are everybody's to read; staff keep them."""
+"""Providers: everyone reads public and active ones; only staff edit them."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def places(api: ApiClient, world: World, who: str | None) -> list[str]:
     return [machine["identifier"] for machine in version["machines"]]
 
 
-def test_anonymous_sees_the_public_ones(api: ApiClient, east: str, west: str) -> None:
+def test_anonymous_sees_public_providers(api: ApiClient, east: str, west: str) -> None:
     assert [provider["slug"] for provider in api.all(PROVIDERS)] == ["east"]
     assert api.get(east).status_code == 200
     assert code(api.get(west)) == "404 not_found"
@@ -54,7 +54,7 @@ def test_a_stranger_sees_no_more(api: ApiClient, east: str, west: str) -> None:
         assert api.get(f"{PROVIDERS}?{query}", "charlie").json["count"] == 0, query
 
 
-def test_who_has_an_identity_there_reads_it_but_does_not_change_it(
+def test_an_account_holder_reads_a_private_provider_but_cannot_change_it(
     api: ApiClient, west: str
 ) -> None:
     assert api.get(west, "bob").json["public"] is False
@@ -83,7 +83,7 @@ def test_its_fields(api: ApiClient) -> None:
         assert api.get(f"{PROVIDERS}/{key}", "dora").json == made, key
 
 
-def test_slugs_are_made_kept_and_never_given_to_another(api: ApiClient) -> None:
+def test_slugs_are_generated_and_never_reused(api: ApiClient) -> None:
     first = new_provider(api, name="North")
     second = new_provider(api, name="north!")
     assert first["slug"] == "north"
@@ -103,7 +103,7 @@ def test_slugs_are_made_kept_and_never_given_to_another(api: ApiClient) -> None:
         assert code(api.post(PROVIDERS, "dora", body)) == "400 field_invalid", wrong
 
 
-def test_an_inactive_one_is_hidden_and_offers_nothing(
+def test_an_inactive_provider_is_hidden_and_offers_nothing(
     api: ApiClient, world: World, east: str
 ) -> None:
     assert places(api, world, None) == ["open-east"]
@@ -119,7 +119,9 @@ def test_an_inactive_one_is_hidden_and_offers_nothing(
     assert places(api, world, None) == ["open-east"]
 
 
-def test_a_private_ones_machines_show_to_its_holders(api: ApiClient, world: World) -> None:
+def test_machines_of_a_private_provider_are_visible_to_account_holders(
+    api: ApiClient, world: World
+) -> None:
     assert places(api, world, "charlie") == ["open-east"]
     assert places(api, world, "bob") == ["open-east", "open-west"]
 
@@ -140,7 +142,7 @@ def test_deleting_ends_it_and_a_patch_restores(
     assert places(api, world, None) == ["open-east"]
 
 
-def test_dates_hold_at_their_instants(api: ApiClient, clock: Clock) -> None:
+def test_dates_take_effect_at_their_instants(api: ApiClient, clock: Clock) -> None:
     made = new_provider(
         api,
         name="soon",

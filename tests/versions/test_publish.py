@@ -1,4 +1,4 @@
-"""Publishing: POST of an image version, all of it or nothing, and what a child inherits."""
+"""Publishing: POST of an image version, made completely or not at all, and inheritance."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_a_stranger_publishes_nothing(api: ApiClient, db: Database, world: World
     assert everything(db) == before
 
 
-def test_whoever_may_change_the_image_publishes(api: ApiClient, world: World) -> None:
+def test_editors_of_the_image_publish(api: ApiClient, world: World) -> None:
     for who in ("alice", "bob", "dora"):
         version = publish(api, f"by {who}", who=who, image="kept")
         assert version["user"]["username"] == who
@@ -69,7 +69,7 @@ def test_name_and_image_are_enough(api: ApiClient, world: World, clock: Clock) -
     assert got.headers["etag"] == answer.headers["etag"]
 
 
-def test_all_that_it_takes(api: ApiClient, world: World) -> None:
+def test_every_field_of_the_body(api: ApiClient, world: World) -> None:
     given = {
         "change_log": "new kernel\n",
         "allow_imaging": False,
@@ -151,7 +151,7 @@ def test_the_identity_is_the_callers_own(api: ApiClient, world: World) -> None:
 # ── machines, in the same call ─────────────────────────────────────────────────────────────
 
 
-def test_a_bad_machine_leaves_nothing(api: ApiClient, db: Database, world: World) -> None:
+def test_an_invalid_machine_publishes_nothing(api: ApiClient, db: Database, world: World) -> None:
     before = everything(db)
     bad = [
         (machine("a"), "409 machine_taken"),
@@ -178,7 +178,7 @@ def test_a_bad_machine_leaves_nothing(api: ApiClient, db: Database, world: World
     assert everything(db) == before
 
 
-def test_placing_machines_needs_an_identity_on_their_provider(
+def test_adding_machines_needs_an_identity_on_their_provider(
     api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)
@@ -195,15 +195,15 @@ def test_placing_machines_needs_an_identity_on_their_provider(
     assert code(api.post("/image_versions", "charlie", body)) == "400 reference_unknown"
 
 
-def test_one_publishing_is_told_as_one_version_and_its_machines(
+def test_publishing_records_one_version_and_its_machines(
     api: ApiClient, db: Database, world: World
 ) -> None:
     before = everything(db)["audit"]
     version = publish(api, "new", machines=[machine("a"), machine("b")])
-    told = [entry for entry in everything(db)["audit"] if entry not in before]
-    assert len(told) == 3
-    assert sum("'version:create'" in entry for entry in told) == 1
-    assert sum("'machine:create'" in entry for entry in told) == 2
+    new_entries = [entry for entry in everything(db)["audit"] if entry not in before]
+    assert len(new_entries) == 3
+    assert sum("'version:create'" in entry for entry in new_entries) == 1
+    assert sum("'machine:create'" in entry for entry in new_entries) == 2
     history = api.get(f"/image_versions/{version['id']}/history", "alice").json["results"]
     assert any(entry["action"] == "version:create" for entry in history)
 
@@ -224,7 +224,7 @@ def parent_with_everything(api: ApiClient, world: World) -> Any:
     )
 
 
-def test_a_child_in_the_same_image_inherits_all_of_it(api: ApiClient, world: World) -> None:
+def test_a_child_in_the_same_image_inherits_everything(api: ApiClient, world: World) -> None:
     parent = parent_with_everything(api, world)
     child = publish(api, "child", parent=parent["id"])
     for field in ("licenses", "scripts", "membership"):
@@ -266,7 +266,7 @@ def test_a_script_is_inherited_where_the_publisher_may_attach_it(
     assert [group["name"] for group in left["membership"]] == ["charlie"]
 
 
-def test_an_unreadable_parent_is_like_one_that_does_not_exist(api: ApiClient, world: World) -> None:
+def test_a_hidden_parent_is_refused_like_an_unknown_one(api: ApiClient, world: World) -> None:
     own = made(api, "/api/v2/images", "charlie", name="charlie's")["id"]
     unknown = "0190a0b0-0000-7000-8000-000000000000"
     texts = set()

@@ -1,4 +1,4 @@
-"""Revoking and restoring: what goes out of circulation, what comes back, and what is told of it."""
+"""Revoking and restoring: which versions and channels change, and what readers see."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ MISSING = "00000000-0000-7000-8000-000000000000"
 # ── who may ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_who_may_change_the_version(db: Database, api: ApiClient, world: World) -> None:
+def test_only_editors_revoke_and_restore(db: Database, api: ApiClient, world: World) -> None:
     before = everything(db)
     for who, image, refused in (
         (None, "open", "401 credentials_required"),
@@ -51,7 +51,7 @@ def test_only_who_may_change_the_version(db: Database, api: ApiClient, world: Wo
         assert revoke(api, world.versions[image], who).status_code == 200
 
 
-def test_the_answer(api: ApiClient, world: World) -> None:
+def test_the_response(api: ApiClient, world: World) -> None:
     assign(api, world.versions["open"])
     answer = revoke(api, world.versions["open"])
     assert list(answer.json) == [
@@ -82,10 +82,13 @@ def test_a_revoked_version_stays_readable_and_says_why(api: ApiClient, world: Wo
     revoke(api, key)
     for who in (None, "charlie", "alice"):
         assert state(api, key, who) == "revoked"
-        told = shown(api, key, who)
-        assert list(told) == ["at", "reason", "by", "inherited_from"]
-        assert (told["reason"], told["by"]["username"]) == ("leaks a key", "alice")
-        assert (told["at"], told["inherited_from"]) == ("2026-06-15T12:00:00.000000Z", None)
+        revocation = shown(api, key, who)
+        assert list(revocation) == ["at", "reason", "by", "inherited_from"]
+        assert (revocation["reason"], revocation["by"]["username"]) == ("leaks a key", "alice")
+        assert (revocation["at"], revocation["inherited_from"]) == (
+            "2026-06-15T12:00:00.000000Z",
+            None,
+        )
         for query in ("state=revoked", "revoked=true", "current=true"):
             found = api.all(f"/image_versions?image_id=open-image&{query}", who)
             assert [it["id"] for it in found] == [key]
@@ -118,7 +121,7 @@ def test_a_revoked_version_stays_readable_and_says_why(api: ApiClient, world: Wo
     ],
     ids=lambda it: str(it)[:40],
 )
-def test_a_wrong_body_changes_nothing(
+def test_an_invalid_body_changes_nothing(
     db: Database, api: ApiClient, world: World, more: dict[str, Any], field: str
 ) -> None:
     before = everything(db)
@@ -138,7 +141,9 @@ def test_a_reason_is_required(db: Database, api: ApiClient, world: World) -> Non
     assert everything(db) == before
 
 
-def test_five_minutes_past_is_now(api: ApiClient, world: World, clock: Clock) -> None:
+def test_an_instant_up_to_five_minutes_ago_means_now(
+    api: ApiClient, world: World, clock: Clock
+) -> None:
     answer = revoke(api, world.versions["open"], at="2026-06-15T11:55:00Z")
     assert answer.json["at"] == clock.now
     assert shown(api, world.versions["open"])["at"] == clock.now
@@ -162,7 +167,7 @@ def test_a_lost_if_match_changes_nothing(db: Database, api: ApiClient, world: Wo
 # ── instants ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_one_to_come_shows_and_takes_effect_by_itself(
+def test_a_future_revocation_is_shown_and_takes_effect_by_itself(
     db: Database, api: ApiClient, world: World, clock: Clock
 ) -> None:
     version = release(api, "2")
@@ -186,7 +191,7 @@ def test_one_to_come_shows_and_takes_effect_by_itself(
     assert everything(db) == before  # nothing runs
 
 
-def test_the_effect_is_that_of_its_instant(api: ApiClient, world: World) -> None:
+def test_the_effect_is_computed_for_its_instant(api: ApiClient, world: World) -> None:
     # It will have ended by then: nothing changes.
     version = release(api, "2", end_date="2026-06-18T00:00:00Z")
     answer = revoke(api, version, at="2026-06-20T00:00:00Z").json
@@ -197,7 +202,7 @@ def test_the_effect_is_that_of_its_instant(api: ApiClient, world: World) -> None
     assert changes(restore(api, later).json) == [("3", "revoked", "deprecated")]
 
 
-def test_revoking_again_replaces_one_to_come(
+def test_revoking_again_replaces_a_future_revocation(
     db: Database, api: ApiClient, world: World, clock: Clock
 ) -> None:
     key = world.versions["open"]
@@ -225,7 +230,7 @@ def unrestored(db: Database) -> int:
         return int(tx.sql(sql).fetchone()[0])
 
 
-def test_one_to_come_can_be_restored(api: ApiClient, world: World, clock: Clock) -> None:
+def test_a_future_revocation_can_be_restored(api: ApiClient, world: World, clock: Clock) -> None:
     key = world.versions["open"]
     revoke(api, key, at="2026-06-20T00:00:00Z")
     answer = restore(api, key).json
@@ -238,7 +243,7 @@ def test_one_to_come_can_be_restored(api: ApiClient, world: World, clock: Clock)
 # ── descendants ────────────────────────────────────────────────────────────────────────────
 
 
-def test_it_holds_for_every_version_below(api: ApiClient, world: World) -> None:
+def test_descendants_are_revoked_too(api: ApiClient, world: World) -> None:
     root = world.versions["open"]
     child = release(api, "child", parent=root)
     grandchild = release(
@@ -263,9 +268,9 @@ def test_it_holds_for_every_version_below(api: ApiClient, world: World) -> None:
         ("kept-image", "latest", "grandchild", "kept-1.0"),
         ("kept-image", "stable", "grandchild", None),
     ]
-    told = shown(api, grandchild, "bob")
-    assert (told["reason"], told["by"]["username"]) == ("leaks a key", "alice")
-    assert named(told["inherited_from"]) == "open-1.0"
+    revocation = shown(api, grandchild, "bob")
+    assert (revocation["reason"], revocation["by"]["username"]) == ("leaks a key", "alice")
+    assert named(revocation["inherited_from"]) == "open-1.0"
     assert state(api, sibling) == "current"
     # Its own revocation shows before an inherited one, and both must be lifted.
     refused = restore(api, child)
@@ -301,13 +306,13 @@ def test_the_nearest_origin_shows_and_one_in_force_before_one_to_come(
     assert shown(api, leaf)["reason"] == "own"
 
 
-def test_of_a_hidden_origin_only_its_id_shows(api: ApiClient, world: World) -> None:
+def test_a_hidden_origin_is_shown_by_id_only(api: ApiClient, world: World) -> None:
     origin = world.versions["closed"]
     child = release(api, "child", parent=origin)
     revoke(api, origin, descendants=True, reason="a secret reason")
     for who in (None, "charlie"):
-        told = shown(api, child, who)
-        assert told == {
+        revocation = shown(api, child, who)
+        assert revocation == {
             "at": "2026-06-15T12:00:00.000000Z",
             "reason": None,
             "by": None,
@@ -330,7 +335,7 @@ def test_of_a_hidden_origin_only_its_id_shows(api: ApiClient, world: World) -> N
     assert origin not in refused.text
 
 
-def test_inheritance_follows_the_lineage_as_it_is(api: ApiClient, world: World) -> None:
+def test_inheritance_follows_changes_of_the_lineage(api: ApiClient, world: World) -> None:
     root = world.versions["open"]
     child = publish(api, "child", parent=root)
     leaf = publish(api, "leaf", parent=child["id"])

@@ -1,4 +1,4 @@
-"""Revoking and restoring: what is told of it, to whom, and how often."""
+"""Revoking and restoring: responses, history and cost."""
 
 from goldenrod.base import config, wire
 from goldenrod.catalogue.versions import publish
@@ -19,10 +19,10 @@ from tests.support.lifecycle_steps import (
     target,
 )
 
-# ── what is told ───────────────────────────────────────────────────────────────────────────
+# ── responses ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_dry_run_answers_the_same_and_changes_nothing(
+def test_a_dry_run_returns_the_same_and_changes_nothing(
     db: Database, api: ApiClient, world: World
 ) -> None:
     version = release(api, "2", parent=world.versions["open"])
@@ -46,7 +46,7 @@ def test_a_dry_run_answers_the_same_and_changes_nothing(
     assert api.post(address, "alice", BAD, headers=headers).status_code == 200
 
 
-def test_only_what_the_reader_sees_is_told(api: ApiClient, world: World) -> None:
+def test_the_effect_lists_only_visible_things(api: ApiClient, world: World) -> None:
     # bob keeps kept; what alice built on it in private he does not see.
     key = world.versions["kept"]
     hidden = release(api, "hidden", image="closed", parent=key)
@@ -60,7 +60,7 @@ def test_only_what_the_reader_sees_is_told(api: ApiClient, world: World) -> None
     assert target(api, who="alice", image="closed") is None
 
 
-def test_a_target_that_is_seen_only_by_then_is_not_told(api: ApiClient, world: World) -> None:
+def test_a_target_that_becomes_visible_later_is_not_listed(api: ApiClient, world: World) -> None:
     """bob keeps one version of an image; the next in line he will read only later."""
     own = release(
         api, "bobs", image="kept", who="bob", on=("west",), start_date="2026-06-16T12:00:00Z"
@@ -88,7 +88,9 @@ def test_the_first_five_hundred_and_exact_counts(
     assert (answer["versions_count"], len(answer["versions"])) == (521, 500)
 
 
-def test_a_key_answers_the_first_outcome(db: Database, api: ApiClient, world: World) -> None:
+def test_an_idempotency_key_returns_the_first_outcome(
+    db: Database, api: ApiClient, world: World
+) -> None:
     key = world.versions["open"]
     assign(api, key)
     headers = {"Idempotency-Key": "once"}
@@ -116,7 +118,7 @@ def test_a_key_answers_the_first_outcome(db: Database, api: ApiClient, world: Wo
     assert api.post(address, "alice", {}, headers=wrong).status_code == 200
 
 
-def test_each_is_one_line_of_the_history(api: ApiClient, world: World) -> None:
+def test_each_change_is_one_history_entry(api: ApiClient, world: World) -> None:
     key = world.versions["open"]
     revoke(api, key, descendants=True)
     revoke(api, key)
@@ -124,9 +126,9 @@ def test_each_is_one_line_of_the_history(api: ApiClient, world: World) -> None:
     restore(api, key)
     entries = api.all(f"/image_versions/{key}/history", "alice")
     assert [it["action"] for it in entries][-2:] == ["version:revoke", "version:restore"]
-    told = entries[-2]["changes"]
-    assert told["reason"]["after"] == "leaks a key"
-    assert told["descendants"]["after"] is True
+    recorded = entries[-2]["changes"]
+    assert recorded["reason"]["after"] == "leaks a key"
+    assert recorded["descendants"]["after"] is True
 
 
 def test_revoked_is_not_changed_by_a_patch(db: Database, api: ApiClient, world: World) -> None:

@@ -1,4 +1,4 @@
-"""Image versions: reading one, editing one, moving it, ending it and giving it back."""
+"""Image versions: reading, editing, moving, ending and restoring one."""
 
 import pytest
 
@@ -219,11 +219,11 @@ def test_computed_fields_are_ignored(api: ApiClient, world: World) -> None:
 def test_a_change_is_told_once_with_before_and_after(api: ApiClient, world: World) -> None:
     version = address(world.versions["open"])
     api.patch(version, "alice", {"name": "open-1.1", "membership": ["lab"], "min_mem": None})
-    told = api.get(f"{version}/history?ordering=-sequence", "alice").json["results"][0]
-    assert told["action"] == "version:edit"
-    assert told["by"]["username"] == "alice"
-    assert told["changes"].keys() == {"name", "membership"}
-    assert told["changes"]["name"] == {"before": "open-1.0", "after": "open-1.1"}
+    last_entry = api.get(f"{version}/history?ordering=-sequence", "alice").json["results"][0]
+    assert last_entry["action"] == "version:edit"
+    assert last_entry["by"]["username"] == "alice"
+    assert last_entry["changes"].keys() == {"name", "membership"}
+    assert last_entry["changes"]["name"] == {"before": "open-1.0", "after": "open-1.1"}
 
 
 # ── names ──────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +285,7 @@ def test_without_allow_imaging_a_child_needs_the_right_to_change_the_parent(
     second = address(api.post("/image_versions", "charlie", other).json["id"])
     answer = api.patch(second, "charlie", {"parent": parent})
     assert code(answer) == "409 imaging_not_allowed"
-    # Whose parent it is already stays so, and its keepers may build on it.
+    # Existing children stay, and its editors may still build on it.
     first = api.get(f"/image_versions?image_id={own}&name=1", "charlie").json["results"][0]
     assert api.patch(address(first["id"]), "charlie", first | {"min_cpu": 1}).status_code == 200
     assert publish(api, "alice's child", parent=parent)["parent"]["id"] == parent

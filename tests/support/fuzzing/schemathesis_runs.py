@@ -86,7 +86,7 @@ MORE_THAN_A_SCHEMA = (
     "is not a valid URL",
     "is required",
     "leaders are members",
-    "is more than five minutes past",
+    "must not be more than five minutes ago",
     "lies outside the years",
     "must be another channel",
     "must be to come",

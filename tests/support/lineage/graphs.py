@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from goldenrod.base.clock import Instant
-from goldenrod.catalogue.versions.lineage.graph import Around, Gap, Lane, Node
+from goldenrod.catalogue.versions.lineage.graph import Gap, Lane, LineageGraph, Node
 
 OWN = 1
 SIZES = (2, 5, 13, 34, 60, 78, 150, 300)
@@ -37,8 +37,8 @@ def around(
     lanes: Iterable[Lane] = (),
     gaps: Iterable[Gap] = (),
     version: str | None = None,
-) -> Around:
-    return Around(
+) -> LineageGraph:
+    return LineageGraph(
         image=OWN,
         version=version,
         lanes=tuple(sorted(lanes or [lane(OWN)], key=lambda it: it.level)),
@@ -80,7 +80,7 @@ def chained(nodes: list[Node]) -> list[tuple[str, str]]:
     return edges
 
 
-def of_size(count: int) -> Around:
+def of_size(count: int) -> LineageGraph:
     """A lineage of that many versions: an image in the middle, of which every fifth version was
     built on one above; on each of its versions one was built, on each second of those another."""
     own = releases(max(2, count * 10 // 27))

@@ -1,7 +1,7 @@
 """Asking for the lineage around an image or a version, and reading what is found."""
 
 from goldenrod.catalogue.versions.lineage import graph
-from goldenrod.catalogue.versions.lineage.graph import Around
+from goldenrod.catalogue.versions.lineage.graph import LineageGraph
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
 from tests.support.cast import World
@@ -17,7 +17,7 @@ class Asked:
     def __init__(self, db: Database, world: World, api: ApiClient) -> None:
         self.db, self.world, self.api = db, world, api
 
-    def __call__(self, key: str, who: Who = None) -> Around:
+    def __call__(self, key: str, who: Who = None) -> LineageGraph:
         with self.db.read() as tx:
             actor = self.world.actor(tx, who) if who else ANONYMOUS
             if len(key) == 36:
@@ -27,7 +27,7 @@ class Asked:
         self.check(found, who)
         return found
 
-    def check(self, found: Around, who: Who) -> None:
+    def check(self, found: LineageGraph, who: Who) -> None:
         """What is shown is what the version's own door says, and holds together."""
         ids = [node.id for node in found.nodes]
         assert len(set(ids)) == len(ids) <= graph.MOST_NODES
@@ -61,23 +61,23 @@ class Asked:
         return str(self.db.now())
 
 
-def names(found: Around, image: int | None = None) -> list[str]:
+def names(found: LineageGraph, image: int | None = None) -> list[str]:
     return [node.name for node in found.nodes if image in (None, node.image)]
 
 
-def edges(found: Around) -> set[tuple[str, str]]:
+def edges(found: LineageGraph) -> set[tuple[str, str]]:
     called = {node.id: node.name for node in found.nodes}
     return {(called[parent], called[child]) for parent, child in found.edges}
 
 
-def gaps(found: Around) -> list[tuple[int, str | None, str]]:
+def gaps(found: LineageGraph) -> list[tuple[int, str | None, str]]:
     called: dict[str | None, str] = {node.id: node.name for node in found.nodes}
     return [(gap.count, called.get(gap.older), called[gap.newer]) for gap in found.gaps]
 
 
-def channels(found: Around) -> dict[str, tuple[str, ...]]:
+def channels(found: LineageGraph) -> dict[str, tuple[str, ...]]:
     return {node.name: node.channels for node in found.nodes if node.channels}
 
 
-def lanes(found: Around) -> list[tuple[str, int]]:
+def lanes(found: LineageGraph) -> list[tuple[str, int]]:
     return [(lane.slug, lane.level) for lane in found.lanes]

@@ -1,4 +1,4 @@
-"""The lineage around an image or a version: what matters of it, as far as the reader sees."""
+"""The lineage graph of an image or a version: what it shows, limited to what the reader may see."""
 
 from typing import Any
 
@@ -49,14 +49,16 @@ def test_the_newest_ten_and_how_many_are_left_out(ask: Asked, api: ApiClient, cl
         assert (found.version, found.truncated) == (None, False)
 
 
-def test_channels_troubled_and_forks_are_kept(ask: Asked, api: ApiClient, clock: Clock) -> None:
+def test_channel_targets_revoked_versions_and_branch_points_are_shown(
+    ask: Asked, api: ApiClient, clock: Clock
+) -> None:
     built = chain(api, clock, 30)
     assign(api, built[3])
     assign(api, built[3], "old")
     revoke(api, built[5])
     note = {"deprecation": {"reason": "slow"}}
     assert api.patch(built[7]["url"], "alice", note).status_code == 200
-    # To come, so not troubled yet.
+    # Its revocation is in the future, so it does not count yet.
     note = {"deprecation": {"reason": "soon", "at": later(clock(), days=3)}}
     assert api.patch(built[9]["url"], "alice", note).status_code == 200
     # Ended: nothing to warn of any more.
@@ -69,7 +71,7 @@ def test_channels_troubled_and_forks_are_kept(ask: Asked, api: ApiClient, clock:
     assert names(found) == [*kept, *(f"v{number}" for number in range(22, 31)), "fork"]
     assert channels(found) == {"open-1.0": ("latest",), "v4": ("old", "stable")}
     assert ("v12", "fork") in edges(found)
-    # v11 is counted for its keepers only.
+    # v11 is counted for its editors only.
     expected = [(3, "open-1.0", "v4"), (1, "v4", "v6"), (1, "v6", "v8")]
     assert gaps(found) == [*expected, (2, "v8", "v12"), (9, "v12", "v22")]
     assert gaps(ask("open", "alice")) == [*expected, (3, "v8", "v12"), (9, "v12", "v22")]
@@ -79,14 +81,16 @@ def test_channels_troubled_and_forks_are_kept(ask: Asked, api: ApiClient, clock:
     assert "v10" in names(ask("open"))
 
 
-def test_many_troubled_are_bounded(ask: Asked, api: ApiClient, clock: Clock) -> None:
+def test_the_number_of_revoked_versions_is_bounded(
+    ask: Asked, api: ApiClient, clock: Clock
+) -> None:
     built = chain(api, clock, 30)
     for version in built[:18]:
         revoke(api, version)
     found = ask("open")
     shown = [f"v{number}" for number in (*range(7, 19), *range(21, 31))]
     assert names(found) == ["open-1.0", *shown]
-    assert len([node for node in found.nodes if node.revoked]) == queries.TROUBLED
+    assert len([node for node in found.nodes if node.revoked]) == queries.MOST_FLAGGED
 
 
 @pytest.fixture
@@ -125,7 +129,7 @@ def built(api: ApiClient, world: World, clock: Clock) -> dict[str, Any]:
 NEWEST = [f"v{number}" for number in range(11, 21)]
 
 
-def test_kin_in_other_images_as_far_as_the_reader_sees(
+def test_visible_relatives_in_other_images(
     ask: Asked, api: ApiClient, world: World, built: dict[str, Any]
 ) -> None:
     for who in (None, "charlie"):
@@ -136,9 +140,9 @@ def test_kin_in_other_images_as_far_as_the_reader_sees(
         assert {("base-1", "v5"), ("base-2", "v6"), ("base-1", "base-2")} <= edges(found)
         assert gaps(found) == [(4, "open-1.0", "v5"), (4, "v6", "v11")]
         assert not found.truncated
-        told = repr(found)
+        text = repr(found)
         for hidden in ("closed", "shared", "last", built["closed-2.0"]["id"]):
-            assert hidden not in told
+            assert hidden not in text
     found = ask("open", "bob")
     assert lanes(found) == [
         ("base-image", -1),
@@ -173,7 +177,7 @@ def test_hidden_versions_are_not_counted(
     assert gaps(ask("shared", "alice")) == [(13, "shared-1.0", "s14")]
 
 
-def test_what_is_hidden_makes_nothing_else_show(
+def test_hidden_versions_do_not_affect_what_is_shown(
     ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     """Of shared, v1 … v14 are shared with lab, and what else there is, is alice's alone."""
@@ -209,7 +213,7 @@ def test_what_is_hidden_makes_nothing_else_show(
                 assert built[name]["id"] not in repr(found)
 
 
-def test_the_newest_that_is_hidden_makes_nothing_stale(
+def test_a_hidden_newest_version_makes_nothing_stale(
     ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     def built(name: str, **more: Any) -> Any:
@@ -228,7 +232,7 @@ def test_the_newest_that_is_hidden_makes_nothing_stale(
     assert (stale(None), stale("bob"), stale("alice")) == (False, True, True)
 
 
-def test_restricted_channels_show_to_whom_they_name(
+def test_restricted_channels_are_visible_to_the_groups_they_name(
     ask: Asked, api: ApiClient, world: World
 ) -> None:
     assign(api, world.versions["open"], "inner")
@@ -239,7 +243,7 @@ def test_restricted_channels_show_to_whom_they_name(
         assert channels(ask("open", who)) == {"open-1.0": seen}
 
 
-def test_a_channel_at_a_hidden_version_leads_nowhere(
+def test_a_channel_at_a_hidden_version_is_not_shown(
     ask: Asked, api: ApiClient, clock: Clock, world: World
 ) -> None:
     assert channels(ask("shared", "bob")) == {"shared-1.0": ("latest",)}
@@ -259,7 +263,7 @@ def test_channels_of_other_images(ask: Asked, api: ApiClient, built: dict[str, A
     assert "base-1" not in channels(ask("open"))
 
 
-def test_stale_is_what_the_rule_says(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
+def test_stale_equals_the_api(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
     def stale(who: Who) -> set[str]:
         return {node.name for node in ask("open", who).nodes if node.stale}
 
@@ -269,13 +273,13 @@ def test_stale_is_what_the_rule_says(ask: Asked, api: ApiClient, built: dict[str
     before = stale(None)
     release(api, "base-3", image="base")
     assert stale(None) == before | {"v6"}
-    # What only its keepers see makes nothing stale for others.
+    # A version that only editors see makes nothing stale for others.
     assert api.delete(f"{API}/images/last-image", "alice").status_code == 204
     assert "last-1" in names(ask("open", "alice"))
     assert "last-1" not in names(ask("open", "bob"))
 
 
-def test_who_may_not_see_the_image(ask: Asked, world: World) -> None:
+def test_the_graph_of_a_hidden_image_is_404(ask: Asked, world: World) -> None:
     for image in ("closed", "kept", "ended", "scheduled", "nowhere"):
         with pytest.raises(NotFound):
             ask(image, "charlie")
@@ -284,7 +288,7 @@ def test_who_may_not_see_the_image(ask: Asked, world: World) -> None:
             ask(world.versions[name])
 
 
-def test_an_image_without_versions_that_one_may_read(ask: Asked, api: ApiClient) -> None:
+def test_an_image_without_readable_versions(ask: Asked, api: ApiClient) -> None:
     made(api, f"{API}/images", "alice", name="void image", is_public=True)
     found = ask("void")
     assert (found.nodes, found.edges, found.gaps, found.lanes) == ((), (), (), ())
@@ -293,7 +297,7 @@ def test_an_image_without_versions_that_one_may_read(ask: Asked, api: ApiClient)
 # ── around a version ───────────────────────────────────────────────────────────────────────
 
 
-def test_around_a_version(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
+def test_the_graph_of_a_version(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
     found = ask(built["v6"]["id"])
     assert found.version == built["v6"]["id"]
     # Beside it, the newest, where channels point, and its own line: twelve below, base above.
@@ -316,7 +320,7 @@ def test_around_a_version(ask: Asked, api: ApiClient, built: dict[str, Any]) -> 
     assert names(found, found.image) == ["shared-1.0", "shared-2.0"]
 
 
-def test_around_a_version_whose_kin_are_hidden(
+def test_the_graph_of_a_version_with_hidden_relatives(
     ask: Asked, api: ApiClient, built: dict[str, Any]
 ) -> None:
     found = ask(built["last-1"]["id"], "charlie")

@@ -1,4 +1,4 @@
-"""The lineage around an image stays as small, and as quick, whatever the catalogue holds."""
+"""The lineage graph stays small and fast whatever the size of the catalogue."""
 
 import time
 from collections.abc import Callable
@@ -92,7 +92,7 @@ SHAPES: dict[str, tuple[Callable[[int], int | None], Callable[[int], str]]] = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("shape", SHAPES)
-def test_ten_thousand(db: Database, ask: Asked, world: World, shape: str) -> None:
+def test_ten_thousand_versions(db: Database, ask: Asked, world: World, shape: str) -> None:
     version = world.versions["open"]
     with db.read() as tx:
         readers = [ANONYMOUS, *(world.actor(tx, who) for who in ("charlie", "alice", "dora"))]
@@ -113,7 +113,7 @@ def test_ten_thousand(db: Database, ask: Asked, world: World, shape: str) -> Non
             assert total == versions
 
 
-def test_three_hundred_are_shown_at_most(ask: Asked, world: World, db: Database) -> None:
+def test_at_most_three_hundred_versions_are_shown(ask: Asked, world: World, db: Database) -> None:
     grow(db, world, *SHAPES["pairs"])
     found = ask("open", "alice")
     assert found.truncated
@@ -124,7 +124,7 @@ def test_three_hundred_are_shown_at_most(ask: Asked, world: World, db: Database)
     assert {node.id for node in found.nodes if node.image != found.image} <= joined <= shown
 
 
-def test_images_are_bounded(ask: Asked, api: ApiClient, world: World) -> None:
+def test_the_number_of_images_is_bounded(ask: Asked, api: ApiClient, world: World) -> None:
     for number in range(graph.MOST_IMAGES + 2):
         made(api, f"{API}/images", "alice", name=f"i{number} image", is_public=True)
         publish(api, f"child-{number}", image=f"i{number}", parent=world.versions["open"])

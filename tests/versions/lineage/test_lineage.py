@@ -1,4 +1,4 @@
-"""Lineage: what a version was built on and what was built on it, cut where the reader's sight stops."""
+"""Lineage: ancestors and descendants, limited to what the reader may read."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def tree(api: ApiClient, world: World) -> dict[str, Any]:
     return {"root": {"id": root}, "a": a, "b": b, "c": c, "d": d}
 
 
-def test_who_may_not_read_the_version(api: ApiClient, tree: dict[str, Any]) -> None:
+def test_the_lineage_of_a_hidden_version_is_404(api: ApiClient, tree: dict[str, Any]) -> None:
     for who in (None, "charlie"):
         for name in ("a", "d"):
             assert code(api.get(f"{tree[name]['url']}/lineage", who)) == "404 not_found"
@@ -49,7 +49,7 @@ def test_who_may_not_read_the_version(api: ApiClient, tree: dict[str, Any]) -> N
     assert code(api.get(f"{tree['b']['url']}/lineage", "wrong")) == "401 token_invalid"
 
 
-def test_it_is_cut_where_sight_stops(api: ApiClient, tree: dict[str, Any]) -> None:
+def test_it_ends_at_hidden_versions(api: ApiClient, tree: dict[str, Any]) -> None:
     for who in (None, "charlie"):
         assert found(api, tree["root"], who) == (["open-1.0"], set())
         assert found(api, tree["b"], who) == (["b"], set())
@@ -75,7 +75,7 @@ def test_direction_and_depth(api: ApiClient, tree: dict[str, Any]) -> None:
     assert len(found(api, tree["root"], query="?depth=99999999")[0]) == 5
 
 
-def test_the_answer(api: ApiClient, world: World, tree: dict[str, Any]) -> None:
+def test_the_response(api: ApiClient, world: World, tree: dict[str, Any]) -> None:
     revoke(api, tree["a"], descendants=True)
     release(api, "newer")
     answer = api.get(f"{tree['c']['url']}/lineage?direction=ancestors").json
@@ -174,7 +174,7 @@ def timed(db: Database, *asked: Any) -> tuple[dict[str, Any], float, list[str]]:
 
 
 @pytest.mark.parametrize("shape", ["chain", "fan"])
-def test_ten_thousand_in_one_statement(
+def test_ten_thousand_versions_in_one_statement(
     db: Database, api: ApiClient, world: World, shape: str, record_property: Any
 ) -> None:
     grow(db, world, (lambda number: number - 1) if shape == "chain" else lambda number: 0)
@@ -199,7 +199,7 @@ def test_ten_thousand_in_one_statement(
         assert len(answer["nodes"]) == 1
 
 
-def test_a_chain_of_ten_thousand_is_revoked_whole(
+def test_a_chain_of_ten_thousand_versions_is_revoked(
     db: Database, api: ApiClient, world: World
 ) -> None:
     grow(db, world, lambda number: number - 1)

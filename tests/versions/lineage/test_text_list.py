@@ -1,4 +1,4 @@
-"""The lineage picture in words: names as short as there is room for, and the same facts as a list."""
+"""Shortened names of the lineage picture, and the picture as a list."""
 
 import re
 
@@ -37,7 +37,7 @@ from tests.support.lineage.graphs import (
         ([], ""),
     ],
 )
-def test_what_names_begin_with_alike_is_left_out(names: list[str], expected: str) -> None:
+def test_the_common_prefix_of_names_is_left_out(names: list[str], expected: str) -> None:
     assert prefix(names) == expected
 
 
@@ -60,7 +60,7 @@ def test_long_names_lose_their_middle(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("count", SIZES)
-def test_the_list_says_the_same(count: int) -> None:
+def test_the_list_has_the_same_facts(count: int) -> None:
     shown = of_size(count)
     parts = lineage_list(shown)
     assert [part.name for part in parts] == [it.name for it in shown.lanes]
@@ -80,7 +80,7 @@ def test_the_list_says_the_same(count: int) -> None:
         assert dates == sorted(dates, reverse=True)
 
 
-def test_the_list_names_images_where_they_are_others() -> None:
+def test_the_list_names_other_images() -> None:
     [base, own] = lineage_list(
         around(
             [node("b", TODAY, 2, name="12"), *(n := releases(3))],

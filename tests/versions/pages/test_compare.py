@@ -1,4 +1,4 @@
-"""Two versions beside one another: what differs, the change logs on the path, and how to choose."""
+"""The page that compares two versions: differences, change logs on the path, and choosing."""
 
 import re
 from typing import Any
@@ -37,23 +37,23 @@ def table(page: PageResponse) -> dict[str, list[str]]:
     return found
 
 
-def test_a_stranger_sees_what_differs_and_nothing_of_what_is_hidden(
+def test_a_stranger_sees_differences_but_nothing_hidden(
     line: dict[str, str], visitor: Visitor
 ) -> None:
     page = visitor.get(f"{BASE}/open-1.0...3")
     assert page.status == 200
-    assert "B began 2 weeks after A , and was built on it over 2 releases." in page.words
+    assert "B was released 2 weeks after A and builds on it through 1 other version." in page.words
     found = table(page)
-    assert found["From"] == [
+    assert found["Released"] == [
         "2026-05-26 12:00 UTC 2 weeks ago",
         "2026-06-09 12:00 UTC 6 days ago",
     ]
     assert found["Built on"] == ["none", "2"]
     assert "Licenses" not in found, "they were inherited"
-    assert found["Providers"] == ["only A: east", "nothing more"]
+    assert found["Providers"] == ["only A: east", "–"]
     assert found["east, x86_64"] == ["open-east", "none"]
     assert "west" not in page.text.replace("newest", "")
-    assert "The same in both: Image · State · Until · Published by" in page.words
+    assert "The same in both: Image · State · Ends · Published by" in page.words
 
 
 def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor: Visitor) -> None:
@@ -62,16 +62,16 @@ def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor:
         assert "3 versions, newest first" in words
         assert words.index("fourth") < words.index("third") < words.index("second")
         assert "first of open" not in words
-    assert "which was built on B over 3 releases" in words
+    assert "and A builds on it through 2 other versions" in words
     assert "<em>more</em>" in visitor.get(f"{BASE}/open-1.0...4").text
     beside = visitor.get(f"{BASE}/2b...2").words
-    assert "neither was built on the other" in beside
+    assert "Neither builds on the other." in beside
     assert "<del>beside</del>" in visitor.get(f"{BASE}/2b...2").text
     assert "<ins>second</ins>" in visitor.get(f"{BASE}/2b...2").text
 
 
 @pytest.mark.parametrize("who", [None, "charlie", "bob"])
-def test_what_one_may_not_see_is_not_compared(
+def test_hidden_versions_are_not_compared(
     line: dict[str, str], world: World, visitor: Visitor, who: str | None
 ) -> None:
     if who:
@@ -84,18 +84,18 @@ def test_what_one_may_not_see_is_not_compared(
     assert "closed" not in visitor.get(f"{BASE}/2...3").text
 
 
-def test_a_path_through_what_is_hidden_is_none(
+def test_a_path_through_a_hidden_version_is_not_shown(
     db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
         middle = publish(tx, world, "m", 9, image="closed-image", parent=world.versions["open"])
         publish(tx, world, "end", 8, parent=middle)
     page = visitor.get(f"{BASE}/open-1.0...end")
-    assert "neither was built on the other" in page.words
+    assert "Neither builds on the other." in page.words
     assert table(page)["Built on"] == ["none", "one that you may not see"]
     visitor.sign_in("alice")
     page = visitor.get(f"{BASE}/open-1.0...end")
-    assert "built on it over 2 releases" in page.words
+    assert "builds on it through 1 other version" in page.words
     assert "closed-image m" in page.words
 
 
@@ -125,7 +125,9 @@ def test_choosing_and_swapping(line: dict[str, str], visitor: Visitor) -> None:
     assert visitor.get(f"{BASE}?b=2", follow=False).headers["location"] == f"{BASE}/3...2"
 
 
-def test_its_address(line: dict[str, str], db: Database, world: World, visitor: Visitor) -> None:
+def test_other_addresses_redirect_to_the_canonical_one(
+    line: dict[str, str], db: Database, world: World, visitor: Visitor
+) -> None:
     with db.write() as tx:
         odd = publish(tx, world, "a...b", 1)
         dotted = publish(tx, world, "v1.", 1)
@@ -146,7 +148,7 @@ def test_its_address(line: dict[str, str], db: Database, world: World, visitor: 
         assert visitor.get(f"{BASE}/{wrong}").status == 404
 
 
-def test_states_and_what_is_attached(
+def test_states_and_attachments(
     line: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -154,21 +156,21 @@ def test_states_and_what_is_attached(
         script = wire.NewScript(title="mount", type="Raw Text", text="#!/bin/sh\n")
         mount = int(licenses_scripts.create_script(tx, alice, script).key)
         edit(tx, world, line["3"], scripts=[mount], min_mem=2048, allow_imaging=False)
-        told = wire.NewDeprecation(reason="old", replacement=world.versions["closed"])
-        edit(tx, world, line["2"], deprecation=told)
+        deprecation = wire.NewDeprecation(reason="old", replacement=world.versions["closed"])
+        edit(tx, world, line["2"], deprecation=deprecation)
         revoke(tx, world, line["3"], "bad")
     page = visitor.get(f"{BASE}/2...3")
     found = table(page)
     assert found["State"] == ["deprecated", "revoked"]
-    assert found["Imaging"] == ["yes", "no"]
-    assert found["Memory, at least"] == ["none", "2,048 MiB"]
-    assert found["Boot scripts"] == ["nothing more", "only B: mount"]
+    assert found["Building on it"] == ["anyone", "editors only"]
+    assert found["Minimum memory"] == ["none", "2,048 MiB"]
+    assert found["Boot scripts"] == ["–", "only B: mount"]
     assert found["Deprecation"] == ["2026-06-15: old → one that you may not see", "none"]
     assert found["Revocation"] == ["none", "2026-06-15: bad"]
     assert "B is revoked." in page.words
 
 
-def test_whatever_is_written_stays_a_text(
+def test_texts_are_escaped(
     line: dict[str, str], db: Database, world: World, visitor: Visitor
 ) -> None:
     with db.write() as tx:
@@ -201,11 +203,11 @@ def test_how_many_statements_comparing_takes(
         ran, db.trace = db.trace, None
         return len(ran or [])
 
-    # these two, the image, the diff (each twice, the path), what to choose from (count, rows)
-    assert statements(f"{BASE}/open-1.0...2") == 10
-    assert statements(f"{BASE}/open-1.0...4") == 10
-    # the other way the path is looked for twice
-    assert statements(f"{BASE}/4...open-1.0") == 11
+    # the two versions, their image, the path between them, the versions to choose from
+    assert statements(f"{BASE}/open-1.0...2") == 5
+    assert statements(f"{BASE}/open-1.0...4") == 5
+    # In the other direction the path is searched for twice.
+    assert statements(f"{BASE}/4...open-1.0") == 6
 
 
 def test_of_a_long_path_the_newest_logs_are_shown(

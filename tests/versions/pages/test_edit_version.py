@@ -1,4 +1,4 @@
-"""Publishing, editing, ending and restoring versions in a browser, and their machines."""
+"""The pages that publish, edit, end and restore versions."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_strangers_are_refused_and_told_nothing(visitor: Visitor, page: str) -> None:
+def test_strangers_are_refused_and_learn_nothing(visitor: Visitor, page: str) -> None:
     visitor.sign_in("charlie")
     assert visitor.get(f"{OPEN}/{page}").status == 403
     assert visitor.get(NEW).status == 403
@@ -71,7 +71,7 @@ def test_without_the_forms_token_nothing_happens(db: Database, alice: Visitor, p
 # ── publishing ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_version_is_published_with_all_that_it_has(
+def test_a_version_is_published_with_every_field(
     alice: Visitor, api: ApiClient, world: World
 ) -> None:
     page = alice.get(f"{NEW}?parent=open-1.0")
@@ -127,7 +127,7 @@ def test_a_name_alone_is_enough(alice: Visitor, api: ApiClient) -> None:
     assert (version["allow_imaging"], version["parent"], version["machines"]) == (True, None, [])
 
 
-def test_what_is_empty_is_taken_over_and_what_is_not_is_told(
+def test_empty_fields_are_inherited_and_the_rest_is_reported(
     visitor: Visitor, api: ApiClient, world: World
 ) -> None:
     """bob builds, in an image that he keeps, on what alice shares with him."""
@@ -145,15 +145,15 @@ def test_what_is_empty_is_taken_over_and_what_is_not_is_told(
         visitor.get(address), address, name="2", parent="shared-image/base", follow=False
     )
     assert done.status == 303, done.words
-    told = visitor.get("/account").words
-    assert "2 is published. Not taken over from base: 1 boot script" in told
-    assert "sharing with lab" in told
+    text = visitor.get("/account").words
+    assert "2 is published. Not inherited from base: 1 boot script" in text
+    assert "sharing with lab" in text
     version = named(api, "kept", "2")
     assert [one["title"] for one in version["licenses"]] == ["Apache 2.0"]
     assert (version["scripts"], version["membership"]) == ([], [])
 
 
-def test_nothing_is_taken_over_where_that_is_said(alice: Visitor, api: ApiClient) -> None:
+def test_nothing_is_inherited_without_the_checkbox(alice: Visitor, api: ApiClient) -> None:
     done = alice.submit(
         alice.get(NEW), NEW, name="bare", parent="open-1.0", inherit=None, follow=False
     )
@@ -186,7 +186,7 @@ def test_the_same_form_sent_twice_publishes_once(alice: Visitor, db: Database) -
         ({"m1_identifier": "x", "m1_size_gb": "big"}, 400, "machines"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_problems_are_shown_at_their_fields(
     alice: Visitor, db: Database, typed: dict[str, Any], status: int, field: str
 ) -> None:
     page = alice.get(NEW)
@@ -204,7 +204,7 @@ def test_what_is_wrong_stands_beside_its_field(
     assert everything(db) == before
 
 
-def test_hidden_versions_are_no_parents(visitor: Visitor, world: World) -> None:
+def test_hidden_versions_cannot_be_parents(visitor: Visitor, world: World) -> None:
     visitor.sign_in("bob")
     address = "/images/kept-image/versions/new"
     for parent in ("closed-image/closed-1.0", world.versions["closed"], "no-such/1"):
@@ -213,7 +213,7 @@ def test_hidden_versions_are_no_parents(visitor: Visitor, world: World) -> None:
         assert "there is no" in wrong.words
 
 
-def test_building_on_what_is_revoked_has_to_be_said(
+def test_building_on_a_revoked_version_needs_a_checkbox(
     alice: Visitor, api: ApiClient, world: World
 ) -> None:
     key = world.versions["open"]
@@ -222,13 +222,13 @@ def test_building_on_what_is_revoked_has_to_be_said(
     page = alice.get(NEW)
     assert "allow_revoked_parent" not in page.text
     refused = alice.submit(page, NEW, name="2", parent="open-1.0")
-    assert (refused.status, "Build on it all the same" in refused.words) == (409, True)
+    assert (refused.status, "Build on it anyway" in refused.words) == (409, True)
     done = alice.submit(refused, NEW, allow_revoked_parent="on", follow=False)
     assert done.status == 303
     assert named(api, "open", "2")["state"] == "revoked"
 
 
-def test_one_more_row_and_a_preview_keep_what_was_typed(alice: Visitor, db: Database) -> None:
+def test_adding_a_row_and_previewing_keep_the_input(alice: Visitor, db: Database) -> None:
     page = alice.get(NEW)
     before = everything(db)
     more = alice.submit(page, NEW, name="9", m0_identifier="ami-9", button=("do", "row"))
@@ -291,7 +291,7 @@ def test_a_version_moves_to_another_image(alice: Visitor, api: ApiClient, world:
     assert version_of(api, world.versions["open"])["image"]["slug"] == "closed-image"
 
 
-def test_moving_where_one_may_not_is_told_at_the_field(visitor: Visitor, db: Database) -> None:
+def test_a_forbidden_move_is_reported_at_the_field(visitor: Visitor, db: Database) -> None:
     visitor.sign_in("bob")
     address = "/images/kept-image/versions/kept-1.0/edit"
     page = visitor.get(address)
@@ -303,7 +303,7 @@ def test_moving_where_one_may_not_is_told_at_the_field(visitor: Visitor, db: Dat
     assert everything(db) == before
 
 
-def test_a_form_sent_as_it_is_changes_nothing(
+def test_an_unchanged_form_changes_nothing(
     alice: Visitor, db: Database, api: ApiClient, world: World
 ) -> None:
     edit_as(
@@ -325,7 +325,7 @@ def test_a_form_sent_as_it_is_changes_nothing(
     assert everything(db) == before
 
 
-def test_a_parent_that_one_may_not_see_stays(
+def test_a_hidden_parent_stays(
     visitor: Visitor, db: Database, api: ApiClient, world: World
 ) -> None:
     """bob keeps a version that was built on one of alice's: he sees its id, and saves all the same."""
@@ -346,7 +346,7 @@ def met(alice: Visitor, db: Database, world: World) -> PageResponse:
     return alice.submit(page, EDIT, change_log="my log", min_mem="64")
 
 
-def test_both_texts_are_shown_where_somebody_saved_first(
+def test_a_conflict_shows_both_texts(
     met: PageResponse, alice: Visitor, api: ApiClient, world: World
 ) -> None:
     assert met.status == 412
@@ -361,7 +361,7 @@ def test_both_texts_are_shown_where_somebody_saved_first(
     assert (version["change_log"], version["min_cpu"], version["min_mem"]) == ("my log", 4, 64)
 
 
-def test_what_is_chosen_is_told_by_name(
+def test_a_conflict_names_the_chosen_things(
     alice: Visitor, db: Database, api: ApiClient, world: World
 ) -> None:
     body = {"title": "MIT", "type": "SPDX", "text": "MIT"}
@@ -382,7 +382,7 @@ def test_what_is_chosen_is_told_by_name(
     assert met.form(EDIT).fields["allow_imaging"] == [""]
 
 
-def test_theirs_can_be_taken(
+def test_the_other_change_can_be_kept(
     met: PageResponse, alice: Visitor, api: ApiClient, world: World
 ) -> None:
     page = alice.submit(met, EDIT, button=("do", "take:change_log"))
@@ -395,7 +395,7 @@ def test_theirs_can_be_taken(
 # ── ending and restoring ───────────────────────────────────────────────────────────────────
 
 
-def test_ending_says_what_it_touches_first(alice: Visitor, db: Database, api: ApiClient) -> None:
+def test_ending_shows_its_impact_first(alice: Visitor, db: Database, api: ApiClient) -> None:
     publish(api, "1.1", parent=named(api, "open", "open-1.0")["id"])
     put = api.ask(
         "PUT", "/api/v2/images/open-image/channels/stable", "alice", {"version": _key(api)}
@@ -427,20 +427,20 @@ def test_ending_and_undoing_it(alice: Visitor, db: Database, api: ApiClient, wor
     assert version_of(api, key)["end_date"] == "2027-01-01T00:00:30.500000Z"
 
 
-def test_restoring_says_what_comes_back(alice: Visitor, db: Database, api: ApiClient) -> None:
+def test_restoring_shows_its_impact_first(alice: Visitor, db: Database, api: ApiClient) -> None:
     key = _key(api)
     assert "nothing to restore" in alice.get(f"{OPEN}/restore").words
     api.delete(f"/image_versions/{key}", "alice")
-    assert "ended already" in alice.get(f"{OPEN}/end").words
+    assert "It ended on" in alice.get(f"{OPEN}/end").words
     before = everything(db)
     page = alice.get(f"{OPEN}/restore")
-    assert "Who will see it again: everybody" in page.words
+    assert "Visible again to: everybody" in page.words
     assert everything(db) == before
     alice.submit(page, f"{OPEN}/restore", follow=False)
     assert version_of(api, key)["end_date"] is None
 
 
-def test_a_version_whose_name_is_new_is_addressed_by_its_id(alice: Visitor, api: ApiClient) -> None:
+def test_a_version_named_new_is_addressed_by_its_id(alice: Visitor, api: ApiClient) -> None:
     key = publish(api, "new")["id"]
     page = alice.get(f"/images/open-image/versions/{key}/edit")
     assert page.form(f"/images/open-image/versions/{key}/edit").fields["name"] == ["new"]

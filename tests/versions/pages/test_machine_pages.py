@@ -1,4 +1,4 @@
-"""The machines of a version in a browser: placing, ending, giving back."""
+"""The pages that add, end and restore the machines of a version."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def alice(visitor: Visitor) -> Visitor:
 MACHINES = f"{OPEN}/machines"
 
 
-def test_a_machine_is_placed_and_that_undone(alice: Visitor, api: ApiClient) -> None:
+def test_a_machine_is_added_and_that_undone(alice: Visitor, api: ApiClient) -> None:
     page = alice.get(MACHINES)
     assert "2 machines" in page.words
     done = alice.submit(
@@ -31,7 +31,7 @@ def test_a_machine_is_placed_and_that_undone(alice: Visitor, api: ApiClient) -> 
         size_gb="20",
         checksum="sha",
     )
-    assert "ami-new is placed." in done.words
+    assert "ami-new is added." in done.words
     assert "3 machines" in done.words
     [machine] = api.all("/api/v2/provider_machines?identifier=ami-new", "alice")
     assert (machine["provider"]["slug"], machine["size_gb"]) == ("west", 20)
@@ -43,7 +43,7 @@ def test_a_machine_is_placed_and_that_undone(alice: Visitor, api: ApiClient) -> 
     assert "ami-new has ended." in undone.words
 
 
-def test_a_machine_is_ended_and_given_back(alice: Visitor, api: ApiClient) -> None:
+def test_a_machine_is_ended_and_restored(alice: Visitor, api: ApiClient) -> None:
     [machine] = api.all("/api/v2/provider_machines?identifier=open-east", "alice")
     end = f"{MACHINES}/{machine['id']}/end"
     done = alice.submit(alice.get(MACHINES), end)
@@ -52,10 +52,10 @@ def test_a_machine_is_ended_and_given_back(alice: Visitor, api: ApiClient) -> No
     assert [form.action for form in done.forms].count(restore) == 2, "Undo, and its row"
     token = done.form(MACHINES).fields["token"][0]
     back = alice.ask("POST", restore, body=f"token={token}")
-    assert "open-east is there again." in back.words
+    assert "open-east is restored." in back.words
 
 
-def test_what_is_wrong_with_a_machine(alice: Visitor, db: Database) -> None:
+def test_problems_of_a_machine_are_shown_at_their_fields(alice: Visitor, db: Database) -> None:
     page = alice.get(MACHINES)
     before = everything(db)
     taken = alice.submit(page, MACHINES, provider="east", identifier="open-east")
@@ -65,7 +65,7 @@ def test_what_is_wrong_with_a_machine(alice: Visitor, db: Database) -> None:
     assert everything(db) == before
 
 
-def test_only_places_of_ones_own_are_offered(visitor: Visitor, api: ApiClient) -> None:
+def test_only_providers_with_an_own_account_can_be_chosen(visitor: Visitor, api: ApiClient) -> None:
     visitor.sign_in("bob")
     address = "/images/kept-image/versions/kept-1.0/machines"
     page = visitor.get(address)
@@ -74,7 +74,7 @@ def test_only_places_of_ones_own_are_offered(visitor: Visitor, api: ApiClient) -
     assert (refused.status, 'id="f-provider-e"' in refused.text) == (403, True)
 
 
-def test_a_machine_of_another_version_is_not_there(alice: Visitor, api: ApiClient) -> None:
+def test_a_machine_of_another_version_is_not_found(alice: Visitor, api: ApiClient) -> None:
     [machine] = api.all("/api/v2/provider_machines?identifier=closed-east", "alice")
     token = alice.get(MACHINES).form(MACHINES).fields["token"][0]
     body = f"token={token}"

@@ -1,4 +1,4 @@
-"""Revoking, restoring, deprecating and sharing in a browser: what is touched is shown first."""
+"""The pages that revoke, restore, deprecate and share a version; each shows the impact first."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_strangers_are_refused_and_told_nothing(visitor: Visitor, page: str) -> None:
+def test_strangers_are_refused_and_learn_nothing(visitor: Visitor, page: str) -> None:
     visitor.sign_in("charlie")
     assert visitor.get(f"{OPEN}/{page}").status == 403
     hidden = visitor.get(f"/images/closed-image/versions/closed-1.0/{page}")
@@ -79,7 +79,7 @@ def test_without_the_forms_token_nothing_happens(db: Database, alice: Visitor, p
 # ── revoking ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_it_touches_is_shown_first_and_changes_nothing(
+def test_the_impact_is_shown_first_and_changes_nothing(
     alice: Visitor, db: Database, line: list[str]
 ) -> None:
     page = alice.get(REVOKE)
@@ -99,7 +99,7 @@ def test_what_it_touches_is_shown_first_and_changes_nothing(
     assert everything(db) == before
 
 
-def test_channels_show_what_they_would_offer(
+def test_the_preview_shows_what_channels_would_offer(
     alice: Visitor, world: World, line: list[str], db: Database
 ) -> None:
     address = "/images/open-image/versions/1.1/revoke"
@@ -121,13 +121,13 @@ def test_revoking_and_undoing_it(
     assert [version_of(api, key)["state"] for key in line] == ["revoked"] * 3
     assert version_of(api, line[0])["revoked"]["reason"] == "It leaks."
     notice = alice.get("/account")
-    assert "open-1.0 and 2 built on it revoked. 3 channels moved." in notice.words
+    assert "open-1.0 and 2 versions built on it revoked. 3 channels changed." in notice.words
     undone = alice.submit(notice, RESTORE, follow=False)
     assert (undone.status, undone.headers["location"]) == (303, OPEN)
     assert [version_of(api, key)["state"] for key in line] == ["current"] * 3
 
 
-def test_nothing_is_revoked_but_what_was_shown(
+def test_only_the_shown_impact_is_carried_out(
     alice: Visitor, db: Database, api: ApiClient, line: list[str]
 ) -> None:
     """Another option, or another version meanwhile: it is counted and shown anew."""
@@ -135,7 +135,7 @@ def test_nothing_is_revoked_but_what_was_shown(
     before = everything(db)
     other = alice.submit(page, REVOKE, reason="r", descendants="on", button=("do", "revoke"))
     assert other.status == 200
-    assert "differs from what was shown to you" in other.words
+    assert "The impact has changed." in other.words
     assert "Revoke 3 versions" in other.words
     assert everything(db) == before
     publish(api, "3", parent=line[2])
@@ -146,9 +146,7 @@ def test_nothing_is_revoked_but_what_was_shown(
     assert version_of(api, line[0])["state"] == "revoked"
 
 
-def test_a_reason_is_needed_and_what_was_typed_is_kept(
-    alice: Visitor, db: Database, line: list[str]
-) -> None:
+def test_a_missing_reason_keeps_the_input(alice: Visitor, db: Database, line: list[str]) -> None:
     page = alice.get(REVOKE)
     before = everything(db)
     wrong = alice.submit(page, REVOKE, reason="  ", button=("do", "revoke"))
@@ -176,16 +174,18 @@ def test_revoking_at_a_set_time(
     assert version_of(api, line[0])["state"] == "revoked"
 
 
-def test_what_is_revoked_leads_to_restoring(alice: Visitor, api: ApiClient, world: World) -> None:
+def test_the_page_of_a_revoked_version_links_to_restoring(
+    alice: Visitor, api: ApiClient, world: World
+) -> None:
     key = world.versions["open"]
     assert api.post(f"/image_versions/{key}/revoke", "alice", {"reason": "bad"}).status_code == 200
     page = alice.get(REVOKE)
     assert (page.status, RESTORE in page.links) == (200, True)
-    assert "It is revoked already: bad" in page.words
+    assert "This version is already revoked: bad" in page.words
     assert REVOKE not in [form.action for form in page.forms]
 
 
-def test_restoring_shows_what_it_touches_first(
+def test_restoring_shows_its_impact_first(
     alice: Visitor, db: Database, api: ApiClient, line: list[str]
 ) -> None:
     body = {"reason": "bad", "descendants": True}
@@ -196,7 +196,7 @@ def test_restoring_shows_what_it_touches_first(
     assert "3 versions 3 channels" in page.words
     assert "stable nothing current 1.1" in page.words
     inherited = alice.get("/images/open-image/versions/1.1/restore")
-    assert "it comes from open-image open-1.0" in inherited.words
+    assert "Revoked through open-image open-1.0" in inherited.words
     assert RESTORE in inherited.links
     assert everything(db) == before
     done = alice.submit(page, RESTORE, follow=False)
@@ -204,7 +204,7 @@ def test_restoring_shows_what_it_touches_first(
     assert version_of(api, line[1])["state"] == "current"
 
 
-def test_restoring_twice_is_told(alice: Visitor, db: Database, world: World) -> None:
+def test_restoring_twice_is_refused(alice: Visitor, db: Database, world: World) -> None:
     with db.write() as tx:
         row = versions.VERSIONS.row_for_change(tx, world.actor(tx, "alice"), world.versions["open"])
         revocations.revoke(tx, world.actor(tx, "alice"), row, wire.Revocation(reason="x"))
@@ -238,7 +238,7 @@ def test_deprecating_with_a_replacement_and_undoing_it(
     before = everything(db)
     page = alice.get("/images/open-image/versions/1.1/deprecate")
     assert "latest current 1.1 current open-1.0" in page.words, "latest passes over it"
-    assert "stable goes on offering it, with the warning" in page.words
+    assert "stable keeps offering it, with the warning" in page.words
     assert everything(db) == before
     done = alice.submit(
         alice.get(DEPRECATE),
@@ -248,16 +248,16 @@ def test_deprecating_with_a_replacement_and_undoing_it(
         follow=False,
     )
     assert (done.status, done.headers["location"]) == (303, OPEN)
-    told = version_of(api, line[0])
-    assert (told["state"], told["deprecation"]["reason"]) == ("deprecated", "Slow.")
-    assert told["deprecation"]["replacement"]["name"] == "1.1"
+    version = version_of(api, line[0])
+    assert (version["state"], version["deprecation"]["reason"]) == ("deprecated", "Slow.")
+    assert version["deprecation"]["replacement"]["name"] == "1.1"
     notice = alice.get("/account")
     assert "open-1.0 is deprecated." in notice.words
     assert alice.submit(notice, DEPRECATE, follow=False).status == 303
     assert version_of(api, line[0])["deprecation"] is None
 
 
-def test_a_deprecation_is_changed_cleared_and_given_back(
+def test_a_deprecation_is_changed_removed_and_restored(
     alice: Visitor, api: ApiClient, clock: Clock, line: list[str]
 ) -> None:
     alice.submit(alice.get(DEPRECATE), DEPRECATE, reason="Slow.", replacement="1.1", follow=False)
@@ -279,7 +279,9 @@ def test_a_deprecation_is_changed_cleared_and_given_back(
     assert version_of(api, line[0])["deprecation"] == first
 
 
-def test_what_is_wrong_with_a_deprecation(alice: Visitor, db: Database, line: list[str]) -> None:
+def test_problems_of_a_deprecation_are_shown_at_their_fields(
+    alice: Visitor, db: Database, line: list[str]
+) -> None:
     page = alice.get(DEPRECATE)
     before = everything(db)
     wrong = alice.submit(page, DEPRECATE, reason="mine", replacement="no-such")
@@ -295,7 +297,7 @@ def test_somebody_else_deprecated_first(alice: Visitor, api: ApiClient, line: li
     patch = {"deprecation": {"reason": "theirs"}}
     assert api.patch(f"/image_versions/{line[0]}", "dora", patch).status_code == 200
     met = alice.submit(page, DEPRECATE, reason="mine")
-    assert (met.status, "It says now: theirs" in met.words) == (412, True)
+    assert (met.status, "It now says: theirs" in met.words) == (412, True)
     assert met.form(DEPRECATE).fields["reason"] == ["mine"]
 
 
@@ -313,9 +315,9 @@ def share_form(page: PageResponse, button: str) -> dict[str, list[str]]:
     return next(form.fields for form in page.forms if button in form.fields)
 
 
-def test_sharing_one_more_and_undoing_it(alice: Visitor, api: ApiClient, world: World) -> None:
+def test_sharing_and_undoing_it(alice: Visitor, api: ApiClient, world: World) -> None:
     page = alice.get(CLOSED)
-    assert "It is shared with no group yet" in page.words
+    assert "Not shared with any group" in page.words
     fields = share_form(page, "membership")
     body = f"token={fields['token'][0]}&do=add&membership=charlie"
     done = alice.ask("POST", CLOSED, body=body)
@@ -332,7 +334,7 @@ def test_sharing_one_more_and_undoing_it(alice: Visitor, api: ApiClient, world: 
     assert names(api, world) == ["charlie"]
 
 
-def test_an_unknown_group_is_told_at_the_field(alice: Visitor, db: Database) -> None:
+def test_an_unknown_group_is_reported_at_the_field(alice: Visitor, db: Database) -> None:
     page = alice.get(CLOSED)
     before = everything(db)
     token = share_form(page, "membership")["token"][0]
@@ -345,6 +347,6 @@ def test_an_unknown_group_is_told_at_the_field(alice: Visitor, db: Database) -> 
     assert everything(db) == before
 
 
-def test_who_may_use_a_public_version_is_said(alice: Visitor) -> None:
+def test_the_share_page_of_a_public_version(alice: Visitor) -> None:
     page = alice.get(SHARE)
-    assert "Its image is public, so everybody may use it" in page.words
+    assert "The image is public, so everyone can use this version" in page.words

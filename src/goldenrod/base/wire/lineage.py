@@ -1,4 +1,4 @@
-"""Lineage and the difference between two versions: what answers hold."""
+"""Response bodies of lineage and of the difference between two versions."""
 
 from typing import Any, Literal
 
@@ -42,7 +42,7 @@ class Edge(Struct):
 
 
 class Lineage(Struct):
-    """What a version was built on and what was built on it, nearest first."""
+    """A version's ancestors and descendants, nearest first."""
 
     root: Uuid
     direction: Literal["ancestors", "descendants", "both"]
@@ -53,35 +53,35 @@ class Lineage(Struct):
 
 
 class LicensesDiff(Struct):
-    """Licenses gained and lost."""
+    """Licenses added and removed."""
 
     added: list[LicenseSummary]
     removed: list[LicenseSummary]
 
 
 class ScriptsDiff(Struct):
-    """Boot scripts gained and lost."""
+    """Boot scripts added and removed."""
 
     added: list[ScriptSummary]
     removed: list[ScriptSummary]
 
 
 class MembershipDiff(Struct):
-    """Groups gained and lost."""
+    """Groups added and removed."""
 
     added: list[GroupSummary]
     removed: list[GroupSummary]
 
 
 class MachinesDiff(Struct):
-    """Machines gained and lost."""
+    """Machines added and removed."""
 
     added: list[MachineSummary]
     removed: list[MachineSummary]
 
 
 class ProvidersDiff(Struct):
-    """Providers gained and lost."""
+    """Providers added and removed."""
 
     added: list[ProviderSummary]
     removed: list[ProviderSummary]

@@ -1,4 +1,4 @@
-"""Providers, machines, licenses and boot scripts: what requests carry and what answers hold."""
+"""Providers, machines, licenses and boot scripts: request and response bodies."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -39,7 +39,7 @@ class Machine(Struct):
 
 
 class Provider(Struct):
-    """One place where machines live."""
+    """A cloud, or one region of a cloud, on which machines exist."""
 
     id: int
     uuid: Uuid
@@ -69,7 +69,7 @@ class License(Struct):
 
 
 class Script(Struct):
-    """A boot script: runs when a version is launched."""
+    """A boot script, which runs when a version is launched."""
 
     id: int
     uuid: Uuid

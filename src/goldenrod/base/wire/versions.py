@@ -1,4 +1,4 @@
-"""Image versions, their attachments, deprecation and revocation: requests and answers."""
+"""Image versions, their attachments, deprecation and revocation: request and response bodies."""
 
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ from goldenrod.base.wire.providers import NestedMachine
 
 
 class Deprecation(Struct):
-    """Since when a version is deprecated, or will be, why, and what to take instead."""
+    """When a version is or will be deprecated, the reason, and the version to use instead."""
 
     at: Moment
     reason: str | None
@@ -38,8 +38,8 @@ class Deprecation(Struct):
 
 
 class Revoked(Struct):
-    """The revocation that a version shows; reason and by are null where it is inherited from a
-    version that the reader may not read."""
+    """The revocation of a version. `reason` and `by` are null if it is inherited from a version that
+    the reader may not read."""
 
     at: Moment
     reason: str | None
@@ -47,11 +47,11 @@ class Revoked(Struct):
     inherited_from: VersionSummary | None
 
 
-# ── things ─────────────────────────────────────────────────────────────────────────────────
+# ── resources ─────────────────────────────────────────────────────────────────────────────────
 
 
 class Version(Struct):
-    """An image version: the contract's fields in the contract's order, then ours."""
+    """An image version: the contract's fields in the contract's order, then Goldenrod's own fields."""
 
     id: Uuid
     parent: VersionSummary | None
@@ -79,21 +79,21 @@ class Version(Struct):
 
 
 class SingleVersion(Version):
-    """An image version alone: with how many newer current ones there are, for it and its parent."""
+    """A single image version, with the number of newer current versions than it and than its parent."""
 
     behind: int
     parent_behind: int | None
 
 
 class NotInherited(Struct):
-    """What a new version did not take over from its parent."""
+    """What a new version did not inherit from its parent."""
 
     scripts: list[OnlyId]
     membership: list[GroupSummary]
 
 
 class PublishedVersion(SingleVersion, kw_only=True):
-    """The answer to publishing; with a parent it says what was not inherited."""
+    """The response to publishing. If the version has a parent, it lists what was not inherited."""
 
     not_inherited: NotInherited | UnsetType = UNSET
 
@@ -139,7 +139,7 @@ class Change(Struct):
 
 
 class NewDeprecation(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A version's deprecation: what is absent stays as it is; without `at`, since now."""
+    """A version's deprecation. Absent fields stay unchanged; without `at`, a new one starts now."""
 
     at: When | None | UnsetType = UNSET
     reason: Reason | None | UnsetType = UNSET
@@ -246,7 +246,7 @@ class ChangedChannel(Struct):
 
 
 class Effect(Struct):
-    """What revoking or restoring changes at the instant it takes effect: the first 500 of each."""
+    """What revoking or restoring changes when it takes effect; lists the first 500 of each."""
 
     dry_run: bool
     at: Moment

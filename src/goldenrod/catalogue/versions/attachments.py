@@ -1,7 +1,7 @@
-"""Pairings: a version and one license, group or boot script, as resources of their own.
+"""Attachments: a version with one license, group or boot script, as resources of their own.
 
-Attaching and detaching here is the same change as a PATCH of the version's list, and is told in the
-version's history. Attaching twice answers the pairing that is there.
+Attaching or detaching is the same change as a PATCH of the version's list and is recorded in the
+version's history. Attaching twice returns the existing attachment.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from goldenrod.store.sql import Key, json_object, param
 
 @dataclass(frozen=True, kw_only=True)
 class AttachmentResource(Resource):
-    """One kind of attachment; `member` is its field beside `image_version`."""
+    """One kind of attachment; `member` names the field of the attached thing."""
 
     path: str
     member: str
@@ -39,25 +39,25 @@ class AttachmentResource(Resource):
         ref = getattr(body, "image_version")  # noqa: B009 - three body types share these fields
         version = references.read(tx, actor, schema.versions, ref, "image_version")
         if not version["may_change"]:
-            raise Forbidden("You may read this version, but not change it.")
+            raise Forbidden("You can read this version, but only its editors can change it.")
         n, pairing = version["n"], self.pairing
-        held = version_lists.ids(tx, pairing, n)
+        attached = version_lists.ids(tx, pairing, n)
         thing = getattr(body, self.member)
-        [wanted] = version_lists.resolve(tx, actor, pairing, [thing], held, self.member)
-        if wanted in held:
-            return Created(str(tx.value(_pair, pairing, n=n, thing=wanted)), new=False)
+        [wanted] = version_lists.resolve(tx, actor, pairing, [thing], attached, self.member)
+        if wanted in attached:
+            return Created(str(tx.value(_attachment_id, pairing, n=n, thing=wanted)), new=False)
         pairing_id = version_lists.attach(tx, pairing, n, wanted)
-        self._tell(tx, actor, n, held)
+        self._record(tx, actor, n, attached)
         return Created(str(pairing_id))
 
     def detach(self, tx: Tx, actor: Actor, row: Row) -> None:
         """Detach a thing from its version."""
         tx.check_if_match()
-        held = version_lists.ids(tx, self.pairing, row["version_n"])
+        attached = version_lists.ids(tx, self.pairing, row["version_n"])
         tx.delete(self.pairing.table, id=row["id"])
-        self._tell(tx, actor, row["version_n"], held)
+        self._record(tx, actor, row["version_n"], attached)
 
-    def _tell(self, tx: Tx, actor: Actor, n: int, before: list[int]) -> None:
+    def _record(self, tx: Tx, actor: Actor, n: int, before: list[int]) -> None:
         after = version_lists.ids(tx, self.pairing, n)
         denormalised.refresh_version(tx, n)
         changed = {self.pairing.field: {"before": before, "after": after}}
@@ -65,7 +65,7 @@ class AttachmentResource(Resource):
         events.version_edited(tx, n, changed)
 
 
-def _pair(pairing: Pairing) -> Any:
+def _attachment_id(pairing: Pairing) -> Any:
     link = pairing.table
     return select(link.c.id).where(
         link.c.version_n == param("n", Key), link.c[pairing.column] == param("thing", Key)
@@ -77,7 +77,7 @@ def _resource(
 ) -> AttachmentResource:
     def shape(link: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
         thing = pairing.other.alias()
-        # Whoever may read a pairing may read its version, and is shown its other side.
+        # Everyone who may read an attachment may read its version and the attached thing.
         shown = select(summary(thing, ReaderKind.STAFF)).where(thing.c.id == link.c[pairing.column])
         return json_object(
             {

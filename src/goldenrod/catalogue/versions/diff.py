@@ -1,7 +1,7 @@
-"""Diff: what changed from one version to another, as far as the reader sees both.
+"""Diff: what changed from one version to another, limited to what the reader may read.
 
-Fields, what is attached, where it runs; and, where one is an ancestor of the other, the change logs
-on the path between, oldest first.
+A diff compares fields, attachments, machines and providers. If one version is an ancestor of the
+other, it also has the change logs on the path between them, oldest first.
 """
 
 import json
@@ -9,11 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from goldenrod.base.errors import BadRequest
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import version_page
 from goldenrod.catalogue.versions.lineage import lineage
-from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
-from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 
 FIELDS = (
@@ -39,44 +37,49 @@ _SUMMARY = ("id", "url", "name", "state", "start_date", "end_date")
 
 
 def get_diff(tx: Tx, actor: Actor, key: str, against: str | None) -> dict[str, Any]:
-    """What changed from `against` (the parent, if not said) to a version.
+    """What changed from `against` (by default the parent) to a version.
 
-    Raises NotFound, and BadRequest where there is no parent that the reader may read.
+    Raises NotFound, and BadRequest if the reader may read no parent of the version.
     """
-    to_row = resources.get_row(tx, actor, schema.versions, key)
-    to = versions.VERSIONS.read(tx, actor, key)
+    to = version_page.get_by_id(tx, actor, key)
     if against is None:
-        parent = to["parent"]
+        parent = to["version"]["parent"]
         if parent is None or "url" not in parent:
             raise BadRequest(
-                "This version has no parent that you may read: say against which to compare.",
+                "This version has no parent that you can read. "
+                "Name the version to compare with in `against`.",
                 code="parameter_required",
             )
         against = parent["id"]
-    from_row = resources.get_row(tx, actor, schema.versions, against)
-    before = versions.VERSIONS.read(tx, actor, against)
-    line = _path(tx, actor, from_row, to_row)
+    return compare(tx, actor, version_page.get_by_id(tx, actor, against), to)
+
+
+def compare(tx: Tx, actor: Actor, older: Row, newer: Row) -> dict[str, Any]:
+    """What changed between two versions that `version_page` found."""
+    path = lineage.path(tx, actor, older, newer) or lineage.path(tx, actor, newer, older)
+    before, to = older["version"], newer["version"]
     return {
         "from": _summary(before),
         "to": _summary(to),
-        "path": [row["id"] for row in line] or None,
+        "path": [row["id"] for row in path] or None,
         "fields": {
             name: {"from": before[name], "to": to[name]}
             for name in FIELDS
-            if _plain(before[name]) != _plain(to[name])
+            if _comparable(before[name]) != _comparable(to[name])
         },
-        **{name: _gained(before[name], to[name], lambda thing: thing["id"]) for name in LISTS},
-        "providers": _gained(_providers(before), _providers(to), lambda provider: provider["id"]),
-        # The older end's own log tells what came before it.
+        **{
+            name: _list_difference(before[name], to[name], lambda thing: thing["id"])
+            for name in LISTS
+        },
+        "providers": _list_difference(
+            _providers(before), _providers(to), lambda provider: provider["id"]
+        ),
+        # The log of the older end describes what came before it.
         "change_logs": [
             {"version": json.loads(row["json"]), "change_log": row["change_log"]}
-            for row in line[1:]
+            for row in path[1:]
         ],
     }
-
-
-def _path(tx: Tx, actor: Actor, one: Row, other: Row) -> list[Row]:
-    return lineage.path(tx, actor, one, other) or lineage.path(tx, actor, other, one)
 
 
 def _summary(version: Row) -> dict[str, Any]:
@@ -84,8 +87,8 @@ def _summary(version: Row) -> dict[str, Any]:
     return {name: version[name] for name in _SUMMARY} | {"image": image}
 
 
-def _plain(value: Any) -> Any:
-    """A value as it is compared: a thing by its id alone."""
+def _comparable(value: Any) -> Any:
+    """The value to compare: of an object with an id, only the id."""
     return value["id"] if isinstance(value, dict) and "id" in value else value
 
 
@@ -94,9 +97,11 @@ def _providers(version: Row) -> list[Row]:
     return [found[key] for key in sorted(found)]
 
 
-def _gained(before: list[Row], after: list[Row], key: Callable[[Row], Any]) -> dict[str, list[Row]]:
-    had, has = {key(thing) for thing in before}, {key(thing) for thing in after}
+def _list_difference(
+    before: list[Row], after: list[Row], key: Callable[[Row], Any]
+) -> dict[str, list[Row]]:
+    before_keys, after_keys = {key(thing) for thing in before}, {key(thing) for thing in after}
     return {
-        "added": [thing for thing in after if key(thing) not in had],
-        "removed": [thing for thing in before if key(thing) not in has],
+        "added": [thing for thing in after if key(thing) not in before_keys],
+        "removed": [thing for thing in before if key(thing) not in after_keys],
     }

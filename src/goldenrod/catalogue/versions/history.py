@@ -1,7 +1,7 @@
-"""A version's history: who changed what and when, shown to whoever may change the version.
+"""A version's history: who changed what and when, visible to the version's editors.
 
-Entries keep things as ids; when they are read, names are filled in through the rule, so the history
-names nothing that its reader may not see.
+Entries store ids. When entries are read, the access rule decides which ids get a name, so the history
+never names what its reader may not see.
 """
 
 import json
@@ -21,7 +21,7 @@ from goldenrod.store.sql import Id, Key, in_list, json_list, json_object, json_t
 
 
 def shape(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """An entry as JSON; its changes still as ids."""
+    """An entry as JSON, with ids in its changes."""
     return json_object(
         {
             "sequence": entry.c.sequence,
@@ -48,36 +48,36 @@ LIST = Listing(
 )
 
 
-def _about(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
+def _of_version(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     return and_(
         entry.c.subject == schema.versions.name, entry.c.subject_id == param("subject", Key)
     )
 
 
 def list_history(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
-    """A page of a version's history. Raises NotFound, and Unauthorized or Forbidden for who may
-    read the version, but not change it."""
+    """A page of a version's history. Raises NotFound, and Unauthorized or Forbidden if the actor may
+    read the version but not change it."""
     version = resources.get_row(tx, actor, schema.versions, key)
     if not version["may_change"]:
         if actor.kind == "anonymous":
-            raise Unauthorized("A version's history is its keepers': sign in as one.")
-        raise Forbidden("A version's history is shown to whoever may change it.")
+            raise Unauthorized("Only editors can read a version's history. Sign in as one of them.")
+        raise Forbidden("Only editors can read a version's history.")
     return list_entries(tx, actor, version["n"], query)
 
 
-def list_entries(tx: Tx, actor: Actor, n: int, query: Query) -> Page:
+def list_entries(tx: Tx, actor: Actor, version_key: int, query: Query) -> Page:
     """A page of the history of a version that the actor may change."""
-    page = resources.page(tx, actor, shape, query, _about, subject=n)
+    page = resources.page(tx, actor, shape, query, _of_version, subject=version_key)
     entries = [json.loads(text) for text in page.results]
     for entry in entries:
         entry["changes"] = json.loads(entry["changes"])
-    _fill_in(tx, actor, entries)
+    _name_things(tx, actor, entries)
     texts = [json.dumps(e, ensure_ascii=False, separators=(",", ":")) for e in entries]
     return Page(page.count, texts, page.next, page.previous)
 
 
-class _Things:
-    """How one field of the changes names things: their table and the shape to show."""
+class _References:
+    """What the ids in one field of the changes refer to: a table, and the shape to show."""
 
     def __init__(self, table: Table, summary: Shape) -> None:
         self.table = table
@@ -85,18 +85,18 @@ class _Things:
 
 
 _FIELDS = {
-    "parent": _Things(schema.versions, summaries.version_shape),
-    "replacement": _Things(schema.versions, summaries.version_shape),
-    "image": _Things(schema.images, summaries.image_shape),
-    "licenses": _Things(schema.licenses, summaries.license_shape),
-    "scripts": _Things(schema.boot_scripts, summaries.script_shape),
-    "membership": _Things(schema.groups, summaries.group_shape),
-    "identity": _Things(schema.identities, summaries.identity_shape),
+    "parent": _References(schema.versions, summaries.version_shape),
+    "replacement": _References(schema.versions, summaries.version_shape),
+    "image": _References(schema.images, summaries.image_shape),
+    "licenses": _References(schema.licenses, summaries.license_shape),
+    "scripts": _References(schema.boot_scripts, summaries.script_shape),
+    "membership": _References(schema.groups, summaries.group_shape),
+    "identity": _References(schema.identities, summaries.identity_shape),
 }
 
 
-def _named(fields: tuple[str, ...], reader: ReaderKind) -> Any:
-    """The things that these fields name, each as JSON, as one object of lists."""
+def _summaries(fields: tuple[str, ...], reader: ReaderKind) -> Any:
+    """The things that these fields refer to, as one JSON object of lists."""
 
     def things(field: str) -> ColumnElement[Any]:
         table, summary = _FIELDS[field].table, _FIELDS[field].summary
@@ -111,20 +111,27 @@ def _named(fields: tuple[str, ...], reader: ReaderKind) -> Any:
     return select(json_text(json_object({field: things(field) for field in fields})))
 
 
-def _fill_in(tx: Tx, actor: Actor, entries: list[Row]) -> None:
-    """Replace the ids in the changes by summaries, or by `{"id"}` of what the actor may not read."""
+def _name_things(tx: Tx, actor: Actor, entries: list[Row]) -> None:
+    """Replace each id in the changes by a summary, or by `{"id"}` if the actor may not read it."""
     changes = {
         field: [entry["changes"][field] for entry in entries if field in entry["changes"]]
         for field in _FIELDS
     }
     ids = {
-        field: sorted({key for change in told for side in change.values() for key in _listed(side)})
-        for field, told in changes.items()
+        field: sorted(
+            {
+                key
+                for change in entries_of_field
+                for side in change.values()
+                for key in _listed(side)
+            }
+        )
+        for field, entries_of_field in changes.items()
     }
-    named = {field: keys for field, keys in ids.items() if keys}
-    if not named:
+    asked = {field: keys for field, keys in ids.items() if keys}
+    if not asked:
         return
-    text = tx.value(_named, tuple(named), actor.reader, **named, **resources.params(tx, actor))
+    text = tx.value(_summaries, tuple(asked), actor.reader, **asked, **resources.params(tx, actor))
     for field, things in json.loads(text).items():
         found = {thing["id"]: thing for thing in things}
 

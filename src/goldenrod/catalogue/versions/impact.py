@@ -1,4 +1,4 @@
-"""What withdrawing something touches, for whoever is about to: machines, and who it is shared with.
+"""Impact of ending or revoking, for the confirmation pages: machines, and groups shared with.
 
 Only what the reader may read is counted.
 """
@@ -17,8 +17,8 @@ from goldenrod.store.sql import Id, Key, in_list, json_list, json_text, param
 
 
 @dataclass(frozen=True)
-class Machines:
-    """How many current machines stand of each version, by its id, and on how many providers."""
+class MachineCounts:
+    """Numbers of current machines, by the id of their version, and of the providers that have them."""
 
     by_version: dict[str, int]
     providers: int
@@ -28,7 +28,7 @@ class Machines:
         return sum(self.by_version.values())
 
 
-def _standing(reader: ReaderKind, of: str) -> Any:
+def _machine_counts(reader: ReaderKind, of: str) -> Any:
     machine, version = schema.machines.alias(), schema.versions.alias()
     wanted = (
         in_list(version.c.id, "ids", Id())
@@ -53,23 +53,23 @@ def _standing(reader: ReaderKind, of: str) -> Any:
     )
 
 
-def _counted(rows: list[dict[str, Any]]) -> Machines:
+def _counted(rows: list[dict[str, Any]]) -> MachineCounts:
     by_version: dict[str, int] = {}
     for row in rows:
         by_version[row["id"]] = by_version.get(row["id"], 0) + int(row["machines"])
-    return Machines(by_version, len({row["provider"] for row in rows}))
+    return MachineCounts(by_version, len({row["provider"] for row in rows}))
 
 
-def machines_of_versions(tx: Tx, actor: Actor, ids: list[str]) -> Machines:
-    """The current machines of these versions, as far as the versions are current themselves."""
+def machines_of_versions(tx: Tx, actor: Actor, ids: list[str]) -> MachineCounts:
+    """Counts the current machines of those of these versions that are current."""
     given = {**resources.params(tx, actor), "ids": ids}
-    return _counted(tx.rows(_standing, actor.reader, "versions", **given))
+    return _counted(tx.rows(_machine_counts, actor.reader, "versions", **given))
 
 
-def machines_of_image(tx: Tx, actor: Actor, image_id: int) -> Machines:
-    """The current machines of an image's versions, as far as these are current themselves."""
+def machines_of_image(tx: Tx, actor: Actor, image_id: int) -> MachineCounts:
+    """Counts the current machines of an image's current versions."""
     given = {**resources.params(tx, actor), "image": image_id}
-    return _counted(tx.rows(_standing, actor.reader, "image", **given))
+    return _counted(tx.rows(_machine_counts, actor.reader, "image", **given))
 
 
 def _groups(reader: ReaderKind) -> Any:
@@ -78,7 +78,7 @@ def _groups(reader: ReaderKind) -> Any:
         schema.version_memberships.alias(),
         schema.versions.alias(),
     )
-    # A pairing shows its group to whoever may read it.
+    # Everyone who may read an attachment may read its group.
     shared = exists().where(
         link.c.group_id == group.c.id,
         access.readable(link, reader),

@@ -1,7 +1,7 @@
-"""Licenses and boot scripts: texts that versions need, made by any user and attached to versions.
+"""Licenses and boot scripts: texts that any user creates and attaches to versions.
 
-Everybody can read every license; a script is read by its creator and by whoever may read a version
-that uses it. Text and type are fixed once a version uses them: a changed text is a new one.
+Everyone can read every license. A script is visible to its creator and to everyone who may read a
+version that uses it. Text and type cannot change once a version uses them.
 """
 
 import re
@@ -94,13 +94,13 @@ SCRIPTS = Resource(
 
 
 def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Created:
-    """Make a license. Raises BadRequest."""
+    """Create a license. Raises BadRequest."""
     actor.require_write()
     return _create(tx, actor, schema.licenses, "license", _text_values(body))
 
 
 def create_script(tx: Tx, actor: Actor, body: NewScript) -> Created:
-    """Make a boot script. Raises BadRequest."""
+    """Create a boot script. Raises BadRequest."""
     actor.require_write()
     values = _text_values(body)
     values["run_every_deploy"] = body.run_every_deploy
@@ -119,19 +119,19 @@ def _text_values(body: NewLicense | NewScript) -> Row:
 
 
 def _check_text(values: Row) -> None:
-    """Raise BadRequest where the text is not what the type says."""
+    """Raise BadRequest if the text does not fit its type."""
     if not values["text"].strip():
         raise field_problem("text", "must not be empty")
     if values["type"] == "URL" and not is_web_address(values["text"]):
-        raise field_problem("text", "is an http or https address where the type is URL")
+        raise field_problem("text", "must be an http or https URL if the type is URL")
     if values["type"] == "SPDX" and not _SPDX.fullmatch(values["text"]):
         raise field_problem(
-            "text", "is an SPDX identifier such as Apache-2.0 where the type is SPDX"
+            "text", "must be an SPDX identifier such as Apache-2.0 if the type is SPDX"
         )
 
 
 def is_web_address(text: str) -> bool:
-    """An http or https address with a host, without spaces."""
+    """Whether a text is an http or https URL with a host and without spaces."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -185,7 +185,8 @@ def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Ro
     tx.check_if_match()
     if {"type", "text"} & changed.keys() and tx.value(_used, pairing, id=row["id"]):
         raise Conflict(
-            f"A version uses this {noun}: its text and type are fixed. A changed text is a new one.",
+            f"A version uses this {noun}, so its text and type cannot change. "
+            f"Create a new {noun} instead.",
             code=f"{noun}_in_use",
         )
     if not changed:

@@ -1,7 +1,7 @@
-"""Machines: one copy of a version on one provider, under its identifier there (`ami-…`, a UUID).
+"""Machines: one copy of a version on one provider, with the provider's identifier (`ami-…`, a UUID).
 
-(provider, identifier) is unique within an image among machines without an end_date; other images may
-name the same. Publishing one that has ended on the same version restores it.
+Provider and identifier are unique within an image among machines without an end_date; another image
+may have the same pair. Creating a machine that has ended on the same version restores it.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ def shape(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "id": machine.c.id,
             "uuid": machine.c.uuid,
             "url": summaries.url("provider_machines", machine.c.id),
-            # Whoever may read a machine may read its version and its image.
+            # Everyone who may read a machine may read its version and its image.
             "version": summaries.version_of(machine.c.version_n, ReaderKind.STAFF),
             "image": summaries.image(machine.c.image_id, ReaderKind.STAFF),
             "provider": summaries.provider(machine.c.provider_id, reader),
@@ -62,8 +62,8 @@ MACHINES = Resource(
         {
             "version_id": filters.refers("version_id", schema.versions, _of_version),
             "provider": filters.refers("provider", schema.providers, _on_provider),
-            "identifier": filters.text("identifier", "identifier", "an identifier, whole"),
-            "name": filters.text("name", "identifier", "an identifier, whole"),
+            "identifier": filters.text("identifier", "identifier", "a whole identifier"),
+            "name": filters.text("name", "identifier", "a whole identifier"),
             "architecture": filters.text("architecture", "architecture", "such as x86_64"),
         },
         ("start_date", "end_date", "name"),
@@ -77,7 +77,7 @@ def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
     provider = references.read(tx, actor, schema.providers, given.provider, f"{field}provider")
     if not (actor.has_staff_rights or provider["id"] in actor.providers):
         raise Forbidden(
-            "Placing a machine needs an identity of yours on its provider.",
+            "You need an identity on this provider to add machines to it.",
             code="identity_required",
         )
     values = {
@@ -93,7 +93,7 @@ def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
     return values
 
 
-def _offered() -> Any:
+def _current_with_identifier() -> Any:
     machine = schema.machines
     return select(*machine.c).where(
         machine.c.image_id == param("image", Key),
@@ -118,22 +118,22 @@ def _ended_here() -> Any:
 
 
 def require_free(tx: Tx, image_id: int, values: Row, machine_id: int = 0) -> None:
-    """Raise Conflict where another machine of the image has this provider and identifier."""
+    """Raise Conflict if another machine of the image has this provider and identifier."""
     taken = tx.first(
-        _offered,
+        _current_with_identifier,
         image=image_id,
         provider=values["provider_id"],
         identifier=values["identifier"],
     )
     if values["end_date"] is None and taken and taken["id"] != machine_id:
         raise Conflict(
-            f"A machine of this image has the identifier {values['identifier']!r} on this "
-            "provider already.",
+            f"This image already has a machine with the identifier {values['identifier']!r} on this "
+            "provider.",
             code="machine_taken",
         )
 
 
-def _crowded() -> Any:
+def _clashing() -> Any:
     mine, other = schema.machines.alias("mine"), schema.machines.alias("other")
     return select(mine.c.identifier).where(
         mine.c.version_n == param("n", Key),
@@ -145,18 +145,19 @@ def _crowded() -> Any:
     )
 
 
-def require_room(tx: Tx, n: int, image_id: int) -> None:
-    """Raise Conflict where a version's machines would meet their like in another image."""
-    identifier = tx.value(_crowded, n=n, image=image_id)
+def require_no_clash(tx: Tx, version_key: int, image_id: int) -> None:
+    """Raise Conflict if the other image already has one of a version's machines."""
+    identifier = tx.value(_clashing, n=version_key, image=image_id)
     if identifier is not None:
         raise Conflict(
-            f"That image has a machine with the identifier {identifier!r} already.",
+            f"That image already has a machine with the identifier {identifier!r} on the same "
+            "provider.",
             code="machine_taken",
         )
 
 
-def insert_machine(tx: Tx, actor: Actor, n: int, image_id: int, values: Row) -> int:
-    """Write a checked machine of a version; its id. `events.machines_created` comes after.
+def insert_machine(tx: Tx, actor: Actor, version_key: int, image_id: int, values: Row) -> int:
+    """Write a checked machine of a version and return its id. Call `events.placed` afterwards.
 
     Raises Conflict (`machine_taken`).
     """
@@ -164,25 +165,25 @@ def insert_machine(tx: Tx, actor: Actor, n: int, image_id: int, values: Row) -> 
     machine_id = tx.insert(
         schema.machines,
         uuid=mutations.new_uuid(),
-        version_n=n,
+        version_n=version_key,
         image_id=image_id,
         created_by_id=actor.user_id,
         **values,
     )
-    made = audit.created({"version": n, **values})
+    made = audit.created({"version": version_key, **values})
     audit.record(tx, actor, "machine:create", schema.machines, machine_id, made)
     return machine_id
 
 
 def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
-    """Place a version on a provider; one that has ended there is restored.
+    """Create a machine of a version; a machine that has ended with the same identifier is restored.
 
     Raises BadRequest, Forbidden, Conflict (`machine_taken`).
     """
     actor.require_write()
     version = references.read(tx, actor, schema.versions, body.version, "version")
     if not version["may_change"]:
-        raise Forbidden("You may read this version, but not add machines to it.")
+        raise Forbidden("You can read this version, but only its editors can add machines.")
     values = checked(tx, actor, body)
     ended = tx.first(
         _ended_here,
@@ -223,7 +224,7 @@ def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
 
 
 def end_machine(tx: Tx, actor: Actor, row: Row) -> None:
-    """Take a machine away: its end_date is now. One that has ended stays as it is."""
+    """End a machine now. A machine that has already ended stays unchanged."""
     tx.check_if_match()
     if not mutations.has_ended(tx, row):
         _update(tx, actor, row, {"end_date": tx.now}, "machine:end")

@@ -1,4 +1,4 @@
-"""Providers: the places where machines live. A cloud, or one region of it; staff keep them."""
+"""Providers: clouds, or regions of a cloud, on which machines exist. Only staff edit them."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ PROVIDERS = Resource(
 
 
 def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
-    """Make a provider. Raises BadRequest, Forbidden, Conflict (`slug_unavailable`)."""
+    """Create a provider. Raises BadRequest, Forbidden, Conflict (`slug_unavailable`)."""
     actor.require_staff()
     name = decode.name("name", body.name)
     asked = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
@@ -85,7 +85,7 @@ def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
 
 
 def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
-    """Write a checked provider and its slug; its id."""
+    """Write a checked provider and its slug; return its id."""
     provider_id = tx.insert(
         schema.providers,
         uuid=mutations.new_uuid(),
@@ -126,7 +126,7 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
 
 
 def end_provider(tx: Tx, actor: Actor, row: Row) -> None:
-    """End a provider: what stands there is no longer offered. An ended one stays as it is."""
+    """End a provider: its machines are no longer offered. An ended provider stays unchanged."""
     tx.check_if_match()
     if mutations.has_ended(tx, row):
         return

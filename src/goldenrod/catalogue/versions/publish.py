@@ -1,8 +1,8 @@
-"""Publishing, editing and ending versions: how a version changes, all of it or nothing.
+"""Publishing, editing and ending versions. Each change is made completely or not at all.
 
-A version's name is unique in its image for good, so that a pinned name never means another build.
-Lineage has no cycle. With `allow_imaging` false a child needs the right to change the parent. What
-is wrong with a body is found before If-Match is compared, and that before conflicts are looked for.
+A version's name is never reused in its image, so that a pinned name always means the same build.
+Lineage has no cycle. If `allow_imaging` is false, only editors of the parent may build on it. Faults
+of the body are reported first, then a failed If-Match, then conflicts.
 """
 
 import json
@@ -27,15 +27,15 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Sortable, json_text, param
 
-PLAIN = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
-"""Fields that are taken as they come."""
+PLAIN_FIELDS = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
+"""Fields that are stored as given."""
 
-STANDS_ON = {"name", "image", "membership", "start_date", "end_date", "deprecated_at"}
-"""Fields that change who sees a version, when, as what, and where in a list."""
+DENORMALISED_FIELDS = {"name", "image", "membership", "start_date", "end_date", "deprecated_at"}
+"""Fields from which the denormalised columns are computed: visibility and order in lists."""
 
 
 def version_name(given: str) -> str:
-    """A version's name: one line, not `.` or `..`, which mean something else in an address."""
+    """A valid version name: one line, and not `.` or `..`, which have a meaning in URLs."""
     name = decode.name("name", given)
     if name_key(name) in (".", ".."):
         raise field_problem("name", "must not be . or ..")
@@ -43,7 +43,7 @@ def version_name(given: str) -> str:
 
 
 def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
-    """Publish a version, with its machines; `not_inherited` tells what it did not take over.
+    """Publish a version with its machines; `not_inherited` lists what it did not inherit.
 
     Raises BadRequest, Forbidden (not the actor's image), Conflict (`version_name_taken`,
     `imaging_not_allowed`, `machine_taken`).
@@ -51,7 +51,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     actor.require_write()
     image = references.read(tx, actor, schema.images, body.image, "image")
     if not image["may_change"]:
-        raise Forbidden("You may read this image, but not publish versions of it.")
+        raise Forbidden("You can read this image, but only its editors can publish versions.")
     parent = None
     if body.parent is not None:
         parent = references.read(tx, actor, schema.versions, body.parent, "parent")
@@ -62,7 +62,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         "identity_id": None if body.identity is None else _own_identity(tx, actor, body.identity),
         "start_date": mutations.start(tx, body.start_date),
         "end_date": mutations.end(body.end_date),
-        "doc_object_id": _line("doc_object_id", body.doc_object_id),
+        "doc_object_id": _optional_name("doc_object_id", body.doc_object_id),
         "min_cpu": body.min_cpu,
         "min_mem": body.min_mem,
         "exclude_from_latest": body.exclude_from_latest,
@@ -71,7 +71,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         values |= deprecation.columns(tx, actor, None, body.deprecation)
     mutations.in_order(values["start_date"], values["end_date"])
     attached, left = _attached(tx, actor, body, parent, image)
-    placed = [
+    new_machines = [
         machines.checked(tx, actor, machine, f"machines[{place}].")
         for place, machine in enumerate(body.machines)
     ]
@@ -82,19 +82,25 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, values)
     for pairing in version_lists.PAIRINGS:
         version_lists.set_all(tx, pairing, n, attached[pairing.field])
-    there = [machines.insert_machine(tx, actor, n, image["id"], machine) for machine in placed]
+    machine_ids = [
+        machines.insert_machine(tx, actor, n, image["id"], machine) for machine in new_machines
+    ]
     denormalised.refresh_version(tx, n)
     events.versions_created(tx, image["id"], [n])
-    events.machines_created(tx, image["id"], there)
-    told = {**_told(tx, values, values), "image": image["id"], "parent": parent and parent["id"]}
-    audit.record(tx, actor, "version:create", schema.versions, n, audit.created(told | attached))
+    events.machines_created(tx, image["id"], machine_ids)
+    audited = {
+        **_audited(tx, values, values),
+        "image": image["id"],
+        "parent": parent and parent["id"],
+    }
+    audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(str(tx.value(_id_of, n=n)), True, extra)
 
 
 def not_inherited(tx: Tx, actor: Actor, made: Created) -> dict[str, Any]:
-    """What the answer to publishing adds: what of its parent's the version did not take over, as
-    far as the reader is shown it now."""
+    """What the response to publishing adds: what the version did not inherit from its parent, limited
+    to what the reader may see now."""
     if not made.extra:
         return {}
     left = made.extra["left"]
@@ -106,8 +112,8 @@ def not_inherited(tx: Tx, actor: Actor, made: Created) -> dict[str, Any]:
 
 
 def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, values: Row) -> int:
-    """Write a checked version and its search words; its internal key. `standing` comes after, and
-    then `events.versions_created`."""
+    """Write a checked version and its search words; return its internal key. Afterwards call
+    `denormalised.of_version`, then `events.created`."""
     n = tx.insert(
         schema.versions,
         id=mutations.new_uuid(),
@@ -127,7 +133,7 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
 def _attached(
     tx: Tx, actor: Actor, body: NewVersion, parent: Row | None, image: Row
 ) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """What to attach to a new version, given or inherited; and what was not inherited."""
+    """What to attach to a new version, given or inherited, and what was not inherited."""
     attached: dict[str, list[int]] = {}
     left: dict[str, list[int]] = {"scripts": [], "membership": []}
     for pairing in version_lists.PAIRINGS:
@@ -137,9 +143,9 @@ def _attached(
         elif parent is None:
             attached[pairing.field] = []
         else:
-            held = version_lists.ids(tx, pairing, parent["n"])
-            attached[pairing.field] = taken = _inherited(tx, actor, pairing, held, parent, image)
-            left[pairing.field] = [key for key in held if key not in taken]
+            current = version_lists.ids(tx, pairing, parent["n"])
+            attached[pairing.field] = taken = _inherited(tx, actor, pairing, current, parent, image)
+            left[pairing.field] = [key for key in current if key not in taken]
     return attached, left
 
 
@@ -147,16 +153,16 @@ def _inherited(
     tx: Tx,
     actor: Actor,
     pairing: version_lists.Pairing,
-    held: list[int],
+    current: list[int],
     parent: Row,
     image: Row,
 ) -> list[int]:
-    """Licenses always, scripts where the publisher may attach them, membership in one image only."""
+    """Inherits licenses, scripts that the publisher may attach, and membership within one image."""
     if pairing is version_lists.LICENSES:
-        return held
+        return current
     if pairing is version_lists.MEMBERSHIP:
-        return held if parent["image_id"] == image["id"] else []
-    scripts = (resources.get_row(tx, actor, schema.boot_scripts, str(key)) for key in held)
+        return current if parent["image_id"] == image["id"] else []
+    scripts = (resources.get_row(tx, actor, schema.boot_scripts, str(key)) for key in current)
     return [script["id"] for script in scripts if version_lists.attachable(tx, actor, script)]
 
 
@@ -171,7 +177,7 @@ def _id_of() -> Any:
     return select(schema.versions.c.id).where(schema.versions.c.n == param("n", Key))
 
 
-def _line(field: str, given: str | None) -> str | None:
+def _optional_name(field: str, given: str | None) -> str | None:
     return None if given is None else decode.name(field, given)
 
 
@@ -183,16 +189,16 @@ def _own_identity(tx: Tx, actor: Actor, ref: references.Given) -> int:
 
 
 def _require_free_name(tx: Tx, image_id: int, name: str, n: int) -> None:
-    taken = tx.value(_named, image=image_id, key=name_key(name))
+    taken = tx.value(_version_named, image=image_id, key=name_key(name))
     if taken is not None and taken != n:
         raise Conflict(
-            f"This image has a version named {name!r}, ended ones included: a name never means "
-            "another build.",
+            f"This image already has a version named {name!r}, perhaps an ended one. Names are never "
+            "reused.",
             code="version_name_taken",
         )
 
 
-def _named() -> Any:
+def _version_named() -> Any:
     version = schema.versions
     return select(version.c.n).where(
         version.c.image_id == param("image", Key),
@@ -203,15 +209,15 @@ def _named() -> Any:
 def _require_imaging(parent: Row) -> None:
     if not parent["allow_imaging"] and not parent["may_change"]:
         raise Conflict(
-            "The parent does not allow imaging: only its keepers may build on it.",
+            "The parent does not allow imaging: only its editors can build on it.",
             code="imaging_not_allowed",
         )
 
 
 def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
-    """Change what the patch gives. `row` comes from `take_version`.
+    """Change what the patch gives. `row` comes from `VERSIONS.row_for_change`.
 
-    Raises BadRequest, Forbidden (moving between images that are not both the actor's),
+    Raises BadRequest, Forbidden (moving between images of which the actor may not edit both),
     PreconditionFailed, Conflict (`version_name_taken`, `parent_cycle`, `imaging_not_allowed`,
     `machine_taken`).
     """
@@ -223,13 +229,13 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     if image:
         after["image_id"] = image["id"]
     attached: dict[str, list[int]] = {}
-    held: dict[str, list[int]] = {}
+    current: dict[str, list[int]] = {}
     for pairing in version_lists.PAIRINGS:
         refs = getattr(patch, pairing.field)
         if refs is not UNSET:
-            held[pairing.field] = version_lists.ids(tx, pairing, row["n"])
+            current[pairing.field] = version_lists.ids(tx, pairing, row["n"])
             attached[pairing.field] = version_lists.resolve(
-                tx, actor, pairing, refs, held[pairing.field]
+                tx, actor, pairing, refs, current[pairing.field]
             )
     tx.check_if_match()
     then = {**row, **after}
@@ -247,17 +253,18 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     if image:
         if tx.value(_in_channel, n=row["n"]):
             raise Conflict(
-                "A channel of its image was assigned this version: it stays in its image.",
+                "A channel of the image has been assigned this version, so it cannot move to "
+                "another image.",
                 code="version_in_channel",
             )
-        machines.require_room(tx, row["n"], image["id"])
-    _write(tx, actor, row, after, held, attached)
+        machines.require_no_clash(tx, row["n"], image["id"])
+    _write(tx, actor, row, after, current, attached)
 
 
 def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
-    """The columns that the patch's own values give, those that differ only."""
+    """The columns that the patch's own values change."""
     given = mutations.given(patch)
-    after: Row = {field: given[field] for field in PLAIN if field in given}
+    after: Row = {field: given[field] for field in PLAIN_FIELDS if field in given}
     if "deprecation" in given:
         after |= deprecation.columns(tx, actor, row, given["deprecation"])
     if "name" in given:
@@ -265,7 +272,7 @@ def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
     if "change_log" in given:
         after["change_log"] = decode.text("change_log", given["change_log"])
     if "doc_object_id" in given:
-        after["doc_object_id"] = _line("doc_object_id", given["doc_object_id"])
+        after["doc_object_id"] = _optional_name("doc_object_id", given["doc_object_id"])
     if "identity" in given:
         ref = given["identity"]
         kept = ref is not None and references.plain(ref) == row["identity_id"]
@@ -276,7 +283,7 @@ def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
 
 
 def _new_image(tx: Tx, actor: Actor, row: Row, ref: references.Given | UnsetType) -> Row | None:
-    """The image a version moves to; None where it stays."""
+    """The image a version moves to; None if it does not move."""
     if isinstance(ref, UnsetType) or references.plain(ref) == row["image_id"]:
         return None
     image = references.read(tx, actor, schema.images, ref, "image")
@@ -284,14 +291,14 @@ def _new_image(tx: Tx, actor: Actor, row: Row, ref: references.Given | UnsetType
         return None
     left = resources.get_row(tx, actor, schema.images, str(row["image_id"]))
     if not (image["may_change"] and left["may_change"]):
-        raise Forbidden("Moving a version needs the right to change both images.")
+        raise Forbidden("To move a version you must be an editor of both images.")
     return image
 
 
 def _new_parent(
     tx: Tx, actor: Actor, row: Row, ref: references.Given | None | UnsetType
 ) -> Row | None | UnsetType:
-    """The new parent; UNSET where it stays as it is."""
+    """The new parent; UNSET if it does not change."""
     if isinstance(ref, UnsetType):
         return UNSET
     if ref is None:
@@ -307,11 +314,11 @@ def _write(
     actor: Actor,
     row: Row,
     after: Row,
-    held: dict[str, list[int]],
+    current: dict[str, list[int]],
     attached: dict[str, list[int]],
 ) -> None:
-    changed = audit.changed(_told(tx, row, after), _told(tx, after, after))
-    changed |= audit.changed(held, attached)
+    changed = audit.changed(_audited(tx, row, after), _audited(tx, after, after))
+    changed |= audit.changed(current, attached)
     if not changed:
         return
     if "name" in after:
@@ -326,7 +333,7 @@ def _write(
     if "name" in after or "change_log" in after:
         now = {**row, **after}
         search.index_version(tx, row["n"], now["name"], now["change_log"])
-    if STANDS_ON & changed.keys():
+    if DENORMALISED_FIELDS & changed.keys():
         denormalised.refresh_version(tx, row["n"])
     audit.record(tx, actor, "version:edit", schema.versions, row["n"], changed)
     events.version_edited(tx, row["n"], changed, row)
@@ -337,20 +344,20 @@ def _in_channel() -> Any:
     return select(exists().where(assigned.c.version_n == param("n", Key)))
 
 
-def _told(tx: Tx, values: Row, fields: Row) -> Row:
-    """Columns as the audit tells them: the contract's names, a version by its id."""
-    told: Row = {}
+def _audited(tx: Tx, values: Row, fields: Row) -> Row:
+    """Columns as the audit records them: with the contract's names, and versions by id."""
+    audited: Row = {}
     for field in fields:
         value = values[field]
         if field in ("parent_n", "replacement_n"):
-            told[field.removesuffix("_n")] = value and str(tx.value(_id_of, n=value))
+            audited[field.removesuffix("_n")] = value and str(tx.value(_id_of, n=value))
         else:
-            told[field.removesuffix("_id") if field != "doc_object_id" else field] = value
-    return told
+            audited[field.removesuffix("_id") if field != "doc_object_id" else field] = value
+    return audited
 
 
 def end_version(tx: Tx, actor: Actor, row: Row) -> None:
-    """Withdraw a version: its end_date is now. One that has ended stays as it is."""
+    """End a version now. A version that has already ended stays unchanged."""
     tx.check_if_match()
     if mutations.has_ended(tx, row):
         return

@@ -1,8 +1,9 @@
-"""Revoking and restoring: taking a bad version, and everything built from it, out of circulation.
+"""Revoking and restoring: taking a bad version, and everything built on it, out of use.
 
-A revocation is a record of its own, in force from `at` until it is restored; with `descendants` it
-holds below its origin too. Both answer which versions' states and which channels' targets change at
-the instant it takes effect, as far as the reader sees; a dry run answers the same, changing nothing.
+A revocation is a record of its own, in force from `at` until it is restored. With `descendants` it
+also covers everything built on its version. Revoking and restoring return which version states and
+channel targets change when they take effect, limited to what the reader may read. A dry run returns
+the same and changes nothing.
 """
 
 import json
@@ -22,14 +23,14 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Id, Key, in_list, json_text, param
 
-MOST_SHOWN = 500
+MOST_LISTED = 500
 LATE_MINUTES = 5
-"""An instant up to this far past is taken as now."""
+"""An instant at most this long ago counts as now."""
 
 
 class Effect(NamedTuple):
-    """What changes: versions as [id, before, after], channels as [image id, name, before, after];
-    the first 500 of each, and how many."""
+    """What changes: versions as [id, before, after], channels as [image id, name, before, after].
+    Lists the first 500 of each, and counts all."""
 
     at: Instant
     versions: list[list[str]]
@@ -38,7 +39,7 @@ class Effect(NamedTuple):
     channels_count: int
 
 
-def _own() -> Any:
+def _own_revocation() -> Any:
     revocation = schema.revocations
     return select(*revocation.c).where(
         revocation.c.version_n == param("n", Key), revocation.c.restored_at.is_(None)
@@ -51,18 +52,18 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     reason = deprecation.reason("reason", body.reason)
     at = tx.now if body.at is None else decode.instant("at", body.at)
     if at < later(tx.now, minutes=-LATE_MINUTES):
-        raise field_problem("at", "is more than five minutes past")
+        raise field_problem("at", "must not be more than five minutes ago")
     at = max(at, tx.now)
     tx.check_if_match()
-    before = tx.first(_own, n=row["n"])
+    before = tx.first(_own_revocation, n=row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
-            "This version is revoked already: restore it first.", code="version_already_revoked"
+            "This version is already revoked. Restore it first.", code="version_already_revoked"
         )
     subtree = [r["n"] for r in tx.rows(revocation_reach.subtree, n=row["n"])]
     if not (body.descendants or (before and before["descendants"])):
         subtree = [row["n"]]
-    was = _standing(tx, actor, subtree, at)
+    was = _snapshot(tx, actor, subtree, at)
     if before:
         _lift(tx, actor, before)
     values = {
@@ -86,7 +87,7 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     audit.record(tx, actor, "version:revoke", schema.versions, row["n"], made)
     if at <= tx.now:
         events.version_revoked(tx, revocation_id, at)
-    return _effect(tx, actor, at, was, _standing(tx, actor, subtree, at))
+    return _effect(tx, actor, at, was, _snapshot(tx, actor, subtree, at))
 
 
 def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
@@ -100,21 +101,24 @@ def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
 
 
 def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
-    """Lift a version's own revocation and nothing else. Raises Conflict (`version_not_revoked`)."""
+    """Lift a version's own revocation; inherited ones remain.
+
+    Raises Conflict (`version_not_revoked`).
+    """
     tx.check_if_match()
-    own = tx.first(_own, n=row["n"])
+    own = tx.first(_own_revocation, n=row["n"])
     if own is None:
         raise _not_revoked(tx, actor, row)
     at = Instant(max(own["at"], tx.now))
     subtree = [r["n"] for r in tx.rows(revocation_reach.subtree, n=row["n"])]
     if not own["descendants"]:
         subtree = [row["n"]]
-    was = _standing(tx, actor, subtree, at)
+    was = _snapshot(tx, actor, subtree, at)
     events.version_restored(tx, own)
     _lift(tx, actor, own)
-    told = {"revoked": {"before": own["reason"], "after": None}}
-    audit.record(tx, actor, "version:restore", schema.versions, row["n"], told)
-    return _effect(tx, actor, at, was, _standing(tx, actor, subtree, at))
+    audited = {"revoked": {"before": own["reason"], "after": None}}
+    audit.record(tx, actor, "version:restore", schema.versions, row["n"], audited)
+    return _effect(tx, actor, at, was, _snapshot(tx, actor, subtree, at))
 
 
 def _not_revoked(tx: Tx, actor: Actor, row: Row) -> Conflict:
@@ -122,8 +126,8 @@ def _not_revoked(tx: Tx, actor: Actor, row: Row) -> Conflict:
     origin = shown and json.loads(shown)["inherited_from"]
     if origin and "name" in origin:
         return Conflict(
-            f"The revocation comes from {origin['name']}, a version this one is built on: restore "
-            "that.",
+            f"This version is revoked through {origin['name']}, which it is built on. Restore "
+            f"{origin['name']} instead.",
             code="version_not_revoked",
             extra={"inherited_from": origin},
         )
@@ -137,8 +141,8 @@ def _origin_of(reader: ReaderKind) -> Any:
     )
 
 
-class _Standing(NamedTuple):
-    """States of versions by id, and targets (version ids) of channels by (image id, name)."""
+class _Snapshot(NamedTuple):
+    """States of versions by id, and targets (version ids) of channels by image id and name."""
 
     states: dict[str, str]
     targets: dict[tuple[int, str], str | None]
@@ -152,7 +156,7 @@ def _states(reader: ReaderKind) -> Any:
 
 
 def _targets(reader: ReaderKind) -> Any:
-    channel, version, touched = (
+    channel, version, changed = (
         schema.channels.alias(),
         schema.versions.alias(),
         schema.versions.alias(),
@@ -165,19 +169,19 @@ def _targets(reader: ReaderKind) -> Any:
     )
     return select(channel.c.image_id, channel.c.name, shown.label("target")).where(
         access.readable(channel, reader),
-        exists().where(touched.c.image_id == channel.c.image_id, in_list(touched.c.n, "versions")),
+        exists().where(changed.c.image_id == channel.c.image_id, in_list(changed.c.n, "versions")),
     )
 
 
-def _standing(tx: Tx, actor: Actor, versions: list[int], at: str) -> _Standing:
-    """How things stand at an instant, as the reader would see them then."""
+def _snapshot(tx: Tx, actor: Actor, versions: list[int], at: str) -> _Snapshot:
+    """The states and targets at an instant, as the reader would see them then."""
     given = {**resources.params(tx, actor), "now": at, "versions": versions}
     states = {row["id"]: row["state"] for row in tx.rows(_states, actor.reader, **given)}
     targets = {
         (row["image_id"], row["name"]): row["target"]
         for row in tx.rows(_targets, actor.reader, **given)
     }
-    return _Standing(states, targets)
+    return _Snapshot(states, targets)
 
 
 def _readable_now(reader: ReaderKind) -> Any:
@@ -187,26 +191,26 @@ def _readable_now(reader: ReaderKind) -> Any:
     )
 
 
-def _effect(tx: Tx, actor: Actor, at: Instant, was: _Standing, now: _Standing) -> Effect:
-    """What differs between two standings, as far as the reader sees it already."""
+def _effect(tx: Tx, actor: Actor, at: Instant, was: _Snapshot, now: _Snapshot) -> Effect:
+    """What differs between two snapshots, limited to versions that the reader may read now."""
     ids = {*was.states, *now.states, *was.targets.values(), *now.targets.values()} - {None}
     given = {**resources.params(tx, actor), "ids": sorted(str(key) for key in ids)}
-    seen = {row["id"] for row in tx.rows(_readable_now, actor.reader, **given)}
+    readable_ids = {row["id"] for row in tx.rows(_readable_now, actor.reader, **given)}
     versions = [
         [key, was.states[key], state]
         for key, state in sorted(now.states.items())
-        if key in seen and was.states.get(key, state) != state
+        if key in readable_ids and was.states.get(key, state) != state
     ]
     channels = []
     for place in sorted(was.targets.keys() | now.targets.keys()):
-        before, after = (_seen(side.targets.get(place), seen) for side in (was, now))
+        before, after = (_if_readable(side.targets.get(place), readable_ids) for side in (was, now))
         if before != after:
             channels.append([*place, before, after])
-    return Effect(at, versions[:MOST_SHOWN], len(versions), channels[:MOST_SHOWN], len(channels))
+    return Effect(at, versions[:MOST_LISTED], len(versions), channels[:MOST_LISTED], len(channels))
 
 
-def _seen(key: str | None, seen: set[str]) -> str | None:
-    return key if key in seen else None
+def _if_readable(key: str | None, readable_ids: set[str]) -> str | None:
+    return key if key in readable_ids else None
 
 
 def _versions_by_id(reader: ReaderKind) -> Any:
@@ -223,8 +227,8 @@ def _images_by_id(reader: ReaderKind) -> Any:
     )
 
 
-def shown(tx: Tx, actor: Actor, effect: Effect, *, dry_run: bool) -> dict[str, Any]:
-    """An effect as it is answered: its versions and images as the reader may see them now."""
+def describe(tx: Tx, actor: Actor, effect: Effect, *, dry_run: bool) -> dict[str, Any]:
+    """An effect as the API returns it, with versions and images as the reader sees them now."""
     ids = {key for key, _, _ in effect.versions}
     ids |= {key for channel in effect.channels for key in channel[2:] if key}
     given = resources.params(tx, actor)

@@ -1,7 +1,6 @@
-"""Using a version: its machines, the texts that come with it, what was built on it, who points at it.
+"""Queries of the version page: machines, licenses and scripts, children, channels.
 
-What a version's page shows beyond `versions.get_version`. Each is asked for a version that the reader
-may read, and starts at the rule all the same.
+They return what the page shows beyond the API's version. Each query applies the access rule itself.
 """
 
 import json
@@ -19,13 +18,13 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Id, Key, json_list, json_object, json_text, param
 
-MOST_BUILT = 12
-"""How many of the versions that were built on one are listed beside it."""
+MOST_CHILDREN = 12
+"""How many children of a version are listed."""
 MOST_TEXT = 20_000
-"""Of how many characters a license or script is read in place."""
+"""How many characters of a license or script are shown on the page."""
 
 
-# ── which version ──────────────────────────────────────────────────────────────────────────
+# ── which version ──────────────────────────────────────────────────────────────────────────────
 
 
 def _named(reader: ReaderKind, form: str, by_id: bool) -> Any:
@@ -48,26 +47,42 @@ def _named(reader: ReaderKind, form: str, by_id: bool) -> Any:
 
 
 def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
-    """The version that an address names: by its name in its image, or by its UUID, whichever image
-    is named. Beside its row the answer has `json`, what the API answers of it, and that decoded as
-    `version`. Raises NotFound."""
-    given = resources.params(tx, actor)
+    """The version of an address: by its UUID, whatever the image, or by its name in the image.
+
+    The row also has `json`, which is the API's answer, and `version`, which is that decoded. Raises
+    NotFound.
+    """
+    row = _row_by_id(tx, actor, version)
     form = resources.key_form(schema.images, image)
-    row = None
-    if is_uuid(version):
-        row = tx.first(_named, actor.reader, "id", True, version=version.lower(), **given)
-    # PostgreSQL holds no such text, so it is nobody's name.
+    # PostgreSQL stores no text with a NUL character, so no version has such a name.
     if row is None and form and "\x00" not in version:
+        given = resources.params(tx, actor)
         key = resources.key_value(form, image)
         row = tx.first(
             _named, actor.reader, form, False, version=sought_key(version), key=key, **given
         )
+    return _decoded(row)
+
+
+def get_by_id(tx: Tx, actor: Actor, key: str) -> Row:
+    """The version with a UUID, as `find_version` returns it. Raises NotFound."""
+    return _decoded(_row_by_id(tx, actor, key))
+
+
+def _row_by_id(tx: Tx, actor: Actor, key: str) -> Row | None:
+    if not is_uuid(key):
+        return None
+    given = resources.params(tx, actor)
+    return tx.first(_named, actor.reader, "id", True, version=key.lower(), **given)
+
+
+def _decoded(row: Row | None) -> Row:
     if row is None:
         raise NotFound()
     return row | {"may_change": bool(row["may_change"]), "version": json.loads(row["json"])}
 
 
-# ── its machines ───────────────────────────────────────────────────────────────────────────
+# ── its machines ───────────────────────────────────────────────────────────────────────────────
 
 
 def _machines(reader: ReaderKind) -> Any:
@@ -103,14 +118,16 @@ def _machines(reader: ReaderKind) -> Any:
 
 
 def list_machines(tx: Tx, actor: Actor, version: str) -> list[Row]:
-    """The machines that stand in a version's list, by provider and architecture; of several alike
-    the one that is offered first. `provider`, `provider_name` and `provider_type` are null where the
-    reader, who may change the version, may not read its provider."""
+    """The machines of a version that the reader sees, by provider and architecture, newest first.
+
+    `provider`, `provider_name` and `provider_type` are null if the reader, an editor of the version,
+    may not read the provider.
+    """
     return tx.rows(_machines, actor.reader, version=version, **resources.params(tx, actor))
 
 
-def _latest_there(reader: ReaderKind) -> Any:
-    """The version whose machine `latest` offers on a provider, of one architecture."""
+def _latest_on_provider(reader: ReaderKind) -> Any:
+    """The version whose machine `latest` offers on a provider for one architecture."""
     place, machine, version = (
         schema.providers.alias(),
         schema.machines.alias(),
@@ -135,13 +152,12 @@ def _latest_there(reader: ReaderKind) -> Any:
     )
 
 
-def find_latest_there(
+def find_latest_on_provider(
     tx: Tx, actor: Actor, image_id: int, provider: str, architecture: str
 ) -> Row | None:
-    """The newest version that `latest` offers on a provider (its slug), of one architecture; None
-    where there is none."""
+    """The newest version that `latest` offers on a provider, by slug, for one architecture."""
     text = tx.value(
-        _latest_there,
+        _latest_on_provider,
         actor.reader,
         image=image_id,
         provider=provider,
@@ -151,7 +167,7 @@ def find_latest_there(
     return json.loads(text) if text else None
 
 
-# ── what comes with it ─────────────────────────────────────────────────────────────────────
+# ── licenses, scripts and channels ─────────────────────────────────────────────────────────────
 
 
 def _text(thing: FromClause, resource: str) -> dict[str, ColumnElement[Any]]:
@@ -185,7 +201,7 @@ def _texts(reader: ReaderKind) -> Any:
         .order_by(script.c.id)
     )
     channel = schema.channels.alias()
-    pointing = (
+    pointing_channels = (
         select(json_object({"name": channel.c.name}))
         .where(
             channel.c.image_id == version.c.image_id,
@@ -198,7 +214,7 @@ def _texts(reader: ReaderKind) -> Any:
         {
             "licenses": json_list(licenses, version),
             "scripts": json_list(scripts, version),
-            "channels": json_list(pointing, version),
+            "channels": json_list(pointing_channels, version),
         }
     )
     return select(json_text(shown)).where(
@@ -207,8 +223,8 @@ def _texts(reader: ReaderKind) -> Any:
 
 
 def get_texts(tx: Tx, actor: Actor, version: str) -> Row:
-    """The `licenses` and `scripts` of a version with their texts, up to so many characters of each,
-    and how long they are; and `channels`, the names of those that point at it. Raises NotFound."""
+    """The `licenses` and `scripts` of a version, each with the beginning of its text and the whole
+    length; and `channels`, the names of those that point at it. Raises NotFound."""
     text = tx.value(_texts, actor.reader, version=version, **resources.params(tx, actor))
     if not text:
         raise NotFound()
@@ -216,33 +232,33 @@ def get_texts(tx: Tx, actor: Actor, version: str) -> Row:
     return found
 
 
-# ── what is around it ──────────────────────────────────────────────────────────────────────
+# ── its children ───────────────────────────────────────────────────────────────────────────────
 
 
-def _built(reader: ReaderKind) -> Any:
+def _children(reader: ReaderKind) -> Any:
     picked_from, shown = schema.versions.alias(), schema.versions.alias("shown")
     picked = (
         select(picked_from.c.n, func.count().over().label("count"))
         .where(picked_from.c.parent_n == param("n", Key), access.readable(picked_from, reader))
         .order_by(picked_from.c.start_date.desc(), picked_from.c.id.desc())
-        .limit(MOST_BUILT)
+        .limit(MOST_CHILDREN)
         .subquery("picked")
     )
-    told = json_object(
+    described = json_object(
         {
             "version": summaries.version_shape(shown, reader),
             "behind": states.behind(shown, reader),
         }
     )
     return (
-        select(json_text(told).label("json"), picked.c.count)
+        select(json_text(described).label("json"), picked.c.count)
         .select_from(picked.join(shown, shown.c.n == picked.c.n))
         .order_by(shown.c.start_date.desc(), shown.c.id.desc())
     )
 
 
-def list_built(tx: Tx, actor: Actor, n: int) -> tuple[int, list[Row]]:
-    """How many readable versions were built on one, and the newest of them, each `version` with how
-    far `behind` it is."""
-    rows = tx.rows(_built, actor.reader, n=n, **resources.params(tx, actor))
+def list_children(tx: Tx, actor: Actor, version_key: int) -> tuple[int, list[Row]]:
+    """The number of readable children of a version, and the newest of them: `version`, and `behind`,
+    the number of newer versions."""
+    rows = tx.rows(_children, actor.reader, n=version_key, **resources.params(tx, actor))
     return (rows[0]["count"] if rows else 0), [json.loads(row["json"]) for row in rows]

@@ -1,8 +1,8 @@
-"""Image versions: the heart of the catalogue. What one is, and how versions are read.
+"""Image versions: their JSON, and the list with its filters.
 
-A version is one release of an image: what changed, what it was built on, on which providers it
-stands, what it needs and who may use it. Its id is a UUID; its name is unique in its image for good.
-Publishing, editing and ending versions is in `publishing.py`, their history in `history.py`.
+A version is one release of an image: what changed, its parent, its machines, what it needs and who
+may use it. Its id is a UUID; its name is never reused in its image. `publish.py` publishes, edits and
+ends versions; `history.py` reads their history.
 """
 
 from typing import Any
@@ -23,12 +23,12 @@ from goldenrod.store.sql import among, json_object, json_text, param
 
 
 def shape(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A version as JSON, in a list: the contract's fields in the contract's order, then ours."""
+    """A version in a list, as JSON: the contract's fields in its order, then Goldenrod's own."""
     return json_object(_members(version, reader))
 
 
 def single_shape(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A version as JSON, alone: with how far behind it and its parent are."""
+    """A single version as JSON, with the number of newer versions than it and than its parent."""
     counts = {
         "behind": states.behind(version, reader),
         "parent_behind": states.parent_behind(version, reader),

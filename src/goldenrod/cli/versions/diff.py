@@ -1,7 +1,4 @@
-"""`goldenrod diff`: what changed from one version to another, coloured on a terminal.
-
-Asked of a server.
-"""
+"""`goldenrod diff`: asks a server what changed between two versions; coloured on a terminal."""
 
 import sys
 from collections.abc import Iterator
@@ -23,13 +20,13 @@ HEAD, GONE, CAME, PLAIN = "bold", "red", "green", ""
 def diff(
     a: str = typer.Argument(metavar="A", help="The version to start from: UUID, or IMAGE/NAME."),
     b: str | None = typer.Argument(
-        None, metavar="B", help="The version to compare; without it: A with its parent."
+        None, metavar="B", help="The version to compare; by default A is compared with its parent."
     ),
     as_json: bool = server_requests.JSON,
 ) -> None:
     """Show what changed from one image version to another.
 
-    With one version alone, from its parent to it.
+    With one version only, compares it with its parent.
     """
     with server_requests.asked() as server:
         against = None if b is None else server_requests.version_id(server, a)
@@ -39,7 +36,7 @@ def diff(
         except ClientError as refused:
             if refused.code != "parameter_required":
                 raise
-            detail = f"{a} has no parent that you may see: name two versions."
+            detail = f"{a} has no parent that you can see. Name two versions."
             raise ClientError(refused.status, refused.code, detail) from None
     if as_json:
         output.show_json(found)
@@ -47,7 +44,7 @@ def diff(
     _print(_lines(found))
     if found["path"] is None:
         output.note(
-            "As far as you see, neither was built on the other: change logs between are not shown."
+            "As far as you can see, neither builds on the other, so no change logs are shown."
         )
 
 
@@ -57,7 +54,7 @@ def _lines(found: dict[str, Any]) -> Iterator[Line]:
     logs = found["change_logs"]
     for name, sides in found["fields"].items():
         if name == "change_log" and logs:
-            continue  # stands below, whole
+            continue  # printed in full below
         yield HEAD, name
         yield from _marked(GONE, "-", output.cell(sides["from"]))
         yield from _marked(CAME, "+", output.cell(sides["to"]))

@@ -1,7 +1,7 @@
-"""`goldenrod lineage`: what a version was built on and what was built on it, as a tree.
+"""`goldenrod lineage`: asks a server for a version's ancestors and descendants; prints a tree.
 
-Asked of a server. Versions that were built one upon the other, with nothing else beside them, stand
-straight below one another; only where several were built on one does the tree branch.
+A chain of versions with one child each is printed on successive lines. The tree branches only below a
+version with several children.
 """
 
 import sys
@@ -17,7 +17,7 @@ from goldenrod.cli import output, server_requests
 Node = dict[str, Any]
 
 MOST_BRANCHES = 100
-"""How deep branches are drawn; chains may be of any length."""
+"""How deep branches are nested; chains may have any length."""
 
 UNCUT = 10_000
 """Wider than a line of a tree can be."""
@@ -32,26 +32,27 @@ COLOURS = {
 
 
 class Direction(StrEnum):
-    """Which way to look."""
+    """Which relatives to show."""
 
     ANCESTORS = "ancestors"
     DESCENDANTS = "descendants"
     BOTH = "both"
 
 
-DIRECTION = typer.Option(Direction.BOTH, help="Which way to look.")
+DIRECTION = typer.Option(Direction.BOTH, help="Which relatives to show.")
 
 
 def lineage(
     version: str = typer.Argument(metavar="VERSION", help="Its UUID, or IMAGE/NAME."),
     direction: Direction = DIRECTION,
-    depth: int | None = typer.Option(None, min=0, max=99_999_999, help="At most so far from it."),
+    depth: int | None = typer.Option(
+        None, min=0, max=99_999_999, help="The maximum distance from the version."
+    ),
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Show what an image version was built on, and what was built on it.
+    """Show an image version's ancestors and descendants.
 
-    The oldest stands first. What was built on the line before it stands straight below; where
-    several were, the tree branches.
+    The oldest is first. A single child follows on the next line; several children are branches.
     """
     with server_requests.asked() as server:
         address = server_requests.version_address(server, version, "lineage")
@@ -61,7 +62,7 @@ def lineage(
         return
     _print(found)
     if found["truncated"]:
-        output.note(f"These are the nearest {len(found['nodes']):,}: there are more.")
+        output.note(f"Only the nearest {len(found['nodes']):,} are shown.")
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -86,7 +87,7 @@ def _print(found: dict[str, Any]) -> None:
             for key in chain
         )
 
-    # Into a pipe or file, nothing is cut off.
+    # Output to a pipe or file is not cut off.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else UNCUT)
     left_out = 0
     for top in (key for key in nodes if key not in children):
@@ -103,11 +104,11 @@ def _print(found: dict[str, Any]) -> None:
                 waiting.append((branch.add(label(chain)), chain[-1], deep + 1))
         console.print(tree)
     if left_out:
-        output.note(f"Branches below {MOST_BRANCHES} others are left out: --json has all.")
+        output.note(f"Branches nested deeper than {MOST_BRANCHES} are left out; --json has all.")
 
 
 def _chain(first: str, below: dict[str, list[str]]) -> list[str]:
-    """A version and what stands straight below it, down to where the tree branches or ends."""
+    """A version and its chain of single children, until the tree branches or ends."""
     chain = [first]
     while len(below[chain[-1]]) == 1:
         chain.append(below[chain[-1]][0])

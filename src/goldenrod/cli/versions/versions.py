@@ -1,6 +1,6 @@
-"""`goldenrod version …`: image versions, asked of a server.
+"""`goldenrod version …`: commands for image versions on a server.
 
-A version is named by its UUID, or as IMAGE/NAME, such as `ubuntu/24.04`.
+A version is named by its UUID, or by IMAGE/NAME, such as `ubuntu/24.04`.
 """
 
 from pathlib import Path
@@ -17,15 +17,15 @@ VALUES = ("parent", "identity", "end_date", "doc_object_id", "min_cpu", "min_mem
 VERSION = typer.Argument(metavar="VERSION", help="Its UUID, or IMAGE/NAME.")
 PARENT = typer.Option(None, help="The version it was built from.")
 CHANGE_LOG = typer.Option(None, help="What changed, in Markdown.")
-CHANGE_LOG_FILE = typer.Option(None, help="A file that holds the change log; - is stdin.")
+CHANGE_LOG_FILE = typer.Option(None, help="A file with the change log; - is stdin.")
 LICENSES = typer.Option([], "--license", help="A license it needs (id or uuid); may be repeated.")
 SCRIPTS = typer.Option([], "--script", help="A boot script (id or uuid); may be repeated.")
-GROUPS = typer.Option([], "--share", help="A group that may use it; may be repeated.")
-IDENTITY = typer.Option(None, help="Your account that made it (id or uuid).")
+GROUPS = typer.Option([], "--share", help="A group to share it with; may be repeated.")
+IDENTITY = typer.Option(None, help="Your provider account that built it (id or uuid).")
 IMAGING = typer.Option(
     None, "--imaging/--no-imaging", help="Whether others may build versions on it."
 )
-START = typer.Option(None, "--start", help="The instant from which it is offered.")
+START = typer.Option(None, "--start", help="The instant at which it is released.")
 END = typer.Option(None, "--end", help="The instant at which it ends.")
 DOI = typer.Option(None, "--doi", help="Its DOI.")
 MIN_CPU = typer.Option(None, "--min-cpu", min=0, help="The CPUs it needs.")
@@ -33,41 +33,47 @@ CLEAR = typer.Option([], help=f"Empty this field ({', '.join(LISTS + VALUES)}); 
 MIN_MEM = typer.Option(None, "--min-mem", min=0, help="The memory it needs, in MiB.")
 
 LATEST = typer.Option(
-    None, "--for-latest/--not-for-latest", help="Whether the channel latest may offer it."
+    None, "--for-latest/--not-for-latest", help="Whether the channel latest can offer it."
 )
-ON_REVOKED = typer.Option(
-    None, "--allow-revoked-parent", help="Build on a revoked version all the same."
-)
+ON_REVOKED = typer.Option(None, "--allow-revoked-parent", help="Allow a revoked parent.")
 
 MACHINES = typer.Option(
     [],
     "--machine",
     metavar="PROVIDER=IDENTIFIER",
-    help="Where it can be launched and its id there; may be repeated.",
+    help="A provider and the image ID on it; may be repeated.",
 )
 
 
 def list_versions(
-    image: str | None = typer.Option(None, help="Of this image (slug, id or uuid)."),
-    name: str | None = typer.Option(None, help="Of this name."),
-    search: str | None = typer.Option(None, help="With these words."),
-    user: str | None = typer.Option(None, help="Published by this user."),
-    tag: str | None = typer.Option(None, help="Whose image has this tag."),
-    provider: str | None = typer.Option(None, help="With a machine on this provider."),
-    architecture: str | None = typer.Option(None, help="With a machine of this architecture."),
-    license: str | None = typer.Option(None, help="That need this license."),
-    parent: str | None = typer.Option(None, help="Built from this version."),
-    state: str | None = typer.Option(None, help="In this state, such as current or deprecated."),
-    channel: str | None = typer.Option(None, help="That a channel of this name offers now."),
+    image: str | None = typer.Option(None, help="Only of this image (slug, id or uuid)."),
+    name: str | None = typer.Option(None, help="Only with this name."),
+    search: str | None = typer.Option(None, help="Only with these words."),
+    user: str | None = typer.Option(None, help="Only published by this user."),
+    tag: str | None = typer.Option(None, help="Only of images with this tag."),
+    provider: str | None = typer.Option(None, help="Only with a machine on this provider."),
+    architecture: str | None = typer.Option(None, help="Only with a machine of this architecture."),
+    license: str | None = typer.Option(None, help="Only with this license."),
+    parent: str | None = typer.Option(None, help="Only children of this version."),
+    state: str | None = typer.Option(
+        None, help="Only in this state, such as current or deprecated."
+    ),
+    channel: str | None = typer.Option(
+        None, help="Only current targets of a channel with this name."
+    ),
     revoked: bool | None = typer.Option(
-        None, "--revoked/--not-revoked", help="With a revocation in force, or without."
+        None, "--revoked/--not-revoked", help="Only with, or without, a revocation in force."
     ),
     stale: bool | None = typer.Option(
-        None, "--stale/--not-stale", help="Whose parent has newer versions, or has none."
+        None, "--stale/--not-stale", help="Only if the parent has newer versions, or has none."
     ),
-    current: bool | None = typer.Option(None, "--current/--not-current", help="By their dates."),
+    current: bool | None = typer.Option(
+        None, "--current/--not-current", help="Only current, or not current, by date."
+    ),
     launchable: bool | None = typer.Option(
-        None, "--launchable/--not-launchable", help="With a machine you may launch."
+        None,
+        "--launchable/--not-launchable",
+        help="Only with, or without, a machine that you can launch.",
     ),
     ordering: str | None = server_requests.ORDERING,
     limit: int = server_requests.LIMIT,
@@ -175,10 +181,10 @@ def edit_version(
     clear: list[str] = CLEAR,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Change an image version: what is not named stays.
+    """Change an image version; fields that are not given stay unchanged.
 
-    Licenses, scripts and groups are replaced by the ones given. `--clear end_date` restores what
-    has ended.
+    The given licenses, scripts and groups replace the present ones. `--clear end_date` restores an
+    ended version.
     """
     body = server_requests.given(
         name=name,
@@ -206,7 +212,7 @@ def edit_version(
 
 
 def end_version(version: str = VERSION) -> None:
-    """End an image version now; nothing is erased.
+    """End an image version now; nothing is deleted.
 
     `version edit VERSION --clear end_date` restores it.
     """

@@ -1,6 +1,6 @@
-"""`goldenrod deprecate`, `revoke` and `restore`: taking versions out of circulation, and back.
+"""`goldenrod deprecate`, `revoke` and `restore`: withdrawing versions on a server, and undoing it.
 
-Asked of a server. A dry run prints the same as the real one and changes nothing.
+A dry run prints the same as a real run and changes nothing.
 """
 
 import typer
@@ -15,21 +15,21 @@ DRY_RUN = typer.Option(False, "--dry-run", help="Print what would change; change
 
 def deprecate(
     version: str = VERSION,
-    reason: str | None = typer.Option(None, help="Why."),
+    reason: str | None = typer.Option(None, help="The reason."),
     replacement: str | None = typer.Option(
         None, metavar="VERSION", help="What to use instead: a version of any image."
     ),
-    at: str | None = typer.Option(None, help="From this instant on; now, if not said."),
-    undo: bool = typer.Option(False, "--undo", help="It is deprecated no longer."),
+    at: str | None = typer.Option(None, help="From this instant on; now by default."),
+    undo: bool = typer.Option(False, "--undo", help="Remove the deprecation."),
     as_json: bool = server_requests.JSON,
 ) -> None:
     """Advise against an image version, and say what replaces it.
 
-    It takes nothing away: channels go on offering it, with the warning. Said again, what is not
-    named stays.
+    The version stays available: channels keep offering it, with the warning. Run it again to change
+    a deprecation; options that are not given stay unchanged.
     """
     if undo and (reason or replacement or at):
-        raise typer.BadParameter("--undo stands alone.")
+        raise typer.BadParameter("--undo cannot be combined with other options.")
     with server_requests.asked() as server:
         given = server_requests.given(
             reason=reason,
@@ -47,24 +47,24 @@ def deprecate(
 
 def revoke(
     version: str = VERSION,
-    reason: str = typer.Option(..., help="Why; whoever runs it is told."),
-    at: str | None = typer.Option(None, help="From this instant on; now, if not said."),
+    reason: str = typer.Option(..., help="The reason, shown to everyone who can see the version."),
+    at: str | None = typer.Option(None, help="From this instant on; now by default."),
     descendants: bool = typer.Option(
-        False, "--descendants", help="Everything built on it too, whoever built it, now or later."
+        False, "--descendants", help="Also everything built on it, now or later, by anyone."
     ),
     hold_channels: bool = typer.Option(
         False,
         "--hold-channels",
-        help="Its channels offer nothing, instead of what they offered before.",
+        help="Its channels offer nothing instead of rolling back.",
     ),
     dry_run: bool = DRY_RUN,
     idempotency_key: str | None = server_requests.KEY,
     as_json: bool = server_requests.JSON,
 ) -> None:
-    """Take an image version out of circulation.
+    """Revoke an image version.
 
-    Channels pass it over at once; it stays to be read. Prints the versions whose state and the
-    channels whose target change.
+    Channels skip it at once; it can still be read. Prints the versions whose state and the channels
+    whose target change.
     """
     body = server_requests.given(
         reason=reason,
@@ -83,7 +83,7 @@ def restore(
 ) -> None:
     """Lift an image version's own revocation.
 
-    What it took comes back by itself. Prints the versions whose state and the channels whose target
+    Inherited revocations remain. Prints the versions whose state and the channels whose target
     change.
     """
     _change(version, "restore", {}, dry_run, idempotency_key, as_json)
@@ -114,9 +114,9 @@ def _change(
     versions, channels = effect["versions_count"], effect["channels_count"]
     verb = "would change" if dry_run else "change"
     counted = f"{counts(versions, 'version')} and {counts(channels, 'channel')}"
-    output.note(f"{counted} {verb} at {effect['at']}, as far as you see.")
+    output.note(f"{counted} {verb} at {effect['at']}, as far as you can see.")
     if versions + channels > len(rows):
-        output.note("Only the first of them are printed; the counts are exact.")
+        output.note("Only the first ones are printed; the counts are exact.")
 
 
 def _offered(version: Body | None) -> str:
@@ -124,12 +124,12 @@ def _offered(version: Body | None) -> str:
 
 
 def counts(number: int, noun: str) -> str:
-    """So many of a thing, such as `1 version` or `1,200 versions`."""
+    """A number and a noun, such as `1 version` or `1,200 versions`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def warnings(version: Body) -> list[str]:
-    """What a version carries against its use: deprecation, an end to come, revocation."""
+    """Warnings about a version: revocation, deprecation and a future end."""
     name = output.cell(version)
     said = []
     if revoked := version.get("revoked"):
@@ -147,7 +147,7 @@ def warnings(version: Body) -> list[str]:
 
 
 def _sentence(what: str, at: str, reason: str | None) -> str:
-    """Since when, or from when on, and why."""
+    """A sentence with the instant and the reason."""
     past = at <= clock.now()
     happens = what.format(" has been" if past else " will be")
     why = output.cell(reason).rstrip(".") if reason else ""

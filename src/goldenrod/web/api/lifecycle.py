@@ -228,7 +228,7 @@ def _revoking(
             if not kept:
                 made = Created(row["id"], False, effect._asdict())
                 idempotency.store(tx, actor, repeated, print_, made)
-        shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)
+        shown = revocations.describe(tx, actor, effect, dry_run=body.dry_run)
         return Response(200, written(shown))
 
 

@@ -96,7 +96,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/versions/{name}/share", share.show_share),
     Route("POST", "/images/{slug}/versions/{name}/share", share.share),
     Route("GET", "/images/{slug}/versions/{name}/machines", machines.show_machines),
-    Route("POST", "/images/{slug}/versions/{name}/machines", machines.place),
+    Route("POST", "/images/{slug}/versions/{name}/machines", machines.add_machine),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/restore", machines.restore),
     Route("GET", "/images/{slug}/channels", channels.show_channels, ("version",)),

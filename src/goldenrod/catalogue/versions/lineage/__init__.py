@@ -1,1 +1,1 @@
-"""What a version was built on, and what was built on it."""
+"""Lineage: the ancestors and descendants of versions."""

@@ -1,12 +1,12 @@
-"""The lineage around an image or a version, thinned to what matters: what the picture of it shows.
+"""The thinned lineage graph of an image or a version, which the lineage picture shows.
 
-Of the image itself: where its channels point, the newest, the revoked and deprecated, and branch
-points, which are the versions with more than one child or with a parent or child in other images.
-Of other images: those parents and children, with what is above and below them. How many readable
-versions were left out between two that are shown is told; nothing else of what is hidden is.
+From the image itself it has the channels' targets, the newest versions, the revoked and deprecated
+ones, and branch points: versions with several children or with a parent or child in another image.
+From other images it has those parents and children, with their ancestors and descendants. It counts
+the readable versions that are left out between two shown ones; it reveals nothing about hidden ones.
 
-The number of statements (`kin.py`) is the same whatever the size. What a version's whole lineage
-is, is `lineage.py`'s to say.
+The number of statements (`queries.py`) does not depend on the size. `lineage.py` returns the whole
+lineage of a version.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from goldenrod.base.clock import Instant
 from goldenrod.catalogue.versions.lineage import queries
-from goldenrod.catalogue.versions.lineage.queries import Middle
+from goldenrod.catalogue.versions.lineage.queries import Subject
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.store import schema
@@ -22,7 +22,7 @@ from goldenrod.store.db import Row, Tx
 
 MOST_NODES = 300
 MOST_IMAGES = 24
-"""How many images are shown, the one in the middle included."""
+"""How many images are shown, including the central one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class Node:
     end_date: Instant | None
     image: int
     revoked: bool
-    """A revocation is in force, also where the state is another."""
+    """Whether a revocation is in force, even if another state takes precedence."""
     stale: bool
     parent_image: int | None
-    """The image of its parent, shown or not; None where there is none that the reader may read."""
+    """The image of its parent, shown or not; None if the reader may read no parent."""
     channels: tuple[str, ...]
-    """The names of the channels whose target it is, as far as the reader sees them."""
+    """The names of the channels, visible to the reader, that point at it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An image that is shown, and how many steps above (negative) or below the middle it is."""
+    """A shown image, and how many steps it is above (negative) or below the central one."""
 
     id: int
     slug: str
@@ -56,122 +56,126 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Readable versions of the image in the middle that are left out between two shown ones."""
+    """Readable versions of the central image that are left out between two shown ones."""
 
     count: int
     older: str | None
-    """The id of the one before them; None where none is shown."""
+    """The id of the shown version before them, or None."""
     newer: str
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What is shown: lanes from above to below, nodes by start_date."""
+class LineageGraph:
+    """The graph: lanes from top to bottom, nodes by start_date."""
 
     image: int
-    """The id of the image in the middle."""
+    """The id of the central image."""
     version: str | None
-    """The id of the version that was asked about; None where it was the image."""
+    """The id of the version whose lineage this is; None if it is an image's."""
     lanes: tuple[Lane, ...]
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]
     """Ids of parent and child, both shown."""
     gaps: tuple[Gap, ...]
     truncated: bool
-    """In other images there is more than is shown."""
+    """Whether versions of other images were left out."""
 
 
-def lineage_of_image(tx: Tx, actor: Actor, key: str) -> Around:
-    """What matters of an image's versions, and around them. Raises NotFound."""
+def lineage_of_image(tx: Tx, actor: Actor, key: str) -> LineageGraph:
+    """The thinned lineage of an image. Raises NotFound."""
     image = resources.get_row(tx, actor, schema.images, key)
     given = {**resources.params(tx, actor), "image": image["id"]}
-    picked = tx.rows(queries.matter, actor.reader, **given)
-    return _around(tx, actor, given, "image", picked)
+    picked = tx.rows(queries.notable, actor.reader, **given)
+    return _build(tx, actor, given, "image", picked)
 
 
-def lineage_of_version(tx: Tx, actor: Actor, key: str) -> Around:
-    """A version's ancestors and descendants, nearest first, and of its image what is beside it and
-    where the channels point. Raises NotFound."""
+def lineage_of_version(tx: Tx, actor: Actor, key: str) -> LineageGraph:
+    """The thinned lineage of a version: its nearest ancestors and descendants, and from its image the
+    neighbouring versions and the channels' targets. Raises NotFound."""
     root = resources.get_row(tx, actor, schema.versions, key)
     place = {"root": root["n"], "at": root["start_date"], "id": root["id"]}
     given = {**resources.params(tx, actor), "image": root["image_id"], **place}
-    beside = tx.rows(queries.beside, actor.reader, **given)
-    return _around(tx, actor, given, "version", [{"n": root["n"], "also": None}, *beside])
+    neighbours = tx.rows(queries.neighbours, actor.reader, **given)
+    return _build(tx, actor, given, "version", [{"n": root["n"], "also": None}, *neighbours])
 
 
-def _around(tx: Tx, actor: Actor, given: Row, of: Middle, picked: list[Row]) -> Around:
+def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> LineageGraph:
     reader = actor.reader
-    pointed = tx.rows(queries.pointed, reader, **given)
-    lines = {up: tx.rows(queries.kin, reader, up, of, **given) for up in (True, False)}
+    channel_targets = tx.rows(queries.channel_targets, reader, **given)
+    relatives_of = {up: tx.rows(queries.relatives, reader, up, of, **given) for up in (True, False)}
     choice = _Choice(given["image"])
     choice.take([given["root"]] if of == "version" else [])
-    choice.take([row["n"] for row in pointed])
+    choice.take([row["n"] for row in channel_targets])
     choice.take([n for row in picked for n in (row["n"], row["also"]) if n is not None])
-    choice.take_kin(lines)
+    choice.take_relatives(relatives_of)
 
     own = [n for n, image in choice.images.items() if image == given["image"]]
     others = [n for n in choice.images if n not in set(own)]
-    places = tx.rows(queries.places, reader, ns=own, **given)
-    heads = tx.rows(queries.heads, reader, ns=list(choice.images), **given)
+    positions = tx.rows(queries.positions, reader, ns=own, **given)
+    newest_of_parents = tx.rows(queries.newest_of_parents, reader, ns=list(choice.images), **given)
     rows = tx.rows(queries.nodes, reader, ns=list(choice.images), **given)
-    pointed += tx.rows(queries.pointed_elsewhere, reader, ns=others, **given)
+    channel_targets += tx.rows(queries.channel_targets_elsewhere, reader, ns=others, **given)
 
     ids = {row["n"]: row["id"] for row in rows}
-    return Around(
+    return LineageGraph(
         image=given["image"],
         version=given.get("id"),
         lanes=_lanes(rows, choice.levels),
-        nodes=_nodes(rows, heads, pointed),
+        nodes=_nodes(rows, newest_of_parents, channel_targets),
         edges=tuple((ids[row["parent_n"]], row["id"]) for row in rows if row["parent_n"] in ids),
-        gaps=_gaps({row["n"]: row["place"] for row in places}, ids),
+        gaps=_gaps({row["n"]: row["place"] for row in positions}, ids),
         truncated=choice.truncated,
     )
 
 
 class _Choice:
-    """Which versions are shown: the first that are taken, as far as there is room."""
+    """Chooses which versions are shown: the first ones taken, until the limits are reached."""
 
     def __init__(self, image: int) -> None:
         self.middle = image
         self.images: dict[int, int] = {}
-        """Of each version that is shown, by its internal key, the image."""
+        """The image of each shown version, by the version's internal key."""
         self.levels = {image: 0}
         self.truncated = False
 
     def take(self, own: list[int]) -> None:
-        """Take versions of the image in the middle."""
+        """Take versions of the central image."""
         for n in own:
             if len(self.images) < MOST_NODES:
                 self.images.setdefault(n, self.middle)
 
-    def take_kin(self, lines: dict[bool, list[Row]]) -> None:
-        """Take ancestors (True) and descendants, the nearest first, each with the version of the
-        image in the middle that it is next to."""
-        for up, rows in lines.items():
-            next_to = sum(row["far"] == 1 for row in rows)
-            if len(rows) > queries.MOST_KIN[up] or next_to > queries.NEXT_OF_KIN[up]:
+    def take_relatives(self, relatives_of: dict[bool, list[Row]]) -> None:
+        """Take ancestors (True) and descendants, nearest first, each with the version of the central
+        image that it is next to."""
+        for up, rows in relatives_of.items():
+            direct = sum(row["distance"] == 1 for row in rows)
+            if len(rows) > queries.MOST_RELATIVES[up] or direct > queries.MOST_DIRECT[up]:
                 self.truncated = True
-        both = [(up, row) for up, rows in lines.items() for row in rows[: queries.MOST_KIN[up]]]
-        for up, row in sorted(both, key=lambda it: int(it[1]["far"])):
+        both = [
+            (up, row)
+            for up, rows in relatives_of.items()
+            for row in rows[: queries.MOST_RELATIVES[up]]
+        ]
+        for up, row in sorted(both, key=lambda it: int(it[1]["distance"])):
             self._take_one(row, -1 if up else 1)
 
     def _take_one(self, row: Row, step: int) -> None:
-        n, near, image = row["n"], row["near"], row["image_id"]
-        if row["far"] > 1 and near not in self.images:
+        n, via, image = row["n"], row["via"], row["image_id"]
+        if row["distance"] > 1 and via not in self.images:
             return
-        new = [it for it in (n, near) if it not in self.images]
+        new = [it for it in (n, via) if it not in self.images]
         room = len(self.images) + len(new) <= MOST_NODES
         if not room or (image not in self.levels and len(self.levels) == MOST_IMAGES):
             self.truncated = True
             return
-        self.images.setdefault(near, self.middle)
+        self.images.setdefault(via, self.middle)
         self.images.setdefault(n, image)
         if image not in self.levels:
-            self.levels[image] = self.levels[self.images[near]] + step or step
+            self.levels[image] = self.levels[self.images[via]] + step or step
 
 
 def _lanes(rows: list[Row], levels: dict[int, int]) -> tuple[Lane, ...]:
-    """The images, from above to below; on one level the earliest first."""
+    """The images from top to bottom; on the same level, the earliest first."""
     found: dict[int, Lane] = {}
     for row in rows:
         key = row["image_id"]
@@ -179,10 +183,12 @@ def _lanes(rows: list[Row], levels: dict[int, int]) -> tuple[Lane, ...]:
     return tuple(sorted(found.values(), key=lambda lane: lane.level))
 
 
-def _nodes(rows: list[Row], heads: list[Row], pointed: list[Row]) -> tuple[Node, ...]:
-    newest = {row["image_id"]: (row["start_date"], row["id"]) for row in heads}
+def _nodes(
+    rows: list[Row], newest_of_parents: list[Row], channel_targets: list[Row]
+) -> tuple[Node, ...]:
+    newest = {row["image_id"]: (row["start_date"], row["id"]) for row in newest_of_parents}
     channels: dict[int, list[str]] = defaultdict(list)
-    for row in pointed:
+    for row in channel_targets:
         channels[row["n"]].append(row["name"])
     return tuple(
         Node(
@@ -202,9 +208,9 @@ def _nodes(rows: list[Row], heads: list[Row], pointed: list[Row]) -> tuple[Node,
     )
 
 
-def _gaps(places: dict[int, int], ids: dict[int, str]) -> tuple[Gap, ...]:
+def _gaps(positions: dict[int, int], ids: dict[int, str]) -> tuple[Gap, ...]:
     """What is left out, by the places of the versions that are shown, among all that are readable."""
-    shown = sorted((place, ids[n]) for n, place in places.items())
+    shown = sorted((place, ids[n]) for n, place in positions.items())
     before: list[tuple[int, str | None]] = [(0, None), *shown]
     return tuple(
         Gap(newer[0] - older[0] - 1, older[1], newer[1])

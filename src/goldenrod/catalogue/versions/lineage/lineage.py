@@ -1,7 +1,7 @@
-"""Lineage: what a version was built on, and what was built on it, as far as the reader sees.
+"""Lineage: the ancestors and descendants of a version.
 
-One recursive statement, right for long chains and wide fans; it goes on only through versions that
-the reader may read.
+One recursive statement finds them, in long chains and wide trees alike. It follows lineage only
+through versions that the reader may read.
 """
 
 import json
@@ -37,7 +37,7 @@ def _nodes(direction: Direction, reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     lines = [_line(reader, up=up) for up in (True, False) if direction in _WANTS[up]]
     both = [select(line.c.n, line.c.distance) for line in lines]
-    # The root stands in both lines; UNION takes it once.
+    # The root is in both parts; UNION keeps it once.
     found = (both[0].union(*both[1:]) if len(both) > 1 else both[0]).subquery()
     node = json_object(
         {
@@ -93,7 +93,7 @@ def get_lineage(
 
 
 def _path(reader: ReaderKind) -> Any:
-    """The line from `root` up to its ancestor `end`, readable all the way; oldest first."""
+    """The path from `root` up to its ancestor `end`, through readable versions only; oldest first."""
     line = _line(reader, up=True)
     version, goal = schema.versions.alias(), line.alias()
     distance = select(goal.c.distance).where(goal.c.n == param("end", Key)).scalar_subquery()
@@ -111,7 +111,7 @@ def _path(reader: ReaderKind) -> Any:
 
 def path(tx: Tx, actor: Actor, older: Row, newer: Row) -> list[Row]:
     """The versions from an ancestor down to its descendant, both included, oldest first: id,
-    change_log, json. Empty where it is none, or the reader may not read all between."""
+    change_log, json. Empty if there is no such path of readable versions."""
     return tx.rows(
         _path,
         actor.reader,

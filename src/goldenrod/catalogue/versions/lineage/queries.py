@@ -1,7 +1,7 @@
-"""What `around.py` asks of the database: which versions matter, their kin, and what each shows.
+"""Statements of the lineage graph: notable versions, their relatives, and what each node shows.
 
-Each statement starts from an index: an image's versions, or the parents or children of some. Every
-version that comes out is one that the reader may read; kin goes on only through such.
+Each statement starts from an index: an image's versions, or the parents or children of some versions.
+It returns only versions that the reader may read, and follows lineage only through such versions.
 """
 
 from typing import Any, Literal
@@ -26,37 +26,40 @@ from goldenrod.rules.lifecycle.states import LATEST
 from goldenrod.store import schema
 from goldenrod.store.sql import Id, Key, Moment, in_list, param
 
-Middle = Literal["image", "version"]
-"""What is asked about."""
+Subject = Literal["image", "version"]
+"""Whose lineage is read."""
 
-NEWEST = 10
-TROUBLED = 12
-FORKS = 20
-CHANNELS = 40
-BESIDE = 3
-"""Around a version: how many of its image just before it, just after it, and newest of all."""
-MOST_KIN = {True: 80, False: 160}
-"""How many above (True) and below are looked at, nearest first."""
-NEXT_OF_KIN = {True: 60, False: 120}
-"""How many of them may be parents or children: what is further away is to have room too."""
-GENERATIONS: dict[Middle, int] = {"image": 3, "version": 12}
+MOST_NEWEST = 10
+MOST_FLAGGED = 12
+MOST_FORKS = 20
+MOST_CHANNELS = 40
+MOST_NEIGHBOURS = 3
+"""For a version: how many versions of its image just before it, just after it, and newest."""
+MOST_RELATIVES = {True: 80, False: 160}
+"""How many ancestors (True) and descendants are read, nearest first."""
+MOST_DIRECT = {True: 60, False: 120}
+"""How many of them may be parents or children, so that more distant ones have room too."""
+MOST_GENERATIONS: dict[Subject, int] = {"image": 3, "version": 12}
 
 
-def matter(reader: ReaderKind) -> Any:
-    """The versions that matter of the image: the newest, the troubled, those with several children.
+def notable(reader: ReaderKind) -> Any:
+    """The notable versions of the image: the newest, the revoked or deprecated, and branch points.
 
-    `also` is the newest child of one that has several.
+    `also` is the newest child of a version with several children.
     """
-    return _all_of(_newest(reader, NEWEST), _troubled(reader), _forks(reader))
+    return _union(_newest(reader, MOST_NEWEST), _flagged(reader), _forks(reader))
 
 
-def beside(reader: ReaderKind) -> Any:
-    """Of the image the newest, and those just before and just after the version at `at`, `id`."""
-    return _all_of(*(_next_to(reader, older) for older in (True, False)), _newest(reader, BESIDE))
+def neighbours(reader: ReaderKind) -> Any:
+    """The image's newest versions, and those just before and after the version at `at`, `id`."""
+    return _union(
+        *(_neighbours_on_one_side(reader, older) for older in (True, False)),
+        _newest(reader, MOST_NEIGHBOURS),
+    )
 
 
-def _all_of(*queries: Any) -> Any:
-    """The rows of queries that are each limited, in the order of the queries."""
+def _union(*queries: Any) -> Any:
+    """The rows of several limited queries, in the order of the queries."""
     parts = [query.subquery() for query in queries]
     ranked = [select(it.c.n, it.c.also, literal(at).label("rank")) for at, it in enumerate(parts)]
     every = ranked[0].union_all(*ranked[1:]).subquery()
@@ -79,18 +82,18 @@ def _newest(reader: ReaderKind, most: int) -> Any:
     return _of_image(schema.versions.alias(), reader).limit(most)
 
 
-def _troubled(reader: ReaderKind) -> Any:
+def _flagged(reader: ReaderKind) -> Any:
     version = schema.versions.alias()
     bad = or_(states.revoked(version), states.deprecated(version))
-    return _of_image(version, reader, access.open_now(version), bad).limit(TROUBLED)
+    return _of_image(version, reader, access.open_now(version), bad).limit(MOST_FLAGGED)
 
 
-def _next_to(reader: ReaderKind, older: bool) -> Any:
+def _neighbours_on_one_side(reader: ReaderKind, older: bool) -> Any:
     version = schema.versions.alias()
     place = tuple_(version.c.start_date, version.c.id)
     root = tuple_(param("at", Moment), param("id", Id))
     nearer = place < root if older else place > root
-    return _of_image(version, reader, nearer, oldest=not older).limit(BESIDE)
+    return _of_image(version, reader, nearer, oldest=not older).limit(MOST_NEIGHBOURS)
 
 
 def _forks(reader: ReaderKind) -> Any:
@@ -107,12 +110,12 @@ def _forks(reader: ReaderKind) -> Any:
         .group_by(parent.c.n, parent.c.start_date, parent.c.id)
         .having(func.count() > 1)
         .order_by(parent.c.start_date.desc(), parent.c.id.desc())
-        .limit(FORKS)
+        .limit(MOST_FORKS)
     )
 
 
-def pointed(reader: ReaderKind) -> Any:
-    """The image's channels that the reader sees, each with its target, if they may read that."""
+def channel_targets(reader: ReaderKind) -> Any:
+    """The image's channels that the reader sees and whose target they may read, with the target."""
     channel, version = schema.channels.alias(), schema.versions.alias()
     return (
         select(channel.c.name, version.c.n)
@@ -123,17 +126,18 @@ def pointed(reader: ReaderKind) -> Any:
             access.readable(version, reader),
         )
         .order_by(channel.c.name)
-        .limit(CHANNELS)
+        .limit(MOST_CHANNELS)
     )
 
 
-def kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
-    """Ancestors or descendants, nearest and newest first: n, image_id, `far`, and `near`, the child
-    or parent that each was found through.
+def relatives(reader: ReaderKind, up: bool, of: Subject) -> Any:
+    """Ancestors or descendants, nearest and newest first: n, image_id, `distance`, and `via`, the
+    child or parent through which each was found.
 
-    Of a version: of it alone, in all images. Of an image: of all its versions, in other images.
+    For a version they are its own, in all images. For an image they are those of all its versions,
+    in other images.
     """
-    line = _next_of_kin(reader, up, of).cte("above" if up else "below", recursive=True)
+    line = _direct_relatives(reader, up, of).cte("above" if up else "below", recursive=True)
     version = schema.versions.alias()
     step = version.c.n == line.c.parent_n if up else version.c.parent_n == line.c.n
     further = select(
@@ -141,23 +145,23 @@ def kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
         version.c.parent_n,
         version.c.image_id,
         version.c.start_date,
-        line.c.n.label("near"),
-        (line.c.far + 1).label("far"),
+        line.c.n.label("via"),
+        (line.c.distance + 1).label("distance"),
     ).where(
         step,
-        line.c.far < GENERATIONS[of],
+        line.c.distance < MOST_GENERATIONS[of],
         _elsewhere(version, of),
         access.readable(version, reader),
     )
-    # UNION: many may be built on one, whose own ancestors are then found once. Both databases go
-    # on only until there are enough, breadth first.
-    enough = select(line.union(further)).limit(MOST_KIN[up] + 1).subquery()
-    return select(enough.c.n, enough.c.image_id, enough.c.near, enough.c.far).order_by(
-        enough.c.far, enough.c.start_date.desc(), enough.c.n.desc(), enough.c.near.desc()
+    # UNION removes duplicates, so the ancestors of a version with many children are found once.
+    # Both databases search breadth first and stop at the limit.
+    enough = select(line.union(further)).limit(MOST_RELATIVES[up] + 1).subquery()
+    return select(enough.c.n, enough.c.image_id, enough.c.via, enough.c.distance).order_by(
+        enough.c.distance, enough.c.start_date.desc(), enough.c.n.desc(), enough.c.via.desc()
     )
 
 
-def _next_of_kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
+def _direct_relatives(reader: ReaderKind, up: bool, of: Subject) -> Any:
     one, version = schema.versions.alias(), schema.versions.alias()
     step = version.c.n == one.c.parent_n if up else version.c.parent_n == one.c.n
     middle, order = one.c.n == param("root", Key), [version.c.n.desc()]
@@ -170,8 +174,8 @@ def _next_of_kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
             version.c.parent_n,
             version.c.image_id,
             version.c.start_date,
-            one.c.n.label("near"),
-            literal(1, Integer).label("far"),
+            one.c.n.label("via"),
+            literal(1, Integer).label("distance"),
         )
         .select_from(one.join(version, step))
         .where(
@@ -181,18 +185,18 @@ def _next_of_kin(reader: ReaderKind, up: bool, of: Middle) -> Any:
             access.readable(version, reader),
         )
         .order_by(*order)
-        .limit(NEXT_OF_KIN[up] + 1)
+        .limit(MOST_DIRECT[up] + 1)
         .subquery()
     )
     return select(*found.c)
 
 
-def _elsewhere(version: FromClause, of: Middle) -> Predicate:
+def _elsewhere(version: FromClause, of: Subject) -> Predicate:
     return version.c.image_id != param("image", Key) if of == "image" else true()
 
 
-def places(reader: ReaderKind) -> Any:
-    """Where each of the versions `ns` stands among the image's that the reader may read, from 1."""
+def positions(reader: ReaderKind) -> Any:
+    """The position of each of the versions `ns` among the image's readable versions, from 1."""
     version = schema.versions.alias()
     order = (version.c.start_date, version.c.id)
     every = (
@@ -203,11 +207,11 @@ def places(reader: ReaderKind) -> Any:
     return select(every.c.n, every.c.place).where(in_list(every.c.n, "ns"))
 
 
-def heads(reader: ReaderKind) -> Any:
-    """Of each image that a parent of one of the versions `ns` is of: its newest current version.
+def newest_of_parents(reader: ReaderKind) -> Any:
+    """The newest current version of each image to which a parent of the versions `ns` belongs.
 
-    A version is stale where its parent is older than that: what `lifecycle.stale` says, asked once
-    for each image.
+    A version is stale if its parent is older than that. This equals `states.stale`, but runs once for
+    each image.
     """
     child, parent, version = (schema.versions.alias() for _ in range(3))
     images = (
@@ -242,7 +246,7 @@ def heads(reader: ReaderKind) -> Any:
 
 
 def nodes(reader: ReaderKind) -> Any:
-    """What the versions `ns` show, and when their parents are from."""
+    """What the nodes of the versions `ns` show, and the dates of their parents."""
     version, parent, image = (
         schema.versions.alias(),
         schema.versions.alias(),
@@ -274,8 +278,8 @@ def nodes(reader: ReaderKind) -> Any:
     )
 
 
-def pointed_elsewhere(reader: ReaderKind) -> Any:
-    """The channels, as far as the reader sees them, whose targets are among the versions `ns`."""
+def channel_targets_elsewhere(reader: ReaderKind) -> Any:
+    """The channels visible to the reader whose targets are among the versions `ns`."""
     return _by_name(reader).union(_by_latest(reader))
 
 
@@ -300,8 +304,8 @@ def _by_name(reader: ReaderKind) -> Any:
 
 def _by_latest(reader: ReaderKind) -> Any:
     version, channel = schema.versions.alias(), schema.channels.alias()
-    # Whether it could be is asked first: of an image that offers the reader nothing, `latest` goes
-    # through all versions to find that out.
+    # Check first whether the version can be `latest`: for an image that offers the reader nothing,
+    # computing `latest` would read all versions.
     may = and_(states.eligible_for_latest(version, reader), states.has_launchable(version, reader))
     found = case((may, states.latest(version.c.image_id, reader)), else_=None)
     return (

@@ -1,9 +1,9 @@
-"""How the lines of the lineage picture run: along a lane, over it, and from lane to lane.
+"""Routes of the lines in the lineage picture: within a lane, and from lane to lane.
 
-In a lane a line leads from a version straight to the next one where that was built on it; past
-others it is an arc above them, so that a revoked build nobody built on is a visible dead end. From
-lane to lane it leaves its parent to the right, goes up or down a gutter there, and along its
-child's lane; where another version is in between, outside that lane. Corners are round.
+Within a lane, a line runs straight from a version to the next one if that was built on it, and as an
+arc above other versions, so that a revoked version without children is a visible dead end. From lane
+to lane, a line leaves its parent to the right, runs up or down a gutter, and then along the child's
+lane, or just outside the lane if another version is in between. Corners are rounded.
 """
 
 import math
@@ -12,16 +12,16 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 
-from goldenrod.catalogue.versions.lineage.graph import Around
-from goldenrod.web.pages.lineage.layout import Places, Spot
+from goldenrod.catalogue.versions.lineage.graph import LineageGraph
+from goldenrod.web.pages.lineage.layout import Layout, Spot
 
 CORNER = 6
 OUTSIDE = 16
-"""How far outside of a lane a line runs past its versions."""
+"""How far outside a lane a line passes its versions."""
 ARCS = (12, 20)
-"""How high arcs are, so that two that cross can be told apart."""
+"""Heights of arcs; two that cross get different ones."""
 GUTTERS = (8, 11, 5, 14, 18)
-"""How far right of a parent its line may go up or down, the best first."""
+"""How far right of a parent its line may turn, the best first."""
 CLEAR = 3
 """How near to a version a line may come."""
 
@@ -35,18 +35,18 @@ class Line:
     parent: str
     child: str
     own: bool
-    """Within the lane of the image in the middle: drawn strong."""
+    """Whether it is within the central image's lane; drawn stronger."""
     dotted: bool
-    """To a version that is scheduled."""
+    """Whether the child is scheduled."""
     corners: tuple[Point, ...]
-    """What it goes along, from lane to lane; empty for one within a lane."""
+    """Its corners, if it runs from lane to lane; empty within a lane."""
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """All lines; `guides` and, in the middle, `own_guides` are lanes where they are not lineage,
-    `dashes` what is left out."""
+    """All lines. `guides` and `own_guides` (in the central lane) connect neighbours that are not
+    parent and child; `dashes` stand for versions that are left out."""
 
     guides: tuple[str, ...]
     own_guides: tuple[str, ...]
@@ -54,7 +54,7 @@ class Lines:
     lines: tuple[Line, ...]
 
     def upright_at(self, left: int, right: int, y: int) -> bool:
-        """Whether a line goes up or down through a level stretch."""
+        """Whether a vertical line crosses this horizontal stretch."""
         return any(
             a[0] == b[0] and left <= a[0] <= right and min(a[1], b[1]) <= y <= max(a[1], b[1])
             for line in self.lines
@@ -62,9 +62,9 @@ class Lines:
         )
 
 
-def lines(shown: Around, placed: Places) -> Lines:
-    """Find the way of every edge and of every lane."""
-    spots = placed.spots
+def lines(shown: LineageGraph, layout: Layout) -> Lines:
+    """Route every edge and every lane."""
+    spots = layout.spots
     lanes: dict[int, list[Spot]] = defaultdict(list)
     for spot in spots.values():
         lanes[spot.node.image].append(spot)
@@ -73,8 +73,8 @@ def lines(shown: Around, placed: Places) -> Lines:
     across = [edge for edge in edges if edge[0].node.image != edge[1].node.image]
     neighbours = [pair for lane in lanes.values() for pair in pairwise(lane)]
     straight = {_ids(pair) for pair in neighbours} & set(shown.edges)
-    standing = {
-        image: _Standing(lane[0].y, lane[0].radius, [spot.x for spot in lane])
+    lane_versions = {
+        image: _LaneVersions(lane[0].y, lane[0].radius, [spot.x for spot in lane])
         for image, lane in lanes.items()
     }
     arcs = _heights([edge for edge in within if _ids(edge) not in straight])
@@ -91,7 +91,7 @@ def lines(shown: Around, placed: Places) -> Lines:
         lines=(
             *(_line(edge, _level(*edge)) for edge in within if _ids(edge) in straight),
             *(_line(edge, _arc(*edge, height)) for edge, height in arcs),
-            *(_across(edge, standing) for edge in across),
+            *(_across(edge, lane_versions) for edge in across),
         ),
     )
 
@@ -109,8 +109,8 @@ def _line(edge: _Edge, path: str, corners: tuple[Point, ...] = ()) -> Line:
     return Line(*_ids(edge), parent.own and child.own, dotted, corners, path)
 
 
-def _across(edge: _Edge, lanes: dict[int, "_Standing"]) -> Line:
-    corners = _way(*edge, lanes)
+def _across(edge: _Edge, lanes: dict[int, "_LaneVersions"]) -> Line:
+    corners = _corners_between(*edge, lanes)
     return _line(edge, rounded(corners), tuple(corners))
 
 
@@ -122,8 +122,8 @@ def _level(older: Spot, newer: Spot) -> str:
 
 
 def _heights(arcs: list[_Edge]) -> list[tuple[_Edge, int]]:
-    """How high each arc is: the short ones low, one that crosses another differently from it, save
-    where both begin at one parent."""
+    """The height of each arc: short ones are low, and crossing ones differ unless they have the same
+    parent."""
     found: list[tuple[_Edge, int]] = []
     taken: dict[tuple[int, int], list[tuple[int, int, str]]] = defaultdict(list)
     for parent, child in sorted(arcs, key=lambda arc: (abs(arc[1].x - arc[0].x), arc[0].x)):
@@ -148,32 +148,32 @@ def _arc(parent: Spot, child: Spot, height: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """The versions of a lane from left to right, to find what a line comes near."""
+class _LaneVersions:
+    """The positions of a lane's versions from left to right."""
 
     y: int
     radius: float
     xs: list[int]
 
     def any_within(self, left: float, right: float) -> bool:
-        """Whether a line between the two would touch one."""
+        """Whether a line between the two positions would touch a version."""
         reach = self.radius + CLEAR
         at = bisect_right(self.xs, left - reach)
         return at < len(self.xs) and self.xs[at] < right + reach
 
     def free(self, x: int) -> float:
-        """How much room there is between a line down at x and the nearest version."""
+        """The distance between a vertical line at x and the nearest version."""
         at = bisect_right(self.xs, x)
         near = self.xs[max(0, at - 1) : at + 1]
         return min((abs(it - x) for it in near), default=math.inf) - self.radius
 
 
-def _way(parent: Spot, child: Spot, lanes: dict[int, _Standing]) -> list[Point]:
+def _corners_between(parent: Spot, child: Spot, lanes: dict[int, _LaneVersions]) -> list[Point]:
     """The corners of a line from lane to lane."""
     down = 1 if child.y > parent.y else -1
     gutter = _gutter(parent, child, lanes)
     begin = [(parent.x, parent.y), (gutter, parent.y)]
-    # As far as the child's own left side.
+    # Up to the left side of the child.
     near = child.x - 2 * (child.radius + CLEAR)
     if child.x > gutter and not lanes[child.node.image].any_within(gutter, near):
         return [*begin, (gutter, child.y), (child.x, child.y)]
@@ -181,9 +181,9 @@ def _way(parent: Spot, child: Spot, lanes: dict[int, _Standing]) -> list[Point]:
     return [*begin, (gutter, outside), (child.x, outside), (child.x, child.y)]
 
 
-def _gutter(parent: Spot, child: Spot, lanes: dict[int, _Standing]) -> int:
-    """Where the line goes up or down: clear of the versions of the lanes that it crosses, or as far
-    from them as can be."""
+def _gutter(parent: Spot, child: Spot, lanes: dict[int, _LaneVersions]) -> int:
+    """Where the line turns: clear of the versions of the lanes that it crosses, or as far from them
+    as possible."""
     low, high = sorted((parent.y, child.y))
     crossed = [lane for lane in lanes.values() if low < lane.y < high]
     best, most = parent.x + GUTTERS[0], -math.inf
@@ -198,7 +198,7 @@ def _gutter(parent: Spot, child: Spot, lanes: dict[int, _Standing]) -> int:
 
 
 def rounded(points: list[Point]) -> str:
-    """A path along lines that are level or upright, each corner rounded as far as there is room."""
+    """A path of horizontal and vertical lines, with corners rounded as far as there is room."""
     corners = [points[0], *(after for before, after in pairwise(points) if before != after)]
     path = f"M{corners[0][0]} {corners[0][1]}"
     for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
@@ -219,7 +219,7 @@ def _length(one: Point, other: Point) -> int:
 
 
 def _toward(corner: Point, other: Point, size: int) -> Point:
-    """The point that far from a corner on the way to another."""
+    """The point at this distance from a corner towards another point."""
     dx, dy = other[0] - corner[0], other[1] - corner[1]
     return (
         corner[0] + (size if dx > 0 else -size if dx < 0 else 0),

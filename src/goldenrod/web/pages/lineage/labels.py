@@ -1,7 +1,7 @@
-"""What is written in the lineage picture: names of versions, channels' flags, how many are left out.
+"""Labels of the lineage picture: version names, channel flags, and counts of left-out versions.
 
-Each is written where it covers nothing else that is written; what matters most chooses first. What
-finds no room still stands in the title of its link, and in the list.
+No label covers another; the most important ones are placed first. A label without room is left out
+of the picture, but is still in the title of its link and in the list.
 """
 
 from collections import defaultdict
@@ -9,28 +9,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from goldenrod.catalogue.versions.lineage.graph import Around, Gap
+from goldenrod.catalogue.versions.lineage.graph import Gap, LineageGraph
 from goldenrod.web.pages.lineage.edges import Lines
-from goldenrod.web.pages.lineage.layout import Places, Spot
+from goldenrod.web.pages.lineage.layout import Layout, Spot
 from goldenrod.web.pages.lineage.short_names import left_out, shorten, width
 
 FLAG_LEVELS = {True: 3, False: 1}
-"""How high flags may rise in the lane in the middle, and in another."""
+"""How many levels of flags the central lane and other lanes have."""
 FLAG_TOP, FLAG_STEP, FLAG_HEIGHT = 28, 18, 16
 LONGEST_FLAG = 18
 PENNANT = 8
-"""The width of a flag that there is no room to name."""
+"""The width of a flag without a name."""
 UNDER, SECOND = 21, 12
-"""How far under a version its name is, and how much further where it is in the second row."""
+"""How far below a version its name is, and how much further in the second row."""
 BESIDE = 15
-"""How far beside: past where lines go off."""
+"""How far to the right of a version its name is, clear of outgoing lines."""
 APART = 4
-_TROUBLED = ("revoked", "deprecated", "scheduled")
+_FLAGGED = ("revoked", "deprecated", "scheduled")
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A version's name: its middle or its left end at x, its line at y."""
+    """A version's name: its centre or left end at x, its baseline at y."""
 
     text: str
     x: int
@@ -41,8 +41,8 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A channel's flag: its pole or the flag before it at x, its upper edge at y. Without a text it
-    is a pennant."""
+    """A channel's flag, with its left edge at x and its upper edge at y. A flag without a text is a
+    pennant."""
 
     text: str
     x: int
@@ -52,7 +52,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Versions of the lane in the middle that are left out: where, and where that is written."""
+    """Left-out versions of the central lane: where they are, and their label."""
 
     gap: Gap
     text: str
@@ -60,12 +60,12 @@ class LeftOut:
     right: int
     y: int
     at: int | None
-    """Where the text begins; None where there is no room for it."""
+    """Where the text begins; None if there is no room for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """All that is written at versions, by their ids, and between them; and how far right it goes."""
+    """All labels: those of versions by id, those between versions, and their rightmost edge."""
 
     names: dict[str, Label]
     flags: dict[str, tuple[Flag, ...]]
@@ -73,20 +73,20 @@ class Labels:
     right: int
 
 
-def labels(shown: Around, placed: Places, lines: Lines) -> Labels:
-    """Find out what there is room for."""
+def labels(shown: LineageGraph, layout: Layout, lines: Lines) -> Labels:
+    """Place all labels for which there is room."""
     lanes: dict[int, list[Spot]] = defaultdict(list)
-    for spot in placed.spots.values():
+    for spot in layout.spots.values():
         lanes[spot.node.image].append(spot)
     names: dict[str, Label] = {}
     flags: dict[str, tuple[Flag, ...]] = {}
     for lane in lanes.values():
-        flags |= _flags(lane, placed.width)
+        flags |= _flags(lane, layout.width)
         names |= _under(lane, shown.version) if lane[0].own else _beside(lane, lines)
-    ends = [spot.x + 12 for spot in placed.spots.values()]
+    ends = [spot.x + 12 for spot in layout.spots.values()]
     ends += [label.right for label in names.values()]
     ends += [flag.x + flag.width for row in flags.values() for flag in row]
-    gaps = tuple(_left_out(gap, placed.spots, flags) for gap in shown.gaps)
+    gaps = tuple(_left_out(gap, layout.spots, flags) for gap in shown.gaps)
     return Labels(names, flags, gaps, max(ends, default=0))
 
 
@@ -94,8 +94,8 @@ def labels(shown: Around, placed: Places, lines: Lines) -> Labels:
 
 
 def _flags(lane: list[Spot], edge: int) -> dict[str, tuple[Flag, ...]]:
-    """From the right: a flag rises above those that it would cover, so that no pole crosses a
-    cloth; where it cannot, or would reach past the picture's edge, it says less."""
+    """Place flags from right to left. A flag rises above those that it would cover, so that no pole
+    crosses a flag. If there is no free level, or the picture ends, the flag gets a shorter text."""
     levels = FLAG_LEVELS[lane[0].own]
     found: dict[str, tuple[Flag, ...]] = {}
     poles: list[tuple[int, int]] = []
@@ -121,8 +121,8 @@ def _row(texts: list[str], spot: Spot, level: int) -> Iterable[Flag]:
 
 
 def _wordings(channels: tuple[str, ...]) -> Iterable[list[str]]:
-    """What a version's flags may say, the most first. The last takes less room than there is to the
-    next version."""
+    """Possible texts of a version's flags, longest first. The last one always fits before the next
+    version."""
     names = [shorten(name, LONGEST_FLAG) for name in channels]
     yield names if len(names) <= 2 else [*names[:2], f"+{len(names) - 2}"]
     if len(names) > 1:
@@ -139,7 +139,7 @@ def _flag_width(text: str) -> int:
 
 
 def _under(lane: list[Spot], asked: str | None) -> dict[str, Label]:
-    """Under the versions, in a second row too for those that matter."""
+    """Names below the versions; those with channels may use a second row."""
     found: dict[str, Label] = {}
     taken: list[list[Label]] = [[], []]
 
@@ -147,7 +147,7 @@ def _under(lane: list[Spot], asked: str | None) -> dict[str, Label]:
         return bool(spot.node.channels) or spot.node.id == asked
 
     def rank(spot: Spot) -> tuple[bool, bool, int]:
-        troubled = spot.node.revoked or spot.node.state in _TROUBLED
+        troubled = spot.node.revoked or spot.node.state in _FLAGGED
         return (not matters(spot), not troubled, -spot.x)
 
     for spot in sorted(lane, key=rank):
@@ -167,8 +167,8 @@ def _are_apart(one: Label, other: Label) -> bool:
 
 
 def _beside(lane: list[Spot], lines: Lines) -> dict[str, Label]:
-    """Right of the versions: of the last, and of others that are far from the next, where no line
-    goes up or down through it."""
+    """Names to the right of the versions: of the last one, and of others with enough room that no
+    vertical line crosses."""
     found: dict[str, Label] = {}
     for spot, after in pairwise([*lane, None]):
         assert spot is not None
@@ -183,7 +183,7 @@ def _beside(lane: list[Spot], lines: Lines) -> dict[str, Label]:
     return found
 
 
-# ── what is left out ───────────────────────────────────────────────────────────────────────
+# ── left-out versions ───────────────────────────────────────────────────────────────────────
 
 
 def _left_out(gap: Gap, spots: dict[str, Spot], flags: dict[str, tuple[Flag, ...]]) -> LeftOut:
@@ -193,7 +193,7 @@ def _left_out(gap: Gap, spots: dict[str, Spot], flags: dict[str, tuple[Flag, ...
     if gap.older:
         older = spots[gap.older]
         left, begin = older.x + 10, older.x + 12
-        # A flag that hangs low reaches into the gap.
+        # A flag on the lowest level reaches into the gap.
         low = [it for it in flags.get(gap.older, ()) if it.y == older.y - FLAG_TOP]
         begin = max([begin, *(it.x + it.width + 6 for it in low)])
     right = newer.x - 10

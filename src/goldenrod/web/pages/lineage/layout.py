@@ -1,10 +1,10 @@
-"""Where the versions of the lineage picture stand: columns of time, a lane for each image.
+"""Positions of the versions in the lineage picture: columns of time, a lane for each image.
 
-Time runs to the right in columns, one for each day that something was released on, as far apart as
-the root of the days between them, so that bursts stay apart and months still look long. Lanes lie
-from what is above to what is below; a level further down begins a step further right, so that a
-child of the same day stands beside its parent. All lengths are whole pixels. How lines run between
-the versions is `lineage_lines.py`'s, what is written at them `lineage_labels.py`'s.
+Time runs to the right in columns, one for each day with a release. Their distance grows with the
+square root of the days between them, so that bursts stay apart and months still look long. Lanes run
+from ancestors at the top to descendants at the bottom. Each level begins a step further right, so
+that a child of the same day is to the right of its parent. All lengths are whole pixels. `edges.py`
+routes the lines between versions; `labels.py` places the labels.
 """
 
 import math
@@ -13,43 +13,43 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from goldenrod.catalogue.versions.lineage.graph import Around, Lane, Node
+from goldenrod.catalogue.versions.lineage.graph import Lane, LineageGraph, Node
 from goldenrod.web.pages.lineage.short_names import CELL, cells, left_out, prefix, shorten
 
 WIDTH = 918
-"""How wide a picture is that need not be wider."""
+"""The minimum width of a picture."""
 TOP = 28
-"""Above the first lane: the months."""
+"""The height above the first lane, for the months."""
 HEIGHTS = {True: 100, False: 56}
-"""Of the lane of the image in the middle, and of another."""
+"""The heights of the central lane and of other lanes."""
 BASES = {True: 56, False: 30}
-"""Where in its lane the line is."""
+"""The position of the line in its lane."""
 RADII = {True: 6.5, False: 4.5}
 LEFT, RIGHT = 36, 100
 STEP = 16
-"""How much further right each level begins."""
+"""How much further to the right each level begins."""
 NEAREST = 22
-"""The least distance of versions in a lane."""
+"""The minimum distance between versions in a lane."""
 NEARER = 11
-"""The least distance of columns that no lane has both of."""
+"""The minimum distance between columns without a common lane."""
 FARTHEST = 60.0
-"""The greatest, where the picture grows."""
+"""The maximum distance if the picture grows."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A version where it stands."""
+    """A version with its position."""
 
     node: Node
     x: int
     y: int
     own: bool
-    """Of the image in the middle."""
+    """Whether it belongs to the central image."""
     text: str
-    """Its name, as short as its label has it."""
+    """Its name as shortened for the label."""
     outdated: bool
-    """It is stale, was built on another image, and is what one would take: to be marked."""
+    """Whether to mark it: it is stale, built on another image, and a version one would use."""
 
     @property
     def radius(self) -> float:
@@ -58,7 +58,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A lane where it stands, with the beginning that its labels leave out."""
+    """A lane with its position and the prefix that its labels leave out."""
 
     lane: Lane
     y: int
@@ -68,30 +68,30 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Where a month begins."""
+    """The beginning of a month."""
 
     x: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Everything that stands somewhere."""
+class Layout:
+    """The positions of everything in the picture."""
 
     width: int
     height: int
     rows: tuple[Row, ...]
     spots: dict[str, Spot]
-    """By the id of the version; a lane after the other, each from left to right."""
+    """By the id of the version: lane by lane, each from left to right."""
     ticks: tuple[Tick, ...]
 
 
-def places(shown: Around, width: int = WIDTH) -> Places:
-    """Find a place for everything that is shown, in that width or, where it must be, in more."""
+def lay_out(shown: LineageGraph, width: int = WIDTH) -> Layout:
+    """Position everything that is shown, in this width or, if necessary, in more."""
     rows = _rows(shown)
     columns, wide = _columns(shown, rows, width)
     last = rows[-1] if rows else None
-    return Places(
+    return Layout(
         width=wide,
         height=(last.y - BASES[last.own] + HEIGHTS[last.own] if last else TOP) + 4,
         rows=rows,
@@ -100,7 +100,7 @@ def places(shown: Around, width: int = WIDTH) -> Places:
     )
 
 
-def _rows(shown: Around) -> tuple[Row, ...]:
+def _rows(shown: LineageGraph) -> tuple[Row, ...]:
     names: dict[int, list[str]] = defaultdict(list)
     for node in shown.nodes:
         names[node.image].append(node.name)
@@ -113,7 +113,7 @@ def _rows(shown: Around) -> tuple[Row, ...]:
 
 
 def _shifts(rows: tuple[Row, ...]) -> dict[int, int]:
-    """How much further right than its column the versions of each image stand."""
+    """How much further right than its column each image's versions are."""
     lowest = min((row.lane.level for row in rows), default=0)
     return {row.lane.id: STEP * (row.lane.level - lowest) for row in rows}
 
@@ -123,15 +123,15 @@ def _shifts(rows: tuple[Row, ...]) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A day, or a part of one where a lane has several versions of it."""
+    """A day, or a part of a day on which a lane has several versions."""
 
     day: date
     x: int
     nodes: list[Node]
 
 
-def _columns(shown: Around, rows: tuple[Row, ...], width: int) -> tuple[list[_Column], int]:
-    """The columns, and how wide all is."""
+def _columns(shown: LineageGraph, rows: tuple[Row, ...], width: int) -> tuple[list[_Column], int]:
+    """The columns, and the whole width."""
     days: dict[date, list[Node]] = defaultdict(list)
     for node in shown.nodes:
         days[date.fromisoformat(node.start_date[:10])].append(node)
@@ -156,8 +156,8 @@ def _columns(shown: Around, rows: tuple[Row, ...], width: int) -> tuple[list[_Co
 
 
 def _parts(nodes: list[Node], levels: dict[int, int], parents: dict[str, str]) -> list[list[Node]]:
-    """The columns of one day's versions, by time: never two of a lane in one, and a child right of
-    its parent where its lane does not begin further right anyway."""
+    """Split one day's versions into columns by time. A column has at most one version of a lane, and
+    a child is to the right of its parent unless its lane begins further right anyway."""
     parts: list[list[Node]] = []
     at: dict[str, int] = {}
     images: dict[str, int] = {}
@@ -189,8 +189,8 @@ def _least(before: list[Node], after: list[Node]) -> float:
 
 
 def _fitted(gaps: list[float], least: list[float], width: float) -> list[float]:
-    """The gaps scaled to a width, none under its least; what that took is given back by the wider
-    ones. Where they do not have it, the picture grows."""
+    """The gaps scaled to a width, none below its minimum. Wider gaps shrink to make up for it; if
+    they cannot, the picture grows."""
     if not gaps:
         return []
     scale = width / sum(gaps)
@@ -203,8 +203,8 @@ def _fitted(gaps: list[float], least: list[float], width: float) -> list[float]:
     return [low + (gap - low) * (1 - over / slack) for gap, low in zip(found, least, strict=True)]
 
 
-def _margins(shown: Around, rows: tuple[Row, ...]) -> tuple[int, int]:
-    """Left, room for what is older than shown; right, for the last labels and the levels' steps."""
+def _margins(shown: LineageGraph, rows: tuple[Row, ...]) -> tuple[int, int]:
+    """The left margin, for older versions that are left out, and the right one, for labels."""
     older = next((gap for gap in shown.gaps if gap.older is None), None)
     left = max(LEFT, 13 + round(CELL * cells(left_out(older.count)))) if older else LEFT
     last = {node.image: node.name for node in shown.nodes}
@@ -216,7 +216,7 @@ def _margins(shown: Around, rows: tuple[Row, ...]) -> tuple[int, int]:
 
 
 def _ticks(columns: list[_Column]) -> tuple[Tick, ...]:
-    """The months, with the year where it is another, as far as there is room for their names."""
+    """The months for whose names there is room; a new year is named too."""
     ticks: list[Tick] = []
     seen: set[tuple[int, int]] = set()
     year, free = 0, -math.inf
@@ -236,7 +236,7 @@ def _ticks(columns: list[_Column]) -> tuple[Tick, ...]:
 # ── versions ───────────────────────────────────────────────────────────────────────────────
 
 
-def _spots(shown: Around, rows: tuple[Row, ...], columns: list[_Column]) -> dict[str, Spot]:
+def _spots(shown: LineageGraph, rows: tuple[Row, ...], columns: list[_Column]) -> dict[str, Spot]:
     of_lane: dict[int, list[tuple[int, Node]]] = defaultdict(list)
     for column in columns:
         for node in column.nodes:
@@ -245,7 +245,7 @@ def _spots(shown: Around, rows: tuple[Row, ...], columns: list[_Column]) -> dict
     spots: dict[str, Spot] = {}
     for row in rows:
         there = of_lane[row.lane.id]
-        taken = _taken([node for _, node in there], shown.version)
+        taken = _recommended([node for _, node in there], shown.version)
         for x, node in there:
             spots[node.id] = Spot(
                 node,
@@ -258,7 +258,7 @@ def _spots(shown: Around, rows: tuple[Row, ...], columns: list[_Column]) -> dict
     return spots
 
 
-def _taken(nodes: list[Node], asked: str | None) -> set[str]:
-    """What one would take of a lane, or asked about: where channels point, and the newest current."""
+def _recommended(nodes: list[Node], asked: str | None) -> set[str]:
+    """The versions of a lane that one would use: channel targets, the newest current, the root."""
     current = [node.id for node in nodes if node.state == "current"]
     return {*current[-1:], *(node.id for node in nodes if node.channels or node.id == asked)}

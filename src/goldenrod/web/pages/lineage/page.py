@@ -1,4 +1,4 @@
-"""The whole lineage around an image or a version, as a picture and as a list."""
+"""The page of an image's or a version's lineage, as a picture and as a list."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import version_page
 from goldenrod.catalogue.versions.lineage import graph
-from goldenrod.catalogue.versions.lineage.graph import Around
+from goldenrod.catalogue.versions.lineage.graph import LineageGraph
 from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.lineage.svg import LaneName, lineage_picture
@@ -17,18 +17,18 @@ from goldenrod.web.pages.lineage.text_list import Part, lineage_list
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a template shows of a lineage."""
+    """A lineage for a template."""
 
     svg: Any
     lanes: tuple[LaneName, ...]
     parts: tuple[Part, ...]
     truncated: bool
     alone: bool
-    """There is but one version, and nothing around it."""
+    """Whether there is only one version, without relatives."""
 
 
-def shown(found: Around, label: str) -> Lineage:
-    """The picture and the list of what was found."""
+def shown(found: LineageGraph, label: str) -> Lineage:
+    """The picture and the list of a lineage graph."""
     picture = lineage_picture(found, label=label)
     return Lineage(
         Markup(picture.svg),  # noqa: S704 - drawn here, and everything in it escaped there

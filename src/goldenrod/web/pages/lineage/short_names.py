@@ -1,4 +1,4 @@
-"""The words of the lineage picture: names as short as there is room for, and how wide they are."""
+"""Shortened names for the lineage picture, and their widths."""
 
 import unicodedata
 
@@ -9,7 +9,7 @@ LONGEST = 16
 
 
 def cells(text: str) -> int:
-    """How many characters' room a text takes: wide ones two, combining ones none."""
+    """The width of a text in characters: wide ones count two, combining ones none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -19,12 +19,12 @@ def cells(text: str) -> int:
 
 
 def width(text: str) -> int:
-    """How many pixels a text is wide."""
+    """The width of a text in pixels."""
     return round(CELL * cells(text))
 
 
 def shorten(text: str, most: int = LONGEST) -> str:
-    """The text, its middle left out where it takes more room than that."""
+    """The text, without its middle if it is wider than that."""
     if cells(text) <= most:
         return text
     head, tail = "", ""
@@ -40,9 +40,9 @@ def shorten(text: str, most: int = LONGEST) -> str:
 
 
 def prefix(names: list[str]) -> str:
-    """What long names begin with alike, up to a `.`, `-`, `_`, `+`, `/` or space: `2023.0.`.
+    """The common prefix of long names, up to a `.`, `-`, `_`, `+`, `/` or space: `2023.0.`.
 
-    At least three characters are left of each; nothing is left out where names are short.
+    At least three characters of each name remain. Short names have no prefix.
     """
     if len(names) < 2 or max(map(len, names)) <= 10:
         return ""
@@ -55,5 +55,5 @@ def prefix(names: list[str]) -> str:
 
 
 def left_out(count: int) -> str:
-    """How many are left out, in words."""
+    """The number of left-out versions, in words."""
     return f"… {count:,} more"

@@ -1,32 +1,32 @@
-"""The lineage picture: what `catalogue/versions/lineage/graph.py` found, drawn as SVG.
+"""The lineage picture: draws a graph of `catalogue/versions/lineage/graph.py` as SVG.
 
-Lanes are images, time runs to the right, each version is a link with a title: filled where it is
-current, a downward mark where deprecated, a cross where revoked, a quarter where scheduled, hollow
-where ended, dashed around where it is stale and what one would take. Only classes say how it looks
-(`static/styles/picture.css`): neither style nor script is inline. Whatever a name holds, it is escaped.
-`lineage_list.py` says the same in words.
+Lanes are images, time runs to the right, and each version is a link with a title. Its shape shows its
+state: a filled circle is current, a triangle deprecated, a cross revoked, a quarter scheduled, a
+hollow circle ended; a dashed circle around it marks an outdated version. Only classes define the
+looks (`static/styles/picture.css`); there is no inline style or script. All names are escaped.
+`text_list.py` has the same facts as a list.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from goldenrod.catalogue.versions.lineage.graph import Around, Lane, Node
+from goldenrod.catalogue.versions.lineage.graph import Lane, LineageGraph, Node
 from goldenrod.web.pages.lineage import urls as address
 from goldenrod.web.pages.lineage.edges import Lines, lines
 from goldenrod.web.pages.lineage.labels import Flag, Label, LeftOut, labels
-from goldenrod.web.pages.lineage.layout import WIDTH, Places, Spot, places
+from goldenrod.web.pages.lineage.layout import WIDTH, Layout, Spot, lay_out
 
 
 @dataclass(frozen=True, slots=True)
 class LaneName:
-    """What stands beside a lane, for a list left of the picture."""
+    """The name of a lane, for the list to the left of the picture."""
 
     name: str
     href: str
     own: bool
     prefix: str
-    """What the labels of its versions leave out, the same for all: `2023.0.`."""
+    """The common prefix that the labels of its versions leave out: `2023.0.`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +40,39 @@ class Picture:
 
 
 def lineage_picture(
-    shown: Around, *, width: int = WIDTH, label: str = "Lineage", name: str = "lineage"
+    shown: LineageGraph, *, width: int = WIDTH, label: str = "Lineage", name: str = "lineage"
 ) -> Picture:
-    """Draw it at least that wide. `name` begins the ids of its elements: unique on a page."""
-    placed = places(shown, width)
-    found = lines(shown, placed)
-    written = labels(shown, placed, found)
-    wide, high = max(placed.width, written.right + 4), placed.height
+    """Draw a graph at least this wide. `name` is the prefix of its element ids, unique on a page."""
+    layout = lay_out(shown, width)
+    found = lines(shown, layout)
+    written = labels(shown, layout, found)
+    wide, high = max(layout.width, written.right + 4), layout.height
     lanes = {lane.id: lane for lane in shown.lanes}
     parts = [
         f'<svg width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="group" '
         f'aria-label="{escape(label)}" aria-describedby="{escape(name)}-about">'
         f'<desc id="{escape(name)}-about">Time runs from left to right, one lane for each image. '
-        "A line leads from a version to what was built on it.</desc>",
-        *_ticks(placed),
+        "Lines connect a version to the versions built on it.</desc>",
+        *_ticks(layout),
         *_lines(found),
         *(_left_out(it, lanes[shown.image], shown) for it in written.left_out),
     ]
-    for key, spot in placed.spots.items():
+    for key, spot in layout.spots.items():
         asked = key == shown.version
         flags = written.flags.get(key, ())
         parts.append(_version(spot, lanes[spot.node.image], asked, flags, written.names.get(key)))
     parts.append("</svg>")
     names = tuple(
         LaneName(row.lane.name, address.of_image(row.lane), row.own, row.prefix)
-        for row in placed.rows
+        for row in layout.rows
     )
     return Picture("".join(parts), names, wide, high)
 
 
 def title(node: Node, lane: Lane) -> str:
-    """A version in words: `base 2023.0.1, current, stale, 2026-03-14, stable`."""
+    """A version in words: `base 2023.0.1, current, outdated, 2026-03-14, stable`."""
     revoked = ["revoked"] if node.revoked and node.state != "revoked" else []
-    stale = ["stale"] if node.stale else []
+    stale = ["outdated"] if node.stale else []
     words = [node.state, *revoked, *stale, node.start_date[:10], *node.channels]
     return f"{lane.name} {node.name}, {', '.join(words)}"
 
@@ -80,17 +80,17 @@ def title(node: Node, lane: Lane) -> str:
 # ── time and lines ─────────────────────────────────────────────────────────────────────────
 
 
-def _ticks(placed: Places) -> list[str]:
+def _ticks(layout: Layout) -> list[str]:
     return [
-        f'<path class="tick" d="M{tick.x} 20V{placed.height}"/>'
+        f'<path class="tick" d="M{tick.x} 20V{layout.height}"/>'
         f'<text x="{tick.x + 4}" y="14">{tick.text}</text>'
-        for tick in placed.ticks
+        for tick in layout.ticks
     ]
 
 
 def _lines(found: Lines) -> list[str]:
-    """Guides first, then what leads from lane to lane, the strong lines over them; one path for
-    each kind, as no more is said of a line than where it leads."""
+    """The lines as one path for each kind: guides first, then lines between lanes, with the strong
+    lines on top."""
     kinds: dict[str, list[str]] = {
         "lane": list(found.guides),
         "lane mid": list(found.own_guides),
@@ -104,7 +104,7 @@ def _lines(found: Lines) -> list[str]:
     return [f'<path class="{kind}" d="{"".join(d)}"/>' for kind, d in kinds.items() if d]
 
 
-def _left_out(it: LeftOut, lane: Lane, shown: Around) -> str:
+def _left_out(it: LeftOut, lane: Lane, shown: LineageGraph) -> str:
     nodes = {node.id: node for node in shown.nodes}
     newer = nodes[it.gap.newer].name
     between = (
@@ -126,7 +126,7 @@ def _left_out(it: LeftOut, lane: Lane, shown: Around) -> str:
 def _version(
     spot: Spot, lane: Lane, asked: bool, flags: tuple[Flag, ...], label: Label | None
 ) -> str:
-    """A link, drawn around the middle of its version."""
+    """A version as a link, drawn around its centre."""
     node = spot.node
     parts = [
         f'<a class="s-{node.state}{" own" if spot.own else ""}" '
@@ -161,7 +161,7 @@ def _flag(flag: Flag, spot: Spot) -> str:
 
 
 def _shape(node: Node, radius: float) -> str:
-    """What a version's state looks like; one that is revoked besides carries a small cross."""
+    """The shape of a version's state, with a small cross if it is also revoked."""
     shape = _SHAPES[node.state](radius)
     return shape + (_cross(radius - 3) if node.revoked and node.state != "revoked" else "")
 

@@ -1,16 +1,16 @@
-"""The lineage picture as a list, for those who do not see pictures: the same facts, in words."""
+"""The lineage picture as a list with the same facts in words, for people who cannot see it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 
 from goldenrod.base.clock import Instant
-from goldenrod.catalogue.versions.lineage.graph import Around, Node
+from goldenrod.catalogue.versions.lineage.graph import LineageGraph, Node
 from goldenrod.web.pages.lineage import urls as address
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A version by name, with the name of its image where that is another."""
+    """A version by name, with the name of its image if that is another image."""
 
     name: str
     href: str
@@ -19,7 +19,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version: what the picture says of it."""
+    """A version with the facts that the picture shows."""
 
     name: str
     href: str
@@ -29,11 +29,11 @@ class Entry:
     start_date: Instant
     channels: tuple[str, ...]
     asked: bool
-    """It is the one that was asked about."""
+    """Whether it is the version whose lineage this is."""
     built_on: Named | None
     built_from_it: tuple[Named, ...]
     left_out: int
-    """How many are left out before it, and where they are."""
+    """How many versions are left out before it."""
     left_out_href: str | None
 
 
@@ -45,12 +45,12 @@ class Part:
     href: str
     own: bool
     level: int
-    """How many steps above (negative) or below the image in the middle."""
+    """How many steps it is above (negative) or below the central image."""
     versions: tuple[Entry, ...]
 
 
-def lineage_list(shown: Around) -> tuple[Part, ...]:
-    """Images from above to below, the versions of each, what each was built on and what from it."""
+def lineage_list(shown: LineageGraph) -> tuple[Part, ...]:
+    """The images from top to bottom, with their versions and each version's parent and children."""
     facts = _Facts(shown)
     of_lane: dict[int, list[Entry]] = defaultdict(list)
     for node in reversed(shown.nodes):
@@ -68,9 +68,9 @@ def lineage_list(shown: Around) -> tuple[Part, ...]:
 
 
 class _Facts:
-    """What is shown, by what it is asked for."""
+    """The graph's parts, indexed."""
 
-    def __init__(self, shown: Around) -> None:
+    def __init__(self, shown: LineageGraph) -> None:
         self.asked = shown.version
         self.lanes = {lane.id: lane for lane in shown.lanes}
         self.nodes = {node.id: node for node in shown.nodes}

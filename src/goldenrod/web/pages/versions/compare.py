@@ -1,4 +1,4 @@
-"""Two versions beside one another: what differs first, then the change logs on the path between."""
+"""Comparing two versions: what differs, then the change logs on the path between them."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -13,24 +13,24 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.versions.text_diff import Comparison, compared_texts
 
 CHOICES = 100
-"""How many of the newest versions are offered to choose from."""
+"""How many of the newest versions can be chosen."""
 MOST_LOGS = 50
-"""How many change logs on the path are shown, the newest."""
+"""How many of the newest change logs on the path are shown."""
 LABELS = {
     "image": "Image",
     "state": "State",
-    "start_date": "From",
-    "end_date": "Until",
+    "start_date": "Released",
+    "end_date": "Ends",
     "parent": "Built on",
     "user": "Published by",
     "identity": "Account",
-    "allow_imaging": "Imaging",
-    "min_cpu": "CPUs, at least",
-    "min_mem": "Memory, at least",
+    "allow_imaging": "Building on it",
+    "min_cpu": "Minimum CPUs",
+    "min_mem": "Minimum memory",
     "doc_object_id": "DOI",
     "deprecation": "Deprecation",
     "revoked": "Revocation",
-    "exclude_from_latest": "Left out of latest",
+    "exclude_from_latest": "Excluded from latest",
 }
 LISTS = {
     "licenses": "Licenses",
@@ -41,7 +41,7 @@ LISTS = {
 
 
 def choose(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/compare: the two that a form chose, `a` and `b`; else the newest two."""
+    """GET /images/{slug}/compare: redirects to the two chosen versions, else to the newest two."""
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
         keys = [visit.asked(name).strip() for name in ("a", "b")]
@@ -65,17 +65,17 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
         if visit.req.path != _path(a, b):
             return canonical_url.lead(visit, urls.compare(a, b))
         image = image_page.get_head(tx, actor, str(a["image"]["id"]))
-        found = diff.get_diff(tx, actor, b["id"], a["id"])
+        found = diff.compare(tx, actor, a, b)
         offered = _choices(tx, actor, image)
     fields = {name: found["fields"][name] for name in LABELS if name in found["fields"]}
-    logs = sorted(found["change_logs"], key=_started, reverse=True)
+    logs = sorted(found["change_logs"], key=_start_date, reverse=True)
     return visit.page(
         "versions/compare.html",
         image=image,
         a=found["from"],
         b=found["to"],
         elsewhere=a["image"]["id"] != b["image"]["id"],
-        apart=_apart(found["from"], found["to"]),
+        apart=_time_between(found["from"], found["to"]),
         choices=_with_chosen(offered, found["from"], found["to"]),
         fields=fields,
         labels=LABELS,
@@ -93,12 +93,12 @@ def _texts(both: Row | None) -> Comparison | None:
     return compared_texts(both["from"], both["to"]) if both else None
 
 
-def _started(it: Row) -> str:
+def _start_date(it: Row) -> str:
     return str(it["version"]["start_date"])
 
 
-def _apart(a: Row, b: Row) -> str:
-    """How long after A B began, in words."""
+def _time_between(a: Row, b: Row) -> str:
+    """How long after A version B was released, in words."""
     words = render.relative(a["start_date"], b["start_date"])
     if words.startswith("in "):
         return f"{words.removeprefix('in ')} after A"
@@ -108,11 +108,11 @@ def _apart(a: Row, b: Row) -> str:
 
 
 def _rows(machines: Row) -> list[Row]:
-    """The machines that differ, A's and B's beside one another, by provider and architecture."""
+    """The machines that differ, grouped by provider and architecture."""
     found: dict[tuple[str, str], Row] = {}
     for side, those in (("a", machines["removed"]), ("b", machines["added"])):
         for it in those:
-            place = it["provider"].get("name", "one that you may not see")
+            place = it["provider"].get("name", "hidden from you")
             empty: Row = {"place": place, "architecture": it["architecture"], "a": [], "b": []}
             row = found.setdefault((place, it["architecture"]), empty)
             row[side].append(it["identifier"])
@@ -124,7 +124,7 @@ def _find(tx: Tx, actor: Actor, slug: str, key: str) -> Row:
 
 
 def _path(a: Row, b: Row) -> str:
-    """The page's own address as the server reads it."""
+    """The canonical path of the page, decoded as the server reads it."""
     return unquote(urls.compare(a, b))
 
 

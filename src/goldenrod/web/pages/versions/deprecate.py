@@ -1,4 +1,4 @@
-"""Deprecating a version in a browser, and no longer: since when, why, and what to take instead."""
+"""Pages that deprecate a version or remove its deprecation."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
 Thing = dict[str, Any]
 
-LABELS = {"reason": "Reason", "replacement": "Use instead", "at": "From"}
+LABELS = {"reason": "Reason", "replacement": "Use instead", "at": "Deprecated from"}
 
 
 def show_deprecate(visit: Visit, slug: str, name: str) -> Page:
@@ -33,10 +33,10 @@ def _page(
         image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
         before = offer_changes.offers(tx, actor, image)
         if version["deprecation"] is None:
-            tried = wire.VersionPatch(deprecation=wire.NewDeprecation())
+            preview = wire.VersionPatch(deprecation=wire.NewDeprecation())
         else:
-            tried = wire.VersionPatch(deprecation=None)
-        publish.edit_version(tx, actor, row, tried)
+            preview = wire.VersionPatch(deprecation=None)
+        publish.edit_version(tx, actor, row, preview)
         moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
     warned = [
         channel
@@ -56,12 +56,12 @@ def _page(
 
 
 def _texts(version: Thing) -> dict[str, str]:
-    """A deprecation as a form shows it."""
-    held = version["deprecation"] or {"at": None, "reason": None, "replacement": None}
+    """The form fields of a deprecation."""
+    before_texts = version["deprecation"] or {"at": None, "reason": None, "replacement": None}
     return {
-        "reason": held["reason"] or "",
-        "replacement": references.written(held["replacement"], version["image"]),
-        "at": fields.minute(held["at"]),
+        "reason": before_texts["reason"] or "",
+        "replacement": references.written(before_texts["replacement"], version["image"]),
+        "at": fields.minute(before_texts["at"]),
     }
 
 
@@ -70,13 +70,13 @@ def _etag(version: Thing) -> str:
 
 
 def deprecate(visit: Visit, slug: str, name: str) -> Page:
-    """POST /images/{slug}/versions/{name}/deprecate; `do` "clear" is no longer."""
+    """POST /images/{slug}/versions/{name}/deprecate; `do` "clear" removes the deprecation."""
     try:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
             visit.expect(tx, json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
-            given = None if clear else _given(tx, actor, version, visit.form)
+            given = None if clear else _changed_fields(tx, actor, version, visit.form)
             patch = decode.convert({"deprecation": given}, wire.VersionPatch)
             publish.edit_version(tx, actor, row, patch)
             after = versions.VERSIONS.read(tx, actor, version["id"])
@@ -89,14 +89,14 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
     )
 
 
-def _given(tx: Tx, actor: Actor, version: Thing, form: Form) -> dict[str, Any]:
-    """The deprecation of the form: what is as it was shown stays as it is."""
-    held = _texts(version)
+def _changed_fields(tx: Tx, actor: Actor, version: Thing, form: Form) -> dict[str, Any]:
+    """The fields of the deprecation that the form changes."""
+    before_texts = _texts(version)
     given: dict[str, Any] = {}
     for name in ("at", "reason", "replacement"):
         text = form.get(name).strip()
-        # Undoing brings an instant whole; a field, to the minute.
-        if text == held[name].strip():
+        # Undo sends the whole instant; the form's field has only minutes.
+        if text == before_texts[name].strip():
             continue
         if name == "at":
             given[name] = fields.instant(text)
@@ -118,11 +118,11 @@ def _done(before: Thing, after: Thing) -> str:
 
 
 def _undo(before: Thing, after: Thing) -> Undo | None:
-    """What gives the deprecation back as it was."""
+    """The form that restores the previous deprecation."""
     if before["deprecation"] == after["deprecation"]:
         return None
     action = urls.version(after, "deprecate")
     if before["deprecation"] is None:
         return Undo(action, {"do": "clear", "etag": _etag(after)})
-    held = _texts(before) | {"at": before["deprecation"]["at"]}
-    return Undo(action, {**held, "etag": _etag(after)})
+    before_texts = _texts(before) | {"at": before["deprecation"]["at"]}
+    return Undo(action, {**before_texts, "etag": _etag(after)})

@@ -1,4 +1,4 @@
-"""Editing, ending and restoring versions in a browser."""
+"""Pages that edit, end and restore versions."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def _edit_page(
         image = version["image"]
         choices = version_fields.choices(tx, actor, image, version)
         saved_by = _saved_by(tx, actor, version) if problem else ""
-    words = version_fields.words(choices)
+    words = version_fields.value_labels(choices)
     now = fields.shown(version_fields.EDITED, version)
     etag = resources.etag(json.dumps(now))
     if form is None:
@@ -73,14 +73,16 @@ def edit(visit: Visit, slug: str, name: str) -> Page:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
             given = _edit(visit, tx, actor, row, version)
-            after = _still_seen(tx, actor, version["id"])
+            after = _read_if_visible(tx, actor, version["id"])
     except REFUSALS as problem:
         if isinstance(problem, Forbidden) and not problem.errors:
-            # Who may not change the version is told so by the page; else it is where it would move.
+            # If the version itself may be changed, the refusal is about a field.
             problem.errors = _forbidden(problem)
         return _edit_page(visit, slug, name, visit.form, fields.placed(problem))
     if after is None:
-        return visit.redirect(urls.HOME, done=f"Saved. {version['name']} is no longer yours.")
+        return visit.redirect(
+            urls.HOME, done=f"Saved. {version['name']} is no longer visible to you."
+        )
     return visit.redirect(urls.version(after), done="Saved." if given else "Nothing to save.")
 
 
@@ -100,7 +102,7 @@ def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[
     return given
 
 
-def _still_seen(tx: Tx, actor: Actor, key: str) -> Thing | None:
+def _read_if_visible(tx: Tx, actor: Actor, key: str) -> Thing | None:
     try:
         version: Thing = versions.VERSIONS.read(tx, actor, key)
     except NotFound:
@@ -112,11 +114,11 @@ def _still_seen(tx: Tx, actor: Actor, key: str) -> Thing | None:
 
 
 def show_end(visit: Visit, slug: str, name: str) -> Page:
-    """GET /images/{slug}/versions/{name}/end: what it would touch."""
+    """GET /images/{slug}/versions/{name}/end: the impact of ending."""
     with visit.trial() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
-        standing = impact.machines_of_versions(tx, actor, [version["id"]])
+        machine_counts = impact.machines_of_versions(tx, actor, [version["id"]])
         children = _children(tx, actor, version)
         before = offer_changes.offers(tx, actor, image)
         publish.end_version(tx, actor, row)
@@ -125,7 +127,7 @@ def show_end(visit: Visit, slug: str, name: str) -> Page:
         "versions/version_end.html",
         image=image,
         version=version,
-        machines=standing,
+        machines=machine_counts,
         children=children,
         moves=moves,
     )
@@ -137,7 +139,7 @@ def _image(tx: Tx, actor: Actor, version: Thing) -> Thing:
 
 
 def _children(tx: Tx, actor: Actor, version: Thing) -> int:
-    """How many versions that the visitor sees were built on this one."""
+    """The number of children of the version that the visitor may read."""
     return len(lineage.get_lineage(tx, actor, version["id"], "descendants", 1)["edges"])
 
 
@@ -146,20 +148,20 @@ def end(visit: Visit, slug: str, name: str) -> Page:
     with visit.change() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         publish.end_version(tx, actor, row)
-    had = {"what": "end", "end_date": version["end_date"] or ""}
+    undo_fields = {"what": "end", "end_date": version["end_date"] or ""}
     return visit.redirect(
         urls.version(version),
         done=f"{version['name']} has ended.",
-        more="Only its keepers and staff see it.",
-        undo=Undo(urls.version(version, "restore"), had),
+        more="Only editors and staff can see it.",
+        undo=Undo(urls.version(version, "restore"), undo_fields),
     )
 
 
-# ── restoring: from its end, or from its revocation ────────────────────────────────────────
+# ── restoring an ended or revoked version ────────────────────────────────────────
 
 
 def show_restore(visit: Visit, slug: str, name: str) -> Page:
-    """GET /images/{slug}/versions/{name}/restore: what would come back."""
+    """GET /images/{slug}/versions/{name}/restore: the impact of restoring."""
     return _restore_page(visit, slug, name)
 
 
@@ -177,8 +179,8 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
     with visit.trial() as (tx, actor):
         row = versions.VERSIONS.row_for_change(tx, actor, version["id"])
         try:
-            lifted = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))
-            effect = revocations.shown(tx, actor, lifted, dry_run=True) | {"stops": False}
+            restored = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))
+            effect = revocations.describe(tx, actor, restored, dry_run=True) | {"stops": False}
         except Conflict as none:
             refusal = none
     return visit.page(
@@ -193,7 +195,7 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
 
 
 def restore(visit: Visit, slug: str, name: str) -> Page:
-    """POST /images/{slug}/versions/{name}/restore: `what` is its end or its revocation."""
+    """POST /images/{slug}/versions/{name}/restore: `what` is `end` or `revocation`."""
     try:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
@@ -206,6 +208,6 @@ def restore(visit: Visit, slug: str, name: str) -> Page:
             after = versions.VERSIONS.read(tx, actor, version["id"])
     except Conflict as problem:
         return _restore_page(visit, slug, name, problem)
-    done = f"{version['name']} is back." if ended else f"{version['name']} is restored."
+    done = f"{version['name']} is restored."
     more = "" if after["state"] == "current" else f"It is {after['state']} now."
     return visit.redirect(urls.version(after), done=done, more=more)

@@ -1,4 +1,4 @@
-"""A version's history in words: what was done, and which fields it changed, from what to what."""
+"""A version's history in words: actions, and the fields that they changed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,12 @@ ACTIONS = {
     "version:restore": "Restored",
 }
 TEXTS = ("change_log",)
-"""Fields too long to be told of."""
+"""Fields whose values are too long to show."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One field: its name in words, and what it was and is."""
+    """One changed field: its name in words, and the values before and after."""
 
     field: str
     before: str
@@ -37,17 +37,17 @@ class Entry:
 
 
 def entries(history: list[Row]) -> list[Entry]:
-    """What a page tells of the entries that the API answers."""
+    """The API's entries in the form that a page shows."""
     return [_entry(row) for row in history]
 
 
 def _entry(row: Row) -> Entry:
-    made = row["action"] == "version:create"
+    is_new = row["action"] == "version:create"
     changes = tuple(
         Change(name.replace("_", " "), _before(change["before"]), _words(change["after"]))
         for name, change in row["changes"].items()
-        # Of what is new, what it began with stands on the page.
-        if not made and isinstance(change, dict)
+        # The page already shows the values of a new version.
+        if not is_new and isinstance(change, dict)
     )
     return Entry(
         row["at"],
@@ -61,7 +61,7 @@ def _entry(row: Row) -> Entry:
 
 
 def _before(value: Any) -> str:
-    """What there was; nothing is not told of."""
+    """The previous value in words; empty if there was none."""
     return "" if value is None else _words(value)
 
 

@@ -1,4 +1,4 @@
-"""The machines of a version in a browser: placing one more, and taking one away."""
+"""Pages that list, add, end and restore the machines of a version."""
 
 import json
 from typing import Any
@@ -18,14 +18,14 @@ Thing = dict[str, Any]
 
 LABELS = {
     "provider": "Provider",
-    "identifier": "Id there",
+    "identifier": "Image ID",
     "architecture": "Architecture",
     "size_gb": "Size in GB",
     "checksum": "Checksum",
-    "start_date": "From",
-    "end_date": "Until",
+    "start_date": "Starts",
+    "end_date": "Ends",
 }
-PLACES = {"machine_taken": "identifier", "identity_required": "provider"}
+FIELD_OF_CODE = {"machine_taken": "identifier", "identity_required": "provider"}
 
 
 def show_machines(visit: Visit, slug: str, name: str) -> Page:
@@ -39,7 +39,7 @@ def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | Non
         _, version = references.version_for_change(tx, actor, slug, name)
         query = machines.MACHINES.where(version_id=version["id"], page_size=1000)
         page = machines.MACHINES.page(tx, actor, query)
-        places = version_fields.places(tx, actor)
+        places = version_fields.provider_choices(tx, actor)
     return visit.page(
         "versions/version_machines.html",
         image=version["image"],
@@ -54,25 +54,25 @@ def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | Non
     )
 
 
-def place(visit: Visit, slug: str, name: str) -> Page:
+def add_machine(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/machines."""
     try:
         with visit.change() as (tx, actor):
             _, version = references.version_for_change(tx, actor, slug, name)
-            made = _place(visit.form, tx, actor, version)
-            machine = machines.MACHINES.read(tx, actor, made.key)
+            created = _create_machine(visit.form, tx, actor, version)
+            machine = machines.MACHINES.read(tx, actor, created.key)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden) and problem.code != "identity_required":
             raise
-        return _page(visit, slug, name, visit.form, _beside(problem))
+        return _page(visit, slug, name, visit.form, _at_field(problem))
     return visit.redirect(
         urls.version(version, "machines"),
-        done=f"{machine['identifier']} is {'placed' if made.new else 'there again'}.",
+        done=f"{machine['identifier']} is {'added' if created.new else 'restored'}.",
         undo=Undo(urls.version(version, "machines", str(machine["id"]), "end"), {}),
     )
 
 
-def _place(form: Form, tx: Tx, actor: Actor, version: Thing) -> Created:
+def _create_machine(form: Form, tx: Tx, actor: Actor, version: Thing) -> Created:
     given: dict[str, Any] = {name: form.get(name).strip() for name in ("provider", "identifier")}
     given |= {name: form.get(name).strip() for name in ("architecture", "checksum")}
     given |= {name: fields.instant(form.get(name)) for name in ("start_date", "end_date")}
@@ -80,24 +80,24 @@ def _place(form: Form, tx: Tx, actor: Actor, version: Thing) -> Created:
     return machines.create_machine(tx, actor, decode.convert(given, wire.NewMachine))
 
 
-def _beside(problem: Problem) -> Problem:
-    """A refusal, told beside its field of this form."""
-    if problem.code in PLACES:
-        problem.errors = (FieldError(PLACES[problem.code], problem.detail),)
+def _at_field(problem: Problem) -> Problem:
+    """The problem with its message assigned to a field of this form."""
+    if problem.code in FIELD_OF_CODE:
+        problem.errors = (FieldError(FIELD_OF_CODE[problem.code], problem.detail),)
     return problem
 
 
 def end(visit: Visit, slug: str, name: str, machine: str) -> Page:
     """POST /images/{slug}/versions/{name}/machines/{machine}/end."""
     with visit.change() as (tx, actor):
-        row, version, taken = _take(tx, actor, slug, name, machine)
+        row, version, before = _machine_for_change(tx, actor, slug, name, machine)
         machines.end_machine(tx, actor, row)
-    back = {"end_date": taken["end_date"] or ""}
-    action = urls.version(version, "machines", str(taken["id"]), "restore")
+    back = {"end_date": before["end_date"] or ""}
+    action = urls.version(version, "machines", str(before["id"]), "restore")
     return visit.redirect(
         urls.version(version, "machines"),
-        done=f"{taken['identifier']} has ended.",
-        more="Nothing offers it any more.",
+        done=f"{before['identifier']} has ended.",
+        more="It is no longer offered.",
         undo=Undo(action, back),
     )
 
@@ -106,18 +106,20 @@ def restore(visit: Visit, slug: str, name: str, machine: str) -> Page:
     """POST /images/{slug}/versions/{name}/machines/{machine}/restore."""
     try:
         with visit.change() as (tx, actor):
-            row, version, taken = _take(tx, actor, slug, name, machine)
+            row, version, before = _machine_for_change(tx, actor, slug, name, machine)
             patch = wire.MachinePatch(end_date=visit.form.get("end_date") or None)
             machines.edit_machine(tx, actor, row, patch)
     except Conflict as problem:
-        return _page(visit, slug, name, Form.of(), _beside(problem))
+        return _page(visit, slug, name, Form.of(), _at_field(problem))
     return visit.redirect(
-        urls.version(version, "machines"), done=f"{taken['identifier']} is there again."
+        urls.version(version, "machines"), done=f"{before['identifier']} is restored."
     )
 
 
-def _take(tx: Tx, actor: Actor, slug: str, name: str, key: str) -> tuple[Row, Thing, Thing]:
-    """A machine of this version that the visitor may change: its row, the version, the machine."""
+def _machine_for_change(
+    tx: Tx, actor: Actor, slug: str, name: str, key: str
+) -> tuple[Row, Thing, Thing]:
+    """The row of a machine that the visitor may change, its version, and the machine."""
     _, version = references.version_for_change(tx, actor, slug, name)
     machine = machines.MACHINES.read(tx, actor, key)
     if machine["version"]["id"] != version["id"]:

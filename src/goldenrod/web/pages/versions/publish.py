@@ -1,4 +1,4 @@
-"""Publishing a version in a browser: with its machines, in one go."""
+"""The page that publishes a version together with its machines."""
 
 import uuid
 from typing import Any
@@ -18,12 +18,12 @@ Thing = dict[str, Any]
 
 FIRST_ROWS = 2
 DEFAULTS = {"allow_imaging": ["on"]}
-"""What a form of a new version shows, and a body that says nothing means."""
+"""What the form of a new version shows at first, and the API's defaults."""
 INHERITED = ("licenses", "scripts", "membership")
 
 
 def show_new(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/versions/new; `parent` names what it is built on."""
+    """GET /images/{slug}/versions/new; `parent` preselects the parent."""
     visit.require_user()
     form = Form(DEFAULTS).but(
         key=str(uuid.uuid4()), rows=FIRST_ROWS, parent=visit.asked("parent"), inherit=True
@@ -35,7 +35,7 @@ def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -
     with visit.read() as (tx, actor):
         _, image = references.image_for_change(tx, actor, slug)
         choices = version_fields.choices(tx, actor, image, None)
-        places = version_fields.places(tx, actor)
+        places = version_fields.provider_choices(tx, actor)
     if form.get("do") == "row":
         form = form.but(rows=version_fields.rows_of(form) + 1, do=None)
     return visit.page(
@@ -52,7 +52,7 @@ def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -
 
 
 def _below_revoked(form: Form, problem: Problem | None) -> bool:
-    """Whether to offer building on a revoked version all the same."""
+    """Whether to offer the checkbox that allows a revoked parent."""
     refused = problem is not None and problem.code == "parent_revoked"
     return refused or form.on("allow_revoked_parent")
 
@@ -89,13 +89,13 @@ def _create(visit: Visit, tx: Tx, actor: Actor, image: Thing) -> Created:
 
 
 def _left(left: Thing | None, version: Thing) -> str:
-    """What of its parent's a version did not take over, in words."""
+    """What a version did not inherit from its parent, in words."""
     if not left or not (left["scripts"] or left["membership"]):
         return ""
     parts = []
     if count := len(left["scripts"]):
-        parts.append(f"{count} boot script{'s' * (count > 1)} that you may not attach")
+        parts.append(f"{count} boot script{'s' * (count > 1)} that you cannot attach")
     if left["membership"]:
         names = ", ".join(group["name"] for group in left["membership"])
         parts.append(f"sharing with {names}")
-    return f"Not taken over from {version['parent']['name']}: {'; '.join(parts)}."
+    return f"Not inherited from {version['parent']['name']}: {'; '.join(parts)}."

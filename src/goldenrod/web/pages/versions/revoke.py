@@ -1,7 +1,7 @@
-"""Revoking in a browser: what it would touch is shown first, and the button names the number.
+"""The page that revokes a version. It shows the impact first; the button names the number.
 
-Nothing is revoked but what was shown: where that differs by now, or another option was chosen since,
-it is counted and shown again.
+Only the shown impact is carried out. If it has changed meanwhile, or another option was chosen, the
+page shows the new impact instead.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ Thing = dict[str, Any]
 LABELS = {
     "reason": "Reason",
     "at": "When",
-    "descendants": "Also everything built from it",
-    "roll_back_channels": "Channels fall back to what they offered before",
+    "descendants": "Also revoke everything built on it",
+    "roll_back_channels": "Roll channels back to their previous version",
 }
-UNSAID = "not said yet"
-"""Stands for the reason while it is tried what revoking would touch."""
+UNSAID = "not given yet"
+"""The reason used for the preview."""
 
 
 def show_revoke(visit: Visit, slug: str, name: str) -> Page:
-    """GET /images/{slug}/versions/{name}/revoke: the form, and what it would touch as it stands."""
+    """GET /images/{slug}/versions/{name}/revoke: the form and its impact."""
     form = Form.of(when="now", descendants=visit.asked("descendants"), roll_back_channels=True)
     return _page(visit, slug, name, form)
 
@@ -41,10 +41,10 @@ def _page(
     already = False
     with visit.trial() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
-        line = lineage.get_lineage(tx, actor, version["id"], "descendants")
+        descendants = lineage.get_lineage(tx, actor, version["id"], "descendants")
         try:
             found = revocations.revoke(tx, actor, row, _body(form, dry=True))
-            effect = revocations.shown(tx, actor, found, dry_run=True)
+            effect = revocations.describe(tx, actor, found, dry_run=True)
             effect["stops"] = not form.on("roll_back_channels")
         except REFUSALS as refused:
             already = refused.code == "version_already_revoked"
@@ -56,14 +56,14 @@ def _page(
         "versions/version_revoke.html",
         image=version["image"],
         version=version,
-        form=form.but(touched=_shown(effect, form)) if effect else form,
+        form=form.but(touched=_fingerprint(effect, form)) if effect else form,
         problem=problem,
         labels=LABELS,
         note=note,
         effect=effect,
         already=already,
-        tree=_tree(effect, line) if effect else [],
-        below=len(line["nodes"]) - 1,
+        tree=_tree(effect, descendants) if effect else [],
+        below=len(descendants["nodes"]) - 1,
         machines=machines,
         images_count=len({one["version"]["image"]["id"] for one in effect["versions"]})
         if effect
@@ -72,7 +72,7 @@ def _page(
 
 
 def _body(form: Form, *, dry: bool = False) -> wire.Revocation:
-    """What the form asks for; tried without a reason, too. Raises BadRequest."""
+    """The request body of the form; the preview needs no reason. Raises BadRequest."""
     at = fields.instant(form.get("at")) if form.get("when") == "then" else None
     given = {
         "reason": UNSAID if dry else form.get("reason"),
@@ -83,9 +83,9 @@ def _body(form: Form, *, dry: bool = False) -> wire.Revocation:
     return decode.convert(given, wire.Revocation)
 
 
-def _shown(effect: Thing, form: Form) -> str:
-    """What a dry run told, so that the same can be told from another."""
-    told = [
+def _fingerprint(effect: Thing, form: Form) -> str:
+    """A fingerprint of the impact, to notice when it changes."""
+    facts = [
         *[(one["version"]["id"], one["after"]) for one in effect["versions"]],
         *[
             (one["image"]["id"], one["channel"], one["after"] and one["after"]["id"])
@@ -95,25 +95,25 @@ def _shown(effect: Thing, form: Form) -> str:
         effect["channels_count"],
         form.on("roll_back_channels"),
     ]
-    return hashlib.blake2b(json.dumps(told).encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 
-def _tree(effect: Thing, line: Thing) -> list[tuple[int, Thing]]:
-    """The versions that change, each below the one that it was built on, with their depth."""
-    touched_ = {one["version"]["id"]: one["version"] for one in effect["versions"]}
+def _tree(effect: Thing, descendants: Thing) -> list[tuple[int, Thing]]:
+    """The versions that change, each below its parent, with their depth."""
+    changed = {one["version"]["id"]: one["version"] for one in effect["versions"]}
     children: dict[str, list[str]] = {}
-    for edge in line["edges"]:
+    for edge in descendants["edges"]:
         children.setdefault(edge["parent"], []).append(edge["child"])
     found: list[tuple[int, Thing]] = []
-    waiting = [(line["root"], 0)]
+    waiting = [(descendants["root"], 0)]
     while waiting:
         key, depth = waiting.pop()
-        if key in touched_:
-            found.append((depth, touched_.pop(key)))
+        if key in changed:
+            found.append((depth, changed.pop(key)))
             depth += 1
         waiting += [(child, depth) for child in reversed(children.get(key, []))]
-    # What hangs below a version that this visitor may not see.
-    return found + [(1, version) for version in touched_.values()]
+    # Descendants of a version that is hidden from this visitor.
+    return found + [(1, version) for version in changed.values()]
 
 
 def revoke(visit: Visit, slug: str, name: str) -> Page:
@@ -125,27 +125,27 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
             found = revocations.revoke(tx, actor, row, _body(visit.form))
-            effect = revocations.shown(tx, actor, found, dry_run=False)
-            tx.dry_run = _shown(effect, visit.form) != visit.form.get("touched")
-            unseen = tx.dry_run
+            effect = revocations.describe(tx, actor, found, dry_run=False)
+            tx.dry_run = _fingerprint(effect, visit.form) != visit.form.get("touched")
+            outdated = tx.dry_run
     except REFUSALS as problem:
         return _page(visit, slug, name, visit.form, fields.placed(problem))
-    if unseen:
-        return _page(visit, slug, name, visit.form, note="What this touches differs from what was")
+    if outdated:
+        return _page(visit, slug, name, visit.form, note="The impact has changed.")
     return visit.redirect(
         urls.version(version),
         done=_done(version, effect),
-        more=_snapshot_changed(effect),
+        more=_channels_changed(effect),
         undo=Undo(urls.version(version, "restore"), {"what": "revocation"}),
     )
 
 
 def _done(version: Thing, effect: Thing) -> str:
     others = effect["versions_count"] - 1
-    built = f" and {others} built on it" if others > 0 else ""
+    built = f" and {others} version{'s' * (others > 1)} built on it" if others > 0 else ""
     return f"{version['name']}{built} revoked."
 
 
-def _snapshot_changed(effect: Thing) -> str:
+def _channels_changed(effect: Thing) -> str:
     count = effect["channels_count"]
-    return f"{count} channel{'s' * (count > 1)} moved." if count else ""
+    return f"{count} channel{'s' * (count > 1)} changed." if count else ""

@@ -1,4 +1,4 @@
-"""Sharing a version in a browser: who may use it now, one group more, one less."""
+"""The page that shares a version with groups and people."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
 Thing = dict[str, Any]
 
-LABELS = {"membership": "Share it with"}
+LABELS = {"membership": "Group or person"}
 
 
 def show_share(visit: Visit, slug: str, name: str) -> Page:
@@ -43,33 +43,35 @@ def share(visit: Visit, slug: str, name: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
-            held = {group["id"]: group["name"] for group in version["membership"]}
-            wanted = _wanted(visit.form, held)
+            shared_with = {group["id"]: group["name"] for group in version["membership"]}
+            wanted = _wanted(visit.form, shared_with)
             patch = decode.convert({"membership": wanted}, wire.VersionPatch)
             publish.edit_version(tx, actor, row, patch)
             now = _groups(tx, actor, version)
     except BadRequest as problem:
         return _page(visit, slug, name, visit.form, fields.placed(problem))
     action = urls.version(version, "share")
-    if added := now.keys() - held.keys():
+    if added := now.keys() - shared_with.keys():
         group = added.pop()
         back = Undo(action, {"do": "remove", "group": str(group)})
         return visit.redirect(action, done=f"Shared with {now[group]}.", undo=back)
-    if gone := held.keys() - now.keys():
+    if gone := shared_with.keys() - now.keys():
         group = gone.pop()
-        back = Undo(action, {"do": "add", "membership": held[group]})
-        return visit.redirect(action, done=f"No longer shared with {held[group]}.", undo=back)
+        back = Undo(action, {"do": "add", "membership": shared_with[group]})
+        return visit.redirect(
+            action, done=f"No longer shared with {shared_with[group]}.", undo=back
+        )
     return visit.redirect(action, done="Nothing to change.")
 
 
-def _wanted(form: Form, held: dict[int, str]) -> list[int | str]:
-    """The groups that the form asks for, one more or one less. Raises BadRequest."""
+def _wanted(form: Form, shared_with: dict[int, str]) -> list[int | str]:
+    """The version's groups after adding or removing the one that the form names. Raises BadRequest."""
     if form.get("do") == "remove":
-        return [group for group in held if str(group) != form.get("group")]
+        return [group for group in shared_with if str(group) != form.get("group")]
     name = form.get("membership").strip()
     if not name:
         raise field_problem("membership", "is required")
-    return [*held, name]
+    return [*shared_with, name]
 
 
 def _groups(tx: Tx, actor: Actor, version: Thing) -> dict[int, str]:

@@ -1,11 +1,10 @@
-"""What differs between two texts, for people: lines and words of change logs, values of fields.
+"""What differs between two texts, for people: lines and words of change logs.
 
-Data for a template, which escapes it. The work is bounded whatever the texts hold: where they differ
-in too much to be told apart line by line, all of one is removed and all of the other added.
+The result is data for a template, which escapes it. The work is bounded: if two texts differ too
+much to compare line by line, all of one is removed and all of the other added.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from itertools import groupby, islice
 from typing import Literal
 
 MOST_LINES = 300
-"""How many lines may be removed and added for two texts to be compared line by line."""
+"""How many lines may differ for two texts to be compared line by line."""
 MOST_WORDS = 60
 """The same for the words of two lines."""
 MOST_CHANGED = 100
-"""How many changed lines in a row are compared word by word."""
+"""How many successive changed lines are compared word by word."""
 MOST_ROWS = 500
 MOST_COMPARED = 6_000
 """How many lines two texts may have together to be compared line by line."""
@@ -26,16 +25,16 @@ LONGEST = 1_000
 MOST_STEPS = 60_000
 """How many steps comparing two texts may take in all, lines and words together."""
 AROUND = 3
-"""How many lines that are the same are shown before and after one that is not."""
+"""How many unchanged lines are shown before and after a changed one."""
 ALIKE = 0.4
-"""How much of two lines must be the same for one to be the other, changed."""
+"""The share of two lines that must be equal to show one as a change of the other."""
 
 Kind = Literal["same", "removed", "added"]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of text that is the same in both, or in one only."""
+    """A piece of text that is in both texts or in one only."""
 
     kind: Kind
     text: str
@@ -46,27 +45,27 @@ Parts = tuple[Part, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line: as it was, as it is. `left out` are lines that are the same, not shown."""
+    """A line before and after. `left out` stands for unchanged lines that are not shown."""
 
     kind: Literal["same", "changed", "removed", "added", "left out"]
     before: Parts = ()
     after: Parts = ()
     count: int = 1
-    """How many lines it stands for."""
+    """How many lines the row stands for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two texts beside each other, and how many lines of each are not in the other."""
+    """Two texts side by side, and how many lines were removed and added."""
 
     rows: tuple[Row, ...]
     removed: int
     added: int
     complete: bool
-    """There are no more rows than are given."""
+    """Whether all rows are included."""
     marked: bool = True
-    """What differs was found. False where the texts are too long or differ in too much: all of one is
-    removed, all of the other added."""
+    """Whether the texts were compared. False if they are too long or too different; then all of one
+    is removed and all of the other added."""
 
 
 class Steps:
@@ -88,13 +87,13 @@ def compared_texts(before: str, after: str) -> Comparison:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a text; whether the last one ends is no difference."""
+    """The lines of a text. A missing last line break is no difference."""
     lines = text.replace("\r\n", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
 def _rows(lines: list[tuple[Kind, str]], steps: Steps) -> Iterable[Row]:
-    """The lines as rows, without most of those that are the same."""
+    """The lines as rows, without most of the unchanged ones."""
     near = bytearray(len(lines))
     for at, (kind, _) in enumerate(lines):
         if kind != "same":
@@ -102,7 +101,7 @@ def _rows(lines: list[tuple[Kind, str]], steps: Steps) -> Iterable[Row]:
             near[begin:end] = b"\1" * (end - begin)
     for shown, group in groupby(enumerate(lines), key=lambda it: near[it[0]]):
         stretch = [line for _, line in group]
-        # To say that one line is left out takes a line.
+        # A note that one line is left out would take a line itself.
         if shown or len(stretch) == 1:
             yield from _stretch(stretch, steps)
         else:
@@ -121,7 +120,7 @@ def _stretch(lines: list[tuple[Kind, str]], steps: Steps) -> Iterable[Row]:
 
 
 def _changed(gone: list[str], new: list[str], steps: Steps) -> Iterable[Row]:
-    """Lines that took the place of others: those that are alike side by side, by their order."""
+    """Replaced lines, paired in order; similar pairs are shown side by side."""
     both = [_words(*pair, steps) for pair in zip(gone[:MOST_CHANGED], new, strict=False)]
     for at, pair in enumerate(both):
         if pair:
@@ -137,7 +136,7 @@ _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 def _words(before: str, after: str, steps: Steps) -> tuple[Parts, Parts] | None:
-    """Two lines word by word; None where too little of them is the same."""
+    """Two lines word by word; None if they are too different."""
     if steps.left <= 0 or max(len(before), len(after)) > LONGEST:
         return None
     a, b = _WORD.findall(before), _WORD.findall(after)
@@ -151,7 +150,7 @@ def _words(before: str, after: str, steps: Steps) -> tuple[Parts, Parts] | None:
 
 
 def _merged(words: list[tuple[Kind, str]], own: Kind) -> Parts:
-    """The words of one side, in as few parts as there are."""
+    """The words of one side, merged into as few parts as possible."""
     side = [it for it in words if it[0] in ("same", own)]
     return tuple(
         Part(kind, "".join(word for _, word in group))
@@ -159,14 +158,17 @@ def _merged(words: list[tuple[Kind, str]], own: Kind) -> Parts:
     )
 
 
-# ── what to remove and to add ──────────────────────────────────────────────────────────────
+# ── the shortest difference ──────────────────────────────────────────────────────────────
 
 
 def _differing(
     a: Sequence[str], b: Sequence[str], most: int, steps: Steps
 ) -> tuple[list[tuple[Kind, str]], bool]:
-    """The shortest way from one list to the other, and whether it was found; where it is longer than
-    `most`, or takes too many steps to find, the plain one."""
+    """The shortest edits from one list to the other, and whether they were found.
+
+    If there are more than `most`, or finding them takes too many steps, everything is replaced.
+    difflib does not find the shortest edits, and its work is not bounded.
+    """
     begin = 0
     while begin < min(len(a), len(b)) and a[begin] == b[begin]:
         begin += 1
@@ -174,7 +176,7 @@ def _differing(
     while end < min(len(a), len(b)) - begin and a[-1 - end] == b[-1 - end]:
         end += 1
     inner_a, inner_b = a[begin : len(a) - end], b[begin : len(b) - end]
-    # One that is empty is no search: all of the other was added, or removed.
+    # If one list is empty, all of the other was added or removed.
     both = bool(inner_a and inner_b)
     inner = _shortest(inner_a, inner_b, most, steps) if both else None
     same: Kind = "same"
@@ -193,8 +195,11 @@ def _plain(a: Sequence[str], b: Sequence[str]) -> list[tuple[Kind, str]]:
 def _shortest(
     a: Sequence[str], b: Sequence[str], most: int, budget: Steps
 ) -> list[tuple[Kind, str]] | None:
-    """E. Myers, An O(ND) Difference Algorithm (1986): for ever more steps, how far one gets on each
-    diagonal; then back along what was gone. None where more steps were needed."""
+    """E. Myers, An O(ND) Difference Algorithm (1986).
+
+    For a growing number of edits it records how far each diagonal reaches, then walks back. None if
+    more steps are needed than the budget has.
+    """
     reach = {1: 0}
     trace: list[dict[int, int]] = []
     for steps in range(most + 1):
@@ -238,43 +243,3 @@ def _back(
             found.append(("added", b[y - 1]) if down else ("removed", a[x - 1]))
             x, y = from_x, from_y
     return found[::-1]
-
-
-# ── values ─────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A value beside another: what it begins with alike, to be muted, and the difference."""
-
-    same: str
-    rest: str
-
-
-def compared_values(before: str, after: str) -> tuple[Value, Value]:
-    """Two short values, such as names of versions: `3.3.` | `4268.0-1`, `3.3.` | `4793.0-1`.
-
-    They are cut where neither is in the middle of a word or number.
-    """
-    same = 0
-    while same < min(len(before), len(after)) and before[same] == after[same]:
-        same += 1
-    while same and any(_within(text, same) for text in (before, after)):
-        same -= 1
-    return Value(before[:same], before[same:]), Value(after[:same], after[same:])
-
-
-def _within(text: str, at: int) -> bool:
-    """Whether a text goes on there within a word, a number or a character."""
-    if at >= len(text):
-        return False
-    return bool(unicodedata.combining(text[at])) or (text[at].isalnum() and text[at - 1].isalnum())
-
-
-def compared_lists(before: Sequence[str], after: Sequence[str]) -> tuple[Parts, Parts]:
-    """Two lists without order, such as scripts: each with what the other does not have marked."""
-    had, has = set(before), set(after)
-    return (
-        tuple(Part("same" if it in has else "removed", it) for it in before),
-        tuple(Part("same" if it in had else "added", it) for it in after),
-    )

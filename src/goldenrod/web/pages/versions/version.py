@@ -1,4 +1,4 @@
-"""A version: whether it is right, and still is; its ids, what changed, what it was built on."""
+"""The page of a version: state, machines, change log, lineage, access and history."""
 
 import json
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.launch import machine_picker
 from goldenrod.web.pages.versions import history_text
 
-MOST_TOLD = 20
+MOST_ENTRIES = 20
 MANY = 12
-"""Of more providers than these one looks for one's own by name."""
+"""From this many providers on, the page has a field to find one by name."""
 
 
 @dataclass(frozen=True)
-class Place:
+class ProviderMachines:
     """The machines of a version on one provider, by architecture."""
 
     slug: str
-    """Empty for a provider that the visitor may not read."""
+    """Empty if the visitor may not read the provider."""
     name: str
     machines: dict[str, list[Row]]
 
@@ -39,10 +39,10 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         image = image_page.get_head(tx, actor, str(row["image_id"]))
         machines = version_page.list_machines(tx, actor, row["id"])
         texts = version_page.get_texts(tx, actor, row["id"])
-        built_count, built = version_page.list_built(tx, actor, row["n"])
-        ways = why.explain(tx, actor, f"version:{row['id']}")
-        told_count, entries = _history(tx, actor, row)
-    places = _places(machines)
+        built_count, built = version_page.list_children(tx, actor, row["n"])
+        ways = [] if row["may_change"] else why.explain(tx, actor, f"version:{row['id']}")
+        history_count, entries = _history(tx, actor, row)
+    places = _by_provider(machines)
     wanted = visit.asked("on").strip()
     return visit.page(
         "versions/version.html",
@@ -63,31 +63,33 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         channels=[channel["name"] for channel in texts["channels"]],
         because=[_because(way.words) for way in ways if way.grants],
         history=entries,
-        history_count=told_count,
+        history_count=history_count,
         public_url=visit.settings.public_url,
     )
 
 
 def _history(tx: Tx, actor: Actor, row: Row) -> tuple[int, list[history_text.Entry]]:
-    """The newest of what was done to a version, for whoever may change it."""
+    """The number of entries in a version's history, and the newest; only for editors."""
     if not row["may_change"]:
         return 0, []
-    newest = {"ordering": ["-sequence"], "page_size": [str(MOST_TOLD)]}
+    newest = {"ordering": ["-sequence"], "page_size": [str(MOST_ENTRIES)]}
     page = history.list_entries(tx, actor, row["n"], paging.parse(history.LIST, newest))
     return page.count, history_text.entries([json.loads(text) for text in page.results])
 
 
-def _places(machines: list[Row]) -> list[Place]:
-    found: dict[int, Place] = {}
+def _by_provider(machines: list[Row]) -> list[ProviderMachines]:
+    found: dict[int, ProviderMachines] = {}
     for row in machines:
         place = found.setdefault(
             row["provider_id"],
-            Place(row["provider"] or "", row["provider_name"] or provider_grid.HIDDEN, {}),
+            ProviderMachines(
+                row["provider"] or "", row["provider_name"] or provider_grid.HIDDEN, {}
+            ),
         )
         place.machines.setdefault(row["architecture"], []).append(row)
     return list(found.values())
 
 
 def _because(words: str) -> str:
-    """A clause of the rule as the end of a sentence: `because …`."""
+    """A clause of the access rule as the end of a sentence: `because …`."""
     return words if words.startswith(("its ", "it ")) else f"this account {words}"

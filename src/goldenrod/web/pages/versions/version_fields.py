@@ -1,4 +1,4 @@
-"""The fields of a version's form, and what can be chosen in it."""
+"""The fields of a version's form, and the choices that it offers."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from goldenrod.web.pages.kit.forms import Form
 Thing = dict[str, Any]
 
 MOST_OFFERED = 30
-"""Licenses and scripts that a form offers besides those that are attached; others by their id."""
+"""How many licenses and scripts a form offers besides the attached ones."""
 
 PARENT = Field(
     "parent",
@@ -28,7 +28,7 @@ IMAGE = Field(
 )
 IDENTITY = Field(
     "identity",
-    "Made with the account",
+    "Built with account",
     lambda version: [str(version["identity"]["id"]) if version["identity"] else ""],
     lambda field, texts: fields.reference(texts[0]) if texts[0] else None,
 )
@@ -38,23 +38,23 @@ MORE = (
     fields.several("scripts", "Boot scripts"),
     IDENTITY,
     fields.box("allow_imaging", "Others may build on it"),
-    fields.box("exclude_from_latest", "latest passes over it"),
-    fields.number("min_cpu", "CPUs needed"),
-    fields.number("min_mem", "Memory needed (MiB)"),
+    fields.box("exclude_from_latest", "Exclude from latest"),
+    fields.number("min_cpu", "CPUs"),
+    fields.number("min_mem", "Memory (MiB)"),
     fields.text("doc_object_id", "DOI", optional=True),
 )
 MEMBERSHIP = fields.names("membership", "Shared with")
-START, END = fields.date("start_date", "From"), fields.date("end_date", "Until")
+START, END = fields.date("start_date", "Released"), fields.date("end_date", "Ends")
 
 NEW = (*TEXTS, MEMBERSHIP, *MORE, START, END)
 EDITED = (
     *TEXTS,
     IMAGE,
     *MORE,
-    fields.date("start_date", "From", required=True),
+    fields.date("start_date", "Released", required=True),
     END,
 )
-"""Whom a version is shared with, and its deprecation, have pages of their own."""
+"""Sharing and deprecation have pages of their own."""
 
 MOST_ROWS = 400
 """A form has at most 2,000 fields (`visit.MOST_FIELDS`)."""
@@ -67,38 +67,38 @@ def labels(those: tuple[Field, ...]) -> dict[str, str]:
 
 
 def resolved(tx: Tx, actor: Actor, image: Thing, given: dict[str, Any]) -> dict[str, Any]:
-    """What a body holds, its parent named by id. Raises BadRequest."""
+    """The request body with its parent named by id. Raises BadRequest."""
     if "parent" in given:
         given["parent"] = references.meant(tx, actor, image, "parent", given["parent"])
     return given
 
 
-# ── what can be chosen ─────────────────────────────────────────────────────────────────────
+# ── choices ─────────────────────────────────────────────────────────────────────
 
 
 def choices(tx: Tx, actor: Actor, image: Thing, version: Thing | None) -> dict[str, Any]:
-    """What the form offers: versions to build on, licenses, scripts, accounts, providers."""
-    held = version or {"licenses": [], "scripts": []}
+    """The form's choices: parents, licenses, scripts and provider accounts."""
+    attached = version or {"licenses": [], "scripts": []}
     accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username, page_size=500)
     newest = {"ordering": "-start_date", "page_size": MOST_OFFERED}
     known = licenses_scripts.LICENSES.read_list(tx, actor, **newest)
     own = licenses_scripts.SCRIPTS.read_list(tx, actor, created_by=actor.username, **newest)
     return {
         "parents": images.IMAGES.read(tx, actor, str(image["id"]))["versions"],
-        "licenses": _offered(held["licenses"], known),
-        "scripts": _offered(held["scripts"], own),
+        "licenses": _offered(attached["licenses"], known),
+        "scripts": _offered(attached["scripts"], own),
         "identities": accounts,
     }
 
 
-def _offered(held: list[Thing], others: list[Thing]) -> list[Thing]:
-    """Those that are attached, then others."""
-    known = {one["id"] for one in held}
-    return [*held, *(one for one in others if one["id"] not in known)]
+def _offered(attached: list[Thing], others: list[Thing]) -> list[Thing]:
+    """The attached things, then the others."""
+    known = {one["id"] for one in attached}
+    return [*attached, *(one for one in others if one["id"] not in known)]
 
 
-def places(tx: Tx, actor: Actor) -> list[Thing]:
-    """The providers on which the visitor may place machines."""
+def provider_choices(tx: Tx, actor: Actor) -> list[Thing]:
+    """The providers on which the visitor may add machines."""
     asked = {"active": "true", "current": "true", "ordering": "name", "page_size": 1000}
     return [
         provider
@@ -107,8 +107,8 @@ def places(tx: Tx, actor: Actor) -> list[Thing]:
     ]
 
 
-def words(choices: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """How the values of fields that are chosen are told, by the field's name."""
+def value_labels(choices: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The labels of values that are chosen, by the field's name."""
     accounts = {str(one["id"]): str(one["key"]) for one in choices["identities"]}
     titles = {
         name: {str(one["id"]): str(one["title"]) for one in choices[name]}
@@ -128,7 +128,7 @@ def rows_of(form: Form) -> int:
 
 
 def machines(form: Form) -> list[dict[str, Any]]:
-    """The machines in a form's rows, as a body takes them; rows with nothing typed are left out.
+    """The machines in a form's rows, for the request body; empty rows are left out.
     Raises BadRequest."""
     found = []
     for row in range(rows_of(form)):
