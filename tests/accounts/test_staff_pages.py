@@ -331,17 +331,17 @@ def test_empty_lists_say_how_to_begin(db: Database) -> None:
 @pytest.mark.parametrize(
     ("address", "statements"),
     [
-        ("/staff", 13),
-        ("/staff/users", 3),
-        ("/staff/users/1", 9),
-        ("/staff/users/1/disable", 6),
-        ("/staff/groups", 3),
-        ("/staff/providers", 3),
-        ("/staff/identities", 5),
-        ("/staff/tags", 3),
-        ("/staff/webhooks", 3),
+        ("/staff", 11),
+        ("/staff/users", 2),
+        ("/staff/users/1", 6),
+        ("/staff/users/1/disable", 4),
+        ("/staff/groups", 2),
+        ("/staff/providers", 2),
+        ("/staff/identities", 3),
+        ("/staff/tags", 2),
+        ("/staff/webhooks", 2),
         ("/groups/5", 7),
-        ("/account/tokens", 4),
+        ("/account/tokens", 3),
     ],
 )
 def test_statements_are_as_many_whatever_is_shown(

@@ -16,7 +16,7 @@ from tests.support.client import ApiClient
 from tests.support.pages.visitor import PageResponse, Visitor
 
 TOKENS = "/account/tokens"
-SECRET = re.compile(r"gr_[A-Za-z0-9_-]{43}")
+SECRET = re.compile(r"gr_[0-9A-Za-z]{42}")
 
 
 def make(visitor: Visitor, **filled: str) -> PageResponse:

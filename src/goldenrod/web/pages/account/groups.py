@@ -73,12 +73,17 @@ def _given_ids(visit: Visit) -> list[int]:
     return [int(word) for word in visit.form.words("ids") if are_digits(word)]
 
 
+def _undone_names(visit: Visit) -> list[str]:
+    """The usernames that Undo sends, one a line: a username may contain a comma."""
+    return [name for name in visit.form.get("names").split("\n") if name]
+
+
 def add_members(visit: Visit, key: str) -> Page:
-    """POST /groups/{key}/members: by exact username; by id where it undoes a removal."""
+    """POST /groups/{key}/members: add users by exact username."""
     try:
         with visit.change() as (tx, actor):
             row, group = _taken(tx, actor, key)
-            given: list[Any] = [*visit.form.words("users"), *_given_ids(visit)]
+            given: list[Any] = [*visit.form.words("users"), *_undone_names(visit)]
             if not given:
                 raise field_problem("users", "takes at least one username")
             patch = wire.GroupPatch(users=[*given, *_ids(group["users"])])
@@ -118,7 +123,9 @@ def remove_members(visit: Visit, key: str) -> Page:
         return _show(visit, key, Form.of(), refused(problem))
     if not gone:
         return visit.redirect(urls.group(group))
-    fields = {"ids": _written(gone)} | ({"leader": "on"} if led == gone else {})
+    # By name: a leader may not read users, so may not name one who is no member by id.
+    names = "\n".join(user["username"] for user in group["users"] if user["id"] in gone)
+    fields = {"names": names} | ({"leader": "on"} if led == gone else {})
     verb = "is" if len(gone) == 1 else "are"
     return visit.redirect(
         urls.group(group),
