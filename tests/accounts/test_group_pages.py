@@ -197,7 +197,7 @@ def test_staff_make_and_remove_a_group(visitor: Visitor, lab: str, db: Database)
     visitor.sign_in("dora")
     page = visitor.get("/staff/groups")
     made = visitor.submit(page, "/staff/groups", name="ops", leaders="bob", users="charlie, alice")
-    assert "ops is made." in made.words
+    assert "Group ops created." in made.words
     assert "3 members 0 versions shared with it 0 images kept by it" in made.words
     gone = visitor.get(f"{made.address}/remove")
     assert "Nothing is shared with it." in gone.words

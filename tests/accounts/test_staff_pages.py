@@ -331,7 +331,7 @@ def test_empty_lists_say_how_to_begin(db: Database) -> None:
 @pytest.mark.parametrize(
     ("address", "statements"),
     [
-        ("/staff", 11),
+        ("/staff", 7),
         ("/staff/users", 2),
         ("/staff/users/1", 6),
         ("/staff/users/1/disable", 4),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from goldenrod.base.clock import later
-from goldenrod.catalogue.accounts import password_hashing, tokens
+from goldenrod.catalogue.accounts import actors, password_hashing
 from goldenrod.cli import output
 from goldenrod.cli.main import COMMANDS, GROUPS, command, main
 from goldenrod.demo import ami_lines
@@ -166,7 +166,7 @@ def test_a_tokens_secret_stands_alone_on_stdout_and_works(on: Run, db: Database)
     assert re.fullmatch(r"gr_\S+\n", made.out)
     assert made.out.strip() not in made.err
     with db.read() as tx:
-        found = tokens.find_actor(tx, made.out.strip())
+        found = actors.of_token(tx, made.out.strip())
     assert found is not None
     assert (found[0].username, found[0].scope) == ("alice", "admin")
 
@@ -190,7 +190,7 @@ def test_tokens_are_listed_by_user_and_revoked(on: Run, db: Database) -> None:
     (mine,) = on("token", "list", "--user", "alice", "--json").json
     assert on("token", "revoke", mine["uuid"]).code == 0
     with db.read() as tx:
-        assert tokens.find_actor(tx, secret) is None
+        assert actors.of_token(tx, secret) is None
     assert [row[1] for row in on("token", "list").rows() if row[7]] == ["alice"]
     assert on("token", "list", "--user", "zed").code == 4
     assert on("token", "revoke", "999").code == 4

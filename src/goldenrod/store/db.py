@@ -24,7 +24,7 @@ from goldenrod.store.drivers import driver_of
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
-__all__ = ["Build", "Database", "SnapshotChanged", "Row", "Tx", "statement"]
+__all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
 
 
 class SnapshotChanged(Exception):

@@ -10,6 +10,7 @@ from typing import Any
 
 import falcon
 
+from goldenrod.base import clock
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
@@ -19,7 +20,7 @@ from goldenrod.base.errors import (
     Unavailable,
 )
 from goldenrod.base.network import Address, parse_address
-from goldenrod.catalogue.accounts import password_hashing, password_sign_in, tokens, users
+from goldenrod.catalogue.accounts import actors, password_hashing, password_sign_in, tokens, users
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.changes import security_log
 from goldenrod.store.db import Database, Row, Tx
@@ -35,7 +36,7 @@ def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
     if header is None:
         return ANONYMOUS, False
     read = _HEADER.fullmatch(header.strip())
-    found = read and tokens.find_actor(tx, read["secret"])
+    found = read and actors.of_token(tx, read["secret"])
     if not found:
         raise Unauthorized(
             "The Authorization header is not one valid token: it may be wrong, expired or revoked. "
@@ -43,7 +44,7 @@ def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
             code="token_invalid",
         )
     actor, last_used = found
-    return actor, last_used != tokens.hour_of(tx.now)
+    return actor, last_used != clock.hour_of(tx.now)
 
 
 def note_use(db: Database, actor: Actor) -> None:

@@ -17,7 +17,7 @@ from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, NotFound, field_problem
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import NewUser
-from goldenrod.catalogue.accounts import tokens, users
+from goldenrod.catalogue.accounts import actors, users
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, mutations
 from goldenrod.store import schema
@@ -63,7 +63,7 @@ def create_user(tx: Tx, issuer: str, subject: str, name: str) -> int:
         return known
     username = next(free for free in _names(name) if not users.is_taken(tx, free))
     made = users.create_user(tx, CONSOLE, NewUser(username=username))
-    actor = tokens.actor_of_user(tx, int(made.key), "write")
+    actor = actors.of_user(tx, int(made.key), "write")
     _insert(tx, actor, int(made.key), issuer, subject)
     return int(made.key)
 

@@ -5,7 +5,6 @@ when it expires, when it is signed out, when the user is disabled, and when thei
 Nothing here touches the catalogue's revision: no reader of the catalogue sees sessions.
 """
 
-import hashlib
 import secrets
 from typing import Any, NamedTuple
 
@@ -30,10 +29,6 @@ class Session(NamedTuple):
     last_seen: Instant
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
 def create_session(tx: Tx, user_id: int, days: int, browser: str | None = None) -> str:
     """Make a session of so many days for a user who has just signed in with `browser`; its secret,
     which is kept nowhere. Sessions that are over are forgotten."""
@@ -43,9 +38,9 @@ def create_session(tx: Tx, user_id: int, days: int, browser: str | None = None) 
         schema.sessions,
         uuid=mutations.new_uuid(),
         user_id=user_id,
-        sha256=_digest(secret),
+        sha256=tokens.digest(secret),
         created=tx.now,
-        last_seen=tokens.hour_of(tx.now),
+        last_seen=clock.hour_of(tx.now),
         expires=clock.later(tx.now, days=days),
         browser=browser,
         address=tx.address,
@@ -57,30 +52,9 @@ def _over() -> Any:
     return schema.sessions.delete().where(schema.sessions.c.expires <= NOW)
 
 
-def _who() -> Any:
-    user, session = schema.users.alias(), schema.sessions.alias()
-    return (
-        select(
-            *tokens.who_columns(user),
-            session.c.uuid.label("session"),
-            session.c.last_seen,
-        )
-        .select_from(session.join(user, user.c.id == session.c.user_id))
-        .where(session.c.sha256 == param("sha256"), session.c.expires > NOW, user.c.active)
-    )
-
-
-def find_actor(tx: Tx, secret: str) -> tuple[Actor, Session] | None:
-    """Who a session's secret speaks for; None for any other secret."""
-    row = tx.first(_who, sha256=_digest(secret), now=tx.now)
-    if row is None:
-        return None
-    return tokens.actor_of(row, "admin"), Session(row["session"], row["last_seen"])
-
-
 def note_use(tx: Tx, session: Session) -> None:
     """Keep that a session was seen in this hour."""
-    tx.update(schema.sessions, {"uuid": session.uuid}, last_seen=tokens.hour_of(tx.now))
+    tx.update(schema.sessions, {"uuid": session.uuid}, last_seen=clock.hour_of(tx.now))
 
 
 def _own() -> Any:

@@ -7,27 +7,25 @@ lacks or a later expiry.
 """
 
 import hashlib
-import json
 import re
 import secrets
 import string
 import zlib
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, select
+from sqlalchemy import ColumnElement, FromClause
 
-from goldenrod.base import decode
-from goldenrod.base.clock import Instant
+from goldenrod.base import clock, decode
 from goldenrod.base.errors import Forbidden, field_problem
 from goldenrod.base.wire import NewToken
-from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import NOW, Actor, ReaderKind
+from goldenrod.rules import filters, summaries
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, security_log
 from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
-from goldenrod.store.sql import Key, json_list, json_object, json_text, param
+from goldenrod.store.sql import json_object
 
 SCOPES = ("read", "write", "admin")
 """Each holds the ones before."""
@@ -76,7 +74,7 @@ TOKENS = Resource(
 
 def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a token that the actor may revoke. Raises NotFound, Forbidden."""
-    row = resources.take(tx, actor, schema.tokens, key)
+    row = TOKENS.row_for_change(tx, actor, key)
     actor.require_admin_scope()
     return row
 
@@ -104,93 +102,13 @@ def may_be_token(secret: str) -> bool:
     return _EARLIER_FORM.fullmatch(secret) is not None
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
-def _ints(query: Any, *of: FromClause) -> ColumnElement[str]:
-    return json_text(json_list(query, *of))
-
-
-def who_columns(user: FromClause) -> list[ColumnElement[Any]]:
-    """What `actor_of` makes an actor of: a user with groups and providers."""
-    member, identity = schema.group_users.alias(), schema.identities.alias()
-    groups = select(member.c.group_id).where(member.c.user_id == user.c.id)
-    providers = select(identity.c.provider_id).where(identity.c.user_id == user.c.id)
-    return [
-        user.c.id,
-        user.c.username,
-        user.c.is_staff,
-        _ints(groups, user).label("groups"),
-        _ints(providers, user).label("providers"),
-    ]
-
-
-def _who(by: str) -> Any:
-    """A user with groups and providers, found by a token's digest (`token`) or own id (`user`)."""
-    user, token = schema.users.alias(), schema.tokens.alias()
-    columns = who_columns(user)
-    if by == "user":
-        return select(*columns).where(user.c.id == param("user", Key), user.c.active)
-    valid = and_(
-        token.c.sha256 == param("sha256"),
-        token.c.revoked_at.is_(None),
-        (token.c.expires.is_(None)) | (token.c.expires > NOW),
-    )
-    return (
-        select(
-            *columns,
-            token.c.id.label("token_id"),
-            token.c.scope,
-            token.c.expires,
-            token.c.last_used,
-        )
-        .select_from(token.join(user, user.c.id == token.c.user_id))
-        .where(valid, user.c.active)
-    )
-
-
-def find_actor(tx: Tx, secret: str) -> tuple[Actor, Instant | None] | None:
-    """Who a valid token speaks for, with when it was last used; None for any other secret."""
-    if not may_be_token(secret):
-        return None
-    row = tx.first(_who, "token", sha256=_digest(secret), now=tx.now)
-    if row is None:
-        return None
-    actor = actor_of(row, row["scope"], row["token_id"], row["expires"])
-    return actor, row["last_used"]
-
-
-def actor_of_user(tx: Tx, user_id: int, scope: Any) -> Actor:
-    """An active user with this scope, as after signing in with a password."""
-    row = tx.first(_who, "user", user=user_id)
-    assert row is not None
-    return actor_of(row, scope)
-
-
-def actor_of(row: Row, scope: Any, token_id: int = 0, expires: str | None = None) -> Actor:
-    """The actor that a row of `who_columns` is."""
-    return Actor(
-        kind="user",
-        user_id=row["id"],
-        username=row["username"],
-        staff=row["is_staff"],
-        scope=scope,
-        groups=tuple(json.loads(row["groups"])),
-        providers=tuple(set(json.loads(row["providers"]))),
-        token_id=token_id,
-        token_expires=expires,
-    )
-
-
-def hour_of(instant: Instant) -> Instant:
-    """The hour an instant lies in: all that is kept of a token's use."""
-    return Instant(f"{instant[:13]}:00:00.000000Z")
 
 
 def note_use(tx: Tx, token_id: int) -> None:
     """Keep that a token was used in this hour."""
-    tx.update(schema.tokens, {"id": token_id}, last_used=hour_of(tx.now))
+    tx.update(schema.tokens, {"id": token_id}, last_used=clock.hour_of(tx.now))
 
 
 def create_token(tx: Tx, actor: Actor, body: NewToken) -> tuple[int, str]:
@@ -220,7 +138,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
         schema.tokens,
         uuid=mutations.new_uuid(),
         user_id=user_id,
-        sha256=_digest(secret),
+        sha256=digest(secret),
         created=tx.now,
         **values,
     )

@@ -11,6 +11,7 @@ from goldenrod.catalogue.accounts import groups
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.fields import joined, split
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
@@ -73,17 +74,12 @@ def _given_ids(visit: Visit) -> list[int]:
     return [int(word) for word in visit.form.words("ids") if are_digits(word)]
 
 
-def _undone_names(visit: Visit) -> list[str]:
-    """The usernames that Undo sends, one a line: a username may contain a comma."""
-    return [name for name in visit.form.get("names").split("\n") if name]
-
-
 def add_members(visit: Visit, key: str) -> Page:
     """POST /groups/{key}/members: add users by exact username."""
     try:
         with visit.change() as (tx, actor):
             row, group = _taken(tx, actor, key)
-            given: list[Any] = [*visit.form.words("users"), *_undone_names(visit)]
+            given: list[Any] = [*split(visit.form.get("users"))]
             if not given:
                 raise field_problem("users", "takes at least one username")
             patch = wire.GroupPatch(users=[*given, *_ids(group["users"])])
@@ -124,8 +120,8 @@ def remove_members(visit: Visit, key: str) -> Page:
     if not gone:
         return visit.redirect(urls.group(group))
     # By name: a leader may not read users, so may not name one who is no member by id.
-    names = "\n".join(user["username"] for user in group["users"] if user["id"] in gone)
-    fields = {"names": names} | ({"leader": "on"} if led == gone else {})
+    names = joined([user["username"] for user in group["users"] if user["id"] in gone])
+    fields = {"users": names} | ({"leader": "on"} if led == gone else {})
     verb = "is" if len(gone) == 1 else "are"
     return visit.redirect(
         urls.group(group),
