@@ -6,6 +6,7 @@ person is sharing with a group, and users and groups share one space of names.
 
 from typing import Any
 
+from msgspec import UnsetType
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
@@ -80,19 +81,32 @@ def require_free_name(tx: Tx, name: str, group_id: int = 0) -> None:
         raise Conflict(f"A user or group is named {name!r} already.", code="name_taken")
 
 
-def create_user(tx: Tx, actor: Actor, body: NewUser) -> Created:
-    """Make a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
+def hash_password(username: str, password: str | None | UnsetType) -> str | None:
+    """The hash of a user's new password; None for none. Raises BadRequest (a bad password), Unavailable.
+
+    Hashing takes long. So call this before the transaction, which holds the writers' lock, and give
+    the hash to `create_user` or `edit_user`; they hash a password themselves only where none is given.
+    """
+    if not isinstance(password, str):
+        return None
+    password_rules.require_good(username, password)
+    return password_hashing.hashed(password)
+
+
+def create_user(
+    tx: Tx, actor: Actor, body: NewUser, *, password_hash: str | None = None
+) -> Created:
+    """Create a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     username = decode.name("username", body.username)
-    if body.password is not None:
-        password_rules.require_good(username, body.password)
+    password_hash = password_hash or hash_password(username, body.password)
     require_free_name(tx, username)
     values = {"username": username, "is_staff": body.is_staff, "active": body.active}
     user_id = tx.insert(
         schema.users,
         uuid=mutations.new_uuid(),
         name_key=name_key(username),
-        password_hash=None if body.password is None else password_hashing.hashed(body.password),
+        password_hash=password_hash,
         start_date=tx.now,
         **values,
     )
@@ -109,21 +123,21 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Created:
     return Created(str(user_id))
 
 
-def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
-    """Change what the patch gives. A new password is told in the audit, without it; it signs the
-    user's browsers out."""
+def edit_user(
+    tx: Tx, actor: Actor, row: Row, patch: UserPatch, *, password_hash: str | None = None
+) -> None:
+    """Change the fields of the patch. Disabling a user and changing or removing their password end
+    all their sessions. The audit records that a password changed, never the password."""
     given = mutations.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
-    if given.get("password") is not None:
-        password_rules.require_good(row["username"], given["password"])
+    password_hash = password_hash or hash_password(row["username"], patch.password)
     tx.check_match()
     changed = audit.between(row, after)
     if "password" in given:
-        password = given["password"]
-        after["password_hash"] = None if password is None else password_hashing.hashed(password)
+        after["password_hash"] = password_hash
         changed["password"] = {
             "before": None,
-            "after": "removed" if password is None else "changed",
+            "after": "removed" if password_hash is None else "changed",
         }
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)

@@ -38,9 +38,11 @@ def create_user(
     body = {"username": name, "is_staff": staff}
     if password_stdin:
         body["password"] = _password()
+    new = decode.convert(body, wire.NewUser)
+    password_hash = people.hash_password(new.username, new.password)
     with opened() as db, db.write() as tx:
-        made = people.create_user(tx, CONSOLE, decode.convert(body, wire.NewUser))
-        user = people.USERS.read(tx, CONSOLE, made.key)
+        created = people.create_user(tx, CONSOLE, new, password_hash=password_hash)
+        user = people.USERS.read(tx, CONSOLE, created.key)
     _say(user, f"User {user['username']} is added.", as_json)
 
 

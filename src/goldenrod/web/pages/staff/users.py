@@ -15,7 +15,7 @@ from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
-from goldenrod.web.pages.staff.staff_home import change, look
+from goldenrod.web.pages.staff.staff_home import change, look, require_fields
 
 LABELS = {
     "username": "Username",
@@ -50,20 +50,30 @@ def _new(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
 
 def create_user(visit: Visit) -> Page:
     """POST /staff/users/new."""
+    _require_sent_by_staff(visit)
+    fields = {
+        "username": visit.form.get("username"),
+        "is_staff": visit.form.on("is_staff"),
+        "password": visit.form.get("password") or None,
+    }
     try:
+        require_fields(visit.form, "username")
+        body = decode.convert(fields, wire.NewUser)
+        password_hash = users.hash_password(body.username, body.password)
         with change(visit) as (tx, actor):
-            if not visit.form.get("username").strip():
-                raise field_problem("username", "is required")
-            asked = {
-                "username": visit.form.get("username"),
-                "is_staff": visit.form.on("is_staff"),
-                "password": visit.form.get("password") or None,
-            }
-            made = users.create_user(tx, actor, decode.convert(asked, wire.NewUser))
-            user = users.USERS.read(tx, actor, made.key)
+            created = users.create_user(tx, actor, body, password_hash=password_hash)
+            user = users.USERS.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new(visit, visit.form, refused(problem))
     return visit.redirect(_page(user), done=f"{user['username']} is a user now.")
+
+
+def _require_sent_by_staff(visit: Visit) -> None:
+    """Raise Unauthorized, NotFound or Forbidden unless staff sent this form. For what is done before
+    the transaction: hashing a password in it would make all other writers wait."""
+    visit.require_sent()
+    with look(visit):
+        pass
 
 
 def _page(user: User, *rest: object) -> str:
@@ -103,8 +113,11 @@ def _owned(tx: Tx, actor: Actor, user: User) -> int:
     return images.IMAGES.count(tx, actor, owner=user["username"])
 
 
-def _edit(tx: Tx, actor: Actor, key: str, patch: wire.UserPatch) -> User:
-    users.edit_user(tx, actor, users.USERS.row_for_change(tx, actor, key), patch)
+def _edit(
+    tx: Tx, actor: Actor, key: str, patch: wire.UserPatch, password_hash: str | None = None
+) -> User:
+    row = users.USERS.row_for_change(tx, actor, key)
+    users.edit_user(tx, actor, row, patch, password_hash=password_hash)
     user: User = users.USERS.read(tx, actor, key)
     return user
 
@@ -146,16 +159,20 @@ def set_active(visit: Visit, key: str) -> Page:
 
 def set_password(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/password: a new one, or none."""
-    given = visit.form.get("password")
+    _require_sent_by_staff(visit)
+    password = None if visit.form.on("none") else visit.form.get("password")
     try:
+        if password == "":
+            raise field_problem("password", "is required")
+        patch = decode.convert({"password": password}, wire.UserPatch)
+        with look(visit) as (tx, actor):
+            username = users.USERS.read(tx, actor, key)["username"]
+        password_hash = users.hash_password(username, password)
         with change(visit) as (tx, actor):
-            if not given and not visit.form.on("none"):
-                raise field_problem("password", "is required")
-            asked = {"password": None if visit.form.on("none") else given}
-            user = _edit(tx, actor, key, decode.convert(asked, wire.UserPatch))
+            user = _edit(tx, actor, key, patch, password_hash)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
-    said = "has a new password" if asked["password"] else "has no password any more"
+    said = "has a new password" if password else "has no password any more"
     return visit.redirect(
         _page(user), done=f"{user['username']} {said}, and is signed out everywhere."
     )
