@@ -44,7 +44,7 @@ def running() -> Iterator[Provider]:
 @pytest.fixture
 def provider(running: Provider) -> Provider:
     """The provider as it begins, and nothing remembered of it."""
-    oidc_client._made.cache_clear()
+    oidc_client._provider.cache_clear()
     running.tell(**BEGINNING | {"now": int(to_datetime(NOON).timestamp())})
     return running
 
@@ -347,7 +347,7 @@ def test_settings_that_make_no_sense_stop_the_start(name: str, value: str) -> No
 
 def test_check_says_what_is_wrong_with_it(provider: Provider, settings: Settings) -> None:
     assert check._no_oidc(settings) is None
-    oidc_client._made.cache_clear()
+    oidc_client._provider.cache_clear()
     provider.tell(document={"issuer": f"{provider.issuer}/"})
     found = check._no_oidc(settings)
     assert found is not None

@@ -167,7 +167,7 @@ def test_a_token_that_no_key_of_the_provider_signed(
 def test_new_keys_of_the_provider_are_found(
     browser: Visitor, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oidc_client, "AGAIN_S", 0.0)
+    monkeypatch.setattr(oidc_client, "REFETCH_S", 0.0)
     assert walk(browser, provider).status == 303
     browser.submit(browser.get("/account"), "/sign-out")
     provider.tell(sign="rotated")

@@ -1,9 +1,9 @@
-"""Tokens: how programs, and people through them, say who they are.
+"""Tokens, with which programs act as a user.
 
-The secret is shown once; only its SHA-256 is kept. It ends with a checksum, so that scanners for
-leaked secrets know it from other texts, and so that a mistyped one costs no statement. A token
-narrows: its scope says what of its user's rights it carries, and it makes no token with a scope it
-lacks or a later expiry.
+A token's secret is shown once; only its SHA-256 is stored. The secret ends with a checksum, so that
+scanners for leaked secrets recognise it and a mistyped one is refused without a statement. The scope
+limits which of its user's rights a token has. A token cannot create one of a wider scope or a later
+expiry.
 """
 
 import hashlib
@@ -28,15 +28,15 @@ from goldenrod.store.paging import Listing
 from goldenrod.store.sql import json_object
 
 SCOPES = ("read", "write", "admin")
-"""Each holds the ones before."""
+"""Each scope includes the ones before it."""
 _PREFIX = "gr_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM = 36
 _CHECKSUM = 6
 _FORM = re.compile(r"gr_[0-9A-Za-z]{42}", re.ASCII)
-"""`docs/access.md` has it for secret scanners."""
+"""`docs/access.md` documents this pattern for secret scanners."""
 _EARLIER_FORM = re.compile(r"gr_[0-9A-Za-z_-]{43}", re.ASCII)
-"""Of tokens without a checksum, which were made before there was one."""
+"""The form of older tokens, without a checksum."""
 
 
 def shape(token: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -80,9 +80,9 @@ def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:
 
 
 def new_secret() -> str:
-    """`gr_`, 36 random characters (214 bits), and the checksum of these."""
-    chosen = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-    return f"{_PREFIX}{chosen}{_checksum(chosen)}"
+    """A new secret: `gr_`, 36 random characters (214 bits), and their checksum."""
+    random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return f"{_PREFIX}{random}{_checksum(random)}"
 
 
 def _checksum(text: str) -> str:
@@ -95,7 +95,7 @@ def _checksum(text: str) -> str:
 
 
 def may_be_token(secret: str) -> bool:
-    """The text has the form of a token's secret, and its checksum where it must have one."""
+    """Whether a text has the form and the checksum of a token's secret. Older tokens have none."""
     if _FORM.fullmatch(secret):
         text = secret.removeprefix(_PREFIX)
         return _checksum(text[:_RANDOM]) == text[_RANDOM:]
@@ -103,35 +103,36 @@ def may_be_token(secret: str) -> bool:
 
 
 def digest(secret: str) -> str:
+    """What is stored of the secret of a token or session."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def note_use(tx: Tx, token_id: int) -> None:
-    """Keep that a token was used in this hour."""
+def record_use(tx: Tx, token_id: int) -> None:
+    """Record that a token was used in this hour."""
     tx.update(schema.tokens, {"id": token_id}, last_used=clock.hour_of(tx.now))
 
 
 def create_token(tx: Tx, actor: Actor, body: NewToken) -> tuple[int, str]:
-    """Make a token for the actor: its id, and its secret, which is kept nowhere.
+    """Create a token of the actor; return its id and its secret, which is not stored.
 
-    Raises BadRequest, Forbidden (a wider scope or a later expiry than the token that asks).
+    Raises BadRequest, Forbidden (a wider scope or a later expiry than those of the actor's token).
     """
     actor.require_admin_scope()
     return insert_token(tx, actor, actor.user_id, body)
 
 
 def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[int, str]:
-    """Make a token for a user: its id and secret. Raises BadRequest, Forbidden."""
+    """Create a token of a user; return its id and secret. Raises BadRequest, Forbidden."""
     expires = None if body.expires is None else decode.instant("expires", body.expires)
     if SCOPES.index(body.scope) > SCOPES.index(actor.scope) or (
         actor.token_expires is not None and (expires is None or expires > actor.token_expires)
     ):
         raise Forbidden(
-            "A token makes no token with a scope it lacks or a later expiry.",
+            "A token cannot create a token with a wider scope or a later expiry than its own.",
             code="scope_insufficient",
         )
     if expires is not None and expires <= tx.now:
-        raise field_problem("expires", "must be to come")
+        raise field_problem("expires", "must be in the future")
     secret = new_secret()
     values = {"name": body.name.strip(), "scope": body.scope, "expires": expires}
     token_id = tx.insert(
@@ -142,8 +143,8 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
         created=tx.now,
         **values,
     )
-    made = audit.made({**values, "user": user_id})
-    audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
+    created = audit.made({**values, "user": user_id})
+    audit.record(tx, actor, "token:create", schema.tokens, token_id, created)
     security_log.record(
         tx,
         "token:create",
@@ -157,7 +158,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
 
 
 def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
-    """Revoke a token: it stops at once, for good. One revoked already stays as it is."""
+    """Revoke a token at once and for good. Does nothing for a token that is revoked already."""
     tx.check_match()
     if row["revoked_at"] is not None:
         return

@@ -145,7 +145,7 @@ class Visit(Request):
             return
         # A reader is answered while another writes for long; the next use will be noted.
         with suppress(Unavailable), self.db.write_unversioned() as tx:
-            sessions.note_use(tx, self.session)
+            sessions.record_use(tx, self.session)
 
     def asked(self, name: str) -> str:
         """A parameter of the query, empty where there is none; what a page does not know it leaves

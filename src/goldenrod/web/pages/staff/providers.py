@@ -82,8 +82,8 @@ def _body(form: Form, current: Provider | None = None) -> dict[str, Any]:
 
 
 def _read_date(text: str) -> str | None:
-    """A typed date as the API takes it: UTC unless a zone is given, midnight unless a time is given; None
-    for an empty field. Any other text is returned unchanged, and is refused later."""
+    """A typed date as the API takes it; None for an empty field. A date without a zone is in UTC, one
+    without a time is midnight. Any other text is returned unchanged, and is refused later."""
     written = text.strip()
     read = _DATE.fullmatch(written)
     if read is None:

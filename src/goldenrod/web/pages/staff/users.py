@@ -1,6 +1,7 @@
-"""Users, kept by staff: making them, their rights, their password, and who they are elsewhere.
+"""Staff's pages of users: create and disable them, set rights and password, link accounts.
 
-What one would take from oneself is not offered: no member of staff can lock themselves out here.
+The pages do not offer to disable oneself or to remove one's own staff rights, so that staff cannot
+lock themselves out.
 """
 
 from typing import Any
@@ -65,7 +66,7 @@ def create_user(visit: Visit) -> Page:
             user = users.USERS.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new(visit, visit.form, refused(problem))
-    return visit.redirect(_page(user), done=f"{user['username']} is a user now.")
+    return visit.redirect(_page(user), done=f"User {user['username']} created.")
 
 
 def _require_sent_by_staff(visit: Visit) -> None:
@@ -89,19 +90,19 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
     with look(visit) as (tx, actor):
         user = users.USERS.read(tx, actor, key)
         accounts = oidc_accounts.list_accounts(tx, actor, user["id"])
-        of = {"user": user["username"], "page_size": MOST_SHOWN}
-        places = identities.IDENTITIES.read_list(tx, actor, **of)
-        secrets = tokens.TOKENS.read_list(tx, actor, **of, ordering="-created")
+        by_user = {"user": user["username"], "page_size": MOST_SHOWN}
+        provider_accounts = identities.IDENTITIES.read_list(tx, actor, **by_user)
+        of_user = tokens.TOKENS.read_list(tx, actor, **by_user, ordering="-created")
         owned = _owned(tx, actor, user)
     return visit.page(
         "staff/user.html",
         user=user,
         myself=user["id"] == visit.actor.user_id,
         accounts=accounts,
-        places=places,
-        tokens=secrets,
+        provider_accounts=provider_accounts,
+        tokens=of_user,
         owned=owned,
-        offered=bool(visit.settings.oidc_issuer),
+        oidc_enabled=bool(visit.settings.oidc_issuer),
         form=form,
         problem=problem,
         labels=LABELS,
@@ -123,42 +124,42 @@ def _edit(
 
 
 def set_staff(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/staff: gives staff's rights, or takes them."""
+    """POST /staff/users/{key}/staff: give or remove staff rights."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
         user = _edit(tx, actor, key, wire.UserPatch(is_staff=on))
-    verb = "is" if on else "is no longer"
+    verb = "is now" if on else "is no longer"
     undo = Undo(_page(user, "staff"), {} if on else {"on": "on"})
     return visit.redirect(_page(user), done=f"{user['username']} {verb} staff.", undo=undo)
 
 
 def show_disable(visit: Visit, key: str) -> Page:
-    """GET /staff/users/{key}/disable: what stops with it."""
+    """GET /staff/users/{key}/disable: the impact, for confirmation."""
     with look(visit) as (tx, actor):
         user = users.USERS.read(tx, actor, key)
         owned = _owned(tx, actor, user)
-        held = tokens.TOKENS.read_list(tx, actor, user=user["username"], page_size=1000)
+        of_user = tokens.TOKENS.read_list(tx, actor, user=user["username"], page_size=1000)
         now = tx.now
     usable = [
         token
-        for token in held
+        for token in of_user
         if not token["revoked_at"] and (token["expires"] is None or token["expires"] > now)
     ]
     return visit.page("staff/user_disable.html", user=user, owned=owned, usable=len(usable))
 
 
 def set_active(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/active: disables, or lets in again."""
+    """POST /staff/users/{key}/active: disable or enable a user."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
         user = _edit(tx, actor, key, wire.UserPatch(active=on))
-    said = "may sign in again." if on else "is disabled."
+    state = "enabled" if on else "disabled"
     undo = Undo(_page(user, "active"), {} if on else {"on": "on"})
-    return visit.redirect(_page(user), done=f"{user['username']} {said}", undo=undo)
+    return visit.redirect(_page(user), done=f"User {user['username']} {state}.", undo=undo)
 
 
 def set_password(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/password: a new one, or none."""
+    """POST /staff/users/{key}/password: set or remove the password."""
     _require_sent_by_staff(visit)
     password = None if visit.form.on("none") else visit.form.get("password")
     try:
@@ -172,14 +173,14 @@ def set_password(visit: Visit, key: str) -> Page:
             user = _edit(tx, actor, key, patch, password_hash)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
-    said = "has a new password" if password else "has no password any more"
+    state = "changed" if password else "removed"
     return visit.redirect(
-        _page(user), done=f"{user['username']} {said}, and is signed out everywhere."
+        _page(user), done=f"Password {state}. {user['username']} is signed out everywhere."
     )
 
 
 def link_account(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/accounts: who an OpenID Connect provider's account is here."""
+    """POST /staff/users/{key}/accounts: link an OpenID Connect account to the user."""
     try:
         with change(visit) as (tx, actor):
             row = users.USERS.row_for_change(tx, actor, key)
@@ -188,9 +189,7 @@ def link_account(visit: Visit, key: str) -> Page:
             user = users.USERS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
-    return visit.redirect(
-        _page(user), done=f"Who signs in with that account is {user['username']} from now on."
-    )
+    return visit.redirect(_page(user), done=f"Account linked to {user['username']}.")
 
 
 def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
@@ -202,6 +201,6 @@ def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
     back = {"issuer": account["issuer"], "subject": account["subject"]}
     return visit.redirect(
         _page(user),
-        done=f"That account is no longer {user['username']}, who is signed out everywhere.",
+        done=f"Account unlinked. {user['username']} is signed out everywhere.",
         undo=Undo(_page(user, "accounts"), back),
     )
