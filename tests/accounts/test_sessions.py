@@ -196,4 +196,4 @@ def test_the_account_page_says_which_browser_signed_in_from_where(
     # A session that was begun before this was kept still shows.
     with db.write_unversioned() as tx:
         tx.sql("UPDATE sessions SET browser = NULL, address = NULL")
-    assert "Unknown unknown" in visitor.get("/account").words
+    assert "Unknown Unknown" in visitor.get("/account").words

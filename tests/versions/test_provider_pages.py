@@ -37,7 +37,7 @@ def test_a_provider_is_made_with_all_its_fields(dora: Visitor, db: Database) -> 
         "end_date": "2027-01-01",
     }
     made = dora.submit(dora.get(NEW_PROVIDER), NEW_PROVIDER, **filled)
-    assert "AWS Frankfurt is there now." in made.words
+    assert "Provider AWS Frankfurt created." in made.words
     kept = provider(db, "aws-eu-central-1")
     assert {**filled, "public": True, "active": False} | {
         "start_date": "2026-03-14T09:20:00.000000Z",
@@ -130,7 +130,7 @@ def test_an_identity_is_given_edited_and_removed(dora: Visitor, db: Database, wo
     assert "No identity fits." in page.words
     given = {"user": "charlie", "provider": "west", "key": "c-1"}
     made = dora.submit(page, "/staff/identities", **given)
-    assert "c-1, charlie's account on west, is there now." in made.words
+    assert "c-1, charlie's account on west, was added." in made.words
     again = dora.submit(made, "/staff/identities", **given)
     assert (again.status, again.form("/staff/identities").fields["key"]) == (409, ["c-1"])
     [address] = [link for link in made.links if link.startswith("/staff/identities/")][-1:]
