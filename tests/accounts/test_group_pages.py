@@ -190,7 +190,7 @@ def test_staff_rename_and_undo(visitor: Visitor, lab: str, db: Database, world: 
     assert group(db, world)["name"] == "lab"
     taken = visitor.submit(visitor.get(lab), f"{lab}/name", name="Bob")
     assert taken.status == 409
-    assert "named" in taken.words
+    assert "already taken" in taken.words
 
 
 def test_staff_make_and_remove_a_group(visitor: Visitor, lab: str, db: Database) -> None:
@@ -200,7 +200,7 @@ def test_staff_make_and_remove_a_group(visitor: Visitor, lab: str, db: Database)
     assert "Group ops created." in made.words
     assert "3 members 0 versions shared with it 0 images maintained by it" in made.words
     gone = visitor.get(f"{made.address}/remove")
-    assert "Nothing is shared with it." in gone.words
+    assert "Nothing is shared with this group" in gone.words
     assert "3 members: alice, bob, charlie" in gone.words
     done = visitor.submit(gone, f"{made.address}/remove")
     assert "Group ops removed." in done.words

@@ -127,7 +127,7 @@ def test_a_first_sign_in_makes_a_user_and_the_next_finds_it(
     assert "grace" in account.words
     assert "Single sign-on" in account.words
     assert "grace personal" in account.words
-    assert f"Who signs in with one of these is you. 1001 at {provider.issuer}" in account.words
+    assert f"You can sign in with these accounts. 1001 at {provider.issuer}" in account.words
     assert "<span>Staff</span>" not in account.text
 
     before = usernames(db)

@@ -113,7 +113,7 @@ def test_a_taken_name_is_a_conflict_and_an_unknown_one_not_found(on: Run, db: Da
     on("user", "create", "alice")
     again = on("user", "create", "ALICE")
     assert (again.code, again.out) == (5, "")
-    assert again.err == "goldenrod: A user or group is named 'ALICE' already.\n"
+    assert again.err == "goldenrod: The name 'ALICE' is already taken by a user or group.\n"
     assert on("user", "disable", "zed") == (4, "", "goldenrod: There is no user 'zed'.\n")
     assert value(db, "SELECT count(*) FROM users") == 1
 
@@ -145,11 +145,11 @@ def test_groups_gain_and_lose_members(on: Run, db: Database) -> None:
     left = on("group", "remove", "lab", "alice", "bob", "--json").json
     assert (names(left["users"]), names(left["leaders"])) == (["charlie"], ["charlie"])
     stranger = on("group", "remove", "lab", "bob", "charlie")
-    assert (stranger.code, stranger.err) == (4, "goldenrod: bob: not in lab.\n")
+    assert (stranger.code, stranger.err) == (4, "goldenrod: Not in lab: bob.\n")
     assert on("group", "add", "lab", "zed").code == 4
     assert on("group", "add", "nowhere", "bob").code == 4
     assert on("group", "add", "alice", "bob").code == 5, "a personal group"
-    assert on("group", "remove", "lab", "charlie").out == "In lab now: nobody.\n"
+    assert on("group", "remove", "lab", "charlie").out == "Members of lab: nobody.\n"
 
 
 def names(users: list[dict[str, Any]]) -> list[str]:

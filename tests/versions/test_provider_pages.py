@@ -100,23 +100,23 @@ def test_a_provider_that_cannot_be_made(
 def test_a_provider_ends_and_is_restored(dora: Visitor, db: Database, world: World) -> None:
     west = f"/staff/providers/{world.providers['west']}"
     page = dora.get(f"{west}/end")
-    assert "6 machines there are kept, and not offered" in page.words
-    assert "2 accounts of users there stay" in page.words
+    assert "6 machines remain, but are not offered" in page.words
+    assert "2 accounts of users remain" in page.words
     done = dora.submit(page, f"{west}/end")
     assert "west has ended." in done.words
     assert "Ended on 2026-06-15 12:00 UTC" in done.words
     assert provider(db, "west")["end_date"]
-    assert "west is there again." in undone(dora, done).words
+    assert "west is restored." in undone(dora, done).words
     assert provider(db, "west")["end_date"] is None
     dora.submit(dora.get(f"{west}/end"), f"{west}/end")
     restored = dora.submit(dora.get(west), f"{west}/restore")
-    assert "west is there again." in restored.words
+    assert "west is restored." in restored.words
     assert provider(db, "west")["end_date"] is None
 
 
 def test_providers_are_searched(dora: Visitor) -> None:
     assert "west" in dora.get("/staff/providers?search=we").words
-    assert "No provider fits." in dora.get("/staff/providers?search=north").words
+    assert "No matching providers." in dora.get("/staff/providers?search=north").words
     page = dora.get("/staff/providers?search=%21%21")
     assert page.status == 200
     assert "takes at least one word" in page.words
@@ -137,9 +137,9 @@ def test_an_identity_is_given_edited_and_removed(dora: Visitor, db: Database, wo
     edited = dora.submit(dora.get(address), address, key="c-2")
     assert "c-2" in edited.words
     page = dora.get(address)
-    assert "charlie no longer sees west where it is not public" in page.words
+    assert "charlie can no longer see west, unless it is public" in page.words
     gone = dora.submit(page, f"{address}/remove")
-    assert "c-2, charlie's account on west, is removed." in gone.words
+    assert "c-2, charlie's account on west, was removed." in gone.words
     assert dora.get(address).status == 404
     assert "c-2" in undone(dora, gone).words
 
