@@ -157,7 +157,8 @@ class OpenIdProvider:
     def redeem(
         self, code: str, redirect_uri: str, *, verifier: str, nonce: str, now: Instant
     ) -> Person:
-        """Exchange a code for the person who signed in. Raises BadRequest (`oidc_sign_in_failed`), Unavailable."""
+        """Exchange a code for the person who signed in. Raises BadRequest (`oidc_sign_in_failed`),
+        Unavailable."""
         document = self.discover()
         form = {
             "grant_type": "authorization_code",
@@ -177,7 +178,7 @@ class OpenIdProvider:
     def _with_client(
         self, form: dict[str, str], document: Mapping[str, Any]
     ) -> tuple[dict[str, str], dict[str, str]]:
-        """The form and headers that authenticate this client, by a method that the provider supports."""
+        """The form and headers that authenticate this client in a way that the provider supports."""
         methods = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         if not self._client_secret:
             return form | {"client_id": self._client_id}, {}
