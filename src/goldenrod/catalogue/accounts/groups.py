@@ -118,7 +118,7 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
         start_date=tx.now,
     )
     _set_members(tx, group_id, {}, users, leaders)
-    created = audit.made({"name": name, "users": users, "leaders": leaders})
+    created = audit.created({"name": name, "users": users, "leaders": leaders})
     audit.record(tx, actor, "group:create", schema.groups, group_id, created)
     return Created(str(group_id))
 
@@ -166,13 +166,13 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
             raise field_problem("users", "must include the leaders: leaders are members")
     else:
         after["users"] = sorted({*after["users"], *after["leaders"]})
-    changed = audit.between(before, after)
-    if {"name", "leaders"} & changed.keys() and not actor.rules_all:
+    changed = audit.changed(before, after)
+    if {"name", "leaders"} & changed.keys() and not actor.has_staff_rights:
         raise Forbidden(
             "Leaders may change the members only. Ask staff to change the rest.",
             code="staff_required",
         )
-    tx.check_match()
+    tx.check_if_match()
     if not changed:
         return
     _require_not_personal(row)
@@ -195,7 +195,7 @@ def _require_not_personal(row: Row) -> None:
 def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a group that nothing refers to. Raises Forbidden, Conflict (`group_in_use`)."""
     actor.require_staff()
-    tx.check_match()
+    tx.check_if_match()
     _require_not_personal(row)
     require_unused(
         tx,

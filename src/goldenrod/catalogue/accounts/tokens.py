@@ -143,7 +143,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
         created=tx.now,
         **values,
     )
-    created = audit.made({**values, "user": user_id})
+    created = audit.created({**values, "user": user_id})
     audit.record(tx, actor, "token:create", schema.tokens, token_id, created)
     security_log.record(
         tx,
@@ -159,7 +159,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
 
 def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
     """Revoke a token at once and for good. Does nothing for a token that is revoked already."""
-    tx.check_match()
+    tx.check_if_match()
     if row["revoked_at"] is not None:
         return
     tx.update(schema.tokens, {"id": row["id"]}, revoked_at=tx.now)

@@ -119,7 +119,7 @@ def create_user(
         start_date=tx.now,
     )
     tx.insert(schema.group_users, group_id=group_id, user_id=user_id, leader=False)
-    audit.record(tx, actor, "user:create", schema.users, user_id, audit.made(values))
+    audit.record(tx, actor, "user:create", schema.users, user_id, audit.created(values))
     return Created(str(user_id))
 
 
@@ -131,8 +131,8 @@ def edit_user(
     given = mutations.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
     password_hash = password_hash or hash_password(row["username"], patch.password)
-    tx.check_match()
-    changed = audit.between(row, after)
+    tx.check_if_match()
+    changed = audit.changed(row, after)
     if "password" in given:
         after["password_hash"] = password_hash
         changed["password"] = {

@@ -109,7 +109,7 @@ class Visit(Request):
         """A change that is tried and undone, and who asks: so a page says what one would touch."""
         self.require_user()
         with self.db.write() as tx:
-            tx.undone = True
+            tx.dry_run = True
             self._identify(tx)
             yield tx, self.actor
 

@@ -31,7 +31,7 @@ RESOURCES: dict[str, Resource] = {
 
 def require_staff(actor: Actor) -> None:
     """Raise NotFound unless the actor is a member of staff."""
-    if not actor.rules_all or actor.kind != "user":
+    if not actor.has_staff_rights or actor.kind != "user":
         raise NotFound()
 
 
