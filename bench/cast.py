@@ -5,7 +5,7 @@ from typing import Any
 
 from bench import plan
 from goldenrod.base import wire
-from goldenrod.catalogue.accounts import groups, identities, tokens
+from goldenrod.catalogue.accounts import actors, groups, identities, tokens
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.catalogue.versions import licenses_scripts, providers
 from goldenrod.rules.access import CONSOLE
@@ -91,13 +91,13 @@ def _identity(tx: Tx, user: int) -> int:
 
 
 def _license(tx: Tx, user: int, number: int) -> int:
-    actor = tokens.actor_of_user(tx, user, "write")
+    actor = actors.of_user(tx, user, "write")
     body = wire.NewLicense(title=f"License {number}", type="SPDX", text=f"LicenseRef-{number}")
     return int(licenses_scripts.create_license(tx, actor, body).key)
 
 
 def _script(tx: Tx, user: int, number: int) -> int:
-    actor = tokens.actor_of_user(tx, user, "write")
+    actor = actors.of_user(tx, user, "write")
     text = f"#!/bin/sh\nset -eu\nmount -a\nlogger 'prepared by script {number}'\n"
     body = wire.NewScript(title=f"Prepare disks {number}", type="Raw Text", text=text)
     return int(licenses_scripts.create_script(tx, actor, body).key)

@@ -23,7 +23,7 @@ from bench import catalogues
 from bench.cast import WRITER
 from bench.plan import Plan
 from goldenrod.base import config, wire
-from goldenrod.catalogue.accounts import sessions, tokens, users
+from goldenrod.catalogue.accounts import actors, sessions, tokens, users
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules.access import Actor
@@ -81,7 +81,7 @@ def large(versions: int) -> Place:
     filled = catalogues.sqlite(Plan(versions))
     db = Database(filled.url)
     with db.read() as tx:
-        staff = tokens.actor_of_user(tx, _user(tx, WRITER), "admin")
+        staff = actors.of_user(tx, _user(tx, WRITER), "admin")
         slug = images.IMAGES.read(tx, staff, "1")["slug"]
     return _place(db, slug, WRITER)
 
@@ -96,7 +96,7 @@ def _place(db: Database, slug: str, staff: str) -> Place:
     """Sign the visitors in, and find the values of the placeholders."""
     settings = config.load({})
     with db.write() as tx:
-        actor = tokens.actor_of_user(tx, _user(tx, staff), "admin")
+        actor = actors.of_user(tx, _user(tx, staff), "admin")
         image = images.IMAGES.read(tx, actor, slug)
         owner = image["owner"]["username"]
         secrets = {
@@ -129,7 +129,7 @@ def _place(db: Database, slug: str, staff: str) -> Place:
 
 
 def _owner(tx: Tx, name: str) -> Actor:
-    return tokens.actor_of_user(tx, _user(tx, name), "write")
+    return actors.of_user(tx, _user(tx, name), "write")
 
 
 def asked_for() -> list[tuple[str, str]]:

@@ -56,7 +56,7 @@ def test_the_anonymous_are_led_to_signing_in(visitor: Visitor, lab: str) -> None
 def test_a_stranger_finds_no_group(visitor: Visitor, lab: str, db: Database, world: World) -> None:
     visitor.sign_in("charlie")
     page = visitor.get("/groups")
-    assert "You are in no group but your own." in page.words
+    assert "You are in no group except your personal one." in page.words
     assert "by your username, charlie" in page.words
     assert "lab" not in page.words
     assert visitor.get(lab).status == visitor.get("/groups/999").status == 404
@@ -73,8 +73,8 @@ def test_a_member_sees_the_others_and_is_offered_nothing(
     visitor.sign_in("bob")
     assert lab in visitor.get("/groups").links
     page = visitor.get(lab)
-    assert "2 members 1 version shared with it 1 image kept by it" in page.words
-    assert "alice leads" in page.words
+    assert "2 members 1 version shared with it 1 image maintained by it" in page.words
+    assert "alice leader" in page.words
     assert "bob you" in page.words
     assert [form.action for form in page.forms if form.method == "post"] == []
     assert not any(link.startswith(f"{lab}/") for link in page.links)
@@ -87,13 +87,13 @@ def test_a_member_sees_the_others_and_is_offered_nothing(
 
 def test_a_leader_adds_and_undoes(visitor: Visitor, lab: str, db: Database, world: World) -> None:
     visitor.sign_in("alice")
-    assert "you lead it" in visitor.get("/groups").words
+    assert "you are a leader" in visitor.get("/groups").words
     page = visitor.get(lab)
     done = visitor.submit(page, f"{lab}/members", users=" Charlie ")
-    assert "charlie is in lab now." in done.words
+    assert "Added charlie to lab." in done.words
     assert members(db, world) == ["alice", "bob", "charlie"]
     undone = visitor.submit(_undo(done), _undo(done).forms[0].action)
-    assert "charlie is no longer in lab." in undone.words
+    assert "Removed charlie from lab." in undone.words
     assert members(db, world) == ["alice", "bob"]
 
 
@@ -110,9 +110,9 @@ def test_several_at_once_and_who_is_in_already(
     visitor.sign_in("alice")
     page = visitor.get(lab)
     done = visitor.submit(page, f"{lab}/members", users="charlie, dora,bob")
-    assert "charlie, dora are in lab now." in done.words
+    assert "Added charlie, dora to lab." in done.words
     again = visitor.submit(done, f"{lab}/members", users="bob")
-    assert "All of them were members already." in again.words
+    assert "All of them are already members." in again.words
     assert "Undo" not in again.words
 
 
@@ -133,12 +133,12 @@ def test_a_leader_removes_and_undoes(
 ) -> None:
     visitor.sign_in("alice")
     page = visitor.get(lab)
-    assert "no longer sees what only this group gives: 1 version, 1 image" in page.words
+    assert "lose access given only by this group: 1 version, 1 image" in page.words
     done = remove(visitor, page, lab, world.users["bob"])
-    assert "bob is no longer in lab." in done.words
+    assert "Removed bob from lab." in done.words
     assert members(db, world) == ["alice"]
     undone = visitor.submit(_undo(done), f"{lab}/members")
-    assert "bob is in lab now." in undone.words
+    assert "Added bob to lab." in undone.words
     assert members(db, world) == ["alice", "bob"]
     assert leaders(db, world) == ["alice"]
 
@@ -169,10 +169,10 @@ def test_staff_make_leaders_and_undo(
     [form] = [f for f in page.forms if f.action == f"{lab}/leaders" and f.fields["ids"] == [bob]]
     body = "&".join(f"{name}={values[0]}" for name, values in form.fields.items())
     done = visitor.ask("POST", form.action, body=body)
-    assert "bob leads lab." in done.words
+    assert "bob is now a leader of lab." in done.words
     assert leaders(db, world) == ["alice", "bob"]
     undone = visitor.submit(_undo(done), f"{lab}/leaders")
-    assert "bob no longer leads lab." in undone.words
+    assert "bob is no longer a leader of lab." in undone.words
     assert leaders(db, world) == ["alice"]
     # A leader who is removed leads again where that is undone.
     done = remove(visitor, undone, lab, world.users["alice"])
@@ -184,26 +184,26 @@ def test_staff_make_leaders_and_undo(
 def test_staff_rename_and_undo(visitor: Visitor, lab: str, db: Database, world: World) -> None:
     visitor.sign_in("dora")
     done = visitor.submit(visitor.get(lab), f"{lab}/name", name="laboratory")
-    assert "It is called laboratory now." in done.words
+    assert "Renamed to laboratory." in done.words
     assert group(db, world)["name"] == "laboratory"
     visitor.submit(_undo(done), f"{lab}/name")
     assert group(db, world)["name"] == "lab"
     taken = visitor.submit(visitor.get(lab), f"{lab}/name", name="Bob")
     assert taken.status == 409
-    assert "named" in taken.words
+    assert "already taken" in taken.words
 
 
 def test_staff_make_and_remove_a_group(visitor: Visitor, lab: str, db: Database) -> None:
     visitor.sign_in("dora")
     page = visitor.get("/staff/groups")
     made = visitor.submit(page, "/staff/groups", name="ops", leaders="bob", users="charlie, alice")
-    assert "ops is made." in made.words
-    assert "3 members 0 versions shared with it 0 images kept by it" in made.words
+    assert "Group ops created." in made.words
+    assert "3 members 0 versions shared with it 0 images maintained by it" in made.words
     gone = visitor.get(f"{made.address}/remove")
-    assert "Nothing is shared with it." in gone.words
+    assert "Nothing is shared with this group" in gone.words
     assert "3 members: alice, bob, charlie" in gone.words
     done = visitor.submit(gone, f"{made.address}/remove")
-    assert "ops is removed." in done.words
+    assert "Group ops removed." in done.words
     assert visitor.get(made.address).status == 404
 
     wrong = visitor.submit(done, "/staff/groups", name="ops", leaders="nobody here")
@@ -218,8 +218,8 @@ def test_a_group_in_use_says_by_what_and_stays(
 ) -> None:
     visitor.sign_in("dora")
     page = visitor.get(f"{lab}/remove")
-    assert "It is in use, so it cannot be removed yet." in page.words
-    assert "1 version shared with it 1 image kept by it" in page.words
+    assert "This group is in use, so it cannot be removed." in page.words
+    assert "1 version shared with it 1 image maintained by it" in page.words
     assert not [form for form in page.forms if form.method == "post"]
     token = visitor.get(lab).form(f"{lab}/members").fields["token"][0]
     refused = visitor.ask("POST", f"{lab}/remove", body=f"token={token}")

@@ -44,7 +44,7 @@ def running() -> Iterator[Provider]:
 @pytest.fixture
 def provider(running: Provider) -> Provider:
     """The provider as it begins, and nothing remembered of it."""
-    oidc_client._made.cache_clear()
+    oidc_client._provider.cache_clear()
     running.tell(**BEGINNING | {"now": int(to_datetime(NOON).timestamp())})
     return running
 
@@ -126,8 +126,8 @@ def test_a_first_sign_in_makes_a_user_and_the_next_finds_it(
     account = browser.get("/account")
     assert "grace" in account.words
     assert "Single sign-on" in account.words
-    assert "grace yours alone" in account.words
-    assert f"Who signs in with one of these is you. 1001 at {provider.issuer}" in account.words
+    assert "grace personal" in account.words
+    assert f"You can sign in with these accounts. 1001 at {provider.issuer}" in account.words
     assert "<span>Staff</span>" not in account.text
 
     before = usernames(db)
@@ -192,7 +192,7 @@ def test_nobody_becomes_who_is_here_by_their_name(
     provider.tell(person={"sub": "7", "preferred_username": named, "email": "alice@example.org"})
     assert walk(browser, provider).status == 303
     account = browser.get("/account")
-    assert f"{named}-2 yours alone" in account.words
+    assert f"{named}-2 personal" in account.words
     assert "<span>Staff</span>" not in account.text
     assert "alice@east" not in account.words
     assert "closed image" not in browser.get("/").words
@@ -204,7 +204,7 @@ def test_two_of_the_same_name_are_two(db: Database, browser: Visitor, provider: 
         provider.tell(person={"sub": subject, "preferred_username": "grace"})
         assert walk(browser, provider).status == 303
         page = browser.get("/account")
-        assert f"{name} yours alone" in page.words
+        assert f"{name} personal" in page.words
         browser.submit(page, "/sign-out")
 
 
@@ -267,7 +267,7 @@ def test_where_nobody_is_made_the_page_says_what_to_tell_staff(
     browser = Visitor(db, replace(settings, oidc_create=False))
     before = usernames(db)
     words = refused(browser, walk(browser, provider), 403)
-    assert "its subject is 1001" in words
+    assert "Its subject is 1001" in words
     assert usernames(db) == before
 
 
@@ -280,9 +280,9 @@ def test_where_nobody_is_made_the_page_says_what_to_tell_staff(
         ({"issuer": "https://evil.example"}, "another issuer"),
         ({"token_endpoint": "https://evil.example/token"}, "GOLDENROD_OIDC_HOSTS"),
         ({"jwks_uri": "http://127.0.0.1:1/jwks"}, "GOLDENROD_OIDC_HOSTS"),
-        ({"jwks_uri": "file:///etc/passwd"}, "no address"),
-        ({"authorization_endpoint": "javascript:alert(1)"}, "no address"),
-        ({"token_endpoint": None}, "no address"),
+        ({"jwks_uri": "file:///etc/passwd"}, "not a usable URL"),
+        ({"authorization_endpoint": "javascript:alert(1)"}, "not a usable URL"),
+        ({"token_endpoint": None}, "not a usable URL"),
     ],
 )
 def test_a_document_that_leads_elsewhere(
@@ -347,7 +347,7 @@ def test_settings_that_make_no_sense_stop_the_start(name: str, value: str) -> No
 
 def test_check_says_what_is_wrong_with_it(provider: Provider, settings: Settings) -> None:
     assert check._no_oidc(settings) is None
-    oidc_client._made.cache_clear()
+    oidc_client._provider.cache_clear()
     provider.tell(document={"issuer": f"{provider.issuer}/"})
     found = check._no_oidc(settings)
     assert found is not None

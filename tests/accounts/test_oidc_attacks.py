@@ -46,7 +46,7 @@ def test_another_state_is_refused_before_anything_is_asked(
     address = provider.lead(begun(browser))
     provider.tell()
     page = back(browser, with_query(address, state=state))
-    assert "not begun in this browser" in refused(browser, page)
+    assert "not started in this browser" in refused(browser, page)
     assert provider.asked == []
 
 
@@ -56,9 +56,9 @@ def test_another_browsers_answer_is_refused(
     """Somebody's address of coming back, sent to somebody else, must not sign them in."""
     attacker = Visitor(db, settings)
     address = provider.lead(begun(attacker))
-    assert "not begun in this browser" in refused(browser, back(browser, address))
+    assert "not started in this browser" in refused(browser, back(browser, address))
     begun(browser)
-    assert "not begun in this browser" in refused(browser, back(browser, address))
+    assert "not started in this browser" in refused(browser, back(browser, address))
 
 
 def test_a_promise_of_another_browser_is_none(
@@ -68,7 +68,7 @@ def test_a_promise_of_another_browser_is_none(
     address = provider.lead(begun(attacker))
     begun(browser)
     browser.cookies[PROMISE] = attacker.cookies[PROMISE]
-    assert "not begun in this browser" in refused(browser, back(browser, address))
+    assert "not started in this browser" in refused(browser, back(browser, address))
 
 
 @pytest.mark.parametrize("value", ["", ".", "e30.", "e30.00", "x" * 2000])
@@ -99,7 +99,7 @@ def test_a_code_counts_once(browser: Visitor, provider: Provider) -> None:
     assert back(browser, address).status == 303
     browser.submit(browser.get("/account"), "/sign-out")
     # Without the promise, and with it.
-    assert "finished already" in refused(browser, back(browser, address))
+    assert "already complete" in refused(browser, back(browser, address))
     browser.cookies = kept
     assert "invalid_grant" in refused(browser, back(browser, address))
 
@@ -160,14 +160,14 @@ def test_a_token_that_no_key_of_the_provider_signed(
 ) -> None:
     before = usernames(db)
     provider.tell(sign=way)
-    assert "ID token does not hold" in refused(browser, walk(browser, provider))
+    assert "ID token is not valid" in refused(browser, walk(browser, provider))
     assert usernames(db) == before
 
 
 def test_new_keys_of_the_provider_are_found(
     browser: Visitor, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oidc_client, "AGAIN_S", 0.0)
+    monkeypatch.setattr(oidc_client, "REFETCH_S", 0.0)
     assert walk(browser, provider).status == 303
     browser.submit(browser.get("/account"), "/sign-out")
     provider.tell(sign="rotated")

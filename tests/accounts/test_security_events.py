@@ -132,8 +132,8 @@ def test_the_console_is_named(
     db: Database, api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(security_log, "_operator", lambda: "root-of-this-machine")
-    security_events.note_export(db, credentials=True)
-    security_events.note_backup(db)
+    security_events.record_export(db, credentials=True)
+    security_events.record_backup(db)
     found = events(api)
     assert [(event["kind"], event["via"], event["user"]) for event in found] == [
         ("backup:run", "console", None),

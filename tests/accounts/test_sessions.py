@@ -7,7 +7,7 @@ import pytest
 from goldenrod.base import config, wire
 from goldenrod.base.clock import later
 from goldenrod.base.errors import NotFound
-from goldenrod.catalogue.accounts import sessions, tokens, users
+from goldenrod.catalogue.accounts import actors, sessions, users
 from goldenrod.catalogue.transfer.export_import import export_catalogue
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
@@ -26,7 +26,7 @@ def begin(db: Database, world: World, name: str) -> str:
 
 def speaks_for(db: Database, secret: str) -> str | None:
     with db.read() as tx:
-        found = sessions.find_actor(tx, secret)
+        found = actors.of_session(tx, secret)
     return found[0].username if found else None
 
 
@@ -38,9 +38,9 @@ def revision(db: Database) -> int:
 def test_a_session_carries_its_users_full_rights(db: Database, world: World) -> None:
     secret = begin(db, world, "dora")
     with db.read() as tx:
-        found = sessions.find_actor(tx, secret)
+        found = actors.of_session(tx, secret)
         assert found
-        assert found[0] == tokens.actor_of_user(tx, world.users["dora"], "admin")
+        assert found[0] == actors.of_user(tx, world.users["dora"], "admin")
         assert found[0].has_staff_rights
 
 
@@ -196,4 +196,4 @@ def test_the_account_page_says_which_browser_signed_in_from_where(
     # A session that was begun before this was kept still shows.
     with db.write_unversioned() as tx:
         tx.sql("UPDATE sessions SET browser = NULL, address = NULL")
-    assert "Unknown unknown" in visitor.get("/account").words
+    assert "Unknown Unknown" in visitor.get("/account").words

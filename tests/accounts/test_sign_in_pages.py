@@ -36,7 +36,7 @@ def test_the_anonymous_are_led_to_the_form_and_back(visitor: Visitor) -> None:
 def test_a_stranger_sees_their_own_account_and_nobody_elses(visitor: Visitor) -> None:
     visitor.sign_in("charlie")
     words = visitor.get("/account").words
-    assert "charlie yours alone" in words
+    assert "charlie personal" in words
     for other in ("alice", "bob", "lab", "west"):
         assert other not in words
 
@@ -55,7 +55,7 @@ def test_what_does_not_fit_says_so_and_keeps_the_name(
 ) -> None:
     page = attempt(visitor, username, password)
     assert page.status == 401
-    assert "This username and password do not fit." in page.words
+    assert "Wrong username or password." in page.words
     assert page.form(FORM).fields["username"] == [username]
     assert page.form(FORM).fields["password"] == [""]
     assert password not in page.text.replace(username, "")
@@ -162,7 +162,7 @@ def test_who_signs_in_as_another_leaves_the_first(visitor: Visitor) -> None:
     assert refused.status == 401
     done = visitor.submit(refused, FORM, username="bob", password="bob-secret")
     assert done.status == 200
-    assert "bob yours alone" in visitor.get("/account").words
+    assert "bob personal" in visitor.get("/account").words
     visitor.cookies = kept
     assert visitor.get("/account").status == 401
 
@@ -289,7 +289,7 @@ def test_one_browser_and_all_of_them(db: Database, world: World, clock: Clock) -
 
     here, there, third, bobs = (browser(name) for name in ("alice", "alice", "alice", "bob"))
     page = here.get("/account")
-    assert page.words.count("now, in this browser") == 1
+    assert page.words.count("this browser") == 1
     ends = [form.action for form in page.forms if form.action.endswith("/end")]
     assert len(ends) == 3
     # Somebody else's session is not there for bob.
@@ -299,10 +299,10 @@ def test_one_browser_and_all_of_them(db: Database, world: World, clock: Clock) -
     other = next(action for action in ends if "in this browser" not in row_of(page, action))
     told = here.submit(page, other)
     assert (told.address, told.status) == ("/account", 200)
-    assert "That browser is signed out." in told.words
+    assert "Signed out in that browser." in told.words
     assert sorted(v.get("/account").status for v in (here, there, third)) == [200, 200, 401]
     # The notice is told once.
-    assert "That browser is signed out." not in here.get("/account").words
+    assert "Signed out in that browser." not in here.get("/account").words
     assert here.submit(here.get("/account"), "/account/sign-out-everywhere").address == "/"
     assert [v.get("/account").status for v in (here, there, third)] == [401, 401, 401]
     assert bobs.get("/account").status == 200
@@ -328,4 +328,4 @@ def test_how_many_statements_signing_in_and_the_account_take(
 
     assert statements(FORM) == 0
     visitor.sign_in("alice")
-    assert statements("/account") == 7
+    assert statements("/account") == 5

@@ -354,7 +354,7 @@ def test_no_idempotency_key_where_a_secret_is_answered(api: ApiClient, token: An
 
 
 def documented_pattern() -> re.Pattern[str]:
-    page = (Path(__file__).parent.parent / "docs" / "access.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text("utf-8")
     [pattern] = re.findall(r"^```regex\n(.+)\n```$", page, re.MULTILINE)
     return re.compile(pattern)
 

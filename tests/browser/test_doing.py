@@ -137,7 +137,7 @@ def test_a_token_is_shown_once(own_site: Site, own_windows: Windows) -> None:
     page = own_windows("bob")
     page.goto("/account/tokens")
     page.get_by_label("Name").fill("build server")
-    page.get_by_role("button", name="Make the token").click()
+    page.get_by_role("button", name="Create token").click()
     secret = page.get_by_text(re.compile(r"^gr_[\w-]+$")).first
     expect(secret).to_be_visible()
     text = secret.inner_text().strip()

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from goldenrod.base import wire
-from goldenrod.catalogue.accounts import tokens, users
+from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.demo import lifecycle
 from goldenrod.demo.catalogue import load
@@ -154,7 +154,7 @@ def furnish(db: Database) -> None:
     """Fill an empty catalogue with the demonstration, and what it leaves out and pages show."""
     load(db)
     with db.write() as tx:
-        alice = tokens.actor_of_user(tx, users.find_user(tx, "alice") or 0, "write")
+        alice = actors.of_user(tx, users.find_user(tx, "alice") or 0, "write")
         # Of an image that no test changes: nothing is ever sent.
         target = "https://hooks.example/goldenrod"
         hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from goldenrod.base.clock import later
-from goldenrod.catalogue.accounts import password_hashing, tokens
+from goldenrod.catalogue.accounts import actors, password_hashing
 from goldenrod.cli import output
 from goldenrod.cli.main import COMMANDS, GROUPS, command, main
 from goldenrod.demo import ami_lines
@@ -113,7 +113,7 @@ def test_a_taken_name_is_a_conflict_and_an_unknown_one_is_not_found(on: Run, db:
     on("user", "create", "alice")
     again = on("user", "create", "ALICE")
     assert (again.code, again.out) == (5, "")
-    assert again.err == "goldenrod: A user or group is named 'ALICE' already.\n"
+    assert again.err == "goldenrod: The name 'ALICE' is already taken by a user or group.\n"
     assert on("user", "disable", "zed") == (4, "", "goldenrod: There is no user 'zed'.\n")
     assert value(db, "SELECT count(*) FROM users") == 1
 
@@ -145,11 +145,11 @@ def test_groups_gain_and_lose_members(on: Run, db: Database) -> None:
     left = on("group", "remove", "lab", "alice", "bob", "--json").json
     assert (names(left["users"]), names(left["leaders"])) == (["charlie"], ["charlie"])
     stranger = on("group", "remove", "lab", "bob", "charlie")
-    assert (stranger.code, stranger.err) == (4, "goldenrod: bob: not in lab.\n")
+    assert (stranger.code, stranger.err) == (4, "goldenrod: Not in lab: bob.\n")
     assert on("group", "add", "lab", "zed").code == 4
     assert on("group", "add", "nowhere", "bob").code == 4
     assert on("group", "add", "alice", "bob").code == 5, "a personal group"
-    assert on("group", "remove", "lab", "charlie").out == "In lab now: nobody.\n"
+    assert on("group", "remove", "lab", "charlie").out == "Members of lab: nobody.\n"
 
 
 def names(users: list[dict[str, Any]]) -> list[str]:
@@ -166,7 +166,7 @@ def test_only_the_secret_of_a_token_is_on_stdout_and_it_works(on: Run, db: Datab
     assert re.fullmatch(r"gr_\S+\n", made.out)
     assert made.out.strip() not in made.err
     with db.read() as tx:
-        found = tokens.find_actor(tx, made.out.strip())
+        found = actors.of_token(tx, made.out.strip())
     assert found is not None
     assert (found[0].username, found[0].scope) == ("alice", "admin")
 
@@ -190,7 +190,7 @@ def test_tokens_are_listed_by_user_and_revoked(on: Run, db: Database) -> None:
     (mine,) = on("token", "list", "--user", "alice", "--json").json
     assert on("token", "revoke", mine["uuid"]).code == 0
     with db.read() as tx:
-        assert tokens.find_actor(tx, secret) is None
+        assert actors.of_token(tx, secret) is None
     assert [row[1] for row in on("token", "list").rows() if row[7]] == ["alice"]
     assert on("token", "list", "--user", "zed").code == 4
     assert on("token", "revoke", "999").code == 4

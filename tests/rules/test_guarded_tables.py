@@ -134,12 +134,13 @@ BARE: dict[str, set[str]] = {
     "finds out who asks": {
         "catalogue/accounts/oidc_accounts.py _known users",
         "catalogue/webhooks/payloads.py _active users",
-        "catalogue/accounts/sessions.py _who users",
+        "catalogue/accounts/actors.py _by_id users",
+        "catalogue/accounts/actors.py _by_session users",
+        "catalogue/accounts/actors.py _by_token tokens",
+        "catalogue/accounts/actors.py _by_token users",
+        "catalogue/accounts/actors.py _columns identities",
         "catalogue/accounts/password_sign_in.py _account groups",
         "catalogue/accounts/password_sign_in.py _account users",
-        "catalogue/accounts/tokens.py _who tokens",
-        "catalogue/accounts/tokens.py _who users",
-        "catalogue/accounts/tokens.py who_columns identities",
     },
     "what the catalogue repeats for speed: written, not answered": {
         "catalogue/search.py _image_tags tags",

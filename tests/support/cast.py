@@ -21,7 +21,7 @@ from typing import Any
 
 from goldenrod.base import wire
 from goldenrod.base.clock import later
-from goldenrod.catalogue.accounts import groups, identities, tokens
+from goldenrod.catalogue.accounts import actors, groups, identities, tokens
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import licenses_scripts, providers, publish
@@ -48,7 +48,7 @@ class World:
 
     def actor(self, tx: Tx, name: str) -> Actor:
         """One of the cast, with everything their account allows."""
-        return tokens.actor_of_user(tx, self.users[name], "admin" if name == "dora" else "write")
+        return actors.of_user(tx, self.users[name], "admin" if name == "dora" else "write")
 
 
 def build_world(db: Database) -> World:

@@ -5,21 +5,25 @@ from typing import Any
 
 from argon2.exceptions import Argon2Error
 
-from goldenrod.catalogue.accounts.password_hashing import HASHER
+from goldenrod.catalogue.accounts import password_hashing
 
 
 class Argon2:
     """The real one, listened to: `verified` has the hashes that passwords were held against,
-    `meanwhile` is called each time, and with `remembers` the same question costs once."""
+    `meanwhile` is called each time, `while_hashing`
+    while a new password is hashed, and with `remembers` the same question costs once."""
 
     def __init__(self) -> None:
+        self._hasher = password_hashing.HASHER
         self.verified: list[str] = []
         self.meanwhile: Callable[[], Any] = lambda: None
+        self.while_hashing: Callable[[], Any] = lambda: None
         self.remembers = False
         self._answers: dict[tuple[str, str], Exception | None] = {}
 
     def hash(self, password: str) -> str:
-        return HASHER.hash(password)
+        self.while_hashing()
+        return self._hasher.hash(password)
 
     def verify(self, kept: str, password: str) -> bool:
         self.verified.append(kept)
@@ -27,7 +31,9 @@ class Argon2:
         asked = kept, password
         if not self.remembers or asked not in self._answers:
             try:
-                self._answers[asked] = None if HASHER.verify(kept, password) else AssertionError()
+                self._answers[asked] = (
+                    None if self._hasher.verify(kept, password) else AssertionError()
+                )
             except Argon2Error as wrong:
                 self._answers[asked] = wrong
         if failed := self._answers[asked]:

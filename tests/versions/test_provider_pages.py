@@ -37,7 +37,7 @@ def test_a_provider_is_created_with_all_its_fields(dora: Visitor, db: Database) 
         "end_date": "2027-01-01",
     }
     made = dora.submit(dora.get(NEW_PROVIDER), NEW_PROVIDER, **filled)
-    assert "AWS Frankfurt is there now." in made.words
+    assert "Provider AWS Frankfurt created." in made.words
     kept = provider(db, "aws-eu-central-1")
     assert {**filled, "public": True, "active": False} | {
         "start_date": "2026-03-14T09:20:00.000000Z",
@@ -98,23 +98,23 @@ def test_invalid_providers_are_refused(
 def test_a_provider_ends_and_is_restored(dora: Visitor, db: Database, world: World) -> None:
     west = f"/staff/providers/{world.providers['west']}"
     page = dora.get(f"{west}/end")
-    assert "6 machines there are kept, and not offered" in page.words
-    assert "2 accounts of users there stay" in page.words
+    assert "6 machines remain, but are not offered" in page.words
+    assert "2 accounts of users remain" in page.words
     done = dora.submit(page, f"{west}/end")
     assert "west has ended." in done.words
     assert "Ended on 2026-06-15 12:00 UTC" in done.words
     assert provider(db, "west")["end_date"]
-    assert "west is there again." in undone(dora, done).words
+    assert "west is restored." in undone(dora, done).words
     assert provider(db, "west")["end_date"] is None
     dora.submit(dora.get(f"{west}/end"), f"{west}/end")
     restored = dora.submit(dora.get(west), f"{west}/restore")
-    assert "west is there again." in restored.words
+    assert "west is restored." in restored.words
     assert provider(db, "west")["end_date"] is None
 
 
 def test_providers_are_searched(dora: Visitor) -> None:
     assert "west" in dora.get("/staff/providers?search=we").words
-    assert "No provider fits." in dora.get("/staff/providers?search=north").words
+    assert "No matching providers." in dora.get("/staff/providers?search=north").words
     page = dora.get("/staff/providers?search=%21%21")
     assert page.status == 200
     assert "takes at least one word" in page.words
@@ -130,16 +130,16 @@ def test_an_identity_is_created_edited_and_removed(
     assert "No identity fits." in page.words
     given = {"user": "charlie", "provider": "west", "key": "c-1"}
     made = dora.submit(page, "/staff/identities", **given)
-    assert "c-1, charlie's account on west, is there now." in made.words
+    assert "c-1, charlie's account on west, was added." in made.words
     again = dora.submit(made, "/staff/identities", **given)
     assert (again.status, again.form("/staff/identities").fields["key"]) == (409, ["c-1"])
     [address] = [link for link in made.links if link.startswith("/staff/identities/")][-1:]
     edited = dora.submit(dora.get(address), address, key="c-2")
     assert "c-2" in edited.words
     page = dora.get(address)
-    assert "charlie no longer sees west where it is not public" in page.words
+    assert "charlie can no longer see west, unless it is public" in page.words
     gone = dora.submit(page, f"{address}/remove")
-    assert "c-2, charlie's account on west, is removed." in gone.words
+    assert "c-2, charlie's account on west, was removed." in gone.words
     assert dora.get(address).status == 404
     assert "c-2" in undone(dora, gone).words
 

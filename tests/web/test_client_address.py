@@ -6,7 +6,7 @@ from falcon import testing
 from goldenrod.base import config
 from goldenrod.base.errors import BadRequest
 from goldenrod.base.network import limit_key, parse_address
-from goldenrod.catalogue.accounts import password_sign_in
+from goldenrod.catalogue.accounts import password_hashing, password_sign_in
 from goldenrod.store.db import Database
 from goldenrod.web.authenticate import client_address
 from tests.accounts.test_sign_in import ask
@@ -88,7 +88,7 @@ def test_hosts_of_one_64_are_shown_apart_and_limited_together() -> None:
     assert {limit_key(one) for one in shown} == {"2001:db8::/64"}
     assert limit_key("2001:db8:0:1::1") == "2001:db8:0:1::/64"
     assert limit_key("192.0.2.1") == "192.0.2.1"
-    assert limit_key("no address") == "no address"
+    assert limit_key("not a usable URL") == "no address"
 
 
 def test_what_is_no_address_is_refused_where_it_would_count() -> None:
@@ -119,7 +119,7 @@ def test_no_spelling_evades_the_limit_on_signing_in(
 ) -> None:
     argon2 = Argon2()
     argon2.remembers = True
-    monkeypatch.setattr(password_sign_in, "HASHER", argon2)
+    monkeypatch.setattr(password_hashing, "HASHER", argon2)
     api = ApiClient(db, SETTINGS, world)
 
     def sign_in_from(forwarded: str, password: str) -> int:
@@ -141,4 +141,4 @@ def test_signing_in_through_a_proxy_that_hides_who_asks_is_refused_in_words(
     api = ApiClient(db, SETTINGS, world)
     answer = ask(api, "alice", "alice-secret", PROXY, headers={"X-Forwarded-For": "unknown"})
     assert code(answer) == "400 request_invalid"
-    assert "X-Forwarded-For holds 'unknown', which is not an IP address" in answer.json["detail"]
+    assert "X-Forwarded-For has 'unknown', which is not an IP address" in answer.json["detail"]

@@ -47,6 +47,11 @@ def to_micros(instant: str) -> int:
     return (datetime.fromisoformat(instant[:-1]) - _EPOCH) // timedelta(microseconds=1)
 
 
+def hour_of(instant: Instant) -> Instant:
+    """The beginning of the hour that an instant is in."""
+    return Instant(f"{instant[:13]}:00:00.000000Z")
+
+
 def of(moment: datetime) -> Instant:
     """The instant of an aware datetime."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,8 +1,8 @@
-"""IP addresses: one spelling for each, and what limits count by.
+"""IP addresses in canonical form, and the key by which limits count them.
 
-An address may arrive in many spellings: with a port, in brackets, with a zone, an IPv6 address with
-or without its zeros, an IPv4 address inside an IPv6 one. Whoever could choose the spelling could
-begin every limit anew, so an address is compared only in its canonical form.
+An address has many spellings: with a port, in brackets, with a zone, an IPv6 address with or without
+its zeros, an IPv4 address inside an IPv6 one. A client that chose a new spelling could evade every
+limit, so addresses are compared only in their canonical form.
 """
 
 import re
@@ -12,11 +12,11 @@ Address = IPv4Address | IPv6Address
 
 _WITH_PORT = re.compile(r"\[(?P<six>[^\[\]]+)\](?::[0-9]{1,5})?|(?P<four>[0-9.]+):[0-9]{1,5}")
 _LIMIT_PREFIX = 64
-"""One customer is given at least so much of an IPv6 address, and may use any host of it."""
+"""A customer gets at least a /64 network of IPv6, and can use every address of it."""
 
 
 def parse_address(text: str) -> Address | None:
-    """The address that a text names, without its port and zone; None for any other text.
+    """The address in a text, without its port and zone; None where the text is no address.
 
     An IPv4 address inside an IPv6 one (`::ffff:192.0.2.1`) is the IPv4 address.
     """
@@ -31,8 +31,8 @@ def parse_address(text: str) -> Address | None:
 
 
 def limit_key(address: str) -> str:
-    """What a limit counts this client address by: an IPv4 address itself, an IPv6 address by its
-    /64 network. A text that is no address counts by itself."""
+    """The key by which limits count an address: an IPv4 address itself, an IPv6 address's /64 network.
+    A text that is no address is its own key."""
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, _LIMIT_PREFIX), strict=False))

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import typer
 
-from goldenrod.catalogue.accounts import tokens, users
+from goldenrod.catalogue.accounts import actors, users
 from goldenrod.cli import output
 from goldenrod.cli.open_database import named, opened
 from goldenrod.rules import why as rule
@@ -64,4 +64,4 @@ def _actor(tx: Tx, username: str, scope: Scope) -> tuple[Actor, str]:
     remark = ""
     if user["is_staff"] and scope is not Scope.ADMIN:
         remark = f"{username} is staff: with --scope admin they see everything."
-    return tokens.actor_of_user(tx, user["id"], scope.value), remark
+    return actors.of_user(tx, user["id"], scope.value), remark

@@ -18,7 +18,7 @@ from typing import Any
 
 from goldenrod.base import wire
 from goldenrod.base.clock import later
-from goldenrod.catalogue.accounts import groups, identities, tokens, users
+from goldenrod.catalogue.accounts import actors, groups, identities, tokens, users
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import licenses_scripts, providers, publish
 from goldenrod.demo import ami_lines, lifecycle
@@ -190,4 +190,4 @@ def _things(tx: Tx) -> str:
 def _actor(tx: Tx, name: str) -> Actor:
     user_id = users.find_user(tx, name)
     assert user_id is not None
-    return tokens.actor_of_user(tx, user_id, "write")
+    return actors.of_user(tx, user_id, "write")

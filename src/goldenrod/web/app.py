@@ -24,7 +24,7 @@ from goldenrod.store.db import Database
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.reference import add_reference
 from goldenrod.web.pages.serving import KnownQuery, add_pages
-from goldenrod.web.refusal_log import note_refusal
+from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.request import Request, Response
 from goldenrod.web.response_cache import (
     VALIDITY,
@@ -61,7 +61,7 @@ def _responder(
         try:
             answer = request.answer(route.handler, path)
         except Forbidden as problem:
-            note_refusal(request, API + route.path, problem)
+            record_refusal(request, API + route.path, problem)
             raise
         _send(req, resp, answer, request.anonymous)
         if route.cacheable and answer.status == 200:

@@ -1,7 +1,7 @@
-"""Who asks: from a request's Authorization header to an `Actor`.
+"""Authentication: the `Actor` of a request, from its Authorization header or a password.
 
-A header that is not one valid token (wrong, expired, revoked, another scheme, empty, twice) is 401
-everywhere, never treated as anonymous. No header is the anonymous.
+A request without the header is anonymous. A header that is not exactly one valid token is answered
+401 everywhere, never treated as anonymous.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Any
 
 import falcon
 
+from goldenrod.base import clock
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
@@ -19,7 +20,7 @@ from goldenrod.base.errors import (
     Unavailable,
 )
 from goldenrod.base.network import Address, parse_address
-from goldenrod.catalogue.accounts import password_hashing, password_sign_in, tokens, users
+from goldenrod.catalogue.accounts import actors, password_hashing, password_sign_in, tokens, users
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.changes import security_log
 from goldenrod.store.db import Database, Row, Tx
@@ -28,34 +29,34 @@ _HEADER = re.compile(r"(?:token|bearer) +(?P<secret>[A-Za-z0-9._~+/=-]{1,512})",
 
 
 def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
-    """The actor that the Authorization header speaks for, and whether its use is to be noted.
+    """The actor of an Authorization header, and whether the use of its token must be recorded.
 
     Raises Unauthorized.
     """
     if header is None:
         return ANONYMOUS, False
-    read = _HEADER.fullmatch(header.strip())
-    found = read and tokens.find_actor(tx, read["secret"])
+    match = _HEADER.fullmatch(header.strip())
+    found = match and actors.of_token(tx, match["secret"])
     if not found:
         raise Unauthorized(
-            "The Authorization header is not one valid token: it may be wrong, expired or revoked. "
-            "Send Authorization: Token <secret>, or none at all.",
+            "The Authorization header has no valid token: it may be wrong, expired or revoked. "
+            "Send Authorization: Token <secret>, or no such header.",
             code="token_invalid",
         )
     actor, last_used = found
-    return actor, last_used != tokens.hour_of(tx.now)
+    return actor, last_used != clock.hour_of(tx.now)
 
 
-def note_use(db: Database, actor: Actor) -> None:
-    """Keep that the actor's token was used this hour, outside the catalogue's revision."""
-    # A reader is answered while another writes for long; the next use will be noted.
+def record_token_use(db: Database, actor: Actor) -> None:
+    """Record that the actor's token was used in this hour."""
+    # While another writer takes long, the request is answered anyway; the next use is recorded.
     with suppress(Unavailable), db.write_unversioned() as tx:
-        tokens.note_use(tx, actor.token_id)
+        tokens.record_use(tx, actor.token_id)
 
 
 def check_password(db: Database, username: str, password: str, address: str) -> Row:
-    """The account that a username and password fit. What fails counts against the account and the
-    address; what finds the server busy does not. Raises Unauthorized, TooManyRequests, Unavailable.
+    """The account with this username and password. Each failure counts towards the limits of
+    `password_sign_in`. Raises Unauthorized, TooManyRequests, Unavailable.
     """
     try:
         with password_hashing.TURNS.take():
@@ -64,7 +65,7 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
                 account = password_sign_in.find_account(tx, username)
             password_sign_in.verify(account, password)
     except (Unauthorized, TooManyRequests) as problem:
-        _note_failure(db, username, address, problem)
+        _record_failure(db, username, address, problem)
         raise
     assert account is not None
     with db.write_unversioned() as tx:
@@ -74,9 +75,9 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
     return account
 
 
-def _note_failure(db: Database, username: str, address: str, problem: Problem) -> None:
-    """Record a sign-in that failed. A name that is nobody's is not kept: it may be a password that
-    was typed into the wrong field."""
+def _record_failure(db: Database, username: str, address: str, problem: Problem) -> None:
+    """Record a failed sign-in. An unknown username is not recorded: it may be a password that was typed
+    into the wrong field."""
     limited = isinstance(problem, TooManyRequests)
     with suppress(Unavailable), db.write_unversioned() as tx:
         tx.address = address
@@ -91,9 +92,9 @@ def _note_failure(db: Database, username: str, address: str, problem: Problem) -
 def client_address(req: falcon.Request, settings: Settings) -> str:
     """The address a request came from, in its canonical form (`base/network.py`).
 
-    X-Forwarded-For counts only behind a trusted proxy. It is read from the right: the first address
-    that is no trusted proxy is the client's. Raises BadRequest where a trusted proxy sent something
-    that is no address: a client of unknown address would be subject to no limit of its own.
+    X-Forwarded-For is read only behind a trusted proxy, from the right: the first address that is not
+    a trusted proxy is the client's. Raises BadRequest where a trusted proxy sent something else than
+    an address: a client without an address would escape the limits.
     """
     address = parse_address(req.remote_addr)
     header = req.get_header("X-Forwarded-For") or ""
@@ -103,8 +104,8 @@ def client_address(req: falcon.Request, settings: Settings) -> str:
         address = parse_address(entry)
         if address is None:
             raise BadRequest(
-                f"X-Forwarded-For holds {entry[:80]!r}, which is not an IP address. The proxy in "
-                "front of this server must be set to send the client's address.",
+                f"X-Forwarded-For has {entry[:80]!r}, which is not an IP address. Configure the proxy "
+                "in front of this server to send the client's address.",
                 code="request_invalid",
             )
     return str(address or req.remote_addr[:64])

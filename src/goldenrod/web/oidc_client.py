@@ -1,11 +1,10 @@
-"""An OpenID Connect provider: where to send people, and what it says of who came back.
+"""A client of an OpenID Connect provider: discovery, authorization URL, token exchange, ID tokens.
 
-What it says of itself (its discovery document) and its keys are kept for an hour; keys that it has
-not shown yet are asked for once more, at most every so often. HTTP goes to the configured issuer's
-host, and to hosts that the operator names, and nowhere else: no redirect is followed, no proxy of the
-environment used, every answer is short in size and time. An ID token counts only where one of the
-provider's keys signed it, with an algorithm of two keys, for this client, with the nonce that was
-asked for.
+The discovery document and the keys are cached for an hour; for an unknown key they are fetched again,
+at most every 30 seconds. Requests go only to the issuer's host and to the hosts that the operator
+allows. Redirects and proxies of the environment are ignored; answers are limited in size and time. An
+ID token is valid only if a key of the provider signed it, with an asymmetric algorithm, for this
+client, with the nonce of this sign-in.
 """
 
 import json
@@ -34,46 +33,46 @@ from goldenrod.base.errors import BadRequest, Unavailable
 STEP_S = 5.0
 """The longest wait to connect, or for the next part of an answer."""
 WHOLE_S = 10.0
-"""The longest that one question takes, however its answer trickles."""
+"""The longest that one request takes, however slowly its answer arrives."""
 MOST_ANSWER = 512 * 1024
-KEPT_S = 3600.0
-"""So long the provider's document and keys are kept."""
-AGAIN_S = 30.0
-"""So often at most keys that are not known yet are asked for."""
-REST_S = 5.0
-"""So long a provider that did not answer is not asked again."""
+CACHE_S = 3600.0
+"""How long the provider's document and keys are cached."""
+REFETCH_S = 30.0
+"""The shortest time between two requests for unknown keys."""
+RETRY_S = 5.0
+"""How long a provider that failed is not asked again."""
 LEEWAY_S = 60
-"""By so much its clock may differ."""
+"""How much the provider's clock may differ."""
 MOST_AT_ONCE = 8
-"""So many threads at most wait for the provider; the next is told to come again."""
+"""How many threads may wait for the provider; further requests are refused with 503."""
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
-"""Of two keys each: none, and those with a shared secret, sign nothing here."""
+"""The asymmetric ones: `none` and algorithms with a shared secret are not accepted."""
 
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Person(NamedTuple):
-    """Whom the provider vouches for: its own id of them, and what it calls them."""
+    """A person whom the provider authenticated: issuer, subject (its id of them) and name."""
 
     issuer: str
     subject: str
     name: str
 
 
-class _Silent(Exception):
-    """The provider gave no answer that can be used; the text says why, for the operator."""
+class _ProviderFailure(Exception):
+    """The provider gave no usable answer; the text says why."""
 
 
-def failed(detail: str) -> BadRequest:
-    """The refusal of what came back from the provider."""
-    return BadRequest(f"{detail} Nothing was changed: sign in anew.", code="oidc_sign_in_failed")
+def sign_in_failed(detail: str) -> BadRequest:
+    """The problem to raise where the provider's answer does not sign anybody in."""
+    return BadRequest(f"{detail} Nothing was changed. Sign in again.", code="oidc_sign_in_failed")
 
 
 class OpenIdProvider:
-    """The provider that the settings name."""
+    """The provider of the settings."""
 
     def __init__(
         self, issuer: str, client_id: str, client_secret: str, hosts: tuple[str, ...]
@@ -82,22 +81,22 @@ class OpenIdProvider:
         self._client_id = client_id
         self._client_secret = client_secret
         self._hosts = {urlsplit(issuer).netloc.lower(), *hosts}
-        self._asking = threading.Lock()
-        self._gate = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._fetch_lock = threading.Lock()
+        self._redeem_slots = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._document: dict[str, Any] = {}
         self._keys: KeySet | None = None
-        self._document_until = self._keys_until = self._keys_again = self._rest_until = 0.0
-        self._why = ""
+        self._document_until = self._keys_until = self._keys_again = self._retry_at = 0.0
+        self._failure = ""
 
-    # ── what it says of itself ─────────────────────────────────────────────────────────────
+    # ── discovery and keys ───────────────────────────────────────────────────────────────────────
 
     def discover(self) -> Mapping[str, Any]:
         """Its discovery document. Raises Unavailable."""
         if time.monotonic() >= self._document_until:
             with self._one_at_a_time():
                 if time.monotonic() >= self._document_until:
-                    self._document = self._checked(self._ask(self._discovery_address()))
-                    self._document_until = time.monotonic() + KEPT_S
+                    self._document = self._checked(self._request(self._discovery_address()))
+                    self._document_until = time.monotonic() + CACHE_S
         return self._document
 
     def _discovery_address(self) -> str:
@@ -105,7 +104,7 @@ class OpenIdProvider:
 
     def _checked(self, document: Any) -> dict[str, Any]:
         if not isinstance(document, dict) or document.get("issuer") != self.issuer:
-            raise _Silent("its discovery document is that of another issuer")
+            raise _ProviderFailure("its discovery document names another issuer")
         for name in _ENDPOINTS:
             self._require_address(name, document.get(name))
         return document
@@ -114,34 +113,34 @@ class OpenIdProvider:
         parts = urlsplit(address) if isinstance(address, str) else urlsplit("")
         schemes = {"https", urlsplit(self.issuer).scheme}
         if parts.scheme not in schemes or not parts.netloc:
-            raise _Silent(f"its {name} is no address that can be used")
-        # People are led to the authorization endpoint; this process asks the others itself.
+            raise _ProviderFailure(f"its {name} is not a usable URL")
+        # The browser goes to the authorization endpoint; this process requests the others.
         if name != "authorization_endpoint" and parts.netloc.lower() not in self._hosts:
-            raise _Silent(
-                f"its {name} is at {parts.netloc}, which is not the issuer's host: name it in "
-                "GOLDENROD_OIDC_HOSTS to have it asked"
+            raise _ProviderFailure(
+                f"its {name} is at {parts.netloc}, which is not the issuer's host; to allow it, add it "
+                "to GOLDENROD_OIDC_HOSTS"
             )
 
-    def _key_set(self, *, anew: bool = False) -> KeySet:
+    def _key_set(self, *, refetch: bool = False) -> KeySet:
         address = self.discover()["jwks_uri"]
         with self._one_at_a_time():
             now = time.monotonic()
-            due = now >= self._keys_until or (anew and now >= self._keys_again)
+            due = now >= self._keys_until or (refetch and now >= self._keys_again)
             if self._keys is None or due:
-                self._keys_again = now + AGAIN_S
+                self._keys_again = now + REFETCH_S
                 try:
-                    self._keys = KeySet.import_key_set(self._ask(address))
+                    self._keys = KeySet.import_key_set(self._request(address))
                 except (JoseError, ValueError, KeyError, TypeError):
-                    raise _Silent("its keys cannot be read") from None
-                self._keys_until = now + KEPT_S
+                    raise _ProviderFailure("its keys are not valid") from None
+                self._keys_until = now + CACHE_S
             return self._keys
 
-    # ── signing in ─────────────────────────────────────────────────────────────────────────
+    # ── signing in ───────────────────────────────────────────────────────────────────────────────
 
     def authorization_address(
         self, redirect_uri: str, scopes: str, *, state: str, nonce: str, verifier: str
     ) -> str:
-        """Where to send a browser. Raises Unavailable."""
+        """The URL at the provider to redirect a browser to. Raises Unavailable."""
         address: str = prepare_grant_uri(
             self.discover()["authorization_endpoint"],
             self._client_id,
@@ -158,7 +157,8 @@ class OpenIdProvider:
     def redeem(
         self, code: str, redirect_uri: str, *, verifier: str, nonce: str, now: Instant
     ) -> Person:
-        """Whom a code stands for. Raises BadRequest (`oidc_sign_in_failed`), Unavailable."""
+        """Exchange a code for the person who signed in. Raises BadRequest (`oidc_sign_in_failed`),
+        Unavailable."""
         document = self.discover()
         form = {
             "grant_type": "authorization_code",
@@ -166,28 +166,30 @@ class OpenIdProvider:
             "redirect_uri": redirect_uri,
             "code_verifier": verifier,
         }
-        with self._one_of_a_few():
-            answer = self._ask(document["token_endpoint"], self._with_client(form, document))
+        with self._few_at_a_time():
+            answer = self._request(document["token_endpoint"], self._with_client(form, document))
         token, access = (answer.get(name) for name in ("id_token", "access_token"))
         if not isinstance(token, str):
-            raise failed(f"The provider did not accept it ({_word(answer.get('error'))}).")
+            raise sign_in_failed(
+                f"The provider did not accept the sign-in ({_word(answer.get('error'))})."
+            )
         return self._person(token, access, nonce, int(to_datetime(now).timestamp()))
 
     def _with_client(
         self, form: dict[str, str], document: Mapping[str, Any]
     ) -> tuple[dict[str, str], dict[str, str]]:
-        """The form and headers that say which client asks, in the way that the provider takes."""
-        ways = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+        """The form and headers that authenticate this client in a way that the provider supports."""
+        methods = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         if not self._client_secret:
             return form | {"client_id": self._client_id}, {}
-        if "client_secret_basic" in ways:
-            # As RFC 6749, 2.3.1, has it: both are encoded before they are joined.
+        if "client_secret_basic" in methods:
+            # RFC 6749, 2.3.1: both are form-encoded before they are joined.
             name, secret = quote_plus(self._client_id), quote_plus(self._client_secret)
             basic = httpx.BasicAuth(name, secret)
             request = next(basic.auth_flow(httpx.Request("POST", self.issuer)))
             return form, {"Authorization": request.headers["Authorization"]}
-        named = {"client_id": self._client_id, "client_secret": self._client_secret}
-        return form | named, {}
+        credentials = {"client_id": self._client_id, "client_secret": self._client_secret}
+        return form | credentials, {}
 
     def _person(self, token: str, access: object, nonce: str, now: int) -> Person:
         try:
@@ -204,12 +206,12 @@ class OpenIdProvider:
                 params={"client_id": self._client_id, "access_token": access, "nonce": nonce},
             )
             claims.validate(now=now, leeway=LEEWAY_S)
-        except (JoseError, AuthlibBaseError, ValueError, TypeError, KeyError) as wrong:
-            named = _word(getattr(wrong, "claim", None) or getattr(wrong, "error", None))
-            raise failed(f"The provider's ID token does not hold ({named}).") from None
+        except (JoseError, AuthlibBaseError, ValueError, TypeError, KeyError) as problem:
+            claim = _word(getattr(problem, "claim", None) or getattr(problem, "error", None))
+            raise sign_in_failed(f"The provider's ID token is not valid ({claim}).") from None
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 255 or "\x00" in subject:
-            raise failed("The provider's ID token names nobody.")
+            raise sign_in_failed("The provider's ID token has no valid subject.")
         given = (claims.get(name) for name in ("preferred_username", "nickname", "name"))
         name = next((text for text in given if isinstance(text, str) and text.strip()), "")
         return Person(self.issuer, subject, name)
@@ -218,36 +220,40 @@ class OpenIdProvider:
         try:
             return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS)
         except InvalidKeyIdError:
-            # A provider changes its keys: look once more.
-            return jwt.decode(token, self._key_set(anew=True), algorithms=ALGORITHMS)
+            # The provider may have changed its keys.
+            return jwt.decode(token, self._key_set(refetch=True), algorithms=ALGORITHMS)
 
-    # ── asking ─────────────────────────────────────────────────────────────────────────────
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """Who asks for what is kept; where it failed, nobody waits for it in vain for a while."""
-        with _passed(self._asking):
-            if time.monotonic() < self._rest_until:
-                raise _away(self._why)
+        """Fetch what is cached, one thread at a time. After a failure the provider is not asked for
+        `RETRY_S`, so that nobody waits in vain."""
+        with _waiting_for(self._fetch_lock):
+            if time.monotonic() < self._retry_at:
+                raise _unavailable(self._failure)
             try:
                 yield
-            except _Silent as silent:
-                self._rest_until = time.monotonic() + REST_S
-                self._why = str(silent)
-                raise _away(self._why) from None
+            except _ProviderFailure as failure:
+                self._retry_at = time.monotonic() + RETRY_S
+                self._failure = str(failure)
+                raise _unavailable(self._failure) from None
 
     @contextmanager
-    def _one_of_a_few(self) -> Iterator[None]:
-        """Who redeems a code. Anybody may bring a code that is none: what that is answered keeps
-        nobody else from asking."""
-        with _passed(self._gate):
+    def _few_at_a_time(self) -> Iterator[None]:
+        """Redeem a code, a few threads at a time. A failure does not delay others: anybody can send a
+        wrong code."""
+        with _waiting_for(self._redeem_slots):
             try:
                 yield
-            except _Silent as silent:
-                raise _away(str(silent)) from None
+            except _ProviderFailure as failure:
+                raise _unavailable(str(failure)) from None
 
-    def _ask(self, address: str, sent: tuple[dict[str, str], dict[str, str]] | None = None) -> Any:
-        """The JSON that an address of the provider answers; to a form its refusals too."""
+    def _request(
+        self, address: str, sent: tuple[dict[str, str], dict[str, str]] | None = None
+    ) -> Any:
+        """The JSON object at a URL of the provider: by GET, or by POST of a form. A refusal of the form
+        (400, 401) is returned too."""
         form, headers = sent or ({}, {})
         headers = {"Accept": "application/json", **headers}
         until = time.monotonic() + WHOLE_S
@@ -259,40 +265,40 @@ class OpenIdProvider:
                 ) as answer,
             ):
                 if answer.status_code != 200 and not (sent and answer.status_code in (400, 401)):
-                    raise _Silent(f"it answers {answer.status_code}")
+                    raise _ProviderFailure(f"it answered {answer.status_code}")
                 body = bytearray()
                 for part in answer.iter_bytes():
                     body += part
                     if len(body) > MOST_ANSWER or time.monotonic() > until:
-                        raise _Silent("its answer is too long, or comes too slowly")
-            read = json.loads(body)
+                        raise _ProviderFailure("its answer is too long, or comes too slowly")
+            value = json.loads(body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise _Silent(f"no connection: {type(error).__name__}") from None
+            raise _ProviderFailure(f"no connection: {type(error).__name__}") from None
         except (ValueError, RecursionError):
-            raise _Silent("its answer is not JSON") from None
-        if not isinstance(read, dict):
-            raise _Silent("its answer is not a JSON object")
-        return read
+            raise _ProviderFailure("its answer is not JSON") from None
+        if not isinstance(value, dict):
+            raise _ProviderFailure("its answer is not a JSON object")
+        return value
 
 
 @contextmanager
-def _passed(gate: "threading.Lock | threading.BoundedSemaphore") -> Iterator[None]:
-    """Wait for one's turn. Raises Unavailable where it does not come."""
+def _waiting_for(gate: "threading.Lock | threading.BoundedSemaphore") -> Iterator[None]:
+    """Enter a lock or semaphore for the block. Raises Unavailable after `STEP_S`."""
     if not gate.acquire(timeout=STEP_S):
-        raise _away("too many sign in at once")
+        raise _unavailable("too many people sign in at once")
     try:
         yield
     finally:
         gate.release()
 
 
-def _away(why: str) -> Unavailable:
-    said = f"The OpenID Connect provider cannot be used now: {why}."
-    return Unavailable(said, code="oidc_unavailable", retry_after=int(REST_S))
+def _unavailable(why: str) -> Unavailable:
+    detail = f"The OpenID Connect provider is not available: {why}."
+    return Unavailable(detail, code="oidc_unavailable", retry_after=int(RETRY_S))
 
 
 def _word(given: object) -> str:
-    """A word of the provider's that may be shown: its code of an error, or a claim's name."""
+    """An error code or claim name of the provider, if it is a plain word."""
     with suppress(AttributeError):
         text = str(given)[:40]
         if text.replace("_", "").isalnum():
@@ -306,17 +312,17 @@ def _tls() -> ssl.SSLContext:
 
 
 @cache
-def _made(
+def _provider(
     issuer: str, client_id: str, client_secret: str, hosts: tuple[str, ...]
 ) -> OpenIdProvider:
     return OpenIdProvider(issuer, client_id, client_secret, hosts)
 
 
 def provider_of(settings: Settings) -> OpenIdProvider | None:
-    """The provider that people may sign in with; None where there is none."""
+    """The provider of the settings; None where none is configured."""
     if not settings.oidc_issuer:
         return None
-    return _made(
+    return _provider(
         settings.oidc_issuer,
         settings.oidc_client_id,
         settings.oidc_client_secret,

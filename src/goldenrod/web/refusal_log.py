@@ -1,4 +1,4 @@
-"""Refusals by rights (403), recorded in the security log after they were decided."""
+"""Records in the security log that a request was refused with 403."""
 
 from contextlib import suppress
 
@@ -7,9 +7,9 @@ from goldenrod.rules.changes import security_log
 from goldenrod.web.request import Request
 
 
-def note_refusal(request: Request, path: str, problem: Problem) -> None:
-    """Record that a request was refused; `path` is its route's. The answer never waits on whether it
-    could be recorded."""
+def record_refusal(request: Request, path: str, problem: Problem) -> None:
+    """Record that a request was refused; `path` is that of its route. The request is answered even
+    where this cannot be recorded."""
     method = request.req.method
     with suppress(Unavailable), request.db.write_unversioned() as tx:
         tx.address = request.address

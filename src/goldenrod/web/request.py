@@ -30,7 +30,7 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision
-from goldenrod.web.authenticate import client_address, identify, note_use
+from goldenrod.web.authenticate import client_address, identify, record_token_use
 from goldenrod.web.request_body import RECEIVER, Sender
 from goldenrod.web.response_cache import ResponseCache, Validity
 
@@ -157,7 +157,7 @@ class Request:
         return unnoted
 
     def _note_use(self) -> None:
-        note_use(self.db, self.actor)
+        record_token_use(self.db, self.actor)
 
     def read_body(self) -> None:
         """Take the body in; what is wrong with it is kept for `body()`. Raises TooSlow, Unavailable."""

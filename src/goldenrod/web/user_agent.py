@@ -1,7 +1,7 @@
-"""What a browser is called, from its User-Agent header, in words for the list of one's sessions."""
+"""The name of a browser, from its User-Agent header, for the list of sessions."""
 
 MOST = 256
-"""Characters of the header that are looked at."""
+"""Characters of the header that are read."""
 
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -17,7 +17,7 @@ _BROWSERS = (
     ("curl/", "curl"),
     ("python-", "Python"),
 )
-"""The first that stands in it: most browsers name others after themselves."""
+"""The first match counts: most browsers name others after their own name."""
 
 _SYSTEMS = (
     ("Android", "Android"),
@@ -33,10 +33,10 @@ _SYSTEMS = (
 
 
 def browser_name(header: str | None) -> str | None:
-    """Such as "Firefox on Linux"; None for a header that says nothing known."""
-    said = (header or "")[:MOST]
-    browser = next((name for mark, name in _BROWSERS if mark in said), None)
-    system = next((name for mark, name in _SYSTEMS if mark in said), None)
+    """A name such as "Firefox on Linux"; None for an unknown header."""
+    text = (header or "")[:MOST]
+    browser = next((name for mark, name in _BROWSERS if mark in text), None)
+    system = next((name for mark, name in _SYSTEMS if mark in text), None)
     if browser and system:
         return f"{browser} on {system}"
     return browser or (f"A browser on {system}" if system else None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from goldenrod.catalogue.accounts import tokens
+from goldenrod.catalogue.accounts import actors
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.changes import version_lists
 from goldenrod.rules.changes.version_lists import Pairing
@@ -57,7 +57,7 @@ def actor_of(tx: Tx, world: World, reader: model.Reader) -> Actor:
         return ANONYMOUS
     # Without staff's powers a staff user's token has a scope below admin; others' may have any.
     lesser = world.users[reader.user].is_staff and not reader.staff
-    return tokens.actor_of_user(tx, reader.user, "write" if lesser else "admin")
+    return actors.of_user(tx, reader.user, "write" if lesser else "admin")
 
 
 def version_id(number: int) -> str:

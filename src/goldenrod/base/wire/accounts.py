@@ -1,4 +1,4 @@
-"""Users, groups, identities and tokens: what requests carry and what answers hold."""
+"""Users, groups, identities, tokens and security events: bodies of requests and answers."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ Scope = Literal["read", "write", "admin"]
 
 
 class Group(Struct):
-    """A group of users; `personal` ones belong to one user for good."""
+    """A group of users. A `personal` group has exactly one user, and never changes."""
 
     id: int
     uuid: Uuid
@@ -34,7 +34,7 @@ class Group(Struct):
 
 
 class User(Struct):
-    """A user; `is_staff` shows to staff and to the user."""
+    """A user, as staff and the user see them."""
 
     id: int
     uuid: Uuid
@@ -58,7 +58,7 @@ class Identity(Struct):
 
 
 class Token(Struct):
-    """A token; its secret is in the answer to POST only."""
+    """A token. Its secret is only in the answer to POST."""
 
     id: int
     uuid: Uuid
@@ -73,7 +73,7 @@ class Token(Struct):
 
 
 class NewTokenAnswer(Struct):
-    """A new token, with its secret, shown this once."""
+    """A new token with its secret (`token`), which is shown only once."""
 
     id: int
     uuid: Uuid
@@ -103,7 +103,7 @@ class GroupPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class NewUser(Struct, forbid_unknown_fields=True, kw_only=True):
-    """POST /users; without a password the user signs in with tokens only."""
+    """POST /users. A user without a password cannot sign in with one."""
 
     username: Name
     password: Password | None = None
@@ -134,7 +134,7 @@ class IdentityPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class NewToken(Struct, forbid_unknown_fields=True, kw_only=True):
-    """POST /tokens: with username and password, or with a token of the scope admin."""
+    """POST /tokens, with a username and password, or with a token of the scope admin."""
 
     username: Name | UnsetType = UNSET
     password: Annotated[str, Meta(max_length=1024)] | UnsetType = UNSET
@@ -144,8 +144,8 @@ class NewToken(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SecurityEvent(Struct):
-    """A sign-in, a failure, a refusal, a token or an export; `count` times since `at`. `user` is null
-    for nobody known and for the console."""
+    """Something that concerns security, such as a sign-in, a refusal or an export. It happened `count`
+    times from `at` to `last_at`. `user` is null for the console and where the user is unknown."""
 
     sequence: int
     at: Moment

@@ -1,7 +1,7 @@
-"""Groups: whom versions are shared with and who maintains images.
+"""Groups of users. Versions are shared with groups, and groups maintain images.
 
-Staff make them; their leaders, who are members, add and remove members. A personal group holds
-exactly its user: it cannot be joined, renamed or deleted.
+Staff create groups. The leaders of a group are members who add and remove members. A personal group
+has exactly one member, its user: it cannot be joined, renamed or removed.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from goldenrod.store.sql import Key, json_list, json_object, param
 
 
 def shape(group: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A group as JSON: its members see each other."""
+    """A group as JSON, with its members, who see each other."""
     return json_object(
         {
             "id": group.c.id,
@@ -67,41 +67,43 @@ GROUPS = Resource(
 
 def _shared(reader: ReaderKind) -> Any:
     pairing = schema.version_memberships.alias()
-    mine = pairing.c.group_id == param("group", Key)
-    return select(func.count()).select_from(pairing).where(mine, access.readable(pairing, reader))
+    of_group = pairing.c.group_id == param("group", Key)
+    return (
+        select(func.count()).select_from(pairing).where(of_group, access.readable(pairing, reader))
+    )
 
 
 def _maintained(reader: ReaderKind) -> Any:
     image, link = schema.images.alias(), schema.image_maintainers
-    mine = select(link.c.image_id).where(link.c.group_id == param("group", Key))
-    conditions = (image.c.id.in_(mine), access.readable(image, reader))
+    ids = select(link.c.image_id).where(link.c.group_id == param("group", Key))
+    conditions = (image.c.id.in_(ids), access.readable(image, reader))
     return select(func.count()).select_from(image).where(*conditions)
 
 
 def _restricting(reader: ReaderKind) -> Any:
     channel, link = schema.channels.alias(), schema.channel_groups
-    mine = select(link.c.channel_id).where(link.c.group_id == param("group", Key))
-    conditions = (channel.c.id.in_(mine), access.readable(channel, reader))
+    ids = select(link.c.channel_id).where(link.c.group_id == param("group", Key))
+    conditions = (channel.c.id.in_(ids), access.readable(channel, reader))
     return select(func.count()).select_from(channel).where(*conditions)
 
 
-def touched(tx: Tx, actor: Actor, row: Row) -> dict[str, int]:
-    """What membership of a group gives, as far as the actor sees it: so many `versions` are shared
-    with it, `images` kept by it, `channels` restricted to it."""
-    given = {**resources.params(tx, actor), "group": row["id"]}
-    counted = {"versions": _shared, "images": _maintained, "channels": _restricting}
-    return {name: int(tx.value(count, actor.reader, **given)) for name, count in counted.items()}
+def access_given(tx: Tx, actor: Actor, row: Row) -> dict[str, int]:
+    """What members of a group have access to by it: how many `versions` are shared with it, how many
+    `images` it maintains, how many `channels` are restricted to it. Counts what the actor may read."""
+    params = {**resources.params(tx, actor), "group": row["id"]}
+    counts = {"versions": _shared, "images": _maintained, "channels": _restricting}
+    return {name: int(tx.value(count, actor.reader, **params)) for name, count in counts.items()}
 
 
 def _user_ids(tx: Tx, actor: Actor, refs: Any, field: str, known: Iterable[int] = ()) -> list[int]:
     return references.all_of(
         refs,
-        lambda ref, place: references.user_id(tx, actor, ref, f"{field}[{place}]", known),
+        lambda ref, position: references.user_id(tx, actor, ref, f"{field}[{position}]", known),
     )
 
 
 def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
-    """Make a group. Raises BadRequest, Forbidden, Conflict (`name_taken`)."""
+    """Create a group. Raises BadRequest, Forbidden, Conflict (`name_taken`)."""
     actor.require_staff()
     name = decode.name("name", body.name)
     leaders = _user_ids(tx, actor, body.leaders, "leaders")
@@ -116,12 +118,12 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
         start_date=tx.now,
     )
     _set_members(tx, group_id, {}, users, leaders)
-    made = audit.created({"name": name, "users": users, "leaders": leaders})
-    audit.record(tx, actor, "group:create", schema.groups, group_id, made)
+    created = audit.created({"name": name, "users": users, "leaders": leaders})
+    audit.record(tx, actor, "group:create", schema.groups, group_id, created)
     return Created(str(group_id))
 
 
-def _rows() -> Any:
+def _members_of() -> Any:
     member = schema.group_users
     return select(member.c.user_id, member.c.leader).where(member.c.group_id == param("group", Key))
 
@@ -129,8 +131,8 @@ def _rows() -> Any:
 def _set_members(
     tx: Tx, group_id: int, before: dict[int, bool], users: list[int], leaders: list[int]
 ) -> None:
-    for gone in before.keys() - set(users):
-        tx.delete(schema.group_users, group_id=group_id, user_id=gone)
+    for removed in before.keys() - set(users):
+        tx.delete(schema.group_users, group_id=group_id, user_id=removed)
     for user in users:
         leader = user in leaders
         if user not in before:
@@ -140,47 +142,52 @@ def _set_members(
 
 
 def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
-    """Change what the patch gives: members by leaders, name and leaders by staff.
+    """Change the fields of the patch. Leaders may change the members; staff may change everything.
 
     Raises BadRequest, Forbidden, PreconditionFailed, Conflict (`name_taken`, `group_personal`).
     """
     given = mutations.given(patch)
-    held = {member["user_id"]: member["leader"] for member in tx.rows(_rows, group=row["id"])}
+    current = {
+        member["user_id"]: member["leader"] for member in tx.rows(_members_of, group=row["id"])
+    }
     before: Row = {
         "name": row["name"],
-        "users": sorted(held),
-        "leaders": sorted(user for user, leader in held.items() if leader),
+        "users": sorted(current),
+        "leaders": sorted(user for user, leader in current.items() if leader),
     }
     after = dict(before)
     if "name" in given:
         after["name"] = decode.name("name", given["name"])
     if "leaders" in given:
-        after["leaders"] = _user_ids(tx, actor, given["leaders"], "leaders", held)
+        after["leaders"] = _user_ids(tx, actor, given["leaders"], "leaders", current)
     if "users" in given:
-        after["users"] = _user_ids(tx, actor, given["users"], "users", held)
+        after["users"] = _user_ids(tx, actor, given["users"], "users", current)
         if set(after["leaders"]) - set(after["users"]):
-            raise field_problem("users", "must hold the leaders: leaders are members")
+            raise field_problem("users", "must include the leaders: leaders are members")
     else:
         after["users"] = sorted({*after["users"], *after["leaders"]})
     changed = audit.changed(before, after)
     if {"name", "leaders"} & changed.keys() and not actor.has_staff_rights:
-        raise Forbidden("Leaders change members; staff the rest.", code="staff_required")
+        raise Forbidden(
+            "Leaders may change the members only. Ask staff to change the rest.",
+            code="staff_required",
+        )
     tx.check_if_match()
     if not changed:
         return
-    _require_common(row)
+    _require_not_personal(row)
     require_free_name(tx, after["name"], row["id"])
     tx.update(
         schema.groups, {"id": row["id"]}, name=after["name"], name_key=name_key(after["name"])
     )
-    _set_members(tx, row["id"], held, after["users"], after["leaders"])
+    _set_members(tx, row["id"], current, after["users"], after["leaders"])
     audit.record(tx, actor, "group:edit", schema.groups, row["id"], changed)
 
 
-def _require_common(row: Row) -> None:
+def _require_not_personal(row: Row) -> None:
     if row["personal_of"] is not None:
         raise Conflict(
-            "A personal group holds exactly its user: it cannot be joined, renamed or deleted.",
+            "This is a personal group: it cannot be joined, renamed or removed.",
             code="group_personal",
         )
 
@@ -189,7 +196,7 @@ def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a group that nothing refers to. Raises Forbidden, Conflict (`group_in_use`)."""
     actor.require_staff()
     tx.check_if_match()
-    _require_common(row)
+    _require_not_personal(row)
     require_unused(
         tx,
         row["id"],

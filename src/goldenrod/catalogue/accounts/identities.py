@@ -1,4 +1,4 @@
-"""Identities: a user's account on a provider. One gives access to the provider; staff keep them."""
+"""Identities: users' accounts on providers. An identity gives its user access to the provider."""
 
 from typing import Any
 
@@ -34,10 +34,10 @@ def shape(identity: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-def _on_provider(identity: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+def _on_provider(identity: FromClause, reader: ReaderKind, matches: Any) -> ColumnElement[bool]:
     provider = schema.providers.alias()
-    found = select(provider.c.id).where(is_it(provider)).scalar_subquery()
-    return identity.c.provider_id == found
+    wanted = select(provider.c.id).where(matches(provider)).scalar_subquery()
+    return identity.c.provider_id == wanted
 
 
 IDENTITIES = Resource(
@@ -49,7 +49,7 @@ IDENTITIES = Resource(
             "user": filters.username("user", lambda identity: identity.c.user_id),
             "username": filters.username("username", lambda identity: identity.c.user_id),
             "provider": filters.refers("provider", schema.providers, _on_provider),
-            "name": filters.text("name", "key", "a key, whole"),
+            "name": filters.text("name", "key", "the exact key"),
         },
         ("start_date", "name"),
         {"name": "key"},
@@ -57,25 +57,28 @@ IDENTITIES = Resource(
 )
 
 
-def _same() -> Any:
+def _with_key() -> Any:
     identity = schema.identities
     return select(identity.c.id).where(
         identity.c.user_id == param("user", Key),
         identity.c.provider_id == param("provider", Key),
-        identity.c.key == param("named"),
+        identity.c.key == param("account"),
     )
 
 
 def _require_new(tx: Tx, values: Row, identity_id: int = 0) -> None:
     found = tx.value(
-        _same, user=values["user_id"], provider=values["provider_id"], named=values["key"]
+        _with_key, user=values["user_id"], provider=values["provider_id"], account=values["key"]
     )
     if found not in (None, identity_id):
-        raise Conflict("This user has this key on this provider already.", code="identity_taken")
+        raise Conflict(
+            "This user already has an identity with this key on this provider.",
+            code="identity_taken",
+        )
 
 
 def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
-    """Give a user an account on a provider. Raises BadRequest, Forbidden, Conflict."""
+    """Create an identity. Raises BadRequest, Forbidden, Conflict (`identity_taken`)."""
     actor.require_staff()
     values = {
         "user_id": references.user_id(tx, actor, body.user, "user"),
@@ -88,8 +91,8 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
     identity_id = tx.insert(
         schema.identities, uuid=mutations.new_uuid(), start_date=tx.now, **values
     )
-    made = audit.created(values)
-    audit.record(tx, actor, "identity:create", schema.identities, identity_id, made)
+    created = audit.created(values)
+    audit.record(tx, actor, "identity:create", schema.identities, identity_id, created)
     return Created(str(identity_id))
 
 
@@ -105,7 +108,7 @@ def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
 
 
 def remove_identity(tx: Tx, actor: Actor, row: Row) -> None:
-    """Remove an identity that no version names. Raises Conflict (`identity_in_use`)."""
+    """Remove an identity that no version refers to. Raises Conflict (`identity_in_use`)."""
     tx.check_if_match()
     require_unused(tx, row["id"], "identity", (schema.versions, "identity_id"))
     tx.delete(schema.identities, id=row["id"])

@@ -1,9 +1,8 @@
-"""Accounts at an OpenID Connect provider, and which user here each one is.
+"""Accounts at an OpenID Connect provider, each linked to one user.
 
-An account is known by its issuer and the issuer's own id of it (the subject), never by a name or an
-e-mail address: who has the same name as a user here is somebody else until staff say otherwise. So a
-first sign-in makes a new user, whose name is a free one; staff link an account to a user who is here
-already, and take the link away again.
+An account is identified by its issuer and its subject (the issuer's id of the account), never by a
+name or an e-mail address: those may belong to somebody else. So the first sign-in creates a new user
+with a free name. Staff link an account to an existing user, and unlink it.
 """
 
 import secrets
@@ -17,7 +16,7 @@ from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, NotFound, field_problem
 from goldenrod.base.text import is_uuid, name_key
 from goldenrod.base.wire import NewUser
-from goldenrod.catalogue.accounts import tokens, users
+from goldenrod.catalogue.accounts import actors, users
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, mutations
 from goldenrod.store import schema
@@ -26,13 +25,13 @@ from goldenrod.store.sql import Key, param
 
 MOST_SUBJECT = 255
 MOST_ISSUER = 2048
-NUMBERED = 20
-"""So many names with a number are tried before one with random characters."""
+MOST_NUMBERED = 20
+"""Names with a number below this are tried before names with random characters."""
 
 
 def _known() -> Any:
     account, user = schema.oidc_accounts, schema.users.alias()
-    # Held until the transaction ends: who is disabled meanwhile is signed out afterwards.
+    # Locks the user until the transaction ends, so that disabling them ends the new session too.
     return (
         select(user.c.id, user.c.active)
         .select_from(account.join(user, user.c.id == account.c.user_id))
@@ -42,39 +41,40 @@ def _known() -> Any:
 
 
 def find_user(tx: Tx, issuer: str, subject: str) -> int | None:
-    """The id of the user that an account is; None for one that is nobody's. Raises Forbidden where
-    the user is disabled."""
+    """The id of the user that an account is linked to; None for none. Raises Forbidden where the user
+    is disabled."""
     row = tx.first(_known, issuer=issuer, subject=subject)
     if row is None:
         return None
     if not row["active"]:
         raise Forbidden(
-            "Your user here is disabled: you cannot sign in. Ask staff.", code="user_disabled"
+            "Your user is disabled, so you cannot sign in. Ask staff to enable it.",
+            code="user_disabled",
         )
     return int(row["id"])
 
 
 def create_user(tx: Tx, issuer: str, subject: str, name: str) -> int:
-    """Make the user that an account is from now on, named like it or, where that is taken, nearly
-    so; the id. Who came first in a race stays."""
-    known = find_user(tx, issuer, subject)
-    if known is not None:
-        return known
+    """Create a user for an account and link them; return the user's id. The username is the account's
+    name, or a similar one that is free. An account that was linked meanwhile keeps its user."""
+    existing = find_user(tx, issuer, subject)
+    if existing is not None:
+        return existing
     username = next(free for free in _names(name) if not users.is_taken(tx, free))
-    made = users.create_user(tx, CONSOLE, NewUser(username=username))
-    actor = tokens.actor_of_user(tx, int(made.key), "write")
-    _insert(tx, actor, int(made.key), issuer, subject)
-    return int(made.key)
+    created = users.create_user(tx, CONSOLE, NewUser(username=username))
+    actor = actors.of_user(tx, int(created.key), "write")
+    _insert(tx, actor, int(created.key), issuer, subject)
+    return int(created.key)
 
 
 def _names(given: str) -> Iterator[str]:
-    """What an account might be called here: its own name, then with a number, then at random."""
-    kept = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in given)
-    base = " ".join(kept.split())[:240].strip() or "user"
-    # A name of compatibility characters may come to nothing.
+    """Usernames to try: the account's name, then with a number, then with random characters."""
+    printable = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in given)
+    base = " ".join(printable.split())[:240].strip() or "user"
+    # Normalising may leave nothing of a name.
     base = base if name_key(base) else "user"
     yield base
-    for number in range(2, NUMBERED):
+    for number in range(2, MOST_NUMBERED):
         yield f"{base}-{number}"
     while True:
         yield f"{base}-{secrets.token_hex(4)}"
@@ -93,7 +93,7 @@ def _insert(tx: Tx, actor: Actor, user_id: int, issuer: str, subject: str) -> No
     audit.record(tx, actor, "user:link", schema.users, user_id, linked)
 
 
-def _of_user() -> Any:
+def _accounts_of() -> Any:
     account = schema.oidc_accounts
     return (
         select(account.c.uuid, account.c.issuer, account.c.subject, account.c.created)
@@ -103,14 +103,14 @@ def _of_user() -> Any:
 
 
 def list_accounts(tx: Tx, actor: Actor, user_id: int) -> list[Row]:
-    """A user's accounts, oldest first; staff see everybody's, others their own."""
+    """A user's accounts, oldest first: for the user and for staff; empty for everybody else."""
     if not actor.has_staff_rights and actor.user_id != user_id:
         return []
-    return tx.rows(_of_user, user=user_id)
+    return tx.rows(_accounts_of, user=user_id)
 
 
 def link(tx: Tx, actor: Actor, user: Row, issuer: str, subject: str) -> None:
-    """Have an account be this user from now on.
+    """Link an account to a user, who can sign in with it from now on.
 
     Raises BadRequest, Forbidden (staff only), Conflict (`oidc_account_taken`).
     """
@@ -120,23 +120,24 @@ def link(tx: Tx, actor: Actor, user: Row, issuer: str, subject: str) -> None:
         if not text:
             raise field_problem(field, "is required")
         if len(text) > most:
-            raise field_problem(field, f"has at most {most} characters")
+            raise field_problem(field, f"must have at most {most} characters")
     taken = tx.first(_known, issuer=issuer, subject=subject)
     if taken:
-        whose = "this user's" if taken["id"] == user["id"] else "another user's"
+        whose = "this user" if taken["id"] == user["id"] else "another user"
         raise Conflict(
-            f"That account is {whose} already. Unlink it there first.", code="oidc_account_taken"
+            f"That account is already linked to {whose}. Unlink it there first.",
+            code="oidc_account_taken",
         )
     _insert(tx, actor, user["id"], issuer, subject)
 
 
 def unlink(tx: Tx, actor: Actor, user: Row, uuid: str) -> Row:
-    """Take an account from a user, who is signed out everywhere; what it was.
+    """Unlink an account from a user and sign the user out everywhere; return the account.
 
     Raises Forbidden (staff only), NotFound.
     """
     actor.require_staff()
-    [*found] = [row for row in list_accounts(tx, actor, user["id"]) if row["uuid"] == uuid.lower()]
+    found = [row for row in list_accounts(tx, actor, user["id"]) if row["uuid"] == uuid.lower()]
     if not is_uuid(uuid) or not found:
         raise NotFound()
     tx.delete(schema.oidc_accounts, uuid=uuid.lower())

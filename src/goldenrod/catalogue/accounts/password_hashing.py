@@ -1,7 +1,7 @@
-"""Passwords as they are kept: Argon2id, which takes 64 MiB of memory for each that is worked on.
+"""Hashing of passwords with Argon2id, which takes 64 MiB of memory for each password.
 
-So a process works on few at once. Who comes while all places are taken waits a moment, a few at most;
-everybody else is asked to come again.
+So a process hashes few passwords at once. A few further requests wait for a moment; the rest are
+refused with 503 and Retry-After.
 """
 
 import threading
@@ -22,29 +22,29 @@ HASHER = PasswordHasher()
 
 
 class Turns:
-    """Places to work on passwords."""
+    """Limits how many passwords are hashed or verified at once."""
 
     def __init__(
         self, at_once: int = AT_ONCE, most_waiting: int = MOST_WAITING, wait_s: float = WAIT_S
     ) -> None:
-        self._places = threading.BoundedSemaphore(at_once)
+        self._slots = threading.BoundedSemaphore(at_once)
         self._queue = threading.BoundedSemaphore(most_waiting)
         self._wait_s = wait_s
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Hold a place. Raises Unavailable."""
-        if not self._places.acquire(blocking=False):
+        """Take a slot for the block. Raises Unavailable."""
+        if not self._slots.acquire(blocking=False):
             self._wait()
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     def _wait(self) -> None:
         queued = self._queue.acquire(blocking=False)
         try:
-            if not queued or not self._places.acquire(timeout=self._wait_s):
+            if not queued or not self._slots.acquire(timeout=self._wait_s):
                 raise Unavailable(
                     "Too many passwords are being checked at once. Try again in a moment.",
                     retry_after=2,
@@ -56,18 +56,18 @@ class Turns:
 
 
 TURNS = Turns()
-"""The process's own."""
+"""The limit of this process."""
 
 
-def fits(kept: str, password: str) -> bool:
-    """Whether a password is the one that was kept. Hold one of `TURNS`."""
+def matches(password_hash: str, password: str) -> bool:
+    """Whether a password has this hash. Call it within `TURNS.take()`."""
     try:
-        return HASHER.verify(kept, password)
+        return HASHER.verify(password_hash, password)
     except (Argon2Error, InvalidHashError):
         return False
 
 
 def hashed(password: str) -> str:
-    """A password as it is kept. Raises Unavailable."""
+    """The hash of a password. Raises Unavailable."""
     with TURNS.take():
         return HASHER.hash(password)

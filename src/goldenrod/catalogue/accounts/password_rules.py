@@ -1,8 +1,7 @@
-"""Passwords: which ones a user may have.
+"""Rules for new passwords, checked by the API, staff's pages and the command line.
 
-`require_good` is asked wherever a password is set: by the API, on staff's pages, on the command line.
-The common passwords are those that zxcvbn ships: the 30,000 commonest of what was leaked, in lower
-case. They are read when the first password is set, so that starting stays fast.
+The list of common passwords comes with zxcvbn: the 30,000 most common ones of known leaks, in lower
+case. It is loaded when the first password is set, so that the server starts fast.
 """
 
 from functools import cache
@@ -12,27 +11,27 @@ from goldenrod.base.text import name_key
 
 LEAST = 10
 MOST = 1024
-"""Characters. A longer one is refused before anything is made of it."""
+"""Characters. A longer password is refused before it is normalised."""
 
 
 def require_good(username: str, password: str) -> None:
-    """Raise BadRequest, saying what is wrong, where a password is too short, too long, the username
-    (once or repeated), or one of the commonest."""
+    """Raise BadRequest for a password that is too short, too long, common, or the username (once or
+    repeated)."""
     if len(password) < LEAST:
-        raise field_problem("password", f"needs at least {LEAST} characters; choose a longer one")
+        raise field_problem("password", f"must have at least {LEAST} characters")
     if len(password) > MOST:
-        raise field_problem("password", f"has at most {MOST:,} characters; choose a shorter one")
+        raise field_problem("password", f"must have at most {MOST:,} characters")
     key = name_key(password)
     if _repeats(key, name_key(username)):
-        raise field_problem("password", "must not be the username; choose another one")
+        raise field_problem("password", "must not be the username")
     if key in _common():
         raise field_problem(
-            "password", "is one of the commonest, which are tried first; choose another one"
+            "password", "is too common: attackers try such passwords first. Choose another"
         )
 
 
 def _repeats(text: str, word: str) -> bool:
-    """The text is the word, as often as it fits."""
+    """The text is the word, once or repeated."""
     times, rest = divmod(len(text), len(word)) if word else (0, 1)
     return not rest and text == word * times
 

@@ -1,9 +1,9 @@
-"""Signing in with a password, and the limits on failing at it.
+"""Signing in with a password, and the limits on failed attempts.
 
-An unknown account costs the same time as a wrong password and gets the same answer. Failures are
-counted by (account, address) together and by address, in windows of a quarter of an hour, in the
-database, so that every process counts the same. An IPv6 address counts by its /64 network, of which
-a client may use any host. Somebody else's failures never lock an account's owner out elsewhere.
+An unknown username takes as long as a wrong password and gets the same answer. Failures are counted
+in the database, so that all processes share the counts: per username and address together, and per
+address. So failures from one address never lock an account for other addresses. An IPv6 address
+counts by its /64 network, because a client can use every address of it.
 """
 
 import hashlib
@@ -23,15 +23,16 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Moment, Sortable, param
 
 WINDOW_MINUTES = 15
+"""Failures are counted for this long from the first one."""
 MOST_BY_ACCOUNT = 5
-"""Failures of one account from one address in a window."""
+"""Failures with one username from one address in a window."""
 MOST_BY_ADDRESS = 30
-"""Failures of one address, whatever the account."""
+"""Failures from one address in a window, with any username."""
 
 
 @cache
 def _nobody() -> str:
-    """What the password of an unknown account is compared with."""
+    """The hash that is verified for an unknown username."""
     return password_hashing.HASHER.hash("an account that does not exist")
 
 
@@ -39,13 +40,13 @@ def _buckets(username: str, address: str) -> list[tuple[str, int]]:
     def digest(*parts: str) -> str:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
-    place = limit_key(address)
-    account = digest("account", sought_key(username) or "", place)
-    return [(account, MOST_BY_ACCOUNT), (digest("address", place), MOST_BY_ADDRESS)]
+    client = limit_key(address)
+    account = digest("account", sought_key(username) or "", client)
+    return [(account, MOST_BY_ACCOUNT), (digest("address", client), MOST_BY_ADDRESS)]
 
 
 def _count() -> Any:
-    # One statement, the same on both databases, so that of many at once each counts.
+    # One statement, so that of many attempts at once each is counted.
     counted = text(
         "INSERT INTO sign_in_failures (bucket, since, failures) VALUES (:bucket, :since, 1) "
         "ON CONFLICT (bucket) DO UPDATE SET failures = sign_in_failures.failures + 1 "
@@ -54,7 +55,7 @@ def _count() -> Any:
     return counted.bindparams(param("since", Moment)).columns(since=Moment, failures=Integer)
 
 
-def _take_off() -> Any:
+def _uncount() -> Any:
     table = schema.sign_in_failures
     fewer = table.update().values(failures=table.c.failures - 1)
     return fewer.where(table.c.bucket == param("bucket"), table.c.failures > 0)
@@ -66,8 +67,8 @@ def _old() -> Any:
 
 
 def attempt(tx: Tx, username: str, address: str) -> None:
-    """Count an attempt as failed until `succeeded` says otherwise, so that many at once cannot slip
-    through together. Raises TooManyRequests."""
+    """Count an attempt as a failure, which `succeeded` takes back: so many attempts at once cannot pass
+    the limit together. Raises TooManyRequests."""
     tx.change(_old, until=clock.later(tx.now, minutes=-WINDOW_MINUTES))
     for bucket, most in _buckets(username, address):
         row = tx.first(_count, bucket=bucket, since=tx.now)
@@ -86,20 +87,21 @@ def _seconds_left(now: Instant, since: Instant) -> int:
 
 
 def succeeded(tx: Tx, username: str, address: str) -> None:
-    """Forget the account's failures from this address, and take this attempt off the address's."""
+    """Forget the failures with this username from this address, and uncount this attempt for the
+    address."""
     (account, _), (anywhere, _) = _buckets(username, address)
     tx.delete(schema.sign_in_failures, bucket=account)
-    tx.change(_take_off, bucket=anywhere)
+    tx.change(_uncount, bucket=anywhere)
 
 
-def _account(held: bool = False) -> Any:
+def _account(lock: bool = False) -> Any:
     user, group = schema.users.alias(), schema.groups.alias()
     found = (
         select(user.c.id, user.c.password_hash)
         .select_from(user.join(group, group.c.personal_of == user.c.id))
         .where(group.c.name_key == param("named", Sortable), user.c.active)
     )
-    return found.with_for_update(read=True, of=user) if held else found
+    return found.with_for_update(read=True, of=user) if lock else found
 
 
 def find_account(tx: Tx, username: str) -> Row | None:
@@ -108,24 +110,26 @@ def find_account(tx: Tx, username: str) -> Row | None:
 
 
 def verify(account: Row | None, password: str) -> int:
-    """The user's id, if the password is theirs. Takes the same time for an unknown account.
+    """The user's id, if this is their password. Takes the same time for an unknown account.
 
-    Slow on purpose: call it outside of any transaction, holding one of `hashing.TURNS`. Raises
-    Unauthorized.
+    Slow on purpose: call it outside of any transaction, within `password_hashing.TURNS.take()`.
+    Raises Unauthorized.
     """
-    kept = account["password_hash"] if account else None
-    fits = password_hashing.fits(kept or _nobody(), password)
-    if account is None or kept is None or not fits:
+    password_hash = account["password_hash"] if account else None
+    matches = password_hashing.matches(password_hash or _nobody(), password)
+    if account is None or password_hash is None or not matches:
         raise _refused()
     return int(account["id"])
 
 
 def require_unchanged(tx: Tx, username: str, account: Row | None) -> None:
-    """Raise Unauthorized where the account was disabled, or its password changed, meanwhile. Until
-    the transaction ends nobody changes either: who does signs out what was signed in by then."""
+    """Raise Unauthorized where the account was disabled or its password changed since it was read.
+
+    Locks the user until the transaction ends. So a later change of either ends this session too.
+    """
     if tx.first(_account, True, named=sought_key(username)) != account:
         raise _refused()
 
 
 def _refused() -> Unauthorized:
-    return Unauthorized("This username and password do not fit.", code="sign_in_failed")
+    return Unauthorized("Wrong username or password.", code="sign_in_failed")

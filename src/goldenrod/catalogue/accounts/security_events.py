@@ -1,6 +1,6 @@
-"""Security events as staff read them, and those that the operator's commands bring.
+"""The list of security events, which staff may read, and the events of the operator's commands.
 
-`rules/changes/security_log.py` has what they are and how they are bounded.
+`rules/changes/security_log.py` says which events there are, and records them.
 """
 
 from typing import Any
@@ -57,13 +57,13 @@ def list_security_events(tx: Tx, actor: Actor, query: Query) -> Page:
     return resources.page(tx, actor, shape, query, _all)
 
 
-def note_export(db: Database, *, credentials: bool) -> None:
-    """Record that the whole catalogue is about to be exported from the console."""
+def record_export(db: Database, *, credentials: bool) -> None:
+    """Record an export of the whole catalogue from the console, before it starts."""
     with db.write_unversioned() as tx:
         security_log.record(tx, "export:run", CONSOLE, credentials=credentials)
 
 
-def note_backup(db: Database) -> None:
-    """Record that the database is about to be copied from the console."""
+def record_backup(db: Database) -> None:
+    """Record a backup of the database from the console, before it starts."""
     with db.write_unversioned() as tx:
         security_log.record(tx, "backup:run", CONSOLE)

@@ -1,11 +1,10 @@
-"""Sessions: how a browser says who it is, on pages only.
+"""Sessions of browsers that are signed in.
 
-The cookie holds a secret; only its SHA-256 is kept. A session carries its user's full rights, ends
-when it expires, when it is signed out, when the user is disabled, and when their password changes.
-Nothing here touches the catalogue's revision: no reader of the catalogue sees sessions.
+The browser's cookie has a secret, of which only the SHA-256 is stored. A session has all rights of
+its user. It ends when it expires, at sign-out, and when the user is disabled or their password
+changes. Sessions are no part of the catalogue, so changes to them do not change its revision.
 """
 
-import hashlib
 import secrets
 from typing import Any, NamedTuple
 
@@ -24,28 +23,24 @@ from goldenrod.store.sql import Key, param
 
 
 class Session(NamedTuple):
-    """A session that holds: which one, and the hour in which it was last seen."""
+    """A valid session, and the hour in which it was last used."""
 
     uuid: str
     last_seen: Instant
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
 def create_session(tx: Tx, user_id: int, days: int, browser: str | None = None) -> str:
-    """Make a session of so many days for a user who has just signed in with `browser`; its secret,
-    which is kept nowhere. Sessions that are over are forgotten."""
-    tx.change(_over, now=tx.now)
+    """Create a session that expires after `days`, and return its secret, which is not stored. Expired
+    sessions of all users are deleted."""
+    tx.change(_expired, now=tx.now)
     secret = secrets.token_urlsafe(32)
     tx.insert(
         schema.sessions,
         uuid=mutations.new_uuid(),
         user_id=user_id,
-        sha256=_digest(secret),
+        sha256=tokens.digest(secret),
         created=tx.now,
-        last_seen=tokens.hour_of(tx.now),
+        last_seen=clock.hour_of(tx.now),
         expires=clock.later(tx.now, days=days),
         browser=browser,
         address=tx.address,
@@ -53,34 +48,13 @@ def create_session(tx: Tx, user_id: int, days: int, browser: str | None = None) 
     return secret
 
 
-def _over() -> Any:
+def _expired() -> Any:
     return schema.sessions.delete().where(schema.sessions.c.expires <= NOW)
 
 
-def _who() -> Any:
-    user, session = schema.users.alias(), schema.sessions.alias()
-    return (
-        select(
-            *tokens.who_columns(user),
-            session.c.uuid.label("session"),
-            session.c.last_seen,
-        )
-        .select_from(session.join(user, user.c.id == session.c.user_id))
-        .where(session.c.sha256 == param("sha256"), session.c.expires > NOW, user.c.active)
-    )
-
-
-def find_actor(tx: Tx, secret: str) -> tuple[Actor, Session] | None:
-    """Who a session's secret speaks for; None for any other secret."""
-    row = tx.first(_who, sha256=_digest(secret), now=tx.now)
-    if row is None:
-        return None
-    return tokens.actor_of(row, "admin"), Session(row["session"], row["last_seen"])
-
-
-def note_use(tx: Tx, session: Session) -> None:
-    """Keep that a session was seen in this hour."""
-    tx.update(schema.sessions, {"uuid": session.uuid}, last_seen=tokens.hour_of(tx.now))
+def record_use(tx: Tx, session: Session) -> None:
+    """Record that a session was used in this hour."""
+    tx.update(schema.sessions, {"uuid": session.uuid}, last_seen=clock.hour_of(tx.now))
 
 
 def _own() -> Any:
@@ -100,12 +74,12 @@ def _own() -> Any:
 
 
 def list_sessions(tx: Tx, actor: Actor) -> list[Row]:
-    """The actor's own sessions that hold, the newest first."""
+    """The actor's own valid sessions, newest first."""
     return tx.rows(_own, me=actor.user_id, now=tx.now)
 
 
 def end_session(tx: Tx, actor: Actor, uuid: str) -> None:
-    """Sign one of the actor's own browsers out. Raises NotFound."""
+    """End one of the actor's own sessions. Raises NotFound."""
     key = uuid.lower()
     if not is_uuid(uuid) or not tx.delete(schema.sessions, uuid=key, user_id=actor.user_id):
         raise NotFound()
@@ -113,7 +87,7 @@ def end_session(tx: Tx, actor: Actor, uuid: str) -> None:
 
 
 def end_all_sessions(tx: Tx, actor: Actor) -> int:
-    """Sign the actor out everywhere; how many browsers that was."""
+    """End all sessions of the actor; return how many there were."""
     ended = tx.delete(schema.sessions, user_id=actor.user_id)
     security_log.record(tx, "session:end", actor, sessions=ended)
     return ended

@@ -1,44 +1,42 @@
-"""Tokens: how programs, and people through them, say who they are.
+"""Tokens, with which programs act as a user.
 
-The secret is shown once; only its SHA-256 is kept. It ends with a checksum, so that scanners for
-leaked secrets know it from other texts, and so that a mistyped one costs no statement. A token
-narrows: its scope says what of its user's rights it carries, and it makes no token with a scope it
-lacks or a later expiry.
+A token's secret is shown once; only its SHA-256 is stored. The secret ends with a checksum, so that
+scanners for leaked secrets recognise it and a mistyped one is refused without a statement. The scope
+limits which of its user's rights a token has. A token cannot create one of a wider scope or a later
+expiry.
 """
 
 import hashlib
-import json
 import re
 import secrets
 import string
 import zlib
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, select
+from sqlalchemy import ColumnElement, FromClause
 
-from goldenrod.base import decode
-from goldenrod.base.clock import Instant
+from goldenrod.base import clock, decode
 from goldenrod.base.errors import Forbidden, field_problem
 from goldenrod.base.wire import NewToken
-from goldenrod.rules import filters, resources, summaries
-from goldenrod.rules.access import NOW, Actor, ReaderKind
+from goldenrod.rules import filters, summaries
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, security_log
 from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
-from goldenrod.store.sql import Key, json_list, json_object, json_text, param
+from goldenrod.store.sql import json_object
 
 SCOPES = ("read", "write", "admin")
-"""Each holds the ones before."""
+"""Each scope includes the ones before it."""
 _PREFIX = "gr_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM = 36
 _CHECKSUM = 6
 _FORM = re.compile(r"gr_[0-9A-Za-z]{42}", re.ASCII)
-"""`docs/access.md` has it for secret scanners."""
+"""`docs/access.md` documents this pattern for secret scanners."""
 _EARLIER_FORM = re.compile(r"gr_[0-9A-Za-z_-]{43}", re.ASCII)
-"""Of tokens without a checksum, which were made before there was one."""
+"""The form of older tokens, without a checksum."""
 
 
 def shape(token: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -76,15 +74,15 @@ TOKENS = Resource(
 
 def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a token that the actor may revoke. Raises NotFound, Forbidden."""
-    row = resources.get_row_for_change(tx, actor, schema.tokens, key)
+    row = TOKENS.row_for_change(tx, actor, key)
     actor.require_admin_scope()
     return row
 
 
 def new_secret() -> str:
-    """`gr_`, 36 random characters (214 bits), and the checksum of these."""
-    chosen = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-    return f"{_PREFIX}{chosen}{_checksum(chosen)}"
+    """A new secret: `gr_`, 36 random characters (214 bits), and their checksum."""
+    random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return f"{_PREFIX}{random}{_checksum(random)}"
 
 
 def _checksum(text: str) -> str:
@@ -97,135 +95,56 @@ def _checksum(text: str) -> str:
 
 
 def may_be_token(secret: str) -> bool:
-    """The text has the form of a token's secret, and its checksum where it must have one."""
+    """Whether a text has the form and the checksum of a token's secret. Older tokens have none."""
     if _FORM.fullmatch(secret):
         text = secret.removeprefix(_PREFIX)
         return _checksum(text[:_RANDOM]) == text[_RANDOM:]
     return _EARLIER_FORM.fullmatch(secret) is not None
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """What is stored of the secret of a token or session."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def _ints(query: Any, *of: FromClause) -> ColumnElement[str]:
-    return json_text(json_list(query, *of))
-
-
-def who_columns(user: FromClause) -> list[ColumnElement[Any]]:
-    """What `actor_of` makes an actor of: a user with groups and providers."""
-    member, identity = schema.group_users.alias(), schema.identities.alias()
-    groups = select(member.c.group_id).where(member.c.user_id == user.c.id)
-    providers = select(identity.c.provider_id).where(identity.c.user_id == user.c.id)
-    return [
-        user.c.id,
-        user.c.username,
-        user.c.is_staff,
-        _ints(groups, user).label("groups"),
-        _ints(providers, user).label("providers"),
-    ]
-
-
-def _who(by: str) -> Any:
-    """A user with groups and providers, found by a token's digest (`token`) or own id (`user`)."""
-    user, token = schema.users.alias(), schema.tokens.alias()
-    columns = who_columns(user)
-    if by == "user":
-        return select(*columns).where(user.c.id == param("user", Key), user.c.active)
-    valid = and_(
-        token.c.sha256 == param("sha256"),
-        token.c.revoked_at.is_(None),
-        (token.c.expires.is_(None)) | (token.c.expires > NOW),
-    )
-    return (
-        select(
-            *columns,
-            token.c.id.label("token_id"),
-            token.c.scope,
-            token.c.expires,
-            token.c.last_used,
-        )
-        .select_from(token.join(user, user.c.id == token.c.user_id))
-        .where(valid, user.c.active)
-    )
-
-
-def find_actor(tx: Tx, secret: str) -> tuple[Actor, Instant | None] | None:
-    """Who a valid token speaks for, with when it was last used; None for any other secret."""
-    if not may_be_token(secret):
-        return None
-    row = tx.first(_who, "token", sha256=_digest(secret), now=tx.now)
-    if row is None:
-        return None
-    actor = actor_of(row, row["scope"], row["token_id"], row["expires"])
-    return actor, row["last_used"]
-
-
-def actor_of_user(tx: Tx, user_id: int, scope: Any) -> Actor:
-    """An active user with this scope, as after signing in with a password."""
-    row = tx.first(_who, "user", user=user_id)
-    assert row is not None
-    return actor_of(row, scope)
-
-
-def actor_of(row: Row, scope: Any, token_id: int = 0, expires: str | None = None) -> Actor:
-    """The actor that a row of `who_columns` is."""
-    return Actor(
-        kind="user",
-        user_id=row["id"],
-        username=row["username"],
-        staff=row["is_staff"],
-        scope=scope,
-        groups=tuple(json.loads(row["groups"])),
-        providers=tuple(set(json.loads(row["providers"]))),
-        token_id=token_id,
-        token_expires=expires,
-    )
-
-
-def hour_of(instant: Instant) -> Instant:
-    """The hour an instant lies in: all that is kept of a token's use."""
-    return Instant(f"{instant[:13]}:00:00.000000Z")
-
-
-def note_use(tx: Tx, token_id: int) -> None:
-    """Keep that a token was used in this hour."""
-    tx.update(schema.tokens, {"id": token_id}, last_used=hour_of(tx.now))
+def record_use(tx: Tx, token_id: int) -> None:
+    """Record that a token was used in this hour."""
+    tx.update(schema.tokens, {"id": token_id}, last_used=clock.hour_of(tx.now))
 
 
 def create_token(tx: Tx, actor: Actor, body: NewToken) -> tuple[int, str]:
-    """Make a token for the actor: its id, and its secret, which is kept nowhere.
+    """Create a token of the actor; return its id and its secret, which is not stored.
 
-    Raises BadRequest, Forbidden (a wider scope or a later expiry than the token that asks).
+    Raises BadRequest, Forbidden (a wider scope or a later expiry than those of the actor's token).
     """
     actor.require_admin_scope()
     return insert_token(tx, actor, actor.user_id, body)
 
 
 def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[int, str]:
-    """Make a token for a user: its id and secret. Raises BadRequest, Forbidden."""
+    """Create a token of a user; return its id and secret. Raises BadRequest, Forbidden."""
     expires = None if body.expires is None else decode.instant("expires", body.expires)
     if SCOPES.index(body.scope) > SCOPES.index(actor.scope) or (
         actor.token_expires is not None and (expires is None or expires > actor.token_expires)
     ):
         raise Forbidden(
-            "A token makes no token with a scope it lacks or a later expiry.",
+            "A token cannot create a token with a wider scope or a later expiry than its own.",
             code="scope_insufficient",
         )
     if expires is not None and expires <= tx.now:
-        raise field_problem("expires", "must be to come")
+        raise field_problem("expires", "must be in the future")
     secret = new_secret()
     values = {"name": body.name.strip(), "scope": body.scope, "expires": expires}
     token_id = tx.insert(
         schema.tokens,
         uuid=mutations.new_uuid(),
         user_id=user_id,
-        sha256=_digest(secret),
+        sha256=digest(secret),
         created=tx.now,
         **values,
     )
-    made = audit.created({**values, "user": user_id})
-    audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
+    created = audit.created({**values, "user": user_id})
+    audit.record(tx, actor, "token:create", schema.tokens, token_id, created)
     security_log.record(
         tx,
         "token:create",
@@ -239,7 +158,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
 
 
 def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
-    """Revoke a token: it stops at once, for good. One revoked already stays as it is."""
+    """Revoke a token at once and for good. Does nothing for a token that is revoked already."""
     tx.check_if_match()
     if row["revoked_at"] is not None:
         return

@@ -1,11 +1,12 @@
-"""Users: who has an account here. Staff make and disable them; nobody is ever erased.
+"""Users. Staff create and disable them; a user is never deleted.
 
-Each user has a personal group of their own name with exactly that user in it, so sharing with one
-person is sharing with a group, and users and groups share one space of names.
+Each user has a personal group of the same name, of which they are the only member. So sharing with
+one person is sharing with a group, and the names of users and groups are unique among both.
 """
 
 from typing import Any
 
+from msgspec import UnsetType
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
@@ -25,7 +26,7 @@ from goldenrod.store.sql import Sortable, json_object, param
 
 
 def shape(user: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
-    """A user as JSON: only staff and the user come this far."""
+    """A user as JSON, for staff and for the user."""
     return json_object(
         {
             "id": user.c.id,
@@ -55,7 +56,7 @@ USERS = Resource(
 )
 
 
-def _named() -> Any:
+def _by_name() -> Any:
     group = schema.groups
     return select(group.c.id, group.c.personal_of).where(
         group.c.name_key == param("named", Sortable)
@@ -63,36 +64,49 @@ def _named() -> Any:
 
 
 def find_user(tx: Tx, username: str) -> int | None:
-    """The id of the user of this exact name; None for no such user."""
-    row = tx.first(_named, named=sought_key(username))
+    """The id of the user with this exact username; None for no such user."""
+    row = tx.first(_by_name, named=sought_key(username))
     return row["personal_of"] if row else None
 
 
 def is_taken(tx: Tx, name: str) -> bool:
     """Whether a user or group has this name."""
-    return tx.first(_named, named=name_key(name)) is not None
+    return tx.first(_by_name, named=name_key(name)) is not None
 
 
 def require_free_name(tx: Tx, name: str, group_id: int = 0) -> None:
     """Raise Conflict where a user or another group has this name."""
-    row = tx.first(_named, named=name_key(name))
+    row = tx.first(_by_name, named=name_key(name))
     if row and row["id"] != group_id:
-        raise Conflict(f"A user or group is named {name!r} already.", code="name_taken")
+        raise Conflict(f"The name {name!r} is already taken by a user or group.", code="name_taken")
 
 
-def create_user(tx: Tx, actor: Actor, body: NewUser) -> Created:
-    """Make a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
+def hash_password(username: str, password: str | None | UnsetType) -> str | None:
+    """The hash of a new password; None for none. Raises BadRequest (a bad password), Unavailable.
+
+    Hashing takes long, and a transaction makes other writers wait. So call this before it, and pass
+    the hash to `create_user` or `edit_user`. They hash the password themselves only without it.
+    """
+    if not isinstance(password, str):
+        return None
+    password_rules.require_good(username, password)
+    return password_hashing.hashed(password)
+
+
+def create_user(
+    tx: Tx, actor: Actor, body: NewUser, *, password_hash: str | None = None
+) -> Created:
+    """Create a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
     username = decode.name("username", body.username)
-    if body.password is not None:
-        password_rules.require_good(username, body.password)
+    password_hash = password_hash or hash_password(username, body.password)
     require_free_name(tx, username)
     values = {"username": username, "is_staff": body.is_staff, "active": body.active}
     user_id = tx.insert(
         schema.users,
         uuid=mutations.new_uuid(),
         name_key=name_key(username),
-        password_hash=None if body.password is None else password_hashing.hashed(body.password),
+        password_hash=password_hash,
         start_date=tx.now,
         **values,
     )
@@ -109,21 +123,21 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Created:
     return Created(str(user_id))
 
 
-def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
-    """Change what the patch gives. A new password is told in the audit, without it; it signs the
-    user's browsers out."""
+def edit_user(
+    tx: Tx, actor: Actor, row: Row, patch: UserPatch, *, password_hash: str | None = None
+) -> None:
+    """Change the fields of the patch. Disabling a user and changing or removing their password end
+    all their sessions. The audit records that a password changed, never the password."""
     given = mutations.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
-    if given.get("password") is not None:
-        password_rules.require_good(row["username"], given["password"])
+    password_hash = password_hash or hash_password(row["username"], patch.password)
     tx.check_if_match()
     changed = audit.changed(row, after)
     if "password" in given:
-        password = given["password"]
-        after["password_hash"] = None if password is None else password_hashing.hashed(password)
+        after["password_hash"] = password_hash
         changed["password"] = {
             "before": None,
-            "after": "removed" if password is None else "changed",
+            "after": "removed" if password_hash is None else "changed",
         }
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)
@@ -133,5 +147,5 @@ def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
 
 
 def disable_user(tx: Tx, actor: Actor, row: Row) -> None:
-    """Disable a user: signing in and tokens stop at once; what they made stays."""
+    """Disable a user: they cannot sign in, and their tokens stop at once. What they created remains."""
     edit_user(tx, actor, row, UserPatch(active=False))

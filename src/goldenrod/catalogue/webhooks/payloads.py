@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from goldenrod.catalogue.accounts import tokens
+from goldenrod.catalogue.accounts import actors
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
@@ -48,7 +48,7 @@ def _creator(tx: Tx, user_id: int, *, as_staff: bool) -> Actor | None:
     """A webhook's creator with the rights that they have now; None for a disabled user."""
     if not tx.value(_active, user=user_id):
         return None
-    return tokens.actor_of_user(tx, user_id, "admin" if as_staff else "write")
+    return actors.of_user(tx, user_id, "admin" if as_staff else "write")
 
 
 def _data(tx: Tx, actor: Actor, due: Row) -> Any:

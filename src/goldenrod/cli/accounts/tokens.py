@@ -1,4 +1,4 @@
-"""Tokens from the console: the first one of a new catalogue is made here."""
+"""Commands for tokens. The first token of a new catalogue is created here."""
 
 import re
 from enum import StrEnum
@@ -19,7 +19,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Scope(StrEnum):
-    """What a token may do; each holds the ones before."""
+    """What a token may do. Each scope includes the ones before it."""
 
     READ = "read"
     WRITE = "write"
@@ -28,26 +28,26 @@ class Scope(StrEnum):
 
 SCOPE = typer.Option(
     Scope.WRITE,
-    help="read: GET only; write: also change things; admin: also staff's rights, and tokens.",
+    help="read: read only; write: also change things; admin: also staff's rights, and tokens.",
 )
 
 
 def create_token(
-    user: str = typer.Argument(metavar="USER", help="The username of whom it speaks for."),
+    user: str = typer.Argument(metavar="USER", help="The user's username."),
     scope: Scope = SCOPE,
     expires: str = typer.Option(
-        "", help="When it ends: a span such as 12h, 90d, 52w, or an instant with a zone."
+        "", help="When it expires: a time span such as 12h, 90d or 52w, or a time with a zone."
     ),
-    name: str = typer.Option("", help="What it is for."),
+    name: str = typer.Option("", help="What the token is for."),
 ) -> None:
-    """Make a token for a user and print its secret.
+    """Create a token for a user and print its secret.
 
-    The secret alone goes to stdout, this once: only its hash is kept.
+    Only the secret is printed on stdout. It is shown only once: the catalogue stores its hash.
     """
     with opened() as db, db.write() as tx:
         owner = named(tx, users.USERS.page, users.USERS.listing, "user", username=user)
         if not owner["active"]:
-            raise Conflict(f"{owner['username']} is disabled: their tokens do nothing.")
+            raise Conflict(f"{owner['username']} is disabled, so their tokens do not work.")
         body = {"name": name, "scope": scope.value, "expires": _expiry(expires, tx.now)}
         new = decode.convert(body, wire.NewToken)
         token_id, secret = tokens.insert_token(tx, CONSOLE, owner["id"], new)
@@ -62,7 +62,7 @@ def _expiry(text: str, now: Instant) -> str | None:
 
 
 def list_tokens(
-    user: str = typer.Option("", help="Only those of this user."),
+    user: str = typer.Option("", help="Only tokens of this user."),
     as_json: bool = JSON,
 ) -> None:
     """List tokens, without their secrets."""
@@ -79,9 +79,9 @@ def list_tokens(
 
 
 def revoke_token(
-    token: str = typer.Argument(metavar="TOKEN", help="Its id or uuid, as `token list` shows it."),
+    token: str = typer.Argument(metavar="TOKEN", help="The token's id or uuid, from `token list`."),
 ) -> None:
-    """Revoke a token: it stops at once, for good."""
+    """Revoke a token at once and for good."""
     with opened() as db, db.write() as tx:
         row = tokens.token_for_change(tx, CONSOLE, token)
         tokens.revoke_token(tx, CONSOLE, row)

@@ -1,4 +1,4 @@
-"""Users and groups from the console."""
+"""Commands for users and groups."""
 
 import sys
 
@@ -18,10 +18,8 @@ USER = typer.Argument(metavar="NAME", help="The username.")
 GROUP = typer.Argument(metavar="GROUP", help="The group's name.")
 USERS = typer.Argument(metavar="USER...", help="Their usernames.")
 
-MEMBERS = typer.Option([], "--user", help="A username in it; may be repeated.")
-LEADERS = typer.Option(
-    [], "--leader", help="A username who adds and removes members; may be repeated."
-)
+MEMBERS = typer.Option([], "--user", help="The username of a member; may be repeated.")
+LEADERS = typer.Option([], "--leader", help="The username of a leader; may be repeated.")
 
 
 def create_user(
@@ -30,7 +28,7 @@ def create_user(
     password_stdin: bool = typer.Option(
         False,
         "--password-stdin",
-        help="Read a password from the first line of stdin; without one the user has tokens only.",
+        help="Read the password from the first line of stdin. Without one the user has tokens only.",
     ),
     as_json: bool = JSON,
 ) -> None:
@@ -38,9 +36,11 @@ def create_user(
     body = {"username": name, "is_staff": staff}
     if password_stdin:
         body["password"] = _password()
+    new = decode.convert(body, wire.NewUser)
+    password_hash = people.hash_password(new.username, new.password)
     with opened() as db, db.write() as tx:
-        made = people.create_user(tx, CONSOLE, decode.convert(body, wire.NewUser))
-        user = people.USERS.read(tx, CONSOLE, made.key)
+        created = people.create_user(tx, CONSOLE, new, password_hash=password_hash)
+        user = people.USERS.read(tx, CONSOLE, created.key)
     _say(user, f"User {user['username']} is added.", as_json)
 
 
@@ -48,9 +48,9 @@ def _password() -> str:
     try:
         password = sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise BadRequest("The password on stdin is not UTF-8.") from None
+        raise BadRequest("The password on stdin must be UTF-8.") from None
     if not password:
-        raise BadRequest("There is no password on stdin.")
+        raise BadRequest("Write the password to stdin: it is empty.")
     return password
 
 
@@ -94,12 +94,12 @@ def add_to_group(
     leader: bool = typer.Option(False, "--leader", help="Make them leaders of the group."),
     as_json: bool = JSON,
 ) -> None:
-    """Put users into a group."""
+    """Add users to a group."""
     with opened() as db, db.write() as tx:
         ids = {_user_id(tx, name) for name in users}
         before = _group(tx, group)
         after = _edited(tx, before, _ids(before["users"]) | ids, ids if leader else set())
-    _say(after, f"In {after['name']} now: {_members(after)}.", as_json)
+    _say(after, f"Members of {after['name']}: {_members(after)}.", as_json)
 
 
 def remove_from_group(
@@ -107,15 +107,15 @@ def remove_from_group(
     users: list[str] = USERS,
     as_json: bool = JSON,
 ) -> None:
-    """Take users out of a group."""
+    """Remove users from a group."""
     with opened() as db, db.write() as tx:
         before = _group(tx, group)
         ids = {_user_id(tx, name) for name in users}
         if ids - _ids(before["users"]):
             strangers = [name for name in users if _user_id(tx, name) not in _ids(before["users"])]
-            raise NotFound(f"{', '.join(strangers)}: not in {before['name']}.")
+            raise NotFound(f"Not in {before['name']}: {', '.join(strangers)}.")
         after = _edited(tx, before, _ids(before["users"]) - ids, set())
-    _say(after, f"In {after['name']} now: {_members(after)}.", as_json)
+    _say(after, f"Members of {after['name']}: {_members(after)}.", as_json)
 
 
 def _group(tx: Tx, name: str) -> Thing:
@@ -131,7 +131,7 @@ def _ids(users: list[Thing]) -> set[int]:
 
 
 def _edited(tx: Tx, group: Thing, users: set[int], new_leaders: set[int]) -> Thing:
-    """The group with exactly these users in it; leaders who left lead no more."""
+    """Set the members of a group. Leaders who are no longer members stop being leaders."""
     leaders = (_ids(group["leaders"]) | new_leaders) & users
     patch = wire.GroupPatch(users=[*sorted(users)], leaders=[*sorted(leaders)])
     key = str(group["id"])

@@ -77,7 +77,7 @@ def export(
     A file gets its name once it is complete, and only its owner may read it.
     """
     with opened() as db, output.progress("rows") as progress:
-        security_events.note_export(db, credentials=credentials)
+        security_events.record_export(db, credentials=credentials)
         if file is None or str(file) == "-":
             out = sys.stdout.buffer
             done = export_import.export_catalogue(
@@ -97,6 +97,6 @@ def backup(
     The copy is the catalogue as of one moment. Others can read and write meanwhile.
     """
     with opened() as db:
-        security_events.note_backup(db)
+        security_events.record_backup(db)
         backups.backup(db, file)
     output.say(f"Database copied to {file}.")

@@ -30,6 +30,7 @@ from goldenrod.rules.resources import Resource
 from goldenrod.store.paging import Listing
 from goldenrod.web.api import lifecycle as lifecycle_doors
 from goldenrod.web.api import tokens as token_doors
+from goldenrod.web.api import users as user_doors
 from goldenrod.web.api import webhooks as webhook_doors
 from goldenrod.web.api.handlers import (
     Extra,
@@ -201,9 +202,11 @@ ROUTES: tuple[Route, ...] = (
     *things("groups", ("group", "Remove"), wire.Group, groups.GROUPS,
             create=(groups.create_group, wire.NewGroup), by=Actor.require_staff,
             edit=(groups.edit_group, wire.GroupPatch), end=groups.remove_group),
-    *things("users", ("user", "Disable"), wire.User, users.USERS,
-            create=(users.create_user, wire.NewUser), by=Actor.require_staff,
-            edit=(users.edit_user, wire.UserPatch), end=users.disable_user),
+    *things("users", ("user", "Disable"), wire.User, users.USERS, end=users.disable_user),
+    Route("POST", "/users", user_doors.create_user, "Create a user", wire.User, wire.NewUser,
+          statuses=(201, 200)),
+    Route("PATCH", "/users/{key}", user_doors.edit_user, "Edit a user", wire.User, wire.UserPatch,
+          statuses=(200, 204)),
     *things("identities", ("identity", "Remove"), wire.Identity, identities.IDENTITIES,
             create=(identities.create_identity, wire.NewIdentity), by=Actor.require_staff,
             edit=(identities.edit_identity, wire.IdentityPatch), end=identities.remove_identity),

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from goldenrod.base.errors import Unauthorized, field_problem
 from goldenrod.base.wire import NewToken
-from goldenrod.catalogue.accounts import password_sign_in, tokens
+from goldenrod.catalogue.accounts import actors, password_sign_in, tokens
 from goldenrod.web.api.handlers import without_idempotency
 from goldenrod.web.authenticate import check_password, client_address
 from goldenrod.web.request import Request, Response
@@ -47,7 +47,7 @@ def _signed_in(request: Request, body: NewToken) -> Response:
     with request.db.write() as tx:
         tx.address = address
         password_sign_in.require_unchanged(tx, username, account)
-        actor = tokens.actor_of_user(tx, user_id, "admin")
+        actor = actors.of_user(tx, user_id, "admin")
         token_id, secret = tokens.insert_token(tx, actor, user_id, body)
         without_idempotency(request)
         return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)

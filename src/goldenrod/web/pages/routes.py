@@ -14,7 +14,8 @@ from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit import markdown_preview
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
-from goldenrod.web.pages.staff import activity, providers, staff_home, tags, users
+from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
+from goldenrod.web.pages.staff import groups as staff_groups
 from goldenrod.web.pages.versions import (
     compare,
     deprecate,
@@ -137,8 +138,8 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/users/{key}/accounts", users.link_account),
     Route("POST", "/staff/users/{key}/accounts/{uuid}/unlink", users.unlink_account),
     Route("GET", "/staff/activity", activity.show_activity, ("kind", "user", "cursor")),
-    Route("GET", "/staff/groups", staff_home.show_groups, ("name", "cursor")),
-    Route("POST", "/staff/groups", staff_home.create_group),
+    Route("GET", "/staff/groups", staff_groups.show_groups, ("name", "cursor")),
+    Route("POST", "/staff/groups", staff_groups.create_group),
     Route("GET", "/staff/providers", providers.show_providers, _PROVIDERS),
     Route("GET", "/staff/providers/new", providers.show_new_provider),
     Route("POST", "/staff/providers/new", providers.create_provider),
@@ -147,11 +148,11 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/staff/providers/{key}/end", providers.show_end),
     Route("POST", "/staff/providers/{key}/end", providers.end_provider),
     Route("POST", "/staff/providers/{key}/restore", providers.restore_provider),
-    Route("GET", "/staff/identities", providers.show_identities, _IDENTITIES),
-    Route("POST", "/staff/identities", providers.create_identity),
-    Route("GET", "/staff/identities/{key}", providers.show_identity),
-    Route("POST", "/staff/identities/{key}", providers.edit_identity),
-    Route("POST", "/staff/identities/{key}/remove", providers.remove_identity),
+    Route("GET", "/staff/identities", identities.show_identities, _IDENTITIES),
+    Route("POST", "/staff/identities", identities.create_identity),
+    Route("GET", "/staff/identities/{key}", identities.show_identity),
+    Route("POST", "/staff/identities/{key}", identities.edit_identity),
+    Route("POST", "/staff/identities/{key}/remove", identities.remove_identity),
     Route("GET", "/staff/tags", tags.show_tags, ("search", "cursor")),
     Route("GET", "/staff/tags/{key}", tags.show_tag),
     Route("POST", "/staff/tags/{key}", tags.edit_tag),

@@ -16,7 +16,7 @@ from goldenrod.store.db import Database, SnapshotChanged
 from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.routes import PAGES, Route
-from goldenrod.web.refusal_log import note_refusal
+from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.response_cache import VALIDITY, ResponseCache
 
 ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
@@ -106,10 +106,10 @@ def _responder(
         try:
             page = visit.answer(route.handler, path)
         except Forbidden as problem:
-            note_refusal(visit, route.path, problem)
+            record_refusal(visit, route.path, problem)
             raise
         if isinstance(visit.problem, Forbidden):
-            note_refusal(visit, route.path, visit.problem)
+            record_refusal(visit, route.path, visit.problem)
         _send(req, resp, page, visit)
         if page.status == 200 and not visit.personal and (held := visit.hold()):
             until = min(held.until, held.since + MOST_KEPT_US)

@@ -1,4 +1,4 @@
-"""The visitor's own account: who they are, their groups, and where they are signed in."""
+"""The account page: the visitor's groups, accounts on providers, and active sessions."""
 
 import json
 
@@ -13,32 +13,32 @@ def show_account(visit: Visit) -> Page:
     with visit.read() as (tx, actor):
         mine = groups.GROUPS.page(tx, actor, groups.GROUPS.where())
         accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username)
-        elsewhere = visit.settings.oidc_issuer
-        linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if elsewhere else []
-        browsers = sessions.list_sessions(tx, actor)
+        issuer = visit.settings.oidc_issuer
+        linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if issuer else []
+        active = sessions.list_sessions(tx, actor)
     return visit.page(
         "account/account.html",
         groups=[json.loads(one) for one in mine.results],
         groups_count=mine.count,
         identities=accounts,
         linked=linked,
-        sessions=browsers,
-        this_one=visit.session.uuid if visit.session else None,
+        sessions=active,
+        current=visit.session.uuid if visit.session else None,
     )
 
 
 def end_session(visit: Visit, uuid: str) -> Page:
-    """POST /account/sessions/{uuid}/end: one of the visitor's browsers is signed out."""
+    """POST /account/sessions/{uuid}/end: sign one of the visitor's browsers out."""
     with visit.write_unversioned() as (tx, actor):
         sessions.end_session(tx, actor, uuid)
     if visit.session and visit.session.uuid == uuid.lower():
         visit.leave()
         return visit.redirect(urls.HOME)
-    return visit.redirect(urls.ACCOUNT, done="That browser is signed out.")
+    return visit.redirect(urls.ACCOUNT, done="Signed out in that browser.")
 
 
 def sign_out_everywhere(visit: Visit) -> Page:
-    """POST /account/sign-out-everywhere: all of the visitor's browsers, this one too."""
+    """POST /account/sign-out-everywhere: sign all of the visitor's browsers out, this one too."""
     with visit.write_unversioned() as (tx, actor):
         sessions.end_all_sessions(tx, actor)
     visit.leave()

@@ -1,9 +1,8 @@
-"""Signing in with the OpenID Connect provider: out to it with a browser, and back.
+"""Signing in with an OpenID Connect provider: the authorization code flow with PKCE.
 
-The authorization code flow with PKCE. What was asked (state, nonce, verifier, and where the visitor
-was going) goes into a cookie that is signed for this browser and lasts ten minutes; it counts once.
-The provider sends people back to the public address alone. Who comes back is known by issuer and
-subject (`catalogue/accounts/oidc_accounts.py`), whatever their name.
+State, nonce, verifier and where the visitor was going are in a cookie, which is signed for this
+browser, lasts ten minutes and is used once. The provider redirects to the public URL only. Accounts
+are identified by issuer and subject (`catalogue/accounts/oidc_accounts.py`), never by name.
 """
 
 import hmac
@@ -25,31 +24,33 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 
 MINUTES = 10
 MOST_NEXT = 1000
-"""A longer address is not led on to: the cookie has to hold it."""
+"""A longer address does not fit into the cookie: the home page is used instead."""
 
 _ERROR = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 
 def begin(visit: Visit) -> Page:
-    """GET /sign-in/oidc: on to the provider; who is signed in already is led on here."""
+    """GET /sign-in/oidc: redirects to the provider."""
     with visit.read() as (tx, _):
         then = urls.checked_next(visit.asked("next"))
         until = later(tx.now, minutes=MINUTES)
     provider = _provider(visit)
     if not visit.anonymous:
         return visit.redirect(then)
-    asked = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
+    parameters = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
     try:
-        there = provider.authorization_address(_back(visit), visit.settings.oidc_scopes, **asked)
+        address = provider.authorization_address(
+            _callback(visit), visit.settings.oidc_scopes, **parameters
+        )
     except Unavailable as problem:
         return show_form(visit, Form.of(next=then), problem)
-    led_on = then if len(then) <= MOST_NEXT else urls.HOME
-    visit.promise({**asked, "next": led_on, "until": until}, MINUTES * 60)
-    return visit.redirect(there)
+    destination = then if len(then) <= MOST_NEXT else urls.HOME
+    visit.promise({**parameters, "next": destination, "until": until}, MINUTES * 60)
+    return visit.redirect(address)
 
 
 def come_back(visit: Visit) -> Page:
-    """GET /sign-in/oidc/callback: signed in, and on to where the visitor was going."""
+    """GET /sign-in/oidc/callback: sign in, and redirect to where the visitor was going."""
     with visit.read():
         pass
     provider = _provider(visit)
@@ -60,13 +61,13 @@ def come_back(visit: Visit) -> Page:
         _enter(visit, person)
     except (BadRequest, Forbidden, Unavailable) as problem:
         if isinstance(problem, BadRequest):
-            _note_failure(visit, problem)
+            _record_failure(visit, problem)
         return show_form(visit, Form.of(next=then), problem)
     return visit.redirect(then)
 
 
-def _note_failure(visit: Visit, problem: BadRequest) -> None:
-    """Record a sign-in that came back wrong; one that is refused (403) is recorded as a refusal."""
+def _record_failure(visit: Visit, problem: BadRequest) -> None:
+    """Record a failed sign-in. One that is refused with 403 is recorded as a refusal."""
     with suppress(Unavailable), visit.db.write_unversioned() as tx:
         tx.address = visit.address
         security_log.record(tx, "sign_in:failure", alike=("oidc",), by="oidc", code=problem.code)
@@ -79,28 +80,30 @@ def _provider(visit: Visit) -> OpenIdProvider:
     return provider
 
 
-def _back(visit: Visit) -> str:
+def _callback(visit: Visit) -> str:
     return f"{visit.settings.public_url}{urls.SIGN_IN}/oidc/callback"
 
 
 def _person(visit: Visit, provider: OpenIdProvider, promised: dict[str, Any] | None) -> Person:
-    """Whom the provider vouches for. Raises BadRequest, Unavailable."""
+    """The person whom the provider authenticated. Raises BadRequest, Unavailable."""
     assert visit.now is not None
     state = visit.asked("state").encode()
     if promised is None or not hmac.compare_digest(promised["state"].encode(), state):
-        raise oidc_client.failed(
-            "This sign-in was not begun in this browser, or was finished already."
+        raise oidc_client.sign_in_failed(
+            "This sign-in was not started in this browser, or is already complete."
         )
     if promised["until"] <= visit.now:
-        raise oidc_client.failed(f"This sign-in was begun more than {MINUTES} minutes ago.")
+        raise oidc_client.sign_in_failed(
+            f"This sign-in was started more than {MINUTES} minutes ago."
+        )
     if visit.asked("iss") not in ("", provider.issuer):
-        raise oidc_client.failed("Another provider answered.")
+        raise oidc_client.sign_in_failed("Another provider answered.")
     if error := visit.asked("error"):
         said = error if _ERROR.fullmatch(error) else "no reason given"
-        raise oidc_client.failed(f"The provider did not sign you in ({said}).")
+        raise oidc_client.sign_in_failed(f"The provider did not sign you in ({said}).")
     return provider.redeem(
         visit.asked("code"),
-        _back(visit),
+        _callback(visit),
         verifier=promised["verifier"],
         nonce=promised["nonce"],
         now=visit.now,
@@ -108,7 +111,7 @@ def _person(visit: Visit, provider: OpenIdProvider, promised: dict[str, Any] | N
 
 
 def _enter(visit: Visit, person: Person) -> None:
-    """Sign in the user that the account is; make one where it is nobody's. Raises Forbidden."""
+    """Sign in the user whom the account is linked to, or a new user. Raises Forbidden."""
     with visit.db.write_unversioned() as tx:
         tx.address = visit.address
         user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
@@ -125,6 +128,6 @@ def _enter(visit: Visit, person: Person) -> None:
 
 def _unknown(person: Person) -> str:
     return (
-        "No user here is linked to your account. Ask staff to link it: its subject is "
+        "Your account is not linked to a user. Ask staff to link it. Its subject is "
         f"{person.subject}."
     )

@@ -1,7 +1,8 @@
-"""Signing in with a password, and out.
+"""Signing in with a password, and signing out.
 
-Failing counts as it does for tokens (`catalogue/accounts/password_sign_in.py`). The session is a new one each time, and
-the secret that the form was bound to is forgotten, so that nobody can have chosen either before.
+Failures count towards the same limits as for tokens (`catalogue/accounts/password_sign_in.py`). Each
+sign-in creates a new session and drops the secret that the form was bound to. So nobody can choose
+either beforehand for somebody else.
 """
 
 from goldenrod.base.errors import (
@@ -11,8 +12,7 @@ from goldenrod.base.errors import (
     Unauthorized,
     field_problem,
 )
-from goldenrod.catalogue.accounts import password_sign_in as signing
-from goldenrod.catalogue.accounts import sessions
+from goldenrod.catalogue.accounts import password_sign_in, sessions
 from goldenrod.web.authenticate import check_password, client_address
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import Form
@@ -20,16 +20,16 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 
 
 def show_sign_in(visit: Visit) -> Page:
-    """GET /sign-in: who is signed in already is led on."""
+    """GET /sign-in: the form; a redirect for a visitor who is signed in."""
     with visit.read():
-        then = urls.checked_next(visit.asked("next"))
+        destination = urls.checked_next(visit.asked("next"))
     if not visit.anonymous:
-        return visit.redirect(then)
-    return show_form(visit, Form.of(next=then))
+        return visit.redirect(destination)
+    return show_form(visit, Form.of(next=destination))
 
 
 def show_form(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
-    """The form, with what it was refused for, and the other ways to sign in."""
+    """The sign-in form, with the reason why it was refused, and the other way to sign in."""
     visit.begin()
     settings = visit.settings
     other = settings.oidc_name if settings.oidc_issuer else ""
@@ -37,7 +37,7 @@ def show_form(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
 
 
 def sign_in(visit: Visit) -> Page:
-    """POST /sign-in: on to where the visitor was going; else the form, saying what is wrong."""
+    """POST /sign-in: redirects to where the visitor was going, or shows the form again."""
     with visit.read():
         pass
     visit.check_form()
@@ -57,14 +57,14 @@ def _enter(visit: Visit) -> None:
     account = check_password(visit.db, username, password, address)
     with visit.db.write_unversioned() as tx:
         tx.address = address
-        signing.require_unchanged(tx, username, account)
+        password_sign_in.require_unchanged(tx, username, account)
         if visit.session:
             sessions.end_session(tx, visit.actor, visit.session.uuid)
         visit.begin_session(tx, account["id"], "password")
 
 
 def sign_out(visit: Visit) -> Page:
-    """POST /sign-out: this browser is signed out, the session is gone."""
+    """POST /sign-out: end this browser's session."""
     with visit.read() as (_, actor):
         pass
     if visit.session is not None:

@@ -1,5 +1,7 @@
-"""The visitor's tokens: what programs say who they are with. A secret is shown once, on the answer to
-making it, and stands nowhere else: in no address, no cookie, and no page that a browser keeps.
+"""Pages of the visitor's tokens.
+
+The secret of a token is shown once, in the answer to creating it. It is never in an address, a cookie
+or a page that a browser stores.
 """
 
 from goldenrod.base import decode, wire
@@ -15,9 +17,9 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 
 LABELS = {"name": "Name", "scope": "Scope", "days": "Expires"}
 SCOPES = [
-    ("read", "read: look"),
-    ("write", "write: look and change"),
-    ("admin", "admin: tokens too, and staff's rights"),
+    ("read", "Read"),
+    ("write", "Read and write"),
+    ("admin", "Full access, including tokens and staff rights"),
 ]
 DAYS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year")]
 DAYS += [("", "never")]
@@ -45,20 +47,20 @@ def _list(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
 
 
 def create_token(visit: Visit) -> Page:
-    """POST /account/tokens: the page that shows the secret, this once."""
+    """POST /account/tokens: a page that shows the secret, only once."""
     try:
         with visit.change() as (tx, actor):
-            token_id, secret = tokens.create_token(tx, actor, _asked(visit, tx))
+            token_id, secret = tokens.create_token(tx, actor, _body(visit, tx))
             token = tokens.TOKENS.read(tx, actor, str(token_id))
     except REFUSALS as problem:
         return _list(visit, visit.form, refused(problem))
-    return visit.page("account/token_created.html", 201, made=token, secret=secret)
+    return visit.page("account/token_created.html", 201, created=token, secret=secret)
 
 
-def _asked(visit: Visit, tx: Tx) -> wire.NewToken:
+def _body(visit: Visit, tx: Tx) -> wire.NewToken:
     days = visit.form.get("days")
     if days not in dict(DAYS):
-        raise field_problem("days", "choose one of the list")
+        raise field_problem("days", "must be one of the list")
     body = {
         "name": decode.name("name", visit.form.get("name")),
         "scope": visit.form.get("scope"),
@@ -68,7 +70,7 @@ def _asked(visit: Visit, tx: Tx) -> wire.NewToken:
 
 
 def show_revoke(visit: Visit, key: str) -> Page:
-    """GET /account/tokens/{key}/revoke: what it stops, before it does."""
+    """GET /account/tokens/{key}/revoke: the confirmation page."""
     visit.require_user()
     with visit.read() as (tx, actor):
         tokens.token_for_change(tx, actor, key)
@@ -86,13 +88,11 @@ def revoke_token(visit: Visit, key: str) -> Page:
         tokens.revoke_token(tx, actor, row)
         token = tokens.TOKENS.read(tx, actor, key)
         back = _list_of(tx, actor, token)
-    return visit.redirect(
-        back, done=f"{token['name'] or 'The token'} is revoked: it stopped at once."
-    )
+    return visit.redirect(back, done=f"Token {token['name'] or token['id']} revoked.")
 
 
 def _list_of(tx: Tx, actor: Actor, token: urls.Thing) -> str:
-    """The page that a token is listed on: one's own, or the page of its user."""
+    """The page that lists a token: the visitor's own tokens, or staff's page of its user."""
     if token["user"]["id"] == actor.user_id:
         return urls.TOKENS
     return urls.staff("users", str(token["user"]["id"]))

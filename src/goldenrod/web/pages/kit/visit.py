@@ -25,7 +25,7 @@ from goldenrod.base.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from goldenrod.catalogue.accounts import sessions, tokens
+from goldenrod.catalogue.accounts import actors, sessions
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import security_log
@@ -128,11 +128,11 @@ class Visit(Request):
         self.now = tx.now
         header = self.req.get_header("Authorization")
         secret = self._given(cookies.SESSION) if header is None else None
-        found = sessions.find_actor(tx, secret) if secret else None
+        found = actors.of_session(tx, secret) if secret else None
         if found:
             self.actor, self.session = found
             self._secret = secret
-            unnoted = self.session.last_seen != tokens.hour_of(tx.now)
+            unnoted = self.session.last_seen != clock.hour_of(tx.now)
         else:
             self.actor, unnoted = identify(tx, header)
             if secret:
@@ -145,7 +145,7 @@ class Visit(Request):
             return
         # A reader is answered while another writes for long; the next use will be noted.
         with suppress(Unavailable), self.db.write_unversioned() as tx:
-            sessions.note_use(tx, self.session)
+            sessions.record_use(tx, self.session)
 
     def asked(self, name: str) -> str:
         """A parameter of the query, empty where there is none; what a page does not know it leaves

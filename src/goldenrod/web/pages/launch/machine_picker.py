@@ -122,7 +122,9 @@ def _is(machine: Row, provider: str, architecture: str) -> bool:
 
 def _latest_there(tx: Tx, actor: Actor, image: Row, box: Box) -> tuple[Row | None, list[Row]]:
     """The older version that `latest` offers if the newest has no such machine, and its machines."""
-    found = version_page.find_latest_on_provider(tx, actor, image["id"], box.provider, box.architecture)
+    found = version_page.find_latest_on_provider(
+        tx, actor, image["id"], box.provider, box.architecture
+    )
     return found, _on_readable_providers(
         version_page.list_machines(tx, actor, found["id"])
     ) if found else []

@@ -1,1 +1,1 @@
-"""Pages for staff: users, providers, identities, tags."""
+"""Pages for staff: users, groups, providers, identities, tags and security events."""

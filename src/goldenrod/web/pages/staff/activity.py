@@ -1,4 +1,4 @@
-"""Security events, for staff: who signed in or failed to, what was refused, tokens and exports."""
+"""Staff's page of security events: sign-ins, failures, refusals, tokens and exports."""
 
 from goldenrod.catalogue.accounts import security_events
 from goldenrod.rules.changes.security_log import KINDS

@@ -1,48 +1,43 @@
-"""What staff keep: where it begins. For everybody else these pages are not there.
+"""The home page of staff, and what all pages of staff share.
 
-The pages are by what they keep: `staff_users.py`, `staff_places.py` (providers and the accounts on
-them), `staff_tags.py`; groups and webhooks are in `groups.py` and `webhooks.py`, where others keep
-some of them too.
+Each page begins with `look` or `change`, which answer 404 to everybody else. Single
+groups and webhooks have pages that staff share with other users (`account/groups.py`,
+`webhooks/webhooks.py`).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from goldenrod.base import decode, wire
-from goldenrod.base.errors import NotFound, Problem
+from goldenrod.base.errors import NotFound, field_problem
 from goldenrod.catalogue.accounts import groups, identities, users
 from goldenrod.catalogue.images import tags
 from goldenrod.catalogue.versions import providers
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules.access import Actor
-from goldenrod.store import paging
+from goldenrod.rules.resources import Resource
 from goldenrod.store.db import Tx
-from goldenrod.web.pages.kit import urls
-from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
-from goldenrod.web.pages.kit.listing import listed
+from goldenrod.web.pages.kit.forms import Form
 from goldenrod.web.pages.kit.visit import Page, Visit
 
-_KEPT: tuple[tuple[str, Any, Any], ...] = (
-    ("users", users.USERS.page, users.USERS.listing),
-    ("groups", groups.GROUPS.page, groups.GROUPS.listing),
-    ("providers", providers.PROVIDERS.page, providers.PROVIDERS.listing),
-    ("identities", identities.IDENTITIES.page, identities.IDENTITIES.listing),
-    ("tags", tags.TAGS.page, tags.TAGS.listing),
-    ("webhooks", webhooks.WEBHOOKS.page, webhooks.WEBHOOKS.listing),
-)
-GROUP_LABELS = {"name": "Name", "leaders": "Leaders", "users": "Members"}
+RESOURCES: dict[str, Resource] = {
+    "users": users.USERS,
+    "groups": groups.GROUPS,
+    "providers": providers.PROVIDERS,
+    "identities": identities.IDENTITIES,
+    "tags": tags.TAGS,
+    "webhooks": webhooks.WEBHOOKS,
+}
 
 
 def require_staff(actor: Actor) -> None:
-    """Raise NotFound for who is no staff, the anonymous too."""
+    """Raise NotFound unless the actor is a member of staff."""
     if not actor.has_staff_rights or actor.kind != "user":
         raise NotFound()
 
 
 @contextmanager
 def look(visit: Visit) -> Iterator[tuple[Tx, Actor]]:
-    """A snapshot for staff. Raises NotFound."""
+    """Read as staff. Raises NotFound for everybody else."""
     with visit.read() as (tx, actor):
         require_staff(actor)
         yield tx, actor
@@ -50,46 +45,24 @@ def look(visit: Visit) -> Iterator[tuple[Tx, Actor]]:
 
 @contextmanager
 def change(visit: Visit) -> Iterator[tuple[Tx, Actor]]:
-    """A change by staff. Raises NotFound."""
+    """Change something as staff. Raises NotFound for everybody else."""
     with visit.change() as (tx, actor):
         require_staff(actor)
         yield tx, actor
 
 
+def require_fields(form: Form, *names: str) -> None:
+    """Raise BadRequest for the first of these fields that is empty."""
+    for name in names:
+        if not form.get(name).strip():
+            raise field_problem(name, "is required")
+
+
 def show_staff(visit: Visit) -> Page:
-    """GET /staff: what there is, with how many of each."""
+    """GET /staff: the resources, with the number of each."""
     with look(visit) as (tx, actor):
-        counts = {}
-        for name, lister, listing in _KEPT:
-            asked = {"page_size": ["1"]} | ({"personal": ["false"]} if name == "groups" else {})
-            counts[name] = lister(tx, actor, paging.parse(listing, asked)).count
+        counts = {
+            name: resource.count(tx, actor, **({"personal": "false"} if name == "groups" else {}))
+            for name, resource in RESOURCES.items()
+        }
     return visit.page("staff/staff_home.html", counts=counts)
-
-
-def show_groups(visit: Visit) -> Page:
-    """GET /staff/groups: all of them, and a form for a new one."""
-    return _groups(visit, Form.of())
-
-
-def _groups(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
-    with look(visit) as (tx, actor):
-        fixed = {"personal": "false", "ordering": "name"}
-        found = listed(visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "name", **fixed)
-    return visit.page(
-        "staff/groups.html", list=found, form=form, problem=problem, labels=GROUP_LABELS
-    )
-
-
-def create_group(visit: Visit) -> Page:
-    """POST /staff/groups."""
-    try:
-        with change(visit) as (tx, actor):
-            body = wire.NewGroup(
-                name=decode.name("name", visit.form.get("name")),
-                users=[*visit.form.words("users")],
-                leaders=[*visit.form.words("leaders")],
-            )
-            made = groups.create_group(tx, actor, body)
-    except REFUSALS as problem:
-        return _groups(visit, visit.form, refused(problem))
-    return visit.redirect(urls.group({"id": made.key}), done=f"{body.name} is made.")

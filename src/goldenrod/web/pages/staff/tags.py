@@ -1,4 +1,4 @@
-"""Tags, described, renamed and removed by staff; images make them by naming them."""
+"""Staff's pages of tags: describe, rename and remove them. Saving an image creates its new tags."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def show_tags(visit: Visit) -> Page:
 
 
 def show_tag(visit: Visit, key: str) -> Page:
-    """GET /staff/tags/{key}: to be described, renamed or removed."""
+    """GET /staff/tags/{key}: the form to edit one."""
     return _show(visit, key)
 
 
@@ -32,13 +32,13 @@ def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | N
     with look(visit) as (tx, actor):
         text = tags.TAGS.get(tx, actor, key)
         tag: dict[str, Any] = json.loads(text)
-        carried = images.IMAGES.count(tx, actor, tag=tag["name"])
-    kept = Form.of(name=tag["name"], description=tag["description"], etag=resources.etag(text))
+        image_count = images.IMAGES.count(tx, actor, tag=tag["name"])
+    stored = Form.of(name=tag["name"], description=tag["description"], etag=resources.etag(text))
     return visit.page(
         "staff/tag.html",
         it=tag,
-        carried=carried,
-        form=form or kept,
+        image_count=image_count,
+        form=form or stored,
         problem=problem,
         labels=LABELS,
     )
@@ -55,15 +55,15 @@ def edit_tag(visit: Visit, key: str) -> Page:
             tags.edit_tag(tx, actor, row, patch)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
-    return visit.redirect(urls.staff("tags"), done=f"{name} is saved.")
+    return visit.redirect(urls.staff("tags"), done=f"Tag {name} saved.")
 
 
 def remove_tag(visit: Visit, key: str) -> Page:
-    """POST /staff/tags/{key}/remove: one that no image carries."""
+    """POST /staff/tags/{key}/remove: remove a tag that no image has."""
     try:
         with change(visit) as (tx, actor):
             row = tags.TAGS.row_for_change(tx, actor, key)
             tags.remove_tag(tx, actor, row)
     except REFUSALS as problem:
         return _show(visit, key, problem=refused(problem))
-    return visit.redirect(urls.staff("tags"), done=f"The tag {row['name']} is removed.")
+    return visit.redirect(urls.staff("tags"), done=f"Tag {row['name']} removed.")

@@ -1,6 +1,7 @@
-"""Users, kept by staff: making them, their rights, their password, and who they are elsewhere.
+"""Staff's pages of users: create and disable them, set rights and password, link accounts.
 
-What one would take from oneself is not offered: no member of staff can lock themselves out here.
+The pages do not offer to disable oneself or to remove one's own staff rights, so that staff cannot
+lock themselves out.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
-from goldenrod.web.pages.staff.staff_home import change, look
+from goldenrod.web.pages.staff.staff_home import change, look, require_fields
 
 LABELS = {
     "username": "Username",
@@ -50,20 +51,30 @@ def _new(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
 
 def create_user(visit: Visit) -> Page:
     """POST /staff/users/new."""
+    _require_sent_by_staff(visit)
+    fields = {
+        "username": visit.form.get("username"),
+        "is_staff": visit.form.on("is_staff"),
+        "password": visit.form.get("password") or None,
+    }
     try:
+        require_fields(visit.form, "username")
+        body = decode.convert(fields, wire.NewUser)
+        password_hash = users.hash_password(body.username, body.password)
         with change(visit) as (tx, actor):
-            if not visit.form.get("username").strip():
-                raise field_problem("username", "is required")
-            asked = {
-                "username": visit.form.get("username"),
-                "is_staff": visit.form.on("is_staff"),
-                "password": visit.form.get("password") or None,
-            }
-            made = users.create_user(tx, actor, decode.convert(asked, wire.NewUser))
-            user = users.USERS.read(tx, actor, made.key)
+            created = users.create_user(tx, actor, body, password_hash=password_hash)
+            user = users.USERS.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new(visit, visit.form, refused(problem))
-    return visit.redirect(_page(user), done=f"{user['username']} is a user now.")
+    return visit.redirect(_page(user), done=f"User {user['username']} created.")
+
+
+def _require_sent_by_staff(visit: Visit) -> None:
+    """Raise Unauthorized, NotFound or Forbidden unless staff sent this form. For what is done before
+    the transaction: hashing a password in it would make all other writers wait."""
+    visit.require_sent()
+    with look(visit):
+        pass
 
 
 def _page(user: User, *rest: object) -> str:
@@ -79,19 +90,19 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
     with look(visit) as (tx, actor):
         user = users.USERS.read(tx, actor, key)
         accounts = oidc_accounts.list_accounts(tx, actor, user["id"])
-        of = {"user": user["username"], "page_size": MOST_SHOWN}
-        places = identities.IDENTITIES.read_list(tx, actor, **of)
-        secrets = tokens.TOKENS.read_list(tx, actor, **of, ordering="-created")
+        by_user = {"user": user["username"], "page_size": MOST_SHOWN}
+        provider_accounts = identities.IDENTITIES.read_list(tx, actor, **by_user)
+        of_user = tokens.TOKENS.read_list(tx, actor, **by_user, ordering="-created")
         owned = _owned(tx, actor, user)
     return visit.page(
         "staff/user.html",
         user=user,
         myself=user["id"] == visit.actor.user_id,
         accounts=accounts,
-        places=places,
-        tokens=secrets,
+        provider_accounts=provider_accounts,
+        tokens=of_user,
         owned=owned,
-        offered=bool(visit.settings.oidc_issuer),
+        oidc_enabled=bool(visit.settings.oidc_issuer),
         form=form,
         problem=problem,
         labels=LABELS,
@@ -103,66 +114,73 @@ def _owned(tx: Tx, actor: Actor, user: User) -> int:
     return images.IMAGES.count(tx, actor, owner=user["username"])
 
 
-def _edit(tx: Tx, actor: Actor, key: str, patch: wire.UserPatch) -> User:
-    users.edit_user(tx, actor, users.USERS.row_for_change(tx, actor, key), patch)
+def _edit(
+    tx: Tx, actor: Actor, key: str, patch: wire.UserPatch, password_hash: str | None = None
+) -> User:
+    row = users.USERS.row_for_change(tx, actor, key)
+    users.edit_user(tx, actor, row, patch, password_hash=password_hash)
     user: User = users.USERS.read(tx, actor, key)
     return user
 
 
 def set_staff(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/staff: gives staff's rights, or takes them."""
+    """POST /staff/users/{key}/staff: give or remove staff rights."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
         user = _edit(tx, actor, key, wire.UserPatch(is_staff=on))
-    verb = "is" if on else "is no longer"
+    verb = "is now" if on else "is no longer"
     undo = Undo(_page(user, "staff"), {} if on else {"on": "on"})
     return visit.redirect(_page(user), done=f"{user['username']} {verb} staff.", undo=undo)
 
 
 def show_disable(visit: Visit, key: str) -> Page:
-    """GET /staff/users/{key}/disable: what stops with it."""
+    """GET /staff/users/{key}/disable: the impact, for confirmation."""
     with look(visit) as (tx, actor):
         user = users.USERS.read(tx, actor, key)
         owned = _owned(tx, actor, user)
-        held = tokens.TOKENS.read_list(tx, actor, user=user["username"], page_size=1000)
+        of_user = tokens.TOKENS.read_list(tx, actor, user=user["username"], page_size=1000)
         now = tx.now
     usable = [
         token
-        for token in held
+        for token in of_user
         if not token["revoked_at"] and (token["expires"] is None or token["expires"] > now)
     ]
     return visit.page("staff/user_disable.html", user=user, owned=owned, usable=len(usable))
 
 
 def set_active(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/active: disables, or lets in again."""
+    """POST /staff/users/{key}/active: disable or enable a user."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
         user = _edit(tx, actor, key, wire.UserPatch(active=on))
-    said = "may sign in again." if on else "is disabled."
+    state = "enabled" if on else "disabled"
     undo = Undo(_page(user, "active"), {} if on else {"on": "on"})
-    return visit.redirect(_page(user), done=f"{user['username']} {said}", undo=undo)
+    return visit.redirect(_page(user), done=f"User {user['username']} {state}.", undo=undo)
 
 
 def set_password(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/password: a new one, or none."""
-    given = visit.form.get("password")
+    """POST /staff/users/{key}/password: set or remove the password."""
+    _require_sent_by_staff(visit)
+    password = None if visit.form.on("none") else visit.form.get("password")
     try:
+        if password == "":
+            raise field_problem("password", "is required")
+        patch = decode.convert({"password": password}, wire.UserPatch)
+        with look(visit) as (tx, actor):
+            username = users.USERS.read(tx, actor, key)["username"]
+        password_hash = users.hash_password(username, password)
         with change(visit) as (tx, actor):
-            if not given and not visit.form.on("none"):
-                raise field_problem("password", "is required")
-            asked = {"password": None if visit.form.on("none") else given}
-            user = _edit(tx, actor, key, decode.convert(asked, wire.UserPatch))
+            user = _edit(tx, actor, key, patch, password_hash)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
-    said = "has a new password" if asked["password"] else "has no password any more"
+    state = "changed" if password else "removed"
     return visit.redirect(
-        _page(user), done=f"{user['username']} {said}, and is signed out everywhere."
+        _page(user), done=f"Password {state}. {user['username']} is signed out everywhere."
     )
 
 
 def link_account(visit: Visit, key: str) -> Page:
-    """POST /staff/users/{key}/accounts: who an OpenID Connect provider's account is here."""
+    """POST /staff/users/{key}/accounts: link an OpenID Connect account to the user."""
     try:
         with change(visit) as (tx, actor):
             row = users.USERS.row_for_change(tx, actor, key)
@@ -171,9 +189,7 @@ def link_account(visit: Visit, key: str) -> Page:
             user = users.USERS.read(tx, actor, key)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
-    return visit.redirect(
-        _page(user), done=f"Who signs in with that account is {user['username']} from now on."
-    )
+    return visit.redirect(_page(user), done=f"Account linked to {user['username']}.")
 
 
 def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
@@ -185,6 +201,6 @@ def unlink_account(visit: Visit, key: str, uuid: str) -> Page:
     back = {"issuer": account["issuer"], "subject": account["subject"]}
     return visit.redirect(
         _page(user),
-        done=f"That account is no longer {user['username']}, who is signed out everywhere.",
+        done=f"Account unlinked. {user['username']} is signed out everywhere.",
         undo=Undo(_page(user, "accounts"), back),
     )
