@@ -6,7 +6,7 @@ from falcon import testing
 from goldenrod.base import config
 from goldenrod.base.errors import BadRequest
 from goldenrod.base.network import limit_key, parse_address
-from goldenrod.catalogue.accounts import password_sign_in
+from goldenrod.catalogue.accounts import password_hashing, password_sign_in
 from goldenrod.store.db import Database
 from goldenrod.web.authenticate import client_address
 from tests.accounts.test_sign_in import ask
@@ -119,7 +119,7 @@ def test_no_spelling_evades_the_limit_on_signing_in(
 ) -> None:
     argon2 = Argon2()
     argon2.remembers = True
-    monkeypatch.setattr(password_sign_in, "HASHER", argon2)
+    monkeypatch.setattr(password_hashing, "HASHER", argon2)
     api = ApiClient(db, SETTINGS, world)
 
     def sign_in_from(forwarded: str, password: str) -> int:

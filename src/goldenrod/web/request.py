@@ -16,6 +16,7 @@ import falcon
 from msgspec import Struct
 
 from goldenrod.base import clock, decode
+from goldenrod.base.clock import Instant
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
@@ -68,7 +69,10 @@ class Request:
         self.db = db
         self.settings = settings
         self.actor = ANONYMOUS
+        self.now: Instant | None = None
+        """The instant of the latest transaction; None before there was one."""
         self._tx: Tx | None = None
+        """The latest read, in which `actor` was found or confirmed."""
         self._keep = keep
         self._again = False
         self._raw: bytes | Problem | None = None
@@ -91,6 +95,7 @@ class Request:
             return handler(self, **path)
         except SnapshotChanged:
             self._again = True
+            self._tx = None
             return handler(self, **path)
 
     @contextmanager
@@ -100,7 +105,12 @@ class Request:
         snapshot = self.db.read if self._again else self.db.optimistic_read
         try:
             with snapshot() as tx:
-                unnoted = self._identify(tx)
+                self.now = tx.now
+                if self._is_unchanged(tx, tx.revision):
+                    # Like the statement that it replaces, it is part of this read's snapshot.
+                    tx.statements += 1
+                else:
+                    unnoted = self._identify(tx)
                 self._tx = tx
                 yield tx, self.actor
         finally:
@@ -124,27 +134,49 @@ class Request:
         nothing up, and refused, where it is wrong, only when a handler asks for it. What a token may
         not change is the handler's to refuse, after 404: where that is everything, as with a token
         that only reads, the body is not waited for."""
-        with self.read() as (_, actor):
-            if actor.kind == "anonymous":
-                actor.require_write()
-        self._withheld = actor.scope == "read"
+        self._require_somebody()
+        self._withheld = self.actor.scope == "read"
         if not self._withheld:
             self.read_body()
         with self.db.write() as tx:
-            tx.address = self.address
-            self._identify(tx)
+            self._confirm(tx, tx.revision - 1)
             yield tx, self.actor
 
     @contextmanager
     def write_unversioned(self) -> Iterator[tuple[Tx, Actor]]:
         """A change without a body that no reader of the catalogue sees, and who asks."""
-        with self.read() as (_, actor):
-            if actor.kind == "anonymous":
-                actor.require_write()
+        self._require_somebody()
         with self.db.write_unversioned() as tx:
-            tx.address = self.address
-            self._identify(tx)
+            self._confirm(tx, tx.revision)
             yield tx, self.actor
+
+    def _require_somebody(self) -> None:
+        """Raise Unauthorized where the request is anonymous."""
+        self._find_who_asks()
+        if self.anonymous:
+            self.actor.require_write()
+
+    def _find_who_asks(self) -> None:
+        """Read who asks, unless a read of this request has found it. Raises Unauthorized."""
+        if self._tx is None:
+            with self.read():
+                pass
+
+    def _confirm(self, tx: Tx, revision: int) -> None:
+        """Make sure of who asks, within a write that began at this revision of the catalogue. Raises
+        Unauthorized."""
+        tx.address = self.address
+        self.now = tx.now
+        if not self._is_unchanged(tx, revision, in_write=True):
+            self._identify(tx)
+
+    def _is_unchanged(self, tx: Tx, revision: int, *, in_write: bool = False) -> bool:
+        """Whether the read before found who asks, and would find the same at `revision`: nobody has
+        changed the catalogue since, and the token has not expired."""
+        if self._tx is None or self._tx.revision != revision:
+            return False
+        expires = self.actor.token_expires
+        return expires is None or tx.now < expires
 
     def _identify(self, tx: Tx) -> bool:
         """Find out who asks; whether the use of their token is to be noted."""
