@@ -147,7 +147,6 @@ def set_further(db: Database, world: World) -> None:
         _dora_places_machines(tx, world)
         _alice_promotes_and_revokes(tx, world)
     with db.write_unversioned() as tx:
-        outbox.note_instants(tx)
         outbox.spread(tx)
 
 

@@ -94,8 +94,8 @@ def test_without_a_cache_nothing_is_kept(db: Database, world: World) -> None:
     warm(api, VERSIONS, "bob")
     db.trace = []
     api.get(VERSIONS, "bob")
-    # Who asks, the counts that are kept, what turned since and the rest, the page.
-    assert len(db.trace) == 4
+    # Who asks, and the page with its count.
+    assert len(db.trace) == 2
 
 
 def test_pages_are_kept_for_those_who_are_not_signed_in(
