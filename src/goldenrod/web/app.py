@@ -47,17 +47,17 @@ class _Resource:
     """Falcon's responders for one path, from its routes."""
 
     def __init__(
-        self, routes: list[Route], db: Database, settings: Settings, keep: ResponseCache | None
+        self, routes: list[Route], db: Database, settings: Settings, cache: ResponseCache | None
     ) -> None:
         for route in routes:
-            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
+            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, cache))
 
 
 def _responder(
-    route: Route, db: Database, settings: Settings, keep: ResponseCache | None
+    route: Route, db: Database, settings: Settings, cache: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        request = Request(req, db, settings, keep)
+        request = Request(req, db, settings, cache)
         try:
             answer = request.answer(route.handler, path)
         except Forbidden as problem:
@@ -65,7 +65,7 @@ def _responder(
             raise
         _send(req, resp, answer, request.anonymous)
         if route.cacheable and answer.status == 200:
-            req.env[VALIDITY] = request.hold()
+            req.env[VALIDITY] = request.validity()
 
     return respond
 
@@ -172,19 +172,19 @@ def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
     return ResponseCache(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
 
 
-def assemble(db: Database, settings: Settings, keep: ResponseCache | None) -> Wsgi:
+def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> Wsgi:
     """The application from its database and its cache."""
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
     refusals = {Exception: _on_bug, falcon.HTTPError: _on_http_error, Problem: _on_problem}
-    known_query = add_pages(app, db, settings, keep, refusals)
+    known_query = add_pages(app, db, settings, cache, refusals)
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         for path in route.paths(API):
             by_path.setdefault(path, []).append(route)
     for path, routes in by_path.items():
-        app.add_route(path, _Resource(routes, db, settings, keep))
+        app.add_route(path, _Resource(routes, db, settings, cache))
     add_reference(app, db, settings, API)
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
@@ -193,10 +193,10 @@ def assemble(db: Database, settings: Settings, keep: ResponseCache | None) -> Ws
             with request.read():
                 raise NotFound("There is nothing at this address.")
 
-        Request(req, db, settings, keep).answer(handler, {})
+        Request(req, db, settings, cache).answer(handler, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app, keep, SharedHeaders(settings).with_shared, known_query)
+    return _wrapped(app, cache, SharedHeaders(settings).with_shared, known_query)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -204,7 +204,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def _wrapped(
     app: Wsgi,
-    keep: ResponseCache | None,
+    cache: ResponseCache | None,
     with_shared: Callable[[Headers], Headers],
     known_query: KnownQuery,
 ) -> Wsgi:
@@ -232,8 +232,8 @@ def _wrapped(
         if environ["QUERY_STRING"]:
             environ["QUERY_STRING"] = known_query(path, environ["QUERY_STRING"])
         key = key_of(environ)
-        kept = keep.find(key) if keep else None
-        if kept is None:
+        cached = cache.find(key) if cache else None
+        if cached is None:
             answered: list[Any] = []
             body = app(environ, lambda *given: answered.extend(given))
             status, headers = answered[0], with_shared(answered[1])
@@ -241,14 +241,14 @@ def _wrapped(
             if etag is None or not status.startswith("200"):
                 start_response(status, headers)
                 return _without(body) if method == "HEAD" else body
-            kept = CachedResponse(environ.get(VALIDITY), etag, headers, b"".join(body))
-            if keep:
-                keep.keep(key, kept)
-        if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), kept.etag):
-            start_response("304 Not Modified", unchanged(kept.headers))
+            cached = CachedResponse(environ.get(VALIDITY), etag, headers, b"".join(body))
+            if cache:
+                cache.add(key, cached)
+        if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), cached.etag):
+            start_response("304 Not Modified", unchanged(cached.headers))
             return []
-        start_response("200 OK", kept.headers)
-        return [kept.body] if method == "GET" else []
+        start_response("200 OK", cached.headers)
+        return [cached.body] if method == "GET" else []
 
     return wsgi
 

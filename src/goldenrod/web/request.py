@@ -63,7 +63,7 @@ class Request:
         req: falcon.Request,
         db: Database,
         settings: Settings,
-        keep: ResponseCache | None = None,
+        cache: ResponseCache | None = None,
     ) -> None:
         self.req = req
         self.db = db
@@ -73,7 +73,7 @@ class Request:
         """The instant of the latest transaction; None before there was one."""
         self._tx: Tx | None = None
         """The latest read, in which `actor` was found or confirmed."""
-        self._keep = keep
+        self._cache = cache
         self._again = False
         self._raw: bytes | Problem | None = None
         self._withheld = False
@@ -117,16 +117,16 @@ class Request:
             if unnoted:
                 self._note_use()
 
-    def hold(self) -> Validity | None:
-        """For how long what was read holds; None where that is not known."""
-        if self._keep is None or self._tx is None:
+    def validity(self) -> Validity | None:
+        """The validity of what was read; None where it is unknown or nothing is cached."""
+        if self._cache is None or self._tx is None:
             return None
-        seen = Revision(self._tx.revision, clock.to_micros(self._tx.now))
-        held = self._keep.hold(seen, self.actor)
+        read = Revision(self._tx.revision, clock.to_micros(self._tx.now))
+        validity = self._cache.validity_of(read, self.actor)
         header = self.req.get_header("Authorization")
-        if held is not None and header is not None:
-            self._keep.keep_actor(header, self.actor, held)
-        return held
+        if validity is not None and header is not None:
+            self._cache.add_actor(header, self.actor, validity)
+        return validity
 
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
@@ -181,7 +181,7 @@ class Request:
     def _identify(self, tx: Tx) -> bool:
         """Find out who asks; whether the use of their token is to be noted."""
         header = self.req.get_header("Authorization")
-        known = header and self._keep and self._keep.find_actor(tx, header)
+        known = header and self._cache and self._cache.find_actor(tx, header)
         if known:
             self.actor = known
             return False

@@ -112,9 +112,7 @@ def state(stage: Stage) -> dict[str, list[str]]:
         return {
             table.name: sorted(
                 repr(tuple(row))
-                for row in tx.sql(
-                    f"SELECT * FROM {table.name}{but.get(table.name, '')}"
-                ).fetchall()
+                for row in tx.sql(f"SELECT * FROM {table.name}{but.get(table.name, '')}").fetchall()
             )
             for table in schema.metadata.sorted_tables
             # They say when a token was used, and how often signing in failed.

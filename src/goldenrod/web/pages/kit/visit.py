@@ -286,7 +286,7 @@ class Visit(Request):
         self._jar.set_cookie(cookies.OIDC, sealed, seconds)
 
     def take_oidc_request(self) -> dict[str, Any] | None:
-        """What this browser stored, which it can bring back once; None where it brings nothing valid."""
+        """What this browser stored, once; None where it brings nothing valid back."""
         sealed, secret = self._jar.get(cookies.OIDC), self._secret or self._jar.get(cookies.VISIT)
         if sealed is None:
             return None
