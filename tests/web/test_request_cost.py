@@ -2,8 +2,8 @@
 
 Each place that takes a text (`support/hostile_texts.py`) is sent each hostile shape, in process, as
 long as the server takes it there. Where that costs much, a quarter of it is sent too: the whole
-may cost six times as much at most. `pytest -m long -s tests/web/test_request_cost.py` tries all pairs and
-prints their number, the worst ratio and the worst cost; otherwise a part is tried, chosen by a seed.
+may cost six times as much at most. `pytest -m long -s tests/web/test_request_cost.py` tries all pairs
+and prints their number, the worst ratio and the worst cost; else a part is tried, chosen by a seed.
 PostgreSQL is sent only what reaches statements: texts in addresses and queries.
 """
 

@@ -1,8 +1,8 @@
-"""One request, as doors see it: its transaction and actor, its query, its body, its answer.
+"""One request, as handlers see it: its transaction and actor, its query, its body, its response.
 
-The order of refusals is kept here: 401 before the body is read, the body's own faults (413, 415,
-400) only when a handler asks for it, after 404 and 403. The body of who may not write at all is not
-read: `receiving.py` takes in the others, so that slow senders leave the rest of the server free.
+This module sets the order of errors: 401 before the body is read; errors of the body (413, 415, 400)
+only when a handler asks for the body, after 404 and 403. The body of a client who may not write at all
+is not read. `request_body.py` receives the others, so that slow senders do not block the server.
 """
 
 import json
@@ -43,7 +43,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 @dataclass(frozen=True)
 class Response:
-    """What a door answers: a status, JSON text or nothing, and headers of its own."""
+    """A handler's response: a status, a JSON text or nothing, and headers."""
 
     status: int = 200
     body: str | None = None
@@ -80,7 +80,7 @@ class Request:
 
     @property
     def anonymous(self) -> bool:
-        """Whether nobody in particular asks, as far as is known yet."""
+        """Whether the request is anonymous, as far as is known yet."""
         return self.actor.kind == "anonymous"
 
     @property
@@ -89,8 +89,9 @@ class Request:
         return client_address(self.req, self.settings)
 
     def answer(self, handler: Callable[..., A], path: Mapping[str, str]) -> A:
-        """What a door answers: begun anew, in a transaction, where the catalogue was changed while
-        it looked without one. So doors read before they write."""
+        """The handler's response. Handlers read without a transaction first; where the catalogue
+        changes meanwhile, the handler is called again and reads in one. So handlers read before they
+        write."""
         try:
             return handler(self, **path)
         except SnapshotChanged:
@@ -100,7 +101,7 @@ class Request:
 
     @contextmanager
     def read(self) -> Iterator[tuple[Tx, Actor]]:
-        """A snapshot, and who asks, found in it. Raises Moved (`answer`)."""
+        """A snapshot of the catalogue, and who asks. Raises SnapshotChanged, Unauthorized."""
         unnoted = False
         snapshot = self.db.read if self._again else self.db.optimistic_read
         try:
@@ -130,10 +131,10 @@ class Request:
 
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
-        """A change, and who asks. The body is read before it begins, so that a slow sender holds
-        nothing up, and refused, where it is wrong, only when a handler asks for it. What a token may
-        not change is the handler's to refuse, after 404: where that is everything, as with a token
-        that only reads, the body is not waited for."""
+        """A change of the catalogue, and who asks. The body is read before the transaction, so that a
+        slow sender blocks nobody; what is wrong with it is raised when the handler asks for it. The
+        handler refuses what a token may not change, after 404. The body of a token that may only read
+        is not received at all."""
         self._require_somebody()
         self._withheld = self.actor.scope == "read"
         if not self._withheld:
@@ -179,7 +180,7 @@ class Request:
         return expires is None or tx.now < expires
 
     def _identify(self, tx: Tx) -> bool:
-        """Find out who asks; whether the use of their token is to be noted."""
+        """Find who asks; whether the use of their token must be recorded. Raises Unauthorized."""
         header = self.req.get_header("Authorization")
         known = header and self._cache and self._cache.find_actor(tx, header)
         if known:
@@ -192,7 +193,7 @@ class Request:
         note_use(self.db, self.actor)
 
     def read_body(self) -> None:
-        """Take the body in; what is wrong with it is kept for `body()`. Raises TooSlow, Unavailable."""
+        """Receive the body; `body()` raises what is wrong with it. Raises TooSlow, Unavailable."""
         if self._raw is None:
             try:
                 self._raw = self._receive()
@@ -240,9 +241,8 @@ class Request:
         return decode.convert(value, shape)
 
     def patch(self, shape: type[S], current: Mapping[str, Any]) -> S:
-        """The body of a PATCH as `shape`. `current` is what GET answers now: fields of it that
-        cannot be changed must be as they are (400 `field_read_only`), or are computed and ignored.
-        """
+        """The body of a PATCH as `shape`. `current` is what GET answers now: fields that cannot be
+        changed must equal it (400 `field_read_only`), and computed fields are ignored."""
         value = decode.parse(self.raw())
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
@@ -254,13 +254,13 @@ class Request:
         return decode.convert(value, shape)
 
     def query(self, listing: paging.Listing) -> paging.Query:
-        """What the request asks of a list. Raises BadRequest."""
+        """The filters, order and page that the request asks a list for. Raises BadRequest."""
         return paging.parse(listing, self.arguments())
 
     def arguments(self) -> dict[str, list[str]]:
-        """The query string. Raises BadRequest where it is not UTF-8."""
+        """The parameters of the query string. Raises BadRequest where it is not UTF-8."""
         try:
-            # As it was sent: a server hands bytes that nobody escaped on as latin-1.
+            # The server passes bytes that were not escaped on as latin-1.
             sent = self.req.query_string.encode("latin-1").decode("utf-8")
             return parse_qs(
                 sent,
@@ -274,12 +274,12 @@ class Request:
             ) from None
 
     def no_arguments(self) -> None:
-        """Raise BadRequest where the request has a query string: this door takes none."""
+        """Raise BadRequest where the request has query parameters: this handler takes none."""
         if not self.req.query_string:
             return
         for name in self.arguments():
             raise BadRequest(
-                f"{name[:80]} is not a parameter here: this address takes none.",
+                f"{name[:80]} is not a parameter of this address: it takes none.",
                 code="parameter_unknown",
             )
 
@@ -289,7 +289,7 @@ class Request:
         for name, values in self.arguments().items():
             problem = None
             if name not in known:
-                problem = f"is not a parameter here. It takes: {', '.join(known)}."
+                problem = f"is not a parameter of this address. It takes: {', '.join(known)}."
             elif len(values) != 1 or "\x00" in values[0]:
                 problem = "may be given once, without NUL characters."
             if problem:
@@ -302,11 +302,12 @@ class Request:
         return given
 
     def base(self) -> str:
-        """The address that the request came in by, for the links to its neighbours."""
+        """The public address of this request, for links to the pages before and after."""
         return f"{self.settings.public_url}{self.req.path}"
 
     def expect(self, tx: Tx, current: str | None) -> None:
-        """Hold the request's If-Match against what GET answers now; None for nothing."""
+        """Compare If-Match with what GET answers now (None: 404), when the change is applied
+        (`Tx.check_match`)."""
         etag = None if current is None else resources.etag(current)
         tx.expect(self.req.get_header("If-Match"), etag)
 
@@ -332,11 +333,11 @@ COMPUTED = frozenset(
         "stopped",
     }
 )
-"""Fields that an answer computes: sent back in a PATCH, they are ignored."""
+"""Fields that the server computes: a PATCH that contains them ignores them."""
 
 
 def _same(given: Any, current: Any) -> bool:
-    """Equal as the rule for sending back what GET gave has it: references compare by id alone."""
+    """Whether a field that was sent back equals its current value. References compare by id only."""
     if isinstance(current, dict) and "id" in current:
         given = given.get("id") if isinstance(given, dict) else given
         return bool(given == current["id"])

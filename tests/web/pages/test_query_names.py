@@ -51,6 +51,7 @@ def sent_names(text: str, here: str) -> Iterator[tuple[str, str]]:
             yield path or here, name
 
 
+@pytest.mark.long
 def test_every_name_that_is_read_or_sent_is_taken(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
