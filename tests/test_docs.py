@@ -297,7 +297,7 @@ def test_limits_are_those_of_the_code() -> None:
             password_sign_in.MOST_BY_ACCOUNT,
             password_sign_in.MOST_BY_ADDRESS,
         ],
-        "an Idempotency-Key is kept for": [idempotency.KEPT_HOURS],
+        "an Idempotency-Key is kept for": [idempotency.HOURS_STORED],
         "waiting for SQLite's other writer": [store.BUSY_TIMEOUT_MS // 1000],
     }
     told = {cells[0]: cells[1] for cells in rows(sections(text("docs/operating.md"), 2)["Limits"])}

@@ -277,7 +277,7 @@ def test_what_is_rolled_back_is_not_logged(
             raise ZeroDivisionError
         with db.write() as tx:
             security_log.record(tx, "token:create", CONSOLE)
-            tx.undone = True
+            tx.dry_run = True
     assert caplog.records == []
     assert rows(db) == []
 

@@ -41,7 +41,7 @@ def test_a_session_carries_its_users_full_rights(db: Database, world: World) -> 
         found = sessions.find_actor(tx, secret)
         assert found
         assert found[0] == tokens.actor_of_user(tx, world.users["dora"], "admin")
-        assert found[0].rules_all
+        assert found[0].has_staff_rights
 
 
 def test_only_the_hash_of_the_secret_is_kept(db: Database, world: World) -> None:

@@ -38,7 +38,7 @@ def test_why_says_what_the_rule_says_of_everybody_and_everything(
             for thing, (table, key) in things.items():
                 with db.read() as tx:
                     actor = ANONYMOUS if who == "anonymous" else cast.actor(tx, who)
-                    sees = resources.find(tx, actor, table, key) is not None
+                    sees = resources.find_row(tx, actor, table, key) is not None
                 scope = "admin" if who == "dora" else "write"
                 told = on("why", who, thing, "--scope", scope, "--json")
                 assert (told.code, told.json["granted"]) == (0 if sees else 1, sees), (who, thing)

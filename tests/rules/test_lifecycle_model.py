@@ -90,7 +90,7 @@ def set_back(tx: Tx, tables: list[tuple[Any, list[Row]]]) -> None:
     for table, rows in tables:
         if rows and table is not schema.catalogue:
             bulk.load(tx, table, rows)
-    denormalised.of_all(tx)
+    denormalised.refresh_all(tx)
 
 
 def play_one(tx: Tx, cast: World, seed: int) -> None:
@@ -103,7 +103,7 @@ def play_one(tx: Tx, cast: World, seed: int) -> None:
             for name, reader in READERS.items():
                 Look(play, play.actors[name], reader).compare()
         kept = derived(tx)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         assert derived(tx) == kept
     except Exception as error:
         story = "\n".join(play.story)

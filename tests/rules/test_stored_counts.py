@@ -81,7 +81,7 @@ def listed(tx: Tx, actor: Actor, **arguments: str) -> tuple[list[str], set[int]]
 def check(tx: Tx, actor: Actor, orders: list[str]) -> None:
     """The list and its count are what the predicate says."""
     rows = read(tx, actor)
-    assert stored_counts.readable(tx, actor) == len(rows)
+    assert stored_counts.count_readable(tx, actor) == len(rows)
     for ordering in orders:
         found, said = listed(tx, actor, ordering=ordering, page_size="2")
         assert found == in_order(rows, ordering), ordering
@@ -131,7 +131,7 @@ def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -
         for now in r.sample(INSTANTS, 3):
             tx.now = Instant(now)
             if r.random() < 0.3:
-                stored_counts.roll(tx)
+                stored_counts.catch_up(tx)
             check_stored(tx)
             for reader in drawn.readers(world):
                 check(tx, actor_of(tx, world, reader), r.sample(ORDERS, 2))
@@ -140,7 +140,7 @@ def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -
 def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) -> None:
     with db.write() as tx:
         kept = derived(tx), stored(tx)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         assert (derived(tx), stored(tx)) == kept
 
 
@@ -253,7 +253,7 @@ def test_counts_stay_exact_whatever_changes(
         with db.read() as tx:
             check_stored(tx)
             for actor in play.readers(tx):
-                assert stored_counts.readable(tx, actor) == len(read(tx, actor)), (
+                assert stored_counts.count_readable(tx, actor) == len(read(tx, actor)), (
                     number,
                     actor.username,
                 )
@@ -261,8 +261,8 @@ def test_counts_stay_exact_whatever_changes(
                     check(tx, actor, r.sample(ORDERS, 2))
     with db.write() as tx:
         kept = derived(tx)
-        stored_counts.roll(tx)
+        stored_counts.catch_up(tx)
         check_stored(tx)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         assert derived(tx) == kept
     assert play.number > 5

@@ -341,7 +341,7 @@ def test_a_catalogue_of_the_release_before_is_filled_in(
             dates = {"start_date": later(tx.now, days=-2), **more}
             body = wire.NewVersion(name=f"v{number}", image=world.images["open"], **dates)
             publish.create_version(tx, alice, body)
-        moved = resources.take(tx, alice, schema.images, "closed-image")
+        moved = resources.get_row_for_change(tx, alice, schema.images, "closed-image")
         images.edit_image(tx, alice, moved, wire.ImagePatch(owner="charlie"))
     upgraded(url, "0003")
     target = Database(url)
@@ -349,10 +349,10 @@ def test_a_catalogue_of_the_release_before_is_filled_in(
     assert migrate(target)
     with target.write() as tx:
         filled = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         anew = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
     with source.write() as tx:
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         theirs = {name: list(bulk.rows(tx, schema.metadata.tables[name])) for name in FILLED}
     target.close()
     assert filled == anew == theirs

@@ -40,7 +40,7 @@ def test_what_is_undone_or_only_noted_leaves_it(
     db = new_database(backend)
     revision = db.current_revision().revision
     with db.write() as tx:
-        tx.undone = True
+        tx.dry_run = True
     with pytest.raises(ZeroDivisionError), db.write():
         raise ZeroDivisionError
     with db.write_unversioned():

@@ -110,7 +110,7 @@ def test_every_kind_of_event_is_told(
         machines.end_machine(tx, alice, row)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, key))
+        publishing.end_version(tx, alice, resources.get_row_for_change(tx, alice, schema.versions, key))
     assert deliverer.once()
     assert receiver.types() == [
         "version.published",
@@ -286,7 +286,7 @@ def test_it_catches_up_in_order_and_tells_when_things_happened(
     withdrawn = publish(db, world, "never", start_date=first)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        publishing.end_version(tx, alice, resources.take(tx, alice, schema.versions, withdrawn))
+        publishing.end_version(tx, alice, resources.get_row_for_change(tx, alice, schema.versions, withdrawn))
     assert deliverer.once()
     receiver.got.clear()
     clock.move(days=2)

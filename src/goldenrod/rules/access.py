@@ -76,7 +76,7 @@ class Actor:
 
     @property
     def reader(self) -> ReaderKind:
-        if self.rules_all:
+        if self.has_staff_rights:
             return ReaderKind.STAFF
         return ReaderKind.USER if self.kind == "user" else ReaderKind.ANONYMOUS
 
@@ -101,7 +101,7 @@ class Actor:
     def require_staff(self) -> None:
         """Raise 401 or 403 unless the actor has staff's rights."""
         self.require_write()
-        if not self.rules_all:
+        if not self.has_staff_rights:
             raise Forbidden(
                 "Only staff may do this"
                 + (", with a token of the scope admin." if self.staff else "."),

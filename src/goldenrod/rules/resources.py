@@ -236,7 +236,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
             _branch_rows, query.listing, len(groups), shape, actor.reader, *asked, **given, **which
         )
 
-    return _page(query, lambda: stored_counts.readable(tx, actor), rows)
+    return _page(query, lambda: stored_counts.count_readable(tx, actor), rows)
 
 
 def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
@@ -251,7 +251,7 @@ def count(tx: Tx, actor: Actor, query: Query) -> int:
     """How many things of a list the actor may read."""
     versions = query.listing.table is schema.versions
     if versions and not query.forms:
-        return stored_counts.readable(tx, actor)
+        return stored_counts.count_readable(tx, actor)
     seen = _condition(tx, actor, query) if versions else access.readable
     return _count(tx, actor, query, seen, {**params(tx, actor), **query.params})
 

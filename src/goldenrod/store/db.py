@@ -64,7 +64,7 @@ class Tx:
         self.now = now
         self.revision = revision
         self.statements = 0
-        self.undone = False
+        self.dry_run = False
         self.address: str | None = None
         self.committed: list[Callable[[], object]] = []
         self._if_match: str | None = None
@@ -240,9 +240,9 @@ class Database:
             connection.execute(_INCREMENT)
             tx = self._tx(connection)
             yield tx
-            if tx.undone:
+            if tx.dry_run:
                 raise _RolledBack
-        if not tx.undone:
+        if not tx.dry_run:
             _call(tx.committed)
 
     @contextmanager

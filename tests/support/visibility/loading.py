@@ -31,10 +31,10 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
         for table, rows in _tables(world):
             if rows:
                 bulk.load(tx, table, rows)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         for version in world.versions.values():
             if version.revoked:
-                revocation_reach.spread(tx, version.id, version.id)
+                revocation_reach.add(tx, version.id, version.id)
         yield tx
         # Not rolled back: with that psycopg forgets all its prepared statements.
         tx.sql("UPDATE versions SET parent_n = NULL, replacement_n = NULL")

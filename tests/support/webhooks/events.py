@@ -33,7 +33,7 @@ def publish(db: Database, world: World, name: str, image: str = "open", **more: 
 def edit(db: Database, world: World, key: str, **patch: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = resources.take(tx, alice, schema.versions, key)
+        row = resources.get_row_for_change(tx, alice, schema.versions, key)
         publishing.edit_version(tx, alice, row, wire.VersionPatch(**patch))
 
 
@@ -47,14 +47,14 @@ def edit_image(db: Database, world: World, image: str, **patch: Any) -> None:
 def revoke(db: Database, world: World, key: str, **more: Any) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = resources.take(tx, alice, schema.versions, key)
+        row = resources.get_row_for_change(tx, alice, schema.versions, key)
         revocations.revoke(tx, alice, row, wire.Revocation(reason="bad", **more))
 
 
 def restore(db: Database, world: World, key: str) -> None:
     with db.write() as tx:
         alice = world.actor(tx, "alice")
-        row = resources.take(tx, alice, schema.versions, key)
+        row = resources.get_row_for_change(tx, alice, schema.versions, key)
         revocations.restore(tx, alice, row, wire.Restoring())
 
 

@@ -116,7 +116,7 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
         start_date=tx.now,
     )
     _set_members(tx, group_id, {}, users, leaders)
-    made = audit.made({"name": name, "users": users, "leaders": leaders})
+    made = audit.created({"name": name, "users": users, "leaders": leaders})
     audit.record(tx, actor, "group:create", schema.groups, group_id, made)
     return Created(str(group_id))
 
@@ -162,10 +162,10 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
             raise field_problem("users", "must hold the leaders: leaders are members")
     else:
         after["users"] = sorted({*after["users"], *after["leaders"]})
-    changed = audit.between(before, after)
-    if {"name", "leaders"} & changed.keys() and not actor.rules_all:
+    changed = audit.changed(before, after)
+    if {"name", "leaders"} & changed.keys() and not actor.has_staff_rights:
         raise Forbidden("Leaders change members; staff the rest.", code="staff_required")
-    tx.check_match()
+    tx.check_if_match()
     if not changed:
         return
     _require_common(row)
@@ -188,7 +188,7 @@ def _require_common(row: Row) -> None:
 def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a group that nothing refers to. Raises Forbidden, Conflict (`group_in_use`)."""
     actor.require_staff()
-    tx.check_match()
+    tx.check_if_match()
     _require_common(row)
     require_unused(
         tx,

@@ -88,7 +88,7 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
     identity_id = tx.insert(
         schema.identities, uuid=mutations.new_uuid(), start_date=tx.now, **values
     )
-    made = audit.made(values)
+    made = audit.created(values)
     audit.record(tx, actor, "identity:create", schema.identities, identity_id, made)
     return Created(str(identity_id))
 
@@ -96,9 +96,9 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
 def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
     """Change the key. Raises BadRequest, PreconditionFailed, Conflict (`identity_taken`)."""
     after = {f: decode.name(f, value) for f, value in mutations.given(patch).items()}
-    tx.check_match()
+    tx.check_if_match()
     _require_new(tx, {**row, **after}, row["id"])
-    changed = audit.between(row, after)
+    changed = audit.changed(row, after)
     if changed:
         tx.update(schema.identities, {"id": row["id"]}, **after)
         audit.record(tx, actor, "identity:edit", schema.identities, row["id"], changed)
@@ -106,7 +106,7 @@ def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
 
 def remove_identity(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove an identity that no version names. Raises Conflict (`identity_in_use`)."""
-    tx.check_match()
+    tx.check_if_match()
     require_unused(tx, row["id"], "identity", (schema.versions, "identity_id"))
     tx.delete(schema.identities, id=row["id"])
     removed = {f: {"before": row[f], "after": None} for f in ("user_id", "provider_id", "key")}

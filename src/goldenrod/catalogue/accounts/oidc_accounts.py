@@ -90,7 +90,7 @@ def _insert(tx: Tx, actor: Actor, user_id: int, issuer: str, subject: str) -> No
         subject=subject,
         created=tx.now,
     )
-    linked = audit.made({"issuer": issuer, "subject": subject})
+    linked = audit.created({"issuer": issuer, "subject": subject})
     audit.record(tx, actor, "user:link", schema.users, user_id, linked)
 
 
@@ -105,7 +105,7 @@ def _of_user() -> Any:
 
 def list_accounts(tx: Tx, actor: Actor, user_id: int) -> list[Row]:
     """A user's accounts, oldest first; staff see everybody's, others their own."""
-    if not actor.rules_all and actor.user_id != user_id:
+    if not actor.has_staff_rights and actor.user_id != user_id:
         return []
     return tx.rows(_of_user, user=user_id)
 

@@ -76,7 +76,7 @@ TOKENS = Resource(
 
 def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:
     """The row of a token that the actor may revoke. Raises NotFound, Forbidden."""
-    row = resources.take(tx, actor, schema.tokens, key)
+    row = resources.get_row_for_change(tx, actor, schema.tokens, key)
     actor.require_admin_scope()
     return row
 
@@ -224,7 +224,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
         created=tx.now,
         **values,
     )
-    made = audit.made({**values, "user": user_id})
+    made = audit.created({**values, "user": user_id})
     audit.record(tx, actor, "token:create", schema.tokens, token_id, made)
     security_log.record(
         tx,
@@ -240,7 +240,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
 
 def revoke_token(tx: Tx, actor: Actor, row: Row) -> None:
     """Revoke a token: it stops at once, for good. One revoked already stays as it is."""
-    tx.check_match()
+    tx.check_if_match()
     if row["revoked_at"] is not None:
         return
     tx.update(schema.tokens, {"id": row["id"]}, revoked_at=tx.now)

@@ -105,7 +105,7 @@ def create_user(tx: Tx, actor: Actor, body: NewUser) -> Created:
         start_date=tx.now,
     )
     tx.insert(schema.group_users, group_id=group_id, user_id=user_id, leader=False)
-    audit.record(tx, actor, "user:create", schema.users, user_id, audit.made(values))
+    audit.record(tx, actor, "user:create", schema.users, user_id, audit.created(values))
     return Created(str(user_id))
 
 
@@ -116,8 +116,8 @@ def edit_user(tx: Tx, actor: Actor, row: Row, patch: UserPatch) -> None:
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
     if given.get("password") is not None:
         password_rules.require_good(row["username"], given["password"])
-    tx.check_match()
-    changed = audit.between(row, after)
+    tx.check_if_match()
+    changed = audit.changed(row, after)
     if "password" in given:
         password = given["password"]
         after["password_hash"] = None if password is None else password_hashing.hashed(password)

@@ -29,7 +29,7 @@ def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Ro
 
     Raises Unauthorized, NotFound, Forbidden.
     """
-    image = resources.take(tx, actor, schema.images, key)
+    image = resources.get_row_for_change(tx, actor, schema.images, key)
     if not channels.NAME.fullmatch(name):
         raise NotFound("A channel is named with a-z, 0-9, dots, dashes and underscores.")
     return image, tx.first(_hidden_too, image=image["id"], named=name)
@@ -73,7 +73,7 @@ def assign(
         version = references.read(tx, actor, schema.versions, body.version, "version")
         if version["image_id"] != image["id"]:
             raise field_problem("version", "is not of this image", code="version_of_other_image")
-    tx.check_match()
+    tx.check_if_match()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
     if version:
@@ -132,7 +132,7 @@ def _write(
         reason=reason,
         override=override,
     )
-    events.assigned(tx, image["id"], channel_id, before, n)
+    events.channel_assigned(tx, image["id"], channel_id, before, n)
 
 
 def _covered(reader: ReaderKind) -> Any:
@@ -145,7 +145,7 @@ def _covered(reader: ReaderKind) -> Any:
         access.current(machine),
     )
     query = (
-        select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
+        select(summaries.readable_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == param("channel", Key), ~there)
         .order_by(provider.c.id)
@@ -210,9 +210,9 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
         wanted["providers"] = references.all_of(
             asked.providers, lambda ref, place: _provider(tx, actor, ref, place, held["providers"])
         )
-    tx.check_match()
+    tx.check_if_match()
     _require_assignable(row["name"])
-    changed = audit.between(row, after) | audit.between(held, wanted)
+    changed = audit.changed(row, after) | audit.changed(held, wanted)
     if not changed:
         return
     if after:
@@ -282,7 +282,7 @@ def _set(tx: Tx, table: Any, channel_id: int, column: str, ids: list[int]) -> No
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     """Delete a channel: unassigned, and hidden until it is assigned again."""
-    tx.check_match()
+    tx.check_if_match()
     _require_assignable(row["name"])
     before = tx.value(_newest, channel=row["id"])
     tx.insert(
@@ -297,4 +297,4 @@ def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     tx.update(schema.channels, {"id": row["id"]}, hidden=True)
     changed = {row["name"]: {"before": before, "after": None}}
     audit.record(tx, actor, "channel:hide", schema.channels, row["id"], changed)
-    events.assigned(tx, row["image_id"], row["id"], before, None)
+    events.channel_assigned(tx, row["image_id"], row["id"], before, None)

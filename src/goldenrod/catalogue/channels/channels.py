@@ -88,7 +88,7 @@ def _groups(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 def _requires(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     needed = (
-        select(summaries.seen_or_id(summaries.provider_shape, provider, reader))
+        select(summaries.readable_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
         .where(link.c.channel_id == channel.c.id)
         .order_by(provider.c.id)

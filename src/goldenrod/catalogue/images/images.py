@@ -144,7 +144,7 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
         "name": name,
         "slug": mutations.free_slug(tx, schema.images, asked)
         if asked
-        else mutations.made_slug(tx, schema.images, name),
+        else mutations.new_slug(tx, schema.images, name),
         "description": description,
         "is_public": body.is_public,
         "start_date": start_date,
@@ -154,7 +154,7 @@ def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
     tagged = tags.set_on(tx, actor, image_id, tag_names)
     _set_maintainers(tx, image_id, groups)
     search.index_image(tx, image_id)
-    made = audit.made({**values, "tags": tagged, "maintainers": groups})
+    made = audit.created({**values, "tags": tagged, "maintainers": groups})
     audit.record(tx, actor, "image:create", schema.images, image_id, made)
     return Created(str(image_id))
 
@@ -229,7 +229,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
         tag_names = tags.checked(tx, actor, given["tags"])
     after = {field: value for field, value in after.items() if value != row[field]}
     if (
-        not actor.rules_all
+        not actor.has_staff_rights
         and row["owner_id"] != actor.user_id
         and (
             "owner_id" in after or lists_before.get("maintainers") != lists_after.get("maintainers")
@@ -239,7 +239,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             "Only its owner, or staff, may change an image's owner and maintainers.",
             code="owner_required",
         )
-    tx.check_match()
+    tx.check_if_match()
     if "slug" in after:
         mutations.free_slug(tx, schema.images, after["slug"], row["id"])
         mutations.reserve_slug(tx, schema.images, row["id"], after["slug"])
@@ -249,26 +249,26 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
         lists_after["tags"] = tags.set_on(tx, actor, row["id"], tag_names)
     if "maintainers" in lists_after:
         _set_maintainers(tx, row["id"], lists_after["maintainers"])
-    changed = audit.between(row, {k: v for k, v in after.items() if k != "name_key"})
-    changed |= audit.between(lists_before, lists_after)
+    changed = audit.changed(row, {k: v for k, v in after.items() if k != "name_key"})
+    changed |= audit.changed(lists_before, lists_after)
     if changed:
         if {"name", "description", "tags"} & changed.keys():
             search.index_image(tx, row["id"])
         if {"is_public", "owner_id", "maintainers", "start_date", "end_date"} & changed.keys():
-            dates = events.dates_of_image(tx, row["id"])
-            denormalised.of_image(tx, row["id"])
+            dates = events.version_dates_of_image(tx, row["id"])
+            denormalised.refresh_image(tx, row["id"])
             events.image_edited(tx, row["id"], dates)
         audit.record(tx, actor, "image:edit", schema.images, row["id"], changed)
 
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:
     """Withdraw an image, and with it its versions: its end_date is now."""
-    tx.check_match()
+    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.images, {"id": row["id"]}, end_date=tx.now)
-    dates = events.dates_of_image(tx, row["id"])
-    denormalised.of_image(tx, row["id"])
+    dates = events.version_dates_of_image(tx, row["id"])
+    denormalised.refresh_image(tx, row["id"])
     events.image_edited(tx, row["id"], dates)
     changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
     audit.record(tx, actor, "image:end", schema.images, row["id"], changed)

@@ -101,7 +101,7 @@ def _find_or_make(tx: Tx, actor: Actor, name: str) -> int:
         words=search.words_of(name),
         **values,
     )
-    audit.record(tx, actor, "tag:create", schema.tags, tag_id, audit.made(values))
+    audit.record(tx, actor, "tag:create", schema.tags, tag_id, audit.created(values))
     return tag_id
 
 
@@ -118,8 +118,8 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
         after["name"] = decode.name("name", given["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])
-    tx.check_match()
-    changed = audit.between(row, after)
+    tx.check_if_match()
+    changed = audit.changed(row, after)
     if "name" in changed:
         after["name_key"] = name_key(after["name"])
         if tx.value(_by_key, key=after["name_key"]) not in (None, row["id"]):
@@ -142,7 +142,7 @@ def _carried() -> Any:
 
 def remove_tag(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a tag that no image carries. Raises Conflict (`tag_in_use`)."""
-    tx.check_match()
+    tx.check_if_match()
     if tx.value(_carried, tag=row["id"]):
         raise Conflict("An image carries this tag.", code="tag_in_use")
     tx.delete(schema.tags, id=row["id"])

@@ -114,7 +114,7 @@ def import_catalogue(db: Database, lines: Iterable[bytes], progress: Progress | 
                 )
         for reference in later:
             _point(tx, reference)
-        denormalised.of_all(tx)
+        denormalised.refresh_all(tx)
         _index(tx)
         _go_on(tx, header)
     return done

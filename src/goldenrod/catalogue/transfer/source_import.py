@@ -154,7 +154,7 @@ class Target:
         }
         parent_n = max(before)[2] if before else None
         n = publish.insert_version(self.tx, self.actor, self.image_id, parent_n, values)
-        made = audit.made({**values, "image": self.image_id})
+        made = audit.created({**values, "image": self.image_id})
         audit.record(self.tx, self.actor, "version:create", schema.versions, n, made)
         self._versions[key] = (n, start_date)
         self._order.append((start_date, key, n))
@@ -172,7 +172,7 @@ class Target:
         if there["version_n"] != n:
             return "clash"
         facts = {f: values[f] for f in ("architecture", "size_gb", "checksum")}
-        changed = audit.between(there, {f: v for f, v in facts.items() if v not in (None, "")})
+        changed = audit.changed(there, {f: v for f, v in facts.items() if v not in (None, "")})
         if not changed:
             return "unchanged"
         after = {field: change["after"] for field, change in changed.items()}
@@ -184,9 +184,9 @@ class Target:
     def finish(self) -> None:
         """Write what versions repeat of their image, and tell what is new."""
         if self._made:
-            denormalised.of_image(self.tx, self.image_id)
-        events.created(self.tx, self.image_id, self._made)
-        events.placed(self.tx, self.image_id, self._placed)
+            denormalised.refresh_image(self.tx, self.image_id)
+        events.versions_created(self.tx, self.image_id, self._made)
+        events.machines_created(self.tx, self.image_id, self._placed)
 
 
 def _provider() -> Any:

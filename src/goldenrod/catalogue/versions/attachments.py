@@ -52,17 +52,17 @@ class AttachmentResource(Resource):
 
     def detach(self, tx: Tx, actor: Actor, row: Row) -> None:
         """Detach a thing from its version."""
-        tx.check_match()
+        tx.check_if_match()
         held = version_lists.ids(tx, self.pairing, row["version_n"])
         tx.delete(self.pairing.table, id=row["id"])
         self._tell(tx, actor, row["version_n"], held)
 
     def _tell(self, tx: Tx, actor: Actor, n: int, before: list[int]) -> None:
         after = version_lists.ids(tx, self.pairing, n)
-        denormalised.of_version(tx, n)
+        denormalised.refresh_version(tx, n)
         changed = {self.pairing.field: {"before": before, "after": after}}
         audit.record(tx, actor, "version:edit", schema.versions, n, changed)
-        events.edited(tx, n, changed)
+        events.version_edited(tx, n, changed)
 
 
 def _pair(pairing: Pairing) -> Any:

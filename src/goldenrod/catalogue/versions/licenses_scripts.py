@@ -153,7 +153,7 @@ def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Creat
         words=search.words_of(values["title"], values["text"]),
         **values,
     )
-    audit.record(tx, actor, f"{noun}:create", table, thing_id, audit.made(values))
+    audit.record(tx, actor, f"{noun}:create", table, thing_id, audit.created(values))
     return Created(str(thing_id))
 
 
@@ -179,10 +179,10 @@ def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Ro
     if "text" in after:
         after["text"] = decode.text("text", after["text"])
     then = {**row, **after}
-    changed = audit.between(row, after)
+    changed = audit.changed(row, after)
     if {"type", "text"} & changed.keys():
         _check_text(then)
-    tx.check_match()
+    tx.check_if_match()
     if {"type", "text"} & changed.keys() and tx.value(_used, pairing, id=row["id"]):
         raise Conflict(
             f"A version uses this {noun}: its text and type are fixed. A changed text is a new one.",
@@ -207,7 +207,7 @@ def remove_script(tx: Tx, actor: Actor, row: Row) -> None:
 
 
 def _remove(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row) -> None:
-    tx.check_match()
+    tx.check_if_match()
     require_unused(tx, row["id"], noun, (pairing.table, pairing.column))
     tx.delete(pairing.other, id=row["id"])
     removed = {"title": {"before": row["title"], "after": None}}

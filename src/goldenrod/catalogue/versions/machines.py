@@ -75,7 +75,7 @@ MACHINES = Resource(
 def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
     """The columns of a new machine. Raises BadRequest, Forbidden (no identity on its provider)."""
     provider = references.read(tx, actor, schema.providers, given.provider, f"{field}provider")
-    if not (actor.rules_all or provider["id"] in actor.providers):
+    if not (actor.has_staff_rights or provider["id"] in actor.providers):
         raise Forbidden(
             "Placing a machine needs an identity of yours on its provider.",
             code="identity_required",
@@ -169,7 +169,7 @@ def insert_machine(tx: Tx, actor: Actor, n: int, image_id: int, values: Row) -> 
         created_by_id=actor.user_id,
         **values,
     )
-    made = audit.made({"version": n, **values})
+    made = audit.created({"version": n, **values})
     audit.record(tx, actor, "machine:create", schema.machines, machine_id, made)
     return machine_id
 
@@ -193,7 +193,7 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     )
     if not ended:
         machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
-        events.placed(tx, version["image_id"], [machine_id])
+        events.machines_created(tx, version["image_id"], [machine_id])
         return Created(str(machine_id))
     require_free(tx, version["image_id"], values, ended["id"])
     _update(tx, actor, ended, values, "machine:restore")
@@ -201,7 +201,7 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
 
 
 def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: str) -> None:
-    changed = audit.between(row, after)
+    changed = audit.changed(row, after)
     if changed:
         tx.update(schema.machines, {"id": row["id"]}, **after)
         audit.record(tx, actor, action, schema.machines, row["id"], changed)
@@ -217,13 +217,13 @@ def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
     if "size_gb" in given:
         after["size_gb"] = given["size_gb"]
     after |= {f: given[f].strip() for f in ("architecture", "checksum") if f in given}
-    tx.check_match()
+    tx.check_if_match()
     require_free(tx, row["image_id"], {**row, **after}, row["id"])
     _update(tx, actor, row, after, "machine:edit")
 
 
 def end_machine(tx: Tx, actor: Actor, row: Row) -> None:
     """Take a machine away: its end_date is now. One that has ended stays as it is."""
-    tx.check_match()
+    tx.check_if_match()
     if not mutations.has_ended(tx, row):
         _update(tx, actor, row, {"end_date": tx.now}, "machine:end")

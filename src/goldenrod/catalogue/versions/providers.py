@@ -79,7 +79,7 @@ def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
     values["slug"] = (
         mutations.free_slug(tx, schema.providers, asked)
         if asked
-        else mutations.made_slug(tx, schema.providers, name)
+        else mutations.new_slug(tx, schema.providers, name)
     )
     return Created(str(insert_provider(tx, actor, values)))
 
@@ -94,7 +94,7 @@ def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
         **values,
     )
     mutations.reserve_slug(tx, schema.providers, provider_id, values["slug"])
-    made = audit.made(values)
+    made = audit.created(values)
     audit.record(tx, actor, "provider:create", schema.providers, provider_id, made)
     return provider_id
 
@@ -111,8 +111,8 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
     after |= {field: given[field] for field in ("public", "active") if field in given}
     if "slug" in given and given["slug"] != row["slug"]:
         after["slug"] = mutations.checked_slug(given["slug"])
-    tx.check_match()
-    changed = audit.between(row, after)
+    tx.check_if_match()
+    changed = audit.changed(row, after)
     if not changed:
         return
     if "slug" in changed:
@@ -127,7 +127,7 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
 
 def end_provider(tx: Tx, actor: Actor, row: Row) -> None:
     """End a provider: what stands there is no longer offered. An ended one stays as it is."""
-    tx.check_match()
+    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.providers, {"id": row["id"]}, end_date=tx.now)

@@ -83,11 +83,11 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     for pairing in version_lists.PAIRINGS:
         version_lists.set_all(tx, pairing, n, attached[pairing.field])
     there = [machines.insert_machine(tx, actor, n, image["id"], machine) for machine in placed]
-    denormalised.of_version(tx, n)
-    events.created(tx, image["id"], [n])
-    events.placed(tx, image["id"], there)
+    denormalised.refresh_version(tx, n)
+    events.versions_created(tx, image["id"], [n])
+    events.machines_created(tx, image["id"], there)
     told = {**_told(tx, values, values), "image": image["id"], "parent": parent and parent["id"]}
-    audit.record(tx, actor, "version:create", schema.versions, n, audit.made(told | attached))
+    audit.record(tx, actor, "version:create", schema.versions, n, audit.created(told | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(str(tx.value(_id_of, n=n)), True, extra)
 
@@ -118,9 +118,9 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
         **{"exclude_from_latest": False, **values},
         **denormalised.until_set(actor.user_id, values["start_date"]),
     )
-    stored_counts.one_more(tx)
+    stored_counts.add_version(tx)
     search.index_version(tx, n, values["name"], values["change_log"])
-    revocation_reach.adopt(tx, n, parent_n, new=True)
+    revocation_reach.change_parent(tx, n, parent_n, new=True)
     return n
 
 
@@ -244,7 +244,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
             attached[pairing.field] = version_lists.resolve(
                 tx, actor, pairing, refs, held[pairing.field]
             )
-    tx.check_match()
+    tx.check_if_match()
     then = {**row, **after}
     if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
         _require_free_name(tx, then["image_id"], then["name"], row["n"])
@@ -321,8 +321,8 @@ def _write(
     held: dict[str, list[int]],
     attached: dict[str, list[int]],
 ) -> None:
-    changed = audit.between(_told(tx, row, after), _told(tx, after, after))
-    changed |= audit.between(held, attached)
+    changed = audit.changed(_told(tx, row, after), _told(tx, after, after))
+    changed |= audit.changed(held, attached)
     if not changed:
         return
     if "name" in after:
@@ -330,7 +330,7 @@ def _write(
     if after:
         tx.update(schema.versions, {"n": row["n"]}, **after)
     if "parent_n" in after:
-        revocation_reach.adopt(tx, row["n"], after["parent_n"])
+        revocation_reach.change_parent(tx, row["n"], after["parent_n"])
     for pairing in version_lists.PAIRINGS:
         if pairing.field in attached:
             version_lists.set_all(tx, pairing, row["n"], attached[pairing.field])
@@ -338,9 +338,9 @@ def _write(
         now = {**row, **after}
         search.index_version(tx, row["n"], now["name"], now["change_log"])
     if STANDS_ON & changed.keys():
-        denormalised.of_version(tx, row["n"])
+        denormalised.refresh_version(tx, row["n"])
     audit.record(tx, actor, "version:edit", schema.versions, row["n"], changed)
-    events.edited(tx, row["n"], changed, row)
+    events.version_edited(tx, row["n"], changed, row)
 
 
 def _in_channel() -> Any:
@@ -362,11 +362,11 @@ def _told(tx: Tx, values: Row, fields: Row) -> Row:
 
 def end_version(tx: Tx, actor: Actor, row: Row) -> None:
     """Withdraw a version: its end_date is now. One that has ended stays as it is."""
-    tx.check_match()
+    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.versions, {"n": row["n"]}, end_date=tx.now)
-    denormalised.of_version(tx, row["n"])
+    denormalised.refresh_version(tx, row["n"])
     changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
     audit.record(tx, actor, "version:end", schema.versions, row["n"], changed)
-    events.edited(tx, row["n"], changed, row)
+    events.version_edited(tx, row["n"], changed, row)

@@ -53,7 +53,7 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     if at < later(tx.now, minutes=-LATE_MINUTES):
         raise field_problem("at", "is more than five minutes past")
     at = max(at, tx.now)
-    tx.check_match()
+    tx.check_if_match()
     before = tx.first(_own, n=row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
@@ -81,11 +81,11 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
         restored_by_id=None,
         **values,
     )
-    revocation_reach.spread(tx, row["n"], revocation_id)
-    made = audit.made({name: value for name, value in values.items() if name != "version_n"})
+    revocation_reach.add(tx, row["n"], revocation_id)
+    made = audit.created({name: value for name, value in values.items() if name != "version_n"})
     audit.record(tx, actor, "version:revoke", schema.versions, row["n"], made)
     if at <= tx.now:
-        events.revoked(tx, revocation_id, at)
+        events.version_revoked(tx, revocation_id, at)
     return _effect(tx, actor, at, was, _standing(tx, actor, subtree, at))
 
 
@@ -96,12 +96,12 @@ def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
         restored_at=tx.now,
         restored_by_id=actor.user_id or None,
     )
-    revocation_reach.lift(tx, revocation["id"])
+    revocation_reach.remove(tx, revocation["id"])
 
 
 def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
     """Lift a version's own revocation and nothing else. Raises Conflict (`version_not_revoked`)."""
-    tx.check_match()
+    tx.check_if_match()
     own = tx.first(_own, n=row["n"])
     if own is None:
         raise _not_revoked(tx, actor, row)
@@ -110,7 +110,7 @@ def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
     if not own["descendants"]:
         subtree = [row["n"]]
     was = _standing(tx, actor, subtree, at)
-    events.restored(tx, own)
+    events.version_restored(tx, own)
     _lift(tx, actor, own)
     told = {"revoked": {"before": own["reason"], "after": None}}
     audit.record(tx, actor, "version:restore", schema.versions, row["n"], told)

@@ -89,9 +89,9 @@ def note_instants(tx: Tx) -> None:
     instant up to now has committed, or will see for themselves that it is past.
     """
     _lock(tx)
-    since = events.since(tx)
+    since = events.recorded_until(tx)
     if since is not None and since < tx.now:
-        events.tell(tx, scheduled_events.brought(tx, since))
+        events.record(tx, scheduled_events.all_since(tx, since))
         tx.update(_HELD, {"one": 1}, covered=tx.now)
 
 
@@ -201,10 +201,10 @@ def anything(tx: Tx) -> bool:
 
 def dates_came(tx: Tx) -> bool:
     """Whether `note_instants` has anything to do."""
-    since = events.since(tx)
+    since = events.recorded_until(tx)
     if since is None or since >= tx.now:
         return False
-    return since < later(tx.now, hours=-COVER_HOURS) or scheduled_events.any_brought(tx, since)
+    return since < later(tx.now, hours=-COVER_HOURS) or scheduled_events.any_since(tx, since)
 
 
 def _due_hooks() -> Any:
@@ -349,7 +349,7 @@ def _oldest() -> Any:
 
 
 def _kept_since(tx: Tx) -> Instant:
-    return later(tx.now, days=-events.KEPT_DAYS)
+    return later(tx.now, days=-events.DAYS_STORED)
 
 
 def any_old(tx: Tx) -> bool:

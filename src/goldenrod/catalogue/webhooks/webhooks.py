@@ -159,11 +159,11 @@ def create_webhook(
         events=_listed(kinds),
         secret=secret,
         created_by_id=actor.user_id,
-        as_staff=actor.rules_all,
+        as_staff=actor.has_staff_rights,
         start_date=tx.now,
         **values,
     )
-    made = audit.made({**values, "events": kinds})
+    made = audit.created({**values, "events": kinds})
     audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, made)
     return hook_id, secret
 
@@ -203,8 +203,8 @@ def edit_webhook(
         after["events"] = _listed(_kinds(patch.events))
     if patch.active is not UNSET:
         after["active"] = patch.active
-    tx.check_match()
-    changed = audit.between(row, after)
+    tx.check_if_match()
+    changed = audit.changed(row, after)
     if not changed:
         return
     if "active" in changed and after["active"]:
@@ -220,7 +220,7 @@ def edit_webhook(
 
 def remove_webhook(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a webhook for good, and with it the log of its deliveries."""
-    tx.check_match()
+    tx.check_if_match()
     tx.delete(schema.webhooks, id=row["id"])
     removed = {"target": {"before": row["target"], "after": None}}
     audit.record(tx, actor, "webhook:remove", schema.webhooks, row["id"], removed)

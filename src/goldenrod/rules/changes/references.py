@@ -36,7 +36,7 @@ def read(tx: Tx, actor: Actor, table: Table, ref: Given, field: str) -> Row:
     """The row of the thing that `ref` names, which the actor must be able to read; with
     `may_change`. Raises BadRequest (`reference_unknown`)."""
     value = plain(ref)
-    row = resources.find(tx, actor, table, str(value)) if _whole(value) else None
+    row = resources.find_row(tx, actor, table, str(value)) if _whole(value) else None
     if row is None:
         raise unknown_reference(field, _shown(value))
     return row

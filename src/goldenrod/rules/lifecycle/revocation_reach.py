@@ -62,13 +62,13 @@ def lift(tx: Tx, revocation_id: int) -> None:
 def _spend_reached() -> Any:
     """When the versions that a revocation holds for are spent, by all of theirs save `none`."""
     reached = select(_REACH.c.n).where(_REACH.c.revocation_id == param("revocation", Key))
-    spent = states.spent_at(_V, _V.c.closes_at, save=param("none", Key))
+    spent = states.not_current_from(_V, _V.c.closes_at, save=param("none", Key))
     return update(_V).values(spent_at=spent).where(_V.c.n.in_(reached))
 
 
 def _spend_below() -> Any:
     tree = _below("n")
-    spent = states.spent_at(_V, _V.c.closes_at)
+    spent = states.not_current_from(_V, _V.c.closes_at)
     return update(_V).values(spent_at=spent).where(_V.c.n.in_(select(tree.c.n)))
 
 

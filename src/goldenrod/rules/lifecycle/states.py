@@ -104,7 +104,7 @@ def spent_at(
 
 def is_current(version: FromClause) -> Predicate:
     """Its state is current."""
-    return and_(version.c.opens_at <= NOW, version.c.spent_at > NOW)
+    return and_(version.c.opens_at <= NOW, version.c.not_current_from > NOW)
 
 
 def is_in(version: FromClause, word: str) -> Predicate:
@@ -140,8 +140,8 @@ def _fresh(asks: Callable[[FromClause], Predicate], most: int) -> Any:
     unspent, ending = schema.versions.alias(), schema.versions.alias()
     parts = []
     for version, which in (
-        (unspent, unspent.c.spent_at == schema.AT_THE_END),
-        (ending, ending.c.spent_at < schema.AT_THE_END),
+        (unspent, unspent.c.not_current_from == schema.AT_THE_END),
+        (ending, ending.c.not_current_from < schema.AT_THE_END),
     ):
         part = (
             select(version.c.n, version.c.start_date, version.c.id)

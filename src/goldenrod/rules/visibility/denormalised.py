@@ -48,7 +48,7 @@ def of_all(tx: Tx) -> None:
 
 
 def _refresh(tx: Tx, column: str, key: int) -> None:
-    stored_counts.roll(tx)
+    stored_counts.catch_up(tx)
     before = stored_counts.held(tx, column, key)
     tx.change(_denormalise, column, key=key, now=tx.now)
     tx.change(_forget_shares, column, key=key)
@@ -71,7 +71,7 @@ def _denormalise(column: str | None) -> Any:
         "opens_at": latest(_V.c.start_date, _I.c.start_date),
         "closes_at": closes,
         "ends_at": ends,
-        "spent_at": states.spent_at(_V, closes),
+        "spent_at": states.not_current_from(_V, closes),
         "past": closes <= NOW,
     }
     # What stands as it should is not written again, nor is any index of it.

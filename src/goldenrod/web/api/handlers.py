@@ -76,10 +76,10 @@ def creating(
                 made = create(tx, actor, body)
             else:
                 print_ = idempotency.fingerprint(request.req.path, request.raw())
-                found = idempotency.find(tx, actor, idempotency.checked(key), print_)
+                found = idempotency.find_stored(tx, actor, idempotency.checked(key), print_)
                 made = found or create(tx, actor, body)
                 if not found:
-                    idempotency.keep(tx, actor, key, print_, made)
+                    idempotency.store(tx, actor, key, print_, made)
             return _made(made, get(tx, actor, made.key), adds(tx, actor, made))
 
     return handler
@@ -112,7 +112,7 @@ def editing(
             patch = request.patch(shape, json.loads(current))
             request.no_arguments()
             edit(tx, actor, row, patch)
-            tx.check_match()
+            tx.check_if_match()
             try:
                 return one(get(tx, actor, str(row.get("uuid") or row["id"])))
             except NotFound:
@@ -130,7 +130,7 @@ def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Handl
             request.expect(tx, get(tx, actor, key))
             request.no_arguments()
             end(tx, actor, row)
-            tx.check_match()
+            tx.check_if_match()
         return Response(204)
 
     return handler

@@ -102,14 +102,14 @@ def _revoking(
         repeated = request.req.get_header("Idempotency-Key")
         if repeated is None or body.dry_run:
             effect = act(tx, actor, row, body)
-            tx.undone = body.dry_run
+            tx.dry_run = body.dry_run
         else:
             print_ = idempotency.fingerprint(request.req.path, request.raw())
-            kept = idempotency.find(tx, actor, idempotency.checked(repeated), print_)
+            kept = idempotency.find_stored(tx, actor, idempotency.checked(repeated), print_)
             effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
             if not kept:
                 made = Created(row["id"], False, effect._asdict())
-                idempotency.keep(tx, actor, repeated, print_, made)
+                idempotency.store(tx, actor, repeated, print_, made)
         shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)
         return Response(200, written(shown))
 

@@ -82,7 +82,7 @@ def add_members(visit: Visit, key: str) -> Page:
             if not given:
                 raise field_problem("users", "takes at least one username")
             patch = wire.GroupPatch(users=[*given, *_ids(group["users"])])
-            if actor.rules_all and visit.form.on("leader"):
+            if actor.has_staff_rights and visit.form.on("leader"):
                 patch.leaders = [*given, *_ids(group["leaders"])]
             groups.edit_group(tx, actor, row, patch)
             after = groups.GROUPS.read(tx, actor, key)
@@ -111,7 +111,7 @@ def remove_members(visit: Visit, key: str) -> Page:
             gone = {*_given_ids(visit)} & {*_ids(group["users"])}
             patch = wire.GroupPatch(users=[i for i in _ids(group["users"]) if i not in gone])
             led = gone & {*_ids(group["leaders"])}
-            if led and actor.rules_all:
+            if led and actor.has_staff_rights:
                 patch.leaders = [i for i in _ids(group["leaders"]) if i not in gone]
             groups.edit_group(tx, actor, row, patch)
     except REFUSALS as problem:

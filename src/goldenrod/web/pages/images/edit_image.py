@@ -94,7 +94,7 @@ def create(visit: Visit) -> Page:
 
 def _fields(actor: Actor, image: Thing) -> tuple[Field, ...]:
     """What the visitor may change: owner and maintainers are the owner's and staff's."""
-    mine = actor.rules_all or image["owner"]["id"] == actor.user_id
+    mine = actor.has_staff_rights or image["owner"]["id"] == actor.user_id
     return (*EDITED, *PEOPLE) if mine else EDITED
 
 
@@ -138,7 +138,7 @@ def edit(visit: Visit, slug: str) -> Page:
             visit.expect(tx, json.dumps(now))
             given = fields.given(those, visit.form, now)
             images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
-            tx.check_match()
+            tx.check_if_match()
             after = _still_seen(tx, actor, row["id"])
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))

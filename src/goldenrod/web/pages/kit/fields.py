@@ -245,8 +245,8 @@ def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Created]) -> C
     print_ = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
     # A form that was changed before it is sent again is another one.
     key = idempotency.checked(f"{key[:64]} {print_}")
-    found = idempotency.find(tx, actor, key, print_)
+    found = idempotency.find_stored(tx, actor, key, print_)
     made = found or create()
     if not found:
-        idempotency.keep(tx, actor, key, print_, made)
+        idempotency.store(tx, actor, key, print_, made)
     return made

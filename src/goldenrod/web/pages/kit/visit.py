@@ -92,7 +92,7 @@ class Visit(Request):
         """A change that is made and undone, and who asks: so a page shows what it would change."""
         self.require_user()
         with self.db.write() as tx:
-            tx.undone = True
+            tx.dry_run = True
             self._confirm(tx, tx.revision - 1)
             yield tx, self.actor
 

@@ -36,7 +36,7 @@ GROUP_LABELS = {"name": "Name", "leaders": "Leaders", "users": "Members"}
 
 def require_staff(actor: Actor) -> None:
     """Raise NotFound for who is no staff, the anonymous too."""
-    if not actor.rules_all or actor.kind != "user":
+    if not actor.has_staff_rights or actor.kind != "user":
         raise NotFound()
 
 

@@ -126,8 +126,8 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
             row, version = references.version_for_change(tx, actor, slug, name)
             found = revocations.revoke(tx, actor, row, _body(visit.form))
             effect = revocations.shown(tx, actor, found, dry_run=False)
-            tx.undone = _shown(effect, visit.form) != visit.form.get("touched")
-            unseen = tx.undone
+            tx.dry_run = _shown(effect, visit.form) != visit.form.get("touched")
+            unseen = tx.dry_run
     except REFUSALS as problem:
         return _page(visit, slug, name, visit.form, fields.placed(problem))
     if unseen:

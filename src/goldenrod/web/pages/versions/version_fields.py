@@ -103,7 +103,7 @@ def places(tx: Tx, actor: Actor) -> list[Thing]:
     return [
         provider
         for provider in providers.PROVIDERS.read_list(tx, actor, **asked)
-        if actor.rules_all or provider["id"] in actor.providers
+        if actor.has_staff_rights or provider["id"] in actor.providers
     ]
 
 
