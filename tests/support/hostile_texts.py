@@ -112,6 +112,8 @@ HEADERS = (
     "Origin",
     "Referer",
     "Sec-Fetch-Site",
+    "Transfer-Encoding",
+    "User-Agent",
     "X-Forwarded-For",
 )
 """All that the code reads: a test compares them with it."""

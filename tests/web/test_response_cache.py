@@ -94,8 +94,8 @@ def test_without_a_cache_nothing_is_kept(db: Database, world: World) -> None:
     warm(api, VERSIONS, "bob")
     db.trace = []
     api.get(VERSIONS, "bob")
-    # Who asks, the counts that are kept, what turned since and the rest, the page.
-    assert len(db.trace) == 4
+    # Who asks, and the page with its count.
+    assert len(db.trace) == 2
 
 
 def test_pages_are_kept_for_those_who_are_not_signed_in(
@@ -301,45 +301,45 @@ def test_no_reader_sees_what_was_shared_after_they_had_left(
 
 
 def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
-    keep = ResponseCache(db, 100_000)
+    cache = ResponseCache(db, 100_000)
     revision, now = db.current_revision()
-    held = Validity(revision, now, now + 10**9)
+    validity = Validity(revision, now, now + 10**9)
 
-    def kept(size: int) -> CachedResponse:
-        return CachedResponse(held, '"x"', [], b"x" * size)
+    def answer(size: int) -> CachedResponse:
+        return CachedResponse(validity, '"x"', [], b"x" * size)
 
     for n in range(1000):
-        keep.keep((f"/{n}", "", None, None, None), kept(n))
-        assert keep._bytes <= 100_000
-    found = [n for n in range(1000) if keep.find((f"/{n}", "", None, None, None))]
+        cache.add((f"/{n}", "", None, None, None), answer(n))
+        assert cache._bytes <= 100_000
+    found = [n for n in range(1000) if cache.find((f"/{n}", "", None, None, None))]
     # The newest, and as many as fit.
     assert found == list(range(found[0], 1000))
     assert 40 < len(found) < 80
     # One that would push all others out is not kept.
-    keep.keep(("/large", "", None, None, None), kept(13_000))
-    assert keep.find(("/large", "", None, None, None)) is None
+    cache.add(("/large", "", None, None, None), answer(13_000))
+    assert cache.find(("/large", "", None, None, None)) is None
     # What an earlier revision answered goes; what comes late from there does not come in.
     with db.write():
         pass
-    assert keep.find(("/999", "", None, None, None)) is None
-    newer = kept(10)._replace(held=held._replace(revision=revision + 1))
-    keep.keep(("/new", "", None, None, None), newer)
-    keep.keep(("/late", "", None, None, None), kept(10))
-    assert list(keep._answers) == [("/new", "", None, None, None)]
+    assert cache.find(("/999", "", None, None, None)) is None
+    newer = answer(10)._replace(validity=validity._replace(revision=revision + 1))
+    cache.add(("/new", "", None, None, None), newer)
+    cache.add(("/late", "", None, None, None), answer(10))
+    assert list(cache._answers) == [("/new", "", None, None, None)]
 
 
 def test_how_long_an_answer_holds(api: ApiClient, db: Database, world: World, clock: Clock) -> None:
-    keep = ResponseCache(db, 1)
+    cache = ResponseCache(db, 1)
     end = later(clock.now, days=3)
     publish(api, "ending", end_date=end)
-    seen = db.current_revision()
-    held = keep.hold(seen, ANONYMOUS)
+    read = db.current_revision()
+    validity = cache.validity_of(read, ANONYMOUS)
     # The first instant to come is that of the world's scheduled image, tomorrow.
-    assert held is not None
-    assert held.until - held.since == 24 * 3600 * 10**6
+    assert validity is not None
+    assert validity.valid_until - validity.valid_from == 24 * 3600 * 10**6
     reader = replace(ANONYMOUS, kind="user", user_id=world.users["bob"])
-    held = keep.hold(seen, reader)
-    assert held is not None
-    assert held.until - held.since == 3600 * 10**6
+    validity = cache.validity_of(read, reader)
+    assert validity is not None
+    assert validity.valid_until - validity.valid_from == 3600 * 10**6
     # Not known for another revision than the present one.
-    assert keep.hold(seen._replace(revision=seen.revision - 1), ANONYMOUS) is None
+    assert cache.validity_of(read._replace(revision=read.revision - 1), ANONYMOUS) is None

@@ -80,8 +80,8 @@ def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None
         assert second.returncode == 1
         assert second.stdout == ""
         assert second.stderr == (
-            f"goldenrod: Port {server.port} at 127.0.0.1 cannot be listened at: address already "
-            "in use. Choose another with --port.\n"
+            f"goldenrod: Cannot listen at port {server.port} of 127.0.0.1: address already "
+            "in use. Choose another port with --port.\n"
         )
         assert not (tmp_path / "second.db").exists()
         assert httpx.get(f"{server.url}/image_versions").status_code == 200
@@ -180,7 +180,7 @@ def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log
     ("options", "said", "code"),
     [
         (("--host", "nowhere.invalid"), "nowhere.invalid is no address", 1),
-        (("--host", "192.0.2.1"), "cannot be listened at", 1),
+        (("--host", "192.0.2.1"), "Cannot listen at", 1),
         (("--port", "65536"), "'--port'", 2),
         (("--threads", "0"), "'--threads'", 2),
     ],

@@ -1,1 +1,1 @@
-"""The HTTP door: requests in, problem documents and JSON out. Two hops from a route to its SQL."""
+"""The web server: the HTTP API and the pages. Two hops from a route to its SQL."""

@@ -1,6 +1,6 @@
-"""The application: routes, one renderer for every error, and the headers that all answers share.
+"""The WSGI application: routes, one renderer for all errors, and the headers that all answers share.
 
-`build_app` gives a WSGI callable. HEAD is GET without its body; a trailing slash is redirected (308)
+`build_app` returns it. HEAD is GET without its body; a trailing slash is redirected (308)
 to a target that begins with exactly one slash.
 """
 
@@ -47,17 +47,17 @@ class _Resource:
     """Falcon's responders for one path, from its routes."""
 
     def __init__(
-        self, routes: list[Route], db: Database, settings: Settings, keep: ResponseCache | None
+        self, routes: list[Route], db: Database, settings: Settings, cache: ResponseCache | None
     ) -> None:
         for route in routes:
-            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
+            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, cache))
 
 
 def _responder(
-    route: Route, db: Database, settings: Settings, keep: ResponseCache | None
+    route: Route, db: Database, settings: Settings, cache: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        request = Request(req, db, settings, keep)
+        request = Request(req, db, settings, cache)
         try:
             answer = request.answer(route.handler, path)
         except Forbidden as problem:
@@ -65,7 +65,7 @@ def _responder(
             raise
         _send(req, resp, answer, request.anonymous)
         if route.cacheable and answer.status == 200:
-            req.env[VALIDITY] = request.hold()
+            req.env[VALIDITY] = request.validity()
 
     return respond
 
@@ -105,7 +105,7 @@ def _on_problem(
 def _on_http_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    """Falcon's own refusals, in our shape."""
+    """Falcon's own errors, as problem documents."""
     assert isinstance(error, falcon.HTTPError)
     if error.status_code == 405:
         allowed = dict(error.headers or {}).get("Allow", "")
@@ -115,7 +115,7 @@ def _on_http_error(
             MethodNotAllowed(f"This address takes {allowed}.", headers={"Allow": allowed}),
         )
         return
-    problem = Problem(error.title or "The request is not right.", code="request_invalid")
+    problem = Problem(error.title or "Bad request.", code="request_invalid")
     _problem(req, resp, problem)
     resp.status = error.status_code
     document = problem.document() | {"status": error.status_code, "title": error.title}
@@ -125,19 +125,21 @@ def _on_http_error(
 def _on_bug(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    """A fault of ours: logged with its trace, answered without."""
+    """An error of the server: logged with its traceback, which the answer does not contain."""
     log.error("failed: %s %s", req.method, req.path, exc_info=error)
-    _problem(req, resp, Problem("Something went wrong here. It has been logged."))
+    _problem(
+        req, resp, Problem("The server failed to answer this request. The error has been logged.")
+    )
 
 
 MOST_PATH, MOST_QUERY, MOST_HEADER = 4_096, 16_384, 8_192
-"""Bytes. An address stands in each link of a page that keeps it, so its length multiplies."""
+"""Bytes. A page may repeat its address in every link, so the length of an address multiplies."""
 REFUSED = "goldenrod.refused"
-"""Where a request's environment holds the refusal of what is too long in it."""
+"""The name under which a request's environment has the error for a part that is too long."""
 
 
 class _Limits:
-    """Refuses requests whose address or headers are too long, as every refusal is answered."""
+    """Refuses requests whose address or headers are too long, with a problem document or a page."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         if refused := req.env.get(REFUSED):
@@ -145,8 +147,8 @@ class _Limits:
 
 
 def _cut(environ: dict[str, Any]) -> bool:
-    """Take out of a request what is too long in it, and note why it is refused; False where nothing
-    is."""
+    """Remove the parts of a request that are too long, and store the error for `_Limits`; False where
+    no part is."""
     too_long: Problem | None = None
     for name, most in (("PATH_INFO", MOST_PATH), ("QUERY_STRING", MOST_QUERY)):
         if len(environ.get(name) or "") > most:
@@ -168,35 +170,35 @@ def build_app(db: Database, settings: Settings) -> Wsgi:
 
 
 def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
-    """An empty cache of answers, of the size that is set; None where there is to be none."""
+    """An empty response cache of the size in the settings; None where that is 0."""
     return ResponseCache(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
 
 
-def assemble(db: Database, settings: Settings, keep: ResponseCache | None) -> Wsgi:
-    """The application from its database and its cache."""
+def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> Wsgi:
+    """The application over its database and its response cache."""
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
     refusals = {Exception: _on_bug, falcon.HTTPError: _on_http_error, Problem: _on_problem}
-    known_query = add_pages(app, db, settings, keep, refusals)
+    known_query = add_pages(app, db, settings, cache, refusals)
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         for path in route.paths(API):
             by_path.setdefault(path, []).append(route)
     for path, routes in by_path.items():
-        app.add_route(path, _Resource(routes, db, settings, keep))
+        app.add_route(path, _Resource(routes, db, settings, cache))
     add_reference(app, db, settings, API)
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        # A token that is not valid is 401 everywhere, unknown addresses included.
+        # A token that is not valid gets 401 everywhere, even at unknown addresses.
         def handler(request: Request) -> Response:
             with request.read():
                 raise NotFound("There is nothing at this address.")
 
-        Request(req, db, settings, keep).answer(handler, {})
+        Request(req, db, settings, cache).answer(handler, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app, keep, SharedHeaders(settings).with_shared, known_query)
+    return _wrapped(app, cache, SharedHeaders(settings).with_shared, known_query)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -204,11 +206,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def _wrapped(
     app: Wsgi,
-    keep: ResponseCache | None,
+    cache: ResponseCache | None,
     with_shared: Callable[[Headers], Headers],
     known_query: KnownQuery,
 ) -> Wsgi:
-    """What goes for all answers: those kept, those unchanged, HEAD, the headers that all carry."""
+    """The application with what applies to all answers: cache, 304, HEAD and the shared headers."""
 
     def adding(start_response: Callable[..., Any]) -> Callable[..., Any]:
         def start(status: str, headers: Headers, *rest: Any) -> Any:
@@ -225,15 +227,15 @@ def _wrapped(
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
             if method not in _METHODS:
-                # One that no address takes, so that it is answered 405 with what this one does.
+                # No address takes TRACE: the answer is 405, with the methods that this address takes.
                 environ["REQUEST_METHOD"] = "TRACE"
             return app(environ, adding(start_response))
         environ["REQUEST_METHOD"] = "GET"
         if environ["QUERY_STRING"]:
             environ["QUERY_STRING"] = known_query(path, environ["QUERY_STRING"])
         key = key_of(environ)
-        kept = keep.find(key) if keep else None
-        if kept is None:
+        cached = cache.find(key) if cache else None
+        if cached is None:
             answered: list[Any] = []
             body = app(environ, lambda *given: answered.extend(given))
             status, headers = answered[0], with_shared(answered[1])
@@ -241,20 +243,20 @@ def _wrapped(
             if etag is None or not status.startswith("200"):
                 start_response(status, headers)
                 return _without(body) if method == "HEAD" else body
-            kept = CachedResponse(environ.get(VALIDITY), etag, headers, b"".join(body))
-            if keep:
-                keep.keep(key, kept)
-        if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), kept.etag):
-            start_response("304 Not Modified", unchanged(kept.headers))
+            cached = CachedResponse(environ.get(VALIDITY), etag, headers, b"".join(body))
+            if cache:
+                cache.add(key, cached)
+        if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), cached.etag):
+            start_response("304 Not Modified", unchanged(cached.headers))
             return []
-        start_response("200 OK", kept.headers)
-        return [kept.body] if method == "GET" else []
+        start_response("200 OK", cached.headers)
+        return [cached.body] if method == "GET" else []
 
     return wsgi
 
 
 def _without(body: Any) -> Iterable[bytes]:
-    """Nothing of a body, which is closed."""
+    """An empty body, after closing the one that is not sent."""
     if hasattr(body, "close"):
         body.close()
     return []

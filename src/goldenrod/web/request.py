@@ -1,8 +1,8 @@
-"""One request, as doors see it: its transaction and actor, its query, its body, its answer.
+"""One request, as handlers see it: its transaction and actor, its query, its body, its response.
 
-The order of refusals is kept here: 401 before the body is read, the body's own faults (413, 415,
-400) only when a handler asks for it, after 404 and 403. The body of who may not write at all is not
-read: `receiving.py` takes in the others, so that slow senders leave the rest of the server free.
+This module sets the order of errors: 401 before the body is read; errors of the body (413, 415, 400)
+only when a handler asks for the body, after 404 and 403. The body of a client who may not write at all
+is not read. `request_body.py` receives the others, so that slow senders do not block the server.
 """
 
 import json
@@ -16,6 +16,7 @@ import falcon
 from msgspec import Struct
 
 from goldenrod.base import clock, decode
+from goldenrod.base.clock import Instant
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
@@ -42,7 +43,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 @dataclass(frozen=True)
 class Response:
-    """What a door answers: a status, JSON text or nothing, and headers of its own."""
+    """A handler's response: a status, a JSON text or nothing, and headers."""
 
     status: int = 200
     body: str | None = None
@@ -62,21 +63,24 @@ class Request:
         req: falcon.Request,
         db: Database,
         settings: Settings,
-        keep: ResponseCache | None = None,
+        cache: ResponseCache | None = None,
     ) -> None:
         self.req = req
         self.db = db
         self.settings = settings
         self.actor = ANONYMOUS
+        self.now: Instant | None = None
+        """The instant of the latest transaction; None before there was one."""
         self._tx: Tx | None = None
-        self._keep = keep
+        """The latest read, in which `actor` was found or confirmed."""
+        self._cache = cache
         self._again = False
         self._raw: bytes | Problem | None = None
         self._withheld = False
 
     @property
     def anonymous(self) -> bool:
-        """Whether nobody in particular asks, as far as is known yet."""
+        """Whether the request is anonymous, as far as is known yet."""
         return self.actor.kind == "anonymous"
 
     @property
@@ -85,71 +89,100 @@ class Request:
         return client_address(self.req, self.settings)
 
     def answer(self, handler: Callable[..., A], path: Mapping[str, str]) -> A:
-        """What a door answers: begun anew, in a transaction, where the catalogue was changed while
-        it looked without one. So doors read before they write."""
+        """The handler's response. Handlers read without a transaction first; where the catalogue
+        changes meanwhile, the handler is called again and reads in one. So handlers read before they
+        write."""
         try:
             return handler(self, **path)
         except SnapshotChanged:
             self._again = True
+            self._tx = None
             return handler(self, **path)
 
     @contextmanager
     def read(self) -> Iterator[tuple[Tx, Actor]]:
-        """A snapshot, and who asks, found in it. Raises Moved (`answer`)."""
+        """A snapshot of the catalogue, and who asks. Raises SnapshotChanged, Unauthorized."""
         unnoted = False
         snapshot = self.db.read if self._again else self.db.optimistic_read
         try:
             with snapshot() as tx:
-                unnoted = self._identify(tx)
+                self.now = tx.now
+                if self._is_unchanged(tx, tx.revision):
+                    # Like the statement that it replaces, it is part of this read's snapshot.
+                    tx.statements += 1
+                else:
+                    unnoted = self._identify(tx)
                 self._tx = tx
                 yield tx, self.actor
         finally:
             if unnoted:
                 self._note_use()
 
-    def hold(self) -> Validity | None:
-        """For how long what was read holds; None where that is not known."""
-        if self._keep is None or self._tx is None:
+    def validity(self) -> Validity | None:
+        """The validity of what was read; None where it is unknown or nothing is cached."""
+        if self._cache is None or self._tx is None:
             return None
-        seen = Revision(self._tx.revision, clock.to_micros(self._tx.now))
-        held = self._keep.hold(seen, self.actor)
+        read = Revision(self._tx.revision, clock.to_micros(self._tx.now))
+        validity = self._cache.validity_of(read, self.actor)
         header = self.req.get_header("Authorization")
-        if held is not None and header is not None:
-            self._keep.keep_actor(header, self.actor, held)
-        return held
+        if validity is not None and header is not None:
+            self._cache.add_actor(header, self.actor, validity)
+        return validity
 
     @contextmanager
     def change(self) -> Iterator[tuple[Tx, Actor]]:
-        """A change, and who asks. The body is read before it begins, so that a slow sender holds
-        nothing up, and refused, where it is wrong, only when a handler asks for it. What a token may
-        not change is the handler's to refuse, after 404: where that is everything, as with a token
-        that only reads, the body is not waited for."""
-        with self.read() as (_, actor):
-            if actor.kind == "anonymous":
-                actor.require_write()
-        self._withheld = actor.scope == "read"
+        """A change of the catalogue, and who asks. The body is read before the transaction, so that a
+        slow sender blocks nobody; what is wrong with it is raised when the handler asks for it. The
+        handler refuses what a token may not change, after 404. The body of a token that may only read
+        is not received at all."""
+        self._require_somebody()
+        self._withheld = self.actor.scope == "read"
         if not self._withheld:
             self.read_body()
         with self.db.write() as tx:
-            tx.address = self.address
-            self._identify(tx)
+            self._confirm(tx, tx.revision - 1)
             yield tx, self.actor
 
     @contextmanager
     def write_unversioned(self) -> Iterator[tuple[Tx, Actor]]:
         """A change without a body that no reader of the catalogue sees, and who asks."""
-        with self.read() as (_, actor):
-            if actor.kind == "anonymous":
-                actor.require_write()
+        self._require_somebody()
         with self.db.write_unversioned() as tx:
-            tx.address = self.address
-            self._identify(tx)
+            self._confirm(tx, tx.revision)
             yield tx, self.actor
 
+    def _require_somebody(self) -> None:
+        """Raise Unauthorized where the request is anonymous."""
+        self._find_who_asks()
+        if self.anonymous:
+            self.actor.require_write()
+
+    def _find_who_asks(self) -> None:
+        """Read who asks, unless a read of this request has found it. Raises Unauthorized."""
+        if self._tx is None:
+            with self.read():
+                pass
+
+    def _confirm(self, tx: Tx, revision: int) -> None:
+        """Make sure of who asks, within a write that began at this revision of the catalogue. Raises
+        Unauthorized."""
+        tx.address = self.address
+        self.now = tx.now
+        if not self._is_unchanged(tx, revision, in_write=True):
+            self._identify(tx)
+
+    def _is_unchanged(self, tx: Tx, revision: int, *, in_write: bool = False) -> bool:
+        """Whether the read before found who asks, and would find the same at `revision`: nobody has
+        changed the catalogue since, and the token has not expired."""
+        if self._tx is None or self._tx.revision != revision:
+            return False
+        expires = self.actor.token_expires
+        return expires is None or tx.now < expires
+
     def _identify(self, tx: Tx) -> bool:
-        """Find out who asks; whether the use of their token is to be noted."""
+        """Find who asks; whether the use of their token must be recorded. Raises Unauthorized."""
         header = self.req.get_header("Authorization")
-        known = header and self._keep and self._keep.find_actor(tx, header)
+        known = header and self._cache and self._cache.find_actor(tx, header)
         if known:
             self.actor = known
             return False
@@ -160,7 +193,7 @@ class Request:
         record_token_use(self.db, self.actor)
 
     def read_body(self) -> None:
-        """Take the body in; what is wrong with it is kept for `body()`. Raises TooSlow, Unavailable."""
+        """Receive the body; `body()` raises what is wrong with it. Raises TooSlow, Unavailable."""
         if self._raw is None:
             try:
                 self._raw = self._receive()
@@ -208,9 +241,8 @@ class Request:
         return decode.convert(value, shape)
 
     def patch(self, shape: type[S], current: Mapping[str, Any]) -> S:
-        """The body of a PATCH as `shape`. `current` is what GET answers now: fields of it that
-        cannot be changed must be as they are (400 `field_read_only`), or are computed and ignored.
-        """
+        """The body of a PATCH as `shape`. `current` is what GET answers now: fields that cannot be
+        changed must equal it (400 `field_read_only`), and computed fields are ignored."""
         value = decode.parse(self.raw())
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
@@ -222,13 +254,13 @@ class Request:
         return decode.convert(value, shape)
 
     def query(self, listing: paging.Listing) -> paging.Query:
-        """What the request asks of a list. Raises BadRequest."""
+        """The filters, order and page that the request asks a list for. Raises BadRequest."""
         return paging.parse(listing, self.arguments())
 
     def arguments(self) -> dict[str, list[str]]:
-        """The query string. Raises BadRequest where it is not UTF-8."""
+        """The parameters of the query string. Raises BadRequest where it is not UTF-8."""
         try:
-            # As it was sent: a server hands bytes that nobody escaped on as latin-1.
+            # The server passes bytes that were not escaped on as latin-1.
             sent = self.req.query_string.encode("latin-1").decode("utf-8")
             return parse_qs(
                 sent,
@@ -242,12 +274,12 @@ class Request:
             ) from None
 
     def no_arguments(self) -> None:
-        """Raise BadRequest where the request has a query string: this door takes none."""
+        """Raise BadRequest where the request has query parameters: this handler takes none."""
         if not self.req.query_string:
             return
         for name in self.arguments():
             raise BadRequest(
-                f"{name[:80]} is not a parameter here: this address takes none.",
+                f"{name[:80]} is not a parameter of this address: it takes none.",
                 code="parameter_unknown",
             )
 
@@ -257,7 +289,7 @@ class Request:
         for name, values in self.arguments().items():
             problem = None
             if name not in known:
-                problem = f"is not a parameter here. It takes: {', '.join(known)}."
+                problem = f"is not a parameter of this address. It takes: {', '.join(known)}."
             elif len(values) != 1 or "\x00" in values[0]:
                 problem = "may be given once, without NUL characters."
             if problem:
@@ -270,11 +302,12 @@ class Request:
         return given
 
     def base(self) -> str:
-        """The address that the request came in by, for the links to its neighbours."""
+        """The public address of this request, for links to the pages before and after."""
         return f"{self.settings.public_url}{self.req.path}"
 
     def expect(self, tx: Tx, current: str | None) -> None:
-        """Hold the request's If-Match against what GET answers now; None for nothing."""
+        """Compare If-Match with what GET answers now (None: 404), when the change is applied
+        (`Tx.check_match`)."""
         etag = None if current is None else resources.etag(current)
         tx.expect(self.req.get_header("If-Match"), etag)
 
@@ -300,11 +333,11 @@ COMPUTED = frozenset(
         "stopped",
     }
 )
-"""Fields that an answer computes: sent back in a PATCH, they are ignored."""
+"""Fields that the server computes: a PATCH that contains them ignores them."""
 
 
 def _same(given: Any, current: Any) -> bool:
-    """Equal as the rule for sending back what GET gave has it: references compare by id alone."""
+    """Whether a field that was sent back equals its current value. References compare by id only."""
     if isinstance(current, dict) and "id" in current:
         given = given.get("id") if isinstance(given, dict) else given
         return bool(given == current["id"])

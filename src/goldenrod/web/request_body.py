@@ -1,11 +1,12 @@
-"""Taking bodies in, so that slow senders hold up nobody but themselves.
+"""Receiving request bodies, so that slow senders block nobody but themselves.
 
-Places are shared out: by address, by user, and over all. Where a share is full, the body that has been
-arriving for longest makes room; one that is arriving quickly is done long before.
+A process receives a limited number of bodies at once: of each address, of each user, and in all. Where
+a limit is reached, the body that has been arriving for longest is given up; one that arrives quickly is
+complete long before.
 
-The server's `read` waits for its bytes and cannot be interrupted, and nobody may answer while it waits.
-So a watcher shuts down the connection of a body that is late or had to make room (`sockets.py`): the
-read ends, and the request is answered. Its place is free at once.
+The server's `read` waits for bytes and cannot be interrupted, and the request cannot be answered while
+it waits. So a watching thread shuts down the connection of a body that is late or was given up
+(`stalled_connections.py`): the read ends, and the request is answered.
 """
 
 import threading
@@ -19,29 +20,29 @@ from goldenrod.web import stalled_connections
 
 MOST_BODY = 1024 * 1024
 AT_ONCE = 32
-"""Bodies that a process receives at once. Each holds a thread of the server's: see `server.py`."""
+"""Bodies that a process receives at once. Each occupies a thread of the server (`server.py`)."""
 MOST_OF_ADDRESS = 16
 MOST_OF_ANONYMOUS = 4
-"""Of one address, by those who send no token."""
+"""Anonymous bodies of one address."""
 MOST_OF_USER = 8
 MOST_OVERDUE = 8
-"""Bodies of one address that were given up, and whose read has not ended yet."""
+"""Bodies of one address that were given up and whose read has not ended yet."""
 FIRST_S = 5.0
 RATE = 16 * 1024
-"""Bytes a second that a body must arrive with after its first seconds."""
+"""Bytes a second at which a body must arrive after its first seconds."""
 GRACE_S = 0.25
-"""How long a body is safe from having to make room."""
+"""Seconds in which a body is not given up for another one."""
 WAIT_S = 0.5
-"""How long a body waits for a place."""
+"""Seconds that a body may wait until it is received."""
 MOST_WAITING = 8
 WATCH_S = 0.1
-"""How often the bodies that are arriving are looked at."""
+"""Seconds between two checks of the bodies that are arriving."""
 
 _PIECE = 16 * 1024
 
 
 class Stream(Protocol):
-    """What bytes are read from."""
+    """The stream that a body is read from."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -57,7 +58,7 @@ class Sender:
 
     @property
     def shares(self) -> dict[tuple[str, object], int]:
-        """The shares that a body of theirs counts in, and how many bodies each holds at most."""
+        """The limits that a body of this sender counts towards, and how many bodies each allows."""
         own: tuple[tuple[str, object], int] = (
             (("anonymous", self.address), MOST_OF_ANONYMOUS)
             if self.user is None
@@ -77,9 +78,9 @@ class _Body:
     pieces: list[bytes] = field(default_factory=list)
     received: int = 0
     given_up: Problem | None = None
-    """Why nobody waits for it any more."""
+    """The error to answer, once the body was given up."""
 
-    def take_in(self, stream: Stream) -> bytes:
+    def receive(self, stream: Stream) -> bytes:
         """Read it to its end. Raises TooSlow, Unavailable, BadRequest, TooLarge."""
         broken = False
         while self.given_up is None and self.received < self.wanted:
@@ -95,14 +96,16 @@ class _Body:
         if self.given_up is not None:
             raise self.given_up
         if broken:
-            raise BadRequest("The body did not arrive whole.", code="body_malformed")
+            raise BadRequest(
+                "The connection broke before the whole body arrived.", code="body_malformed"
+            )
         if self.received > MOST_BODY:
             raise _too_large()
         return b"".join(self.pieces)
 
     @property
     def late(self) -> bool:
-        """It should be here, or more of it."""
+        """Whether the body should have arrived by now, or more of it."""
         allowed = min(self.seconds, FIRST_S + self.received / RATE)
         return time.monotonic() - self.began > allowed
 
@@ -120,7 +123,7 @@ class Receiver:
     def receive(
         self, stream: Stream, declared: int | None, sender: Sender, seconds: float
     ) -> bytes:
-        """A body's bytes. `declared` is its length, where the sender has said it.
+        """A body's bytes. `declared` is the length in its headers, if any.
 
         Raises TooLarge, TooSlow, Unavailable, BadRequest.
         """
@@ -129,12 +132,12 @@ class Receiver:
         body = _Body(sender, MOST_BODY + 1 if declared is None else declared, seconds)
         self._admit(body)
         try:
-            return body.take_in(stream)
+            return body.receive(stream)
         finally:
             self._leave(body)
 
     def _admit(self, body: _Body) -> None:
-        """Give a body a place. Raises Unavailable where there is none for it."""
+        """Count a body among those that arrive. Raises Unavailable where no limit has room for it."""
         until = time.monotonic() + WAIT_S
         with self._changed:
             address = body.sender.address
@@ -146,7 +149,7 @@ class Receiver:
                     raise _busy()
                 self._waiting += 1
                 try:
-                    # Not to the end: meanwhile one of those arriving may come to be movable.
+                    # Not for all that is left: until then, one of those arriving may have to give way.
                     self._changed.wait(min(left, GRACE_S / 4))
                 finally:
                     self._waiting -= 1
@@ -154,27 +157,27 @@ class Receiver:
             self._arriving.append(body)
             if not self._watched:
                 self._watched = True
-                threading.Thread(target=self._revision_source, name="bodies", daemon=True).start()
+                threading.Thread(target=self._watch, name="bodies", daemon=True).start()
 
     def _make_room(self, sender: Sender) -> bool:
-        """Whether there is a place in each of the sender's shares; others make room for it."""
-        moved: list[_Body] = []
+        """Whether each of the sender's limits has room; other bodies are given up for it."""
+        given_up: list[_Body] = []
         for share, most in sender.shares.items():
-            staying = [body for body in self._arriving if body not in moved]
+            staying = [body for body in self._arriving if body not in given_up]
             sharing = [body for body in staying if share in body.sender.shares]
             if len(sharing) < most:
                 continue
             # A user's own bodies wait for each other.
-            found = None if share[0] == "user" else self._movable(sharing)
+            found = None if share[0] == "user" else self._to_give_up(sharing)
             if found is None:
                 return False
-            moved.append(found)
-        for body in moved:
+            given_up.append(found)
+        for body in given_up:
             self._give_up(body, _busy())
         return True
 
-    def _movable(self, bodies: list[_Body]) -> _Body | None:
-        """The one to make room: of the anonymous first, of the address that has most, the oldest."""
+    def _to_give_up(self, bodies: list[_Body]) -> _Body | None:
+        """The body to give up: an anonymous one first, of the address that sends most, the oldest."""
         latest = time.monotonic() - GRACE_S
         by_address = Counter(body.sender.address for body in self._arriving)
         return min(
@@ -197,7 +200,7 @@ class Receiver:
             (self._arriving if body in self._arriving else self._ending).remove(body)
             self._changed.notify_all()
 
-    def _revision_source(self) -> None:
+    def _watch(self) -> None:
         """Give up what is late, and end the reads of what was given up, until nothing arrives."""
         pause = threading.Event()
         while True:
@@ -217,11 +220,14 @@ class Receiver:
 
 
 RECEIVER = Receiver()
-"""The process's own."""
+"""The one receiver of this process."""
 
 
 def _busy() -> Unavailable:
-    return Unavailable("Too many bodies are being sent at once.", code="server_busy")
+    return Unavailable(
+        "The server is receiving too many request bodies. Try again in a moment.",
+        code="server_busy",
+    )
 
 
 def _too_slow(body: _Body) -> TooSlow:

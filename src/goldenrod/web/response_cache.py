@@ -1,11 +1,11 @@
-"""Answers kept in this process, each given again only while it is what would be answered anew.
+"""The response cache: answers of this process, sent again while a new answer would be the same.
 
-An answer holds for one revision of the catalogue, from when it was made until the next instant at
-which anything takes effect that an answer may depend on: a start, an end, a deprecation, a
-revocation, a token's expiry. A reader with a token is asked anew each hour, so that its use is noted.
-Keys are all of a request that an answer depends on: address, query, credentials, what it accepts.
-Names that a page does not take are left out of its query before (`pages/serving.py: known_query`).
-The oldest go where the bytes kept would become more than was allowed.
+An answer is valid for one revision of the catalogue, and until the next instant at which anything
+takes effect that it may depend on: a start, an end, a deprecation, a revocation, a token's expiry. An
+answer to a token is valid for at most the rest of the hour, so that the token's use is recorded.
+The key is all of a request that its answer depends on: address, query, credentials, `Accept`. Names
+that a page does not take were removed from its query before (`pages/serving.py: known_query`).
+Where the cache would become larger than allowed, the oldest answers are removed.
 """
 
 import threading
@@ -22,43 +22,47 @@ from goldenrod.store.revision import Revision
 Key = tuple[str, str, str | None, str | None, str | None]
 Headers = list[tuple[str, str]]
 
-VALIDITY = "goldenrod.held"
-"""Where a request's environment says for how long its answer holds."""
+VALIDITY = "goldenrod.validity"
+"""The name under which a request's environment has its answer's `Validity`."""
 
 _HOUR = 3_600_000_000
 _OVERHEAD = 1024
-"""What an answer takes beside its bytes, about."""
+"""Bytes that an answer takes beside its body and key, about."""
 _LARGEST_SHARE = 8
-"""An answer larger than this part of the whole is not kept."""
+"""An answer larger than this part of the cache is not cached."""
 _MOST_ACTORS = 10_000
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
 
 
 class Validity(NamedTuple):
-    """At which revision an answer was made, and when; until when it holds (microseconds since 1970)."""
+    """The revision of an answer, and from when until when it is valid (microseconds since 1970)."""
 
     revision: int
-    since: int
-    until: int
+    valid_from: int
+    valid_until: int
+
+    def includes(self, revision: int, micros: int) -> bool:
+        """Whether an answer with this validity is valid at that revision and instant."""
+        return self.revision == revision and self.valid_from <= micros < self.valid_until
 
 
 class CachedResponse(NamedTuple):
-    """An answer of status 200, with its headers as they are sent. `held`: None where it is not to
-    be given again."""
+    """An answer of status 200, with its headers as they are sent. One without a validity is not
+    cached."""
 
-    held: Validity | None
+    validity: Validity | None
     etag: str
     headers: Headers
     body: bytes
 
 
 def unchanged(headers: Headers) -> Headers:
-    """The headers of a 304, from those of the answer that it stands for."""
+    """The headers of a 304, from those of the answer that is unchanged."""
     return [header for header in headers if header[0] not in _BODY_HEADERS]
 
 
 def key_of(environ: Mapping[str, Any]) -> Key:
-    """What of a request its answer depends on."""
+    """The parts of a request that its answer depends on."""
     return (
         environ["PATH_INFO"],
         environ["QUERY_STRING"],
@@ -78,12 +82,12 @@ def is_unchanged(given: str | None, etag: str) -> bool:
     return etag in tags or tags == ["*"]
 
 
-def _size(key: Key, kept: CachedResponse) -> int:
-    return len(kept.body) + sum(len(part) for part in key if part) + _OVERHEAD
+def _size(key: Key, cached: CachedResponse) -> int:
+    return len(cached.body) + sum(len(part) for part in key if part) + _OVERHEAD
 
 
 class ResponseCache:
-    """The answers kept, at most so many bytes of them; and who the tokens spoke for that asked."""
+    """Answers, at most so many bytes of them, and the actors that tokens spoke for."""
 
     def __init__(self, db: Database, most_bytes: int) -> None:
         self._db = db
@@ -93,42 +97,42 @@ class ResponseCache:
         self._bytes = 0
         self._answers: dict[Key, CachedResponse] = {}
         self._actors: dict[str, tuple[Actor, Validity]] = {}
-        self._horizon = Validity(0, 0, 0)
+        self._cache_expiry = Validity(0, 0, 0)
+        """Until when nothing takes effect, at the revision that was read last."""
 
     def find(self, key: Key) -> CachedResponse | None:
-        """The answer to this request, if one is kept that holds."""
-        kept = self._answers.get(key)
-        if kept is None:
+        """The valid answer to this request, if it is cached."""
+        cached = self._answers.get(key)
+        if cached is None:
             return None
-        held = kept.held
         try:
-            revision, now = self._db.current_revision()
+            now = self._db.current_revision()
         except Unavailable:
-            return None  # the door will say so
-        assert held is not None
-        return kept if held.revision == revision and held.since <= now < held.until else None
+            return None  # the handler answers 503
+        assert cached.validity is not None
+        return cached if cached.validity.includes(*now) else None
 
-    def keep(self, key: Key, kept: CachedResponse) -> None:
-        """Give this answer to the same request from now on, as long as it holds."""
-        size = _size(key, kept)
-        if kept.held is None or size * _LARGEST_SHARE > self._most:
+    def add(self, key: Key, answer: CachedResponse) -> None:
+        """Cache the answer to this request, unless it is too large."""
+        size = _size(key, answer)
+        if answer.validity is None or size * _LARGEST_SHARE > self._most:
             return
         with self._lock:
-            if not self._reach(kept.held.revision):
+            if not self._advance(answer.validity.revision):
                 return
-            self._forget(key)
+            self._remove(key)
             while self._bytes + size > self._most:
-                self._forget(next(iter(self._answers)))
-            self._answers[key] = kept
+                self._remove(next(iter(self._answers)))
+            self._answers[key] = answer
             self._bytes += size
 
-    def _forget(self, key: Key) -> None:
-        kept = self._answers.pop(key, None)
-        if kept is not None:
-            self._bytes -= _size(key, kept)
+    def _remove(self, key: Key) -> None:
+        cached = self._answers.pop(key, None)
+        if cached is not None:
+            self._bytes -= _size(key, cached)
 
-    def _reach(self, revision: int) -> bool:
-        """Drop what an earlier revision answered; False for what is of an earlier one itself."""
+    def _advance(self, revision: int) -> bool:
+        """Remove everything of earlier revisions; False where `revision` itself is an earlier one."""
         if revision > self._revision:
             self._revision = revision
             self._bytes = 0
@@ -136,50 +140,49 @@ class ResponseCache:
             self._actors = {}
         return revision == self._revision
 
-    def hold(self, seen: Revision, actor: Actor) -> Validity | None:
-        """For how long what `actor` was answered then holds; None where that is not known."""
-        until = self._until(seen)
-        if until is None:
+    def validity_of(self, read: Revision, actor: Actor) -> Validity | None:
+        """The validity of what was read for `actor` at that revision; None where it is unknown."""
+        valid_until = self._valid_until(read)
+        if valid_until is None:
             return None
         if actor.token_expires is not None:
-            until = min(until, clock.to_micros(actor.token_expires))
+            valid_until = min(valid_until, clock.to_micros(actor.token_expires))
         if actor.kind != "anonymous":
-            until = min(until, seen.micros - seen.micros % _HOUR + _HOUR)
-        return Validity(seen.revision, seen.micros, until)
+            valid_until = min(valid_until, read.micros - read.micros % _HOUR + _HOUR)
+        return Validity(read.revision, read.micros, valid_until)
 
-    def _until(self, seen: Revision) -> int | None:
-        """The next instant after `seen` at which anything takes effect, at its revision."""
-        revision, since, until = self._horizon
-        if revision == seen.revision and since <= seen.micros < until:
-            return until
+    def _valid_until(self, read: Revision) -> int | None:
+        """The next instant after `read` at which anything takes effect, at its revision."""
+        if self._cache_expiry.includes(*read):
+            return self._cache_expiry.valid_until
         try:
             with self._db.optimistic_read() as tx:
-                if tx.revision != seen.revision:
+                if tx.revision != read.revision:
                     return None
-                tx.now = clock.of_micros(seen.micros)
+                tx.now = clock.of_micros(read.micros)
                 found = next_instant(tx)
         except (SnapshotChanged, Unavailable):
             return None
-        until = clock.to_micros(clock.END_OF_TIME if found is None else found)
-        self._horizon = Validity(seen.revision, seen.micros, until)
-        return until
+        valid_until = clock.to_micros(clock.END_OF_TIME if found is None else found)
+        self._cache_expiry = Validity(read.revision, read.micros, valid_until)
+        return valid_until
 
     def find_actor(self, tx: Tx, header: str) -> Actor | None:
-        """Who this Authorization header spoke for at the revision of `tx`, if that is kept.
+        """The actor that this Authorization header spoke for at the revision of `tx`, if cached.
 
-        It counts as a statement of `tx`: what it says must be of the same snapshot as the rest.
+        It counts as a statement of `tx`: the actor must be of the same snapshot as the rest.
         """
         found = self._actors.get(header) if tx.revision == self._revision else None
         if found is None:
             return None
-        actor, held = found
-        if held.revision != tx.revision or not held.since <= clock.to_micros(tx.now) < held.until:
+        actor, validity = found
+        if not validity.includes(tx.revision, clock.to_micros(tx.now)):
             return None
         tx.statements += 1
         return actor
 
-    def keep_actor(self, header: str, actor: Actor, held: Validity) -> None:
-        """Remember who the header spoke for, as long as the answer holds that it was given."""
+    def add_actor(self, header: str, actor: Actor, validity: Validity) -> None:
+        """Cache the actor that the header spoke for, with the validity of the answer."""
         with self._lock:
-            if self._reach(held.revision) and len(self._actors) < _MOST_ACTORS:
-                self._actors[header] = (actor, held)
+            if self._advance(validity.revision) and len(self._actors) < _MOST_ACTORS:
+                self._actors[header] = (actor, validity)

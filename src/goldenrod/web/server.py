@@ -1,8 +1,8 @@
-"""Serving: one main process, worker processes that answer, nothing left behind.
+"""The server: one main process, and worker processes that answer requests.
 
-The main process notices a port that is in use, brings the tables up to date, and starts the workers
-(Granian), each of which opens the database and builds the application. SIGTERM or Ctrl-C finishes
-the requests in flight; workers end with the main process however it ends. Logs go to stderr.
+The main process checks that the port is free, migrates the database, and starts the workers (Granian).
+Each worker opens the database and builds the application. After SIGTERM or Ctrl-C, requests in flight
+are finished. Workers end with the main process, however it ends. Logs go to stderr.
 """
 
 import ctypes
@@ -34,16 +34,16 @@ from goldenrod.web import request_body
 from goldenrod.web.app import Wsgi, build_app
 
 BLOCKING_THREADS = 32
-"""More than is fastest. Requests that wait for their body have threads of their own beside these."""
+"""More than is fastest. Requests that wait for their body have further threads."""
 IDLE_S = 10
-"""How long a connection may take to send a request's head, and lie idle between two."""
+"""Seconds in which a connection must send a request's head, and that it may be idle between two."""
 BACKLOG = 4096
-"""Connections that wait to be accepted, as far as the kernel lets them (net.core.somaxconn)."""
+"""Connections that may wait to be accepted. The kernel may allow fewer (net.core.somaxconn)."""
 MOST_CONNECTIONS = 16_384
-"""Open connections of one process; as many as its file descriptors allow where those are fewer."""
+"""Open connections of one process. The limit on its file descriptors may allow fewer."""
 _OTHER_FILES = 256
 FINISH_S = 30
-"""How long requests in flight may take to finish once the server is told to end."""
+"""Seconds in which requests in flight must finish after the server is asked to end."""
 LogForm = Literal["plain", "json"]
 
 _PR_SET_PDEATHSIG = 1
@@ -61,21 +61,21 @@ def serve(
     prepare: Callable[[Database], object] = migrate,
     announce: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve until told to end; port 0 takes a free one.
+    """Serve until a signal ends it. Port 0 takes a free port.
 
-    `prepare` is given the database before there are workers; `announce` the server's address once
-    it answers, in place of a line on stdout.
+    `prepare` is called with the database before workers start. `announce` is called with the server's
+    address once it answers; by default, the address is printed.
 
-    Raises OSError where the address cannot be listened at, SettingError, Unavailable.
+    Raises OSError where the server cannot listen at the address, SettingError, Unavailable.
     """
     config.forget_header_variables()
-    address, port, kept = _listen_at(host, port)
-    with kept:
+    address, port, reserved = _listen_at(host, port)
+    with reserved:
         db = Database(settings.database_url, public_url=settings.public_url, pool=1)
         try:
             prepare(db)
         finally:
-            db.close()  # a connection must not be shared with the workers
+            db.close()  # workers must not inherit a connection
         server = _Server(
             announce or _say_ready,
             "goldenrod",
@@ -86,7 +86,7 @@ def serve(
             blocking_threads=threads + request_body.AT_ONCE,
             backlog=BACKLOG,
             backpressure=_connections(),
-            # HTTP/1 alone: while it finds out which one is spoken, Granian waits without an end.
+            # HTTP/1 only: Granian has no time limit for finding out which version a client speaks.
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=IDLE_S * 1000),
             workers_kill_timeout=FINISH_S,
@@ -99,7 +99,7 @@ def serve(
 
 
 def _connections() -> int:
-    """How many connections a process can keep open, after it has raised the limit on its files."""
+    """Raise the limit on open files; how many connections a process may have open then."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = MOST_CONNECTIONS + _OTHER_FILES
     files = files if most == resource.RLIM_INFINITY else min(files, most)
@@ -110,7 +110,7 @@ def _connections() -> int:
 
 
 def load(settings: Settings, target: str) -> Wsgi:
-    """The application, in a worker: with a database of its own."""
+    """The application of a worker, with its own database connections."""
     _end_with_main()
     db = Database(
         settings.database_url, public_url=settings.public_url, pool=settings.database_pool
@@ -122,8 +122,8 @@ def load(settings: Settings, target: str) -> Wsgi:
 
 
 def _deliver(settings: Settings) -> None:
-    """Notify webhooks in the background, over connections of its own: requests keep all of theirs.
-    It ends with the worker, wherever it is: what was not delivered then is delivered later."""
+    """Notify webhooks in a background thread, with its own database connections. The thread ends with
+    the worker, even during a delivery: what was not delivered then is delivered later."""
     db = Database(settings.database_url, public_url=settings.public_url, pool=CONNECTIONS)
     deliverer = Deliverer(db, private=settings.webhooks_private, ports=settings.webhooks_ports)
     stop = threading.Event()
@@ -131,9 +131,9 @@ def _deliver(settings: Settings) -> None:
 
 
 def _end_with_main() -> None:
-    """Have this worker end when the main process does, killed or not (Linux)."""
-    # A forked worker has the main process's handlers until Granian sets its own: a signal to end
-    # would be lost while the application is being built.
+    """Make this worker end when the main process ends, even if that is killed (Linux)."""
+    # A forked worker inherits the main process's handlers until Granian sets its own: a SIGTERM that
+    # arrives while the application is built would be lost.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform != "linux":
         return
@@ -144,7 +144,7 @@ def _end_with_main() -> None:
 
 
 class _Server(MPServer):
-    """Granian, saying that it is ready once it is."""
+    """Granian, which reports when it is ready."""
 
     def __init__(self, announce: Callable[[str], object], *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -170,52 +170,54 @@ def _say_ready(address: str) -> None:
 
 
 def _reached(address: str, port: int) -> tuple[str, int]:
-    """Where a server that listens at `address` is reached from this machine."""
+    """The address and port at which this machine reaches a server that listens at `address`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port  # noqa: S104
 
 
 def _listen_at(host: str, port: int) -> tuple[str, int, socket.socket]:
-    """The address and port to listen at, with a socket that keeps the port until it is closed.
+    """The address and port to listen at, with a socket that reserves the port until it is closed.
 
-    The workers' sockets share their port (SO_REUSEPORT), so a second server on it would go
-    unnoticed: a bind without sharing fails where somebody listens. Raises OSError saying why.
+    The workers' sockets share the port (SO_REUSEPORT), so a second server on it would go unnoticed.
+    A bind without sharing fails where another server listens. Raises OSError with the reason.
     """
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, chosen = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:
-        raise OSError(0, f"{host} is no address that can be listened at.") from None
+        raise OSError(
+            0, f"Cannot listen at {host}: it is not an address of this machine."
+        ) from None
     try:
         with socket.socket(family, socket.SOCK_STREAM) as alone:
-            # Not for sharing: for a port whose last server ended a moment ago.
+            # Not for sharing: it allows a port whose last server ended a moment ago.
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alone.bind(place)
-        kept = socket.socket(family, socket.SOCK_STREAM)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        kept.bind(place)
+            alone.bind(chosen)
+        reserved = socket.socket(family, socket.SOCK_STREAM)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(chosen)
     except OSError as wrong:
-        said = (wrong.strerror or str(wrong)).lower()
+        reason = (wrong.strerror or str(wrong)).lower()
         raise OSError(
             wrong.errno,
-            f"Port {port} at {host} cannot be listened at: {said}. Choose another with --port.",
+            f"Cannot listen at port {port} of {host}: {reason}. Choose another port with --port.",
         ) from None
-    return str(place[0]), int(kept.getsockname()[1]), kept
+    return str(chosen[0]), int(reserved.getsockname()[1]), reserved
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Writes records without control characters, whatever a request named."""
+    """Writes records without control characters, which requests may contain."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
 
 
 def _on_one_line(logger: Any, name: str, event: dict[str, Any]) -> dict[str, Any]:
-    """The record's texts each on one line: a line end in a path must not begin another record."""
+    """The record with its texts on one line each: a line end in a path must not start a new record."""
     return {key: escaped(it) if isinstance(it, str) else it for key, it in event.items()}
 
 
 def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
-    """How a log record is written: a line for people, or a JSON object a line."""
+    """The formatter of log records: a plain line, or a JSON object, for each."""
     first: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -240,7 +242,7 @@ def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
 
 
 def _logging(form: LogForm) -> dict[str, Any]:
-    """The configuration of logging, as Granian hands it to each worker."""
+    """The logging configuration, which Granian passes to each worker."""
     access = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
     return {
         "version": 1,

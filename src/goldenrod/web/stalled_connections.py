@@ -1,10 +1,9 @@
-"""Ending a read from below: the connections of this process, as Linux tells of them.
+"""Ending reads that wait for a slow client, by shutting down the connection (Linux only).
 
-The server shows neither a request's socket nor a way to stop its read. A request whose body is still
-being read is known by its connection: its head came in when the request began, or something of its
-body since, and nothing was sent since then. Another connection to the same address may look alike only
-where it has waited as long for its own answer, and heard from its client as lately.
-Elsewhere than on Linux nothing is ended: a read lasts until its client goes away.
+The server shows neither a request's socket nor a way to stop its read. So the connection is found by
+what Linux reports of this process's sockets: something was received since the request began, and
+nothing was sent since then. Another connection of the same address is like it only where that has also
+waited as long for its answer. On other systems, a read lasts until its client goes away.
 """
 
 import ipaddress
@@ -16,17 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 
 _FILES = Path("/proc/self/fd")
-_TOLD = 104  # as much of Linux's struct tcp_info as has been there for long
+_TCP_INFO_BYTES = 104  # the beginning of Linux's struct tcp_info, which all its versions have
 _LAST_SENT = slice(44, 48)
 _LAST_RECEIVED = slice(52, 56)
 _EARLIER_S = 1.0
-"""How much later than its head came in a request may have begun, on a busy machine."""
+"""How much later than its head arrived a request may begin, on a busy machine."""
 _BLURRED_S = 0.02
 
 
 def end_reading(stuck: Sequence[tuple[str, float]]) -> int:
-    """End the reads of requests, each known by its peer and the seconds since it began; how many
-    connections nothing is read from any more."""
+    """End the reads of requests, each given by its peer and the seconds since it began; how many
+    connections were shut down for reading."""
     if sys.platform != "linux":
         return 0
     ended = 0
@@ -37,7 +36,7 @@ def end_reading(stuck: Sequence[tuple[str, float]]) -> int:
         with suppress(OSError):
             if not str(file.readlink()).startswith("socket:"):
                 continue
-            # A duplicate, so that the number cannot come to mean another file meanwhile.
+            # A duplicate: the number itself may come to mean another file meanwhile.
             with socket.socket(fileno=os.dup(int(file.name))) as connection:
                 if _is_stuck(connection, ages):
                     connection.shutdown(socket.SHUT_RD)
@@ -51,15 +50,15 @@ def _is_stuck(connection: socket.socket, ages: dict[str, list[float]]) -> bool:
     candidates = ages.get(_same(connection.getpeername()[0]))
     if not candidates:
         return False
-    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOLD)
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     sent, received = (
-        int.from_bytes(told[place], sys.byteorder) / 1000 for place in (_LAST_SENT, _LAST_RECEIVED)
+        int.from_bytes(info[field], sys.byteorder) / 1000 for field in (_LAST_SENT, _LAST_RECEIVED)
     )
     return any(sent >= age - _BLURRED_S and received <= age + _EARLIER_S for age in candidates)
 
 
 def _same(address: str) -> str:
-    """An address in one spelling, an IPv4 one as such where a socket of both families has it."""
+    """An address in one spelling; an IPv4 address that a socket gives as IPv6, as IPv4."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -184,7 +184,7 @@ def test_while_the_database_is_away_the_page_says_so(
     def away() -> None:
         raise Unavailable("The database is away or busy.", code="database_unavailable")
 
-    for way in ("look", "read"):
+    for way in ("current_revision", "read"):
         monkeypatch.setattr(db, way, away)
     page = visitor.get("/account")
     assert (page.status, page.headers["retry-after"]) == (503, "1")

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from goldenrod.base.errors import BadRequest, Conflict, NotFound
+from goldenrod.base.errors import BadRequest, Conflict, FieldError, NotFound
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
@@ -160,3 +160,10 @@ def without_idempotency(request: Request) -> None:
             "This answer holds a secret that is shown once: it takes no Idempotency-Key.",
             code="idempotency_not_offered",
         )
+
+
+def parameter_problem(name: str, detail: str) -> BadRequest:
+    """The refusal of a query parameter; `detail` says what it must be."""
+    return BadRequest(
+        f"{name} {detail}", code="parameter_invalid", errors=(FieldError(name, detail),)
+    )

@@ -25,14 +25,14 @@ KnownQuery = Callable[[str, str], str]
 
 log = logging.getLogger("goldenrod")
 
-KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def add_pages(
     app: falcon.App[Any, Any],
     db: Database,
     settings: Settings,
-    keep: ResponseCache | None,
+    cache: ResponseCache | None,
     handlers: Mapping[type[Exception], ErrorHandler],
 ) -> KnownQuery:
     """Put the pages into the application; `handlers` are what answers errors to programs. Returns what
@@ -42,7 +42,7 @@ def add_pages(
     for route in PAGES:
         by_path.setdefault(route.path, []).append(route)
     for path, routes in by_path.items():
-        app.add_route(path, _Resource(routes, db, settings, keep))
+        app.add_route(path, _Resource(routes, db, settings, cache))
         takes = [route.takes for route in routes if route.method == "GET"]
         router.add_route(path, _Takes(*takes))
     app.add_route("/static/{edition}/{name}", _Assets())
@@ -88,21 +88,21 @@ class _Resource:
     """Falcon's responders for one path, from its routes."""
 
     def __init__(
-        self, routes: Iterable[Route], db: Database, settings: Settings, keep: ResponseCache | None
+        self, routes: Iterable[Route], db: Database, settings: Settings, cache: ResponseCache | None
     ) -> None:
         for route in routes:
-            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, keep))
+            setattr(self, f"on_{route.method.lower()}", _responder(route, db, settings, cache))
 
 
-MOST_KEPT_US = 30_000_000
-"""A page says how long ago things were: it is kept so many microseconds at the most."""
+MOST_CACHED_US = 30_000_000
+"""A page says how long ago things were, so it is cached for at most so many microseconds."""
 
 
 def _responder(
-    route: Route, db: Database, settings: Settings, keep: ResponseCache | None
+    route: Route, db: Database, settings: Settings, cache: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        visit = req.context.visit = Visit(req, db, settings, keep)
+        visit = req.context.visit = Visit(req, db, settings, cache)
         try:
             page = visit.answer(route.handler, path)
         except Forbidden as problem:
@@ -111,9 +111,9 @@ def _responder(
         if isinstance(visit.problem, Forbidden):
             record_refusal(visit, route.path, visit.problem)
         _send(req, resp, page, visit)
-        if page.status == 200 and not visit.personal and (held := visit.hold()):
-            until = min(held.until, held.since + MOST_KEPT_US)
-            req.env[VALIDITY] = held._replace(until=until)
+        if page.status == 200 and not visit.personal and (validity := visit.validity()):
+            latest = min(validity.valid_until, validity.valid_from + MOST_CACHED_US)
+            req.env[VALIDITY] = validity._replace(valid_until=latest)
 
     return respond
 
@@ -142,8 +142,8 @@ class _Assets:
         if asset is None:
             raise NotFound("There is nothing at this address.")
         # A page of the release before may still ask: it gets what there is, without keeping it.
-        kept = KEPT_FOR_GOOD if edition == assets.edition() else "public, no-cache"
-        resp.set_headers({"Cache-Control": kept, "ETag": asset.etag, "Vary": "Accept-Encoding"})
+        caching = IMMUTABLE if edition == assets.edition() else "public, no-cache"
+        resp.set_headers({"Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"})
         resp.content_type = asset.media_type
         resp.data = asset.content
 

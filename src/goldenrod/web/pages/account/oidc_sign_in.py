@@ -45,7 +45,7 @@ def begin(visit: Visit) -> Page:
     except Unavailable as problem:
         return show_form(visit, Form.of(next=then), problem)
     destination = then if len(then) <= MOST_NEXT else urls.HOME
-    visit.promise({**parameters, "next": destination, "until": until}, MINUTES * 60)
+    visit.store_oidc_request({**parameters, "next": destination, "until": until}, MINUTES * 60)
     return visit.redirect(address)
 
 
@@ -54,7 +54,7 @@ def come_back(visit: Visit) -> Page:
     with visit.read():
         pass
     provider = _provider(visit)
-    promised = visit.promised()
+    promised = visit.take_oidc_request()
     then = promised["next"] if promised else urls.HOME
     try:
         person = _person(visit, provider, promised)

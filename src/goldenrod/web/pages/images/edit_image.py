@@ -203,7 +203,7 @@ def end(visit: Visit, slug: str) -> Page:
 
 def show_restore(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/restore: a preview of what becomes available again."""
-    with visit.trial() as (tx, actor):
+    with visit.preview() as (tx, actor):
         row, image = references.image_for_change(tx, actor, slug)
         before = offer_changes.offers(tx, actor, image)
         images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))

@@ -52,6 +52,32 @@ def written(name: str, value: str, settings: Settings, seconds: int | None = Non
     return "; ".join(parts)
 
 
+class CookieJar:
+    """The cookies of one request, and those that its answer sets."""
+
+    def __init__(self, req: falcon.Request, settings: Settings) -> None:
+        self._req = req
+        self._settings = settings
+        self._set: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        """The value of a cookie that the browser sent."""
+        return given(self._req, name, self._settings)
+
+    def set_cookie(self, name: str, value: str, seconds: int | None = None) -> None:
+        """Have the browser store a cookie until it is closed, or for so many seconds."""
+        self._set[name] = written(name, value, self._settings, seconds)
+
+    def delete(self, name: str) -> None:
+        """Have the browser delete a cookie."""
+        self.set_cookie(name, "", 0)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The values of the answer's Set-Cookie headers."""
+        return tuple(self._set.values())
+
+
 def new_secret() -> str:
     """A secret for a visitor who has none."""
     return secrets.token_urlsafe(24)

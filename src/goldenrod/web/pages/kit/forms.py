@@ -1,16 +1,28 @@
-"""What a form says, field by field, and what is wrong with it: for reading it and showing it again."""
+"""Forms: reading the fields that a browser sent, and what is wrong with which of them."""
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
-from goldenrod.base.errors import BadRequest, Conflict, Forbidden, PreconditionFailed, Problem
+from goldenrod.base.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    PreconditionFailed,
+    Problem,
+    UnsupportedMedia,
+)
+
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+MOST_FIELDS = 2000
+"""Fields of one form, repeated ones counted."""
 
 REFUSALS = (BadRequest, Conflict, Forbidden, PreconditionFailed)
-"""What a door catches to show its form again, with what was typed."""
+"""What a handler catches to show its form again with what was typed."""
 
 
 def refused(problem: Problem) -> Problem:
-    """A refusal to be shown beside the form again: not that of a form that is not ours."""
+    """The refusal, to be shown beside the form again. Raises it where the form did not come from a
+    page of this site: there is no form to go back to."""
     if problem.code == "form_refused":
         raise problem
     return problem
@@ -57,6 +69,28 @@ class Form:
         """The names in a field, separated by commas or line ends."""
         parts = self.get(name).replace("\n", ",").split(",")
         return [part.strip() for part in parts if part.strip()]
+
+
+def parse_form(content_type: str | None, body: bytes) -> Form:
+    """The form that a browser sent as a request's body. Raises UnsupportedMedia, BadRequest."""
+    kind, _, _ = (content_type or "").partition(";")
+    if kind.strip().lower() != MEDIA_TYPE:
+        raise UnsupportedMedia(f"Send the form as {MEDIA_TYPE}, as browsers do.")
+    try:
+        fields = parse_qs(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except ValueError:
+        raise BadRequest("The form is not well-formed UTF-8.", code="body_malformed") from None
+    if any("\x00" in value for values in fields.values() for value in values):
+        raise BadRequest("A field of the form contains a NUL character.", code="body_malformed")
+    # Browsers send line ends as CR LF; the catalogue stores LF.
+    return Form(
+        {name: [value.replace("\r\n", "\n") for value in values] for name, values in fields.items()}
+    )
 
 
 def _texts(value: str | int | bool | None | Iterable[str]) -> list[str]:

@@ -28,7 +28,7 @@ def show_deprecate(visit: Visit, slug: str, name: str) -> Page:
 def _page(
     visit: Visit, slug: str, name: str, form: Form | None, problem: Problem | None = None
 ) -> Page:
-    with visit.trial() as (tx, actor):
+    with visit.preview() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
         before = offer_changes.offers(tx, actor, image)

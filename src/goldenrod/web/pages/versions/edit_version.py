@@ -115,7 +115,7 @@ def _read_if_visible(tx: Tx, actor: Actor, key: str) -> Thing | None:
 
 def show_end(visit: Visit, slug: str, name: str) -> Page:
     """GET /images/{slug}/versions/{name}/end: the impact of ending."""
-    with visit.trial() as (tx, actor):
+    with visit.preview() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         machine_counts = impact.machines_of_versions(tx, actor, [version["id"]])
@@ -169,14 +169,14 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
     effect: Thing | None = None
     refusal: Conflict | None = None
     moves: list[offer_changes.Move] = []
-    with visit.trial() as (tx, actor):
+    with visit.preview() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         if version["end_date"] and version["end_date"] <= tx.now:
             before = offer_changes.offers(tx, actor, image)
             publish.edit_version(tx, actor, row, wire.VersionPatch(end_date=None))
             moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-    with visit.trial() as (tx, actor):
+    with visit.preview() as (tx, actor):
         row = versions.VERSIONS.row_for_change(tx, actor, version["id"])
         try:
             restored = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))

@@ -39,7 +39,7 @@ def _page(
 ) -> Page:
     effect: Thing | None = None
     already = False
-    with visit.trial() as (tx, actor):
+    with visit.preview() as (tx, actor):
         row, version = references.version_for_change(tx, actor, slug, name)
         descendants = lineage.get_lineage(tx, actor, version["id"], "descendants")
         try:

@@ -1,0 +1,99 @@
+"""Handlers of channels and of resolving them."""
+
+import json
+
+from msgspec import convert
+
+from goldenrod.base import wire
+from goldenrod.catalogue.channels import assign, channels
+from goldenrod.catalogue.channels import resolve as resolving
+from goldenrod.web.api.handlers import one, parameter_problem
+from goldenrod.web.api.versions import Deprecation, VersionFacts, warnings
+from goldenrod.web.request import Request, Response, written
+
+TEXT = "text/plain"
+
+
+def get_channel(request: Request, key: str, name: str) -> Response:
+    """GET one channel, its target computed."""
+    with request.read() as (tx, actor):
+        body = channels.get_channel(tx, actor, key, name)
+        request.no_arguments()
+    return one(body)
+
+
+def put_channel(request: Request, key: str, name: str) -> Response:
+    """PUT assigns a version, or none: 201 where the channel is new."""
+    with request.change() as (tx, actor):
+        image, channel = assign.channel_for_assigning(tx, actor, key, name)
+        there = channel is not None and not channel["hidden"]
+        request.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
+        body = request.body(wire.NewAssignment)
+        request.no_arguments()
+        new = assign.assign(tx, actor, image, channel, name, body)
+        return one(channels.get_channel(tx, actor, key, name), 201 if new else 200)
+
+
+def patch_channel(request: Request, key: str, name: str) -> Response:
+    """PATCH says who sees a channel and what it requires."""
+    with request.change() as (tx, actor):
+        row = channels.channel_for_change(tx, actor, key, name)
+        current = channels.get_channel(tx, actor, key, name)
+        request.expect(tx, current)
+        patch = request.patch(wire.ChannelPatch, json.loads(current))
+        request.no_arguments()
+        assign.edit_channel(tx, actor, row, patch)
+        return one(channels.get_channel(tx, actor, key, name))
+
+
+def delete_channel(request: Request, key: str, name: str) -> Response:
+    """DELETE unassigns and hides a channel."""
+    with request.change() as (tx, actor):
+        row = channels.channel_for_change(tx, actor, key, name)
+        request.expect(tx, channels.get_channel(tx, actor, key, name))
+        request.no_arguments()
+        assign.hide_channel(tx, actor, row)
+    return Response(204)
+
+
+def channel_history(request: Request, key: str, name: str) -> Response:
+    """GET a page of a channel's assignments."""
+    with request.read() as (tx, actor):
+        query = request.query(channels.HISTORY)
+        page = channels.list_assignments(tx, actor, key, name, query)
+    return one(page.envelope(request.base()))
+
+
+def resolve(request: Request, image: str, channel: str, provider: str) -> Response:
+    """GET the machine that a channel offers on a provider; as text/plain its identifier alone."""
+    with request.read() as (tx, actor):
+        given = request.options("architecture", "allow_revoked")
+        allow = _boolean("allow_revoked", given.get("allow_revoked", "false"))
+        found = resolving.resolve(
+            tx,
+            actor,
+            image,
+            channel,
+            provider,
+            architecture=given.get("architecture"),
+            allow_revoked=allow,
+        )
+    deprecation = convert(found["deprecation"], Deprecation | None)
+    headers = warnings(deprecation, convert(found["version"], VersionFacts), [])
+    if request.req.get_header("Accept", default="").split(";")[0].strip().lower() == TEXT:
+        text = f"{found['machine']['identifier']}\n"
+        return Response(200, text, headers, one(text).etag, TEXT)
+    return one(written(found), headers=headers)
+
+
+def resolve_everywhere(request: Request, image: str, channel: str) -> Response:
+    """GET what a channel offers, one machine for each provider."""
+    with request.read() as (tx, actor):
+        request.no_arguments()
+        return one(written(resolving.resolve_everywhere(tx, actor, image, channel)))
+
+
+def _boolean(name: str, given: str) -> bool:
+    if given.lower() not in ("true", "false", "1", "0"):
+        raise parameter_problem(name, "takes true or false.")
+    return given.lower() in ("true", "1")

@@ -1,0 +1,28 @@
+"""Handlers of look-up: what the ids of running machines are."""
+
+from goldenrod.base import wire
+from goldenrod.catalogue.channels import lookup
+from goldenrod.web.api.handlers import one, parameter_problem
+from goldenrod.web.request import Request, Response, written
+
+
+def look_up_one(request: Request) -> Response:
+    """GET what one id is."""
+    with request.read() as (tx, actor):
+        given = request.options("identifier", "provider")
+        identifier = given.get("identifier", "")
+        if not 0 < len(identifier) <= lookup.MOST_CHARACTERS:
+            raise parameter_problem(
+                "identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters."
+            )
+        asked = wire.Running(identifier=identifier, provider=given.get("provider"))
+        return one(written(lookup.look_up(tx, actor, [asked])))
+
+
+def look_up_many(request: Request) -> Response:
+    """POST up to a thousand ids; it changes nothing, and needs no credentials."""
+    with request.read() as (_, _actor):
+        request.no_arguments()
+    body = request.body(wire.Lookup)
+    with request.read() as (tx, actor):
+        return Response(200, written(lookup.look_up(tx, actor, body.identifiers)))

@@ -1,0 +1,140 @@
+"""Handlers of versions that no other resource has: one version with its headers, revoking, lineage,
+and the comparison with another version."""
+
+from collections.abc import Callable
+from email.utils import format_datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from goldenrod.base import clock, wire
+from goldenrod.base.numbers import whole_number
+from goldenrod.catalogue.versions import diff, revocations, versions
+from goldenrod.catalogue.versions.lineage import lineage
+from goldenrod.rules.access import Actor
+from goldenrod.rules.changes import idempotency
+from goldenrod.rules.changes.mutations import Created
+from goldenrod.store.db import Row, Tx
+from goldenrod.web.api.handlers import one, parameter_problem
+from goldenrod.web.request import Request, Response, written
+
+
+def get_version(request: Request, key: str) -> Response:
+    """GET one version, with the links and warnings that its headers carry."""
+    with request.read() as (tx, actor):
+        body, latest = versions.get_with_latest(tx, actor, key)
+        request.no_arguments()
+    version = _VERSION.decode(body)
+    links: list[tuple[str, str | None]] = [
+        ("predecessor-version", _url(version.parent)),
+        ("latest-version", latest),
+    ]
+    return one(body, headers=warnings(version.deprecation, version, links))
+
+
+class VersionAddress(Struct):
+    """Another version; without an address where the reader may not read it."""
+
+    url: str | None = None
+
+
+class Deprecation(Struct):
+    at: str
+    replacement: VersionAddress | None
+
+
+class VersionFacts(Struct):
+    """What a version's headers tell: all that is read of its JSON."""
+
+    state: str
+    end_date: str | None
+    parent: VersionAddress | None = None
+    deprecation: Deprecation | None = None
+
+
+_VERSION = Decoder(VersionFacts)
+
+
+def _url(other: VersionAddress | None) -> str | None:
+    return other.url if other else None
+
+
+def warnings(
+    deprecation: Deprecation | None, version: VersionFacts, links: list[tuple[str, str | None]]
+) -> dict[str, str]:
+    """The headers Deprecation (RFC 9745), Sunset (RFC 8594, an end to come) and Link (RFC 8288)."""
+    headers: dict[str, str] = {}
+    if deprecation:
+        since = clock.to_datetime(clock.Instant(deprecation.at))
+        headers["Deprecation"] = f"@{int(since.replace(microsecond=0).timestamp())}"
+        links = [*links, ("successor-version", _url(deprecation.replacement))]
+    if version.end_date and version.state != "ended":
+        ends = clock.to_datetime(clock.Instant(version.end_date))
+        headers["Sunset"] = format_datetime(ends, usegmt=True)
+    shown = [f'<{url}>; rel="{relation}"' for relation, url in links if url]
+    if shown:
+        headers["Link"] = ", ".join(shown)
+    return headers
+
+
+def revoke(request: Request, key: str) -> Response:
+    """POST revokes a version: what changes, or with `dry_run` would."""
+    return _revoking(request, key, wire.Revocation, revocations.revoke)
+
+
+def restore(request: Request, key: str) -> Response:
+    """POST lifts a version's own revocation."""
+    return _revoking(request, key, wire.Restoring, revocations.restore)
+
+
+def _revoking(
+    request: Request,
+    key: str,
+    shape: type[Struct],
+    act: Callable[[Tx, Actor, Row, Any], revocations.Effect],
+) -> Response:
+    with request.change() as (tx, actor):
+        row = versions.VERSIONS.row_for_change(tx, actor, key)
+        request.expect(tx, versions.VERSIONS.get(tx, actor, key))
+        body: Any = request.body(shape)
+        request.no_arguments()
+        repeated = request.req.get_header("Idempotency-Key")
+        if repeated is None or body.dry_run:
+            effect = act(tx, actor, row, body)
+            tx.dry_run = body.dry_run
+        else:
+            print_ = idempotency.fingerprint(request.req.path, request.raw())
+            kept = idempotency.find_stored(tx, actor, idempotency.checked(repeated), print_)
+            effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
+            if not kept:
+                made = Created(row["id"], False, effect._asdict())
+                idempotency.store(tx, actor, repeated, print_, made)
+        shown = revocations.describe(tx, actor, effect, dry_run=body.dry_run)
+        return Response(200, written(shown))
+
+
+MOST_FAR = 99_999_999
+"""Any distance beyond the longest line of versions means the same."""
+
+
+def get_lineage(request: Request, key: str) -> Response:
+    """GET what a version was built on and what was built on it."""
+    with request.read() as (tx, actor):
+        given = request.options("direction", "depth")
+        direction: Any = given.get("direction", "both")
+        if direction not in ("ancestors", "descendants", "both"):
+            raise parameter_problem("direction", "takes ancestors, descendants or both.")
+        try:
+            depth = whole_number(given["depth"], at_most=MOST_FAR) if "depth" in given else None
+        except ValueError as wrong:
+            raise parameter_problem("depth", str(wrong)) from None
+        found = lineage.get_lineage(tx, actor, key, direction, depth)
+    return one(written(found))
+
+
+def get_diff(request: Request, key: str) -> Response:
+    """GET what changed from another version, the parent if none is named."""
+    with request.read() as (tx, actor):
+        against = request.options("against").get("against")
+        return one(written(diff.get_diff(tx, actor, key, against)))

@@ -1,0 +1,62 @@
+"""How many statements each kind of request to the API takes, as one user with a token.
+
+A cache would hide them, so there is none; where the cache knows who asks, it is one fewer. The pages
+have such budgets beside the tests of each page.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from goldenrod.base import config
+from goldenrod.store.db import Database
+from tests.support.cast import World
+from tests.support.client import ApiClient, Result
+
+VERSIONS = "/api/v2/image_versions"
+
+
+@pytest.fixture
+def api(db: Database, world: World) -> ApiClient:
+    client = ApiClient(db, config.load({"GOLDENROD_CACHE_MB": "0"}), world)
+    client.get("/api/v2/tokens", "alice")  # this hour's use of the token is noted
+    return client
+
+
+@pytest.fixture
+def statements(db: Database) -> Callable[[Callable[[], Result], int], int]:
+    def count(send: Callable[[], Result], status: int) -> int:
+        db.trace = []
+        answer = send()
+        ran, db.trace = db.trace, None
+        assert answer.status_code == status, answer.text
+        return len(ran)
+
+    return count
+
+
+Statements = Callable[[Callable[[], Result], int], int]
+
+
+def test_reading(api: ApiClient, world: World, statements: Statements) -> None:
+    version = f"{VERSIONS}/{world.versions['open']}"
+    resolve = "/api/v2/resolve/open-image/latest/east"
+    assert statements(lambda: api.get(version, "alice"), 200) <= 2
+    assert statements(lambda: api.get(version), 200) <= 1
+    assert statements(lambda: api.get(VERSIONS, "alice"), 200) <= 2
+    assert statements(lambda: api.get(f"{VERSIONS}?image_id={world.images['open']}"), 200) <= 1
+    assert statements(lambda: api.get(resolve, "alice"), 200) <= 3
+
+
+def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
+    version = f"{VERSIONS}/{world.versions['open']}"
+    patch = {"change_log": "A new text."}
+    assert statements(lambda: api.patch(version, "alice", patch), 200) <= 9
+    body = {
+        "image": world.images["open"],
+        "name": "2.0",
+        "change_log": "The next one.",
+        "parent": world.versions["open"],
+    }
+    assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 29
+    assert statements(lambda: api.delete(version, "alice"), 204) <= 15
