@@ -165,8 +165,8 @@ def create_webhook(
         start_date=tx.now,
         **values,
     )
-    made = audit.made({**values, "events": types})
-    audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, made)
+    changes = audit.made({**values, "events": types})
+    audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, changes)
     return hook_id, secret
 
 
