@@ -1,7 +1,5 @@
 """Events that webhooks receive: each type, once, when it happens."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from goldenrod.base import wire
@@ -31,19 +29,8 @@ from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver().running() as running:
-        yield running
-
-
-@pytest.fixture
 def api(db: Database, world: World) -> ApiClient:
     return ApiClient(db, OPEN, world)
-
-
-@pytest.fixture
-def deliverer(db: Database) -> Deliverer:
-    return Deliverer(db, private=True)
 
 
 def test_a_payload_is_signed_as_the_specification_says(

@@ -3,7 +3,6 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,6 @@ from tests.support.cast import World
 from tests.support.client import ApiClient
 from tests.support.webhooks.events import hooked, log_of, publish
 from tests.support.webhooks.receiver import Receiver
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver().running() as running:
-        yield running
 
 
 def test_the_address_is_checked_again_when_connecting(

@@ -34,19 +34,8 @@ DEFAULT_POOL = 8
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver().running() as running:
-        yield running
-
-
-@pytest.fixture
 def api(db: Database, world: World) -> ApiClient:
     return ApiClient(db, OPEN, world)
-
-
-@pytest.fixture
-def deliverer(db: Database) -> Deliverer:
-    return Deliverer(db, private=True)
 
 
 # ── rights of the creator ──────────────────────────────────────────────────────────────────

@@ -102,16 +102,16 @@ class DemoReport:
 def load(db: Database, progress: Callable[[int, int], None] | None = None) -> DemoReport:
     """Fill an empty catalogue with the demonstration."""
     with db.write() as tx:
-        secrets = _cast(tx)
+        secrets = _users(tx)
     imported = import_found(db, aws.parse(ami_lines()), owner="alice", progress=progress)
     with db.write() as tx:
-        workbench = _things(tx)
+        workbench = _workbench(tx)
     with db.write() as tx:
         offered = lifecycle.load(tx, _actor(tx, "alice"))
     return DemoReport(imported, secrets["alice"], secrets["dora"], workbench, offered)
 
 
-def _cast(tx: Tx) -> dict[str, str]:
+def _users(tx: Tx) -> dict[str, str]:
     secrets = {}
     for name in CAST:
         body = wire.NewUser(username=name, password=PASSWORD, is_staff=name == "dora")
@@ -131,12 +131,12 @@ def _cast(tx: Tx) -> dict[str, str]:
         ),
     )
     for name in ("alice", "bob"):
-        body_ = wire.NewIdentity(user=name, provider="campus", key=f"{name}@campus")
-        identities.create_identity(tx, CONSOLE, body_)
+        identity = wire.NewIdentity(user=name, provider="campus", key=f"{name}@campus")
+        identities.create_identity(tx, CONSOLE, identity)
     return secrets
 
 
-def _things(tx: Tx) -> str:
+def _workbench(tx: Tx) -> str:
     """An image of alice's with private, shared, scheduled and ended versions."""
     alice = _actor(tx, "alice")
     license = wire.NewLicense(title="Apache License 2.0", type="SPDX", text="Apache-2.0")
@@ -154,19 +154,19 @@ def _things(tx: Tx) -> str:
     ).key
     base = images.IMAGES.read(tx, alice, lifecycle.IMAGE)
     parent = base["versions"][0]["id"]
-    made = ""
+    shared = ""
     releases: tuple[tuple[str, str, int, list[str]], ...] = (
         ("1.0", "First build.", -60, []),
         ("1.1", "R 4.5; shared with the lab.", -30, ["lab"]),
         ("1.2", "Python 3.14. Released tomorrow.", 1, ["lab"]),
     )
-    for name, log, days, groups_ in releases:
+    for name, log, days, shared_with in releases:
         body = wire.NewVersion(
             name=name,
             image=int(workbench),
             parent=parent,
             change_log=log,
-            membership=list(groups_),
+            membership=list(shared_with),
             licenses=[int(apache)],
             scripts=[int(mount)],
             start_date=later(tx.now, days=days),
@@ -183,8 +183,8 @@ def _things(tx: Tx) -> str:
             ],
         )
         parent = publish.create_version(tx, alice, body).key
-        made = parent if name == "1.1" else made
-    return made
+        shared = parent if name == "1.1" else shared
+    return shared
 
 
 def _actor(tx: Tx, name: str) -> Actor:
