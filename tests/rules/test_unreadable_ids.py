@@ -39,11 +39,13 @@ class Sweeping(Rehearsal):
 
     kept = False
 
-    def write(self) -> AbstractContextManager[Tx]:
-        return Database.write(self) if self.kept else super().write()
+    def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
+        return Database.write(self, wait=wait) if self.kept else super().write(wait=wait)
 
-    def note(self) -> AbstractContextManager[Tx]:
-        return Database.write_unversioned(self) if self.kept else super().write_unversioned()
+    def write_unversioned(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
+        if self.kept:
+            return Database.write_unversioned(self, wait=wait)
+        return super().write_unversioned(wait=wait)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

@@ -147,7 +147,7 @@ def set_further(db: Database, world: World) -> None:
         _dora_places_machines(tx, world)
         _alice_promotes_and_revokes(tx, world)
     with db.write_unversioned() as tx:
-        outbox.gather(tx)
+        outbox.spread(tx)
 
 
 def _alice_goes_on(tx: Tx, world: World) -> None:

@@ -12,7 +12,7 @@ own connection: a fifth of the cost. Instants and ids come out as text on both d
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -232,9 +232,11 @@ class Database:
             yield self._tx(connection)
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """One change of the catalogue: all of it or, where an exception leaves, nothing."""
-        with self._transaction(write=True) as connection:
+    def write(self, *, wait: bool = True) -> Iterator[Tx]:
+        """One change of the catalogue: all of it or, where an exception leaves, nothing. Raises
+        Unavailable where somebody else is writing for longer than it waits; without `wait`, that is
+        a tenth of a second."""
+        with self._transaction(write=True, wait=wait) as connection:
             if self.trace is not None:
                 self.trace.append(_INCREMENT)
             connection.execute(_INCREMENT)
@@ -246,9 +248,21 @@ class Database:
             _call(tx.committed)
 
     @contextmanager
-    def write_unversioned(self) -> Iterator[Tx]:
-        """A change that no reader of the catalogue sees, outside its revision."""
-        with self._transaction(write=True) as connection:
+    def preview(self) -> Iterator[Tx | None]:
+        """A change that is tried and rolled back, to see what it would do. None where somebody else
+        is writing: a reader does not wait for them."""
+        with ExitStack() as stack:
+            tx: Tx | None = None
+            with suppress(Unavailable):
+                tx = stack.enter_context(self.write(wait=False))
+                tx.undone = True
+            yield tx
+
+    @contextmanager
+    def write_unversioned(self, *, wait: bool = True) -> Iterator[Tx]:
+        """A change that no reader of the catalogue sees, outside its revision. It waits for others
+        as `write` does."""
+        with self._transaction(write=True, wait=wait) as connection:
             tx = self._tx(connection)
             yield tx
         _call(tx.committed)
@@ -258,9 +272,9 @@ class Database:
         return Tx(connection, self, revision, self.now() if self.now else now)
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[Any]:
+    def _transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
         try:
-            with self._driver.begun(write=write) as connection:
+            with self._driver.begun(write=write, wait=wait) as connection:
                 try:
                     yield connection
                     connection.execute("COMMIT")

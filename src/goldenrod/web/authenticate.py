@@ -48,8 +48,8 @@ def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
 
 def note_use(db: Database, actor: Actor) -> None:
     """Keep that the actor's token was used this hour, outside the catalogue's revision."""
-    # A reader is answered while another writes for long; the next use will be noted.
-    with suppress(Unavailable), db.write_unversioned() as tx:
+    # A reader does not wait for a writer; the next use will be noted.
+    with suppress(Unavailable), db.write_unversioned(wait=False) as tx:
         tokens.note_use(tx, actor.token_id)
 
 

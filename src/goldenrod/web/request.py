@@ -71,6 +71,7 @@ class Request:
         self._tx: Tx | None = None
         self._keep = keep
         self._again = False
+        self._use_noted = False
         self._raw: bytes | Problem | None = None
         self._withheld = False
 
@@ -104,7 +105,8 @@ class Request:
                 self._tx = tx
                 yield tx, self.actor
         finally:
-            if unnoted:
+            if unnoted and not self._use_noted:
+                self._use_noted = True
                 self._note_use()
 
     def hold(self) -> Validity | None:

@@ -199,12 +199,15 @@ def end(visit: Visit, slug: str) -> Page:
 
 def show_restore(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/restore: what would come back."""
-    with visit.trial() as (tx, actor):
+    moves: list[offer_changes.Move] | None = None
+    open_: int | None = None
+    with visit.preview() as (tx, actor, can_try):
         row, image = references.image_for_change(tx, actor, slug)
-        before = offer_changes.offers(tx, actor, image)
-        images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
-        moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-        open_ = _open_versions(tx, actor, image)
+        if can_try:
+            before = offer_changes.offers(tx, actor, image)
+            images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
+            moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
+            open_ = _open_versions(tx, actor, image)
         standing = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
     return visit.page(

@@ -105,13 +105,18 @@ class Visit(Request):
             yield tx, self.actor
 
     @contextmanager
-    def trial(self) -> Iterator[tuple[Tx, Actor]]:
-        """A change that is tried and undone, and who asks: so a page says what one would touch."""
+    def preview(self) -> Iterator[tuple[Tx, Actor, bool]]:
+        """A change that is tried and rolled back, so that a page shows its impact; who asks; and
+        whether changes can be tried. They cannot while somebody else is writing: the transaction
+        only reads then."""
         self.require_user()
-        with self.db.write() as tx:
-            tx.undone = True
-            self._identify(tx)
-            yield tx, self.actor
+        with self.db.preview() as tx:
+            if tx is not None:
+                self._identify(tx)
+                yield tx, self.actor, True
+                return
+        with self.read() as (tx, actor):
+            yield tx, actor, False
 
     def require_user(self) -> None:
         """Raise Unauthorized unless somebody is signed in."""
@@ -143,8 +148,8 @@ class Visit(Request):
         if self.session is None:
             super()._note_use()
             return
-        # A reader is answered while another writes for long; the next use will be noted.
-        with suppress(Unavailable), self.db.write_unversioned() as tx:
+        # A reader does not wait for a writer; the next use will be noted.
+        with suppress(Unavailable), self.db.write_unversioned(wait=False) as tx:
             sessions.note_use(tx, self.session)
 
     def asked(self, name: str) -> str:
