@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.base.errors import PreconditionFailed, Unavailable
+from goldenrod.base.errors import Unavailable
 from goldenrod.store.drivers import driver_of
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
@@ -43,8 +43,6 @@ class Tx:
 
     __slots__ = (
         "_connection",
-        "_etag",
-        "_if_match",
         "_trace",
         "address",
         "api",
@@ -67,8 +65,6 @@ class Tx:
         self.undone = False
         self.address: str | None = None
         self.committed: list[Callable[[], object]] = []
-        self._if_match: str | None = None
-        self._etag: str | None = None
 
     def rows(self, build: Build, *shape: Any, **params: Any) -> list[Row]:
         """All rows, as dicts keyed by column."""
@@ -124,25 +120,6 @@ class Tx:
     def after(self, call: Callable[[], object]) -> None:
         """Call this once the change is committed; never, where it is not."""
         self.committed.append(call)
-
-    def expect(self, if_match: str | None, etag: str | None) -> None:
-        """Take note of the request's If-Match and of the ETag that the reader's GET answers now;
-        None where there is nothing to get."""
-        self._if_match = if_match
-        self._etag = etag
-
-    def check_match(self) -> None:
-        """Raise 412 unless If-Match, where one was given, names the present ETag.
-
-        Nouns call it between what is wrong with the body (400) and what conflicts (409).
-        """
-        if self._if_match is None:
-            return
-        wanted = [part.strip() for part in self._if_match.split(",")]
-        if self._etag is None or not ("*" in wanted or self._etag in wanted):
-            raise PreconditionFailed(
-                "Somebody changed this since you read it. Read it again, and send its new ETag."
-            )
 
     def _run(self, ready: Statement, params: Row) -> Any:
         # A shape may use fewer parameters than its caller knows (the reader's, say).

@@ -142,7 +142,7 @@ def _set_members(
 def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     """Change what the patch gives: members by leaders, name and leaders by staff.
 
-    Raises BadRequest, Forbidden, PreconditionFailed, Conflict (`name_taken`, `group_personal`).
+    Raises BadRequest, Forbidden, Conflict (`name_taken`, `group_personal`).
     """
     given = mutations.given(patch)
     held = {member["user_id"]: member["leader"] for member in tx.rows(_rows, group=row["id"])}
@@ -165,7 +165,6 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     changed = audit.between(before, after)
     if {"name", "leaders"} & changed.keys() and not actor.rules_all:
         raise Forbidden("Leaders change members; staff the rest.", code="staff_required")
-    tx.check_match()
     if not changed:
         return
     _require_common(row)
@@ -188,7 +187,6 @@ def _require_common(row: Row) -> None:
 def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a group that nothing refers to. Raises Forbidden, Conflict (`group_in_use`)."""
     actor.require_staff()
-    tx.check_match()
     _require_common(row)
     require_unused(
         tx,

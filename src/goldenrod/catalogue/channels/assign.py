@@ -62,7 +62,7 @@ def assign(
 ) -> bool:
     """Assign a version to a channel, or none; whether the channel is new.
 
-    Raises BadRequest, PreconditionFailed, Conflict (`channel_computed`, `version_not_offered`,
+    Raises BadRequest, Conflict (`channel_computed`, `version_not_offered`,
     `channel_requirement_unmet`).
     """
     reason = body.reason and deprecation.reason("reason", body.reason)
@@ -73,7 +73,6 @@ def assign(
         version = references.read(tx, actor, schema.versions, body.version, "version")
         if version["image_id"] != image["id"]:
             raise field_problem("version", "is not of this image", code="version_of_other_image")
-    tx.check_match()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
     if version:
@@ -210,7 +209,6 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
         wanted["providers"] = references.all_of(
             asked.providers, lambda ref, place: _provider(tx, actor, ref, place, held["providers"])
         )
-    tx.check_match()
     _require_assignable(row["name"])
     changed = audit.between(row, after) | audit.between(held, wanted)
     if not changed:
@@ -282,7 +280,6 @@ def _set(tx: Tx, table: Any, channel_id: int, column: str, ids: list[int]) -> No
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     """Delete a channel: unassigned, and hidden until it is assigned again."""
-    tx.check_match()
     _require_assignable(row["name"])
     before = tx.value(_newest, channel=row["id"])
     tx.insert(

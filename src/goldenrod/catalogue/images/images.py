@@ -198,7 +198,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     """Change what the patch gives. `row` comes from `take_image`.
 
     Raises BadRequest, Forbidden (owner and maintainers are the owner's and staff's to change),
-    PreconditionFailed, Conflict (`slug_unavailable`).
+    Conflict (`slug_unavailable`).
     """
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
@@ -239,7 +239,6 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             "Only its owner, or staff, may change an image's owner and maintainers.",
             code="owner_required",
         )
-    tx.check_match()
     if "slug" in after:
         mutations.free_slug(tx, schema.images, after["slug"], row["id"])
         mutations.reserve_slug(tx, schema.images, row["id"], after["slug"])
@@ -263,7 +262,6 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:
     """Withdraw an image, and with it its versions: its end_date is now."""
-    tx.check_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.images, {"id": row["id"]}, end_date=tx.now)

@@ -225,7 +225,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     """Change what the patch gives. `row` comes from `take_version`.
 
     Raises BadRequest, Forbidden (moving between images that are not both the actor's),
-    PreconditionFailed, Conflict (`version_name_taken`, `parent_cycle`, `imaging_not_allowed`,
+    Conflict (`version_name_taken`, `parent_cycle`, `imaging_not_allowed`,
     `machine_taken`).
     """
     after = _plain_values(tx, actor, row, patch)
@@ -244,7 +244,6 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
             attached[pairing.field] = version_lists.resolve(
                 tx, actor, pairing, refs, held[pairing.field]
             )
-    tx.check_match()
     then = {**row, **after}
     if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
         _require_free_name(tx, then["image_id"], then["name"], row["n"])
@@ -362,7 +361,6 @@ def _told(tx: Tx, values: Row, fields: Row) -> Row:
 
 def end_version(tx: Tx, actor: Actor, row: Row) -> None:
     """Withdraw a version: its end_date is now. One that has ended stays as it is."""
-    tx.check_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.versions, {"n": row["n"]}, end_date=tx.now)

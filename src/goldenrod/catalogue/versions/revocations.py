@@ -46,14 +46,13 @@ def _own() -> Any:
 
 
 def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
-    """Revoke a version. Raises BadRequest, PreconditionFailed, Conflict
+    """Revoke a version. Raises BadRequest, Conflict
     (`version_already_revoked`)."""
     reason = deprecation.reason("reason", body.reason)
     at = tx.now if body.at is None else decode.instant("at", body.at)
     if at < later(tx.now, minutes=-LATE_MINUTES):
         raise field_problem("at", "is more than five minutes past")
     at = max(at, tx.now)
-    tx.check_match()
     before = tx.first(_own, n=row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
@@ -101,7 +100,6 @@ def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:
 
 def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
     """Lift a version's own revocation and nothing else. Raises Conflict (`version_not_revoked`)."""
-    tx.check_match()
     own = tx.first(_own, n=row["n"])
     if own is None:
         raise _not_revoked(tx, actor, row)

@@ -96,7 +96,7 @@ def put_channel(request: Request, key: str, name: str) -> Response:
     with request.change() as (tx, actor):
         image, channel = assign.channel_for_assigning(tx, actor, key, name)
         there = channel is not None and not channel["hidden"]
-        request.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
+        request.expect(channels.get_channel(tx, actor, key, name) if there else None)
         body = request.body(wire.NewAssignment)
         request.no_arguments()
         new = assign.assign(tx, actor, image, channel, name, body)
@@ -108,7 +108,7 @@ def patch_channel(request: Request, key: str, name: str) -> Response:
     with request.change() as (tx, actor):
         row = channels.channel_for_change(tx, actor, key, name)
         current = channels.get_channel(tx, actor, key, name)
-        request.expect(tx, current)
+        request.expect(current)
         patch = request.patch(wire.ChannelPatch, json.loads(current))
         request.no_arguments()
         assign.edit_channel(tx, actor, row, patch)
@@ -119,7 +119,7 @@ def delete_channel(request: Request, key: str, name: str) -> Response:
     """DELETE unassigns and hides a channel."""
     with request.change() as (tx, actor):
         row = channels.channel_for_change(tx, actor, key, name)
-        request.expect(tx, channels.get_channel(tx, actor, key, name))
+        request.expect(channels.get_channel(tx, actor, key, name))
         request.no_arguments()
         assign.hide_channel(tx, actor, row)
     return Response(204)
@@ -212,18 +212,22 @@ def _revoking(
 ) -> Response:
     with request.change() as (tx, actor):
         row = versions.VERSIONS.row_for_change(tx, actor, key)
-        request.expect(tx, versions.VERSIONS.get(tx, actor, key))
+        current = versions.VERSIONS.get(tx, actor, key)
         body: Any = request.body(shape)
         request.no_arguments()
         repeated = request.req.get_header("Idempotency-Key")
         if repeated is None or body.dry_run:
+            request.expect(current)
             effect = act(tx, actor, row, body)
             tx.undone = body.dry_run
         else:
             print_ = idempotency.fingerprint(request.req.path, request.raw())
             kept = idempotency.find(tx, actor, idempotency.checked(repeated), print_)
-            effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
-            if not kept:
+            if kept:
+                effect = revocations.Effect(**kept.extra)
+            else:
+                request.expect(current)
+                effect = act(tx, actor, row, body)
                 made = Created(row["id"], False, effect._asdict())
                 idempotency.keep(tx, actor, repeated, print_, made)
         shown = revocations.shown(tx, actor, effect, dry_run=body.dry_run)

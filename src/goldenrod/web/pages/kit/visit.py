@@ -89,7 +89,7 @@ class Visit(Request):
         is not from a page of this site."""
         self.require_user()
         self.check_form()
-        with self.db.write() as tx:
+        with self.db.write() as tx, self._unless_outdated():
             tx.address = self.address
             self._identify(tx)
             yield tx, self.actor
@@ -239,11 +239,10 @@ class Visit(Request):
             self._secret = self._given(cookies.VISIT) or cookies.new_secret()
             self.keep(cookies.VISIT, self._secret)
 
-    def expect(self, tx: Tx, current: str | None) -> None:
-        """Hold the form's `etag`, of what it was filled in from, against what is there now."""
-        tx.expect(
-            self.form.get("etag") or None, None if current is None else resources.etag(current)
-        )
+    def expect(self, current: str | None) -> None:
+        """Compare the form's `etag`, of what it was filled in from, with what is there now."""
+        etag = None if current is None else resources.etag(current)
+        self._expect(self.form.get("etag") or None, etag)
 
     # ── answers ────────────────────────────────────────────────────────────────────────────
 

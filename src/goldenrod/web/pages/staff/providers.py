@@ -142,7 +142,7 @@ def edit_provider(visit: Visit, key: str) -> Page:
         with change(visit) as (tx, actor):
             row = providers.PROVIDERS.row_for_change(tx, actor, key)
             current = providers.PROVIDERS.get(tx, actor, key)
-            visit.expect(tx, current)
+            visit.expect(current)
             asked = _named(_provider_asked(visit, json.loads(current)))
             patch = decode.convert(asked, wire.ProviderPatch)
             providers.edit_provider(tx, actor, row, patch)
@@ -261,7 +261,7 @@ def edit_identity(visit: Visit, key: str) -> Page:
     try:
         with change(visit) as (tx, actor):
             row = identities.IDENTITIES.row_for_change(tx, actor, key)
-            visit.expect(tx, identities.IDENTITIES.get(tx, actor, key))
+            visit.expect(identities.IDENTITIES.get(tx, actor, key))
             patch = wire.IdentityPatch(key=decode.name("key", visit.form.get("key")))
             identities.edit_identity(tx, actor, row, patch)
     except REFUSALS as problem:

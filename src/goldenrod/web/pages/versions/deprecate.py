@@ -76,7 +76,7 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
-            visit.expect(tx, json.dumps(_texts(version)))
+            visit.expect(json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
             given = None if clear else _given(tx, actor, version, visit.form)
             patch = decode.convert({"deprecation": given}, wire.VersionPatch)

@@ -91,7 +91,7 @@ def _forbidden(problem: Forbidden) -> tuple[FieldError, ...]:
 
 def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[str, Any]:
     now = fields.shown(version_fields.EDITED, version)
-    visit.expect(tx, json.dumps(now))
+    visit.expect(json.dumps(now))
     given = fields.given(version_fields.EDITED, visit.form, now)
     given = version_fields.resolved(tx, actor, version["image"], given)
     if visit.form.on("allow_revoked_parent"):
