@@ -27,6 +27,9 @@ from tests.support.processes.postgres import Cluster
 password_hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
+POSTGRESQL_IS_LONG = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
+"""Both databases, PostgreSQL in `make test-long` only: for walks over every page or every id, of what
+other tests show on both."""
 
 
 def pytest_collection_finish() -> None:

@@ -19,7 +19,7 @@ from goldenrod.store.db import Database, Tx
 from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.app import API
 from goldenrod.web.pages.routes import PAGES
-from tests.conftest import BACKENDS
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.access_catalogue import CHANNELS, Stage, set_stage
 from tests.support.access_requests.every_route import EVERY_ASKED
 from tests.support.access_requests.rehearsal import Rehearsal
@@ -39,14 +39,16 @@ class Sweeping(Rehearsal):
 
     kept = False
 
-    def write(self) -> AbstractContextManager[Tx]:
-        return Database.write(self) if self.kept else super().write()
+    def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
+        return Database.write(self, wait=wait) if self.kept else super().write(wait=wait)
 
-    def note(self) -> AbstractContextManager[Tx]:
-        return Database.write_unversioned(self) if self.kept else super().write_unversioned()
+    def write_unversioned(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
+        if self.kept:
+            return Database.write_unversioned(self, wait=wait)
+        return super().write_unversioned(wait=wait)
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=POSTGRESQL_IS_LONG)
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     with set_stage(request, Sweeping) as made:
         yield made

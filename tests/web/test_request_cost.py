@@ -62,9 +62,9 @@ def nothing_stays(db: Database, patch: pytest.MonkeyPatch) -> Iterator[None]:
         pass
 
     @contextmanager
-    def transaction(*, write: bool) -> Iterator[Any]:
+    def transaction(*, write: bool, wait: bool = True) -> Iterator[Any]:
         try:
-            with original(write=write) as connection:
+            with original(write=write, wait=wait) as connection:
                 yield connection
                 if write:
                     raise _RolledBack

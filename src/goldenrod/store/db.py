@@ -12,14 +12,14 @@ own connection, at a fifth of the cost. Instants and ids are text on both databa
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.base.errors import PreconditionFailed, Unavailable
+from goldenrod.base.errors import Unavailable
 from goldenrod.store.drivers import driver_of
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
@@ -42,8 +42,6 @@ class Tx:
 
     __slots__ = (
         "_connection",
-        "_etag",
-        "_if_match",
         "_trace",
         "address",
         "api",
@@ -66,8 +64,6 @@ class Tx:
         self.dry_run = False
         self.address: str | None = None
         self.committed: list[Callable[[], object]] = []
-        self._if_match: str | None = None
-        self._etag: str | None = None
 
     def rows(self, build: Build, *shape: Any, **params: Any) -> list[Row]:
         """All rows, as dicts keyed by column."""
@@ -123,25 +119,6 @@ class Tx:
     def on_commit(self, call: Callable[[], object]) -> None:
         """Call this once the change is committed."""
         self.committed.append(call)
-
-    def expect(self, if_match: str | None, etag: str | None) -> None:
-        """Set the request's If-Match and the ETag that a GET would have now; None where it would
-        be a 404."""
-        self._if_match = if_match
-        self._etag = etag
-
-    def check_if_match(self) -> None:
-        """Raise 412 unless If-Match, where one was given, names the present ETag.
-
-        Changes call it after checking the body (400) and before checking for conflicts (409).
-        """
-        if self._if_match is None:
-            return
-        wanted = [part.strip() for part in self._if_match.split(",")]
-        if self._etag is None or not ("*" in wanted or self._etag in wanted):
-            raise PreconditionFailed(
-                "This was changed since you read it. Read it again, and send its new ETag."
-            )
 
     def _run(self, ready: Statement, params: Row) -> Any:
         # A shape may use fewer parameters than its caller knows (the reader's, say).
@@ -231,9 +208,11 @@ class Database:
             yield self._tx(connection)
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """One change of the catalogue: all of it or, after an exception, nothing."""
-        with self._transaction(write=True) as connection:
+    def write(self, *, wait: bool = True) -> Iterator[Tx]:
+        """One change of the catalogue: all of it or, after an exception, nothing. Raises Unavailable
+        where somebody else is writing for longer than it waits; without `wait` that is a tenth of a
+        second."""
+        with self._transaction(write=True, wait=wait) as connection:
             if self.trace is not None:
                 self.trace.append(_INCREMENT)
             connection.execute(_INCREMENT)
@@ -245,9 +224,21 @@ class Database:
             _call(tx.committed)
 
     @contextmanager
-    def write_unversioned(self) -> Iterator[Tx]:
-        """A change that no reader of the catalogue sees, outside its revision."""
-        with self._transaction(write=True) as connection:
+    def preview(self) -> Iterator[Tx | None]:
+        """A change that is tried and rolled back, to see what it would do. None where somebody else
+        is writing: a reader does not wait for them."""
+        with ExitStack() as stack:
+            tx: Tx | None = None
+            with suppress(Unavailable):
+                tx = stack.enter_context(self.write(wait=False))
+                tx.dry_run = True
+            yield tx
+
+    @contextmanager
+    def write_unversioned(self, *, wait: bool = True) -> Iterator[Tx]:
+        """A change that no reader of the catalogue sees, outside its revision. It waits for others
+        as `write` does."""
+        with self._transaction(write=True, wait=wait) as connection:
             tx = self._tx(connection)
             yield tx
         _call(tx.committed)
@@ -257,9 +248,9 @@ class Database:
         return Tx(connection, self, revision, self.now() if self.now else now)
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[Any]:
+    def _transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
         try:
-            with self._driver.transaction(write=write) as connection:
+            with self._driver.transaction(write=write, wait=wait) as connection:
                 try:
                     yield connection
                     connection.execute("COMMIT")

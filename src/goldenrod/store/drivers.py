@@ -21,6 +21,8 @@ from goldenrod.store.revision import RevisionSource
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
+BRIEF_WAIT_MS = 100
+"""How long it waits for a lock where it must not wait: for a read's own small writes."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
 
@@ -45,7 +47,7 @@ class Driver(Protocol):
 
     def connection(self) -> AbstractContextManager[Any]: ...
     def open_revision_source(self) -> RevisionSource: ...
-    def transaction(self, *, write: bool) -> AbstractContextManager[Any]: ...
+    def transaction(self, *, write: bool, wait: bool = True) -> AbstractContextManager[Any]: ...
     def time(self, connection: Any) -> tuple[int, Instant]: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
     def close(self) -> None: ...
@@ -112,9 +114,15 @@ class _Sqlite:
         return connection
 
     @contextmanager
-    def transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, write: bool, wait: bool = True) -> Iterator[sqlite3.Connection]:
         with self.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            if not wait:
+                connection.execute(f"PRAGMA busy_timeout = {BRIEF_WAIT_MS}")
+            try:
+                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            finally:
+                if not wait:
+                    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             yield connection
 
     def open_revision_source(self) -> RevisionSource:
@@ -204,7 +212,7 @@ class _Postgresql:
         return self._pool.connection()
 
     @contextmanager
-    def transaction(self, *, write: bool) -> Iterator[Any]:
+    def transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
         begin = "BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         # A pooled connection may have been lost: the first statement fails then.
         for left in range(self._pool.max_size, -1, -1):
@@ -217,6 +225,8 @@ class _Postgresql:
                 if not left or not isinstance(error, self._errors):
                     raise
         try:
+            if not wait:
+                connection.execute(f"SET LOCAL lock_timeout = {BRIEF_WAIT_MS}")
             yield connection
         finally:
             self._pool.putconn(connection)

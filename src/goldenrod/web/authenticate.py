@@ -49,8 +49,8 @@ def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:
 
 def record_token_use(db: Database, actor: Actor) -> None:
     """Record that the actor's token was used in this hour."""
-    # While another writer takes long, the request is answered anyway; the next use is recorded.
-    with suppress(Unavailable), db.write_unversioned() as tx:
+    # A reader does not wait for a writer; the next use is recorded.
+    with suppress(Unavailable), db.write_unversioned(wait=False) as tx:
         tokens.record_use(tx, actor.token_id)
 
 

@@ -1,6 +1,6 @@
 """Records in the security log that a request was refused with 403."""
 
-from contextlib import suppress
+from typing import Any
 
 from goldenrod.base.errors import Problem, Unavailable
 from goldenrod.rules.changes import security_log
@@ -8,17 +8,14 @@ from goldenrod.web.request import Request
 
 
 def record_refusal(request: Request, path: str, problem: Problem) -> None:
-    """Record that a request was refused; `path` is that of its route. The request is answered even
-    where this cannot be recorded."""
+    """Record that a request was refused; `path` is that of its route. The answer does not wait for a
+    writer: while somebody else is writing, the refusal is a line of the log only."""
+    kind, actor, address = "access:refused", request.actor, request.address
     method = request.req.method
-    with suppress(Unavailable), request.db.write_unversioned() as tx:
-        tx.address = request.address
-        security_log.record(
-            tx,
-            "access:refused",
-            request.actor,
-            alike=(method, path),
-            method=method,
-            route=path,
-            code=problem.code,
-        )
+    detail: dict[str, Any] = {"method": method, "route": path, "code": problem.code}
+    try:
+        with request.db.write_unversioned(wait=False) as tx:
+            tx.address = address
+            security_log.record(tx, kind, actor, alike=(method, path), **detail)
+    except Unavailable:
+        security_log.write_line(kind, actor, address, detail)

@@ -20,7 +20,9 @@ from goldenrod.base.clock import Instant
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
+    Conflict,
     FieldError,
+    PreconditionFailed,
     Problem,
     TooLarge,
     UnsupportedMedia,
@@ -75,6 +77,8 @@ class Request:
         """The latest read, in which `actor` was found or confirmed."""
         self._cache = cache
         self._again = False
+        self._use_noted = False
+        self._outdated = False
         self._raw: bytes | Problem | None = None
         self._withheld = False
 
@@ -115,7 +119,8 @@ class Request:
                 self._tx = tx
                 yield tx, self.actor
         finally:
-            if unnoted:
+            if unnoted and not self._use_noted:
+                self._use_noted = True
                 self._note_use()
 
     def validity(self) -> Validity | None:
@@ -139,7 +144,7 @@ class Request:
         self._withheld = self.actor.scope == "read"
         if not self._withheld:
             self.read_body()
-        with self.db.write() as tx:
+        with self.db.write() as tx, self._unless_outdated():
             self._confirm(tx, tx.revision - 1)
             yield tx, self.actor
 
@@ -305,11 +310,34 @@ class Request:
         """The public address of this request, for links to the pages before and after."""
         return f"{self.settings.public_url}{self.req.path}"
 
-    def expect(self, tx: Tx, current: str | None) -> None:
-        """Compare If-Match with what GET answers now (None: 404), when the change is applied
-        (`Tx.check_match`)."""
+    def expect(self, current: str | None) -> None:
+        """Compare the request's If-Match with the ETag of what GET answers now; None for nothing.
+        Where they differ, `change` ends with 412."""
         etag = None if current is None else resources.etag(current)
-        tx.expect(self.req.get_header("If-Match"), etag)
+        self._expect(self.req.get_header("If-Match"), etag)
+
+    def _expect(self, if_match: str | None, etag: str | None) -> None:
+        if if_match is not None:
+            wanted = [part.strip() for part in if_match.split(",")]
+            self._outdated = etag is None or not ("*" in wanted or etag in wanted)
+
+    @contextmanager
+    def _unless_outdated(self) -> Iterator[None]:
+        """A change, which is rolled back and refused with 412 where `expect` found a difference:
+        after what is wrong with the request (400, 403), before what conflicts (409). So the change
+        is tried first."""
+        try:
+            yield
+        except Conflict:
+            self._require_current()
+            raise
+        self._require_current()
+
+    def _require_current(self) -> None:
+        if self._outdated:
+            raise PreconditionFailed(
+                "Somebody changed this since you read it. Read it again, and send its new ETag."
+            )
 
 
 def written(value: Any) -> str:

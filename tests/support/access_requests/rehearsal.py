@@ -10,13 +10,13 @@ class Rehearsal(Database):
     """A catalogue in which a change is made and answered, and then undone."""
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        with _undone(super().write()) as tx:
+    def write(self, *, wait: bool = True) -> Iterator[Tx]:
+        with _undone(super().write(wait=wait)) as tx:
             yield tx
 
     @contextmanager
-    def note(self) -> Iterator[Tx]:
-        with _undone(super().write_unversioned()) as tx:
+    def write_unversioned(self, *, wait: bool = True) -> Iterator[Tx]:
+        with _undone(super().write_unversioned(wait=wait)) as tx:
             yield tx
 
 

@@ -19,7 +19,7 @@ from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.app import API
 from goldenrod.web.pages.kit import cookies
 from goldenrod.web.pages.routes import PAGES
-from tests.conftest import BACKENDS
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.every_route import EVERY_ASKED
 from tests.support.access_requests.secrets import filled
@@ -68,7 +68,7 @@ FORGERIES = {
 }
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=POSTGRESQL_IS_LONG)
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     with set_stage(request) as made:
         yield made

@@ -16,7 +16,7 @@ from goldenrod.catalogue.versions import machines, providers, publish
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from goldenrod.web.pages.routes import PAGES
-from tests.conftest import BACKENDS
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.secrets import SECRET, filled
 from tests.support.access_requests.who_sees import ACTORS, who
@@ -216,7 +216,7 @@ ASKED: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=POSTGRESQL_IS_LONG)
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     with set_stage(request) as made:
         yield made

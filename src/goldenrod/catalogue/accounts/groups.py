@@ -144,7 +144,7 @@ def _set_members(
 def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     """Change the fields of the patch. Leaders may change the members; staff may change everything.
 
-    Raises BadRequest, Forbidden, PreconditionFailed, Conflict (`name_taken`, `group_personal`).
+    Raises BadRequest, Forbidden, Conflict (`name_taken`, `group_personal`).
     """
     given = mutations.given(patch)
     current = {
@@ -172,7 +172,6 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
             "Leaders may change the members only. Ask staff to change the rest.",
             code="staff_required",
         )
-    tx.check_if_match()
     if not changed:
         return
     _require_not_personal(row)
@@ -195,7 +194,6 @@ def _require_not_personal(row: Row) -> None:
 def remove_group(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a group that nothing refers to. Raises Forbidden, Conflict (`group_in_use`)."""
     actor.require_staff()
-    tx.check_if_match()
     _require_not_personal(row)
     require_unused(
         tx,

@@ -97,9 +97,8 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
 
 
 def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
-    """Change the key. Raises BadRequest, PreconditionFailed, Conflict (`identity_taken`)."""
+    """Change the key. Raises BadRequest, Conflict (`identity_taken`)."""
     after = {f: decode.name(f, value) for f, value in mutations.given(patch).items()}
-    tx.check_if_match()
     _require_new(tx, {**row, **after}, row["id"])
     changed = audit.changed(row, after)
     if changed:
@@ -109,7 +108,6 @@ def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
 
 def remove_identity(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove an identity that no version refers to. Raises Conflict (`identity_in_use`)."""
-    tx.check_if_match()
     require_unused(tx, row["id"], "identity", (schema.versions, "identity_id"))
     tx.delete(schema.identities, id=row["id"])
     removed = {f: {"before": row[f], "after": None} for f in ("user_id", "provider_id", "key")}

@@ -131,7 +131,6 @@ def edit_user(
     given = mutations.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
     password_hash = password_hash or hash_password(row["username"], patch.password)
-    tx.check_if_match()
     changed = audit.changed(row, after)
     if "password" in given:
         after["password_hash"] = password_hash

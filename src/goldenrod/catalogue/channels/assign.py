@@ -63,7 +63,7 @@ def assign(
 ) -> bool:
     """Assign a version, or none, to a channel. Returns whether the channel is new.
 
-    Raises BadRequest, PreconditionFailed, Conflict (`channel_computed`, `version_not_offered`,
+    Raises BadRequest, Conflict (`channel_computed`, `version_not_offered`,
     `channel_requirement_unmet`).
     """
     reason = body.reason and deprecation.reason("reason", body.reason)
@@ -76,7 +76,6 @@ def assign(
             raise field_problem(
                 "version", "must be a version of this image", code="version_of_other_image"
             )
-    tx.check_if_match()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
     if version:
@@ -223,7 +222,6 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
             requirements.providers,
             lambda ref, position: _provider(tx, actor, ref, position, attached["providers"]),
         )
-    tx.check_if_match()
     _require_assignable(row["name"])
     changed = audit.changed(row, after) | audit.changed(attached, wanted)
     if not changed:
@@ -298,7 +296,6 @@ def _replace_links(tx: Tx, table: Any, channel_id: int, column: str, ids: list[i
 
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a channel: unassign it, and hide it until it is assigned again."""
-    tx.check_if_match()
     _require_assignable(row["name"])
     before = tx.value(_newest_assignment, channel=row["id"])
     tx.insert(

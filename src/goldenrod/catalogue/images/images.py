@@ -198,7 +198,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     """Change what the patch gives. `row` comes from `IMAGES.row_for_change`.
 
     Raises BadRequest, Forbidden (only the owner and staff change owner and maintainers),
-    PreconditionFailed, Conflict (`slug_unavailable`).
+    Conflict (`slug_unavailable`).
     """
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
@@ -239,7 +239,6 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             "Only the owner of an image, or staff, may change its owner and maintainers.",
             code="owner_required",
         )
-    tx.check_if_match()
     if "slug" in after:
         mutations.free_slug(tx, schema.images, after["slug"], row["id"])
         mutations.reserve_slug(tx, schema.images, row["id"], after["slug"])
@@ -263,7 +262,6 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:
     """End an image, and with it its versions: set its end_date to now."""
-    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.images, {"id": row["id"]}, end_date=tx.now)

@@ -111,14 +111,13 @@ def _images_with() -> Any:
 
 
 def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
-    """Rename or describe a tag. Raises BadRequest, PreconditionFailed, Conflict (`tag_name_taken`)."""
+    """Rename or describe a tag. Raises BadRequest, Conflict (`tag_name_taken`)."""
     given = mutations.given(patch)
     after: Row = {}
     if "name" in given:
         after["name"] = decode.name("name", given["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])
-    tx.check_if_match()
     changed = audit.changed(row, after)
     if "name" in changed:
         after["name_key"] = name_key(after["name"])
@@ -142,7 +141,6 @@ def _is_used() -> Any:
 
 def remove_tag(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a tag that no image has. Raises Conflict (`tag_in_use`)."""
-    tx.check_if_match()
     if tx.value(_is_used, tag=row["id"]):
         raise Conflict(
             "The tag is in use: remove it from all images first, including ended ones.",

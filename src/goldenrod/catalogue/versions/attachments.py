@@ -52,7 +52,6 @@ class AttachmentResource(Resource):
 
     def detach(self, tx: Tx, actor: Actor, row: Row) -> None:
         """Detach a thing from its version."""
-        tx.check_if_match()
         attached = version_lists.ids(tx, self.pairing, row["version_n"])
         tx.delete(self.pairing.table, id=row["id"])
         self._record(tx, actor, row["version_n"], attached)

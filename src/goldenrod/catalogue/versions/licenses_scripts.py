@@ -158,12 +158,12 @@ def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Creat
 
 
 def edit_license(tx: Tx, actor: Actor, row: Row, patch: LicensePatch) -> None:
-    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    """Change what the patch gives. Raises BadRequest, Conflict."""
     _edit(tx, actor, version_lists.LICENSES, "license", row, mutations.given(patch))
 
 
 def edit_script(tx: Tx, actor: Actor, row: Row, patch: ScriptPatch) -> None:
-    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    """Change what the patch gives. Raises BadRequest, Conflict."""
     _edit(tx, actor, version_lists.SCRIPTS, "script", row, mutations.given(patch))
 
 
@@ -182,7 +182,6 @@ def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Ro
     changed = audit.changed(row, after)
     if {"type", "text"} & changed.keys():
         _check_text(then)
-    tx.check_if_match()
     if {"type", "text"} & changed.keys() and tx.value(_used, pairing, id=row["id"]):
         raise Conflict(
             f"A version uses this {noun}, so its text and type cannot change. "
@@ -208,7 +207,6 @@ def remove_script(tx: Tx, actor: Actor, row: Row) -> None:
 
 
 def _remove(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row) -> None:
-    tx.check_if_match()
     require_unused(tx, row["id"], noun, (pairing.table, pairing.column))
     tx.delete(pairing.other, id=row["id"])
     removed = {"title": {"before": row["title"], "after": None}}

@@ -210,7 +210,7 @@ def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) ->
 
 
 def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
-    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    """Change what the patch gives. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "identifier" in given:
@@ -218,13 +218,11 @@ def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
     if "size_gb" in given:
         after["size_gb"] = given["size_gb"]
     after |= {f: given[f].strip() for f in ("architecture", "checksum") if f in given}
-    tx.check_if_match()
     require_free(tx, row["image_id"], {**row, **after}, row["id"])
     _update(tx, actor, row, after, "machine:edit")
 
 
 def end_machine(tx: Tx, actor: Actor, row: Row) -> None:
     """End a machine now. A machine that has already ended stays unchanged."""
-    tx.check_if_match()
     if not mutations.has_ended(tx, row):
         _update(tx, actor, row, {"end_date": tx.now}, "machine:end")

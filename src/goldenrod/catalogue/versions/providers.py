@@ -100,7 +100,7 @@ def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
 
 
 def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
-    """Change what the patch gives. Raises BadRequest, PreconditionFailed, Conflict."""
+    """Change what the patch gives. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
@@ -111,7 +111,6 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
     after |= {field: given[field] for field in ("public", "active") if field in given}
     if "slug" in given and given["slug"] != row["slug"]:
         after["slug"] = mutations.checked_slug(given["slug"])
-    tx.check_if_match()
     changed = audit.changed(row, after)
     if not changed:
         return
@@ -127,7 +126,6 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
 
 def end_provider(tx: Tx, actor: Actor, row: Row) -> None:
     """End a provider: its machines are no longer offered. An ended provider stays unchanged."""
-    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.providers, {"id": row["id"]}, end_date=tx.now)

@@ -218,7 +218,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     """Change what the patch gives. `row` comes from `VERSIONS.row_for_change`.
 
     Raises BadRequest, Forbidden (moving between images of which the actor may not edit both),
-    PreconditionFailed, Conflict (`version_name_taken`, `parent_cycle`, `imaging_not_allowed`,
+    Conflict (`version_name_taken`, `parent_cycle`, `imaging_not_allowed`,
     `machine_taken`).
     """
     after = _plain_values(tx, actor, row, patch)
@@ -237,7 +237,6 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
             attached[pairing.field] = version_lists.resolve(
                 tx, actor, pairing, refs, current[pairing.field]
             )
-    tx.check_if_match()
     then = {**row, **after}
     if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
         _require_free_name(tx, then["image_id"], then["name"], row["n"])
@@ -358,7 +357,6 @@ def _audited(tx: Tx, values: Row, fields: Row) -> Row:
 
 def end_version(tx: Tx, actor: Actor, row: Row) -> None:
     """End a version now. A version that has already ended stays unchanged."""
-    tx.check_if_match()
     if mutations.has_ended(tx, row):
         return
     tx.update(schema.versions, {"n": row["n"]}, end_date=tx.now)

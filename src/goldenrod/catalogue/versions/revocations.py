@@ -47,14 +47,13 @@ def _own_revocation() -> Any:
 
 
 def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
-    """Revoke a version. Raises BadRequest, PreconditionFailed, Conflict
+    """Revoke a version. Raises BadRequest, Conflict
     (`version_already_revoked`)."""
     reason = deprecation.reason("reason", body.reason)
     at = tx.now if body.at is None else decode.instant("at", body.at)
     if at < later(tx.now, minutes=-LATE_MINUTES):
         raise field_problem("at", "must not be more than five minutes ago")
     at = max(at, tx.now)
-    tx.check_if_match()
     before = tx.first(_own_revocation, n=row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
@@ -105,7 +104,6 @@ def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
 
     Raises Conflict (`version_not_revoked`).
     """
-    tx.check_if_match()
     own = tx.first(_own_revocation, n=row["n"])
     if own is None:
         raise _not_revoked(tx, actor, row)

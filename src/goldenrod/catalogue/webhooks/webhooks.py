@@ -194,7 +194,7 @@ def edit_webhook(
 ) -> None:
     """Change what the patch gives. `row` comes from `webhook_for_editing`.
 
-    Raises BadRequest, PreconditionFailed.
+    Raises BadRequest.
     """
     after: Row = {}
     if patch.target is not UNSET and patch.target != row["target"]:
@@ -205,7 +205,6 @@ def edit_webhook(
         after["events"] = _as_text(_types(patch.events))
     if patch.active is not UNSET:
         after["active"] = patch.active
-    tx.check_if_match()
     changed = audit.changed(row, after)
     if not changed:
         return
@@ -222,7 +221,6 @@ def edit_webhook(
 
 def remove_webhook(tx: Tx, actor: Actor, row: Row) -> None:
     """Delete a webhook and the log of its deliveries."""
-    tx.check_if_match()
     tx.delete(schema.webhooks, id=row["id"])
     removed = {"target": {"before": row["target"], "after": None}}
     audit.record(tx, actor, "webhook:remove", schema.webhooks, row["id"], removed)

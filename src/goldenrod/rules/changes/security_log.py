@@ -123,6 +123,12 @@ def _old() -> Any:
     return table.delete().where(table.c.at <= param("until", Moment))
 
 
+def write_line(kind: str, actor: Actor, address: str | None, detail: Row) -> None:
+    """Write an event into the log alone, where it cannot be recorded."""
+    shown = {"kind": kind, "user_id": actor.user_id or None, "via": actor.kind, "address": address}
+    _write_line(shown | {"detail": json.dumps(detail), "count": 1})
+
+
 def _write_line(shown: Row) -> None:
     log.info("security event", extra=shown)
 

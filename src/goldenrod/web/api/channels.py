@@ -27,7 +27,7 @@ def put_channel(request: Request, key: str, name: str) -> Response:
     with request.change() as (tx, actor):
         image, channel = assign.channel_for_assigning(tx, actor, key, name)
         there = channel is not None and not channel["hidden"]
-        request.expect(tx, channels.get_channel(tx, actor, key, name) if there else None)
+        request.expect(channels.get_channel(tx, actor, key, name) if there else None)
         body = request.body(wire.NewAssignment)
         request.no_arguments()
         new = assign.assign(tx, actor, image, channel, name, body)
@@ -39,7 +39,7 @@ def patch_channel(request: Request, key: str, name: str) -> Response:
     with request.change() as (tx, actor):
         row = channels.channel_for_change(tx, actor, key, name)
         current = channels.get_channel(tx, actor, key, name)
-        request.expect(tx, current)
+        request.expect(current)
         patch = request.patch(wire.ChannelPatch, json.loads(current))
         request.no_arguments()
         assign.edit_channel(tx, actor, row, patch)
@@ -50,7 +50,7 @@ def delete_channel(request: Request, key: str, name: str) -> Response:
     """DELETE unassigns and hides a channel."""
     with request.change() as (tx, actor):
         row = channels.channel_for_change(tx, actor, key, name)
-        request.expect(tx, channels.get_channel(tx, actor, key, name))
+        request.expect(channels.get_channel(tx, actor, key, name))
         request.no_arguments()
         assign.hide_channel(tx, actor, row)
     return Response(204)

@@ -108,11 +108,10 @@ def editing(
         with request.change() as (tx, actor):
             row = take(tx, actor, key)
             current = get(tx, actor, key)
-            request.expect(tx, current)
+            request.expect(current)
             patch = request.patch(shape, json.loads(current))
             request.no_arguments()
             edit(tx, actor, row, patch)
-            tx.check_if_match()
             try:
                 return one(get(tx, actor, str(row.get("uuid") or row["id"])))
             except NotFound:
@@ -127,10 +126,9 @@ def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Handl
     def handler(request: Request, key: str) -> Response:
         with request.change() as (tx, actor):
             row = take(tx, actor, key)
-            request.expect(tx, get(tx, actor, key))
+            request.expect(get(tx, actor, key))
             request.no_arguments()
             end(tx, actor, row)
-            tx.check_if_match()
         return Response(204)
 
     return handler

@@ -96,7 +96,7 @@ def _revoking(
 ) -> Response:
     with request.change() as (tx, actor):
         row = versions.VERSIONS.row_for_change(tx, actor, key)
-        request.expect(tx, versions.VERSIONS.get(tx, actor, key))
+        request.expect(versions.VERSIONS.get(tx, actor, key))
         body: Any = request.body(shape)
         request.no_arguments()
         repeated = request.req.get_header("Idempotency-Key")

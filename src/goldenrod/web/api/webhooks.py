@@ -61,7 +61,7 @@ def edit_webhook(request: Request, key: str) -> Response:
     with request.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
         current = webhooks.WEBHOOKS.get(tx, actor, key)
-        request.expect(tx, current)
+        request.expect(current)
         patch = request.patch(WebhookPatch, json.loads(current))
         request.no_arguments()
         webhooks.edit_webhook(tx, actor, row, patch, refusal)

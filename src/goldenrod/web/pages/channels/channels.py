@@ -168,7 +168,7 @@ def assign_new(visit: Visit, slug: str) -> Page:
                 raise field_problem(
                     "name", "must have 1 to 64 characters: a-z, 0-9, dots, hyphens and underscores"
                 )
-            before, after = _assign(visit.form, tx, actor, image, name)
+            before, after = _assign(visit, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
@@ -181,7 +181,7 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             _, image = references.image_for_change(tx, actor, slug)
-            before, after = _assign(visit.form, tx, actor, image, name)
+            before, after = _assign(visit, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
@@ -197,14 +197,14 @@ def _with_field(problem: Problem) -> Problem:
 
 
 def _assign(
-    form: Form, tx: Tx, actor: Actor, image: Thing, name: str
+    visit: Visit, tx: Tx, actor: Actor, image: Thing, name: str
 ) -> tuple[Thing | None, Thing]:
     """Assign what the form says. Returns the channel before (None for a new one) and after."""
     row, channel = assigning.channel_for_assigning(tx, actor, str(image["id"]), name)
     exists = channel is not None and not channel["hidden"]
     before = _channel(tx, actor, image, name) if exists else None
-    if form.get("etag"):
-        tx.expect(form.get("etag"), _etag(before) if before else None)
+    form = visit.form
+    visit.expect(_assigned(before) if before else None)
     version = None
     if form.get("do") != "unassign":
         version = references.meant(tx, actor, image, "version", form.get("version"))
@@ -299,7 +299,7 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
             _, image = references.image_for_change(tx, actor, slug)
             row = channels.channel_for_change(tx, actor, slug, name)
             channel = _channel(tx, actor, image, name)
-            tx.expect(visit.form.get("etag") or None, _config_etag(channel))
+            visit.expect(json.dumps(_config(channel)))
             patch = decode.convert(_configured(visit.form), wire.ChannelPatch)
             assigning.edit_channel(tx, actor, row, patch)
     except REFUSALS as problem:

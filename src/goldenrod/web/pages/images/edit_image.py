@@ -137,10 +137,9 @@ def edit(visit: Visit, slug: str) -> Page:
             row, image = references.image_for_change(tx, actor, slug)
             editable = _fields(actor, image)
             now = fields.shown(editable, image)
-            visit.expect(tx, json.dumps(now))
+            visit.expect(json.dumps(now))
             given = fields.given(editable, visit.form, now)
             images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
-            tx.check_if_match()
             after = _readable_after(tx, actor, row["id"])
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
@@ -203,12 +202,15 @@ def end(visit: Visit, slug: str) -> Page:
 
 def show_restore(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/restore: a preview of what becomes available again."""
-    with visit.preview() as (tx, actor):
+    moves: list[offer_changes.Move] | None = None
+    versions_count: int | None = None
+    with visit.preview() as (tx, actor, possible):
         row, image = references.image_for_change(tx, actor, slug)
-        before = offer_changes.offers(tx, actor, image)
-        images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
-        moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-        versions_count = _count_current(tx, actor, image)
+        if possible:
+            before = offer_changes.offers(tx, actor, image)
+            images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
+            moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
+            versions_count = _count_current(tx, actor, image)
         machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
     return visit.page(

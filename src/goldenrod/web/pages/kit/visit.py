@@ -75,7 +75,7 @@ class Visit(Request):
         """A change that a form makes, and who asks. Raises Unauthorized, Forbidden where the form is
         not from a page of this site."""
         self.require_sent()
-        with self.db.write() as tx:
+        with self.db.write() as tx, self._unless_outdated():
             self._confirm(tx, tx.revision - 1)
             yield tx, self.actor
 
@@ -88,13 +88,17 @@ class Visit(Request):
             yield tx, self.actor
 
     @contextmanager
-    def preview(self) -> Iterator[tuple[Tx, Actor]]:
-        """A change that is made and undone, and who asks: so a page shows what it would change."""
+    def preview(self) -> Iterator[tuple[Tx, Actor, bool]]:
+        """A change that is made and undone, so that a page shows its impact; who asks; and whether a
+        change could be made. While somebody else is writing it cannot: the transaction only reads."""
         self.require_user()
-        with self.db.write() as tx:
-            tx.dry_run = True
-            self._confirm(tx, tx.revision - 1)
-            yield tx, self.actor
+        with self.db.preview() as tx:
+            if tx is not None:
+                self._confirm(tx, tx.revision - 1)
+                yield tx, self.actor, True
+                return
+        with self.read() as (tx, actor):
+            yield tx, actor, False
 
     def require_user(self) -> None:
         """Raise Unauthorized unless somebody is signed in."""
@@ -129,8 +133,8 @@ class Visit(Request):
         if self.session is None:
             super()._note_use()
             return
-        # While another process writes for long, the page is shown all the same; the next use is noted.
-        with suppress(Unavailable), self.db.write_unversioned() as tx:
+        # A reader does not wait for a writer; the next use is recorded.
+        with suppress(Unavailable), self.db.write_unversioned(wait=False) as tx:
             sessions.record_use(tx, self.session)
 
     # ── what is sent ───────────────────────────────────────────────────────────────────────
@@ -174,12 +178,10 @@ class Visit(Request):
                 code="form_refused",
             )
 
-    def expect(self, tx: Tx, current: str | None) -> None:
-        """Compare the ETag of what the form was filled in from with what is current now, when the
-        change is applied (`Tx.check_match`)."""
-        tx.expect(
-            self.form.get("etag") or None, None if current is None else resources.etag(current)
-        )
+    def expect(self, current: str | None) -> None:
+        """Compare the form's `etag`, of what it was filled in from, with what is current now."""
+        etag = None if current is None else resources.etag(current)
+        self._expect(self.form.get("etag") or None, etag)
 
     @property
     def here(self) -> str:

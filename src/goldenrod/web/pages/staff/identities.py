@@ -81,7 +81,7 @@ def edit_identity(visit: Visit, key: str) -> Page:
     try:
         with change(visit) as (tx, actor):
             row = identities.IDENTITIES.row_for_change(tx, actor, key)
-            visit.expect(tx, identities.IDENTITIES.get(tx, actor, key))
+            visit.expect(identities.IDENTITIES.get(tx, actor, key))
             patch = wire.IdentityPatch(key=decode.name("key", visit.form.get("key")))
             identities.edit_identity(tx, actor, row, patch)
     except REFUSALS as problem:

@@ -131,7 +131,7 @@ def edit_provider(visit: Visit, key: str) -> Page:
         with change(visit) as (tx, actor):
             row = providers.PROVIDERS.row_for_change(tx, actor, key)
             current = providers.PROVIDERS.get(tx, actor, key)
-            visit.expect(tx, current)
+            visit.expect(current)
             require_fields(visit.form, "name")
             body = _body(visit.form, json.loads(current))
             patch = decode.convert(body, wire.ProviderPatch)

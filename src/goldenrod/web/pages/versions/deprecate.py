@@ -28,7 +28,8 @@ def show_deprecate(visit: Visit, slug: str, name: str) -> Page:
 def _page(
     visit: Visit, slug: str, name: str, form: Form | None, problem: Problem | None = None
 ) -> Page:
-    with visit.preview() as (tx, actor):
+    moves: list[offer_changes.Move] | None = None
+    with visit.preview() as (tx, actor, possible):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
         before = offer_changes.offers(tx, actor, image)
@@ -36,9 +37,10 @@ def _page(
             preview = wire.VersionPatch(deprecation=wire.NewDeprecation())
         else:
             preview = wire.VersionPatch(deprecation=None)
-        publish.edit_version(tx, actor, row, preview)
-        moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-    warned = [
+        if possible:
+            publish.edit_version(tx, actor, row, preview)
+            moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
+    warned = moves is not None and [
         channel
         for channel, offer in sorted(before.items())
         if offer and offer["id"] == version["id"] and channel not in {one.channel for one in moves}
@@ -74,7 +76,7 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, version = references.version_for_change(tx, actor, slug, name)
-            visit.expect(tx, json.dumps(_texts(version)))
+            visit.expect(json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
             given = None if clear else _changed_fields(tx, actor, version, visit.form)
             patch = decode.convert({"deprecation": given}, wire.VersionPatch)

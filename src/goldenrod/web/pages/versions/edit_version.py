@@ -93,7 +93,7 @@ def _forbidden(problem: Forbidden) -> tuple[FieldError, ...]:
 
 def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[str, Any]:
     now = fields.shown(version_fields.EDITED, version)
-    visit.expect(tx, json.dumps(now))
+    visit.expect(json.dumps(now))
     given = fields.given(version_fields.EDITED, visit.form, now)
     given = version_fields.resolved(tx, actor, version["image"], given)
     if visit.form.on("allow_revoked_parent"):
@@ -115,14 +115,16 @@ def _read_if_visible(tx: Tx, actor: Actor, key: str) -> Thing | None:
 
 def show_end(visit: Visit, slug: str, name: str) -> Page:
     """GET /images/{slug}/versions/{name}/end: the impact of ending."""
-    with visit.preview() as (tx, actor):
+    moves: list[offer_changes.Move] | None = None
+    with visit.preview() as (tx, actor, can_try):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         machine_counts = impact.machines_of_versions(tx, actor, [version["id"]])
         children = _children(tx, actor, version)
-        before = offer_changes.offers(tx, actor, image)
-        publish.end_version(tx, actor, row)
-        moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
+        if can_try:
+            before = offer_changes.offers(tx, actor, image)
+            publish.end_version(tx, actor, row)
+            moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
     return visit.page(
         "versions/version_end.html",
         image=image,
@@ -169,26 +171,28 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
     effect: Thing | None = None
     refusal: Conflict | None = None
     moves: list[offer_changes.Move] = []
-    with visit.preview() as (tx, actor):
+    with visit.preview() as (tx, actor, can_try_end):
         row, version = references.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
-        if version["end_date"] and version["end_date"] <= tx.now:
+        if can_try_end and version["end_date"] and version["end_date"] <= tx.now:
             before = offer_changes.offers(tx, actor, image)
             publish.edit_version(tx, actor, row, wire.VersionPatch(end_date=None))
             moves = offer_changes.differing(before, offer_changes.offers(tx, actor, image))
-    with visit.preview() as (tx, actor):
+    with visit.preview() as (tx, actor, can_try):
         row = versions.VERSIONS.row_for_change(tx, actor, version["id"])
         try:
-            restored = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))
-            effect = revocations.describe(tx, actor, restored, dry_run=True) | {"stops": False}
+            if can_try:
+                restored = revocations.restore(tx, actor, row, wire.Restoring(dry_run=True))
+                effect = revocations.describe(tx, actor, restored, dry_run=True) | {"stops": False}
         except Conflict as none:
             refusal = none
     return visit.page(
         "versions/version_restore.html",
         image=image,
         version=version,
-        moves=moves,
+        moves=moves if can_try_end else None,
         effect=effect,
+        busy=not can_try,
         origin=refusal.extra.get("inherited_from") if refusal else None,
         problem=problem,
     )

@@ -39,13 +39,15 @@ def _page(
 ) -> Page:
     effect: Thing | None = None
     already = False
-    with visit.preview() as (tx, actor):
+    with visit.preview() as (tx, actor, can_try):
         row, version = references.version_for_change(tx, actor, slug, name)
         descendants = lineage.get_lineage(tx, actor, version["id"], "descendants")
         try:
-            found = revocations.revoke(tx, actor, row, _body(form, dry=True))
-            effect = revocations.describe(tx, actor, found, dry_run=True)
-            effect["stops"] = not form.on("roll_back_channels")
+            body = _body(form, dry=True)
+            if can_try:
+                found = revocations.revoke(tx, actor, row, body)
+                effect = revocations.describe(tx, actor, found, dry_run=True)
+                effect["stops"] = not form.on("roll_back_channels")
         except REFUSALS as refused:
             already = refused.code == "version_already_revoked"
             problem = problem or (None if already else fields.placed(refused))
@@ -61,6 +63,7 @@ def _page(
         labels=LABELS,
         note=note,
         effect=effect,
+        busy=not can_try,
         already=already,
         tree=_tree(effect, descendants) if effect else [],
         below=len(descendants["nodes"]) - 1,

@@ -194,7 +194,7 @@ def edit_webhook(visit: Visit, key: str) -> Page:
         refusal = _refusal(visit, patch.target) if is_new else None
         with visit.change() as (tx, actor):
             row = webhooks.webhook_for_editing(tx, actor, key)
-            visit.expect(tx, webhooks.WEBHOOKS.get(tx, actor, key))
+            visit.expect(webhooks.WEBHOOKS.get(tx, actor, key))
             webhooks.edit_webhook(tx, actor, row, patch, refusal)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
