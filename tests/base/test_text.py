@@ -15,7 +15,6 @@ from goldenrod.base.text import (
     fold,
     index_tokens,
     is_slug,
-    matches,
     name_key,
     query_terms,
     slug,

@@ -111,7 +111,7 @@ SETTINGS = (
         "public_url",
         "",
         _public_url,
-        "the URL that people use, which links then begin with. Without it, links are paths without a host",
+        "the URL that people use; links then begin with it. Without it, links are paths without a host",
     ),
     Setting(
         "trusted_proxies",
@@ -182,7 +182,9 @@ SETTINGS = (
         _text,
         "the text of its button after “Continue with”",
     ),
-    Setting("oidc_scopes", "openid profile", _scopes, "the scopes requested from it, openid among them"),
+    Setting(
+        "oidc_scopes", "openid profile", _scopes, "the scopes requested from it, openid among them"
+    ),
     Setting(
         "oidc_hosts",
         "",
