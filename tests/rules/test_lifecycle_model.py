@@ -3,8 +3,9 @@ at each step, for each of the cast.
 
 After each step every reader is shown all versions, all channels and what each machine is; of what
 would take long to ask whole (resolving, lineage, filters, single versions) some at random. The
-sequences of the suite are the same in each run; `GOLDENROD_SEQUENCES` sets how many, and
-`python -m tests.rules.test_lifecycle_model 2000 [sqlite | postgresql [first seed]]` plays that many others.
+sequences of the suite are the same in each run; `GOLDENROD_SEQUENCES` sets how many.
+`python -m tests.rules.test_lifecycle_model 2000 [sqlite | postgresql [first seed]]` plays that many
+others.
 """
 
 import json

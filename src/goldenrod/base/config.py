@@ -111,7 +111,7 @@ SETTINGS = (
         "public_url",
         "",
         _public_url,
-        "the URL that people use, which links then begin with. Without it, links are paths without a host",
+        "the URL that people use; links then begin with it. Without it, links are paths without a host",
     ),
     Setting(
         "trusted_proxies",

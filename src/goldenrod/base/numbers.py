@@ -23,12 +23,7 @@ def whole_number(text: str, at_least: int = 0, at_most: int = LARGEST) -> int:
 
 def are_digits(text: str) -> bool:
     """The text is 1 to 19 ASCII digits, which `int` reads quickly."""
-    return len(text) <= 19 and is_whole(text)
-
-
-def is_whole(text: str) -> bool:
-    """The text is ASCII digits, any number of them: a whole number, but perhaps too long to read."""
-    return text.isascii() and text.isdigit()
+    return 0 < len(text) <= 19 and text.isascii() and text.isdigit()
 
 
 def is_id(text: str) -> bool:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from goldenrod.base.clock import END_OF_TIME, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, NotFound
-from goldenrod.base.numbers import LARGEST, are_digits, is_whole, whole_number
+from goldenrod.base.numbers import LARGEST, whole_number
 from goldenrod.base.text import is_uuid
 from goldenrod.store.sql import Id, Moment, param
 
@@ -229,9 +229,11 @@ def _number(text: str, name: str, least: int, most: int) -> int:
 
 
 def _page_number(text: str) -> int:
-    if not is_whole(text):
-        raise _wrong("page", "takes a whole number from 1.")
-    if not are_digits(text) or not 0 < (number := int(text)) <= MOST_PAGE:
+    try:
+        number = whole_number(text)
+    except ValueError:
+        raise _wrong("page", "takes a whole number from 1.") from None
+    if not 0 < number <= MOST_PAGE:
         raise past_the_end()
     return number
 
