@@ -99,7 +99,7 @@ BARE: dict[str, set[str]] = {
         "rules/summaries.py membership version_memberships",
     },
     "that the name of a user or group exists is no secret": {
-        "catalogue/accounts/users.py _named groups",
+        "catalogue/accounts/users.py _by_name groups",
         "rules/filters.py username groups",
         "rules/changes/references.py _keyed table",
         "rules/changes/references.py _named table",
@@ -110,7 +110,7 @@ BARE: dict[str, set[str]] = {
     },
     "whether something is taken, in use or its own ancestor, told to its writer alone": {
         "catalogue/versions/licenses_scripts.py _used pairing.table",
-        "catalogue/accounts/identities.py _same identities",
+        "catalogue/accounts/identities.py _with_key identities",
         "catalogue/versions/machines.py _crowded machines",
         "catalogue/versions/machines.py _ended_here machines",
         "catalogue/versions/machines.py _offered machines",
