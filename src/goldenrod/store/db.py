@@ -50,10 +50,10 @@ class Tx:
         "api",
         "committed",
         "dialect",
+        "dry_run",
         "now",
         "revision",
         "statements",
-        "undone",
     )
 
     def __init__(self, connection: Any, db: "Database", revision: int, now: Instant) -> None:
