@@ -98,7 +98,7 @@ BARE: dict[str, set[str]] = {
         "rules/summaries.py membership version_memberships",
     },
     "that the name of a user or group exists is no secret": {
-        "catalogue/accounts/users.py _named groups",
+        "catalogue/accounts/users.py _by_name groups",
         "rules/filters.py username groups",
         "rules/changes/references.py _named table",
         "rules/changes/references.py _personal groups",

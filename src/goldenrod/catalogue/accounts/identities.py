@@ -34,9 +34,9 @@ def shape(identity: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-def _on_provider(identity: FromClause, reader: ReaderKind, matches: Any) -> ColumnElement[bool]:
+def _on_provider(identity: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     provider = schema.providers.alias()
-    wanted = select(provider.c.id).where(matches(provider)).scalar_subquery()
+    wanted = select(provider.c.id).where(is_it(provider)).scalar_subquery()
     return identity.c.provider_id == wanted
 
 
