@@ -354,7 +354,7 @@ def test_the_restore_page_shows_what_becomes_available(
     assert "1 version" in page.words
     assert "Visible again to everybody" in page.words
     assert everything(db) == before
-    assert "ended already" in alice.get("/images/ended-image/end").words
+    assert "This image ended on" in alice.get("/images/ended-image/end").words
     assert "not ended" in alice.get("/images/open-image/restore").words
     alice.submit(page, "/images/ended-image/restore", follow=False)
     assert api.get("/api/v2/images/ended-image", "charlie").status_code == 200
