@@ -267,9 +267,9 @@ def test_revoking_shows_the_impact_before_and_after(ask: Run, image: str) -> Non
     shown = ask("version", "show", f"{image}/3", "--json").json["revoked"]
     assert (shown["reason"], shown["inherited_from"]["name"]) == ("It leaks.", "2")
 
-    assert ask(*words).code == 5, "revoked already"
+    assert ask(*words).code == 5, "already revoked"
     inherited = ask("restore", f"{image}/3")
-    assert (inherited.code, "restore that" in inherited.err) == (5, True)
+    assert (inherited.code, "which it is built on. Restore " in inherited.err) == (5, True)
     undoing = ask("restore", f"{image}/2", "--dry-run")
     back = {name: " → ".join(reversed(change.split(" → "))) for name, change in expected.items()}
     assert changes(undoing) == back
