@@ -173,13 +173,13 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/machine_choice.py of_version machines",
     },
     "the newest of those that its caller asks the rule about": {
-        "rules/lifecycle/states.py _newest_current versions",
+        "rules/lifecycle/states.py newest_current versions",
     },
     "which channels a change may have touched, of those that the rule gives": {
         "catalogue/versions/revocations.py _targets versions",
     },
     "where a channel leads, whoever asks: its version shows to those who may read it": {
-        "rules/lifecycle/states.py _stop versions",
+        "rules/lifecycle/channel_targets.py _stop versions",
     },
     "what is to be told, as ids: payloads are built through the rule": {
         "catalogue/webhooks/outbox.py _any webhooks",

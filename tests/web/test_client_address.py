@@ -8,7 +8,7 @@ from goldenrod.base.errors import BadRequest
 from goldenrod.base.network import limit_key, parse_address
 from goldenrod.catalogue.accounts import password_hashing, password_sign_in
 from goldenrod.store.db import Database
-from goldenrod.web.authenticate import client_address
+from goldenrod.web.client_address import client_address
 from tests.accounts.test_sign_in import ask
 from tests.support.cast import World
 from tests.support.client import ApiClient, code

@@ -33,7 +33,8 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision
-from goldenrod.web.authenticate import client_address, identify, record_token_use
+from goldenrod.web.authenticate import identify, record_token_use
+from goldenrod.web.client_address import client_address
 from goldenrod.web.request_body import RECEIVER, Sender
 from goldenrod.web.response_cache import ResponseCache, Validity
 

@@ -17,7 +17,7 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import schema
 from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.app import API
-from goldenrod.web.pages.kit import cookies
+from goldenrod.web.pages.kit import cookies, csrf
 from goldenrod.web.pages.routes import PAGES
 from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.access_catalogue import Stage, set_stage
@@ -104,9 +104,9 @@ def own_session(stage: Stage) -> str:
 def send(visitor: Visitor, where: str, forgery: Forgery, other: str) -> PageResponse:
     secret = visitor.cookies[cookies.SESSION]
     token = {
-        "right": cookies.form_token(secret),
-        "other": cookies.form_token(other),
-        "planted": cookies.form_token("planted"),
+        "right": csrf.form_token(secret),
+        "other": csrf.form_token(other),
+        "planted": csrf.form_token("planted"),
     }.get(forgery.token or "", forgery.token)
     body = urlencode(FILLED | ({} if token is None else {"token": token}))
     kept = dict(visitor.cookies)
@@ -165,7 +165,7 @@ def test_a_token_sends_no_form_whatever_its_scope(stage: Stage, scope: str) -> N
             page = browser.ask(
                 "POST",
                 page_address(stage, path, session),
-                body=urlencode(FILLED | {"token": cookies.form_token(given)}),
+                body=urlencode(FILLED | {"token": csrf.form_token(given)}),
                 headers={"Authorization": f"Token {secret}"},
                 follow=False,
             )

@@ -18,7 +18,7 @@ from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.lifecycle import deprecation, states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_list, json_text, param

@@ -15,8 +15,8 @@ from goldenrod.base.errors import Forbidden, NotFound
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import mutations
-from goldenrod.rules.lifecycle import states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle import channel_targets
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
@@ -34,8 +34,8 @@ def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             .concat("/channels/")
             .concat(channel.c.name),
             "image": summaries.image(channel.c.image_id, ReaderKind.STAFF),
-            "assigned": summaries.version_of(states.assigned(channel), reader),
-            "target": _readable_version(states.target(channel, reader), reader),
+            "assigned": summaries.version_of(channel_targets.assigned(channel), reader),
+            "target": _readable_version(channel_targets.target(channel, reader), reader),
             "stopped": _stopped(channel, reader),
             "restricted": channel.c.restricted,
             "groups": _groups(channel, reader),
@@ -61,7 +61,7 @@ def _stopped(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
     return (
         select(shown)
-        .where(version.c.n == states.stopped(channel), access.readable(version, reader))
+        .where(version.c.n == channel_targets.stopped(channel), access.readable(version, reader))
         .scalar_subquery()
     )
 

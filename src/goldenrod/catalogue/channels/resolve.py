@@ -13,8 +13,8 @@ from goldenrod.base.errors import Conflict, NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import machine_access, machine_choice, states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle import channel_targets, machine_access, machine_choice
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_list, json_object, json_text, param
@@ -54,7 +54,9 @@ def _named(reader: ReaderKind, image_form: str, provider_form: str | None, compu
     )
     # The target of `latest` depends on the provider.
     target, stopped = (
-        (null(), null()) if computed else (states.target(channel, reader), states.stopped(channel))
+        (null(), null())
+        if computed
+        else (channel_targets.target(channel, reader), channel_targets.stopped(channel))
     )
     found = [
         image.c.id.label("image_id"),

@@ -14,8 +14,8 @@ from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.versions import versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import machine_access, states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle import channel_targets, machine_access, states
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Query
@@ -88,7 +88,7 @@ def _since(channel: FromClause, target: ColumnElement[int]) -> ColumnElement[Any
 def _offer(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """Facts of a channel's target beyond its summary."""
     version = schema.versions.alias()
-    target = states.target(channel, reader)
+    target = channel_targets.target(channel, reader)
     shown = json_object(
         {
             "behind": states.behind(version, reader),

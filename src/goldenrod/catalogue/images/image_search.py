@@ -16,8 +16,8 @@ from goldenrod.catalogue import search
 from goldenrod.catalogue.images import images
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import NOW, Actor, ReaderKind
-from goldenrod.rules.lifecycle import machine_access, states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle import channel_targets, machine_access, states
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Query, past_the_end
@@ -149,7 +149,7 @@ def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnEl
         .where(
             channel.c.image_id == image.c.id,
             access.readable(channel, reader),
-            target.c.n == states.target(channel, reader),
+            target.c.n == channel_targets.target(channel, reader),
             access.readable(target, reader),
         )
         .order_by(channel.c.name)

@@ -17,7 +17,7 @@ from goldenrod.base.errors import Conflict, field_problem
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations
-from goldenrod.rules.lifecycle import deprecation, revocation_reach
+from goldenrod.rules.lifecycle import channel_targets, deprecation, revocation_reach
 from goldenrod.rules.lifecycle import states as lifecycle
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -159,7 +159,7 @@ def _targets(reader: ReaderKind) -> Any:
         schema.versions.alias(),
         schema.versions.alias(),
     )
-    target: ColumnElement[int] = lifecycle.target(channel, reader)
+    target: ColumnElement[int] = channel_targets.target(channel, reader)
     shown = (
         select(version.c.id)
         .where(version.c.n == target, access.readable(version, reader))

@@ -13,7 +13,7 @@ from goldenrod.base.text import is_uuid, sought_key
 from goldenrod.catalogue.versions import versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import machine_access, machine_choice, states
+from goldenrod.rules.lifecycle import channel_targets, machine_access, machine_choice, states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Id, Key, json_list, json_object, json_text, param
@@ -206,7 +206,7 @@ def _texts(reader: ReaderKind) -> Any:
         .where(
             channel.c.image_id == version.c.image_id,
             access.readable(channel, reader),
-            states.target(channel, reader) == version.c.n,
+            channel_targets.target(channel, reader) == version.c.n,
         )
         .order_by(channel.c.name)
     )

@@ -14,7 +14,7 @@ from goldenrod.base.text import filter_key
 from goldenrod.catalogue import search
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import states
+from goldenrod.rules.lifecycle import channel_targets, states
 from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
@@ -93,7 +93,7 @@ def _tagged(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement
 
 
 def _targeted(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
-    return states.targeted(version, reader, param("f_channel", String))
+    return channel_targets.targeted(version, reader, param("f_channel", String))
 
 
 def _of_architecture(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
@@ -129,7 +129,7 @@ VERSIONS = Resource(
             ),
             "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
             "current": filters.boolean(lambda version, reader: access.open_now(version)),
-            "launchable": filters.boolean(states.has_launchable),
+            "launchable": filters.boolean(channel_targets.has_launchable),
             "state": filters.what_is(states.STATES, states.is_in),
             "revoked": filters.boolean(
                 lambda version, reader: states.revoked(version),
@@ -157,7 +157,7 @@ def _with_latest(reader: ReaderKind, form: str) -> Any:
     version, newest = schema.versions.alias("thing"), schema.versions.alias()
     latest = (
         select(summaries.url("image_versions", newest.c.id))
-        .where(newest.c.n == states.latest(version.c.image_id, reader))
+        .where(newest.c.n == channel_targets.latest(version.c.image_id, reader))
         .scalar_subquery()
     )
     return select(

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, exists, select
 
 from goldenrod.rules import access
 from goldenrod.rules.access import ReaderKind
-from goldenrod.rules.lifecycle import machine_access, states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle import channel_targets, machine_access
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 
 Where = Callable[[FromClause], ColumnElement[bool]]
@@ -28,7 +28,7 @@ def by_latest(
         there = _there(machine, version, provider, provider_id, reader, where)
         return exists().where(there).correlate_except(machine, provider)
 
-    newest = states.latest(image_id, reader, has_one_there)
+    newest = channel_targets.latest(image_id, reader, has_one_there)
     return of_version(newest, provider_id, reader, where)
 
 
@@ -76,7 +76,7 @@ def by_channel(
     channel: FromClause, provider_id: ColumnElement[int], reader: ReaderKind, where: Where
 ) -> ColumnElement[int]:
     """The id of the machine that a channel offers there; null for none."""
-    target = states.target(channel, reader)
+    target = channel_targets.target(channel, reader)
     return case(
         (
             channel.c.name == LATEST,

@@ -1,4 +1,4 @@
-"""Lifecycle as SQL: state, revocation, channel targets, `latest`, behind. Computed, not stored.
+"""States of versions as SQL: state, revocation, behind, stale. Computed, not stored.
 
 The state of a version at an instant is the first row that holds:
 
@@ -24,7 +24,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    or_,
     select,
     tuple_,
     union_all,
@@ -32,13 +31,11 @@ from sqlalchemy import (
 
 from goldenrod.rules import access
 from goldenrod.rules.access import NOW, ReaderKind
-from goldenrod.rules.lifecycle import machine_access
 from goldenrod.store import schema
 from goldenrod.store.sql import Moment, among, earliest, unindexed
 
 Predicate = ColumnElement[bool]
 
-LATEST = "latest"
 STATES = ("ended", "scheduled", "revoked", "deprecated", "current")
 MOST_BEHIND = 1000
 """`behind` counts newer versions up to this number."""
@@ -129,7 +126,7 @@ def newer(version: FromClause, than: FromClause) -> Predicate:
     )
 
 
-def _newest_current(condition: Callable[[FromClause], Predicate], most: int) -> Any:
+def newest_current(condition: Callable[[FromClause], Predicate], most: int) -> Any:
     """The newest current versions of one image that meet the condition: `n`, `start_date`, `id`.
 
     The condition must name the image. Versions without an end are in one index, and those with a
@@ -154,7 +151,7 @@ def _newest_current(condition: Callable[[FromClause], Predicate], most: int) -> 
 
 def behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
     """How many readable, current versions of its image are newer, counted to a thousand."""
-    ahead = _newest_current(
+    ahead = newest_current(
         lambda other: and_(newer(other, version), access.readable(other, reader)),
         MOST_BEHIND,
     )
@@ -179,111 +176,9 @@ def stale(version: FromClause, reader: ReaderKind) -> Predicate:
     versions to find any.
     """
     parent = schema.versions.alias()
-    ahead = _newest_current(
+    ahead = newest_current(
         lambda other: and_(newer(other, parent), access.readable(other, reader)), 1
     )
     newest = select(ahead.c.n).limit(literal_column("1")).scalar_subquery()
     found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, reader))
     return found.scalar_subquery().is_not(None)
-
-
-def has_launchable(version: FromClause, reader: ReaderKind) -> Predicate:
-    """The version, which the reader may read, has a machine that they may launch."""
-    machine, provider = schema.machines.alias(), schema.providers.alias()
-    return exists().where(
-        machine.c.version_n == version.c.n,
-        provider.c.id == machine.c.provider_id,
-        machine_access.launchable(machine, version, provider, reader),
-    )
-
-
-def eligible_for_latest(version: FromClause, reader: ReaderKind) -> Predicate:
-    """`latest` may choose the version, if it has a machine: current, readable, not excluded."""
-    return and_(
-        is_current(version), ~version.c.exclude_from_latest, access.readable(version, reader)
-    )
-
-
-def latest(
-    image_id: ColumnElement[int],
-    reader: ReaderKind,
-    has: Callable[[FromClause, ReaderKind], Predicate] = has_launchable,
-) -> ColumnElement[int]:
-    """The key of an image's `latest` for this reader; null for none. `has`: the machine that it
-    must have."""
-    first = _newest_current(
-        lambda version: and_(
-            version.c.image_id == image_id,
-            eligible_for_latest(version, reader),
-            has(version, reader),
-        ),
-        1,
-    )
-    return (
-        select(first.c.n)
-        .order_by(first.c.start_date.desc(), first.c.id.desc())
-        .limit(literal_column("1"))
-        .scalar_subquery()
-    )
-
-
-def _stop(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
-    """The version at which the search back over a channel's assignments stops, if it is the channel's
-    target (`target`) or a revoked version that stops the channel (`stopped`); else null.
-
-    The search stops at an unassignment, at a version with a revocation that stops channels, or at
-    the first version that is open and not revoked."""
-    a, v = schema.assignments.alias(), schema.versions.alias()
-    stopping = stops(v)
-    shown = case((stopping if column == "stopped" else ~stopping, a.c.version_n), else_=None)
-    return (
-        select(shown)
-        .select_from(a.outerjoin(v, v.c.n == a.c.version_n))
-        .where(
-            a.c.channel_id == channel_id,
-            or_(
-                a.c.version_n.is_(None),
-                and_(access.open_now(v), or_(stopping, ~revoked(v))),
-            ),
-        )
-        .order_by(a.c.sequence.desc())
-        .limit(1)
-        .correlate_except(a, v)
-        .scalar_subquery()
-    )
-
-
-def target(channel: FromClause, reader: ReaderKind) -> ColumnElement[int]:
-    """The key of a channel's target; null for none. It is the same for every reader, except for
-    `latest`."""
-    return case(
-        (channel.c.name == LATEST, latest(channel.c.image_id, reader)),
-        else_=_stop(channel.c.id, "target"),
-    )
-
-
-def stopped(channel: FromClause) -> ColumnElement[int]:
-    """The key of the revoked version at which a channel stopped; null where it did not stop."""
-    return case((channel.c.name == LATEST, None), else_=_stop(channel.c.id, "stopped"))
-
-
-def assigned(channel: FromClause) -> ColumnElement[int]:
-    """The key of the newest assignment's version; null for none."""
-    a = schema.assignments.alias()
-    return (
-        select(a.c.version_n)
-        .where(a.c.channel_id == channel.c.id)
-        .order_by(a.c.sequence.desc())
-        .limit(1)
-        .correlate_except(a)
-        .scalar_subquery()
-    )
-
-
-def targeted(version: FromClause, reader: ReaderKind, name: ColumnElement[str]) -> Predicate:
-    """The version is the target of a channel of this name that the reader may read."""
-    channel = schema.channels.alias()
-    targets = select(target(channel, reader)).where(
-        channel.c.name == name, access.readable(channel, reader)
-    )
-    return among(version.c.n, targets)

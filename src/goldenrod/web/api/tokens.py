@@ -11,7 +11,8 @@ from goldenrod.base.errors import Unauthorized, field_problem
 from goldenrod.base.wire import NewToken
 from goldenrod.catalogue.accounts import actors, password_sign_in, tokens
 from goldenrod.web.api.handlers import without_idempotency
-from goldenrod.web.authenticate import check_password, client_address
+from goldenrod.web.authenticate import check_password
+from goldenrod.web.client_address import client_address
 from goldenrod.web.request import Request, Response
 
 

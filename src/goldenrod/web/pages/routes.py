@@ -8,10 +8,10 @@ that says what to do in place of the problem document that programs get.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from goldenrod.web.pages import markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
-from goldenrod.web.pages.kit import markdown_preview
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users

@@ -101,7 +101,7 @@ def lineage_of_version(tx: Tx, actor: Actor, key: str) -> LineageGraph:
 
 def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> LineageGraph:
     reader = actor.reader
-    channel_targets = tx.rows(queries.channel_targets, reader, **given)
+    channel_targets = tx.rows(queries.targets_of_channels, reader, **given)
     relatives_of = {up: tx.rows(queries.relatives, reader, up, of, **given) for up in (True, False)}
     choice = _Choice(given["image"])
     choice.take([given["root"]] if of == "version" else [])

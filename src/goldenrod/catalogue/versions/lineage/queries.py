@@ -21,8 +21,8 @@ from sqlalchemy import (
 
 from goldenrod.rules import access
 from goldenrod.rules.access import Predicate, ReaderKind
-from goldenrod.rules.lifecycle import states
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle import channel_targets, states
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.sql import Id, Key, Moment, in_list, param
 
@@ -114,7 +114,7 @@ def _forks(reader: ReaderKind) -> Any:
     )
 
 
-def channel_targets(reader: ReaderKind) -> Any:
+def targets_of_channels(reader: ReaderKind) -> Any:
     """The image's channels that the reader sees and whose target they may read, with the target."""
     channel, version = schema.channels.alias(), schema.versions.alias()
     return (
@@ -122,7 +122,7 @@ def channel_targets(reader: ReaderKind) -> Any:
         .where(
             channel.c.image_id == param("image", Key),
             access.readable(channel, reader),
-            version.c.n == states.target(channel, reader),
+            version.c.n == channel_targets.target(channel, reader),
             access.readable(version, reader),
         )
         .order_by(channel.c.name)
@@ -297,7 +297,7 @@ def _by_name(reader: ReaderKind) -> Any:
             in_list(version.c.n, "ns"),
             access.readable(version, reader),
             access.readable(channel, reader),
-            states.target(channel, reader) == version.c.n,
+            channel_targets.target(channel, reader) == version.c.n,
         )
     )
 
@@ -306,8 +306,11 @@ def _by_latest(reader: ReaderKind) -> Any:
     version, channel = schema.versions.alias(), schema.channels.alias()
     # Check first whether the version can be `latest`: for an image that offers the reader nothing,
     # computing `latest` would read all versions.
-    may = and_(states.eligible_for_latest(version, reader), states.has_launchable(version, reader))
-    found = case((may, states.latest(version.c.image_id, reader)), else_=None)
+    may = and_(
+        channel_targets.eligible_for_latest(version, reader),
+        channel_targets.has_launchable(version, reader),
+    )
+    found = case((may, channel_targets.latest(version.c.image_id, reader)), else_=None)
     return (
         select(version.c.n, channel.c.name)
         .select_from(version.join(channel, channel.c.image_id == version.c.image_id))

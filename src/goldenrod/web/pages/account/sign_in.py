@@ -13,7 +13,8 @@ from goldenrod.base.errors import (
     field_problem,
 )
 from goldenrod.catalogue.accounts import password_sign_in, sessions
-from goldenrod.web.authenticate import check_password, client_address
+from goldenrod.web.authenticate import check_password
+from goldenrod.web.client_address import client_address
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import Form
 from goldenrod.web.pages.kit.visit import Page, Visit

@@ -17,7 +17,7 @@ from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit import fields, references, urls

@@ -83,17 +83,8 @@ def new_secret() -> str:
     return secrets.token_urlsafe(24)
 
 
-def form_token(secret: str) -> str:
-    """What each form of the browser that holds this secret carries."""
-    return _signature(secret, "form", b"")
-
-
-def fits(secret: str, token: str) -> bool:
-    """Whether a form's token is that of this secret."""
-    return hmac.compare_digest(form_token(secret).encode(), token.encode("utf-8", "replace"))
-
-
-def _signature(secret: str, use: str, content: bytes) -> str:
+def signature(secret: str, use: str, content: bytes) -> str:
+    """What proves that this text comes from the holder of the secret, for this use."""
     key = secret.encode("utf-8", "replace")
     return hmac.new(key, use.encode() + b"\0" + content, hashlib.sha256).hexdigest()
 
@@ -103,17 +94,17 @@ def seal(secret: str, value: dict[str, Any], use: str = "notice") -> str | None:
     where it is too long for a cookie."""
     content = json.dumps(value, separators=(",", ":")).encode()
     text = base64.urlsafe_b64encode(content).decode()
-    return f"{text}.{_signature(secret, use, content)}" if len(text) <= MOST_NOTICE else None
+    return f"{text}.{signature(secret, use, content)}" if len(text) <= MOST_NOTICE else None
 
 
 def unseal(secret: str, text: str, use: str = "notice") -> dict[str, Any] | None:
     """The value that was sealed with this secret for this use; None for any other text."""
-    written_, _, signature = text.partition(".")
+    written_, _, given = text.partition(".")
     try:
         content = base64.b64decode(written_, b"-_", validate=True)
     except (ValueError, binascii.Error):
         return None
-    if not hmac.compare_digest(_signature(secret, use, content).encode(), signature.encode()):
+    if not hmac.compare_digest(signature(secret, use, content).encode(), given.encode()):
         return None
     value = json.loads(content)
     return value if isinstance(value, dict) else None

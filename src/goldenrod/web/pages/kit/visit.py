@@ -23,10 +23,10 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import security_log
 from goldenrod.store.db import Database, Tx
 from goldenrod.web.authenticate import identify
-from goldenrod.web.pages.kit import cookies, notices, render, urls
+from goldenrod.web.pages.kit import cookies, csrf, notices, render, urls
+from goldenrod.web.pages.kit.csrf import is_address_here, is_from_this_site, local_address
 from goldenrod.web.pages.kit.forms import Form, parse_form
 from goldenrod.web.pages.kit.notices import Undo
-from goldenrod.web.pages.kit.same_site import is_address_here, is_from_this_site, local_address
 from goldenrod.web.request import Request, Response
 from goldenrod.web.response_cache import ResponseCache
 from goldenrod.web.user_agent import browser_name
@@ -170,7 +170,7 @@ class Visit(Request):
         if not (
             is_from_this_site(self.req, self.settings)
             and secret
-            and cookies.fits(secret, self.form.get("token"))
+            and csrf.matches(secret, self.form.get("token"))
         ):
             raise Forbidden(
                 "This form did not come from a page of this site as you are signed in now. Go back, "
@@ -248,7 +248,7 @@ class Visit(Request):
     @property
     def token(self) -> str:
         """The token that this visitor's forms carry; empty for one who has no form to send."""
-        return cookies.form_token(self._secret) if self._secret else ""
+        return csrf.form_token(self._secret) if self._secret else ""
 
     @property
     def personal(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from goldenrod.catalogue.versions import version_page
 from goldenrod.rules.access import Actor
-from goldenrod.rules.lifecycle.states import LATEST
+from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit.visit import Visit
 from goldenrod.web.pages.launch.snippet_parts import Launch, Snippet, aws_region

@@ -1,10 +1,15 @@
-"""Whether a request comes from a page of this site, as far as the browser says."""
+"""CSRF: whether a form was sent from a page of this site, by the browser that was shown the page.
 
+Every form contains a token that only this browser was given; besides, the browser says where it was.
+"""
+
+import hmac
 from urllib.parse import quote, urlsplit
 
 import falcon
 
 from goldenrod.base.config import Settings
+from goldenrod.web.pages.kit.cookies import signature
 
 
 def is_from_this_site(req: falcon.Request, settings: Settings) -> bool:
@@ -28,3 +33,13 @@ def local_address(path: str, query: str) -> str:
     """An address of this site, escaped. It begins with exactly one slash, whatever was sent."""
     escaped = quote(f"/{path.lstrip('/')}", safe="/:@!$&'()*+,;=~-._%")
     return f"{escaped}?{query}" if query else escaped
+
+
+def form_token(secret: str) -> str:
+    """What each form of the browser that holds this secret carries."""
+    return signature(secret, "form", b"")
+
+
+def matches(secret: str, token: str) -> bool:
+    """Whether a form's token is that of this secret."""
+    return hmac.compare_digest(form_token(secret).encode(), token.encode("utf-8", "replace"))
