@@ -23,11 +23,6 @@ AREAS = {"accounts", "images", "versions", "channels", "webhooks", "transfer"}
 PAGE_AREAS = {"images", "versions", "channels", "webhooks"}
 LAYERS = ("base", "store", "rules", "catalogue", "sources", "web", "demo", "cli")
 
-ALIKE = {
-    # To be renamed; take those off that no longer exist.
-    "web": {("reference", "references"), ("server", "serving"), ("snippet", "snippets")},
-}
-
 OLD_WORDS = {
     # What to say instead. `noun` alone may be a word of grammar.
     "keeper": "editor",
@@ -180,7 +175,7 @@ def test_no_two_modules_of_a_layer_differ_by_grammar_alone(layer: str) -> None:
     names = {path.stem for path in files(f"src/goldenrod/{layer}") if path.suffix == ".py"}
     assert names
     pairs = differ_by_grammar(names)
-    assert pairs == ALIKE.get(layer, set()), f"name what is different about them: {pairs}"
+    assert not pairs, f"name what is different about them: {pairs}"
 
 
 GENERATED = ROOT / "docs" / "commands.md"

@@ -328,4 +328,4 @@ def test_how_many_statements_signing_in_and_the_account_take(
 
     assert statements(FORM) == 0
     visitor.sign_in("alice")
-    assert statements("/account") == 5
+    assert statements("/account") == 4

@@ -132,6 +132,7 @@ VISITS: Visits = {
     "/staff/identities/{key}": {"/staff/identities/1": "dora"},
     "/staff/tags": {"/staff/tags": "dora"},
     "/staff/tags/{key}": {"/staff/tags/1": "dora"},
+    "/staff/activity": {"/staff/activity": "dora"},
     "/staff/webhooks": {"/staff/webhooks": "dora"},
 }
 

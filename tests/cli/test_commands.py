@@ -248,14 +248,14 @@ def test_check_finds_each_problem(run: Run, file: Path) -> None:
     run("user", "disable", "dora")
     assert ids(run("check", "--json")) == ["W001", "W003"]
     told = run("check")
-    assert "goldenrod.W001: Others on this machine may open" in told.out
+    assert "goldenrod.W001: Other users of this machine can access" in told.out
     assert "    chmod 600 " in told.out
 
 
 def test_check_finds_tables_of_another_release(run: Run, file: Path) -> None:
     run("migrate", DATABASE_URL=f"sqlite:///{file}")
     db = Database(f"sqlite:///{file}")
-    for stored, said in (("0001", "goldenrod migrate"), ("9999", "later one")):
+    for stored, said in (("0000", "goldenrod migrate"), ("9999", "later one")):
         with db.connection() as connection:
             connection.execute("UPDATE alembic_version SET version_num = ?", (stored,))
         found = run("check", "--json")
@@ -270,7 +270,7 @@ def test_an_unreachable_database_is_reported_in_one_sentence(run: Run, url: str)
     for words in (("user", "list"), ("migrate",), ("serve", "--port", "0")):
         away = run(*words, DATABASE_URL=url)
         assert (away.code, away.out) == (6, "")
-        assert away.err.startswith("goldenrod: The database is away")
+        assert away.err.startswith("goldenrod: The database is unavailable")
         assert away.err.count("\n") == 1
     found = run("check", "--json")
     assert (ids(found), found.code) == (["E001"], 1)

@@ -24,11 +24,11 @@ def between(db: Database, monkeypatch: pytest.MonkeyPatch) -> Between:
 
     def arrange(happen: Callable[[], object]) -> None:
         def begin(name: str) -> Callable[[], Any]:
-            def write() -> Any:
+            def write(**options: Any) -> Any:
                 monkeypatch.delattr(db, "write")
                 monkeypatch.delattr(db, "write_unversioned")
                 happen()
-                return getattr(db, name)()
+                return getattr(db, name)(**options)
 
             return write
 

@@ -370,13 +370,13 @@ def test_a_deliverer_needs_no_more_connections_than_it_says(
     transaction = db._transaction
 
     @contextmanager
-    def counted(*, write: bool) -> Iterator[Any]:
+    def counted(*, write: bool, wait: bool = True) -> Iterator[Any]:
         nonlocal used, most
         with counting:
             used += 1
             most = max(most, used)
         try:
-            with transaction(write=write) as connection:
+            with transaction(write=write, wait=wait) as connection:
                 yield connection
         finally:
             with counting:

@@ -23,7 +23,7 @@ from goldenrod.base.errors import (
 from goldenrod.store.db import Database
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.reference import add_reference
-from goldenrod.web.pages.serving import KnownQuery, add_pages
+from goldenrod.web.pages.responders import KnownQuery, add_pages
 from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.request import Request, Response
 from goldenrod.web.response_cache import (

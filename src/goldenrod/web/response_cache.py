@@ -4,7 +4,7 @@ An answer is valid for one revision of the catalogue, and until the next instant
 takes effect that it may depend on: a start, an end, a deprecation, a revocation, a token's expiry. An
 answer to a token is valid for at most the rest of the hour, so that the token's use is recorded.
 The key is all of a request that its answer depends on: address, query, credentials, `Accept`. Names
-that a page does not take were removed from its query before (`pages/serving.py: known_query`).
+that a page does not take were removed from its query before (`pages/responders.py: known_query`).
 Where the cache would become larger than allowed, the oldest answers are removed.
 """
 

@@ -119,6 +119,7 @@ ASKED: dict[str, dict[str, str]] = {
     "/staff/identities/{key}": {"/staff/identities/{identities/bob@west}": STAFF},
     "/staff/tags": {"/staff/tags": STAFF, "/staff/tags?search=closed": STAFF},
     "/staff/tags/{key}": {"/staff/tags/{tags/closed-tag}": STAFF},
+    "/staff/activity": {"/staff/activity": STAFF},
     "/staff/webhooks": {"/staff/webhooks": STAFF},
     "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
     "/images/new": {"/images/new": NOBODY},

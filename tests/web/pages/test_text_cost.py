@@ -7,8 +7,8 @@ import pytest
 
 from goldenrod.store.db import Database
 from goldenrod.web.pages.kit import markdown, render
+from goldenrod.web.pages.responders import known_query
 from goldenrod.web.pages.routes import PAGES
-from goldenrod.web.pages.serving import known_query
 from goldenrod.web.pages.versions.text_diff import compared_texts
 from tests.support.cast import World
 from tests.support.pages.releases import publish
@@ -120,6 +120,12 @@ def spent(work: Callable[[], object], repeats: int = 2) -> float:
         if times[-1] < FLOOR_S:
             break
     return min(times)
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_a_page() -> None:
+    """No budget of a page that an earlier test made."""
+    markdown._BUDGET.set(None)
 
 
 @pytest.mark.parametrize("name", SHAPES)

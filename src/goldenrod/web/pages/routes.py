@@ -24,7 +24,7 @@ from goldenrod.web.pages.versions import (
     publish,
     revoke,
     share,
-    version,
+    show_version,
 )
 from goldenrod.web.pages.webhooks import webhooks
 
@@ -34,7 +34,7 @@ Handler = Callable[..., Page]
 @dataclass(frozen=True)
 class Route:
     """One method of one address, and its door: `door(visit, **path)`. `takes` are the names that its
-    query may have; others are dropped before anything reads or caches it (`serving.known_query`)."""
+    query may have; others are dropped before anything reads or caches it (`responders.known_query`)."""
 
     method: str
     path: str
@@ -63,7 +63,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
     Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b")),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
-    Route("GET", "/images/{slug}/versions/{name}", version.show_version, ("on", *_BOX)),
+    Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_BOX)),
     Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage),
     Route("GET", "/sign-in", sign_in.show_sign_in, ("next",)),
     Route("POST", "/sign-in", sign_in.sign_in),

@@ -20,7 +20,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
-from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
@@ -162,7 +162,7 @@ def assign_new(visit: Visit, slug: str) -> Page:
     name = ""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.image_for_change(tx, actor, slug)
+            _, image = address_targets.image_for_change(tx, actor, slug)
             name = visit.form.get("name").strip()
             if not channels.NAME.fullmatch(name):
                 raise field_problem(
@@ -180,7 +180,7 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/channels/{name}: `do` "assign" (the field `version`) or "unassign"."""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.image_for_change(tx, actor, slug)
+            _, image = address_targets.image_for_change(tx, actor, slug)
             before, after = _assign(visit, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
@@ -207,7 +207,7 @@ def _assign(
     visit.expect(_assigned(before) if before else None)
     version = None
     if form.get("do") != "unassign":
-        version = references.meant(tx, actor, image, "version", form.get("version"))
+        version = address_targets.meant(tx, actor, image, "version", form.get("version"))
         if version is None:
             raise field_problem("version", "is required")
     given = {
@@ -258,7 +258,7 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/channels/{name}/hide."""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.image_for_change(tx, actor, slug)
+            _, image = address_targets.image_for_change(tx, actor, slug)
             row = channels.channel_for_change(tx, actor, slug, name)
             before = _channel(tx, actor, image, name)
             assigning.hide_channel(tx, actor, row)
@@ -296,7 +296,7 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/channels/{name}/configure."""
     try:
         with visit.change() as (tx, actor):
-            _, image = references.image_for_change(tx, actor, slug)
+            _, image = address_targets.image_for_change(tx, actor, slug)
             row = channels.channel_for_change(tx, actor, slug, name)
             channel = _channel(tx, actor, image, name)
             visit.expect(json.dumps(_config(channel)))

@@ -13,7 +13,7 @@ from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.channels import offer_changes
-from goldenrod.web.pages.kit import edit_conflict, fields, references, urls
+from goldenrod.web.pages.kit import address_targets, edit_conflict, fields, urls
 from goldenrod.web.pages.kit.fields import Field
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
@@ -106,7 +106,7 @@ def show_edit(visit: Visit, slug: str) -> Page:
 def _edit_page(visit: Visit, slug: str, form: Form | None, problem: Problem | None = None) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, image = references.image_for_change(tx, actor, slug)
+        _, image = address_targets.image_for_change(tx, actor, slug)
         known = _tags(tx, actor)
     editable = _fields(actor, image)
     now = fields.shown(editable, image)
@@ -134,7 +134,7 @@ def edit(visit: Visit, slug: str) -> Page:
         return _edit_page(visit, slug, visit.form)
     try:
         with visit.change() as (tx, actor):
-            row, image = references.image_for_change(tx, actor, slug)
+            row, image = address_targets.image_for_change(tx, actor, slug)
             editable = _fields(actor, image)
             now = fields.shown(editable, image)
             visit.expect(json.dumps(now))
@@ -165,7 +165,7 @@ def show_end(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/end: a preview of the impact."""
     visit.require_user()
     with visit.read() as (tx, actor):
-        row, image = references.image_for_change(tx, actor, slug)
+        row, image = address_targets.image_for_change(tx, actor, slug)
         machines = impact.machines_of_image(tx, actor, row["id"])
         groups = impact.groups_of_image(tx, actor, row["id"])
         versions_count = _count_current(tx, actor, image)
@@ -189,7 +189,7 @@ def _count_current(tx: Tx, actor: Actor, image: Thing) -> int:
 def end(visit: Visit, slug: str) -> Page:
     """POST /images/{slug}/end."""
     with visit.change() as (tx, actor):
-        row, image = references.image_for_change(tx, actor, slug)
+        row, image = address_targets.image_for_change(tx, actor, slug)
         images.end_image(tx, actor, row)
     undo = Undo(urls.image(image, "restore"), {"end_date": image["end_date"] or ""})
     return visit.redirect(
@@ -205,7 +205,7 @@ def show_restore(visit: Visit, slug: str) -> Page:
     moves: list[offer_changes.Move] | None = None
     versions_count: int | None = None
     with visit.preview() as (tx, actor, possible):
-        row, image = references.image_for_change(tx, actor, slug)
+        row, image = address_targets.image_for_change(tx, actor, slug)
         if possible:
             before = offer_changes.offers(tx, actor, image)
             images.edit_image(tx, actor, row, wire.ImagePatch(end_date=None))
@@ -227,7 +227,7 @@ def show_restore(visit: Visit, slug: str) -> Page:
 def restore(visit: Visit, slug: str) -> Page:
     """POST /images/{slug}/restore: set the form's end_date, or none. An undo sends the former one."""
     with visit.change() as (tx, actor):
-        row, image = references.image_for_change(tx, actor, slug)
+        row, image = address_targets.image_for_change(tx, actor, slug)
         patch = wire.ImagePatch(end_date=visit.form.get("end_date") or None)
         images.edit_image(tx, actor, row, patch)
     return visit.redirect(urls.image(image), done=f"{image['name']} was restored.")

@@ -11,7 +11,7 @@ from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.channels import offer_changes
-from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
@@ -30,7 +30,7 @@ def _page(
 ) -> Page:
     moves: list[offer_changes.Move] | None = None
     with visit.preview() as (tx, actor, possible):
-        row, version = references.version_for_change(tx, actor, slug, name)
+        row, version = address_targets.version_for_change(tx, actor, slug, name)
         image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
         before = offer_changes.offers(tx, actor, image)
         if version["deprecation"] is None:
@@ -62,7 +62,7 @@ def _texts(version: Thing) -> dict[str, str]:
     before_texts = version["deprecation"] or {"at": None, "reason": None, "replacement": None}
     return {
         "reason": before_texts["reason"] or "",
-        "replacement": references.written(before_texts["replacement"], version["image"]),
+        "replacement": address_targets.written(before_texts["replacement"], version["image"]),
         "at": fields.minute(before_texts["at"]),
     }
 
@@ -75,7 +75,7 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/deprecate; `do` "clear" removes the deprecation."""
     try:
         with visit.change() as (tx, actor):
-            row, version = references.version_for_change(tx, actor, slug, name)
+            row, version = address_targets.version_for_change(tx, actor, slug, name)
             visit.expect(json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
             given = None if clear else _changed_fields(tx, actor, version, visit.form)
@@ -105,7 +105,7 @@ def _changed_fields(tx: Tx, actor: Actor, version: Thing, form: Form) -> dict[st
         elif name == "reason":
             given[name] = text or None
         else:
-            given[name] = references.meant(tx, actor, version["image"], name, text)
+            given[name] = address_targets.meant(tx, actor, version["image"], name, text)
     return given
 
 

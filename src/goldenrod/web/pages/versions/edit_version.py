@@ -13,7 +13,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.channels import offer_changes
-from goldenrod.web.pages.kit import edit_conflict, fields, references, urls
+from goldenrod.web.pages.kit import address_targets, edit_conflict, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 from goldenrod.web.pages.versions import version_fields
@@ -31,7 +31,7 @@ def _edit_page(
 ) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, version = references.version_for_change(tx, actor, slug, name)
+        _, version = address_targets.version_for_change(tx, actor, slug, name)
         image = version["image"]
         choices = version_fields.choices(tx, actor, image, version)
         saved_by = _saved_by(tx, actor, version) if problem else ""
@@ -71,7 +71,7 @@ def edit(visit: Visit, slug: str, name: str) -> Page:
         return _edit_page(visit, slug, name, visit.form)
     try:
         with visit.change() as (tx, actor):
-            row, version = references.version_for_change(tx, actor, slug, name)
+            row, version = address_targets.version_for_change(tx, actor, slug, name)
             given = _edit(visit, tx, actor, row, version)
             after = _read_if_visible(tx, actor, version["id"])
     except REFUSALS as problem:
@@ -117,7 +117,7 @@ def show_end(visit: Visit, slug: str, name: str) -> Page:
     """GET /images/{slug}/versions/{name}/end: the impact of ending."""
     moves: list[offer_changes.Move] | None = None
     with visit.preview() as (tx, actor, can_try):
-        row, version = references.version_for_change(tx, actor, slug, name)
+        row, version = address_targets.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         machine_counts = impact.machines_of_versions(tx, actor, [version["id"]])
         children = _children(tx, actor, version)
@@ -148,7 +148,7 @@ def _children(tx: Tx, actor: Actor, version: Thing) -> int:
 def end(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/end."""
     with visit.change() as (tx, actor):
-        row, version = references.version_for_change(tx, actor, slug, name)
+        row, version = address_targets.version_for_change(tx, actor, slug, name)
         publish.end_version(tx, actor, row)
     undo_fields = {"what": "end", "end_date": version["end_date"] or ""}
     return visit.redirect(
@@ -172,7 +172,7 @@ def _restore_page(visit: Visit, slug: str, name: str, problem: Problem | None = 
     refusal: Conflict | None = None
     moves: list[offer_changes.Move] = []
     with visit.preview() as (tx, actor, can_try_end):
-        row, version = references.version_for_change(tx, actor, slug, name)
+        row, version = address_targets.version_for_change(tx, actor, slug, name)
         image = _image(tx, actor, version)
         if can_try_end and version["end_date"] and version["end_date"] <= tx.now:
             before = offer_changes.offers(tx, actor, image)
@@ -202,7 +202,7 @@ def restore(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/restore: `what` is `end` or `revocation`."""
     try:
         with visit.change() as (tx, actor):
-            row, version = references.version_for_change(tx, actor, slug, name)
+            row, version = address_targets.version_for_change(tx, actor, slug, name)
             ended = visit.form.get("what") == "end"
             if ended:
                 patch = wire.VersionPatch(end_date=visit.form.get("end_date") or None)

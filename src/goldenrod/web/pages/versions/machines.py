@@ -9,7 +9,7 @@ from goldenrod.catalogue.versions import machines
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
-from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 from goldenrod.web.pages.versions import version_fields
@@ -36,7 +36,7 @@ def show_machines(visit: Visit, slug: str, name: str) -> Page:
 def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | None = None) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, version = references.version_for_change(tx, actor, slug, name)
+        _, version = address_targets.version_for_change(tx, actor, slug, name)
         query = machines.MACHINES.where(version_id=version["id"], page_size=1000)
         page = machines.MACHINES.page(tx, actor, query)
         places = version_fields.provider_choices(tx, actor)
@@ -58,7 +58,7 @@ def add_machine(visit: Visit, slug: str, name: str) -> Page:
     """POST /images/{slug}/versions/{name}/machines."""
     try:
         with visit.change() as (tx, actor):
-            _, version = references.version_for_change(tx, actor, slug, name)
+            _, version = address_targets.version_for_change(tx, actor, slug, name)
             created = _create_machine(visit.form, tx, actor, version)
             machine = machines.MACHINES.read(tx, actor, created.key)
     except REFUSALS as problem:
@@ -120,7 +120,7 @@ def _machine_for_change(
     tx: Tx, actor: Actor, slug: str, name: str, key: str
 ) -> tuple[Row, Thing, Thing]:
     """The row of a machine that the visitor may change, its version, and the machine."""
-    _, version = references.version_for_change(tx, actor, slug, name)
+    _, version = address_targets.version_for_change(tx, actor, slug, name)
     machine = machines.MACHINES.read(tx, actor, key)
     if machine["version"]["id"] != version["id"]:
         raise NotFound()

@@ -9,7 +9,7 @@ from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Tx
-from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.versions import version_fields
@@ -33,7 +33,7 @@ def show_new(visit: Visit, slug: str) -> Page:
 
 def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
-        _, image = references.image_for_change(tx, actor, slug)
+        _, image = address_targets.image_for_change(tx, actor, slug)
         choices = version_fields.choices(tx, actor, image, None)
         places = version_fields.provider_choices(tx, actor)
     if form.get("do") == "row":
@@ -64,7 +64,7 @@ def create(visit: Visit, slug: str) -> Page:
         return _page(visit, slug, visit.form)
     try:
         with visit.change() as (tx, actor):
-            _, image = references.image_for_change(tx, actor, slug)
+            _, image = address_targets.image_for_change(tx, actor, slug)
             made = fields.once(visit, tx, actor, lambda: _create(visit, tx, actor, image))
             version = versions.VERSIONS.read(tx, actor, made.key)
             left = publish.not_inherited(tx, actor, made)

@@ -12,7 +12,7 @@ from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.versions import impact, revocations
 from goldenrod.catalogue.versions.lineage import lineage
-from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
@@ -40,7 +40,7 @@ def _page(
     effect: Thing | None = None
     already = False
     with visit.preview() as (tx, actor, can_try):
-        row, version = references.version_for_change(tx, actor, slug, name)
+        row, version = address_targets.version_for_change(tx, actor, slug, name)
         descendants = lineage.get_lineage(tx, actor, version["id"], "descendants")
         try:
             body = _body(form, dry=True)
@@ -126,7 +126,7 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
         return _page(visit, slug, name, visit.form)
     try:
         with visit.change() as (tx, actor):
-            row, version = references.version_for_change(tx, actor, slug, name)
+            row, version = address_targets.version_for_change(tx, actor, slug, name)
             found = revocations.revoke(tx, actor, row, _body(visit.form))
             effect = revocations.describe(tx, actor, found, dry_run=False)
             tx.dry_run = _fingerprint(effect, visit.form) != visit.form.get("touched")

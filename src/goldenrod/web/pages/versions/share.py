@@ -8,7 +8,7 @@ from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
-from goldenrod.web.pages.kit import fields, references, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
@@ -25,7 +25,7 @@ def show_share(visit: Visit, slug: str, name: str) -> Page:
 def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | None = None) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
-        _, version = references.version_for_change(tx, actor, slug, name)
+        _, version = address_targets.version_for_change(tx, actor, slug, name)
         image = images.IMAGES.read(tx, actor, str(version["image"]["id"]))
     return visit.page(
         "versions/version_share.html",
@@ -42,7 +42,7 @@ def share(visit: Visit, slug: str, name: str) -> Page:
     or "remove" (the field `group`, an id)."""
     try:
         with visit.change() as (tx, actor):
-            row, version = references.version_for_change(tx, actor, slug, name)
+            row, version = address_targets.version_for_change(tx, actor, slug, name)
             shared_with = {group["id"]: group["name"] for group in version["membership"]}
             wanted = _wanted(visit.form, shared_with)
             patch = decode.convert({"membership": wanted}, wire.VersionPatch)

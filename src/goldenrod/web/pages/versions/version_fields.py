@@ -8,7 +8,7 @@ from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import licenses_scripts, providers
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
-from goldenrod.web.pages.kit import edit_conflict, fields, references
+from goldenrod.web.pages.kit import address_targets, edit_conflict, fields
 from goldenrod.web.pages.kit.fields import Field
 from goldenrod.web.pages.kit.forms import Form
 
@@ -20,7 +20,7 @@ MOST_OFFERED = 30
 PARENT = Field(
     "parent",
     "Built on",
-    lambda version: [references.written(version["parent"], version["image"])],
+    lambda version: [address_targets.written(version["parent"], version["image"])],
     lambda field, texts: texts[0],
 )
 IMAGE = Field(
@@ -69,7 +69,7 @@ def labels(those: tuple[Field, ...]) -> dict[str, str]:
 def resolved(tx: Tx, actor: Actor, image: Thing, given: dict[str, Any]) -> dict[str, Any]:
     """The request body with its parent named by id. Raises BadRequest."""
     if "parent" in given:
-        given["parent"] = references.meant(tx, actor, image, "parent", given["parent"])
+        given["parent"] = address_targets.meant(tx, actor, image, "parent", given["parent"])
     return given
 
 

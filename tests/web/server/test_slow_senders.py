@@ -31,7 +31,7 @@ def log(tmp_path: Path) -> Path:
 
 LOOKUP = "/api/v2/lookup"
 ASKED = {"identifiers": [{"identifier": "ami-0"}]}
-DEPLOY = Path(__file__).parent.parent / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 
 
 def head(path: str, *, method: str = "POST", size: int = 500, token: str = "") -> bytes:
