@@ -73,7 +73,7 @@ def by_readable_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnEle
 
 
 def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], reader: ReaderKind) -> Json:
-    """The summary, or the id alone, of the row of `table` whose `key` is `value`; null without a row."""
+    """The summary, or the id alone, of the row of `table` whose `key` is `value`; null if none."""
     thing = table.alias()
     query = select(readable_or_id(shape, thing, reader)).where(thing.c[key] == value)
     return query.correlate_except(thing).scalar_subquery()
