@@ -82,8 +82,8 @@ class Statement:
 
 def _require_correlated(text: str) -> None:
     """Raise AssertionError if a subquery selects from a table that an enclosing query has under the
-    same alias. The subquery was meant to refer to the row of the enclosing query. SQLAlchemy correlates one
-    level up by itself; a deeper subquery needs `correlate_except`."""
+    same alias. The subquery was meant to refer to the row of the enclosing query. SQLAlchemy
+    correlates one level up by itself; a deeper subquery needs `correlate_except`."""
     levels: list[list[str]] = [[]]
     inner: list[set[str]] = [set()]
     for opened, closed, table, alias in _SCOPES.findall(text):

@@ -1,4 +1,4 @@
-"""What `test_doors.py` asks of the lifecycle's routes and of webhooks."""
+"""The requests of `web/test_route_statuses.py` to the routes of the lifecycle and of webhooks."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""What `test_doors.py` asks: for each route, requests, and the status that each actor gets. The routes
-of the lifecycle are in `lifecycle.py`.
+"""The requests of `web/test_route_statuses.py`: for each route, requests and the status that each actor
+gets. The routes of the lifecycle are in `lifecycle.py`.
 
 404: they do not see it, 403: they see it and may not change it, 401: changing takes credentials,
 400: the body names what they do not see, 409: something refers to it, or it is a personal group.

@@ -257,7 +257,7 @@ def _configured(
                 "positive_data_acceptance": {"expected-statuses": TAKEN},
                 "negative_data_rejection": {"expected-statuses": REFUSED},
                 "ignored_auth": {"enabled": False},
-                # What was deleted has ended, or is revoked: its keepers still read it.
+                # What was deleted has ended or is revoked: its editors may still read it.
                 "use_after_free": {"enabled": False},
             },
             **({"max-time": seconds} if seconds else {}),

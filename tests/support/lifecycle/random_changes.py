@@ -1,8 +1,8 @@
 """Random sequences of changes, made alike to the catalogue and to the model (`model.py`).
 
 A play begins with the cast's things (`support/cast.py`). Each step moves the clock or makes one
-change as one of those who may make it; the model says beforehand whether it is refused, and with
-which code. The nouns' own functions are called, as the doors call them.
+change as one of those who may make it; the model predicts whether it is refused, and with which
+code. It calls the functions of the resource modules, as the handlers do.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,8 +36,7 @@ OPENING = 12
 
 
 class Play:
-    """The catalogue and the model side by side; `story` tells what was done, for whoever reads a
-    failure."""
+    """The catalogue and the model side by side. `story` lists what was done, to explain a failure."""
 
     def __init__(self, tx: Tx, cast: World, r: Random) -> None:
         self.tx, self.cast, self.r = tx, cast, r

@@ -1,4 +1,4 @@
-"""Lineages to be drawn: as `catalogue/versions/lineage/graph.py` would find them, of sizes that are asked for."""
+"""Lineage graphs of given sizes for the picture, as `catalogue/versions/lineage/graph.py` finds them."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""A brute-force model of who sees what, in plain Python: what the rule in SQL is held against.
+"""A brute-force model of the access rule in plain Python, which tests compare with the rule in SQL.
 
 It is written from the sentences of the rule, one function each, over small worlds of plain
 records, as literally and as slowly as possible. It shares nothing with the catalogue but the
@@ -189,7 +189,7 @@ def current(thing: Dated, now: str) -> bool:
 
 
 def edits_image(world: World, reader: Reader, image: int) -> bool:
-    """Keepers of an image: its owner and the users of its maintainers, not who made it."""
+    """Editors of an image: its owner and the users of its maintainer groups, not its creator."""
     if reader.user is None:
         return False
     it = world.images[image]
@@ -199,7 +199,7 @@ def edits_image(world: World, reader: Reader, image: int) -> bool:
 
 
 def edits_version(world: World, reader: Reader, version: int) -> bool:
-    """Keepers of a version: its user and the keepers of its image."""
+    """Editors of a version: its user and the editors of its image."""
     if reader.user is None:
         return False
     it = world.versions[version]
@@ -207,7 +207,7 @@ def edits_version(world: World, reader: Reader, version: int) -> bool:
 
 
 def reads_version(world: World, reader: Reader, version: int, now: str) -> bool:
-    """Staff; keepers; while it and its image are current, all if public, else its members."""
+    """Staff; editors; while it and its image are current, all if public, else its members."""
     if reader.staff:
         return True
     if edits_version(world, reader, version):
@@ -222,7 +222,7 @@ def reads_version(world: World, reader: Reader, version: int, now: str) -> bool:
 
 
 def reads_image(world: World, reader: Reader, image: int, now: str) -> bool:
-    """Staff; keepers; all if it is public and current; whoever reads one of its versions."""
+    """Staff; editors; all if it is public and current; readers of one of its versions."""
     if reader.staff:
         return True
     if edits_image(world, reader, image):
@@ -246,7 +246,7 @@ def has_identity(world: World, reader: Reader, provider: int) -> bool:
 
 
 def reads_machine(world: World, reader: Reader, machine: int, now: str) -> bool:
-    """A reader of its version, if all is current and open to them; keepers and staff always."""
+    """Readers of its version, if all is current and open to them; editors and staff always."""
     it = world.machines[machine]
     if not reads_version(world, reader, it.version, now):
         return False
@@ -338,7 +338,7 @@ def reads_tag(world: World, reader: Reader, tag: int, now: str) -> bool:
 
 
 def membership_shown(world: World, reader: Reader, version: int, now: str) -> set[int]:
-    """Inside a version they read: the groups they are in; all of them to keepers and staff."""
+    """Inside a version they read: the groups they are in; all of them for editors and staff."""
     if not reads_version(world, reader, version, now):
         return set()
     membership = world.versions[version].membership
@@ -348,7 +348,7 @@ def membership_shown(world: World, reader: Reader, version: int, now: str) -> se
 
 
 def maintainers_shown(world: World, reader: Reader, image: int, now: str) -> set[int]:
-    """Inside an image they read, as membership: all to its keepers and staff, else their own."""
+    """Inside an image they read, like membership: all for editors and staff, else their own."""
     if not reads_image(world, reader, image, now):
         return set()
     maintainers = world.images[image].maintainers
@@ -412,7 +412,7 @@ def revoked_by(world: World, version: int) -> int | None:
 
 
 def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
-    """Whoever reads its image; a restricted one only keepers, staff and its groups."""
+    """Readers of its image; a restricted channel only editors, staff and its groups."""
     it = world.channels[channel]
     if it.hidden or not reads_image(world, reader, it.image, now):
         return False
@@ -422,7 +422,7 @@ def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
 
 
 def groups_shown(world: World, reader: Reader, channel: int) -> set[int]:
-    """Inside a channel they read, as membership: all to its keepers and staff, else their own."""
+    """Inside a channel they read, like membership: all for editors and staff, else their own."""
     it = world.channels[channel]
     if reader.staff or edits_image(world, reader, it.image):
         return set(it.groups)

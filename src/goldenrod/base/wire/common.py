@@ -167,8 +167,8 @@ class ProblemDocument(Struct):
 
 
 class Reference(Struct):
-    """A resource named by an object, such as the answer to a GET. Its `id` is used, otherwise its `uuid`,
-    otherwise its name."""
+    """A resource named by an object, such as the answer to a GET. Its `id` is used, otherwise its
+    `uuid`, otherwise its name."""
 
     id: int | str | UnsetType = UNSET
     uuid: str | UnsetType = UNSET
