@@ -53,7 +53,7 @@ from tests.support.client import ApiClient
 
 @dataclass
 class Stage:
-    """An open catalogue with everything in it, its clock, and the app to ask."""
+    """A catalogue with everything in it, its clock, and the client of the app."""
 
     db: Database
     clock: Clock
@@ -61,7 +61,7 @@ class Stage:
     api: ApiClient
 
     def id_of(self, resource: str, name: str) -> str:
-        """The id of a thing by the name that the tests call it."""
+        """The id of a thing by its name in the tests."""
         return self.ids[resource][name]
 
     def __post_init__(self) -> None:
@@ -118,14 +118,14 @@ def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -
 
 
 def build_stage(db: Database) -> World:
-    """The cast's world, and what this module's text says."""
+    """Create the cast's things, and those of this module's docstring."""
     world = build_world(db)
     set_further(db, world)
     return world
 
 
 def set_further(db: Database, world: World) -> None:
-    """Add what this module's text says."""
+    """Create the things of this module's docstring."""
     with db.write() as tx:
         users.create_user(tx, CONSOLE, wire.NewUser(username="erin"))
         groups.create_group(tx, CONSOLE, wire.NewGroup(name="ops", leaders=["erin"]))
@@ -206,7 +206,7 @@ HOOKED = {"alice": "open-image", "bob": "kept-image", "dora": None}
 
 
 def target(who: str) -> str:
-    """Where somebody's webhook leads."""
+    """The target URL of a user's webhook."""
     return f"https://93.184.216.34/{who}s-hook"
 
 

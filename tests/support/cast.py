@@ -34,7 +34,8 @@ IMAGES = ("open", "closed", "shared", "kept", "ended", "scheduled")
 
 @dataclass
 class World:
-    """The ids of the cast's things, by the names in this module's text, and tokens' secrets."""
+    """The ids of the cast's things, by the names in this module's docstring, and the secrets of
+    tokens."""
 
     users: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -47,12 +48,12 @@ class World:
     licenses: dict[str, int] = field(default_factory=dict)
 
     def actor(self, tx: Tx, name: str) -> Actor:
-        """One of the cast, with everything their account allows."""
+        """One of the cast, with all rights of their account."""
         return actors.of_user(tx, self.users[name], "admin" if name == "dora" else "write")
 
 
 def build_world(db: Database) -> World:
-    """Make the cast and their things."""
+    """Create the cast and their things."""
     world = World()
     with db.write() as tx:
         for name in CAST:

@@ -14,12 +14,13 @@ OPEN, CLOSED, SHARED, KEPT = (
 
 
 def inner(path: str, statuses: str = LABS, *shows: str, **body: Any) -> Ask:
-    """About open's restricted channel: who sees the image may not know that there is one."""
+    """The requests for open's restricted channel. Actors who may read only the image must not
+    learn that it exists."""
     return Ask(path, statuses, shows, body or None, unseen="inner")
 
 
 def looked_up(identifier: Any, *shows: str) -> Ask:
-    """What an id is, asked by body: it stands in the answer whatever it is."""
+    """A look-up of an id in the body. The answer always contains that id."""
     known = identifier["identifier"] if isinstance(identifier, dict) else identifier
     return Ask("", READ, shows, {"identifiers": [identifier]}, known=(known,))
 

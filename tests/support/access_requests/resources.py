@@ -13,11 +13,12 @@ from tests.support.access_requests.who_sees import BY_IMAGE
 
 @dataclass(frozen=True)
 class Ask:
-    """A request and its statuses, in the order of ACTORS. In the path `{name}` is the id of the
-    thing of that resource, `{resource/name}` of another, as in the body. Each text of `shows` must
-    stand in a successful answer to whoever may read it. `known` are texts that an answer may hold
-    whoever asks: they sent them. Who gets 404 does not see `unseen`, a part of the path: its
-    beginning where nothing is said."""
+    """A request and its statuses, in the order of ACTORS. In the path and the body, `{name}` is
+    the id of that thing of the route's resource, `{resource/name}` of another resource. A
+    successful answer to an actor who may read the texts of `shows` must contain each of them.
+    `known` are texts that an answer may contain for everyone, because they are in the request.
+    Actors with status 404 may not read `unseen`, a part of the path; by default it is the
+    beginning of the path."""
 
     path: str
     statuses: str

@@ -1,4 +1,4 @@
-"""The addresses of pages on a stage (`access_catalogue.py`), for things that are there."""
+"""The addresses of pages on a stage (`access_catalogue.py`), for things that exist."""
 
 import re
 
@@ -18,7 +18,7 @@ KEYS = {
 
 
 def page_address(stage: Stage, path: str, session: str, **others: str) -> str:
-    """The address of a page's route: of dora's things, or of those that `others` name instead."""
+    """The address of a page's route, for dora's things, or for those that `others` names instead."""
     key = next((key for start, key in KEYS.items() if path.startswith(start)), "")
     names = {
         "slug": "open-image",

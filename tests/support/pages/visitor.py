@@ -23,7 +23,7 @@ ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, and its fields as they stand there."""
+    """A form of a page: its action, and its fields with their values in the page."""
 
     action: str
     method: str
@@ -34,7 +34,7 @@ class Form:
 
 @dataclass
 class PageResponse:
-    """A page as it was answered."""
+    """The answer to a request for a page."""
 
     address: str
     status: int
@@ -53,12 +53,12 @@ class PageResponse:
 
     @property
     def words(self) -> str:
-        """What a reader sees: the text without tags, spaces made one."""
+        """The visible text: without tags, with whitespace collapsed."""
         return " ".join("".join(_read(self.text).texts).split())
 
     def form(self, action: str) -> Form:
-        """The form with this action; beside one that narrows what is shown, the one that changes
-        something. A test fails where there is none, or several."""
+        """The form with this action. If there is also one that narrows what is shown, the form
+        that changes something. The test fails if there is none, or several."""
         found = [form for form in self.forms if form.action == action]
         [form] = found if len(found) < 2 else [form for form in found if form.method == "post"]
         return form
@@ -81,7 +81,7 @@ class Visitor:
         headers: dict[str, str] | None = None,
         follow: bool = True,
     ) -> PageResponse:
-        """Ask for an address of the site, and for where it leads."""
+        """Request an address of the site, and follow redirects."""
         parts = urlsplit(address)
         sent = {"Accept": ACCEPT, **(headers or {})}
         if self.cookies:
@@ -114,7 +114,7 @@ class Visitor:
         follow: bool = True,
         **filled: str | list[str] | None,
     ) -> PageResponse:
-        """Send the form with this action; None leaves a field out."""
+        """Send the form with this action. None leaves a field out."""
         form = page.form(action)
         fields: dict[str, list[str]] = dict(form.fields)
         for name, value in filled.items():
