@@ -38,7 +38,7 @@ def made(api: ApiClient, address: str, who: str, **body: Any) -> Any:
 def publish(
     api: ApiClient, name: str, *, who: str = "alice", image: str = "open", **more: Any
 ) -> Any:
-    """Publish a version of the image whose slug begins with its first word."""
+    """Create a version of the image with this word as the beginning of its slug."""
     return made(api, "/image_versions", who, name=name, image=f"{image}-image", **more)
 
 

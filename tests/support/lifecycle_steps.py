@@ -53,7 +53,7 @@ def restore(api: ApiClient, version: Any, who: str | None = "alice", **more: Any
 
 
 def named(version: Any) -> Any:
-    """The name in a version's summary; None if there is no summary."""
+    """The name in a version's summary. If the summary has no name, the summary itself."""
     return version and version.get("name", version)
 
 

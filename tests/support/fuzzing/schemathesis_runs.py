@@ -1,9 +1,10 @@
-"""Schemathesis against the application, in process: what the seeded slice and the long run share.
+"""Schemathesis against the application in this process: code shared by the seeded slice and the
+long run.
 
-What is sent is generated from `/openapi.json`: right requests and wrong ones, sent as one actor.
-Made-up ids meet nothing, so most right requests are given ids of things that are there instead.
-Every answer goes through all of Schemathesis's checks: no 5xx, no status, header or body that is
-not documented, wrong data refused, right data taken.
+Requests are generated from `/openapi.json`, valid ones and invalid ones, and sent as one actor.
+Random ids match nothing, so most valid requests get ids of existing things instead. All of
+Schemathesis's checks are run on each answer: no 5xx; no undocumented status, header or body;
+invalid data is refused and valid data is accepted.
 """
 
 import json
@@ -119,7 +120,7 @@ REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "429"]
 
 @dataclass
 class Outcome:
-    """What a run sent, and what it found, by operation and kind of failure."""
+    """What a run sent, and the failures that it found, by operation and kind."""
 
     cases: int = 0
     operations: set[str] = field(default_factory=set)
@@ -133,7 +134,7 @@ class Outcome:
         self.failures = other.failures | self.failures
 
     def record(self, recorder: ScenarioRecorder) -> None:
-        """Take in what one scenario did."""
+        """Add what one scenario did."""
         self.operations.add(recorder.label)
         for case_id, interaction in recorder.interactions.items():
             self.cases += 1
@@ -156,14 +157,14 @@ def _told(failure: Failure, interaction: Any) -> str:
 
 
 def furnished(db: Database) -> World:
-    """An empty catalogue gets the cast, and channels, a revocation and webhooks of theirs."""
+    """Fill an empty catalogue with the cast and their channels, a revocation and webhooks."""
     world = build_world(db)
     set_further(db, world)
     return world
 
 
 class Pool:
-    """The ids, UUIDs and slugs of what is there, by resource, without the actor's own account."""
+    """The ids, UUIDs and slugs of existing things, by resource, without the actor's own account."""
 
     def __init__(self, api: ApiClient, who: str | None) -> None:
         self._keys: dict[str, list[Any]] = {}
@@ -185,7 +186,8 @@ class Pool:
         ]
 
     def pick(self, resource: str, instead_of: Any) -> Any:
-        """One of them, the same for the same made-up value; that value where there are none."""
+        """An existing value: always the same one for the same random value. If there is none, the
+        random value itself."""
         keys = self._keys.get(resource)
         return keys[crc32(repr(instead_of).encode()) % len(keys)] if keys else instead_of
 
@@ -201,10 +203,10 @@ def fuzz(
     seconds: int | None = None,
     **only: Any,
 ) -> Outcome:
-    """Send what the document says, as `who`, to the application over this catalogue.
+    """Send requests generated from the document, as `who`, to the application with this catalogue.
 
-    `only`: what Schemathesis's `include` takes. Without `seconds` nothing is learnt from answers,
-    so that the same seed sends the same.
+    `only` is an argument of Schemathesis's `include`. Without `seconds`, nothing is learnt from
+    answers, so that the same seed sends the same requests.
     """
     api = ApiClient(db, config.load({}), world)
     schema = schemathesis.openapi.from_wsgi(
@@ -280,7 +282,7 @@ def _hook(schema: Any, pool: Pool) -> None:
 
 
 def _use_real_things(case: Case, pool: Pool) -> None:
-    """Put things that are there into a right request, two times in three."""
+    """Put existing things into a valid request, two times in three."""
     resource = case.path.removeprefix(API).split("/")[1]
     path, query, body = case.path_parameters, case.query, case.body
     _use_real_keys(path, resource, pool)
@@ -336,7 +338,7 @@ def _often(value: Any) -> bool:
 
 
 def _beyond(response: Response) -> bool:
-    """Whether a 400 is about more than a schema can say."""
+    """Whether a 400 is about something that a schema cannot express."""
     problem = json.loads(response.content)
     if any(words in problem["detail"] for words in MORE_THAN_A_SCHEMA):
         return True
@@ -348,9 +350,9 @@ def _beyond(response: Response) -> bool:
 
 @schemathesis.check
 def credentials_are_needed(ctx: CheckContext, response: Response, case: Case) -> None:
-    """What a token could change cannot be changed without one, or with a wrong one.
+    """A change that a token allows is refused without credentials, and with a wrong token.
 
-    It stands for Schemathesis's `ignored_auth`, whose own requests fail on WSGI applications.
+    It replaces Schemathesis's `ignored_auth`, whose own requests fail on WSGI applications.
     """
     sent = response.request
     changing = sent.method in ("POST", "PATCH", "PUT", "DELETE")
