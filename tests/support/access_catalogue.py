@@ -1,21 +1,21 @@
-"""The cast's world (`cast.py`) with much more in it, for the tests of who sees what: one per database
-and test module, only read, so that thousands of questions share it.
+"""The cast's things (`cast.py`) and many more, for the tests of who may read what. There is one such
+catalogue per database and test module. Tests only read it, so thousands of requests share it.
 
-Added to it are erin, who leads the group ops (nobody of the cast is in it), and:
+It also has erin, who leads the group ops (none of the cast is in it), and:
 
-east       is there for 40 days
-open       is maintained by ops too; its 1.0 has machines besides: `open-old`, which has ended,
-           `open-south` on a provider that is inactive, `open-north` on one that has ended; it
+east       has existed for 40 days
+open       is maintained by ops too; its 1.0 has more machines: `open-old`, which has ended,
+           `open-south` on an inactive provider, `open-north` on a provider that has ended; it
            needs the script `welcome`. Its 1.1 was built on closed-1.0, with an identity on west
-kept       its 1.0 needed the script `setup` for a moment
+kept       its 1.0 had the script `setup`, which was then removed
 shared     its version is shared with ops too, and needs the script `joined`
 
-Channels besides each image's `latest`: of open `stable`, and `inner`, restricted to lab and ops, both
-with its 1.0; of closed `closed-line`; of shared `shared-line` with its 1.0. closed-1.0 is revoked
-with all below it, and takes the place of open-1.1, which is deprecated.
+Besides `latest` of each image, there are these channels: `stable` and `inner` of open, both at its
+1.0, `inner` restricted to lab and ops; `closed-line` of closed; `shared-line` of shared, at its 1.0.
+closed-1.0 is revoked with its descendants. open-1.1 is deprecated, with closed-1.0 as replacement.
 
-alice has a webhook for open, bob one for kept, dora one for all; the first was told of what became of
-open's channels and versions, and nothing is sent.
+alice has a webhook for open, bob one for kept, dora one for all images. The first has deliveries of the
+events of open's channels and versions. Nothing is sent.
 
 `lesser` is dora with a token of the scope write.
 """
@@ -65,14 +65,14 @@ class Stage:
         return self.ids[resource][name]
 
     def __post_init__(self) -> None:
-        # As dora, staff: what she is not shown, nobody is.
+        # As dora, because staff may read everything that anyone may read.
         self.ids: dict[str, dict[str, str]] = {
             resource: {
                 name_of(it): str(it["id"]) for it in self.api.all(f"/api/v2/{resource}", "dora")
             }
             for resource, name_of in NAMES.items()
         }
-        # One delivery of each webhook, called as its hook is.
+        # One delivery of each webhook, with the name of the webhook.
         self.ids["deliveries"] = {}
         for name, key in self.ids["webhooks"].items():
             sent = self.api.all(f"/api/v2/webhooks/{key}/deliveries", "dora")
@@ -174,7 +174,7 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
             image_version=world.versions[version], boot_script=world.scripts[title]
         )
         attachments.SCRIPTS.attach(tx, alice, attached)
-    # Its history names a script that bob, who keeps it, may not read any more.
+    # Its history names a script that bob, an editor of it, may no longer read.
     kept = wire.NewVersionScript(
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )

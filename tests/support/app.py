@@ -42,7 +42,7 @@ def app_over(db: Database, settings: Settings) -> Wsgi:
     app, kept = _shared(settings), cache_for(db, settings)
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        # Not reset afterwards: each request sets its own before anything reads them.
+        # Not reset afterwards, because each request sets them before anything reads them.
         _database.set(db)
         _cache.set(kept)
         return app(environ, start_response)

@@ -134,13 +134,13 @@ def _remember(db: Database, name: str) -> str:
         sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
         for sequence, last in connection.execute(sequences).fetchall():
             back.append(f"PERFORM setval('public.{sequence}', {last or 1}, {last is not None});")
-        # Its columns but for the revision belong to the rows.
+        # Its columns, except the revision, are restored like rows.
         columns = ", ".join(c.name for c in schema.catalogue.columns if c.name != "revision")
         back.append(
             f"UPDATE public.{own} SET revision = revision + 1, ({columns}) ="
             f" (SELECT {columns} FROM {name}.{own});"
         )
-        # As a replica, PostgreSQL does not check what refers to what.
+        # As a replica, PostgreSQL does not check foreign keys.
         connection.execute(
             f"CREATE FUNCTION {name}.restore() RETURNS void LANGUAGE plpgsql"
             " SET session_replication_role = replica"

@@ -41,7 +41,7 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "POST /image_versions/{key}/restore": [
         changes("{closed-1.0}/restore", "401 404 404 200 200 404", dry_run=True),
         changes("{closed-1.0}/restore", "401 404 404 200 200 404"),
-        # It is inherited, and not theirs to lift here.
+        # An inherited revocation cannot be lifted here.
         changes("{open-1.1}/restore", "401 403 403 409 409 403"),
         changes("{kept-1.0}/restore", "401 404 409 409 409 404"),
     ],
@@ -77,7 +77,7 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "PUT /images/{key}/channels/{name}": [
         changes(f"{OPEN}/stable", "401 403 403 200 200 403", version=None),
         changes(f"{OPEN}/new", "401 403 403 201 201 403", version="{image_versions/open-1.0}"),
-        # Whether there is one, or one that they do not see, is the same to those who keep nothing.
+        # Others than editors get the same status whether or not there is such a channel.
         changes(f"{OPEN}/inner", "401 403 403 200 200 403", version=None),
         changes(f"{OPEN}/latest", "401 403 403 409 409 403", version=None),
         changes(
@@ -165,7 +165,7 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "PATCH /webhooks/{key}": [
         changes("{alice's}", "401 404 404 200 200 404", active=False),
         changes("{bob's}", "401 404 200 404 200 404", target=target("bob") + "2"),
-        # It speaks with staff's rights: it is not turned elsewhere without them.
+        # It sends what staff may read, so only staff may change its target.
         changes("{dora's}", "401 404 404 404 200 403", target=target("dora") + "2"),
     ],
     "DELETE /webhooks/{key}": [

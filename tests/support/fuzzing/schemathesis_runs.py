@@ -287,7 +287,7 @@ def _use_real_things(case: Case, pool: Pool) -> None:
     path, query, body = case.path_parameters, case.query, case.body
     _use_real_keys(path, resource, pool)
     if query:
-        # A made-up cursor is refused; where the links lead is tested elsewhere.
+        # Random cursors are refused. Other tests follow the links of lists.
         query.pop("cursor", None)
         for name in query.keys() & NAMED_BY.keys():
             if name in BY_USERNAME and resource != "tokens":
@@ -301,7 +301,7 @@ def _use_real_things(case: Case, pool: Pool) -> None:
             if isinstance(part, dict):
                 _name_real_things(part, pool)
         if "target" in body:
-            # A number: no name server is asked by a test.
+            # An IP address, so that tests do not use a name server.
             body["target"] = target("new")
 
 
@@ -320,9 +320,9 @@ def _use_real_keys(path: dict[str, Any], resource: str, pool: Pool) -> None:
 def _name_real_things(body: dict[str, Any], pool: Pool) -> None:
     for name in body.keys() & NAMED_BY.keys():
         if name == "identifier" and "version" in body:
-            continue  # A new machine's own.
+            continue  # A new machine has its own identifier.
         if isinstance(body[name], list):
-            # What is looked up is given with its provider or without.
+            # A look-up gives an identifier with or without its provider.
             body[name] = [
                 it
                 if name == "identifiers" and isinstance(it, dict)
@@ -343,7 +343,7 @@ def _beyond(response: Response) -> bool:
     if any(words in problem["detail"] for words in MORE_THAN_A_SCHEMA):
         return True
     if "control character" in problem["detail"]:
-        # A reference may be a whole object that a GET gave: its other members have no schema.
+        # A reference may be the whole answer to a GET. Its other members have no schema.
         return bool({*re.findall(r"\w+", problem["errors"][0]["field"])} & {"tags", *NAMED_BY})
     return problem["code"] in NOT_IN_A_SCHEMA
 

@@ -98,7 +98,7 @@ class Play:
         """A random version of any image; half the time one of `rather`."""
         wanted = set(rather)
         if wanted and self.r.random() < 0.5:
-            # In the order in which they were made: ids are others in each run.
+            # In the order of creation, because ids differ from run to run.
             return self.r.choice([it for it in self.w.versions.values() if it.id in wanted])
         key = None
         while key is None:

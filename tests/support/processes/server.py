@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-WAIT_S = 60  # far beyond the usual second, for a machine that is busy with other tests
+WAIT_S = 60  # far more than the usual second, for a machine that is busy with other tests
 GOLDENROD = (sys.executable, "-m", "goldenrod")
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
