@@ -28,8 +28,8 @@ password_hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism
 
 BACKENDS = ("sqlite", "postgresql")
 POSTGRESQL_IS_LONG = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
-"""Both databases, PostgreSQL in `make test-long` only: for walks over every page or every id, of what
-other tests show on both."""
+"""Both databases, but PostgreSQL only in `make test-long`: for tests of every page or every id, whose
+behaviour other tests check on both."""
 
 
 def pytest_collection_finish() -> None:

@@ -99,7 +99,7 @@ NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "webhooks": lambda it: f"{it['created_by']['username']}'s",
 }
-"""What the tests call each thing of a resource; no two alike."""
+"""The name of each thing of a resource in the tests. All names differ."""
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def _dora_places_machines(tx: Tx, world: World) -> None:
 
 
 HOOKED = {"alice": "open-image", "bob": "kept-image", "dora": None}
-"""Whose webhooks there are, and the images of which they are told."""
+"""The users with a webhook, and the images of the webhooks."""
 
 
 def target(who: str) -> str:
@@ -222,7 +222,7 @@ CHANNELS = {
     "closed-line": "closed",
     "shared-line": "shared",
 }
-"""The channels, and what each is of: an image, and its version 1.0."""
+"""The image of each channel. Its target is version 1.0."""
 
 
 def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:

@@ -8,9 +8,9 @@ from goldenrod.store.db import Database
 from tests.support.client import ApiClient
 
 ELSEWHERE = {"catalogue", "tokens"}
-"""Tables that a refused change writes: the revision, and when a token was last used."""
+"""Tables that a refused change may write: the revision, and when a token was last used."""
 NOT_REFUSALS = "SELECT * FROM security_events WHERE kind <> 'access:refused'"
-"""A refusal is recorded, and changes nothing else."""
+"""The security events except refusals: a refusal is recorded, and changes nothing else."""
 
 
 def everything(db: Database) -> dict[str, list[str]]:

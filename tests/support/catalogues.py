@@ -25,7 +25,7 @@ NOON = Instant("2026-06-15T12:00:00.000000Z")
 """When the catalogues were filled."""
 
 Fill = Callable[[Database], Any]
-"""Puts things into an empty catalogue; what it returns says what they are."""
+"""Adds things to an empty catalogue, and returns their ids."""
 
 _NUMBERS = count(1)
 

@@ -116,7 +116,7 @@ HEADERS = (
     "User-Agent",
     "X-Forwarded-For",
 )
-"""All that the code reads: a test compares them with it."""
+"""All headers that the code reads. A test checks that none is missing."""
 
 
 @dataclass(frozen=True)

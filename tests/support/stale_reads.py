@@ -28,7 +28,7 @@ from tests.support.processes.postgres import Cluster
 
 READERS = 4
 PAUSES_S = (0.0, 0.001, 0.02)
-"""Between two writes, in turns: none, about as long as a read, long enough to be answered often."""
+"""Pauses between writes, in turns: none, about as long as a read, long enough for many reads."""
 SOON_MS = 30
 
 

@@ -43,7 +43,7 @@ def by_key(name: str, column: str = "name_key") -> Filter:
 
 
 def boolean(where: Where, holds: Where | None = None) -> Filter:
-    """The predicate, or its opposite. `holds` is the same predicate in a form that can use an index."""
+    """The predicate, or its opposite. `holds` is the predicate in a form that finds rows first."""
 
     def read(given: str) -> Wanted:
         return Wanted(str(parse_boolean(given)).lower(), {})

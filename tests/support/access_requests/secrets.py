@@ -56,7 +56,7 @@ SECRET: Sees = {
     "SELECT": "",
     "Traceback": "",
 }
-"""Who may read a text, wherever it stands."""
+"""Who may read a text in an answer, in any field."""
 
 
 def told(answer: Result) -> str:

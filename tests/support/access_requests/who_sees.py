@@ -9,7 +9,7 @@ KEEPER = "alice dora"
 LAB = "alice bob dora"
 
 Sees = dict[str, str]
-"""A thing, and who sees it."""
+"""Who may read each thing."""
 
 BY_IMAGE: Sees = {
     "open": ALL,
@@ -77,7 +77,7 @@ MATRIX: dict[str, Sees] = {
 }
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
-"""The id of nothing."""
+"""An id that nothing has."""
 
 
 def who(actor: str) -> str | None:

@@ -33,7 +33,7 @@ from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
 
 ACTORS = (None, "alice", "dora")
-"""The anonymous, an ordinary user with the scope write, a staff user with the scope admin."""
+"""An anonymous client, an ordinary user with the scope write, a staff user with the scope admin."""
 
 NAMED_BY = {
     "against": "image_versions",
@@ -63,12 +63,12 @@ NAMED_BY = {
     "version": "image_versions",
     "version_id": "image_versions",
 }
-"""Which things a field or parameter of this name names."""
+"""The resource that a field or parameter with this name refers to."""
 BY_USERNAME = ("created_by", "owner", "user")
 """Parameters that take a username."""
 
 INSIDE = ("deprecation", "requires")
-"""Fields whose own fields name things."""
+"""Fields whose own fields refer to things."""
 
 NOT_IN_A_SCHEMA = (
     "reference_unknown",
@@ -78,7 +78,7 @@ NOT_IN_A_SCHEMA = (
     "version_of_other_image",
     "webhook_target_refused",
 )
-"""Codes of 400 that depend on what is there, or on more than a schema says."""
+"""Codes of 400 that depend on existing things, or on more than a schema can express."""
 MORE_THAN_A_SCHEMA = (
     "at least one word",
     "goes with",
@@ -100,7 +100,7 @@ MORE_THAN_A_SCHEMA = (
     "takes words of at most",
     "where the type is",
 )
-"""Details of 400 about several fields at once, now, bytes, or what is left of a text once trimmed."""
+"""Details of 400 about several fields at once, the current time, bytes, or a trimmed text."""
 
 SENT_BACK = {
     path.replace("{key}", "{id}"): {*route.answers.__struct_fields__}
@@ -109,10 +109,10 @@ SENT_BACK = {
     for path in route.paths(API)
     if route.method == "PATCH" and route.answers and route.takes
 }
-"""The fields that a PATCH takes back only as they are."""
+"""The fields that a PATCH accepts only with their current value."""
 
 OPEN_TO_ALL = (f"{API}/tokens", f"{API}/lookup", "/lookup")
-"""What is posted to without a token."""
+"""Addresses that accept a POST without a token."""
 
 TAKEN = ["2xx", "304", "401", "403", "404", "409", "412", "429"]
 REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "429"]

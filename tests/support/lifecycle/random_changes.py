@@ -30,9 +30,9 @@ from tests.support.lifecycle.start import LAB, PROVIDERS, READERS, machines_of, 
 CHANNELS = ("stable", "stable", "candidate")
 GROUPS = (frozenset[str](), LAB, LAB, frozenset({"charlie"}), LAB | {"charlie"})
 STAGE = {"open": 8, "kept": 3, "shared": 2, "closed": 1}
-"""The images that are played with, and how much; `ended` and `scheduled` stand by."""
+"""The images that steps choose, and how often; they do not choose `ended` and `scheduled`."""
 OPENING = 12
-"""How many changes set the stage, before what there is to see is compared."""
+"""The number of changes before the first comparison."""
 
 
 class Play:
@@ -490,4 +490,4 @@ CHANGES: dict[Callable[[Play], None], int] = {
     Play.place: 4,
     Play.lose_machine: 4,
 }
-"""What may happen, and how often beside the others."""
+"""The possible changes, and their relative frequency."""

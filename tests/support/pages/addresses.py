@@ -14,7 +14,7 @@ KEYS = {
     "/staff/identities/": "{identities/bob@west}",
     "/staff/tags/": "{tags/open-tag}",
 }
-"""The thing that `{key}` names in an address that begins like this."""
+"""The thing to which `{key}` refers in an address that begins like this."""
 
 
 def page_address(stage: Stage, path: str, session: str, **others: str) -> str:

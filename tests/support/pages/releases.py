@@ -13,7 +13,7 @@ from tests.support.cast import World
 from tests.support.pages.visitor import PageResponse
 
 HOSTILE = "<script>alert('x')</script>\"&'`{{7777*7}}"
-"""What a name may hold; a page that shows it unescaped, or as a template, shows so."""
+"""A valid name. Tests notice if a page shows it unescaped, or evaluates it as a template."""
 
 
 def chosen(page: PageResponse) -> str | None:

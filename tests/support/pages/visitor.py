@@ -29,7 +29,7 @@ class Form:
     method: str
     fields: dict[str, list[str]] = field(default_factory=dict)
     buttons: list[tuple[str, str]] = field(default_factory=list)
-    """Name and value of each button."""
+    """The name and value of each button."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class PageResponse:
     headers: dict[str, str]
     text: str
     cookies: dict[str, Any] = field(default_factory=dict)
-    """What it set, by name."""
+    """The cookies that the answer set, by name."""
 
     @property
     def forms(self) -> list[Form]:

@@ -17,7 +17,7 @@ from tests.support.cast import World, build_world
 from tests.support.processes.server import Running, running
 
 UNREACHED = "http://127.0.0.1:1"
-"""A server that nobody runs."""
+"""An address at which no server runs."""
 
 
 class Ended(NamedTuple):

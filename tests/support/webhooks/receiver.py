@@ -67,7 +67,7 @@ class Receiver:
             request.send_header("Content-Length", "0")
             request.end_headers()
         except OSError:
-            pass  # whoever asked was killed
+            pass  # The client was killed.
 
     def types(self) -> list[str]:
         """The kinds of events it was sent, in order."""
