@@ -1,7 +1,7 @@
 """Fixtures: both databases, a clock that tests move, the app as a client, and the cast.
 
-`db` runs a test once on SQLite and once on a real PostgreSQL: on an empty catalogue or, where the test
-asks for `world`, on one with the cast in it. Times are moved with `clock`, on both.
+`db` runs a test once on SQLite and once on a real PostgreSQL. The catalogue is empty, or contains
+the cast if the test uses `world`. `clock` moves the time on both databases.
 """
 
 import gc
@@ -23,25 +23,25 @@ from tests.support.listened_argon2 import Argon2
 from tests.support.pages.visitor import Visitor
 from tests.support.processes.postgres import Cluster
 
-# What makes passwords safe is that checking one is slow; tests make hundreds.
+# Checking a password is slow on purpose, but tests check hundreds.
 password_hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 BACKENDS = ("sqlite", "postgresql")
 POSTGRESQL_IS_LONG = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
-"""Both databases, PostgreSQL in `make test-long` only: for walks over every page or every id, of what
-other tests show on both."""
+"""Both databases, but PostgreSQL only in `make test-long`: for tests of every page or every id, whose
+behaviour other tests check on both."""
 
 
 def pytest_collection_finish() -> None:
-    """What is there by now stays to the end: the collector of garbage need not look at it again and
-    again. It costs a fifth of the processor time of all tests otherwise."""
+    """Exclude the objects that exist now from garbage collection, as they live until the end. To check
+    them repeatedly would cost a fifth of the processor time of all tests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 10, 1_000)
 
 
 class Clock:
-    """The time, as a test wants it: stands still until it is moved."""
+    """The time of a test: it stays the same until the test moves it."""
 
     def __init__(self, now: Instant = NOON) -> None:
         self.now = now
@@ -50,7 +50,7 @@ class Clock:
         return self.now
 
     def move(self, **span: float) -> Instant:
-        """Move time on by a timedelta(**span)."""
+        """Move the time forward by timedelta(**span)."""
         self.now = later(self.now, **span)
         return self.now
 
@@ -62,7 +62,7 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server of this test process, started when the first test asks for it."""
+    """A PostgreSQL server of this test process, started by the first test that uses it."""
     with Cluster() as running:
         yield running
 
@@ -71,7 +71,7 @@ def cluster() -> Iterator[Cluster]:
 def catalogues(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Catalogues]:
-    """Filled catalogues of this process, for tests to copy."""
+    """The filled catalogues of this process, which tests copy."""
     folder = tmp_path_factory.mktemp("catalogues")
     made = Catalogues(folder, lambda: request.getfixturevalue("cluster"))
     yield made
@@ -86,7 +86,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_database(tmp_path: Path, catalogues: Catalogues) -> Iterator[Callable[[str], Database]]:
-    """Makes fresh, migrated catalogues on "sqlite" or "postgresql", on the machine's clock."""
+    """Creates new, migrated catalogues on "sqlite" or "postgresql", with the machine's clock."""
     opened: list[Database] = []
     numbers = count(1)
 
@@ -116,7 +116,7 @@ def sqlite_db(new_database: Callable[[str], Database], clock: Clock) -> Database
 def _catalogue(
     request: pytest.FixtureRequest, backend: str, clock: Clock, catalogues: Catalogues
 ) -> Iterator[tuple[Database, World | None]]:
-    """A catalogue on each database: with the cast where the test asks for `world`, else empty."""
+    """A catalogue on each database: with the cast if the test uses `world`, otherwise empty."""
     fill = build_world if "world" in request.fixturenames else nothing
     if backend == "sqlite":
         path: Path = request.getfixturevalue("tmp_path") / "catalogue.db"
@@ -134,7 +134,7 @@ def _catalogue(
 
 @pytest.fixture
 def db(_catalogue: tuple[Database, World | None]) -> Database:
-    """A catalogue on each database, whose time is `clock`; empty without `world`."""
+    """A catalogue on each database, with the time of `clock`; empty without `world`."""
     return _catalogue[0]
 
 
@@ -147,27 +147,27 @@ def world(_catalogue: tuple[Database, World | None]) -> World:
 
 @pytest.fixture
 def api(db: Database, world: World) -> ApiClient:
-    """The app, asked as one of the cast: `door.get("/images", "alice")`."""
+    """A client of the app that sends requests as one of the cast: `api.get("/images", "alice")`."""
     return ApiClient(db, config.load({}), world)
 
 
 @pytest.fixture
 def visitor(db: Database, world: World) -> Visitor:
-    """A browser at the cast's catalogue: `visitor.sign_in("alice")`. No page is kept, so that what
-    each does can be counted."""
+    """A browser on the catalogue of the cast: `visitor.sign_in("alice")`. Pages are not cached, so that
+    the statements of each request can be counted."""
     return Visitor(db, config.load({"GOLDENROD_CACHE_MB": "0"}))
 
 
 @pytest.fixture
 def dora(visitor: Visitor) -> Visitor:
-    """A browser in which dora, who is staff, is signed in."""
+    """A browser in which dora, a staff user, is signed in."""
     visitor.sign_in("dora")
     return visitor
 
 
 @pytest.fixture
 def argon2(monkeypatch: pytest.MonkeyPatch) -> Argon2:
-    """The hashing of passwords, which signing in uses, listened to."""
+    """The hashing of passwords for signing in, with every call recorded."""
     listened = Argon2()
     monkeypatch.setattr(password_hashing, "HASHER", listened)
     return listened

@@ -230,7 +230,7 @@ def test_a_group_in_use_says_by_what_and_stays(
 def test_counts_are_those_that_this_reader_sees(
     visitor: Visitor, lab: str, db: Database, world: World
 ) -> None:
-    """What is shared with a group by an image that has ended is seen by its keepers and staff."""
+    """What an ended image shares with a group is visible to the editors of the image and to staff."""
     visitor.sign_in("bob")
     before = visitor.get(lab).words
     with db.write() as tx:

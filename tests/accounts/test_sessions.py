@@ -143,7 +143,7 @@ def test_use_is_noted_to_the_hour_and_never_touches_the_revision(
 def test_a_session_counts_on_pages_only(
     db: Database, world: World, api: ApiClient, visitor: Visitor
 ) -> None:
-    """The JSON doors know tokens: a cookie, and a secret sent as a token, give them nothing."""
+    """API endpoints accept only tokens: a session cookie has no effect, nor its secret as a token."""
     visitor.sign_in("alice")
     secret = visitor.cookies["goldenrod_session"]
     cookie = {"Cookie": f"goldenrod_session={secret}"}

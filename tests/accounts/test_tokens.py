@@ -1,4 +1,4 @@
-"""Tokens: a secret shown once, and scopes that only narrow, at every door."""
+"""Tokens: a secret shown once, and scopes that only narrow, at every endpoint."""
 
 import hashlib
 import re
@@ -94,7 +94,7 @@ def test_the_secret_is_shown_once_and_only_its_hash_is_kept(
 
 
 def changes(api: ApiClient, world: World, who: str) -> list[tuple[str, Result]]:
-    """One refused or allowed change at every kind of door, to things that alice may change."""
+    """One refused or allowed change at every kind of endpoint, to things that alice may change."""
     version, image = world.versions["kept"], world.images["kept"]
     asked = (
         ("PATCH", f"/image_versions/{version}", {"change_log": "x"}),

@@ -261,7 +261,7 @@ class TestSlug:
     def test_of_a_name(self, name: str, made: str) -> None:
         assert slug(name) == made
 
-    def test_falls_back_to_what_the_noun_says(self) -> None:
+    def test_uses_the_fallback_of_the_resource(self) -> None:
         assert slug("東京", fallback="provider") == "provider"
 
     @given(texts)

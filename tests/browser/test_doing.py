@@ -1,4 +1,4 @@
-"""What keepers do, in a browser: edit while another does, promote, revoke, make a token."""
+"""What editors do in a browser: edit while another user edits, assign, revoke, create a token."""
 
 import re
 

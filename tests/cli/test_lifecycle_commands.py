@@ -405,7 +405,7 @@ def test_a_lineage_is_printed_as_a_tree(ask: Run, image: str) -> None:
     down = ask("lineage", f"{image}/1", "--direction", "descendants", "--depth", "0").out
     assert down == f"{image}/1  current  (this one)\n"
     seen = ask("lineage", f"{image}/2", who="").out
-    assert f"{image}/3" not in seen, "what has ended is its keepers' to see"
+    assert f"{image}/3" not in seen, "only its editors may read what has ended"
     whole = ask("lineage", f"{image}/2", "--json").json
     assert (len(whole["nodes"]), len(whole["edges"]), whole["truncated"]) == (5, 4, False)
     assert ask("lineage", f"{image}/1", "--direction", "up").code == 2

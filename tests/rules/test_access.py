@@ -128,7 +128,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 def test_every_guarded_table_is_in_the_matrix() -> None:
-    asked = {why.RESOURCES[resource].name for resource in MATRIX}
+    asked = {why.TABLES_BY_RESOURCE[resource].name for resource in MATRIX}
     # Maintainers show on their image; channels have a table in test_access_lifecycle.py.
     assert asked == access.GUARDED - {"image_maintainers", "channels"}
 
@@ -342,7 +342,7 @@ def test_who_made_an_image_is_no_editor_once_it_has_another_owner(
     closed = f"/api/v2/images/{world.images['closed']}"
     assert api.patch(closed, "alice", {"owner": "charlie"}).status_code == 200
     assert api.get(closed, "charlie").status_code == 200
-    # Her version keeps it in sight; a version of somebody else there does not show her.
+    # Her version makes it readable for her; a version of somebody else there does not show her.
     body = {"name": "2.0", "image": world.images["closed"]}
     theirs = api.post("/image_versions", "charlie", body).json["id"]
     shown = api.get(closed, "alice").json

@@ -93,7 +93,7 @@ def test_why_and_whence_show_to_who_reads_the_origin(stage: Stage) -> None:
                 assert shown["deprecation"]["replacement"] == closed
 
 
-def test_lineage_ends_where_sight_does(stage: Stage) -> None:
+def test_lineage_ends_at_versions_that_the_reader_may_not_read(stage: Stage) -> None:
     for actor in ACTORS:
         with named(actor):
             version = f"/image_versions/{stage.id_of('image_versions', 'open-1.1')}"

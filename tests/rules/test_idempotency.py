@@ -70,7 +70,7 @@ def test_the_outcome_is_built_anew(api: ApiClient, world: World) -> None:
     assert post(api, "/image_versions", "bob", body).json == api.get(first["url"], "bob").json
 
 
-def test_who_lost_sight_of_it_gets_404(api: ApiClient, world: World) -> None:
+def test_a_user_who_can_no_longer_read_the_result_gets_404(api: ApiClient, world: World) -> None:
     version = world.versions["kept"]
     body = {"image_version": version, "license": world.licenses["apache"]}
     detached = api.patch(f"/image_versions/{version}", "alice", {"licenses": []})

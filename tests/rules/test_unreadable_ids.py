@@ -2,8 +2,8 @@
 is that of a key that nothing has, in status, headers and body, whatever the method.
 
 The keys are ids, uuids and slugs in turn; nested keys are those of channels, deliveries and machines.
-Bodies are the first ones that `doors.py` and `lifedoors.py` have for the route, so that each would do
-something. `test_doors.py` asks a few things of each route what it answers; here all things are asked.
+Bodies are the first ones of the route in `support/access_requests`, so that each request would do
+something. `web/test_route_statuses.py` asks each route for a few things; this test asks for all.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The rule in SQL against the rule in plain Python: hundreds of worlds, every reader, every noun.
+"""The rule in SQL against the rule in plain Python: hundreds of worlds, every reader and resource.
 
 For each world that `support/visibility/random_worlds.py` draws, each reader's lists (the real
-statements, as the doors ask for them) hold exactly what the model says, with the exact count, and so
+statements, as the handlers run them) hold exactly what the model says, with the exact count, and so
 does what shows inside what they read. The worlds are the same in each run; `GOLDENROD_WORLDS=20000`
 draws that many new ones.
 """
@@ -113,7 +113,7 @@ def whole_or_id(summary: dict[str, Any] | None) -> bool:
 
 
 class Expect:
-    """What a noun's list tells of each thing, and what the model says of it."""
+    """What a resource's list shows of each thing, and what the model says of it."""
 
     def __init__(
         self,

@@ -1,21 +1,21 @@
-"""The cast's world (`cast.py`) with much more in it, for the tests of who sees what: one per database
-and test module, only read, so that thousands of questions share it.
+"""The cast's things (`cast.py`) and many more, for the tests of who may read what. There is one such
+catalogue per database and test module. Tests only read it, so thousands of requests share it.
 
-Added to it are erin, who leads the group ops (nobody of the cast is in it), and:
+It also has erin, who leads the group ops (none of the cast is in it), and:
 
-east       is there for 40 days
-open       is maintained by ops too; its 1.0 has machines besides: `open-old`, which has ended,
-           `open-south` on a provider that is inactive, `open-north` on one that has ended; it
+east       has existed for 40 days
+open       is maintained by ops too; its 1.0 has more machines: `open-old`, which has ended,
+           `open-south` on an inactive provider, `open-north` on a provider that has ended; it
            needs the script `welcome`. Its 1.1 was built on closed-1.0, with an identity on west
-kept       its 1.0 needed the script `setup` for a moment
+kept       its 1.0 had the script `setup`, which was then removed
 shared     its version is shared with ops too, and needs the script `joined`
 
-Channels besides each image's `latest`: of open `stable`, and `inner`, restricted to lab and ops, both
-with its 1.0; of closed `closed-line`; of shared `shared-line` with its 1.0. closed-1.0 is revoked
-with all below it, and takes the place of open-1.1, which is deprecated.
+Besides `latest` of each image, there are these channels: `stable` and `inner` of open, both at its
+1.0, `inner` restricted to lab and ops; `closed-line` of closed; `shared-line` of shared, at its 1.0.
+closed-1.0 is revoked with its descendants. open-1.1 is deprecated, with closed-1.0 as replacement.
 
-alice has a webhook for open, bob one for kept, dora one for all; the first was told of what became of
-open's channels and versions, and nothing is sent.
+alice has a webhook for open, bob one for kept, dora one for all images. The first has deliveries of the
+events of open's channels and versions. Nothing is sent.
 
 `lesser` is dora with a token of the scope write.
 """
@@ -53,7 +53,7 @@ from tests.support.client import ApiClient
 
 @dataclass
 class Stage:
-    """An open catalogue with everything in it, its clock, and the app to ask."""
+    """A catalogue with everything in it, its clock, and the client of the app."""
 
     db: Database
     clock: Clock
@@ -61,18 +61,18 @@ class Stage:
     api: ApiClient
 
     def id_of(self, resource: str, name: str) -> str:
-        """The id of a thing by the name that the tests call it."""
+        """The id of a thing by its name in the tests."""
         return self.ids[resource][name]
 
     def __post_init__(self) -> None:
-        # As dora, staff: what she is not shown, nobody is.
+        # As dora, because staff may read everything that anyone may read.
         self.ids: dict[str, dict[str, str]] = {
             resource: {
                 name_of(it): str(it["id"]) for it in self.api.all(f"/api/v2/{resource}", "dora")
             }
             for resource, name_of in NAMES.items()
         }
-        # One delivery of each webhook, called as its hook is.
+        # One delivery of each webhook, with the name of the webhook.
         self.ids["deliveries"] = {}
         for name, key in self.ids["webhooks"].items():
             sent = self.api.all(f"/api/v2/webhooks/{key}/deliveries", "dora")
@@ -99,7 +99,7 @@ NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "webhooks": lambda it: f"{it['created_by']['username']}'s",
 }
-"""What the tests call each thing of a resource; no two alike."""
+"""The name of each thing of a resource in the tests. All names differ."""
 
 
 @contextmanager
@@ -118,14 +118,14 @@ def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -
 
 
 def build_stage(db: Database) -> World:
-    """The cast's world, and what this module's text says."""
+    """Create the cast's things, and those of this module's docstring."""
     world = build_world(db)
     set_further(db, world)
     return world
 
 
 def set_further(db: Database, world: World) -> None:
-    """Add what this module's text says."""
+    """Create the things of this module's docstring."""
     with db.write() as tx:
         users.create_user(tx, CONSOLE, wire.NewUser(username="erin"))
         groups.create_group(tx, CONSOLE, wire.NewGroup(name="ops", leaders=["erin"]))
@@ -174,7 +174,7 @@ def _alice_goes_on(tx: Tx, world: World) -> None:
             image_version=world.versions[version], boot_script=world.scripts[title]
         )
         attachments.SCRIPTS.attach(tx, alice, attached)
-    # Its history names a script that bob, who keeps it, may not read any more.
+    # Its history names a script that bob, an editor of it, may no longer read.
     kept = wire.NewVersionScript(
         image_version=world.versions["kept"], boot_script=world.scripts["setup"]
     )
@@ -202,11 +202,11 @@ def _dora_places_machines(tx: Tx, world: World) -> None:
 
 
 HOOKED = {"alice": "open-image", "bob": "kept-image", "dora": None}
-"""Whose webhooks there are, and the images of which they are told."""
+"""The users with a webhook, and the images of the webhooks."""
 
 
 def target(who: str) -> str:
-    """Where somebody's webhook leads."""
+    """The target URL of a user's webhook."""
     return f"https://93.184.216.34/{who}s-hook"
 
 
@@ -222,7 +222,7 @@ CHANNELS = {
     "closed-line": "closed",
     "shared-line": "shared",
 }
-"""The channels, and what each is of: an image, and its version 1.0."""
+"""The image of each channel. Its target is version 1.0."""
 
 
 def _alice_promotes_and_revokes(tx: Tx, world: World) -> None:

@@ -1,8 +1,9 @@
-"""The application, built once per process for each settings, over the database of each request.
+"""The application, built once per process for each set of settings; each request uses its client's
+database.
 
-Building the routes takes 40 ms, far longer than most requests. So there is one application for all
-tests of a process: what stands for its database and its cache passes everything on to those of the
-client that asks. Each client has a cache of its own, as each server process has.
+Building the routes takes 40 ms, far longer than most requests. So all tests of a process share one
+application. Its database and its cache are proxies for those of the client that sends the request.
+Each client has its own cache, as each server process has.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from goldenrod.web.response_cache import ResponseCache
 
 
 class _Current:
-    """Stands for whatever object the variable holds."""
+    """A proxy for the object that the variable contains."""
 
     def __init__(self, variable: ContextVar[Any]) -> None:
         self._variable = variable
@@ -37,11 +38,11 @@ def _shared(settings: Settings) -> Wsgi:
 
 
 def app_over(db: Database, settings: Settings) -> Wsgi:
-    """The application over this database, with an empty cache."""
+    """The application with this database and an empty cache."""
     app, kept = _shared(settings), cache_for(db, settings)
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        # Not reset afterwards: each request sets its own before anything reads them.
+        # Not reset afterwards, because each request sets them before anything reads them.
         _database.set(db)
         _cache.set(kept)
         return app(environ, start_response)

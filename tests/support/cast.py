@@ -1,19 +1,19 @@
-"""The cast, and what they have.
+"""The cast and their things.
 
 alice   owns every image here; leads the group lab
 bob     is in the group lab, and has an identity on the private provider west
-charlie is a stranger: signed in, in no group but his own
+charlie is a stranger: signed in, and only in his personal group
 dora    is staff
-nobody  the anonymous
+nobody  is the anonymous reader
 
 The images, each with one version and one machine on the public provider east:
 
-open       public, current: everybody reads it
+open       public, current: everyone may read it
 closed     private: alice and dora
 shared     private, its version shared with lab: bob too
-kept       private, maintained by lab: bob keeps it
-ended      public, but its end_date is past: alice and dora
-scheduled  public, but its start_date is to come: alice and dora
+kept       private, maintained by lab: bob is an editor
+ended      public, but its end_date is in the past: alice and dora
+scheduled  public, but its start_date is in the future: alice and dora
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,8 @@ IMAGES = ("open", "closed", "shared", "kept", "ended", "scheduled")
 
 @dataclass
 class World:
-    """The ids of the cast's things, by the names in this module's text, and tokens' secrets."""
+    """The ids of the cast's things, by the names in this module's docstring, and the secrets of
+    tokens."""
 
     users: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -47,12 +48,12 @@ class World:
     licenses: dict[str, int] = field(default_factory=dict)
 
     def actor(self, tx: Tx, name: str) -> Actor:
-        """One of the cast, with everything their account allows."""
+        """One of the cast, with all rights of their account."""
         return actors.of_user(tx, self.users[name], "admin" if name == "dora" else "write")
 
 
 def build_world(db: Database) -> World:
-    """Make the cast and their things."""
+    """Create the cast and their things."""
     world = World()
     with db.write() as tx:
         for name in CAST:

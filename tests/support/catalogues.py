@@ -1,8 +1,9 @@
-"""Catalogues to begin with: filled once per process, and copied for each test.
+"""Catalogues for tests to start with: filled once per process, and copied for each test.
 
-On SQLite a test gets a copy of a file. On PostgreSQL copying a database takes longer than putting its
-rows back: tests share one, and a function in it deletes all rows and inserts those to begin with.
-What fills a catalogue is a function; what it returns (the ids of what it made) is copied as well.
+On SQLite a test gets a copy of a file. On PostgreSQL, copying a database takes longer than
+restoring its rows, so tests share one database; a function in it deletes all rows and inserts the
+initial ones. A function fills a catalogue; what it returns (the ids of what it created) is copied
+as well.
 """
 
 import copy
@@ -24,13 +25,13 @@ NOON = Instant("2026-06-15T12:00:00.000000Z")
 """When the catalogues were filled."""
 
 Fill = Callable[[Database], Any]
-"""Puts things into an empty catalogue; what it returns says what they are."""
+"""Adds things to an empty catalogue, and returns their ids."""
 
 _NUMBERS = count(1)
 
 
 def nothing(db: Database) -> None:
-    """Fills nothing in: an empty catalogue."""
+    """Add nothing: an empty catalogue."""
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Catalogues:
             self._shared.close()
 
     def sqlite_file(self, fill: Fill, path: Path) -> tuple[str, Any]:
-        """A new SQLite catalogue in this file: its URL, and what `fill` made."""
+        """A new SQLite catalogue in this file: its URL, and what `fill` returned."""
         if fill not in self._files:
             self._files[fill] = self._fill_file(fill)
         filled = self._files[fill]
@@ -75,7 +76,7 @@ class Catalogues:
         return _Filled(path, made)
 
     def postgresql_database(self, fill: Fill) -> tuple[str, Any]:
-        """A new database of PostgreSQL: its URL, and what `fill` made."""
+        """A new PostgreSQL database: its URL, and what `fill` returned."""
         cluster = self._cluster()
         if fill not in self._databases:
             template = f"template_{fill.__name__}"
@@ -90,7 +91,7 @@ class Catalogues:
         return cluster.create(name, filled.source), copy.deepcopy(filled.made)
 
     def postgresql_shared(self, fill: Fill) -> tuple[Database, Any]:
-        """The one PostgreSQL catalogue that tests share, as `fill` left it, and what that made."""
+        """The PostgreSQL catalogue that tests share, as `fill` left it, and what `fill` returned."""
         if self._shared is None:
             self._shared = Database(self.postgresql_database(nothing)[0])
         if fill not in self._restorers:
@@ -115,9 +116,10 @@ def _filled(url: str, fill: Fill) -> Any:
 
 
 def _remember(db: Database, name: str) -> str:
-    """Copy all rows beside the tables; the statement that puts them back.
+    """Copy all rows into other tables. Returns the statement that restores them.
 
-    The catalogue's revision is not set back: it only grows, for whoever remembers an older one.
+    The catalogue's revision is not restored: it only grows, because caches remember older
+    revisions.
     """
     own, others = schema.catalogue.name, []
     with db.connection() as connection:
@@ -132,13 +134,13 @@ def _remember(db: Database, name: str) -> str:
         sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
         for sequence, last in connection.execute(sequences).fetchall():
             back.append(f"PERFORM setval('public.{sequence}', {last or 1}, {last is not None});")
-        # Its columns but for the revision belong to the rows.
+        # Its columns, except the revision, are restored like rows.
         columns = ", ".join(c.name for c in schema.catalogue.columns if c.name != "revision")
         back.append(
             f"UPDATE public.{own} SET revision = revision + 1, ({columns}) ="
             f" (SELECT {columns} FROM {name}.{own});"
         )
-        # As a replica, PostgreSQL does not check what refers to what.
+        # As a replica, PostgreSQL does not check foreign keys.
         connection.execute(
             f"CREATE FUNCTION {name}.restore() RETURNS void LANGUAGE plpgsql"
             " SET session_replication_role = replica"

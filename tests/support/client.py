@@ -1,4 +1,4 @@
-"""The application as tests ask it: in process, as one of the cast."""
+"""A client of the application, in this process, that sends requests as one of the cast."""
 
 import json
 from typing import Any
@@ -14,7 +14,8 @@ Result = testing.Result
 
 
 class ApiClient:
-    """Sends requests as `who`: a name of the cast, a token's secret, or None for the anonymous."""
+    """Sends requests as `who`: a name of the cast, the secret of a token, or None for anonymous
+    requests."""
 
     def __init__(self, db: Database, settings: Settings, world: World) -> None:
         self.client = testing.TestClient(app_over(db, settings))
@@ -55,7 +56,7 @@ class ApiClient:
         return self.ask("DELETE", address, who, **more)
 
     def all(self, address: str, who: str | None = None) -> list[Any]:
-        """All results of a list, over all its pages."""
+        """All results of a list, from all its pages."""
         results: list[Any] = []
         following: str | None = address
         while following:
@@ -67,7 +68,7 @@ class ApiClient:
 
 
 def code(result: Result) -> str:
-    """The code of a problem document, with its status: `409 slug_unavailable`."""
+    """The status and code of a problem document: `409 slug_unavailable`."""
     assert result.headers["content-type"] == "application/problem+json", result.text
     document = result.json
     assert document["status"] == result.status_code

@@ -1,4 +1,4 @@
-"""The contract that came first, `tests/web/image_versions.apib`."""
+"""The original contract of the API, `tests/web/image_versions.apib`."""
 
 import json
 from pathlib import Path

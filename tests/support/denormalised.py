@@ -1,4 +1,4 @@
-"""What versions repeat of their images, as it is stored."""
+"""The stored values that versions repeat of their images."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ REPEATED = (
 
 
 def derived(tx: Tx) -> list[Any]:
-    """All of it: equal before and after it is set anew."""
+    """All repeated values. They are equal before and after they are computed again."""
     return [
         [tuple(row.values()) for row in tx.rows(_rows, table, names)]
         for table, names in (

@@ -1,4 +1,4 @@
-"""Every list of the catalogue, as the application asks for it."""
+"""Every list of the catalogue, with the function that the application lists it by."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ ListPage = Callable[[Tx, Actor, Query], Page]
 
 
 def all_channels(tx: Tx, actor: Actor, query: Query) -> Page:
-    """The channels of all images: their doors list one image's, and ask for the image first."""
+    """The channels of all images. The API lists those of one image, and reads the image first."""
     return resources.page(tx, actor, channels.shape, query)
 
 

@@ -1,8 +1,8 @@
-"""Hostile texts, and every place that takes a text from outside: for `test_request_cost.py`.
+"""Hostile texts, and every input that takes a text from outside, for `test_request_cost.py`.
 
-The places are derived: the API's from its routes, their listings and bodies; those of pages from
-their addresses, from the fields of the forms that they show, and from the names that their handlers
-ask a form or a query for, which are recorded while they answer.
+The inputs are derived. Those of the API come from its routes, their lists and their bodies. Those
+of pages come from their addresses, from the fields of their forms, and from the names that handlers
+read from a form or a query, which are recorded while they answer.
 """
 
 import re
@@ -26,7 +26,7 @@ def _repeated(unit: str, start: str = "", end: str = "") -> Callable[[int], str]
 
 
 def _numbered(unit: str) -> Callable[[int], str]:
-    """Many parts, no two of them alike."""
+    """Many parts, all of them different."""
     return lambda size: "".join(unit.format(i) for i in range(max(1, size // (len(unit) + 3))))
 
 
@@ -116,13 +116,14 @@ HEADERS = (
     "User-Agent",
     "X-Forwarded-For",
 )
-"""All that the code reads: a test compares them with it."""
+"""All headers that the code reads. A test checks that none is missing."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """A place that takes a text. `where`: `path`, `query`, `header`, `body` (a JSON field), `json`
-    (the whole body) or `form`. `path` is the route's; `steps` lead to a field of a JSON body."""
+    """An input that takes a text. `where` is `path`, `query`, `header`, `body` (a JSON field),
+    `json` (the whole body) or `form`. `path` is the route's; `steps` lead to a field of a JSON
+    body."""
 
     method: str
     path: str
@@ -140,7 +141,7 @@ class Input:
 
 
 def of_route(route: Route) -> Iterator[Input]:
-    """The places of a route of the API."""
+    """The inputs of a route of the API."""
     path = f"/api/v2{route.path}"
     for key in re.findall(r"{(\w+)}", path):
         yield Input(route.method, path, "path", key, route)
@@ -155,7 +156,7 @@ def of_route(route: Route) -> Iterator[Input]:
 def text_fields(
     shape: inspect.Type, before: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[str | int, ...]]:
-    """The ways to all fields of a body that take text, in objects and lists too."""
+    """The paths of all fields of a body that take text, in objects and lists too."""
     match shape:
         case inspect.Metadata(type=inner):
             yield from text_fields(inner, before)
@@ -172,7 +173,7 @@ def text_fields(
 
 
 def of_headers() -> list[Input]:
-    """Each header, at routes of each kind that reads it."""
+    """Each header, with routes of each kind that reads it."""
     routes = ("GET /api/v2/images", "POST /api/v2/images", "GET /", "POST /sign-in")
     routes = (*routes, "PATCH /api/v2/images/{key}", "POST /api/v2/lookup", "GET /openapi.json")
     resolve = "GET /api/v2/resolve/{image}/{channel}/{provider}"
@@ -188,7 +189,7 @@ def of_api() -> list[Input]:
 
 
 def least(shape: Any, real: dict[str, Any]) -> Any:
-    """The smallest body of this shape, naming real things where `real` has them."""
+    """The smallest valid body of this type. It names existing things if `real` has them."""
     info = inspect.type_info(shape) if not isinstance(shape, inspect.Type) else shape
     match info:
         case inspect.StructType(fields=fields):
@@ -213,7 +214,7 @@ def least(shape: Any, real: dict[str, Any]) -> Any:
 
 
 def with_text(body: Any, steps: tuple[str | int, ...], text: str) -> Any:
-    """A body with a text put where the steps lead; objects on the way are made."""
+    """A body with a text at the end of these steps. Missing objects on the way are created."""
     if not steps:
         return text
     step, *rest = steps
@@ -224,7 +225,7 @@ def with_text(body: Any, steps: tuple[str | int, ...], text: str) -> Any:
 
 
 class Asked:
-    """Records the names that handlers of pages ask a form or a query for."""
+    """Records the names that handlers of pages read from a form or a query."""
 
     def __init__(self, patch: Any) -> None:
         self.form: set[str] = set()

@@ -1,4 +1,4 @@
-"""What tests of the lifecycle do: assign, revoke, restore, resolve, look up."""
+"""Steps of tests of the lifecycle: assign, revoke, restore, resolve, look up."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ BAD = {"reason": "leaks a key"}
 
 
 def channel(name: str = "stable", image: str = "open") -> str:
-    """The address of a channel, of the image of that slug's first word."""
+    """The address of a channel of the image whose slug begins with the given word."""
     return f"{API}/images/{image}-image/channels/{name}"
 
 
@@ -24,7 +24,7 @@ def assign(
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> Result:
-    """Point a channel at a version (its answer, its id, or None)."""
+    """Assign a version to a channel: its answer, its id, or None."""
     key = version["id"] if isinstance(version, dict) else version
     body = {"version": key, **more}
     return api.ask("PUT", channel(name, image), who, body, headers=headers)
@@ -53,7 +53,7 @@ def restore(api: ApiClient, version: Any, who: str | None = "alice", **more: Any
 
 
 def named(version: Any) -> Any:
-    """The name of what may be a version's summary."""
+    """The name in a version's summary. If the summary has no name, the summary itself."""
     return version and version.get("name", version)
 
 
@@ -65,7 +65,7 @@ def target(
 
 
 def history(api: ApiClient, name: str = "stable", image: str = "open", who: str = "alice") -> Any:
-    """What a channel was assigned: names, the oldest first."""
+    """The names that a channel was assigned, the oldest first."""
     entries = api.all(f"{channel(name, image)}/history", who)
     return [named(entry["version"]) for entry in entries]
 

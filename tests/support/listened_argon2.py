@@ -1,4 +1,4 @@
-"""The hashing of passwords, listened to."""
+"""Password hashing with every call recorded."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ from goldenrod.catalogue.accounts import password_hashing
 
 
 class Argon2:
-    """The real one, listened to: `verified` has the hashes that passwords were held against,
-    `meanwhile` is called each time, `while_hashing`
-    while a new password is hashed, and with `remembers` the same question costs once."""
+    """The real hasher with every call recorded. `verified` has the hashes that passwords were
+    compared with. `meanwhile` is called at each comparison, `while_hashing` while a new password
+    is hashed. With `remembers`, the same comparison is computed once."""
 
     def __init__(self) -> None:
         self._hasher = password_hashing.HASHER

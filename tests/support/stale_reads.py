@@ -1,10 +1,10 @@
 """The long run: `python -m tests.support.stale_reads READS` reads while another process writes and
-time moves on.
+time passes.
 
-The writer publishes numbered change logs, each told once its commit has returned, and versions whose
-start is a moment to come. The reader notes what was told and what the time is, asks, and compares:
-an answer must reflect all that was told before it was asked for, and every instant that had come.
-It exits with 1 where an answer was stale.
+The writer publishes numbered change logs, and versions that start in a moment. It announces each
+one after its commit has returned. The reader notes what was announced and the time, sends a
+request, and compares: an answer must include everything that was announced before the request, and
+every start before it. The run exits with 1 if an answer was stale.
 """
 
 import multiprocessing
@@ -28,20 +28,20 @@ from tests.support.processes.postgres import Cluster
 
 READERS = 4
 PAUSES_S = (0.0, 0.001, 0.02)
-"""Between two writes, in turns: none, about as long as a read, long enough to be answered often."""
+"""Pauses between writes, in turns: none, about as long as a read, long enough for many reads."""
 SOON_MS = 30
 
 
 class Told(NamedTuple):
-    """What the writer has told: the number of its last change, and the last start that it made to
-    come, in microseconds since 1970."""
+    """What the writer has announced: the number of its last change, and the latest start of a
+    version, in microseconds since 1970."""
 
     number: "Synchronized[int]"
     start: "Synchronized[int]"
 
 
 def write(url: str, world: World, told: Told, stop: Any) -> None:
-    """Change what is read until told to stop."""
+    """Change what the reader reads, until `stop` is set."""
     db = Database(url, pool=1)
     number = 0
     while not stop.wait(PAUSES_S[number // 50 % len(PAUSES_S)]):
@@ -84,7 +84,8 @@ def writing(url: str, world: World) -> Iterator[Told]:
 
 
 class Reader(threading.Thread):
-    """Reads one version, and the starts of the newest, so many times; `stale` is what was wrong."""
+    """Reads one version and the starts of the newest versions this number of times. `stale` lists
+    the wrong answers."""
 
     def __init__(self, api: ApiClient, world: World, told: Told, reads: int) -> None:
         super().__init__()
@@ -118,7 +119,7 @@ class Reader(threading.Thread):
 
 
 def check(db: Database, reads: int) -> tuple[int, list[str]]:
-    """Read so often; how many changes were seen, and what was stale."""
+    """Read this number of times. Returns how many changes were read, and what was stale."""
     world = build_world(db)
     api = ApiClient(db, config.load({}), world)
     with writing(db.url, world) as told:

@@ -39,7 +39,7 @@ def test_an_id_is_a_uuid_in_either_case_and_is_shown_in_lower_case(
     assert api.get(address(version.upper())).json["id"] == version == version.lower()
 
 
-def test_membership_shows_the_readers_own_groups_and_all_to_keepers(
+def test_membership_shows_the_readers_own_groups_and_all_to_editors(
     api: ApiClient, world: World
 ) -> None:
     version = address(world.versions["shared"])
@@ -93,7 +93,7 @@ def test_a_stranger_changes_nothing(api: ApiClient, db: Database, world: World) 
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "dora"])
-def test_keepers_and_staff_change_it(api: ApiClient, world: World, who: str) -> None:
+def test_editors_and_staff_change_it(api: ApiClient, world: World, who: str) -> None:
     version = address(world.versions["kept"])
     assert api.patch(version, who, {"change_log": "new"}).json["change_log"] == "new"
     assert api.delete(version, who).status_code == 204
@@ -351,7 +351,7 @@ def test_the_identity_is_one_of_the_callers_own_or_null(api: ApiClient, world: W
     assert api.patch(version, "alice", {"identity": None}).json["identity"] is None
 
 
-def test_a_script_is_attached_by_its_creator_staff_or_a_keeper_of_a_version_with_it(
+def test_a_script_is_attached_by_its_creator_staff_or_an_editor_of_a_version_with_it(
     api: ApiClient, world: World
 ) -> None:
     script = world.scripts["setup"]

@@ -15,7 +15,7 @@ STRONG = re.compile(r'"[0-9a-f]{32}"')
 
 
 def addresses(world: World) -> list[str]:
-    """A single object and a list of several nouns, open to all."""
+    """A single object and a list of several resources, readable by everyone."""
     return [
         VERSIONS,
         f"{VERSIONS}/{world.versions['open']}",

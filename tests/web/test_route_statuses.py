@@ -51,7 +51,9 @@ def test_every_route_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_a_door_opens_to_whom_it_may(stage: Stage, resource: str) -> None:
+def test_each_route_answers_each_actor_with_the_expected_status(
+    stage: Stage, resource: str
+) -> None:
     asked = [(route, ask) for route, ask in ASKED if route.split("/")[1] == resource]
     assert asked
     for route, ask in asked:

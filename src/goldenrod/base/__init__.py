@@ -1,1 +1,1 @@
-"""What all layers use: settings, clock, errors, decoding, text. Imports no other layer."""
+"""Code that every layer uses: settings, clock, errors, decoding, text. It imports no other layer."""

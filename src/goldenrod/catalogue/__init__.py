@@ -1,5 +1,5 @@
-"""The nouns: what the catalogue keeps of each thing, how it is read, how it changes.
+"""The resources: what the catalogue stores about each thing, how it is read, and how it changes.
 
-A noun's functions take `(tx, actor, …)` and never commit; the doors above open the transaction.
-Who sees and who may is asked of `goldenrod.rules`, and nowhere decided here.
+The functions of a resource module take `(tx, actor, …)` and never commit. Handlers, pages and commands
+open the transaction. `goldenrod.rules` decides who may read and who may change something.
 """

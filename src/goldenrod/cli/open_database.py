@@ -1,6 +1,6 @@
-"""Opens the catalogue's database for one command, and finds things in it by name.
+"""Opens the catalogue's database for a command, and finds things in it by name.
 
-A command acts as the console (`access.CONSOLE`), which may do everything; the audit records its changes
+A command acts as the console (`access.CONSOLE`), which may do everything. The audit records its changes
 under that name. Opening the database upgrades its tables.
 """
 
@@ -27,7 +27,7 @@ Thing = dict[str, Any]
 
 @contextmanager
 def opened(pool: int = 2) -> Iterator[Database]:
-    """The database of the settings, with upgraded tables. `pool` is the most connections it opens."""
+    """The database of the settings, with upgraded tables. `pool` is the maximum of connections."""
     with unmigrated(config.load(), pool) as db:
         prepare(db)
         yield db
@@ -40,7 +40,7 @@ def prepare(db: Database) -> None:
 
 
 def reach(db: Database) -> None:
-    """Raise Unavailable where the database cannot be reached. It need not have tables."""
+    """Raise Unavailable if the database cannot be reached. It need not have tables."""
     try:
         with db.read():
             return
@@ -63,7 +63,7 @@ def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
 
 
 def every(tx: Tx, list_page: ListPage, listing: Listing, **filters: str) -> Iterator[Thing]:
-    """All things of a list."""
+    """All things in a list, page by page."""
     given = {name: [text] for name, text in filters.items()}
     arguments = {**given, "page_size": [str(paging.MOST_PER_PAGE)]}
     while True:
@@ -74,8 +74,8 @@ def every(tx: Tx, list_page: ListPage, listing: Listing, **filters: str) -> Iter
         arguments = parse_qs(page.next, keep_blank_values=True)
 
 
-def named(tx: Tx, list_page: ListPage, listing: Listing, noun: str, **name: str) -> Thing:
-    """The one thing of this name. Raises NotFound."""
+def named(tx: Tx, list_page: ListPage, listing: Listing, kind: str, **name: str) -> Thing:
+    """The first thing with this name. Raises NotFound."""
     for thing in every(tx, list_page, listing, **name):
         return thing
-    raise NotFound(f"There is no {noun} {next(iter(name.values()))!r}.")
+    raise NotFound(f"There is no {kind} {next(iter(name.values()))!r}.")

@@ -1,1 +1,1 @@
-"""The rules: who may read and change what, lifecycle, summaries, audit, events."""
+"""The rules: who may read and change what, the lifecycle, summaries, the audit, and events."""

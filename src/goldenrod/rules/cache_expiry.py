@@ -1,8 +1,9 @@
-"""When a cached answer expires: the next instant at which an answer may change without a change.
+"""When a cached answer expires: the next instant at which an answer may change although nobody changes
+anything.
 
 The access rule, the lifecycle and look-up compare a few columns of instants with now. Until the next
 of these instants, the same revision gives the same answers, so a cached answer is valid until then.
-Each column has its own index, so this query costs the same in a catalogue of any size.
+Each column has its own index, so this query takes the same time in a catalogue of any size.
 """
 
 from typing import Any
@@ -23,8 +24,8 @@ def _least(at: ColumnElement[Any], *conditions: Any) -> Any:
 
 
 def _next() -> Any:
-    # opens_at and closes_at combine the dates of a version and its image. Each has two indexes, of
-    # public versions and of the others.
+    # opens_at and closes_at combine the dates of a version and its image. Each has two indexes: one of
+    # public versions and one of the others.
     parts = union_all(
         _least(_V.c.opens_at, _V.c.public),
         _least(_V.c.opens_at, ~_V.c.public),
@@ -44,6 +45,6 @@ def _next() -> Any:
 
 
 def next_instant(tx: Tx) -> Instant | None:
-    """The next instant after now at which any answer may change; None where there is none."""
+    """The next instant after now at which any answer may change; None if there is none."""
     found = tx.value(_next, now=tx.now)
     return None if found is None or found == END_OF_TIME else Instant(found)

@@ -1,7 +1,7 @@
 """The filters that lists share: how a parameter's text is read, and its predicate.
 
-A value that names a resource which the reader may not read gives the empty list, exactly like one
-that does not exist: predicates use the access rule wherever a reader could learn something. Each
+If a value names a resource that the reader may not read, the list is empty, exactly as if the
+resource did not exist: predicates use the access rule wherever a reader could learn something. Each
 factory takes the parameter's name; its values are bound as `f_<name>`.
 """
 
@@ -43,7 +43,7 @@ def by_key(name: str, column: str = "name_key") -> Filter:
 
 
 def boolean(where: Where, holds: Where | None = None) -> Filter:
-    """The predicate, or its opposite. `holds`: the predicate in a form by which rows are found."""
+    """The predicate, or its opposite. `holds` is the predicate in a form that finds rows first."""
 
     def read(given: str) -> Wanted:
         return Wanted(str(parse_boolean(given)).lower(), {})
@@ -83,8 +83,8 @@ def refers(
     *,
     narrow: bool = False,
 ) -> Filter:
-    """A resource of `table`, by id, uuid or slug. `where(thing, reader, is_it)` is the predicate;
-    `is_it(alias)` says that the alias is this resource and that the reader may read it."""
+    """A resource of `table`, by id, uuid or slug. `where(thing, reader, is_it)` is the predicate.
+    `is_it(alias)` is true if the alias is this resource and the reader may read it."""
     slugs = table.name in resources.SLUGS
     takes = "a uuid" if table is schema.versions else "an id or uuid" + (" or slug" * slugs)
 
@@ -106,7 +106,7 @@ def refers(
 
 
 def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:
-    """A user column is the user of this exact name."""
+    """A user column is the user with this exact name."""
 
     def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         group = schema.groups.alias()
@@ -158,7 +158,7 @@ def _words(values: tuple[str, ...]) -> Filter:
 def listed_machine(
     thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
-    """The reader is shown a machine of the version for which `asks(machine, provider)` is true."""
+    """The reader may read a machine of the version for which `asks(machine, provider)` is true."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     return exists().where(
         machine.c.version_n == thing.c.n,
@@ -171,7 +171,7 @@ def listed_machine(
 def found_by_machine(
     thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
-    """The same, in a form by which versions are found by their machines."""
+    """The same as `listed_machine`, in a form that finds the machines first and then their versions."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     placed = select(machine.c.version_n).where(
         provider.c.id == machine.c.provider_id,

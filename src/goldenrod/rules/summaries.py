@@ -1,8 +1,8 @@
 """Summaries: the JSON of a resource inside another one, as SQL.
 
-A summary has `id` and `url` first, then fields that often save a request. Where the reader may not
-read the inner resource, it is `{"id": …}` alone. URLs begin with the parameter `api` (`/api/v2`,
-after the public URL where one is set).
+A summary has `id` and `url` first, then fields that often save a request. If the reader may not read
+the inner resource, the summary is `{"id": …}` alone. URLs begin with the parameter `api`: `/api/v2`,
+after the public URL if one is set.
 """
 
 from collections.abc import Callable
@@ -39,12 +39,12 @@ def url(resource: str, key: ColumnElement[Any]) -> ColumnElement[str]:
 
 
 def only_id(key: ColumnElement[Any]) -> Json:
-    """All that is shown of a resource that the reader may not read."""
+    """The summary of a resource that the reader may not read: its id."""
     return json_object({"id": key})
 
 
 def readable_or_id(shape: Shape, thing: FromClause, reader: ReaderKind) -> Json:
-    """The summary where the reader may read the thing, else its id alone."""
+    """The summary if the reader may read the thing, otherwise its id alone."""
     if reader is ReaderKind.STAFF:
         return shape(thing, reader)
     return case((access.readable(thing, reader), shape(thing, reader)), else_=only_id(thing.c.id))
@@ -52,35 +52,35 @@ def readable_or_id(shape: Shape, thing: FromClause, reader: ReaderKind) -> Json:
 
 def readable_columns(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
     """A provider's id as `provider_id`, and `provider` (its slug), `provider_name` and
-    `provider_type`, each null for one that the reader may not read."""
-    seen = access.readable(provider, reader)
+    `provider_type`. Those three are null if the reader may not read the provider."""
+    is_readable = access.readable(provider, reader)
     return [
         provider.c.id.label("provider_id"),
-        case((seen, provider.c.slug), else_=None).label("provider"),
-        case((seen, provider.c.name), else_=None).label("provider_name"),
-        case((seen, provider.c.type), else_=None).label("provider_type"),
+        case((is_readable, provider.c.slug), else_=None).label("provider"),
+        case((is_readable, provider.c.name), else_=None).label("provider_name"),
+        case((is_readable, provider.c.type), else_=None).label("provider_type"),
     ]
 
 
 def by_readable_slug(provider: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:
     """The order of providers by slug. Those that the reader may not read come last, by id."""
-    seen = access.readable(provider, reader)
+    is_readable = access.readable(provider, reader)
     return [
-        case((seen, 0), else_=1),
-        case((seen, provider.c.slug), else_=literal("", String)),
+        case((is_readable, 0), else_=1),
+        case((is_readable, provider.c.slug), else_=literal("", String)),
         provider.c.id,
     ]
 
 
 def one(shape: Shape, table: Any, key: str, value: ColumnElement[Any], reader: ReaderKind) -> Json:
-    """The summary (or the id alone) of the row of `table` whose `key` is `value`; null for none."""
+    """The summary, or the id alone, of the row of `table` whose `key` is `value`; null if none."""
     thing = table.alias()
     query = select(readable_or_id(shape, thing, reader)).where(thing.c[key] == value)
     return query.correlate_except(thing).scalar_subquery()
 
 
 def user(user_id: ColumnElement[int]) -> Json:
-    """A user by name: whoever may read an object may know the users that it names."""
+    """A user's summary. Anyone who may read an object may know the users that it names."""
     account = schema.users.alias()
     shape = json_object(
         {
@@ -105,7 +105,7 @@ def version_shape(version: FromClause, reader: ReaderKind) -> Json:
             "state": states.state(version),
             "start_date": version.c.start_date,
             "end_date": version.c.end_date,
-            # Whoever may read a version may read its image.
+            # Everyone who may read a version may read its image.
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
         }
     )
@@ -196,12 +196,12 @@ def identity_shape(identity: FromClause, reader: ReaderKind) -> Json:
 
 
 def version_of(n: ColumnElement[int], reader: ReaderKind) -> Json:
-    """The version with this key; null for none."""
+    """The summary of the version with this key; null if there is none."""
     return one(version_shape, schema.versions, "n", n, reader)
 
 
 def deprecation(version: FromClause, reader: ReaderKind) -> Json:
-    """A version's deprecation, also one in the future; null for none."""
+    """A version's deprecation, even if it is in the future; null if there is none."""
     shown = json_object(
         {
             "at": version.c.deprecated_at,
@@ -213,10 +213,11 @@ def deprecation(version: FromClause, reader: ReaderKind) -> Json:
 
 
 def revoked(version: FromClause, reader: ReaderKind) -> Json:
-    """The revocation that a version shows; null for none. Of several it is one in force rather than
-    one in the future, then its own rather than an inherited one, then the nearest origin's.
+    """The revocation that a version shows; null if there is none.
 
-    Of an origin that the reader may not read, only the id is shown, not the reason or the user.
+    If there are several, one in force comes before one in the future, then the version's own before
+    an inherited one, then the one with the nearest origin. If the reader may not read the origin,
+    only its id is shown, without the reason and the user.
     """
     return _revocation(version, reader)[0]
 
@@ -227,8 +228,8 @@ def revoked_reason(version: FromClause, reader: ReaderKind) -> Json:
 
 
 def stopping(version: FromClause, reader: ReaderKind) -> Json:
-    """The revocation that makes channels stop at a version, in the form of `revoked`: of several
-    the nearest one in force that says `roll_back_channels: false`."""
+    """The revocation that makes channels stop at a version, in the form of `revoked`: the nearest one
+    in force with `roll_back_channels: false`."""
     return _revocation(version, reader, stops=True)[0]
 
 
@@ -241,7 +242,7 @@ def stopping_reason(version: FromClause, reader: ReaderKind) -> Json:
 def _revocation(
     version: FromClause, reader: ReaderKind, *, stops: bool = False
 ) -> tuple[Json, Json]:
-    """A revocation of the version and its reason. `stops`: only one that stops channels."""
+    """A revocation of the version, and its reason. With `stops`, only one that stops channels."""
     reach, revocation, origin = (
         schema.revocation_reach.alias(),
         schema.revocations.alias(),
@@ -286,7 +287,7 @@ def identity(identity_id: ColumnElement[int], reader: ReaderKind) -> Json:
 
 
 def machines(version: FromClause, reader: ReaderKind) -> Json:
-    """A version's machines that this reader is shown: current ones on active, current providers."""
+    """The machines of a version that the reader may read: current ones on active, current providers."""
     machine, host = schema.machines.alias(), schema.providers.alias()
     query = (
         select(machine_shape(machine, reader))
@@ -323,7 +324,8 @@ def scripts(version: FromClause) -> Json:
 
 
 def membership(version: FromClause, reader: ReaderKind) -> Json:
-    """The groups that a version is shared with: all for editors and staff, for others their own."""
+    """The groups that a version is shared with. Editors and staff get all; other readers get those that
+    they belong to."""
     link, group = schema.version_memberships.alias(), schema.groups.alias()
     query = (
         select(group_shape(group, reader))
@@ -338,7 +340,7 @@ def membership(version: FromClause, reader: ReaderKind) -> Json:
 
 
 def maintainers(image: FromClause, reader: ReaderKind) -> Json:
-    """The groups that maintain an image, shown as membership is."""
+    """The groups that maintain an image. The same readers get them as in `membership`."""
     link, group = schema.image_maintainers.alias(), schema.groups.alias()
     query = (
         select(group_shape(group, reader))
@@ -360,7 +362,7 @@ def _own_groups(
 
 
 def tags(image: FromClause) -> Json:
-    """An image's tags, by name: whoever may read the image may read them."""
+    """An image's tags, sorted by name. Everyone who may read the image may read them."""
     link, tag = schema.image_tags.alias(), schema.tags.alias()
     shape = json_object(
         {

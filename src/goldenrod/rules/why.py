@@ -1,6 +1,6 @@
 """Why a reader may or may not read something: the clauses of the access rule, one by one.
 
-The rule is in `access.py`. For operators only, as the answer reveals that a row exists.
+The rule is in `access.py`. Only operators may use this, because the answer reveals that a row exists.
 """
 
 import re
@@ -15,7 +15,7 @@ from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 
-NOUNS = {
+TABLES_BY_WORD = {
     "version": schema.versions,
     "image": schema.images,
     "machine": schema.machines,
@@ -29,9 +29,9 @@ NOUNS = {
     "token": schema.tokens,
     "webhook": schema.webhooks,
 }
-"""The words before the colon in `image:7`."""
+"""The table of each word before the colon in `image:7`."""
 
-RESOURCES = {
+TABLES_BY_RESOURCE = {
     "image_versions": schema.versions,
     "images": schema.images,
     "provider_machines": schema.machines,
@@ -48,9 +48,9 @@ RESOURCES = {
     "image_version_boot_scripts": schema.version_scripts,
     "webhooks": schema.webhooks,
 }
-"""The part of a URL before the id."""
+"""The table of each part of a URL before the id."""
 
-_NOUN = re.compile(r"(?P<noun>[a-z]+):(?P<key>[^/:]+)", re.ASCII)
+_WORD_AND_KEY = re.compile(r"(?P<word>[a-z]+):(?P<key>[^/:]+)", re.ASCII)
 
 
 class Reason(NamedTuple):
@@ -63,7 +63,7 @@ class Reason(NamedTuple):
 def explain(tx: Tx, actor: Actor, thing: str) -> list[Reason]:
     """The clauses by which the actor could read `thing` (`image:7`, or a URL), and which apply.
 
-    Raises BadRequest for an unknown form of name, NotFound where there is no such row.
+    Raises BadRequest if the name has an unknown form, and NotFound if there is no such row.
     """
     table, key = _table_and_key(thing)
     form = resources.key_form(table, key)
@@ -86,21 +86,21 @@ def explain(tx: Tx, actor: Actor, thing: str) -> list[Reason]:
 
 def _clauses(table: Table, reader: ReaderKind, form: str) -> Any:
     thing = table.alias("thing")
-    asked = [
+    columns = [
         clause.holds.label(f"clause_{index}")
         for index, clause in enumerate(access.clauses(thing, reader))
     ]
-    return select(*asked).select_from(thing).where(resources.named(thing, table, form))
+    return select(*columns).select_from(thing).where(resources.named(thing, table, form))
 
 
 def _table_and_key(thing: str) -> tuple[Table, str]:
-    if (found := _NOUN.fullmatch(thing)) and found["noun"] in NOUNS:
-        return NOUNS[found["noun"]], found["key"]
+    if (found := _WORD_AND_KEY.fullmatch(thing)) and found["word"] in TABLES_BY_WORD:
+        return TABLES_BY_WORD[found["word"]], found["key"]
     *_, resource, key = ["", "", *urlsplit(thing).path.rstrip("/").split("/")]
-    if resource in RESOURCES:
-        return RESOURCES[resource], key
+    if resource in TABLES_BY_RESOURCE:
+        return TABLES_BY_RESOURCE[resource], key
     raise BadRequest(
         f"{thing!r} is not a known name. Write image:7, version:UUID, "
-        f"a URL such as /api/v2/images/7, or another of: {', '.join(NOUNS)}.",
+        f"a URL such as /api/v2/images/7, or another of: {', '.join(TABLES_BY_WORD)}.",
         code="thing_unknown",
     )

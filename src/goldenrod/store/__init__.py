@@ -1,1 +1,2 @@
-"""The cellar: tables, connections, statements, lists. Knows SQL and both databases, not the rules."""
+"""The database: tables, connections, statements, lists. It supports SQLite and PostgreSQL, and knows no
+access rules."""

@@ -1,8 +1,9 @@
-"""Whole tables, read and written: the database's part of export and import.
+"""Reads and writes whole tables: the database's part of export and import.
 
-Rows are read one by one in the order of their primary key (text by its bytes). They are written in
-batches, and a refused row is found and named. Next ids include ids that were used and deleted.
-`catalogue/transfer/export_import.py` reads and writes the file.
+Rows are read one by one in the order of their primary key, with text sorted by its bytes. They are
+written in batches; if the database refuses a row, the error names it. A table's next id is read and
+set as well, so that ids of deleted rows are not used again. `catalogue/transfer/export_import.py`
+reads and writes the file.
 """
 
 import json
@@ -16,11 +17,11 @@ from goldenrod.store.db import Row, Tx, statement
 from goldenrod.store.sql import param
 
 BATCH = 500
-"""How many rows are fetched or inserted at once."""
+"""The number of rows that are fetched or inserted at once."""
 
 
 class Refused(Exception):
-    """The database does not take this row."""
+    """The database refused this row."""
 
     def __init__(self, row: Row, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +34,7 @@ def rows(tx: Tx, table: Table) -> Iterator[Row]:
     if tx.dialect == "sqlite":
         yield from tx.stream(_ordered, table, False)
         return
-    # A cursor: PostgreSQL would send a plain SELECT's rows all at once.
+    # With a cursor, because PostgreSQL sends all rows of a plain SELECT at once.
     ready = statement(tx.dialect, _ordered, table, True)
     cursor = f"all_{table.name}"
     tx.sql(f"DECLARE {cursor} NO SCROLL CURSOR FOR {ready.text}")
@@ -47,12 +48,12 @@ def _ordered(table: Table, collated: bool) -> Any:
 
 
 def _by_bytes(key: ColumnElement[Any], collated: bool) -> ColumnElement[Any]:
-    # PostgreSQL sorts text by the database's language where it is not told otherwise.
+    # By default PostgreSQL sorts text by the rules of the database's language.
     return key.collate("C") if collated and isinstance(key.type, String) else key
 
 
 def count(tx: Tx, table: Table) -> int:
-    """How many rows a table has."""
+    """The number of a table's rows."""
     return int(tx.value(_counted, table))
 
 
@@ -70,7 +71,7 @@ def _any(table: Table) -> Any:
 
 
 def load(tx: Tx, table: Table, batch: list[Row]) -> None:
-    """Insert rows that each have every column. Raises Refused with the first that is refused."""
+    """Insert rows, each with every column. Raises Refused with the first row that is refused."""
     tx.sql("SAVEPOINT load")
     try:
         _insert(tx, table, batch)
@@ -93,7 +94,7 @@ def _insert(tx: Tx, table: Table, batch: list[Row]) -> None:
         for row in batch:
             tx.insert(table, **row)
         return
-    # One statement for the batch: a round trip for each row takes ten times as long.
+    # One statement for the batch, because a round trip for each row takes ten times as long.
     columns = ", ".join(f'"{column.name}"' for column in table.c)
     tx.sql(
         f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '
@@ -103,10 +104,10 @@ def _insert(tx: Tx, table: Table, batch: list[Row]) -> None:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Why the database refused a row; None for an error that is not about a row."""
+    """Why the database refused a row; None if the error is not about a row."""
     if isinstance(error, sqlite3.IntegrityError):
         return str(error)
-    # 22: a value that its type does not take; 23: a constraint.
+    # Class 22: a value does not fit its type. Class 23: a constraint is violated.
     if (getattr(error, "sqlstate", None) or "")[:2] in ("22", "23"):
         details: Any = getattr(error, "diag", None)
         parts = (details.message_primary, details.message_detail)
@@ -122,7 +123,7 @@ def _is_dangling(error: Exception) -> bool:
 
 
 def _dangling(tx: Tx, table: Table, row: Row) -> str | None:
-    """Which reference of a row has no target, in words; None where all have one."""
+    """A sentence about the first reference of a row without a target; None if all have one."""
     for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
         values = [row[column] for column in key.column_keys]
         given = {f"at_{index}": value for index, value in enumerate(values)}
@@ -151,7 +152,7 @@ def next_id(tx: Tx, table: Table) -> int:
 
 
 def set_next_id(tx: Tx, table: Table, wanted: int) -> None:
-    """Let new ids of a table begin at `wanted`, or after its highest id if that is more."""
+    """Make new ids of a table begin at `wanted`, or after its highest id if that is greater."""
     key = table.autoincrement_column
     assert key is not None
     wanted = max(wanted, 1 + (tx.value(_highest, table, key.name) or 0))
@@ -161,7 +162,7 @@ def set_next_id(tx: Tx, table: Table, wanted: int) -> None:
             values = {**_named(table), "seq": wanted - 1}
             tx.sql("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)", values)
     else:
-        # Not setval(), which a rollback would not take back.
+        # Not setval(), because a rollback does not undo it.
         tx.sql(f"ALTER SEQUENCE {_sequence(tx, table)} RESTART WITH {wanted:d}")
 
 

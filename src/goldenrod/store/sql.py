@@ -1,8 +1,8 @@
-"""What SQLAlchemy Core needs to compose one statement for SQLite and PostgreSQL.
+"""Additions to SQLAlchemy Core, so that one statement can be composed for SQLite and PostgreSQL.
 
-Two column types (`Moment`, `Id`), JSON built in the database (`json_object`, `json_list`), and
-arrays as parameters (`in_list`). Every difference between the two databases that shows inside a
-statement is here; those of connections and transactions are in `db.py`.
+There are two column types (`Moment`, `Id`), functions that build JSON in the database (`json_object`,
+`json_list`), and arrays as parameters (`in_list`). All differences between the two databases inside
+a statement are here; those of connections and transactions are in `db.py`.
 """
 
 import re
@@ -33,10 +33,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 Key = BigInteger().with_variant(Integer(), "sqlite")
-"""Integer keys: 64 bits on both (SQLite's INTEGER is the row id itself)."""
+"""Integer keys: 64 bits on both databases. SQLite's INTEGER is the row id itself."""
 
 Sortable = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that sorts by its bytes on both databases: the keys by which names compare."""
+"""Text that sorts by its bytes on both databases, for the keys by which names are compared."""
 
 
 class Moment(TypeDecorator[str]):
@@ -63,7 +63,7 @@ _FLAG = re.compile(r"\b(NOT )?(public|ended_hint|as_editor|allow_imaging|exclude
 
 
 def as_numbers(condition: str) -> str:
-    """A condition on columns of booleans, written for SQLite, which has none."""
+    """A condition on boolean columns as SQL for SQLite, which has no booleans."""
     return _FLAG.sub(lambda flag: f"{flag[2]} = {0 if flag[1] else 1}", condition)
 
 
@@ -73,8 +73,8 @@ def param(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] | None = None
 
 
 class unindexed(FunctionElement[Any]):
-    """The column, but not by an index: SQLite takes one of instants for a range that holds for
-    nearly all rows."""
+    """The column, without using its index. SQLite would use an index of instants even for a range that
+    contains nearly all rows."""
 
     inherit_cache = False
 
@@ -122,7 +122,7 @@ def _earliest_postgresql(element: earliest, compiler: SQLCompiler, **kw: Any) ->
 
 
 class json_object(FunctionElement[Any]):
-    """A JSON object with these members, in this order; nested JSON stays JSON, null stays null."""
+    """A JSON object with these members, in this order. Nested JSON stays JSON, and null stays null."""
 
     type = JSON()
     inherit_cache = False
@@ -145,13 +145,13 @@ def _object_sqlite(element: json_object, compiler: SQLCompiler, **kw: Any) -> st
 
 @compiles(json_object, "postgresql")
 def _object_postgresql(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
-    # Text put together: a row made into JSON is a subplan of its own for each object, and starting
-    # them takes longer than all that they do.
+    # Concatenated text: converting a row to JSON needs a subplan for each object, and starting the
+    # subplans takes longer than their work.
     parts: list[str] = []
     for name, value in zip(element.members, element.clauses, strict=True):
         parts.append(f"""'{"," if parts else "{"}"{name}":'""")
         parts.append(_value_postgresql(value, compiler.process(value, **kw)))
-    # A function takes a hundred arguments.
+    # A function takes at most a hundred arguments.
     runs = [parts[i : i + 98] for i in range(0, len(parts), 98)]
     runs[-1].append("'}'")
     return " || ".join(f"concat({', '.join(run)})" for run in runs)
@@ -176,7 +176,7 @@ def _value_postgresql(value: ColumnElement[Any], text: str) -> str:
 
 
 class _json_array(FunctionElement[Any]):
-    """All `item` values of a query as one JSON array, in the query's order; none: `[]`."""
+    """All `item` values of a query as one JSON array, in the query's order; `[]` if there are none."""
 
     type = JSON()
     inherit_cache = False
@@ -184,7 +184,7 @@ class _json_array(FunctionElement[Any]):
 
 @compiles(_json_array, "sqlite")
 def _array_sqlite(element: _json_array, compiler: SQLCompiler, **kw: Any) -> str:
-    # json(): the mark that a text is JSON is lost where a subquery is sorted.
+    # json(): sorting a subquery loses the mark that a text is JSON.
     return f"json_group_array(json({compiler.process(element.clauses, **kw)}))"
 
 
@@ -195,8 +195,8 @@ def _array_postgresql(element: _json_array, compiler: SQLCompiler, **kw: Any) ->
 
 
 class as_json(FunctionElement[Any]):
-    """JSON that stays JSON inside an object: SQLite forgets it of a row that was sorted, and
-    neither knows it of a column of text."""
+    """JSON that stays JSON inside an object. Otherwise SQLite treats the JSON of a sorted row as text,
+    and both databases treat the JSON of a text column as text."""
 
     type = JSON()
     inherit_cache = False
@@ -213,7 +213,8 @@ def _json_postgresql(element: as_json, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class json_integer(FunctionElement[Any]):
-    """The whole number that a column of text, a JSON object, has under a name; NULL for none."""
+    """The whole number under this name in a text column that contains a JSON object; NULL if there is
+    none."""
 
     type = BigInteger()
     inherit_cache = False
@@ -234,7 +235,7 @@ def _integer_postgresql(element: json_integer, compiler: SQLCompiler, **kw: Any)
 
 
 class json_text(FunctionElement[Any]):
-    """JSON as the text that it is: the bytes are what is answered."""
+    """JSON as text, for answers that send its bytes as they are."""
 
     type = String()
     inherit_cache = False
@@ -246,18 +247,18 @@ def _text(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def json_list(query: Select[Any], *of: FromClause) -> ColumnElement[Any]:
-    """The JSON array of a query's first column in the query's order, `[]` where it has no row.
+    """The JSON array of a query's first column, in the query's order; `[]` if it has no rows.
 
-    `of`: the tables of the enclosing statement that the query speaks of.
+    `of`: the tables of the enclosing statement that the query refers to.
     """
     rows = query.correlate(*of).subquery()
     return select(_json_array(next(iter(rows.c)))).select_from(rows).scalar_subquery()
 
 
 class in_list(FunctionElement[Any]):
-    """`column` is one of the values of an array parameter (a Python list when it runs)."""
+    """`column` is one of the values of an array parameter, which is given as a Python list."""
 
-    # Not Boolean: SQLite would be sent `… IN (…) = 1`, which no index serves.
+    # Not Boolean: that would send `… IN (…) = 1` to SQLite, which cannot use an index.
     type = NullType()
     inherit_cache = False
 
@@ -278,8 +279,8 @@ def _in_postgresql(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class among(FunctionElement[Any]):
-    """`column` is one of the values that a query of its own gives: looked for by them, however many
-    rows an order would have to be walked for it."""
+    """`column` is one of the values of an independent query. The database searches by these values,
+    instead of checking rows one by one in the order of the result."""
 
     type = NullType()
     inherit_cache = False
@@ -298,7 +299,8 @@ def _among_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(among, "postgresql")
 def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
-    # An array is at hand before the plan begins: of a join PostgreSQL thinks that many rows hold.
+    # An array is computed before the rest of the plan. For a join, PostgreSQL would estimate too many
+    # matching rows.
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"{column} = ANY(ARRAY{values})"
 

@@ -1,7 +1,7 @@
-"""Statements: composed with SQLAlchemy, compiled once per shape, run on the driver as text.
+"""Statements: composed with SQLAlchemy, compiled once for each shape, and sent to the driver as text.
 
 A `build` is a module-level function that composes a statement from its `shape` arguments. The result
-is compiled for the database the first time and then reused. `db.py` runs them.
+is compiled for the database the first time and then reused. `db.py` runs the statements.
 """
 
 import re
@@ -47,7 +47,7 @@ _DIALECTS: dict[str, Any] = {
 
 
 class Statement:
-    """A compiled statement: its text, its parameters' defaults, what its columns are called."""
+    """A compiled statement: its text, the defaults of its parameters, and the names of its columns."""
 
     __slots__ = ("booleans", "columns", "defaults", "names", "text")
 
@@ -81,9 +81,9 @@ class Statement:
 
 
 def _require_correlated(text: str) -> None:
-    """Raise where a subquery selects again from a table that an enclosing query has under the same
-    alias: it was meant to refer to the enclosing row. SQLAlchemy correlates one level up by itself; a
-    deeper subquery needs `correlate_except`."""
+    """Raise AssertionError if a subquery selects from a table that an enclosing query has under the
+    same alias. The subquery was meant to refer to the row of the enclosing query. SQLAlchemy
+    correlates one level up by itself; a deeper subquery needs `correlate_except`."""
     levels: list[list[str]] = [[]]
     inner: list[set[str]] = [set()]
     for opened, closed, table, alias in _SCOPES.findall(text):
@@ -115,19 +115,19 @@ def statement(dialect: str, build: Build, *shape: Any) -> Statement:
 
 
 def insert(table: sa.Table, columns: tuple[str, ...]) -> Any:
-    """INSERT one row of these columns, giving its key."""
+    """INSERT one row with these columns, and return its key."""
     key = next(iter(table.primary_key.columns))
     return table.insert().values({c: sa.bindparam(c) for c in columns}).returning(key)
 
 
 def update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:
-    """UPDATE these columns (`new_…`) of the rows that the keys name."""
+    """UPDATE these columns, given as `new_…`, in the rows with these keys."""
     changed = {c: sa.bindparam(f"new_{c}", type_=table.c[c].type) for c in columns}
     return table.update().where(*_equal(table, keys)).values(changed)
 
 
 def delete(table: sa.Table, keys: tuple[str, ...]) -> Any:
-    """DELETE the rows that the keys name."""
+    """DELETE the rows with these keys."""
     return table.delete().where(*_equal(table, keys))
 
 

@@ -1,1 +1,1 @@
-"""The web server: the HTTP API and the pages. Two hops from a route to its SQL."""
+"""The web server: the HTTP API and the pages. A route calls a resource module, which runs the SQL."""

@@ -1,4 +1,4 @@
-"""What `test_doors.py` asks of the lifecycle's routes and of webhooks."""
+"""The requests of `web/test_route_statuses.py` to the routes of the lifecycle and of webhooks."""
 
 from typing import Any
 
@@ -14,12 +14,13 @@ OPEN, CLOSED, SHARED, KEPT = (
 
 
 def inner(path: str, statuses: str = LABS, *shows: str, **body: Any) -> Ask:
-    """About open's restricted channel: who sees the image may not know that there is one."""
+    """The requests for open's restricted channel. Actors who may read only the image must not
+    learn that it exists."""
     return Ask(path, statuses, shows, body or None, unseen="inner")
 
 
 def looked_up(identifier: Any, *shows: str) -> Ask:
-    """What an id is, asked by body: it stands in the answer whatever it is."""
+    """A look-up of an id in the body. The answer always contains that id."""
     known = identifier["identifier"] if isinstance(identifier, dict) else identifier
     return Ask("", READ, shows, {"identifiers": [identifier]}, known=(known,))
 
@@ -40,7 +41,7 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "POST /image_versions/{key}/restore": [
         changes("{closed-1.0}/restore", "401 404 404 200 200 404", dry_run=True),
         changes("{closed-1.0}/restore", "401 404 404 200 200 404"),
-        # It is inherited, and not theirs to lift here.
+        # An inherited revocation cannot be lifted here.
         changes("{open-1.1}/restore", "401 403 403 409 409 403"),
         changes("{kept-1.0}/restore", "401 404 409 409 409 404"),
     ],
@@ -76,7 +77,7 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "PUT /images/{key}/channels/{name}": [
         changes(f"{OPEN}/stable", "401 403 403 200 200 403", version=None),
         changes(f"{OPEN}/new", "401 403 403 201 201 403", version="{image_versions/open-1.0}"),
-        # Whether there is one, or one that they do not see, is the same to those who keep nothing.
+        # Others than editors get the same status whether or not there is such a channel.
         changes(f"{OPEN}/inner", "401 403 403 200 200 403", version=None),
         changes(f"{OPEN}/latest", "401 403 403 409 409 403", version=None),
         changes(
@@ -164,7 +165,7 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "PATCH /webhooks/{key}": [
         changes("{alice's}", "401 404 404 200 200 404", active=False),
         changes("{bob's}", "401 404 200 404 200 404", target=target("bob") + "2"),
-        # It speaks with staff's rights: it is not turned elsewhere without them.
+        # It sends what staff may read, so only staff may change its target.
         changes("{dora's}", "401 404 404 404 200 403", target=target("dora") + "2"),
     ],
     "DELETE /webhooks/{key}": [

@@ -1,4 +1,5 @@
-"""A database on which every change is answered and then undone: each is asked of the same things."""
+"""A database on which each change is answered and then undone, so that every change starts with the
+same things."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -7,7 +8,7 @@ from goldenrod.store.db import Database, Tx
 
 
 class Rehearsal(Database):
-    """A catalogue in which a change is made and answered, and then undone."""
+    """A catalogue in which a change is made, answered, and then undone."""
 
     @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:

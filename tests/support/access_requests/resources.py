@@ -1,5 +1,5 @@
-"""What `test_doors.py` asks: for each route, requests, and the status that each actor gets. The routes
-of the lifecycle are in `lifecycle.py`.
+"""The requests of `web/test_route_statuses.py`: for each route, requests and the status that each actor
+gets. The routes of the lifecycle are in `lifecycle.py`.
 
 404: they do not see it, 403: they see it and may not change it, 401: changing takes credentials,
 400: the body names what they do not see, 409: something refers to it, or it is a personal group.
@@ -13,11 +13,12 @@ from tests.support.access_requests.who_sees import BY_IMAGE
 
 @dataclass(frozen=True)
 class Ask:
-    """A request and its statuses, in the order of ACTORS. In the path `{name}` is the id of the
-    thing of that resource, `{resource/name}` of another, as in the body. Each text of `shows` must
-    stand in a successful answer to whoever may read it. `known` are texts that an answer may hold
-    whoever asks: they sent them. Who gets 404 does not see `unseen`, a part of the path: its
-    beginning where nothing is said."""
+    """A request and its statuses, in the order of ACTORS. In the path and the body, `{name}` is
+    the id of that thing of the route's resource, `{resource/name}` of another resource. A
+    successful answer to an actor who may read the texts of `shows` must contain each of them.
+    `known` are texts that an answer may contain for everyone, because they are in the request.
+    Actors with status 404 may not read `unseen`, a part of the path; by default it is the
+    beginning of the path."""
 
     path: str
     statuses: str

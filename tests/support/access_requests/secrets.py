@@ -1,4 +1,4 @@
-"""What may be shown to whom, wherever it stands: texts to look for in answers."""
+"""Texts that only some actors may read in an answer, in any field."""
 
 import re
 from typing import Any
@@ -56,16 +56,16 @@ SECRET: Sees = {
     "SELECT": "",
     "Traceback": "",
 }
-"""Who may read a text, wherever it stands."""
+"""Who may read a text in an answer, in any field."""
 
 
 def told(answer: Result) -> str:
-    """All that an answer tells: its headers and its body."""
+    """The full text of an answer: its headers and its body."""
     return "\n".join([*(f"{name}: {text}" for name, text in answer.headers.items()), answer.text])
 
 
 def secrets_in(answer: Result, actor: str, known: tuple[str, ...] = ()) -> list[str]:
-    """What an answer tells that this actor may not read, and does not know already."""
+    """The texts in an answer that this actor may not read and does not know already."""
     text = told(answer)
     return [
         secret
@@ -75,7 +75,7 @@ def secrets_in(answer: Result, actor: str, known: tuple[str, ...] = ()) -> list[
 
 
 def filled(stage: Stage, given: Any, resource: str = "") -> Any:
-    """A path or body with the ids of the things it names."""
+    """A path or body in which names of things are replaced by their ids."""
     if isinstance(given, dict):
         return {name: filled(stage, value) for name, value in given.items()}
     if isinstance(given, list):

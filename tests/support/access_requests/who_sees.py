@@ -1,4 +1,4 @@
-"""Who of the cast sees which of the things in `support/access_catalogue.py`."""
+"""Which actors of the cast may read which things of `support/access_catalogue.py`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ KEEPER = "alice dora"
 LAB = "alice bob dora"
 
 Sees = dict[str, str]
-"""A thing, and who sees it."""
+"""Who may read each thing."""
 
 BY_IMAGE: Sees = {
     "open": ALL,
@@ -77,7 +77,7 @@ MATRIX: dict[str, Sees] = {
 }
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
-"""The id of nothing."""
+"""An id that nothing has."""
 
 
 def who(actor: str) -> str | None:
@@ -90,7 +90,7 @@ def seen_by(actor: str, sees: Sees) -> set[str]:
 
 @contextmanager
 def named(*what: object) -> Iterator[None]:
-    """A failure of the block says of whom and what: for loops in a test."""
+    """Add these values to the message of a failure in the block, for loops in a test."""
     try:
         yield
     except Exception as failure:

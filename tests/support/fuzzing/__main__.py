@@ -1,8 +1,8 @@
 """The long run: `python -m tests.support.fuzzing MINUTES` fuzzes the application on both databases.
 
-Round after round, each on a fresh catalogue with a seed of its own, as each actor in turn. It prints
-what it sent and what it found, and exits with 1 where it found anything; a failure's line names the
-seed. First come the systematic cases, then random ones, then sequences of requests.
+Each round has a new catalogue and its own seed, and sends requests as each actor in turn: first the
+systematic cases, then random ones, then sequences of requests. The run prints what it sent and what
+it found, with the seed of each failure, and exits with 1 if it found anything.
 """
 
 import sys
@@ -22,7 +22,7 @@ EXAMPLES = 20
 
 
 def rounds(cluster: Cluster, directory: Path) -> Iterator[tuple[int, str, str | None, Database]]:
-    """Seeds, databases and actors without end, each round with an empty catalogue."""
+    """Seeds, databases and actors without end. Each round has an empty catalogue."""
     for seed in count(1):
         backend = ("sqlite", "postgresql")[seed % 2]
         name = f"round_{seed}"
@@ -36,7 +36,7 @@ def rounds(cluster: Cluster, directory: Path) -> Iterator[tuple[int, str, str | 
 
 
 def run(minutes: float) -> Outcome:
-    """Fuzz for so long; what was found."""
+    """Fuzz until the time is over. Returns what was found."""
     ends = time.monotonic() + minutes * 60
     total = Outcome()
     with tempfile.TemporaryDirectory() as directory, Cluster() as cluster:
@@ -62,7 +62,7 @@ def run(minutes: float) -> Outcome:
 
 
 def main() -> int:
-    """Fuzz for as many minutes as the command line says."""
+    """Fuzz for the number of minutes on the command line."""
     try:
         minutes = float(sys.argv[1])
     except (IndexError, ValueError):

@@ -1,9 +1,10 @@
-"""Schemathesis against the application, in process: what the seeded slice and the long run share.
+"""Schemathesis against the application in this process: code shared by the seeded slice and the
+long run.
 
-What is sent is generated from `/openapi.json`: right requests and wrong ones, sent as one actor.
-Made-up ids meet nothing, so most right requests are given ids of things that are there instead.
-Every answer goes through all of Schemathesis's checks: no 5xx, no status, header or body that is
-not documented, wrong data refused, right data taken.
+Requests are generated from `/openapi.json`, valid ones and invalid ones, and sent as one actor.
+Random ids match nothing, so most valid requests get ids of existing things instead. All of
+Schemathesis's checks are run on each answer: no 5xx; no undocumented status, header or body;
+invalid data is refused and valid data is accepted.
 """
 
 import json
@@ -32,7 +33,7 @@ from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
 
 ACTORS = (None, "alice", "dora")
-"""The anonymous, an ordinary user with the scope write, a staff user with the scope admin."""
+"""An anonymous client, an ordinary user with the scope write, a staff user with the scope admin."""
 
 NAMED_BY = {
     "against": "image_versions",
@@ -62,12 +63,12 @@ NAMED_BY = {
     "version": "image_versions",
     "version_id": "image_versions",
 }
-"""Which things a field or parameter of this name names."""
+"""The resource that a field or parameter with this name refers to."""
 BY_USERNAME = ("created_by", "owner", "user")
 """Parameters that take a username."""
 
 INSIDE = ("deprecation", "requires")
-"""Fields whose own fields name things."""
+"""Fields whose own fields refer to things."""
 
 NOT_IN_A_SCHEMA = (
     "reference_unknown",
@@ -77,7 +78,7 @@ NOT_IN_A_SCHEMA = (
     "version_of_other_image",
     "webhook_target_refused",
 )
-"""Codes of 400 that depend on what is there, or on more than a schema says."""
+"""Codes of 400 that depend on existing things, or on more than a schema can express."""
 MORE_THAN_A_SCHEMA = (
     "at least one word",
     "goes with",
@@ -99,7 +100,7 @@ MORE_THAN_A_SCHEMA = (
     "takes words of at most",
     "where the type is",
 )
-"""Details of 400 about several fields at once, now, bytes, or what is left of a text once trimmed."""
+"""Details of 400 about several fields at once, the current time, bytes, or a trimmed text."""
 
 SENT_BACK = {
     path.replace("{key}", "{id}"): {*route.answers.__struct_fields__}
@@ -108,10 +109,10 @@ SENT_BACK = {
     for path in route.paths(API)
     if route.method == "PATCH" and route.answers and route.takes
 }
-"""The fields that a PATCH takes back only as they are."""
+"""The fields that a PATCH accepts only with their current value."""
 
 OPEN_TO_ALL = (f"{API}/tokens", f"{API}/lookup", "/lookup")
-"""What is posted to without a token."""
+"""Addresses that accept a POST without a token."""
 
 TAKEN = ["2xx", "304", "401", "403", "404", "409", "412", "429"]
 REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "429"]
@@ -119,7 +120,7 @@ REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "429"]
 
 @dataclass
 class Outcome:
-    """What a run sent, and what it found, by operation and kind of failure."""
+    """What a run sent, and the failures that it found, by operation and kind."""
 
     cases: int = 0
     operations: set[str] = field(default_factory=set)
@@ -133,7 +134,7 @@ class Outcome:
         self.failures = other.failures | self.failures
 
     def record(self, recorder: ScenarioRecorder) -> None:
-        """Take in what one scenario did."""
+        """Add what one scenario did."""
         self.operations.add(recorder.label)
         for case_id, interaction in recorder.interactions.items():
             self.cases += 1
@@ -156,14 +157,14 @@ def _told(failure: Failure, interaction: Any) -> str:
 
 
 def furnished(db: Database) -> World:
-    """An empty catalogue gets the cast, and channels, a revocation and webhooks of theirs."""
+    """Fill an empty catalogue with the cast and their channels, a revocation and webhooks."""
     world = build_world(db)
     set_further(db, world)
     return world
 
 
 class Pool:
-    """The ids, UUIDs and slugs of what is there, by resource, without the actor's own account."""
+    """The ids, UUIDs and slugs of existing things, by resource, without the actor's own account."""
 
     def __init__(self, api: ApiClient, who: str | None) -> None:
         self._keys: dict[str, list[Any]] = {}
@@ -185,7 +186,8 @@ class Pool:
         ]
 
     def pick(self, resource: str, instead_of: Any) -> Any:
-        """One of them, the same for the same made-up value; that value where there are none."""
+        """An existing value: always the same one for the same random value. If there is none, the
+        random value itself."""
         keys = self._keys.get(resource)
         return keys[crc32(repr(instead_of).encode()) % len(keys)] if keys else instead_of
 
@@ -201,10 +203,10 @@ def fuzz(
     seconds: int | None = None,
     **only: Any,
 ) -> Outcome:
-    """Send what the document says, as `who`, to the application over this catalogue.
+    """Send requests generated from the document, as `who`, to the application with this catalogue.
 
-    `only`: what Schemathesis's `include` takes. Without `seconds` nothing is learnt from answers,
-    so that the same seed sends the same.
+    `only` is an argument of Schemathesis's `include`. Without `seconds`, nothing is learnt from
+    answers, so that the same seed sends the same requests.
     """
     api = ApiClient(db, config.load({}), world)
     schema = schemathesis.openapi.from_wsgi(
@@ -257,7 +259,7 @@ def _configured(
                 "positive_data_acceptance": {"expected-statuses": TAKEN},
                 "negative_data_rejection": {"expected-statuses": REFUSED},
                 "ignored_auth": {"enabled": False},
-                # What was deleted has ended, or is revoked: its keepers still read it.
+                # What was deleted has ended or is revoked: its editors may still read it.
                 "use_after_free": {"enabled": False},
             },
             **({"max-time": seconds} if seconds else {}),
@@ -280,12 +282,12 @@ def _hook(schema: Any, pool: Pool) -> None:
 
 
 def _use_real_things(case: Case, pool: Pool) -> None:
-    """Put things that are there into a right request, two times in three."""
+    """Put existing things into a valid request, two times in three."""
     resource = case.path.removeprefix(API).split("/")[1]
     path, query, body = case.path_parameters, case.query, case.body
     _use_real_keys(path, resource, pool)
     if query:
-        # A made-up cursor is refused; where the links lead is tested elsewhere.
+        # Random cursors are refused. Other tests follow the links of lists.
         query.pop("cursor", None)
         for name in query.keys() & NAMED_BY.keys():
             if name in BY_USERNAME and resource != "tokens":
@@ -299,7 +301,7 @@ def _use_real_things(case: Case, pool: Pool) -> None:
             if isinstance(part, dict):
                 _name_real_things(part, pool)
         if "target" in body:
-            # A number: no name server is asked by a test.
+            # An IP address, so that tests do not use a name server.
             body["target"] = target("new")
 
 
@@ -318,9 +320,9 @@ def _use_real_keys(path: dict[str, Any], resource: str, pool: Pool) -> None:
 def _name_real_things(body: dict[str, Any], pool: Pool) -> None:
     for name in body.keys() & NAMED_BY.keys():
         if name == "identifier" and "version" in body:
-            continue  # A new machine's own.
+            continue  # A new machine has its own identifier.
         if isinstance(body[name], list):
-            # What is looked up is given with its provider or without.
+            # A look-up gives an identifier with or without its provider.
             body[name] = [
                 it
                 if name == "identifiers" and isinstance(it, dict)
@@ -336,21 +338,21 @@ def _often(value: Any) -> bool:
 
 
 def _beyond(response: Response) -> bool:
-    """Whether a 400 is about more than a schema can say."""
+    """Whether a 400 is about something that a schema cannot express."""
     problem = json.loads(response.content)
     if any(words in problem["detail"] for words in MORE_THAN_A_SCHEMA):
         return True
     if "control character" in problem["detail"]:
-        # A reference may be a whole object that a GET gave: its other members have no schema.
+        # A reference may be the whole answer to a GET. Its other members have no schema.
         return bool({*re.findall(r"\w+", problem["errors"][0]["field"])} & {"tags", *NAMED_BY})
     return problem["code"] in NOT_IN_A_SCHEMA
 
 
 @schemathesis.check
 def credentials_are_needed(ctx: CheckContext, response: Response, case: Case) -> None:
-    """What a token could change cannot be changed without one, or with a wrong one.
+    """A change that a token allows is refused without credentials, and with a wrong token.
 
-    It stands for Schemathesis's `ignored_auth`, whose own requests fail on WSGI applications.
+    It replaces Schemathesis's `ignored_auth`, whose own requests fail on WSGI applications.
     """
     sent = response.request
     changing = sent.method in ("POST", "PATCH", "PUT", "DELETE")

@@ -1,13 +1,14 @@
-"""A plain-Python model of the lifecycle: what the rules in SQL are held against, step by step.
+"""A model of the lifecycle in plain Python, which tests compare with the rules in SQL after each
+step.
 
 It is written from the sentences of the rules over plain records, one function for each sentence, as
-literally and slowly as possible, and shares nothing with the catalogue but the written form of
-instants and the ids that the catalogue gave: a model that reads the code it judges cannot find it
-wrong. Nothing is kept that could be computed; lineage is walked, channels are walked back.
+literally and slowly as possible. It shares nothing with the catalogue except the text form of
+instants and the ids that the catalogue assigned: a model that used the tested code could not find
+its errors. Nothing is stored that can be computed.
 
-The functions that answer take the world and who asks; `now` is the world's. What would hold at
-another instant is asked of a copy of the world with another `now`. `test_lifecycle.py` changes a
-world and the catalogue alike, and compares them.
+The functions that answer take the world and the reader; `now` is the world's. To get the answer at
+another instant, copy the world with another `now`. `test_lifecycle.py` makes the same changes to a
+world and to the catalogue, and compares them.
 """
 
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ Answer = dict[str, Any]
 
 
 def ancestors(w: World, key: str) -> Iterator[str]:
-    """Above a version, the nearest first."""
+    """The ancestors of a version, the nearest first."""
     parent = w.versions[key].parent
     while parent is not None:
         yield parent
@@ -47,8 +48,8 @@ def ancestors(w: World, key: str) -> Iterator[str]:
 
 
 def holding(w: World, key: str) -> list[tuple[int, Revocation]]:
-    """The unrestored revocations that hold for a version, each with how far above it its origin is;
-    those that are still to come too."""
+    """The unrestored revocations that apply to a version, with the distance of each one's origin.
+    Revocations in the future are included."""
     above = dict.fromkeys([key, *ancestors(w, key)])
     far = {version: distance for distance, version in enumerate(above)}
     return [
@@ -85,8 +86,8 @@ def state(w: World, key: str) -> str:
 
 
 def revoked(w: World, reader: Reader, key: str) -> Answer | None:
-    """The revocation that shows: of several, one in force before one to come, then its own before
-    an inherited one, then the nearest origin's."""
+    """The revocation that a version shows. One in force comes before one in the future, then its
+    own before an inherited one, then the one with the nearest origin."""
     found = sorted(holding(w, key), key=lambda it: (it[1].at > w.now, it[0]))
     if not found:
         return None
@@ -138,7 +139,7 @@ def stale(w: World, reader: Reader, key: str) -> bool:
 
 
 def walk_back(w: World, channel: Channel) -> tuple[str | None, str | None]:
-    """A channel's target, and what it stopped at; at most one of the two."""
+    """The target of a channel, and the version at which it stopped. At most one of the two is set."""
     for key in reversed(channel.assignments):
         if key is None:
             return None, None
@@ -157,7 +158,7 @@ def by_date(w: World, key: str) -> tuple[str, str]:
 
 
 def for_latest(w: World, reader: Reader, image: str) -> list[str]:
-    """What `latest` chooses from, the newest first."""
+    """The versions that `latest` chooses from, the newest first."""
     found = [
         it.id
         for it in w.versions.values()
@@ -177,7 +178,7 @@ def latest(w: World, reader: Reader, image: str) -> str | None:
 
 
 def channel_named(w: World, reader: Reader, image: str, name: str) -> Channel | None:
-    """A channel that the reader sees; `latest` stands on every image."""
+    """A channel that the reader may read. Every image has `latest`."""
     if name == "latest":
         channel: Channel | None = Channel(image, name)
     else:
@@ -186,7 +187,7 @@ def channel_named(w: World, reader: Reader, image: str, name: str) -> Channel | 
 
 
 def target(w: World, reader: Reader, channel: Channel) -> str | None:
-    """The target as this reader is shown it."""
+    """The target as this reader sees it."""
     if channel.name == "latest":
         return latest(w, reader, channel.image)
     key = walk_back(w, channel)[0]
@@ -217,7 +218,7 @@ def shown_channels(w: World, reader: Reader, image: str) -> dict[str, Answer]:
 
 
 def machines_there(w: World, reader: Reader, key: str, provider: str) -> list[Machine]:
-    """A version's machines there that the reader may launch, the newest first."""
+    """The machines of a version on a provider that the reader may launch, the newest first."""
     found = [
         it
         for it in w.machines.values()
@@ -251,7 +252,7 @@ def resolve(
     architecture: str | None = None,
     allow_revoked: bool = False,
 ) -> str | int:
-    """The machine's id, or the code of the refusal."""
+    """The id of the machine, or the code of the refusal."""
     if not reads_image(w, reader, image):
         return "not_found"
     channel = channel_named(w, reader, image, name)
@@ -279,7 +280,7 @@ def resolve(
 
 
 def resolve_everywhere(w: World, reader: Reader, image: str, name: str) -> str | dict[str, int]:
-    """The machine's id on each provider that has one, or the code of the refusal."""
+    """The id of the machine on each provider that has one, or the code of the refusal."""
     if not reads_image(w, reader, image):
         return "not_found"
     channel = channel_named(w, reader, image, name)
@@ -297,8 +298,8 @@ def resolve_everywhere(w: World, reader: Reader, image: str, name: str) -> str |
 
 
 def was_readable(w: World, reader: Reader, machine: Machine) -> bool:
-    """They keep its version, or could read it at the last instant, up to now, at which all four
-    were current; with today's sharing."""
+    """The reader is an editor of the machine's version, or could read it at the last instant up to
+    now at which all four were current, with today's sharing."""
     _, version, image, place = four = dated(w, machine)
     if edits_version(w, reader, version):
         return True
@@ -353,7 +354,8 @@ def _match(w: World, reader: Reader, machine: Machine) -> Answer:
 def lineage(
     w: World, reader: Reader, root: str, direction: str, depth: int | None
 ) -> tuple[set[str], set[tuple[str, str]]]:
-    """The versions, and (parent, child) between them; the way goes on only through what they read."""
+    """The versions, and the pairs (parent, child) between them. It continues only through versions
+    that the reader may read."""
     found = {root}
     far = 10**6 if depth is None else depth
     if direction in ("ancestors", "both"):
@@ -380,8 +382,9 @@ def lineage(
 
 
 def effect(before: World, after: World, reader: Reader, at: str) -> tuple[list[Any], list[Any]]:
-    """What differs at an instant between two worlds of one `now`: versions as [id, before, after],
-    channels as [image, name, before, after]; as far as the reader sees it already."""
+    """The differences between two worlds with the same `now` at an instant, as far as the reader
+    may read them already: versions as [id, before, after], channels as [image, name, before,
+    after]."""
     known = {key for key in after.versions if reads_version(after, reader, key)}
     was, is_ = replace(before, now=at), replace(after, now=at)
     versions = [
@@ -408,7 +411,7 @@ def descends(w: World, key: str, ancestor: str) -> bool:
 
 
 def replaced_in_a_circle(w: World, key: str, replacement: str) -> bool:
-    """Following replacements from `replacement` leads to `key`."""
+    """Whether the chain of replacements from `replacement` leads to `key`."""
     line: str | None = replacement
     while line is not None:
         if line == key:

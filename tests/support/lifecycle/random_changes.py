@@ -1,8 +1,8 @@
 """Random sequences of changes, made alike to the catalogue and to the model (`model.py`).
 
 A play begins with the cast's things (`support/cast.py`). Each step moves the clock or makes one
-change as one of those who may make it; the model says beforehand whether it is refused, and with
-which code. The nouns' own functions are called, as the doors call them.
+change as one of those who may make it; the model predicts whether it is refused, and with which
+code. It calls the functions of the resource modules, as the handlers do.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,14 +30,13 @@ from tests.support.lifecycle.start import LAB, PROVIDERS, READERS, machines_of, 
 CHANNELS = ("stable", "stable", "candidate")
 GROUPS = (frozenset[str](), LAB, LAB, frozenset({"charlie"}), LAB | {"charlie"})
 STAGE = {"open": 8, "kept": 3, "shared": 2, "closed": 1}
-"""The images that are played with, and how much; `ended` and `scheduled` stand by."""
+"""The images that steps choose, and how often; they do not choose `ended` and `scheduled`."""
 OPENING = 12
-"""How many changes set the stage, before what there is to see is compared."""
+"""The number of changes before the first comparison."""
 
 
 class Play:
-    """The catalogue and the model side by side; `story` tells what was done, for whoever reads a
-    failure."""
+    """The catalogue and the model side by side. `story` lists what was done, to explain a failure."""
 
     def __init__(self, tx: Tx, cast: World, r: Random) -> None:
         self.tx, self.cast, self.r = tx, cast, r
@@ -50,7 +49,7 @@ class Play:
         self.w = opening(tx, cast)
 
     def open(self) -> None:
-        """Publish some versions, one upon the other, and assign some."""
+        """Publish some versions, each built on the previous one, and assign some."""
         for _ in range(OPENING):
             self.r.choice([Play.publish, Play.publish, Play.assign])(self)
 
@@ -62,7 +61,7 @@ class Play:
     def do(
         self, who: str, what: str, act: Callable[[Actor], Any], refused: str | None = None
     ) -> Any:
-        """Make a change in the catalogue; `refused` is the code that the model says."""
+        """Make a change in the catalogue. `refused` is the code that the model predicts."""
         self.story.append(f"{self.w.now} {who}: {what}" + (f" -> {refused}" if refused else ""))
         outcome, result = None, None
         try:
@@ -79,7 +78,7 @@ class Play:
         return self.numbers
 
     def editor(self, image: str, *more: str) -> str:
-        """Somebody who may change versions of an image (and of `more`)."""
+        """A user who may change versions of an image (and of `more`)."""
         who = ["alice", "alice", "dora"]
         if {image, *more} == {"kept"}:
             who += ["bob", "bob"]
@@ -89,17 +88,17 @@ class Play:
         return self.r.choices(list(STAGE), list(STAGE.values()))[0]
 
     def version(self, image: str) -> str | None:
-        """One of an image's versions, of the newer ones rather."""
+        """A random version of an image, more often a newer one."""
         there = [it.id for it in self.w.versions.values() if it.image == image]
         if not there:
             return None
         return self.r.choice(there[-4:] if self.r.random() < 0.6 else there)
 
     def a_version(self, rather: Iterable[str] = ()) -> Version:
-        """Any version of the stage; half the time one of `rather`."""
+        """A random version of any image; half the time one of `rather`."""
         wanted = set(rather)
         if wanted and self.r.random() < 0.5:
-            # In the order in which they were made: ids are others in each run.
+            # In the order of creation, because ids differ from run to run.
             return self.r.choice([it for it in self.w.versions.values() if it.id in wanted])
         key = None
         while key is None:
@@ -107,7 +106,7 @@ class Play:
         return self.w.versions[key]
 
     def readable(self, who: str) -> str:
-        """Any version that `who` reads, of the newer ones rather."""
+        """A random version that `who` may read, more often a newer one."""
         there = [key for key in self.w.versions if self.reads(who, key)]
         return self.r.choice(there[-3:] if self.r.random() < 0.6 else there)
 
@@ -115,7 +114,7 @@ class Play:
         return model.reads_version(self.w, READERS[who], key)
 
     def instant(self, *days: float) -> Instant:
-        """So many days from now, one of these."""
+        """The instant a random one of these numbers of days from now."""
         return later(Instant(self.w.now), days=self.r.choice(days))
 
     # ── changes ────────────────────────────────────────────────────────────────────────────
@@ -163,12 +162,13 @@ class Play:
             self.learn_machines(made.key)
 
     def learn_machines(self, key: str) -> None:
-        """Take over what machines of a version the catalogue has made, with their ids."""
+        """Add the machines of a version that the catalogue created to the model, with their ids."""
         for it in machines_of(self.tx, key):
             self.w.machines.setdefault(it.id, it)
 
     def edit(self, version: Version, who: str, patch: wire.VersionPatch, *said: Any) -> bool:
-        """PATCH a version; whether it was taken. `said`: what is done, and the code it gets."""
+        """PATCH a version. Returns whether it was accepted. `said` is the change and its expected
+        code."""
         what, refused = said
         self.do(
             who,
@@ -182,7 +182,7 @@ class Play:
         return versions.VERSIONS.row_for_change(self.tx, actor, key)
 
     def date(self) -> None:
-        """End a version, at once or later, take that back, or set another start."""
+        """End a version now or later, undo that, or set another start."""
         r, it = self.r, self.a_version()
         who = self.editor(it.image)
         choice = r.choice(["end", "end", "unend", "unend", "ends", "starts"])
@@ -208,7 +208,7 @@ class Play:
             it.start, it.end = start, end
 
     def set_image(self) -> None:
-        """End an image or take that back; open or close it."""
+        """End an image or undo that, or change whether it is public."""
         image = self.w.images[self.image()]
         who = self.r.choice(["alice", "dora"])
         after = deepcopy(image)
@@ -228,7 +228,7 @@ class Play:
         self.w.images[image.name] = after
 
     def set_provider(self) -> None:
-        """End a provider, or make it inactive; or take that back."""
+        """End a provider, make it inactive, or undo that."""
         closed = [it for it in self.w.providers.values() if it.end or not it.active]
         it = self.r.choice(closed or list(self.w.providers.values()))
         after = deepcopy(it)
@@ -354,7 +354,7 @@ class Play:
     def check_effect(
         self, who: str, effect: revocations.Effect, before: model.World, at: str
     ) -> None:
-        """The answer tells what changes at that instant, as far as the reader sees it by now."""
+        """The answer lists what changes at that instant, as far as the reader may read it already."""
         versions, moved = model.effect(before, self.w, READERS[who], at)
         channels = sorted([self.cast.images[image], *rest] for image, *rest in moved)
         assert (effect.at, effect.versions) == (at, versions)
@@ -394,7 +394,7 @@ class Play:
         return channels.channel_for_change(self.tx, actor, image, channel.name)
 
     def configure(self) -> None:
-        """Delete a channel, or say who sees it."""
+        """Delete a channel, or change who may read it."""
         if not self.w.channels:
             return
         channel = self.w.channels[self.r.choice(sorted(self.w.channels))]
@@ -422,7 +422,7 @@ class Play:
             channel.restricted, channel.groups = restricted, groups
 
     def place(self) -> None:
-        """Another machine; its id may be known from another image already."""
+        """Add a machine. Another image may have a machine with the same id."""
         it = self.a_version()
         who = self.editor(it.image)
         provider = "west" if who == "bob" else self.r.choice(PROVIDERS)
@@ -449,12 +449,12 @@ class Play:
         return machine.provider, machine.identifier
 
     def machines_in(self, image: str) -> list[Machine]:
-        """An image's machines without an end."""
+        """The machines of an image without an end."""
         every = self.w.machines.values()
         return [m for m in every if m.end is None and self.image_of(m) == image]
 
     def lose_machine(self) -> None:
-        """A machine goes, at once or later, or comes back."""
+        """End a machine now or later, or undo that."""
         machine = self.r.choice(list(self.w.machines.values()))
         end = self.r.choice([self.w.now, self.w.now, self.instant(0.5, 1), None])
         if end is not None and end < machine.start:
@@ -490,4 +490,4 @@ CHANGES: dict[Callable[[Play], None], int] = {
     Play.place: 4,
     Play.lose_machine: 4,
 }
-"""What may happen, and how often beside the others."""
+"""The possible changes, and their relative frequency."""

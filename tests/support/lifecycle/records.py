@@ -1,4 +1,4 @@
-"""The records of the lifecycle's model (`model.py`), and who sees them: plain Python."""
+"""The records of the lifecycle's model (`model.py`), and who may read them, in plain Python."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reader:
-    """Who asks. `identities` are the providers where they have one; the anonymous has no name."""
+    """A reader. `identities` are the providers on which they have one. An anonymous reader has no
+    name."""
 
     name: str | None = None
     groups: frozenset[str] = frozenset()
@@ -71,7 +72,7 @@ class Revocation:
 
 @dataclass
 class Channel:
-    """`assignments` are versions, the newest last; None for an unassignment."""
+    """`assignments` are versions, the newest last; None is an unassignment."""
 
     image: str
     name: str
@@ -141,7 +142,7 @@ def dated(w: World, machine: Machine) -> tuple[Machine, Version, Image, Provider
 
 
 def launches(w: World, reader: Reader, machine: Machine) -> bool:
-    """They read it; it, its version, image and provider are current, the provider active."""
+    """They may read it; it, its version, image and provider are current; the provider is active."""
     _, version, _, place = four = dated(w, machine)
     if not reads_version(w, reader, version.id) or not all(current(it, w.now) for it in four):
         return False
@@ -160,5 +161,5 @@ def sees_channel(w: World, reader: Reader, channel: Channel) -> bool:
 
 
 def seen(w: World, reader: Reader, key: str | None) -> tuple[str, bool] | None:
-    """An inner version: its id, and whether more than that shows."""
+    """A version inside another object: its id, and whether more than the id is shown."""
     return None if key is None else (key, reads_version(w, reader, key))

@@ -1,5 +1,5 @@
-"""Where random sequences of the lifecycle begin: the cast's things (`support/cast.py`) as the model has
-them, and who looks at them."""
+"""The start of random sequences of the lifecycle: the cast's things (`support/cast.py`) in the
+model, and the readers."""
 
 from goldenrod.base.clock import later
 from goldenrod.store.db import Tx
@@ -31,7 +31,7 @@ def machines_of(tx: Tx, key: str) -> list[Machine]:
 
 
 def opening(tx: Tx, cast: World) -> Model:
-    """The cast's things as the model has them: see `support/cast.py`."""
+    """The cast's things in the model; see `support/cast.py`."""
     now = tx.now
     w = Model(now)
     w.providers = {name: Provider(name, name == "east", now) for name in PROVIDERS}

@@ -1,4 +1,5 @@
-"""Lineages to be drawn: as `catalogue/versions/lineage/graph.py` would find them, of sizes that are asked for."""
+"""Lineage graphs of given sizes for the picture, as `catalogue/versions/lineage/graph.py` would
+find them."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -54,8 +55,8 @@ STATES = {4: "revoked", 5: "deprecated", 9: "ended"}
 
 
 def releases(count: int, every: int = 7) -> list[Node]:
-    """That many of the image in the middle, the last of them scheduled, a revoked one that nothing
-    was built on, and channels at the newest."""
+    """This number of versions of the central image. The last one is scheduled, a revoked one has
+    no children, and the newest ones have channels."""
     found = []
     for number in range(count):
         back = count - 1 - number
@@ -70,7 +71,7 @@ def releases(count: int, every: int = 7) -> list[Node]:
 
 
 def chained(nodes: list[Node]) -> list[tuple[str, str]]:
-    """Each on the one before that is not revoked."""
+    """Each version on the previous one that is not revoked."""
     edges, above = [], None
     for it in nodes:
         if above is not None:
@@ -81,8 +82,9 @@ def chained(nodes: list[Node]) -> list[tuple[str, str]]:
 
 
 def of_size(count: int) -> LineageGraph:
-    """A lineage of that many versions: an image in the middle, of which every fifth version was
-    built on one above; on each of its versions one was built, on each second of those another."""
+    """A lineage with this number of versions. Every fifth version of the central image was built
+    on an ancestor image's version. One version was built on each of its versions, and another one
+    on every second of those."""
     own = releases(max(2, count * 10 // 27))
     nodes, parents = list(own), {child: parent for parent, child in chained(own)}
     lanes = [

@@ -1,4 +1,4 @@
-"""Asking for the lineage around an image or a version, and reading what is found."""
+"""Requests the lineage around an image or a version, and checks the answer."""
 
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.catalogue.versions.lineage.graph import LineageGraph
@@ -28,7 +28,7 @@ class Asked:
         return found
 
     def check(self, found: LineageGraph, who: Who) -> None:
-        """What is shown is what the version's own door says, and holds together."""
+        """What the lineage shows equals the answer for the version itself, and is consistent."""
         ids = [node.id for node in found.nodes]
         assert len(set(ids)) == len(ids) <= graph.MOST_NODES
         assert {node.image for node in found.nodes} <= {lane.id for lane in found.lanes}

@@ -1,4 +1,4 @@
-"""The addresses of pages on a stage (`access_catalogue.py`), for things that are there."""
+"""The addresses of pages on a stage (`access_catalogue.py`), for things that exist."""
 
 import re
 
@@ -14,11 +14,11 @@ KEYS = {
     "/staff/identities/": "{identities/bob@west}",
     "/staff/tags/": "{tags/open-tag}",
 }
-"""The thing that `{key}` names in an address that begins like this."""
+"""The thing to which `{key}` refers in an address that begins like this."""
 
 
 def page_address(stage: Stage, path: str, session: str, **others: str) -> str:
-    """The address of a page's route: of dora's things, or of those that `others` name instead."""
+    """The address of a page's route, for dora's things, or for those that `others` names instead."""
     key = next((key for start, key in KEYS.items() if path.startswith(start)), "")
     names = {
         "slug": "open-image",

@@ -1,4 +1,4 @@
-"""Releases of the cast's images as tests of pages make them, and how their pages are read."""
+"""Releases of the cast's images for tests of pages, and helpers that read the pages."""
 
 import re
 from typing import Any
@@ -13,11 +13,11 @@ from tests.support.cast import World
 from tests.support.pages.visitor import PageResponse
 
 HOSTILE = "<script>alert('x')</script>\"&'`{{7777*7}}"
-"""What a name may hold; a page that shows it unescaped, or as a template, shows so."""
+"""A valid name. Tests notice if a page shows it unescaped, or evaluates it as a template."""
 
 
 def chosen(page: PageResponse) -> str | None:
-    """The identifier that the Use it box tells."""
+    """The identifier that the Use it box shows."""
     found = re.search(r'<output id="use-id"[^>]*>([^<]*)</output>', page.text)
     return found[1] if found else None
 
@@ -30,7 +30,7 @@ def words_of(page: PageResponse, section: str) -> str:
 
 
 def publish(tx: Tx, world: World, name: str, days_ago: float, *places: str, **more: Any) -> str:
-    """A version of the open image, its id; `places` as `provider/architecture`."""
+    """Publish a version of the open image. Returns its id. `places` are `provider/architecture`."""
     machines = [
         wire.NestedMachine(
             provider=place.split("/")[0],

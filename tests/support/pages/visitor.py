@@ -1,5 +1,5 @@
-"""A browser, as far as pages without JavaScript need one: it keeps cookies, follows redirects, and
-submits forms as they stand in the page, their token among the fields.
+"""A browser for pages without JavaScript. It stores cookies, follows redirects, and submits forms with
+their values in the page, including the token.
 
     visitor.sign_in("alice")
     page = visitor.get("/account")
@@ -23,25 +23,25 @@ ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, and its fields as they stand there."""
+    """A form of a page: its action, and its fields with their values in the page."""
 
     action: str
     method: str
     fields: dict[str, list[str]] = field(default_factory=dict)
     buttons: list[tuple[str, str]] = field(default_factory=list)
-    """Name and value of each button."""
+    """The name and value of each button."""
 
 
 @dataclass
 class PageResponse:
-    """A page as it was answered."""
+    """The answer to a request for a page."""
 
     address: str
     status: int
     headers: dict[str, str]
     text: str
     cookies: dict[str, Any] = field(default_factory=dict)
-    """What it set, by name."""
+    """The cookies that the answer set, by name."""
 
     @property
     def forms(self) -> list[Form]:
@@ -53,12 +53,12 @@ class PageResponse:
 
     @property
     def words(self) -> str:
-        """What a reader sees: the text without tags, spaces made one."""
+        """The visible text: without tags, with whitespace collapsed."""
         return " ".join("".join(_read(self.text).texts).split())
 
     def form(self, action: str) -> Form:
-        """The form with this action; beside one that narrows what is shown, the one that changes
-        something. A test fails where there is none, or several."""
+        """The form with this action. If there is also one that narrows what is shown, the form
+        that changes something. The test fails if there is none, or several."""
         found = [form for form in self.forms if form.action == action]
         [form] = found if len(found) < 2 else [form for form in found if form.method == "post"]
         return form
@@ -81,7 +81,7 @@ class Visitor:
         headers: dict[str, str] | None = None,
         follow: bool = True,
     ) -> PageResponse:
-        """Ask for an address of the site, and for where it leads."""
+        """Request an address of the site, and follow redirects."""
         parts = urlsplit(address)
         sent = {"Accept": ACCEPT, **(headers or {})}
         if self.cookies:
@@ -114,7 +114,7 @@ class Visitor:
         follow: bool = True,
         **filled: str | list[str] | None,
     ) -> PageResponse:
-        """Send the form with this action; None leaves a field out."""
+        """Send the form with this action. None leaves a field out."""
         form = page.form(action)
         fields: dict[str, list[str]] = dict(form.fields)
         for name, value in filled.items():
@@ -202,7 +202,7 @@ class _read(HTMLParser):
             self._open.fields[self._select] = [data]
             self._option = False
         if self._area and self._open is not None:
-            # A browser drops the line end right after the tag.
+            # Browsers drop a line end directly after the tag.
             values = self._open.fields[self._area]
             values[-1] += data.removeprefix("\n") if not values[-1] else data
         if not self._silent:

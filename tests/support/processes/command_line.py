@@ -1,4 +1,4 @@
-"""`goldenrod` with its arguments, run in this process as `main()` does."""
+"""Runs `goldenrod` with arguments in this process, as `main()` does."""
 
 import io
 import json
@@ -17,11 +17,11 @@ from tests.support.cast import World, build_world
 from tests.support.processes.server import Running, running
 
 UNREACHED = "http://127.0.0.1:1"
-"""A server that nobody runs."""
+"""An address at which no server runs."""
 
 
 class Ended(NamedTuple):
-    """What a command printed and ended with."""
+    """What a command printed, and its exit code."""
 
     code: int
     out: str
@@ -32,7 +32,7 @@ class Ended(NamedTuple):
         return json.loads(self.out)
 
     def rows(self) -> list[list[str]]:
-        """The lines of a table, without its columns' names."""
+        """The lines of a table, without its header."""
         return [line.split("\t") for line in self.out.splitlines()[1:]]
 
 
@@ -40,7 +40,7 @@ Run = Callable[..., Ended]
 
 
 def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `goldenrod` with these arguments, `stdin`, and settings in capitals."""
+    """A function that runs `goldenrod` with these arguments, `stdin`, and settings in capitals."""
 
     def running(*arguments: str, stdin: str = "", **settings: str) -> Ended:
         for name, value in settings.items():
@@ -58,7 +58,7 @@ def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 class Served(NamedTuple):
-    """A server over the cast's things."""
+    """A server with the cast's things."""
 
     server: Running
     world: World
@@ -66,7 +66,7 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving_the_cast(directory: Path) -> Iterator[Served]:
-    """A server over the cast's things, on the machine's clock, until the block ends."""
+    """A server with the cast's things, with the machine's clock, until the block ends."""
     db = Database(f"sqlite:///{directory / 'served.db'}")
     migrate(db)
     world = build_world(db)

@@ -1,13 +1,14 @@
-"""A small OpenID Connect provider on this machine, as a process of its own.
+"""A small OpenID Connect provider on this machine, as a separate process.
 
     with running() as provider:
         provider.set(person={"sub": "7", "preferred_username": "grace"})
 
-It signs everybody in as the person that it was told, and checks what a provider has to: client,
-redirect URI, PKCE, and that a code is redeemed once. `set` has it misbehave: `claims` go over those
-of the ID token, `sign` is how that is signed ("good", "none", "secret", "stranger": a key of another,
-"rotated": a new key of its own), `document` goes over its discovery document, `deny` is an error in
-place of a code. `asked` are the paths that were asked for.
+It signs everyone in as the person that was set. It checks what a provider must check: the client,
+the redirect URI, PKCE, and that a code is redeemed once. `set` can make it misbehave: `claims`
+override those of the ID token; `sign` is how the token is signed ("good", "none", "secret",
+"stranger": a key of another provider, "rotated": a new key of its own); `document` overrides its
+discovery document; `deny` is an error instead of a code. `asked` lists the paths that were
+requested.
 """
 
 import base64
@@ -42,7 +43,7 @@ BEGINNING: dict[str, Any] = {
 
 
 class Oidc:
-    """What the provider knows."""
+    """The state of the provider."""
 
     def __init__(self) -> None:
         self.told = dict(BEGINNING)
@@ -66,7 +67,7 @@ class Oidc:
         }
 
     def authorize(self, given: dict[str, str]) -> str:
-        """Where the browser goes from here."""
+        """The URL to which the browser is redirected."""
         assert given["client_id"] == CLIENT, "another client"
         assert given["redirect_uri"] == self.told["redirect_uri"], "another redirect URI"
         assert given["response_type"] == "code", "another flow"
@@ -81,7 +82,7 @@ class Oidc:
         return f"{given['redirect_uri']}?{urlencode(answer)}"
 
     def redeem(self, given: dict[str, str], client: str) -> dict[str, Any]:
-        """What the token endpoint answers."""
+        """The answer of the token endpoint."""
         asked = self.codes.pop(given.get("code", ""), None)
         verifier = hashlib.sha256(given.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(verifier).decode().rstrip("=")
@@ -108,14 +109,14 @@ class Oidc:
         if way == "none":
             return f"{_base64({'alg': 'none'})}.{_base64(claims)}."
         if way == "secret":
-            # With what everybody knows: the public key as a shared secret.
+            # Signed with the public key as a shared secret, which everyone knows.
             told = f"{_base64({'alg': 'HS256', 'kid': self.key.kid})}.{_base64(claims)}"
             public = self.key.as_pem(private=False)
             return f"{told}.{_written(hmac.digest(public, told.encode(), 'sha256'))}"
         if way == "rotated":
             self.key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"})
             self.shown = [self.key]
-        # A stranger says that its key is the provider's.
+        # The stranger's key has the id of the provider's key.
         key = self.stranger if way == "stranger" else self.key
         return jwt.encode({"alg": "RS256", "kid": self.key.kid}, claims, key)
 
@@ -177,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until stdin ends; the first line on stdout is the issuer."""
+    """Serve until stdin ends. The first line on stdout is the issuer."""
     oidc = Oidc()
     _Handler.oidc = oidc
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -188,19 +189,20 @@ def main() -> None:
 
 
 class Provider:
-    """The process, for tests."""
+    """The provider's process, for tests."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        # Over plain HTTP: reading the machine's certificates would take longer than all the rest.
+        # Plain HTTP, so the machine's certificates, which are slow to read, are not needed.
         self._client = httpx.Client(trust_env=False, verify=False)
 
     def tell(self, **told: Any) -> None:
-        """What it does from now on; what is not said stays."""
+        """Change the provider's behaviour. Settings that are not given stay unchanged."""
         self._client.post(f"{self.issuer}/tell", json=told).raise_for_status()
 
     def lead(self, address: str) -> str:
-        """Go where a browser was sent, and sign in: where it sends the browser back."""
+        """Follow the redirect of a browser and sign in. Returns the URL to which the browser is
+        redirected."""
         assert address.startswith(f"{self.issuer}/authorize?"), address
         answer = self._client.get(address)
         assert answer.status_code == 302
@@ -208,7 +210,7 @@ class Provider:
 
     @property
     def asked(self) -> list[str]:
-        """The paths that were asked for since it was last told something."""
+        """The paths that were requested since the behaviour last changed."""
         found: list[str] = self._client.get(f"{self.issuer}/asked").json()["asked"]
         return found
 

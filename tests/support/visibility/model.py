@@ -1,12 +1,12 @@
-"""A brute-force model of who sees what, in plain Python: what the rule in SQL is held against.
+"""A brute-force model of the access rule in plain Python, which tests compare with the rule in SQL.
 
-It is written from the sentences of the rule, one function each, over small worlds of plain
-records, as literally and as slowly as possible. It shares nothing with the catalogue but the
-written form of instants (27 characters, so that they compare as strings), and must stay so: a
-model that reads the code it judges cannot find it wrong.
+It is written from the sentences of the rule, one function each, over small worlds of plain records,
+as literally and as slowly as possible. It shares nothing with the catalogue except the text form of
+instants (27 characters, which compare as strings). This must stay so: a model that used the tested
+code could not find its errors.
 
-`random_worlds.py` draws worlds and readers to ask it about. What time does to channels and revocations
-has a model of its own, `support/lifecycle/model.py`.
+`random_worlds.py` draws worlds and readers. Another model, `support/lifecycle/model.py`, covers the
+effects of time on channels and revocations.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class User:
 
 @dataclass
 class Group:
-    """Leaders are users of it; `personal_of` is the one user of a personal group."""
+    """Leaders are users of the group; `personal_of` is the one user of a personal group."""
 
     id: int
     name: str
@@ -68,7 +68,8 @@ class Image:
 
 @dataclass
 class Version:
-    """`replacement`: it is deprecated, and this takes its place. `revoked`: with its descendants."""
+    """`replacement`: the version is deprecated, with this replacement. `revoked`: with its
+    descendants."""
 
     id: int
     image: int
@@ -131,7 +132,7 @@ class Channel:
 
 @dataclass
 class Webhook:
-    """Of one image, or of all."""
+    """A webhook of one image, or of all images."""
 
     id: int
     maker: int
@@ -140,7 +141,7 @@ class Webhook:
 
 @dataclass
 class World:
-    """Everything there is, by id. A version's parent has a smaller id than the version."""
+    """All things by id. The id of a version's parent is smaller than that of the version."""
 
     users: dict[int, User] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
@@ -159,9 +160,10 @@ class World:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who asks: nobody known (`user` None), or a user with the groups they are in.
+    """A reader: anonymous (`user` is None), or a user with the groups that they are in.
 
-    `staff` means staff's powers at hand: a staff user's token without the scope admin has none.
+    `staff` is whether they have staff's rights: a staff user's token without the scope admin has
+    none.
     """
 
     user: int | None = None
@@ -173,7 +175,7 @@ ANONYMOUS = Reader()
 
 
 def reader_of(world: World, user: int, staff: bool = False) -> Reader:
-    """The reader that `user` is, with or without a staff user's powers."""
+    """The reader for `user`, with or without the rights of a staff user."""
     groups = frozenset(g.id for g in world.groups.values() if user in g.users)
     return Reader(user, groups, staff)
 
@@ -182,14 +184,15 @@ Dated = Provider | Image | Version | Machine
 
 
 def current(thing: Dated, now: str) -> bool:
-    """Begun, at this very instant at the latest, and not ended: an end that is now has been."""
+    """It has begun, at this instant at the latest, and has not ended. If its end is now, it has
+    ended."""
     has_begun = thing.start <= now
     has_ended = thing.end is not None and thing.end <= now
     return has_begun and not has_ended
 
 
 def edits_image(world: World, reader: Reader, image: int) -> bool:
-    """Keepers of an image: its owner and the users of its maintainers, not who made it."""
+    """Editors of an image: its owner and the users of its maintainer groups, not its creator."""
     if reader.user is None:
         return False
     it = world.images[image]
@@ -199,7 +202,7 @@ def edits_image(world: World, reader: Reader, image: int) -> bool:
 
 
 def edits_version(world: World, reader: Reader, version: int) -> bool:
-    """Keepers of a version: its user and the keepers of its image."""
+    """Editors of a version: its user and the editors of its image."""
     if reader.user is None:
         return False
     it = world.versions[version]
@@ -207,7 +210,7 @@ def edits_version(world: World, reader: Reader, version: int) -> bool:
 
 
 def reads_version(world: World, reader: Reader, version: int, now: str) -> bool:
-    """Staff; keepers; while it and its image are current, all if public, else its members."""
+    """Staff; editors; while it and its image are current, all if public, else its members."""
     if reader.staff:
         return True
     if edits_version(world, reader, version):
@@ -222,7 +225,7 @@ def reads_version(world: World, reader: Reader, version: int, now: str) -> bool:
 
 
 def reads_image(world: World, reader: Reader, image: int, now: str) -> bool:
-    """Staff; keepers; all if it is public and current; whoever reads one of its versions."""
+    """Staff; editors; all if it is public and current; readers of one of its versions."""
     if reader.staff:
         return True
     if edits_image(world, reader, image):
@@ -246,7 +249,7 @@ def has_identity(world: World, reader: Reader, provider: int) -> bool:
 
 
 def reads_machine(world: World, reader: Reader, machine: int, now: str) -> bool:
-    """A reader of its version, if all is current and open to them; keepers and staff always."""
+    """Readers of its version, if all is current and open to them; editors and staff always."""
     it = world.machines[machine]
     if not reads_version(world, reader, it.version, now):
         return False
@@ -261,7 +264,8 @@ def reads_machine(world: World, reader: Reader, machine: int, now: str) -> bool:
 
 
 def machine_in_version_list(world: World, reader: Reader, machine: int, now: str) -> bool:
-    """Inside a version: the current ones on active, current providers, of those they read."""
+    """The machines that a version lists: current ones on active, current providers that the reader
+    may read."""
     it = world.machines[machine]
     provider = world.providers[it.provider]
     if not reads_machine(world, reader, machine, now):
@@ -291,7 +295,7 @@ def reads_provider(world: World, reader: Reader, provider: int, now: str) -> boo
 
 
 def reads_script(world: World, reader: Reader, script: int, now: str) -> bool:
-    """Its creator, staff, and whoever reads a version that uses it."""
+    """Its creator, staff, and readers of a version that uses it."""
     if reader.staff or reader.user == world.scripts[script].creator:
         return True
     return any(
@@ -312,7 +316,7 @@ def reads_group(world: World, reader: Reader, group: int) -> bool:
 
 
 def reads_user(world: World, reader: Reader, user: int) -> bool:
-    """The list of users holds all of them for staff, oneself for others."""
+    """The list of users contains all users for staff; for others, only themselves."""
     return reader.staff or reader.user == user
 
 
@@ -327,7 +331,7 @@ def reads_token(world: World, reader: Reader, token: int) -> bool:
 
 
 def reads_tag(world: World, reader: Reader, tag: int, now: str) -> bool:
-    """Whoever reads an image that carries it; staff every tag, carried or not."""
+    """Readers of an image with the tag; staff may read every tag."""
     if reader.staff:
         return True
     return any(
@@ -338,7 +342,7 @@ def reads_tag(world: World, reader: Reader, tag: int, now: str) -> bool:
 
 
 def membership_shown(world: World, reader: Reader, version: int, now: str) -> set[int]:
-    """Inside a version they read: the groups they are in; all of them to keepers and staff."""
+    """Inside a version they read: the groups they are in; all of them for editors and staff."""
     if not reads_version(world, reader, version, now):
         return set()
     membership = world.versions[version].membership
@@ -348,7 +352,7 @@ def membership_shown(world: World, reader: Reader, version: int, now: str) -> se
 
 
 def maintainers_shown(world: World, reader: Reader, image: int, now: str) -> set[int]:
-    """Inside an image they read, as membership: all to its keepers and staff, else their own."""
+    """Inside an image they read, like membership: all for editors and staff, else their own."""
     if not reads_image(world, reader, image, now):
         return set()
     maintainers = world.images[image].maintainers
@@ -358,12 +362,12 @@ def maintainers_shown(world: World, reader: Reader, image: int, now: str) -> set
 
 
 def pairing_membership(world: World, reader: Reader, version: int, group: int, now: str) -> bool:
-    """Whoever reads the version and is shown that group there."""
+    """Readers of the version to whom it shows that group."""
     return group in membership_shown(world, reader, version, now)
 
 
 def pairing_script(world: World, reader: Reader, version: int, script: int, now: str) -> bool:
-    """Whoever reads the version and is shown that script there."""
+    """Readers of the version to whom it shows that script."""
     return (
         script in world.versions[version].scripts
         and reads_version(world, reader, version, now)
@@ -372,7 +376,7 @@ def pairing_script(world: World, reader: Reader, version: int, script: int, now:
 
 
 def pairing_license(world: World, reader: Reader, version: int, license_id: int, now: str) -> bool:
-    """Whoever reads the version and is shown that license there."""
+    """Readers of the version to whom it shows that license."""
     return (
         license_id in world.versions[version].licenses
         and reads_version(world, reader, version, now)
@@ -381,30 +385,34 @@ def pairing_license(world: World, reader: Reader, version: int, license_id: int,
 
 
 def parent_shown(world: World, reader: Reader, version: int, now: str) -> bool:
-    """A parent they do not read is its id and nothing more; False too where there is none."""
+    """Whether more than the id of the parent is shown. False for a parent that they may not read,
+    and if there is none."""
     parent = world.versions[version].parent
     return parent is not None and reads_version(world, reader, parent, now)
 
 
 def identity_shown(world: World, reader: Reader, version: int) -> bool:
-    """An identity they do not read is its id and nothing more; False too where there is none."""
+    """Whether more than the id of the identity is shown. False for an identity that they may not
+    read, and if there is none."""
     identity = world.versions[version].identity
     return identity is not None and reads_identity(world, reader, identity)
 
 
 def provider_shown(world: World, reader: Reader, machine: int, now: str) -> bool:
-    """A machine's provider that they do not read is its id and nothing more."""
+    """Whether more than the id of a machine's provider is shown. False for one that they may not
+    read."""
     return reads_provider(world, reader, world.machines[machine].provider, now)
 
 
 def replacement_shown(world: World, reader: Reader, version: int, now: str) -> bool:
-    """A replacement they do not read is its id and nothing more; False too where there is none."""
+    """Whether more than the id of the replacement is shown. False for one that they may not read,
+    and if there is none."""
     replacement = world.versions[version].replacement
     return replacement is not None and reads_version(world, reader, replacement, now)
 
 
 def revoked_by(world: World, version: int) -> int | None:
-    """The nearest version, itself or one that it was built on, whose revocation holds for it."""
+    """The nearest version, itself or an ancestor, whose revocation applies to it."""
     at: int | None = version
     while at is not None and not world.versions[at].revoked:
         at = world.versions[at].parent
@@ -412,7 +420,7 @@ def revoked_by(world: World, version: int) -> int | None:
 
 
 def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
-    """Whoever reads its image; a restricted one only keepers, staff and its groups."""
+    """Readers of its image; a restricted channel only editors, staff and its groups."""
     it = world.channels[channel]
     if it.hidden or not reads_image(world, reader, it.image, now):
         return False
@@ -422,7 +430,7 @@ def reads_channel(world: World, reader: Reader, channel: int, now: str) -> bool:
 
 
 def groups_shown(world: World, reader: Reader, channel: int) -> set[int]:
-    """Inside a channel they read, as membership: all to its keepers and staff, else their own."""
+    """Inside a channel they read, like membership: all for editors and staff, else their own."""
     it = world.channels[channel]
     if reader.staff or edits_image(world, reader, it.image):
         return set(it.groups)
@@ -430,8 +438,8 @@ def groups_shown(world: World, reader: Reader, channel: int) -> set[int]:
 
 
 def target_shown(world: World, reader: Reader, channel: int, now: str) -> int | None:
-    """What it was assigned, while that and its image are current and it is not revoked, to whoever
-    reads it."""
+    """The assigned version, while it and its image are current and it is not revoked, for readers
+    of that version."""
     version = world.channels[channel].assigned
     if version is None or revoked_by(world, version) is not None:
         return None
@@ -442,5 +450,5 @@ def target_shown(world: World, reader: Reader, channel: int, now: str) -> int | 
 
 
 def reads_webhook(world: World, reader: Reader, webhook: int) -> bool:
-    """Its maker and staff."""
+    """Its creator and staff."""
     return reader.staff or reader.user == world.webhooks[webhook].maker

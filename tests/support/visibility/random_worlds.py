@@ -1,7 +1,7 @@
-"""Worlds of the model (`model.py`) as hypothesis draws them, and their readers.
+"""Random worlds of the model (`model.py`), drawn by hypothesis, and their readers.
 
-Every instant of a world lies around `NOW`, often on it, for the rule is easiest to get wrong where
-an instant begins or ends.
+Every instant of a world is near `NOW`, often equal to it, because errors in the rule are most
+likely where an instant begins or ends.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,8 @@ from tests.support.visibility.model import (
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """A small world around `NOW`: hypothesis draws how much of each and a seed for the rest."""
+    """A small world around `NOW`. Hypothesis draws the number of things of each kind, and a seed
+    for the rest."""
     sizes = draw(
         st.tuples(
             st.integers(2, 4),  # users
@@ -48,7 +49,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def readers(world: World) -> list[Reader]:
-    """The anonymous, and each active user; each staff user with and without staff's powers."""
+    """The anonymous reader and each active user; each staff user with and without staff's rights."""
     active = [user for user in world.users.values() if user.active]
     return [
         ANONYMOUS,
@@ -60,7 +61,7 @@ def readers(world: World) -> list[Reader]:
 def build_world(
     r: Random, users: int, groups: int, providers: int, images: int, versions: int
 ) -> World:
-    """The world of these sizes that `r` makes; the first user is active."""
+    """The world of these sizes that the random generator `r` creates. The first user is active."""
     world = World()
     for i in range(1, users + 1):
         is_staff, active = r.random() < 0.25, i == 1 or r.random() < 0.9
@@ -138,7 +139,8 @@ def _channel(r: Random, world: World, number: int) -> Channel:
 
 
 def _dates(r: Random) -> tuple[str, str | None]:
-    """A start and an end: mostly begun and open, else anything, an end before the start too."""
+    """A start and an end. Mostly it has begun and not ended; otherwise the dates are random, and
+    the end may be before the start."""
     start = LONG_AGO if r.random() < 0.7 else r.choice(INSTANTS)
     end = None if r.random() < 0.7 else r.choice(INSTANTS)
     return start, end

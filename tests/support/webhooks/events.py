@@ -1,4 +1,4 @@
-"""Webhooks and what they are told of, as tests make them."""
+"""Webhooks and their events, as tests create them."""
 
 from typing import Any
 
@@ -59,5 +59,5 @@ def restore(db: Database, world: World, key: str) -> None:
 
 
 def log_of(api: ApiClient, hook: Any) -> list[Any]:
-    """The hook's deliveries, the oldest first."""
+    """The deliveries of the hook, the oldest first."""
     return api.all(f"{hook['url']}/deliveries", "dora")

@@ -1,4 +1,4 @@
-"""A webhook's receiver on this machine: what it was sent, and what it answers."""
+"""A receiver of webhooks on this machine: it records requests and answers them."""
 
 import json
 import threading
@@ -22,12 +22,13 @@ class Got(NamedTuple):
         return self.headers["webhook-id"]
 
     def payload(self, secret: str) -> Any:
-        """The payload, its signature checked as receivers do."""
+        """The payload, after checking its signature as receivers do."""
         return Webhook(secret).verify(self.body, self.headers)
 
 
 class Receiver:
-    """Answers `statuses` one after the other, then 204; while `held` it does not answer."""
+    """Answers with `statuses` one after the other, then with 204. It does not answer while `held`
+    is clear."""
 
     def __init__(self) -> None:
         self.got: list[Got] = []
@@ -66,7 +67,7 @@ class Receiver:
             request.send_header("Content-Length", "0")
             request.end_headers()
         except OSError:
-            pass  # whoever asked was killed
+            pass  # The client was killed.
 
     def types(self) -> list[str]:
         """The kinds of events it was sent, in order."""

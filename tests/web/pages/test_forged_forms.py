@@ -175,8 +175,8 @@ def test_a_token_sends_no_form_whatever_its_scope(stage: Stage, scope: str) -> N
 
 
 def test_a_token_that_reads_changes_nothing_through_the_api(stage: Stage) -> None:
-    """Every request of `doors.py` and `lifedoors.py` that changes something for its owner or for
-    staff, with their token of the scope read."""
+    """Every request of `support/access_requests` that changes something as its owner or as staff,
+    sent with a token of the scope read of theirs."""
     secrets = {}
     with stage.db.write() as tx:
         for who in ("alice", "dora"):

@@ -267,7 +267,7 @@ def test_pages_say_nothing_inline(visitor: Visitor) -> None:
         assert not re.search(r'(?:src|action)="(?!/)', page.text)
 
 
-def test_every_page_has_a_door_and_no_two_are_alike() -> None:
+def test_no_two_pages_have_the_same_method_and_path() -> None:
     asked = [(route.method, route.path) for route in PAGES]
     assert len(asked) == len({*asked})
 

@@ -1,6 +1,6 @@
-"""The wire: every JSON object that a request carries or an answer holds, field by field, in order.
+"""The JSON objects of requests and answers, each with its fields in the order of the JSON.
 
-Each area has a module; this package offers the types of all of them (`wire.Version`).
+Each area has a module. This package exports the types of all modules, such as `wire.Version`.
 """
 
 from goldenrod.base.wire.accounts import *

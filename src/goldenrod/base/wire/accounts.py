@@ -21,7 +21,7 @@ Scope = Literal["read", "write", "admin"]
 
 
 class Group(Struct):
-    """A group of users. A `personal` group has exactly one user, and never changes."""
+    """A group of users. A `personal` group has exactly one user and never changes."""
 
     id: int
     uuid: Uuid

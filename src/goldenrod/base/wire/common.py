@@ -1,4 +1,4 @@
-"""What every part of the wire uses: ids, instants, references, summaries and the problem document."""
+"""Types that requests and answers share: ids, instants, references, summaries, problem documents."""
 
 from typing import Annotated, Literal
 
@@ -47,7 +47,7 @@ class ImageRef(Struct):
 
 
 class VersionSummary(Struct):
-    """A version inside another object; only `id` where the reader may not read it."""
+    """A version inside another object; only `id` if the reader may not read it."""
 
     id: Uuid
     url: str | UnsetType = UNSET
@@ -59,7 +59,7 @@ class VersionSummary(Struct):
 
 
 class ImageSummary(Struct):
-    """An image inside another object; only `id` where the reader may not read it."""
+    """An image inside another object; only `id` if the reader may not read it."""
 
     id: int
     url: str | UnsetType = UNSET
@@ -72,7 +72,7 @@ class ImageSummary(Struct):
 
 
 class ProviderSummary(Struct):
-    """A provider inside another object; only `id` where the reader may not read it."""
+    """A provider inside another object; only `id` if the reader may not read it."""
 
     id: int
     url: str | UnsetType = UNSET
@@ -134,7 +134,7 @@ class TagSummary(Struct):
 
 
 class IdentitySummary(Struct):
-    """An identity inside a version; only `id` where the reader may not read it."""
+    """An identity inside a version; only `id` if the reader may not read it."""
 
     id: int
     url: str | UnsetType = UNSET
@@ -143,7 +143,7 @@ class IdentitySummary(Struct):
 
 
 class OnlyId(Struct):
-    """A thing of which no more is said than its id."""
+    """A resource that the reader may not read: only its id is shown."""
 
     id: int
 
@@ -167,8 +167,8 @@ class ProblemDocument(Struct):
 
 
 class Reference(Struct):
-    """A thing named by an object, such as the one that a GET gave: `id` counts, else `uuid`, else
-    its name."""
+    """A resource named by an object, such as the answer to a GET. Its `id` is used, otherwise its
+    `uuid`, otherwise its name."""
 
     id: int | str | UnsetType = UNSET
     uuid: str | UnsetType = UNSET
@@ -201,7 +201,7 @@ Password = Annotated[
     str,
     Meta(
         description="not the username, and none of the commonest passwords",
-        # Held in `catalogue/accounts/password_rules.py`, which says in words what is wrong.
+        # `catalogue/accounts/password_rules.py` checks this, and explains what is wrong.
         extra_json_schema={"minLength": 10, "maxLength": 1024},
     ),
 ]

@@ -119,7 +119,7 @@ def _text_values(body: NewLicense | NewScript) -> Row:
 
 
 def _check_text(values: Row) -> None:
-    """Raise BadRequest if the text does not fit its type."""
+    """Raise BadRequest if the text is empty or does not fit its type."""
     if not values["text"].strip():
         raise field_problem("text", "must not be empty")
     if values["type"] == "URL" and not is_web_address(values["text"]):
@@ -143,7 +143,7 @@ def is_web_address(text: str) -> bool:
     )
 
 
-def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Created:
+def _create(tx: Tx, actor: Actor, table: Table, kind: str, values: Row) -> Created:
     thing_id = tx.insert(
         table,
         uuid=mutations.new_uuid(),
@@ -153,7 +153,7 @@ def _create(tx: Tx, actor: Actor, table: Table, noun: str, values: Row) -> Creat
         words=search.words_of(values["title"], values["text"]),
         **values,
     )
-    audit.record(tx, actor, audit.action(noun, "create"), table, thing_id, audit.created(values))
+    audit.record(tx, actor, audit.action(kind, "create"), table, thing_id, audit.created(values))
     return Created(str(thing_id))
 
 
@@ -167,12 +167,12 @@ def edit_script(tx: Tx, actor: Actor, row: Row, patch: ScriptPatch) -> None:
     _edit(tx, actor, version_lists.SCRIPTS, "script", row, mutations.given(patch))
 
 
-def _used(pairing: Pairing) -> Any:
+def _is_used(pairing: Pairing) -> Any:
     link = pairing.table
     return select(exists().where(link.c[pairing.column] == param("id", Key)))
 
 
-def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Row) -> None:
+def _edit(tx: Tx, actor: Actor, pairing: Pairing, kind: str, row: Row, given: Row) -> None:
     after = dict(given)
     if "title" in after:
         after["title"] = decode.name("title", after["title"])
@@ -182,18 +182,18 @@ def _edit(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row, given: Ro
     changed = audit.changed(row, after)
     if {"type", "text"} & changed.keys():
         _check_text(then)
-    if {"type", "text"} & changed.keys() and tx.value(_used, pairing, id=row["id"]):
+    if {"type", "text"} & changed.keys() and tx.value(_is_used, pairing, id=row["id"]):
         raise Conflict(
-            f"A version uses this {noun}, so its text and type cannot change. "
-            f"Create a new {noun} instead.",
-            code=f"{noun}_in_use",
+            f"A version uses this {kind}, so its text and type cannot change. "
+            f"Create a new {kind} instead.",
+            code=f"{kind}_in_use",
         )
     if not changed:
         return
     after["title_key"] = name_key(then["title"])
     after["words"] = search.words_of(then["title"], then["text"])
     tx.update(pairing.other, {"id": row["id"]}, **after)
-    audit.record(tx, actor, audit.action(noun, "edit"), pairing.other, row["id"], changed)
+    audit.record(tx, actor, audit.action(kind, "edit"), pairing.other, row["id"], changed)
 
 
 def remove_license(tx: Tx, actor: Actor, row: Row) -> None:
@@ -206,8 +206,8 @@ def remove_script(tx: Tx, actor: Actor, row: Row) -> None:
     _remove(tx, actor, version_lists.SCRIPTS, "script", row)
 
 
-def _remove(tx: Tx, actor: Actor, pairing: Pairing, noun: str, row: Row) -> None:
-    require_unused(tx, row["id"], noun, (pairing.table, pairing.column))
+def _remove(tx: Tx, actor: Actor, pairing: Pairing, kind: str, row: Row) -> None:
+    require_unused(tx, row["id"], kind, (pairing.table, pairing.column))
     tx.delete(pairing.other, id=row["id"])
     removed = {"title": {"before": row["title"], "after": None}}
-    audit.record(tx, actor, audit.action(noun, "remove"), pairing.other, row["id"], removed)
+    audit.record(tx, actor, audit.action(kind, "remove"), pairing.other, row["id"], removed)

@@ -1,4 +1,4 @@
-"""`goldenrod deprecate`, `revoke` and `restore`: withdrawing versions on a server, and undoing it.
+"""`goldenrod deprecate`, `revoke` and `restore`: withdraw versions on a server, and undo that.
 
 A dry run prints the same as a real run and changes nothing.
 """
@@ -131,23 +131,25 @@ def counts(number: int, noun: str) -> str:
 def warnings(version: Body) -> list[str]:
     """Warnings about a version: revocation, deprecation and a future end."""
     name = output.cell(version)
-    said = []
+    sentences = []
     if revoked := version.get("revoked"):
         origin = revoked["inherited_from"]
         through = f" through {output.cell(origin)}" if origin else ""
-        said.append(_sentence(f"{name}{{}} revoked{through}", revoked["at"], revoked["reason"]))
+        sentences.append(
+            _sentence(f"{name}{{}} revoked{through}", revoked["at"], revoked["reason"])
+        )
     if deprecation := version.get("deprecation"):
         what = f"{name}{{}} deprecated"
-        said.append(_sentence(what, deprecation["at"], deprecation["reason"]))
+        sentences.append(_sentence(what, deprecation["at"], deprecation["reason"]))
         if deprecation["replacement"]:
-            said.append(f"Use {output.cell(deprecation['replacement'])} instead.")
+            sentences.append(f"Use {output.cell(deprecation['replacement'])} instead.")
     if version["end_date"] and version["end_date"] > clock.now():
-        said.append(f"{name} ends at {version['end_date']}.")
-    return said
+        sentences.append(f"{name} ends at {version['end_date']}.")
+    return sentences
 
 
 def _sentence(what: str, at: str, reason: str | None) -> str:
-    """A sentence with the instant and the reason."""
+    """A sentence with the instant and the reason. `{}` in `what` is the place of the verb."""
     past = at <= clock.now()
     happens = what.format(" has been" if past else " will be")
     why = output.cell(reason).rstrip(".") if reason else ""

@@ -1,1 +1,1 @@
-"""The lineage picture and the same facts as a list."""
+"""The lineage pages: a picture, and the same facts as a list."""

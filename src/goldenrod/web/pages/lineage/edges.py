@@ -19,9 +19,9 @@ CORNER = 6
 OUTSIDE = 16
 """How far outside a lane a line passes its versions."""
 ARCS = (12, 20)
-"""Heights of arcs; two that cross get different ones."""
+"""The heights of arcs. Two arcs that cross get different heights."""
 GUTTERS = (8, 11, 5, 14, 18)
-"""How far right of a parent its line may turn, the best first."""
+"""How far to the right of a parent its line may turn, the best distance first."""
 CLEAR = 3
 """How near to a version a line may come."""
 
@@ -35,7 +35,7 @@ class Line:
     parent: str
     child: str
     own: bool
-    """Whether it is within the central image's lane; drawn stronger."""
+    """Whether it is within the central image's lane. Such lines are drawn stronger."""
     dotted: bool
     """Whether the child is scheduled."""
     corners: tuple[Point, ...]
@@ -46,7 +46,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Lines:
     """All lines. `guides` and `own_guides` (in the central lane) connect neighbours that are not
-    parent and child; `dashes` stand for versions that are left out."""
+    parent and child; `dashes` are drawn where versions are left out."""
 
     guides: tuple[str, ...]
     own_guides: tuple[str, ...]
@@ -54,7 +54,7 @@ class Lines:
     lines: tuple[Line, ...]
 
     def upright_at(self, left: int, right: int, y: int) -> bool:
-        """Whether a vertical line crosses this horizontal stretch."""
+        """Whether a vertical line crosses this horizontal section."""
         return any(
             a[0] == b[0] and left <= a[0] <= right and min(a[1], b[1]) <= y <= max(a[1], b[1])
             for line in self.lines
@@ -122,8 +122,8 @@ def _level(older: Spot, newer: Spot) -> str:
 
 
 def _heights(arcs: list[_Edge]) -> list[tuple[_Edge, int]]:
-    """The height of each arc: short ones are low, and crossing ones differ unless they have the same
-    parent."""
+    """The height of each arc. Short arcs are low. Arcs that cross differ in height, unless they have
+    the same parent."""
     found: list[tuple[_Edge, int]] = []
     taken: dict[tuple[int, int], list[tuple[int, int, str]]] = defaultdict(list)
     for parent, child in sorted(arcs, key=lambda arc: (abs(arc[1].x - arc[0].x), arc[0].x)):
@@ -173,7 +173,7 @@ def _corners_between(parent: Spot, child: Spot, lanes: dict[int, _LaneVersions])
     down = 1 if child.y > parent.y else -1
     gutter = _gutter(parent, child, lanes)
     begin = [(parent.x, parent.y), (gutter, parent.y)]
-    # Up to the left side of the child.
+    # The section up to the left side of the child.
     near = child.x - 2 * (child.radius + CLEAR)
     if child.x > gutter and not lanes[child.node.image].any_within(gutter, near):
         return [*begin, (gutter, child.y), (child.x, child.y)]
@@ -182,8 +182,8 @@ def _corners_between(parent: Spot, child: Spot, lanes: dict[int, _LaneVersions])
 
 
 def _gutter(parent: Spot, child: Spot, lanes: dict[int, _LaneVersions]) -> int:
-    """Where the line turns: clear of the versions of the lanes that it crosses, or as far from them
-    as possible."""
+    """The x at which the line turns: clear of the versions of the lanes that it crosses, or as far from
+    them as possible."""
     low, high = sorted((parent.y, child.y))
     crossed = [lane for lane in lanes.values() if low < lane.y < high]
     best, most = parent.x + GUTTERS[0], -math.inf

@@ -15,13 +15,13 @@ from goldenrod.web.pages.lineage.layout import Layout, Spot
 from goldenrod.web.pages.lineage.short_names import left_out, shorten, width
 
 FLAG_LEVELS = {True: 3, False: 1}
-"""How many levels of flags the central lane and other lanes have."""
+"""The number of levels of flags in the central lane (True) and in other lanes."""
 FLAG_TOP, FLAG_STEP, FLAG_HEIGHT = 28, 18, 16
 LONGEST_FLAG = 18
 PENNANT = 8
 """The width of a flag without a name."""
 UNDER, SECOND = 21, 12
-"""How far below a version its name is, and how much further in the second row."""
+"""How far below a version its name is, and how much further down a name in the second row is."""
 BESIDE = 15
 """How far to the right of a version its name is, clear of outgoing lines."""
 APART = 4
@@ -65,7 +65,8 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """All labels: those of versions by id, those between versions, and their rightmost edge."""
+    """All labels: those of versions by the version's id, those between versions, and their rightmost
+    edge."""
 
     names: dict[str, Label]
     flags: dict[str, tuple[Flag, ...]]
@@ -167,8 +168,8 @@ def _are_apart(one: Label, other: Label) -> bool:
 
 
 def _beside(lane: list[Spot], lines: Lines) -> dict[str, Label]:
-    """Names to the right of the versions: of the last one, and of others with enough room that no
-    vertical line crosses."""
+    """Names to the right of the versions. The last version has one. Others have one if there is enough
+    room and no vertical line crosses it."""
     found: dict[str, Label] = {}
     for spot, after in pairwise([*lane, None]):
         assert spot is not None

@@ -21,9 +21,9 @@ WIDTH = 918
 TOP = 28
 """The height above the first lane, for the months."""
 HEIGHTS = {True: 100, False: 56}
-"""The heights of the central lane and of other lanes."""
+"""The height of the central lane (True) and of other lanes."""
 BASES = {True: 56, False: 30}
-"""The position of the line in its lane."""
+"""The distance of a lane's line from the top of the lane."""
 RADII = {True: 6.5, False: 4.5}
 LEFT, RIGHT = 36, 100
 STEP = 16
@@ -49,7 +49,7 @@ class Spot:
     text: str
     """Its name as shortened for the label."""
     outdated: bool
-    """Whether to mark it: it is stale, built on another image, and a version one would use."""
+    """Whether it is marked as outdated: it is stale, built on another image, and recommended."""
 
     @property
     def radius(self) -> float:
@@ -189,8 +189,8 @@ def _least(before: list[Node], after: list[Node]) -> float:
 
 
 def _fitted(gaps: list[float], least: list[float], width: float) -> list[float]:
-    """The gaps scaled to a width, none below its minimum. Wider gaps shrink to make up for it; if
-    they cannot, the picture grows."""
+    """The gaps scaled to a width, each at least its minimum. Wider gaps shrink to make room; if that is
+    not enough, the picture grows."""
     if not gaps:
         return []
     scale = width / sum(gaps)
@@ -216,7 +216,7 @@ def _margins(shown: LineageGraph, rows: tuple[Row, ...]) -> tuple[int, int]:
 
 
 def _ticks(columns: list[_Column]) -> tuple[Tick, ...]:
-    """The months for whose names there is room; a new year is named too."""
+    """The months whose names have room. The first one of a year has the year too."""
     ticks: list[Tick] = []
     seen: set[tuple[int, int]] = set()
     year, free = 0, -math.inf
@@ -259,6 +259,7 @@ def _spots(shown: LineageGraph, rows: tuple[Row, ...], columns: list[_Column]) -
 
 
 def _recommended(nodes: list[Node], asked: str | None) -> set[str]:
-    """The versions of a lane that one would use: channel targets, the newest current, the root."""
+    """The recommended versions of a lane: channel targets, the newest current one, and the one whose
+    lineage this is."""
     current = [node.id for node in nodes if node.state == "current"]
     return {*current[-1:], *(node.id for node in nodes if node.channels or node.id == asked)}

@@ -1,4 +1,4 @@
-"""The page of an image's or a version's lineage, as a picture and as a list."""
+"""The pages of an image's and of a version's lineage, as a picture and as a list."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,21 +17,21 @@ from goldenrod.web.pages.lineage.text_list import Part, lineage_list
 
 @dataclass(frozen=True)
 class Lineage:
-    """A lineage for a template."""
+    """A lineage in the form that the template takes."""
 
     svg: Any
     lanes: tuple[LaneName, ...]
     parts: tuple[Part, ...]
     truncated: bool
     alone: bool
-    """Whether there is only one version, without relatives."""
+    """Whether there is at most one version, without ancestors and descendants."""
 
 
 def shown(found: LineageGraph, label: str) -> Lineage:
     """The picture and the list of a lineage graph."""
     picture = lineage_picture(found, label=label)
     return Lineage(
-        Markup(picture.svg),  # noqa: S704 - drawn here, and everything in it escaped there
+        Markup(picture.svg),  # noqa: S704 - `svg.py` escapes everything in it
         picture.lanes,
         lineage_list(found),
         found.truncated,

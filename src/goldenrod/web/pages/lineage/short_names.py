@@ -5,11 +5,11 @@ import unicodedata
 CELL = 6.7
 """The width of a character, in pixels: 11 px, monospaced."""
 LONGEST = 16
-"""How many characters of a version's name are written."""
+"""The maximum width of a version's name, in characters."""
 
 
 def cells(text: str) -> int:
-    """The width of a text in characters: wide ones count two, combining ones none."""
+    """The width of a text in characters. Wide characters count as two, combining ones as none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -24,7 +24,7 @@ def width(text: str) -> int:
 
 
 def shorten(text: str, most: int = LONGEST) -> str:
-    """The text, without its middle if it is wider than that."""
+    """The text, without its middle if it is wider than `most` characters."""
     if cells(text) <= most:
         return text
     head, tail = "", ""
@@ -55,5 +55,5 @@ def prefix(names: list[str]) -> str:
 
 
 def left_out(count: int) -> str:
-    """The number of left-out versions, in words."""
+    """The label for this number of left-out versions."""
     return f"… {count:,} more"

@@ -2,8 +2,9 @@
 
 Lanes are images, time runs to the right, and each version is a link with a title. Its shape shows its
 state: a filled circle is current, a triangle deprecated, a cross revoked, a quarter scheduled, a
-hollow circle ended; a dashed circle around it marks an outdated version. Only classes define the
-looks (`static/styles/picture.css`); there is no inline style or script. All names are escaped.
+hollow circle ended; a dashed circle around it marks an outdated version. The looks are
+defined by classes (`static/styles/picture.css`); there is no inline style or script. All names are
+escaped.
 `text_list.py` has the same facts as a list.
 """
 
@@ -31,7 +32,7 @@ class LaneName:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The picture's parts, for a template."""
+    """The parts of the picture, for a template."""
 
     svg: str
     lanes: tuple[LaneName, ...]
@@ -89,8 +90,8 @@ def _ticks(layout: Layout) -> list[str]:
 
 
 def _lines(found: Lines) -> list[str]:
-    """The lines as one path for each kind: guides first, then lines between lanes, with the strong
-    lines on top."""
+    """The lines as one path for each kind: guides first, then other lines, with the strong lines on
+    top."""
     kinds: dict[str, list[str]] = {
         "lane": list(found.guides),
         "lane mid": list(found.own_guides),

@@ -10,7 +10,7 @@ from goldenrod.web.pages.lineage import urls as address
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A version by name, with the name of its image if that is another image."""
+    """The name of a version, and of its image if it differs from that of the entry."""
 
     name: str
     href: str
@@ -33,13 +33,13 @@ class Entry:
     built_on: Named | None
     built_from_it: tuple[Named, ...]
     left_out: int
-    """How many versions are left out before it."""
+    """The number of versions that are left out before it."""
     left_out_href: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A lane: an image, and its versions from the newest."""
+    """A lane: an image and its versions, the newest first."""
 
     name: str
     href: str
@@ -68,7 +68,7 @@ def lineage_list(shown: LineageGraph) -> tuple[Part, ...]:
 
 
 class _Facts:
-    """The graph's parts, indexed."""
+    """A graph with its parts indexed."""
 
     def __init__(self, shown: LineageGraph) -> None:
         self.asked = shown.version

@@ -12,13 +12,13 @@ def of_image(lane: Lane) -> str:
 
 
 def of_version(lane: Lane, node: Node) -> str:
-    """The page of a version, by its name, or by its UUID if the name has a slash."""
+    """The page of a version, by its name. If the name has a slash, by its UUID."""
     key = urls.version_key({"id": node.id, "name": node.name})
     return f"{of_image(lane)}/versions/{quote(key, safe='')}"
 
 
 def of_left_out(lane: Lane, gap: Gap, nodes: dict[str, Node]) -> str:
-    """The list of the image's versions between two shown ones."""
+    """The list of the image's versions that a gap leaves out."""
     asked = [f"start_date__lt={quote(nodes[gap.newer].start_date, safe='')}"]
     if gap.older:
         asked.insert(0, f"start_date__gte={quote(nodes[gap.older].start_date, safe='')}")
