@@ -314,7 +314,7 @@ def test_the_end_page_shows_the_impact_and_changes_nothing(alice: Visitor, db: D
     before = everything(db)
     page = alice.get("/images/open-image/end")
     assert "1 version 2 machines 2 providers 1 channel" in page.words
-    assert "everybody but its keepers and staff" in page.words
+    assert "everyone except its editors and staff" in page.words
     assert re.search(r"latest .* open-1\.0 nothing", page.words)
     assert "End image and 1 version" in page.words
     shared = alice.get("/images/shared-image/end")

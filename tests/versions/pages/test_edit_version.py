@@ -405,7 +405,7 @@ def test_ending_shows_its_impact_first(alice: Visitor, db: Database, api: ApiCli
     page = alice.get(f"{OPEN}/end")
     assert "2 machines 2 providers 2 channels 1 version built on it" in page.words
     assert "stable would offer nothing" in page.words.replace("latest, ", "")
-    assert "everybody but its keepers and staff" in page.words
+    assert "everyone except its editors and staff" in page.words
     assert "End the version and 2 machines" in page.words
     assert everything(db) == before
 
