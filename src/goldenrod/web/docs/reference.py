@@ -1,8 +1,8 @@
 """The API's reference: `/openapi.json`, the interactive page `/docs`, and `/docs/errors`.
 
-Everything the pages load comes from this server: Swagger UI's files from the package that brings
-them, the rest from `static/`. Their Content-Security-Policy allows nothing else and no inline
-script. Addresses in the pages are relative, so they work under any prefix.
+The pages load only files of this server: Swagger UI from its Python package, the rest from
+`static/`. Their Content-Security-Policy allows nothing else, and no inline scripts. Addresses in the
+pages are relative, so they work under any prefix.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ ASSETS: Mapping[str, tuple[Path, str]] = {
     "reference.js": (_STATIC, _JAVASCRIPT),
     "reference.css": (_STATIC, _CSS),
 }
-"""What the pages load, by name under `/docs/assets/`: the folder it stands in, and its type."""
+"""The files under `/docs/assets/`, by name: the folder of each, and its media type."""
 
 # Swagger UI sets style attributes and draws its icons from data addresses.
 POLICY = (
@@ -47,7 +47,7 @@ POLICY = (
 
 
 class _Served:
-    """One address whose answer never changes while the server runs: made when first asked for."""
+    """One address whose answer is built on the first request and never changes afterwards."""
 
     def __init__(
         self,
@@ -64,19 +64,19 @@ class _Served:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = self._ask(req)
-        request.answer(self._door, {})
+        request.answer(self._check, {})
         content = self._content()
         if self._policy:
             resp.set_header("Content-Security-Policy", self._policy)
-        kept_by = "public" if request.anonymous else "private"
-        resp.set_header("Cache-Control", f"{kept_by}, no-cache")
+        audience = "public" if request.anonymous else "private"
+        resp.set_header("Cache-Control", f"{audience}, no-cache")
         resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
         resp.content_type = self._media_type
         resp.data = content
 
-    def _door(self, request: Request) -> Response:
+    def _check(self, request: Request) -> Response:
         if request.req.get_header("Authorization") is not None:
-            # A token that is not valid is 401 everywhere.
+            # An invalid token gets 401 everywhere; reading checks it.
             with request.read():
                 pass
         if self._media_type == JSON:
@@ -85,7 +85,7 @@ class _Served:
 
 
 def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, api: str) -> None:
-    """Put the reference's addresses into the application; `api` is the prefix of its routes."""
+    """Add the reference's addresses to the application. `api` is the prefix of the API's routes."""
 
     def ask(req: falcon.Request) -> Request:
         return Request(req, db, settings)
@@ -114,7 +114,7 @@ def _page() -> bytes:
 </head>
 <body>
 <div id="reference"></div>
-<noscript>This page needs JavaScript; the same is in <a href="openapi.json">openapi.json</a>.
+<noscript>This page needs JavaScript. The same content is in <a href="openapi.json">openapi.json</a>.
 All errors are in <a href="docs/errors">errors</a>.</noscript>
 </body>
 </html>
@@ -141,10 +141,9 @@ def _errors() -> bytes:
 <body>
 <main>
 <h1>Errors</h1>
-<p>Every answer that is not a success is a problem document (RFC 9457). Its <code>code</code> is
-stable, and its <code>type</code> leads to the row here; its <code>detail</code> says what to
-change. Where several apply, the first of 405, 401, 404, 403, 413, 415, 400, 412 and 409 is the one.
-Back to <a href="../docs">the API</a>.</p>
+<p>Every error is a problem document (RFC 9457). Its <code>code</code> is stable, its <code>type</code>
+links to the row here, and its <code>detail</code> says what to change. Where several apply, you get
+the first of 405, 401, 404, 403, 413, 415, 400, 412 and 409. Back to <a href="../docs">the API</a>.</p>
 <table>
 <thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead>
 <tbody>
