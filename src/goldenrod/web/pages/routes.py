@@ -1,8 +1,8 @@
-"""All pages on one screen: which address has which door.
+"""All pages on one screen: each address and its handler.
 
-Pages stand at the root, beside the few addresses there that speak JSON. `add_pages` puts them into
-the application, with the files they load, and lets a browser that is refused something see a page
-that says what to do in place of the problem document that programs get.
+Pages are at the root, beside the few JSON addresses there. `serving.add_pages` adds the pages and
+their files to the application. It also shows errors to browsers as pages; programs get a problem
+document instead.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,11 @@ Handler = Callable[..., Page]
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one address, and its door: `door(visit, **path)`. `takes` are the names that its
-    query may have; others are dropped before anything reads or caches it (`serving.known_query`)."""
+    """One method of one address, and its handler: `handler(visit, **path)`.
+
+    `takes`: the names of its query parameters. All others are dropped before anything reads or
+    caches the query (`serving.known_query`).
+    """
 
     method: str
     path: str
