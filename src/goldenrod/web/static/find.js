@@ -1,11 +1,11 @@
-// Search as one types: what /search/suggest shows for the words so far, below the field.
+// Search while typing: shows the answer of /search/suggest below the field.
 //
-// The field stays a field and the results stay links: arrows move between them, Enter follows, Escape
-// leads back. Where nothing is typed, what the page came with stands there again.
+// The results are plain links. Arrow keys move between the field and the links, Enter follows a link,
+// Escape returns to the field. When the field has its first value again, the page's own results return.
 
 const wait = 120;
 
-function told(place) {
+function announcement(place) {
   const found = place.querySelectorAll("[data-result]").length;
   return found ? `${found} found` : place.textContent.trim();
 }
@@ -20,7 +20,7 @@ function suggest(form, field, place) {
   function show(html) {
     place.innerHTML = html;
     place.hidden = !html;
-    if (status) status.textContent = told(place);
+    if (status) status.textContent = announcement(place);
   }
 
   async function ask() {
