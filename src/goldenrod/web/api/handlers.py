@@ -58,7 +58,7 @@ def creating(
     shape: type[Struct],
     *,
     may: Callable[[Actor], None] = Actor.require_write,
-    adds: Extra = lambda tx, actor, made: {},
+    adds: Extra = lambda tx, actor, created: {},
 ) -> Handler:
     """POST something new: 201 with its address, or 200 if it existed already. `adds` returns the
     fields that only this answer has, and GET has not.
@@ -73,25 +73,25 @@ def creating(
             request.no_arguments()
             key = request.req.get_header("Idempotency-Key")
             if key is None:
-                made = create(tx, actor, body)
+                created = create(tx, actor, body)
             else:
-                print_ = idempotency.fingerprint(request.req.path, request.raw())
-                found = idempotency.find_stored(tx, actor, idempotency.checked(key), print_)
-                made = found or create(tx, actor, body)
+                fingerprint = idempotency.fingerprint(request.req.path, request.raw())
+                found = idempotency.find_stored(tx, actor, idempotency.checked(key), fingerprint)
+                created = found or create(tx, actor, body)
                 if not found:
-                    idempotency.store(tx, actor, key, print_, made)
-            return _made(made, get(tx, actor, made.key), adds(tx, actor, made))
+                    idempotency.store(tx, actor, key, fingerprint, created)
+            return _creation_answer(created, get(tx, actor, created.key), adds(tx, actor, created))
 
     return handler
 
 
-def _made(made: Created, body: str, more: Mapping[str, Any]) -> Response:
+def _creation_answer(created: Created, body: str, more: Mapping[str, Any]) -> Response:
     address = json.loads(body)["url"]
     answered = body
     for name, value in more.items():
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         answered = f'{answered[:-1]},"{name}":{text}}}'
-    status = 201 if made.new else 200
+    status = 201 if created.new else 200
     return Response(status, answered, {"Location": address}, etag=resources.etag(body))
 
 

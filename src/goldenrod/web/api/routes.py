@@ -88,7 +88,7 @@ def things(
     create: tuple[Callable[..., Any], type[Struct]] | None = None,
     created: type[Struct] | None = None,
     single: tuple[Handler, type[Struct]] | None = None,
-    extra: Extra = lambda tx, actor, made: {},
+    extra: Extra = lambda tx, actor, created: {},
     by: Callable[[Actor], None] = Actor.require_write,
     edit: tuple[Callable[..., Any], type[Struct]] | None = None,
     end: Callable[..., Any] | None = None,
@@ -101,10 +101,10 @@ def things(
     the row to change, instead of `of.row_for_change`. `created`: the type that POST answers, instead
     of `shape`. `single`: the handler that gets one thing, and the type that it answers.
     """
-    noun, ends = words
+    name, ends = words
     take = take or of.row_for_change
-    one, article = f"/{path}/{{key}}", "an" if noun[0] in "aeiou" else "a"
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    one, article = f"/{path}/{{key}}", "an" if name[0] in "aeiou" else "a"
+    plural = f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
     got, alone = single or (reading_one(of.get), shape)
     route = partial(Route, at_root=at_root)
     yield route(
@@ -118,17 +118,17 @@ def things(
     )
     if create:
         handler = creating(create[0], of.get, create[1], may=by, adds=extra)
-        summary = f"Create {article} {noun}"
+        summary = f"Create {article} {name}"
         answers = created or shape
         yield route("POST", f"/{path}", handler, summary, answers, create[1], statuses=(201, 200))
-    yield route("GET", one, got, f"Get {article} {noun}", alone, cacheable=cacheable)
+    yield route("GET", one, got, f"Get {article} {name}", alone, cacheable=cacheable)
     if edit:
         handler = editing(take, edit[0], of.get, edit[1])
-        summary = f"Edit {article} {noun}"
+        summary = f"Edit {article} {name}"
         yield route("PATCH", one, handler, summary, alone, edit[1], statuses=(200, 204))
     if end:
         handler = ending(take, end, of.get)
-        yield route("DELETE", one, handler, f"{ends} {article} {noun}", statuses=(204,))
+        yield route("DELETE", one, handler, f"{ends} {article} {name}", statuses=(204,))
 
 
 def attachment(

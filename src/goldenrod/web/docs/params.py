@@ -84,19 +84,19 @@ def of_query(route: Route) -> list[Schema]:
             for name, words in route.options.items()
         ]
     filters = [
-        _query(name, takes.takes, _filter_schema(takes))
-        for name, takes in route.lists.filters.items()
+        _query(name, filter_.takes, _filter_schema(filter_))
+        for name, filter_ in route.lists.filters.items()
     ]
     return [*filters, *_paging(route.lists)]
 
 
-def _filter_schema(takes: Filter) -> Schema:
-    forms = _TAKES.get(takes.takes)
+def _filter_schema(filter_: Filter) -> Schema:
+    forms = _TAKES.get(filter_.takes)
     if forms:
         return named(*forms)
-    if takes.schema == {"type": "string"}:
+    if filter_.schema == {"type": "string"}:
         return _TEXT
-    return dict(takes.schema)
+    return dict(filter_.schema)
 
 
 def _paging(listing: Listing) -> list[Schema]:

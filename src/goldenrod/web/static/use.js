@@ -25,15 +25,15 @@ function address(form) {
   return to;
 }
 
-let asked = null;
+let request = null;
 
 async function show(form) {
-  asked?.abort();
-  asked = new AbortController();
+  request?.abort();
+  request = new AbortController();
   const to = address(form);
   const focused = document.activeElement?.id;
   try {
-    const answer = await fetch(to, { signal: asked.signal });
+    const answer = await fetch(to, { signal: request.signal });
     if (!answer.ok) return form.submit();
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const box = page.querySelector("[data-use]");

@@ -243,11 +243,11 @@ def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Created]) -> C
     key = visit.form.get("key")
     if not key:
         return create()
-    print_ = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
+    fingerprint = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
     # A form with other content is another request, even with the same key.
-    key = idempotency.checked(f"{key[:64]} {print_}")
-    found = idempotency.find_stored(tx, actor, key, print_)
-    made = found or create()
+    key = idempotency.checked(f"{key[:64]} {fingerprint}")
+    found = idempotency.find_stored(tx, actor, key, fingerprint)
+    created = found or create()
     if not found:
-        idempotency.store(tx, actor, key, print_, made)
-    return made
+        idempotency.store(tx, actor, key, fingerprint, created)
+    return created

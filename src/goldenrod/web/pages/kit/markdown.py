@@ -155,15 +155,15 @@ def _parser() -> Any:
     from markdown_it.rules_block import blockquote, list_block, table
     from markdown_it.rules_inline import link
 
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.disable("image")
-    made.core.ruler.push("headings", _lower_headings)
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.disable("image")
+    parser.core.ruler.push("headings", _lower_headings)
     ends: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    made.block.ruler.at("table", _small(table), {"alt": ["paragraph", "reference"]})
-    made.block.ruler.at("blockquote", _shallow(blockquote), ends)
-    made.block.ruler.at("list", _shallow(list_block), {"alt": ends["alt"][:3]})
-    made.inline.ruler.at("link", _short(link))
-    return made
+    parser.block.ruler.at("table", _small(table), {"alt": ["paragraph", "reference"]})
+    parser.block.ruler.at("blockquote", _shallow(blockquote), ends)
+    parser.block.ruler.at("list", _shallow(list_block), {"alt": ends["alt"][:3]})
+    parser.inline.ruler.at("link", _short(link))
+    return parser
 
 
 def _small(table: Any) -> Any:
@@ -256,7 +256,7 @@ class Cache:
                 self._texts.move_to_end(key)
             return found
 
-    def keep(self, key: bytes, text: LaidOut) -> None:
+    def store(self, key: bytes, text: LaidOut) -> None:
         """Cache a rendered text, evicting the least recently used."""
         with self._lock:
             if key in self._texts:
@@ -284,5 +284,5 @@ def _cached(text: str) -> LaidOut:
     found = _CACHE.find(key)
     if found is None:
         found = _rendered(text)
-        _CACHE.keep(key, found)
+        _CACHE.store(key, found)
     return found

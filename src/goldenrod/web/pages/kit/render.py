@@ -54,7 +54,7 @@ def render(template: str, context: dict[str, Any]) -> str:
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -62,7 +62,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {
+    environment.filters |= {
         "when": when,
         "ago": ago,
         "day": day,
@@ -75,15 +75,15 @@ def _environment() -> Any:
         "marked": marked,
         "around": around,
     }
-    made.tests["seen"] = is_seen
-    made.globals |= {
+    environment.tests["seen"] = is_seen
+    environment.globals |= {
         "release": __version__,
         "asset": assets.address,
         "link": urls,
         "Form": Form,
         "wrong_fields": wrong_fields,
     }
-    return made
+    return environment
 
 
 def _markup(text: str, *escaped: str) -> Any:
