@@ -32,14 +32,14 @@ def create_token(request: Request) -> Response:
     if given[0] != given[1]:
         raise field_problem("password" if given[0] else "username", "is required")
     if any(given):
-        return _signed_in(request, body)
+        return _create_with_password(request, body)
     with request.change() as (tx, actor):
         token_id, secret = tokens.create_token(tx, actor, body)
         without_idempotency(request)
         return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)
 
 
-def _signed_in(request: Request, body: NewToken) -> Response:
+def _create_with_password(request: Request, body: NewToken) -> Response:
     username, password = str(body.username), str(body.password)
     address = client_address(request.req, request.settings)
     account = check_password(request.db, username, password, address)

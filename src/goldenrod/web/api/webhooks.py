@@ -17,7 +17,7 @@ from goldenrod.web.api.handlers import one, without_idempotency
 from goldenrod.web.request import Request, Response, written
 
 
-def _refusal(
+def _target_problem(
     request: Request, shape: type[Struct], changing: str | None = None
 ) -> BadRequest | None:
     """The error for the body's target; None if the target is allowed or unchanged. An invalid body
@@ -41,7 +41,7 @@ def create_webhook(request: Request) -> Response:
     with request.read() as (_, actor):
         actor.require_write()
     request.read_body()
-    refusal = _refusal(request, NewWebhook)
+    refusal = _target_problem(request, NewWebhook)
     with request.change() as (tx, actor):
         body = request.body(NewWebhook)
         request.no_arguments()
@@ -57,7 +57,7 @@ def edit_webhook(request: Request, key: str) -> Response:
         webhooks.webhook_for_editing(tx, actor, key)
         before = webhooks.WEBHOOKS.get(tx, actor, key)
     request.read_body()
-    refusal = _refusal(request, WebhookPatch, before)
+    refusal = _target_problem(request, WebhookPatch, before)
     with request.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
         current = webhooks.WEBHOOKS.get(tx, actor, key)

@@ -20,7 +20,7 @@ from goldenrod.web.request import JSON, MERGE_PATCH
 
 PROBLEM = "application/problem+json"
 
-_ABOUT = """\
+_INTRODUCTION = """\
 Versions of golden machine images: what changed in each version, what it was built on, where it
 can be launched, and who can use it.
 
@@ -70,7 +70,7 @@ def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[
         "3.1.0",
         info={
             "summary": "The catalogue of golden machine images",
-            "description": _ABOUT,
+            "description": _INTRODUCTION,
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         servers=[{"url": server}],
@@ -81,7 +81,7 @@ def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[
     for route in routes:
         for path in route.paths(api):
             operation = _operation(route, components, at_root=not path.startswith(f"{api}/"))
-            by_path.setdefault(_written(path), {})[route.method.lower()] = operation
+            by_path.setdefault(_openapi_path(path), {})[route.method.lower()] = operation
     for path, operations in by_path.items():
         spec.path(path, operations=operations)
     for name, schema in sorted(components.schemas.items()):
@@ -106,7 +106,7 @@ _SCHEMES: dict[str, Schema] = {
 }
 
 
-def _written(path: str) -> str:
+def _openapi_path(path: str) -> str:
     return path.replace("{key}", "{id}")
 
 
@@ -131,7 +131,7 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
     operation: Schema = {
         "operationId": operation_id(route) + ("_at_root" if at_root else ""),
         "summary": route.summary,
-        "description": _described(route),
+        "description": _description(route),
         "tags": [tag_of(route)],
         "parameters": [*of_path(route), *of_query(route), *headers(route)],
         "responses": _responses(route, components),
@@ -142,7 +142,7 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
     return operation
 
 
-def _described(route: Route) -> str:
+def _description(route: Route) -> str:
     if route.lists is not None:
         return "Unknown parameters are refused, and so is any parameter given twice."
     if route.method == "PATCH":

@@ -30,13 +30,13 @@ _NAMED = {
     "image": _KEYS["images"],
     "provider": _KEYS["providers"],
 }
-_WORDS = {
+_PATTERN_NAMES = {
     ID_PATTERN: "id",
     UUID_PATTERN: "UUID",
     SLUG_PATTERN: "slug",
     NAME.pattern: "name",
 }
-_TAKES = {
+_FILTER_PATTERNS = {
     "a uuid": (UUID_PATTERN,),
     "an id or uuid": (ID_PATTERN, UUID_PATTERN),
     "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
@@ -51,7 +51,7 @@ _OPTIONS: dict[str, Schema] = {
     "provider": named(*_KEYS["providers"]),
 }
 """Schemas of the route options that are not free text."""
-_OBLIGATORY: dict[str, Schema] = {"identifier": {"required": True}}
+_REQUIRED: dict[str, Schema] = {"identifier": {"required": True}}
 
 
 def tag_of(route: Route) -> str:
@@ -69,7 +69,7 @@ def of_path(route: Route) -> list[Schema]:
                 "name": "id" if name == "key" else name,
                 "in": "path",
                 "required": True,
-                "description": "its " + " or ".join(_WORDS[form] for form in forms),
+                "description": "its " + " or ".join(_PATTERN_NAMES[form] for form in forms),
                 "schema": named(*forms),
             }
         )
@@ -80,7 +80,7 @@ def of_query(route: Route) -> list[Schema]:
     """The query parameters: a route's options, or a list's filters, order and paging."""
     if route.lists is None:
         return [
-            _query(name, words, _OPTIONS.get(name, _TEXT)) | _OBLIGATORY.get(name, {})
+            _query(name, words, _OPTIONS.get(name, _TEXT)) | _REQUIRED.get(name, {})
             for name, words in route.options.items()
         ]
     filters = [
@@ -91,7 +91,7 @@ def of_query(route: Route) -> list[Schema]:
 
 
 def _filter_schema(filter_: Filter) -> Schema:
-    forms = _TAKES.get(filter_.takes)
+    forms = _FILTER_PATTERNS.get(filter_.takes)
     if forms:
         return named(*forms)
     if filter_.schema == {"type": "string"}:

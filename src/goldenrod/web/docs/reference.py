@@ -46,7 +46,7 @@ POLICY = (
 )
 
 
-class _Served:
+class _StaticAnswer:
     """One address whose answer is built on the first request and never changes afterwards."""
 
     def __init__(
@@ -90,17 +90,19 @@ def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, a
     def ask(req: falcon.Request) -> Request:
         return Request(req, db, settings)
 
-    def written() -> bytes:
+    def openapi_json() -> bytes:
         return json.dumps(document(settings.public_url or "/", api), ensure_ascii=False).encode()
 
-    app.add_route("/openapi.json", _Served(written, JSON, ask))
-    app.add_route("/docs", _Served(_page, _HTML, ask, policy=POLICY))
-    app.add_route("/docs/errors", _Served(_errors, _HTML, ask, policy=POLICY))
+    app.add_route("/openapi.json", _StaticAnswer(openapi_json, JSON, ask))
+    app.add_route("/docs", _StaticAnswer(_docs_page, _HTML, ask, policy=POLICY))
+    app.add_route("/docs/errors", _StaticAnswer(_errors_page, _HTML, ask, policy=POLICY))
     for name, (folder, media_type) in ASSETS.items():
-        app.add_route(f"/docs/assets/{name}", _Served((folder / name).read_bytes, media_type, ask))
+        app.add_route(
+            f"/docs/assets/{name}", _StaticAnswer((folder / name).read_bytes, media_type, ask)
+        )
 
 
-def _page() -> bytes:
+def _docs_page() -> bytes:
     return b"""<!doctype html>
 <html lang="en">
 <head>
@@ -121,7 +123,7 @@ All errors are in <a href="docs/errors">errors</a>.</noscript>
 """
 
 
-def _errors() -> bytes:
+def _errors_page() -> bytes:
     kinds: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
     titles = {kind.status: kind.title for kind in kinds}
     rows = "".join(

@@ -48,7 +48,7 @@ class Route:
 _FILTERS = (*search.FILTERS, "page")
 _IDENTITIES = ("user", "provider", "name", "cursor")
 _PROVIDERS = ("search", "active", "current", "cursor")
-_BOX = ("channel", "provider", "architecture", "as")
+_USE_BOX = ("channel", "provider", "architecture", "as")
 
 
 # fmt: off
@@ -60,13 +60,13 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/images", home.home, _FILTERS),
-    Route("GET", "/images/{slug}", image.show_image, _BOX),
+    Route("GET", "/images/{slug}", image.show_image, _USE_BOX),
     Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),
     Route("GET", "/images/{slug}/lineage", page.show_image_lineage),
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
     Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b")),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
-    Route("GET", "/images/{slug}/versions/{name}", version.show_version, ("on", *_BOX)),
+    Route("GET", "/images/{slug}/versions/{name}", version.show_version, ("on", *_USE_BOX)),
     Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage),
     Route("GET", "/sign-in", sign_in.show_sign_in, ("next",)),
     Route("POST", "/sign-in", sign_in.sign_in),

@@ -46,20 +46,20 @@ def add_pages(
     for path, routes in by_path.items():
         app.add_route(path, _Resource(routes, db, settings, cache))
         takes = [route.takes for route in routes if route.method == "GET"]
-        router.add_route(path, _Takes(*takes))
+        router.add_route(path, _QueryNames(*takes))
     app.add_route("/static/{edition}/{name}", _Assets())
     for kind, handler in handlers.items():
-        app.add_error_handler(kind, _shown(handler, db, settings))
+        app.add_error_handler(kind, _with_pages(handler, db, settings))
 
     def known(path: str, query: str) -> str:
         found = router.find(path)
         takes = found[0] if found else None
-        return known_query(query, takes.names) if isinstance(takes, _Takes) else query
+        return known_query(query, takes.names) if isinstance(takes, _QueryNames) else query
 
     return known
 
 
-class _Takes:
+class _QueryNames:
     """The query parameters of a page, in the form that the router can find."""
 
     def __init__(self, names: tuple[str, ...] | None = None) -> None:
@@ -158,7 +158,7 @@ def wants_page(req: falcon.Request) -> bool:
     )
 
 
-def _shown(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHandler:
+def _with_pages(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHandler:
     """The error handler, with its problem document shown to browsers as a page."""
 
     def handle(
@@ -169,7 +169,7 @@ def _shown(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHand
             return
         visit = getattr(req.context, "visit", None) or Visit(req, db, settings)
         try:
-            _show(resp, visit)
+            _show_error_page(resp, visit)
         except Exception as fault:
             # The answer remains the problem document.
             log.error("no page for: %s %s", req.method, req.path, exc_info=fault)
@@ -177,7 +177,7 @@ def _shown(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHand
     return handle
 
 
-def _show(resp: falcon.Response, visit: Visit) -> None:
+def _show_error_page(resp: falcon.Response, visit: Visit) -> None:
     problem = json.loads(resp.text or "{}")
     if visit.now is None and resp.status_code < 500:
         # Finds out who the reader is, so that the page shows them as signed in.

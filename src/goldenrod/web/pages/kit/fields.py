@@ -226,11 +226,11 @@ def placed(problem: Problem) -> Problem:
     """The problem, with its errors assigned to fields of the form."""
     if not problem.errors and problem.code in PLACES:
         problem.errors = (FieldError(PLACES[problem.code], problem.detail),)
-    problem.errors = tuple(FieldError(*_place(error)) for error in problem.errors)
+    problem.errors = tuple(FieldError(*_form_field(error)) for error in problem.errors)
     return problem
 
 
-def _place(error: FieldError) -> tuple[str, str]:
+def _form_field(error: FieldError) -> tuple[str, str]:
     name, _, row = error.field.partition("[")
     if name == "machines" and row:
         number_, _, column = row.partition("].")

@@ -159,14 +159,14 @@ def _parser() -> Any:
     parser.disable("image")
     parser.core.ruler.push("headings", _lower_headings)
     ends: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.at("table", _small(table), {"alt": ["paragraph", "reference"]})
-    parser.block.ruler.at("blockquote", _shallow(blockquote), ends)
-    parser.block.ruler.at("list", _shallow(list_block), {"alt": ends["alt"][:3]})
-    parser.inline.ruler.at("link", _short(link))
+    parser.block.ruler.at("table", _limit_cells(table), {"alt": ["paragraph", "reference"]})
+    parser.block.ruler.at("blockquote", _limit_depth(blockquote), ends)
+    parser.block.ruler.at("list", _limit_depth(list_block), {"alt": ends["alt"][:3]})
+    parser.inline.ruler.at("link", _limit_links(link))
     return parser
 
 
-def _small(table: Any) -> Any:
+def _limit_cells(table: Any) -> Any:
     """The rule for tables, refusing those with too many cells. Markdown fills up short rows, so a few
     lines can make a very large table."""
 
@@ -192,7 +192,7 @@ def _small(table: Any) -> Any:
     return rule
 
 
-def _shallow(container: Any) -> Any:
+def _limit_depth(container: Any) -> Any:
     """The rule for quotes or lists, refusing those that are nested too deep."""
 
     def rule(state: Any, start: int, end: int, silent: bool) -> bool:
@@ -205,7 +205,7 @@ def _shallow(container: Any) -> Any:
     return rule
 
 
-def _short(link: Any) -> Any:
+def _limit_links(link: Any) -> Any:
     """The rule for links, until their addresses and titles reach the limit."""
 
     def rule(state: Any, silent: bool) -> bool:
