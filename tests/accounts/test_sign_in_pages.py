@@ -22,7 +22,7 @@ def attempt(visitor: Visitor, username: str, password: str) -> PageResponse:
 def test_the_anonymous_are_led_to_the_form_and_back(visitor: Visitor) -> None:
     refused = visitor.get("/account")
     assert (refused.status, refused.headers["cache-control"]) == (401, "no-store")
-    assert "Sign in to go on" in refused.words
+    assert "Sign in to continue" in refused.words
     assert f"{FORM}?next=%2Faccount" in refused.links
     page = visitor.get(f"{FORM}?next=%2Faccount")
     done = visitor.submit(page, FORM, username=" Alice ", password="alice-secret", follow=False)

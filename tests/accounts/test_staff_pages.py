@@ -36,7 +36,7 @@ def test_the_anonymous_find_nothing(visitor: Visitor) -> None:
         if route.method == "GET":
             page = visitor.get(route.path.replace("{key}", "1"))
             assert page.status == 404, route
-            assert "There is nothing here" in page.words
+            assert "Page not found" in page.words
 
 
 @pytest.mark.parametrize("who", ["charlie", "alice"])
@@ -97,7 +97,7 @@ def test_users_are_listed_and_narrowed(dora: Visitor, db: Database) -> None:
     found = dora.get("/staff/users?username=Bob")
     assert "bob active" in found.words
     assert "charlie" not in found.words
-    assert "No user fits." in dora.get("/staff/users?username=nobody").words
+    assert "No user matches." in dora.get("/staff/users?username=nobody").words
     assert "takes true or false" in dora.get("/staff/users?active=perhaps").words
     only = dora.get("/staff/users?is_staff=true")
     assert "dora" in only.words

@@ -32,7 +32,7 @@ def test_the_anonymous_are_led_to_signing_in(visitor: Visitor) -> None:
     for address in (TOKENS, f"{TOKENS}/1/revoke"):
         page = visitor.get(address)
         assert page.status == 401
-        assert "Sign in to go on" in page.words
+        assert "Sign in to continue" in page.words
         assert "test" not in page.words
     assert visitor.ask("POST", TOKENS, body="name=x").status == 401
 

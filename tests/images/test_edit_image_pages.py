@@ -259,7 +259,7 @@ def test_a_conflict_shows_both_texts(met: PageResponse, api: ApiClient) -> None:
     assert form.fields["description"] == ["my words"], "yours stay in the form"
     assert form.fields["name"] == ["my name"]
     assert form.fields["tags"] == ["hers"], "what only they changed is taken over"
-    assert "They changed Tags, which you had not" in met.words
+    assert "Their change to Tags is already merged" in met.words
     assert image_of(api)["description"] == "dora's words", "nothing is saved yet"
 
 
@@ -314,12 +314,12 @@ def test_the_end_page_shows_the_impact_and_changes_nothing(alice: Visitor, db: D
     before = everything(db)
     page = alice.get("/images/open-image/end")
     assert "1 version 2 machines 2 providers 1 channel" in page.words
-    assert "everyone except its editors and staff" in page.words
+    assert "everyone except editors and staff" in page.words
     assert re.search(r"latest .* open-1\.0 nothing", page.words)
     assert "End image and 1 version" in page.words
     shared = alice.get("/images/shared-image/end")
     assert "1 group that it is shared with: lab" in shared.words
-    assert "nobody: only its keepers" in alice.get("/images/closed-image/end").words
+    assert "nobody; only editors" in alice.get("/images/closed-image/end").words
     assert everything(db) == before
 
 

@@ -244,8 +244,8 @@ def test_look_up_shows_state_and_what_to_use_instead(
     page = visitor.get("/search?q=open-east")
     assert "revoked open image open-1.0" in page.words
     assert "It leaks keys." in page.words
-    assert "1 behind" in page.words
-    assert "Offered there now: latest 2.0 new Copy stable 2.0 new Copy" in page.words
+    assert "1 newer version" in page.words
+    assert "Available in east now: latest 2.0 new Copy stable 2.0 new Copy" in page.words
     home = visitor.get("/").words
     assert "Recently withdrawn revoked open image open-1.0 It leaks keys." in home
     assert "current stable 2.0" in home
@@ -322,7 +322,7 @@ def test_look_up_of_an_ended_version_shows_only_name_and_state(
         publish.end_version(tx, alice, row)
     page = visitor.get("/search?q=open-east")
     assert "ended open image open-1.0" in page.words
-    for hidden in ("first of open", "on east", "behind"):
+    for hidden in ("first of open", "on east", "newer"):
         assert hidden not in page.words
 
 

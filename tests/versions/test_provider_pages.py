@@ -127,7 +127,7 @@ def test_an_identity_is_created_edited_and_removed(
     dora: Visitor, db: Database, world: World
 ) -> None:
     page = dora.get("/staff/identities?user=charlie")
-    assert "No identity fits." in page.words
+    assert "No identity matches." in page.words
     given = {"user": "charlie", "provider": "west", "key": "c-1"}
     made = dora.submit(page, "/staff/identities", **given)
     assert "c-1, charlie's account on west, was added." in made.words

@@ -92,7 +92,7 @@ def test_a_path_through_a_hidden_version_is_not_shown(
         publish(tx, world, "end", 8, parent=middle)
     page = visitor.get(f"{BASE}/open-1.0...end")
     assert "Neither builds on the other." in page.words
-    assert table(page)["Built on"] == ["none", "one that you may not see"]
+    assert table(page)["Built on"] == ["none", "a version hidden from you"]
     visitor.sign_in("alice")
     page = visitor.get(f"{BASE}/open-1.0...end")
     assert "builds on it through 1 other version" in page.words
@@ -165,7 +165,7 @@ def test_states_and_attachments(
     assert found["Building on it"] == ["anyone", "editors only"]
     assert found["Minimum memory"] == ["none", "2,048 MiB"]
     assert found["Boot scripts"] == ["–", "only B: mount"]
-    assert found["Deprecation"] == ["2026-06-15: old → one that you may not see", "none"]
+    assert found["Deprecation"] == ["2026-06-15: old → a version hidden from you", "none"]
     assert found["Revocation"] == ["none", "2026-06-15: bad"]
     assert "B is revoked." in page.words
 

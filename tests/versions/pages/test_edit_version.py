@@ -45,7 +45,7 @@ def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None
     for address in (f"{OPEN}/{page}", NEW, f"/images/closed-image/versions/closed-1.0/{page}"):
         seen = visitor.get(address)
         assert seen.status == 401
-        assert "Sign in to go on" in seen.words
+        assert "Sign in to continue" in seen.words
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -373,7 +373,7 @@ def test_a_conflict_names_the_chosen_things(
     met = alice.submit(page, EDIT, name="mine", exclude_from_latest=["on", ""])
     assert met.status == 412
     assert met.form(EDIT).fields["scripts"] == [str(world.scripts["setup"]), ""]
-    assert "They changed Licenses, Boot scripts, which you had not" in met.words
+    assert "Their changes to Licenses, Boot scripts are already merged" in met.words
     page = alice.get(EDIT)
     edit_as(db, world, "dora", key, allow_imaging=False, licenses=[world.licenses["apache"]])
     met = alice.submit(page, EDIT, licenses=[mit, ""], scripts=[""])
@@ -405,7 +405,7 @@ def test_ending_shows_its_impact_first(alice: Visitor, db: Database, api: ApiCli
     page = alice.get(f"{OPEN}/end")
     assert "2 machines 2 providers 2 channels 1 version built on it" in page.words
     assert "stable would offer nothing" in page.words.replace("latest, ", "")
-    assert "everyone except its editors and staff" in page.words
+    assert "everyone except editors and staff" in page.words
     assert "End the version and 2 machines" in page.words
     assert everything(db) == before
 

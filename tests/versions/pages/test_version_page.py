@@ -241,7 +241,7 @@ def test_its_parent_and_children(db: Database, world: World, visitor: Visitor) -
     )
     assert facts(page)["Newer versions"] == "17"
     page = visitor.get("/images/open-image/versions/c3")
-    assert "Built on one that you may not see" in words_of(page, "built")
+    assert "Built on a version hidden from you" in words_of(page, "built")
     assert "closed" not in page.text
     built = words_of(visitor.get(OPEN), "built")
     assert built.count("Built from this") == 12
@@ -286,10 +286,10 @@ def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
     page = visitor.get("/images/open-image/versions/2.0")
     first, second = banners(page)
     assert first == (
-        "Revoked on 2026-06-15 . Inherited from one that you may not see , which this version is "
+        "Revoked on 2026-06-15 . Inherited from a version hidden from you , which this version is "
         "built on. No channel offers it. Replace anything still running it."
     ).replace(" .", ".")
-    assert "Replacement: one that you may not see" in second
+    assert "Replacement: a version hidden from you" in second
     assert "closed" not in page.text
     visitor.sign_in("alice")
     assert (

@@ -107,7 +107,7 @@ def test_the_preview_shows_what_channels_would_offer(
     assert "2 channels" in page.words
     assert "stable 1.1 current open-1.0" in page.words
     held = alice.submit(page, address, roll_back_channels=None, button=("do", "count"))
-    assert "stable would offer nothing: whoever resolves it gets 409" in held.words
+    assert "stable would offer nothing: resolving it would fail with 409" in held.words
 
 
 def test_revoking_and_undoing_it(

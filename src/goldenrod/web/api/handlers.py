@@ -1,7 +1,7 @@
-"""The five doors that nearly every noun has: list, get, create, edit, and end or remove.
+"""The five handlers that nearly every resource has: list, get, create, edit, and end or remove.
 
-Each is made from a noun's own functions, so a route is one line and all nouns answer alike: same
-order of refusals, same ETags, same Idempotency-Key.
+Each is built from the resource's own functions, so a route is one line. All resources behave alike:
+the same order of errors, the same ETags, the same Idempotency-Key.
 """
 
 import json
@@ -25,7 +25,7 @@ Extra = Callable[[Tx, Actor, Created], Mapping[str, Any]]
 
 
 def listing(list_page: Callable[[Tx, Actor, Query], Page], takes: Listing) -> Handler:
-    """GET a page."""
+    """GET one page of a list."""
 
     def handler(request: Request) -> Response:
         with request.read() as (tx, actor):
@@ -48,7 +48,7 @@ def reading_one(get: Get) -> Handler:
 
 
 def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer with its strong ETag."""
+    """A response with its strong ETag."""
     return Response(status, body, headers or {}, etag=resources.etag(body))
 
 
@@ -58,12 +58,12 @@ def creating(
     shape: type[Struct],
     *,
     may: Callable[[Actor], None] = Actor.require_write,
-    adds: Extra = lambda tx, actor, made: {},
+    adds: Extra = lambda tx, actor, created: {},
 ) -> Handler:
-    """POST something new: 201 with its address, or 200 with what was there already. `adds` tells
-    what the answer has beyond what GET answers.
+    """POST something new: 201 with its address, or 200 if it existed already. `adds` returns the
+    fields that only this answer has, and GET has not.
 
-    With an Idempotency-Key the same request answers the first outcome, built anew.
+    A request that is repeated with its Idempotency-Key answers the first result, read again.
     """
 
     def handler(request: Request) -> Response:
@@ -73,25 +73,25 @@ def creating(
             request.no_arguments()
             key = request.req.get_header("Idempotency-Key")
             if key is None:
-                made = create(tx, actor, body)
+                created = create(tx, actor, body)
             else:
-                print_ = idempotency.fingerprint(request.req.path, request.raw())
-                found = idempotency.find_stored(tx, actor, idempotency.checked(key), print_)
-                made = found or create(tx, actor, body)
+                fingerprint = idempotency.fingerprint(request.req.path, request.raw())
+                found = idempotency.find_stored(tx, actor, idempotency.checked(key), fingerprint)
+                created = found or create(tx, actor, body)
                 if not found:
-                    idempotency.store(tx, actor, key, print_, made)
-            return _made(made, get(tx, actor, made.key), adds(tx, actor, made))
+                    idempotency.store(tx, actor, key, fingerprint, created)
+            return _creation_answer(created, get(tx, actor, created.key), adds(tx, actor, created))
 
     return handler
 
 
-def _made(made: Created, body: str, more: Mapping[str, Any]) -> Response:
+def _creation_answer(created: Created, body: str, more: Mapping[str, Any]) -> Response:
     address = json.loads(body)["url"]
     answered = body
     for name, value in more.items():
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         answered = f'{answered[:-1]},"{name}":{text}}}'
-    status = 201 if made.new else 200
+    status = 201 if created.new else 200
     return Response(status, answered, {"Location": address}, etag=resources.etag(body))
 
 
@@ -101,8 +101,8 @@ def editing(
     get: Get,
     shape: type[Struct],
 ) -> Handler:
-    """PATCH one thing: a merge patch, all of it or nothing. Who gives the thing out of their own
-    sight by it gets 204."""
+    """PATCH one thing with a merge patch, all of it or nothing: 200, or 204 when the edit makes it
+    invisible to its editor."""
 
     def handler(request: Request, key: str) -> Response:
         with request.change() as (tx, actor):
@@ -121,7 +121,7 @@ def editing(
 
 
 def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Handler:
-    """DELETE one thing: 204, the second time too where the thing stays to be seen."""
+    """DELETE one thing: 204. A second DELETE also gets 204 if the thing is still visible."""
 
     def handler(request: Request, key: str) -> Response:
         with request.change() as (tx, actor):
@@ -135,14 +135,14 @@ def ending(take: Take, end: Callable[[Tx, Actor, Row], None], get: Get) -> Handl
 
 
 def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listing) -> Handler:
-    """GET a page of what belongs to one thing."""
+    """GET one page of a list that belongs to one thing."""
 
     def handler(request: Request, key: str) -> Response:
         with request.read() as (tx, actor):
             try:
                 query = request.query(takes)
             except BadRequest:
-                # Whoever may not see the thing is told that, and nothing of its lists.
+                # A reader who may not see the thing gets 404, not a hint about its lists.
                 list_page(tx, actor, key, parse(takes, {}))
                 raise
             page = list_page(tx, actor, key, query)
@@ -152,16 +152,16 @@ def listing_of(list_page: Callable[[Tx, Actor, str, Query], Page], takes: Listin
 
 
 def without_idempotency(request: Request) -> None:
-    """Raise Conflict where an Idempotency-Key comes to a door whose answer holds a secret."""
+    """Raise Conflict if the request has an Idempotency-Key. For handlers that answer a secret."""
     if request.req.get_header("Idempotency-Key") is not None:
         raise Conflict(
-            "This answer holds a secret that is shown once: it takes no Idempotency-Key.",
+            "This answer has a secret that is shown only once, so it accepts no Idempotency-Key.",
             code="idempotency_not_offered",
         )
 
 
 def parameter_problem(name: str, detail: str) -> BadRequest:
-    """The refusal of a query parameter; `detail` says what it must be."""
+    """The error for a query parameter; `detail` says what the parameter must be."""
     return BadRequest(
         f"{name} {detail}", code="parameter_invalid", errors=(FieldError(name, detail),)
     )

@@ -1,7 +1,7 @@
-"""The API on one screen: every resource, the noun's functions behind it, what it takes and answers.
+"""The API on one screen: every resource, its functions, its bodies and answers.
 
-Everything stands under `/api/v2`; image versions at the root as well, where their contract has them.
-The OpenAPI document is generated from `ROUTES`.
+All paths are under `/api/v2`. Image versions are also at the root, as their contract requires. The
+OpenAPI document is generated from `ROUTES`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -49,11 +49,14 @@ from goldenrod.web.request import Handler
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one address: `takes` is its body, `answers` what it answers (a page of them
-    where `lists` says what the list takes), `statuses` those of success, the usual one first, and
-    `options` its query parameters beside a list's, `refuses` statuses beside its method's usual
-    ones, `also` media types beside JSON. A POST that `asks` changes nothing and needs no token.
-    `cacheable`: its answers depend on nothing but what the catalogue's revision counts."""
+    """One method of one address.
+
+    `takes`: the type of the body. `answers`: the type of the answer. `lists`: the filters and orders
+    of a list, whose answer is a page of `answers`. `statuses`: those of success, the usual one first.
+    `options`: the query parameters, if it is no list. `refuses`: error statuses in addition to the
+    method's usual ones. `also`: media types in addition to JSON. `asks`: a POST that changes nothing
+    and needs no token. `cacheable`: every change to its answers also changes the catalogue's revision.
+    """
 
     method: str
     path: str
@@ -71,7 +74,7 @@ class Route:
     cacheable: bool = True
 
     def paths(self, api: str) -> list[str]:
-        """Where it is reached."""
+        """The paths under which it is reached."""
         return [api + self.path, self.path] if self.at_root else [api + self.path]
 
 
@@ -85,23 +88,23 @@ def things(
     create: tuple[Callable[..., Any], type[Struct]] | None = None,
     created: type[Struct] | None = None,
     single: tuple[Handler, type[Struct]] | None = None,
-    extra: Extra = lambda tx, actor, made: {},
+    extra: Extra = lambda tx, actor, created: {},
     by: Callable[[Actor], None] = Actor.require_write,
     edit: tuple[Callable[..., Any], type[Struct]] | None = None,
     end: Callable[..., Any] | None = None,
     at_root: bool = False,
     cacheable: bool = True,
 ) -> Iterator[Route]:
-    """The routes of one resource: list, get, and what it has of create, edit and end.
+    """The routes of one resource: list, get, and those of create, edit and end that are given.
 
-    `words`: the thing's name, and the verb for DELETE. `by` checks who may POST at all; `take` finds
-    the row that is changed, where that is more than `of.row_for_change`. `created` is what POST
-    answers, `single` the handler of one thing and what it answers, where they differ from `shape`.
+    `words`: the thing's name, and the verb for DELETE. `by`: checks who may POST at all. `take`: finds
+    the row to change, instead of `of.row_for_change`. `created`: the type that POST answers, instead
+    of `shape`. `single`: the handler that gets one thing, and the type that it answers.
     """
-    noun, ends = words
+    name, ends = words
     take = take or of.row_for_change
-    one, article = f"/{path}/{{key}}", "an" if noun[0] in "aeiou" else "a"
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    one, article = f"/{path}/{{key}}", "an" if name[0] in "aeiou" else "a"
+    plural = f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
     got, alone = single or (reading_one(of.get), shape)
     route = partial(Route, at_root=at_root)
     yield route(
@@ -115,17 +118,17 @@ def things(
     )
     if create:
         handler = creating(create[0], of.get, create[1], may=by, adds=extra)
-        summary = f"Create {article} {noun}"
+        summary = f"Create {article} {name}"
         answers = created or shape
         yield route("POST", f"/{path}", handler, summary, answers, create[1], statuses=(201, 200))
-    yield route("GET", one, got, f"Get {article} {noun}", alone, cacheable=cacheable)
+    yield route("GET", one, got, f"Get {article} {name}", alone, cacheable=cacheable)
     if edit:
         handler = editing(take, edit[0], of.get, edit[1])
-        summary = f"Edit {article} {noun}"
+        summary = f"Edit {article} {name}"
         yield route("PATCH", one, handler, summary, alone, edit[1], statuses=(200, 204))
     if end:
         handler = ending(take, end, of.get)
-        yield route("DELETE", one, handler, f"{ends} {article} {noun}", statuses=(204,))
+        yield route("DELETE", one, handler, f"{ends} {article} {name}", statuses=(204,))
 
 
 def attachment(
@@ -149,12 +152,12 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/image_versions/{key}/restore", version_handlers.restore,
           "Restore an image version", wire.Effect, wire.Restoring, at_root=True),
     Route("GET", "/image_versions/{key}/lineage", version_handlers.get_lineage,
-          "Get what an image version was built on and what was built on it", wire.Lineage,
+          "Get the ancestors and descendants of an image version", wire.Lineage,
           options={"direction": "ancestors, descendants or both (the default)",
-                   "depth": "how far, a whole number"}, at_root=True),
+                   "depth": "the number of generations, a whole number"}, at_root=True),
     Route("GET", "/image_versions/{key}/diff", version_handlers.get_diff,
           "Get what changed from another image version", wire.Diff,
-          options={"against": "the uuid of the other version; the parent, if not said"},
+          options={"against": "the uuid of the other version; the parent by default"},
           at_root=True),
     Route("GET", "/image_versions/{key}/history", listing_of(history.list_history, history.LIST),
           "List who changed an image version", wire.Change, lists=history.LIST, refuses=(403,),
@@ -174,18 +177,19 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/images/{key}/channels/{name}", channel_handlers.delete_channel,
           "Hide a channel", statuses=(204,)),
     Route("GET", "/images/{key}/channels/{name}/history", channel_handlers.channel_history,
-          "List what a channel was assigned", wire.Assignment, lists=channels.HISTORY),
+          "List a channel's assignments", wire.Assignment, lists=channels.HISTORY),
     Route("GET", "/resolve/{image}/{channel}/{provider}", channel_handlers.resolve,
           "Resolve a channel to the machine it offers on a provider", wire.Resolved,
           options={"architecture": "such as x86_64",
-                   "allow_revoked": "true: answer a revoked target, with its reason"},
+                   "allow_revoked": "true: answer even a revoked version, with the reason"},
           refuses=(409,), also=("text/plain",), at_root=True),
     Route("GET", "/resolve/{image}/{channel}", channel_handlers.resolve_everywhere,
           "Resolve a channel on every provider", wire.ResolvedEverywhere, refuses=(409,),
           at_root=True),
     Route("GET", "/lookup", lookup.look_up_one, "Look up a running machine's id",
           wire.LookupAnswer,
-          options={"identifier": "the id found running", "provider": "where: id, uuid or slug"},
+          options={"identifier": "the id of a running machine",
+                   "provider": "its provider: id, uuid or slug"},
           at_root=True),
     Route("POST", "/lookup", lookup.look_up_many, "Look up many running machines' ids",
           wire.LookupAnswer, wire.Lookup, asks=True, at_root=True),
@@ -232,7 +236,7 @@ ROUTES: tuple[Route, ...] = (
           wire.Webhook, wire.WebhookPatch),
     Route("GET", "/webhooks/{key}/deliveries",
           listing_of(webhooks.list_deliveries, webhooks.DELIVERIES),
-          "List what was and will be sent to a webhook", wire.Delivery,
+          "List a webhook's deliveries", wire.Delivery,
           lists=webhooks.DELIVERIES, cacheable=False),
     Route("GET", "/webhooks/{key}/deliveries/{delivery}", webhook_handlers.get_delivery,
           "Get a delivery", wire.Delivery, cacheable=False),

@@ -1,6 +1,6 @@
-"""The doors of tokens: made with a username and password, or with a token of the scope admin.
+"""The handler that creates tokens, for a username and password or for a token of scope admin.
 
-Their answers hold a secret that is shown once, so they take no Idempotency-Key.
+Its answer has a secret that is shown only once, so it accepts no Idempotency-Key.
 """
 
 import json
@@ -17,7 +17,7 @@ from goldenrod.web.request import Request, Response
 
 
 def create_token(request: Request) -> Response:
-    """POST /tokens: 201 with the token, its secret among it."""
+    """POST /tokens: 201 with the token and its secret."""
     with request.read() as (_, actor):
         pass
     if actor.kind != "anonymous":
@@ -27,20 +27,20 @@ def create_token(request: Request) -> Response:
     request.no_arguments()
     given = (body.username is not UNSET, body.password is not UNSET)
     if actor.kind == "anonymous" and not any(given):
-        raise Unauthorized("Send username and password, or a token of the scope admin.")
+        raise Unauthorized("Send username and password, or a token of scope admin.")
     if actor.kind != "anonymous" and any(given):
-        raise field_problem("username", "goes without a token: take one of them")
+        raise field_problem("username", "cannot be combined with a token")
     if given[0] != given[1]:
         raise field_problem("password" if given[0] else "username", "is required")
     if any(given):
-        return _signed_in(request, body)
+        return _create_with_password(request, body)
     with request.change() as (tx, actor):
         token_id, secret = tokens.create_token(tx, actor, body)
         without_idempotency(request)
         return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)
 
 
-def _signed_in(request: Request, body: NewToken) -> Response:
+def _create_with_password(request: Request, body: NewToken) -> Response:
     username, password = str(body.username), str(body.password)
     address = client_address(request.req, request.settings)
     account = check_password(request.db, username, password, address)
@@ -56,6 +56,6 @@ def _signed_in(request: Request, body: NewToken) -> Response:
 
 def _answer(body: str, secret: str) -> Response:
     shown = json.loads(body)
-    kept = ("id", "uuid", "url", "name", "scope", "created", "expires", "last_used")
-    answer = {name: shown[name] for name in kept} | {"token": secret}
+    names = ("id", "uuid", "url", "name", "scope", "created", "expires", "last_used")
+    answer = {name: shown[name] for name in names} | {"token": secret}
     return Response(201, json.dumps(answer, ensure_ascii=False), {"Location": shown["url"]})

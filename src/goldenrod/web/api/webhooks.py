@@ -1,8 +1,8 @@
-"""The doors of webhooks: made, edited, and what was sent to them sent again.
+"""The handlers that create and edit webhooks, and that send deliveries again.
 
-A target's name is looked up before the transaction, so that slow name servers hold nobody up. The
-answer to POST holds the secret, so it takes no Idempotency-Key. Redelivery changes nothing that a
-reader of the catalogue sees: it leaves its revision as it is.
+The host of a target is looked up before the transaction, so that a slow name server blocks no other
+writer. The answer to POST has the secret, so it accepts no Idempotency-Key. Redelivery changes nothing
+that readers of the catalogue see, so it does not change the catalogue's revision.
 """
 
 import json
@@ -17,11 +17,11 @@ from goldenrod.web.api.handlers import one, without_idempotency
 from goldenrod.web.request import Request, Response, written
 
 
-def _refusal(
+def _target_problem(
     request: Request, shape: type[Struct], changing: str | None = None
 ) -> BadRequest | None:
-    """What the body's target gets, unless it is the one that stands. What is wrong with the body
-    is said later, in its turn."""
+    """The error for the body's target; None if the target is allowed or unchanged. An invalid body
+    is reported later, after the checks that come first."""
     try:
         body: Any = (
             request.body(shape) if changing is None else request.patch(shape, json.loads(changing))
@@ -37,11 +37,11 @@ def _refusal(
 
 
 def create_webhook(request: Request) -> Response:
-    """POST: 201 with the webhook, its secret among it."""
+    """POST: 201 with the webhook and its secret."""
     with request.read() as (_, actor):
         actor.require_write()
     request.read_body()
-    refusal = _refusal(request, NewWebhook)
+    refusal = _target_problem(request, NewWebhook)
     with request.change() as (tx, actor):
         body = request.body(NewWebhook)
         request.no_arguments()
@@ -52,12 +52,12 @@ def create_webhook(request: Request) -> Response:
 
 
 def edit_webhook(request: Request, key: str) -> Response:
-    """PATCH: a merge patch, all of it or nothing."""
+    """PATCH with a merge patch, all of it or nothing."""
     with request.read() as (tx, actor):
         webhooks.webhook_for_editing(tx, actor, key)
         before = webhooks.WEBHOOKS.get(tx, actor, key)
     request.read_body()
-    refusal = _refusal(request, WebhookPatch, before)
+    refusal = _target_problem(request, WebhookPatch, before)
     with request.change() as (tx, actor):
         row = webhooks.webhook_for_editing(tx, actor, key)
         current = webhooks.WEBHOOKS.get(tx, actor, key)
@@ -77,7 +77,7 @@ def get_delivery(request: Request, key: str, delivery: str) -> Response:
 
 
 def redeliver(request: Request, key: str, delivery: str) -> Response:
-    """POST: send it again; the delivery, waiting. It takes no body."""
+    """POST: send a delivery again. Answers the delivery, which is now waiting. It takes no body."""
     with request.write_unversioned() as (tx, actor):
         webhooks.WEBHOOKS.row_for_change(tx, actor, key)
         webhooks.get_delivery(tx, actor, key, delivery)

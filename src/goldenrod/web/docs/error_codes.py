@@ -1,7 +1,7 @@
 """Every `code` that a problem document can carry, with its status and what to do about it.
 
 A code is stable: programs branch on it. `/docs/errors` shows this table; each problem's `type`
-points at its row there. A test holds the table against the code: none is missing, none is left.
+links to its row there. A test checks that the table and the source list the same codes.
 """
 
 from typing import NamedTuple
@@ -15,173 +15,194 @@ class Code(NamedTuple):
 
 
 CODES: dict[str, Code] = {
-    # ── the request ────────────────────────────────────────────────────────────────────────
-    "request_invalid": Code(400, "The request is not well-formed HTTP, or not right as a whole."),
+    # ── the request ────────────────────────────────────────────────────────────────────────────
+    "request_invalid": Code(400, "The request is not well-formed HTTP, or is wrong as a whole."),
     "body_malformed": Code(
         400,
         "The body is not one JSON value in UTF-8, names a field twice, or is nested more than 32 "
         "levels deep.",
     ),
     "field_invalid": Code(
-        400, "A field of the body is unknown, missing, or of the wrong shape; errors says which."
+        400, "A field of the body is unknown, missing or malformed. errors names it."
     ),
     "field_read_only": Code(
-        400, "A PATCH gives a field that cannot be changed another value than it has. Leave it out."
+        400, "A PATCH gives a read-only field a new value. Leave the field out."
     ),
     "reference_unknown": Code(
-        400, "A field names a thing that does not exist, or that you may not see or use."
+        400, "A field names something that does not exist, or that you may not see or use."
     ),
-    "parameter_unknown": Code(400, "A query parameter that this address does not take."),
-    "parameter_invalid": Code(400, "A query parameter's value is malformed, or given twice."),
-    "parameter_required": Code(
-        400, "What is asked needs a parameter that is not given, such as against."
+    "parameter_unknown": Code(400, "This address does not accept this query parameter."),
+    "parameter_invalid": Code(400, "A query parameter is malformed or given twice."),
+    "parameter_required": Code(400, "A required query parameter is missing, such as against."),
+    "version_of_other_image": Code(
+        400, "A channel can only be assigned versions of its own image."
     ),
-    "version_of_other_image": Code(400, "A channel is assigned versions of its own image only."),
     "webhook_target_refused": Code(
         400,
-        "The webhook's target leads nowhere, to the server's own machine, or to a private network.",
+        "The webhook's host does not resolve, or is on a private network that this server does not "
+        "allow.",
     ),
-    "idempotency_key_invalid": Code(400, "Idempotency-Key takes 1 to 256 printable characters."),
-    # ── who asks ───────────────────────────────────────────────────────────────────────────
-    "credentials_required": Code(401, "Changing anything needs a token."),
+    "idempotency_key_invalid": Code(
+        400, "Idempotency-Key must have 1 to 256 printable characters."
+    ),
+    # ── credentials and rights ─────────────────────────────────────────────────────────────────
+    "credentials_required": Code(401, "Every change requires a token."),
     "token_invalid": Code(
-        401, "The Authorization header is not one valid token: wrong, expired, or revoked."
+        401, "The Authorization header has no valid token: it is wrong, expired or revoked."
     ),
-    "sign_in_failed": Code(401, "No active user has this username and password."),
-    "change_forbidden": Code(403, "You may read this, but not change it."),
+    "sign_in_failed": Code(401, "Wrong username or password, or the user is disabled."),
+    "change_forbidden": Code(403, "You can read this, but you cannot change it."),
     "scope_insufficient": Code(
-        403, "Your token's scope does not reach this far. Take a wider one."
+        403, "Your token's scope does not allow this. Use a token with a wider scope."
     ),
-    "staff_required": Code(403, "Only staff may do this, with a token of the scope admin."),
-    "owner_required": Code(403, "Only an image's owner, or staff, may change this of it."),
-    "identity_required": Code(
-        403, "Placing a machine on a provider needs an identity of yours there."
-    ),
+    "staff_required": Code(403, "Only staff can do this, with a token of scope admin."),
+    "owner_required": Code(403, "Only the image's owner or staff can change this field."),
+    "identity_required": Code(403, "To add a machine on a provider, you need an identity there."),
     "script_not_yours": Code(
         403,
-        "A boot script is attached by its creator, or who may change a version that uses it.",
+        "To attach a boot script, you must be its creator or an editor of a version that uses it.",
     ),
     "form_refused": Code(
         403,
-        "A form did not come from a page of this site, or the browser signed in or out since: reload "
-        "the page and send it again.",
+        "The form did not come from a page of this site, or you signed in or out since. Reload the "
+        "page and send it again.",
     ),
     "oidc_sign_in_failed": Code(
         400,
-        "What came back from the OpenID Connect provider does not fit what this browser began, or is "
-        "not signed by it for this catalogue. Sign in anew.",
+        "The answer of the OpenID Connect provider does not belong to a sign-in of this browser, or "
+        "its signature is not valid for this catalogue. Sign in again.",
     ),
     "oidc_account_unknown": Code(
         403,
-        "The OpenID Connect provider vouches for you, but no user here is linked to that account. "
+        "The OpenID Connect provider accepted you, but no user here is linked to that account. "
         "Ask staff.",
     ),
-    "user_disabled": Code(403, "The user that this account leads to is disabled. Ask staff."),
-    # ── what is there ──────────────────────────────────────────────────────────────────────
-    "not_found": Code(404, "It does not exist, or you may not see it: the answer is the same."),
+    "user_disabled": Code(403, "The user linked to this account is disabled. Ask staff."),
+    # ── the catalogue's state ──────────────────────────────────────────────────────────────────
+    "not_found": Code(404, "It does not exist, or you do not have access to it."),
     "channel_not_found": Code(
-        404, "The image has no channel of this name that you may see; perhaps it is hidden."
+        404, "The image has no channel of this name that you can see. It may be hidden."
     ),
     "machine_not_found": Code(
-        404, "The channel offers no machine on this provider that you may launch."
+        404, "The channel offers no machine on this provider that you can launch."
     ),
-    "page_not_found": Code(404, "The page is past the end of the list, or 0."),
-    "method_not_allowed": Code(405, "This address does not take this method; Allow lists its own."),
-    "conflict": Code(409, "The change is right in itself, but against the catalogue's state."),
-    "version_name_taken": Code(409, "The image has, or had, a version of this name."),
-    "parent_cycle": Code(409, "The new parent descends from the version itself."),
-    "imaging_not_allowed": Code(
-        409, "The parent does not allow imaging to those who may not change it."
+    "page_not_found": Code(404, "The page number is 0 or past the end of the list."),
+    "method_not_allowed": Code(
+        405, "This address does not support this method. Allow lists those it supports."
     ),
+    "conflict": Code(
+        409, "The change is valid, but conflicts with the current state of the catalogue."
+    ),
+    "version_name_taken": Code(
+        409, "The image has or had a version of this name. Names are never reused."
+    ),
+    "parent_cycle": Code(409, "The new parent is the version itself or one of its descendants."),
+    "imaging_not_allowed": Code(409, "Only editors of the parent can build on it."),
     "parent_revoked": Code(
-        409, "The parent is revoked. Say allow_revoked_parent to build on it all the same."
+        409, "The parent is revoked. Send allow_revoked_parent to build on it anyway."
     ),
-    "replacement_cycle": Code(409, "Following the replacements would lead in a circle."),
+    "replacement_cycle": Code(409, "The replacements would form a cycle."),
     "version_in_channel": Code(
-        409, "A channel of its image was assigned the version: it cannot move to another image."
+        409, "A channel has used the version, so it cannot move to another image."
     ),
     "version_not_offered": Code(
-        409, "A channel takes versions that are current or deprecated; state says what it is."
+        409,
+        "A channel accepts only current and deprecated versions. state gives the version's state.",
     ),
-    "version_already_revoked": Code(409, "A revocation of its own is in force: restore it first."),
+    "version_already_revoked": Code(
+        409, "The version has a revocation of its own. Restore the version first."
+    ),
     "version_not_revoked": Code(
-        409, "It has no revocation of its own; inherited_from says where the one it has comes from."
+        409,
+        "The version has no revocation of its own. inherited_from names the source of an "
+        "inherited one.",
     ),
     "version_revoked": Code(
-        409, "The channel stopped at a revoked version; version and revoked say which and why."
+        409, "The channel offers a revoked version. version names it, and revoked has the reason."
     ),
-    "webhook_inactive": Code(409, "The webhook is switched off: nothing is sent to it."),
+    "webhook_inactive": Code(409, "The webhook is switched off, so nothing is sent to it."),
     "delivery_unreadable": Code(
-        409, "The webhook's creator, or you, may no longer read what the delivery is about."
+        409, "You or the webhook's creator can no longer read the subject of the delivery."
     ),
     "webhook_limit_reached": Code(
-        409, "The image, or its maker, has as many webhooks as there may be. Remove one first."
+        409, "The image or the user has reached the limit of webhooks. Remove one first."
     ),
-    "channel_computed": Code(409, "latest is computed: it cannot be assigned, edited or deleted."),
+    "channel_computed": Code(
+        409, "The channel latest is computed. It cannot be assigned, edited or deleted."
+    ),
     "channel_requirement_unmet": Code(
-        409, "The version lacks what the channel requires; missing lists it. Or override."
+        409,
+        "The version does not meet the channel's requirements, listed in missing. Send override "
+        "to assign it anyway.",
     ),
     "machine_ambiguous": Code(
-        409, "There are machines of several architectures; machines lists them. Name one."
+        409, "There are machines of several architectures, listed in machines. Choose one."
     ),
     "machine_taken": Code(
         409, "Another machine of the image has this identifier on this provider."
     ),
-    "slug_unavailable": Code(409, "The slug is taken, was another's before, or is reserved."),
-    "name_taken": Code(409, "A user or group has this name; they share one space of names."),
+    "slug_unavailable": Code(
+        409, "The slug is reserved, in use, or was used before by something else."
+    ),
+    "name_taken": Code(
+        409, "A user or group has this name. Users and groups share one set of names."
+    ),
     "tag_name_taken": Code(409, "Another tag has this name."),
     "oidc_account_taken": Code(
-        409, "That account at the OpenID Connect provider is linked to a user already."
+        409, "That account of the OpenID Connect provider is already linked to a user."
     ),
-    "identity_taken": Code(409, "The user has this account on this provider already."),
-    "group_personal": Code(
-        409, "A personal group belongs to its user for good: it cannot be changed or removed."
-    ),
+    "identity_taken": Code(409, "The user already has this account on this provider."),
+    "group_personal": Code(409, "A personal group cannot be changed or removed."),
     "license_in_use": Code(
-        409, "A version uses the license: its text stays. Create another license."
+        409, "A version uses the license, so its text cannot change. Create another license."
     ),
     "script_in_use": Code(
-        409, "A version uses the boot script: its text stays. Create another script."
+        409, "A version uses the boot script, so its text cannot change. Create another script."
     ),
-    "group_in_use": Code(409, "Something refers to the group, perhaps something that has ended."),
-    "identity_in_use": Code(409, "A version names the identity, perhaps one that has ended."),
-    "tag_in_use": Code(409, "An image carries the tag."),
+    "group_in_use": Code(409, "Something refers to the group. It may have ended."),
+    "identity_in_use": Code(409, "A version uses the identity. The version may have ended."),
+    "tag_in_use": Code(409, "An image uses the tag."),
     "idempotency_key_reused": Code(
-        409, "The Idempotency-Key came with another request before. Take a new one."
+        409, "The Idempotency-Key was used for another request. Use a new one."
     ),
     "idempotency_not_offered": Code(
-        409, "The answer holds a secret that is shown once, so it takes no Idempotency-Key."
+        409,
+        "The answer has a secret that is shown only once, so it does not accept an "
+        "Idempotency-Key.",
     ),
     "precondition_failed": Code(
-        412, "It has changed since you read it: GET it again, then decide anew."
+        412, "It changed after you read it. GET it again and redo your change."
     ),
-    # ── what the server takes ──────────────────────────────────────────────────────────────
+    # ── limits and faults of the server ────────────────────────────────────────────────────────
     "body_too_slow": Code(408, "The body did not arrive in time. Send it again, faster."),
-    "body_too_large": Code(413, "A body has at most 1 MiB."),
+    "body_too_large": Code(413, "A body can have at most 1 MiB."),
     "address_too_long": Code(
-        414, "A path has at most 4,096 bytes, a query string 16,384. POST /lookup takes many ids."
+        414,
+        "A path can have at most 4,096 bytes, a query string 16,384. POST /lookup accepts many ids.",
     ),
-    "header_too_large": Code(431, "A header has at most 8,192 bytes."),
+    "header_too_large": Code(431, "A header can have at most 8,192 bytes."),
     "media_type_unsupported": Code(
         415,
-        "A body is application/json (a PATCH also application/merge-patch+json), in UTF-8, without "
-        "a Content-Encoding.",
+        "A body must be application/json in UTF-8, without a Content-Encoding. A PATCH can also be "
+        "application/merge-patch+json.",
     ),
-    "too_many_requests": Code(429, "Too many failed sign-ins. Wait as Retry-After says."),
-    "server_error": Code(500, "A fault of the server's own. It has been logged."),
+    "too_many_requests": Code(
+        429, "Too many failed sign-ins. Wait the seconds that Retry-After gives."
+    ),
+    "server_error": Code(500, "The server failed. The error has been logged."),
     "server_busy": Code(
-        503, "Too many bodies are being sent, or passwords checked, at once. Retry soon."
+        503, "The server is receiving too many bodies or checking too many passwords. Retry soon."
     ),
-    "database_unavailable": Code(503, "The database is away or busy. Retry soon."),
+    "database_unavailable": Code(503, "The database is unreachable or busy. Retry soon."),
     "oidc_unavailable": Code(
-        503, "The OpenID Connect provider does not answer, or not as it should. Retry soon."
+        503, "The OpenID Connect provider does not answer, or its answer is wrong. Retry soon."
     ),
     "unavailable": Code(503, "The server cannot answer now. Retry soon."),
-    # ── the operator's commands ────────────────────────────────────────────────────────────
-    "thing_unknown": Code(400, "What is asked about is not written as a thing, such as image:7."),
-    "import_line_invalid": Code(400, "A line of the import is wrong; nothing was imported."),
-    "catalogue_not_empty": Code(409, "An import goes into an empty catalogue only."),
-    "backup_not_offered": Code(400, "Goldenrod backs up SQLite; PostgreSQL has pg_dump."),
-    "backup_file_exists": Code(409, "A backup goes into a new file. Name another."),
+    # ── the operator's commands ────────────────────────────────────────────────────────────────
+    "thing_unknown": Code(400, "This does not name a thing, as image:7 does."),
+    "import_line_invalid": Code(400, "A line of the import is wrong. Nothing was imported."),
+    "catalogue_not_empty": Code(409, "An import requires an empty catalogue."),
+    "backup_not_offered": Code(400, "Goldenrod backs up SQLite only. For PostgreSQL use pg_dump."),
+    "backup_file_exists": Code(409, "The backup file already exists. Choose another name."),
     "user_not_found": Code(404, "No user has this name."),
 }

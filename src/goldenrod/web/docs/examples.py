@@ -1,7 +1,7 @@
-"""The contract's example of an image version, alone and in its collection, as the API answers it.
+"""The contract's example of an image version, alone and in a list, as the API answers it.
 
-Its fields and values are the contract's; what the API adds to them stands after them, so that the
-examples are whole answers.
+The contract's fields come first, with the contract's values. The fields that the API adds follow, so
+that each example is a complete answer.
 """
 
 from typing import Any

@@ -1,9 +1,8 @@
-"""The OpenAPI 3.1 document, generated from `api.ROUTES` and from the types that its routes name.
+"""The OpenAPI 3.1 document, generated from `api.routes.ROUTES` and the types named there.
 
-Nothing of an operation is written here by hand: a route that is added to the table is in the
-document. What all operations of one method share (headers, the statuses they refuse with) is said
-once. `schemas.py` has the types, `parameters.py` what comes beside a body, `examples.py` the
-contract's example; `reference.py` serves it all.
+No operation is written by hand: a route that is added to the table appears in the document. Headers
+and error statuses are defined once per method. `schemas.py` has the types, `params.py` the
+parameters and headers, `examples.py` the contract's example. `reference.py` serves the document.
 """
 
 from typing import Any
@@ -21,21 +20,21 @@ from goldenrod.web.request import JSON, MERGE_PATCH
 
 PROBLEM = "application/problem+json"
 
-_ABOUT = """\
-Versions of golden machine images: what changed in each, what each came from, where it can be
-launched, and who may use it.
+_INTRODUCTION = """\
+Versions of golden machine images: what changed in each version, what it was built on, where it
+can be launched, and who can use it.
 
 Without credentials you see what is public. Send `Authorization: Token <secret>` (or `Bearer`) to
-see and change what you may; a token that is not valid is 401 everywhere. What you may not see
-answers 404, exactly like what does not exist.
+use your own rights. An invalid token gets 401 everywhere. What you may not see gets 404, exactly
+like what does not exist.
 
-Parameters and fields that are not named here are refused (400). Errors are problem documents
+Parameters and fields that are not listed here are refused (400). Errors are problem documents
 (RFC 9457); [all codes](docs/errors)."""
 
 _CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _REFUSALS: dict[str, tuple[int, ...]] = {
     "GET": (400, 401, 404, 503),
-    # 404: what the same Idempotency-Key made before has gone since.
+    # 404: the same Idempotency-Key created something that is gone.
     "POST": (400, 401, 403, 404, 408, 409, 413, 415, 503),
     "PATCH": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
     "PUT": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
@@ -49,7 +48,7 @@ _HEADERS: dict[str, Schema] = {
         "required": True,
     },
     "Location": {
-        "description": "the address of what was made",
+        "description": "the address of what was created",
         "schema": {"type": "string", "format": "uri-reference"},
         "required": True,
     },
@@ -63,15 +62,15 @@ _HEADERS: dict[str, Schema] = {
 
 
 def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[str, Any]:
-    """The document: `server` is the address that all paths stand under, `api` the prefix of those
-    that are not at the root."""
+    """The document. `server` is the base address of all paths; `api` is the prefix of those that are
+    not at the root."""
     spec = APISpec(
         "Goldenrod",
         __version__,
         "3.1.0",
         info={
             "summary": "The catalogue of golden machine images",
-            "description": _ABOUT,
+            "description": _INTRODUCTION,
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         servers=[{"url": server}],
@@ -82,7 +81,7 @@ def document(server: str, api: str, routes: tuple[Route, ...] = ROUTES) -> dict[
     for route in routes:
         for path in route.paths(api):
             operation = _operation(route, components, at_root=not path.startswith(f"{api}/"))
-            by_path.setdefault(_written(path), {})[route.method.lower()] = operation
+            by_path.setdefault(_openapi_path(path), {})[route.method.lower()] = operation
     for path, operations in by_path.items():
         spec.path(path, operations=operations)
     for name, schema in sorted(components.schemas.items()):
@@ -101,13 +100,13 @@ _SCHEMES: dict[str, Schema] = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "`Token <secret>`, with the word before the secret",
+        "description": "`Token <secret>`: the word Token, a space, the secret",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "the same secret"},
 }
 
 
-def _written(path: str) -> str:
+def _openapi_path(path: str) -> str:
     return path.replace("{key}", "{id}")
 
 
@@ -132,7 +131,7 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
     operation: Schema = {
         "operationId": operation_id(route) + ("_at_root" if at_root else ""),
         "summary": route.summary,
-        "description": _described(route),
+        "description": _description(route),
         "tags": [tag_of(route)],
         "parameters": [*of_path(route), *of_query(route), *headers(route)],
         "responses": _responses(route, components),
@@ -143,19 +142,20 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
     return operation
 
 
-def _described(route: Route) -> str:
+def _description(route: Route) -> str:
     if route.lists is not None:
-        return "Parameters that are not listed here, and any given twice, are refused."
+        return "Unknown parameters are refused, and so is any parameter given twice."
     if route.method == "PATCH":
         return (
-            "A JSON merge patch: what is absent stays, lists are replaced whole, all of it or "
-            "nothing. Sending back what GET gave changes nothing. It takes no query parameters."
+            "A JSON merge patch: absent fields stay as they are, and lists are replaced whole. Either "
+            "all of it is applied or nothing. Sending back what GET answered changes nothing. It "
+            "takes no query parameters."
         )
     return "" if route.options else "It takes no query parameters."
 
 
 def _needs_token(route: Route) -> bool:
-    # A new token is asked for with a username and a password, too.
+    # POST /tokens also accepts a username and a password.
     return route.method in _CHANGES and not (route.asks or route.takes is NewToken)
 
 
@@ -171,16 +171,16 @@ def _request_body(route: Route, components: Components) -> Schema:
 def _responses(route: Route, components: Components) -> dict[str, Any]:
     found: dict[str, Any] = {str(s): _success(route, s, components) for s in route.statuses}
     if route.method == "GET":
-        found["304"] = {"description": "It is still what If-None-Match names."}
+        found["304"] = {"description": "Unchanged since the ETag in If-None-Match."}
     for status in sorted({*_REFUSALS[route.method], *route.refuses}):
         found[str(status)] = f"Problem{status}"
     return found
 
 
 def _success(route: Route, status: int, components: Components) -> Schema:
-    said = _SAID.get((route.method, status), "The answer.")
+    description = _DESCRIPTIONS.get((route.method, status), "The answer.")
     if route.answers is None or status == 204:
-        return {"description": said}
+        return {"description": description}
     paged = route.lists is not None
     schema = components.page_ref(route.answers) if paged else components.ref(route.answers)
     media: Schema = {"schema": schema}
@@ -192,18 +192,18 @@ def _success(route: Route, status: int, components: Components) -> Schema:
     headers = ["ETag"] * (tagged and route.takes not in FOR_A_SECRET)
     headers += ["Location"] * (status == 201 and route.method == "POST")
     return {
-        "description": said,
+        "description": description,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
         "content": {JSON: media, **dict.fromkeys(route.also, _TEXT)},
     }
 
 
 _TEXT: Schema = {"schema": {"type": "string"}}
-_SAID = {
-    ("POST", 201): "It was made.",
-    ("POST", 200): "It was there already.",
-    ("PUT", 201): "It is new.",
-    ("PATCH", 204): "Done, and you may no longer see it.",
+_DESCRIPTIONS = {
+    ("POST", 201): "Created.",
+    ("POST", 200): "It existed already.",
+    ("PUT", 201): "Created.",
+    ("PATCH", 204): "Done. You can no longer see it.",
     ("DELETE", 204): "Done.",
 }
 

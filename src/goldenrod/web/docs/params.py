@@ -1,6 +1,6 @@
-"""The OpenAPI parameters of a route: its path's keys, a list's query, the headers it heeds.
+"""The OpenAPI parameters of a route: path keys, query parameters, request headers.
 
-All of it is read from the route and its `Listing`; `openapi.py` puts it into the document.
+They are derived from the route and its `Listing`. `openapi.py` puts them into the document.
 """
 
 import re
@@ -15,9 +15,9 @@ from goldenrod.web.api.routes import Route
 from goldenrod.web.docs.schemas import ID_PATTERN, SLUG_PATTERN, UUID_PATTERN, Schema, named
 
 FOR_A_SECRET = (NewToken, NewWebhook)
-"""Bodies whose answer holds a secret that is shown once: it has no ETag."""
+"""Bodies whose answer has a secret that is shown only once. Such an answer has no ETag."""
 _WITHOUT_KEY = ("tokens", "webhooks")
-"""Resources that take no Idempotency-Key, since their answers hold a secret."""
+"""Resources that accept no Idempotency-Key, because their answers have a secret."""
 
 _KEYS = {
     "image_versions": (UUID_PATTERN,),
@@ -30,13 +30,13 @@ _NAMED = {
     "image": _KEYS["images"],
     "provider": _KEYS["providers"],
 }
-_WORDS = {
+_PATTERN_NAMES = {
     ID_PATTERN: "id",
     UUID_PATTERN: "UUID",
     SLUG_PATTERN: "slug",
     NAME.pattern: "name",
 }
-_TAKES = {
+_FILTER_PATTERNS = {
     "a uuid": (UUID_PATTERN,),
     "an id or uuid": (ID_PATTERN, UUID_PATTERN),
     "an id or uuid or slug": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
@@ -50,8 +50,8 @@ _OPTIONS: dict[str, Schema] = {
     "identifier": _TEXT | {"minLength": 1, "maxLength": MOST_CHARACTERS},
     "provider": named(*_KEYS["providers"]),
 }
-"""What a route's options take that is not any text."""
-_OBLIGATORY: dict[str, Schema] = {"identifier": {"required": True}}
+"""Schemas of the route options that are not free text."""
+_REQUIRED: dict[str, Schema] = {"identifier": {"required": True}}
 
 
 def tag_of(route: Route) -> str:
@@ -60,7 +60,7 @@ def tag_of(route: Route) -> str:
 
 
 def of_path(route: Route) -> list[Schema]:
-    """What stands in braces in its address."""
+    """The path parameters: the names in braces."""
     found = []
     for name in re.findall(r"{(\w+)}", route.path):
         forms = _NAMED.get(name) or _KEYS.get(tag_of(route), (ID_PATTERN, UUID_PATTERN))
@@ -69,7 +69,7 @@ def of_path(route: Route) -> list[Schema]:
                 "name": "id" if name == "key" else name,
                 "in": "path",
                 "required": True,
-                "description": "its " + " or ".join(_WORDS[form] for form in forms),
+                "description": "its " + " or ".join(_PATTERN_NAMES[form] for form in forms),
                 "schema": named(*forms),
             }
         )
@@ -77,26 +77,26 @@ def of_path(route: Route) -> list[Schema]:
 
 
 def of_query(route: Route) -> list[Schema]:
-    """What a list takes: its filters, its order, its pages."""
+    """The query parameters: a route's options, or a list's filters, order and paging."""
     if route.lists is None:
         return [
-            _query(name, words, _OPTIONS.get(name, _TEXT)) | _OBLIGATORY.get(name, {})
+            _query(name, words, _OPTIONS.get(name, _TEXT)) | _REQUIRED.get(name, {})
             for name, words in route.options.items()
         ]
     filters = [
-        _query(name, takes.takes, _filter_schema(takes))
-        for name, takes in route.lists.filters.items()
+        _query(name, filter_.takes, _filter_schema(filter_))
+        for name, filter_ in route.lists.filters.items()
     ]
     return [*filters, *_paging(route.lists)]
 
 
-def _filter_schema(takes: Filter) -> Schema:
-    forms = _TAKES.get(takes.takes)
+def _filter_schema(filter_: Filter) -> Schema:
+    forms = _FILTER_PATTERNS.get(filter_.takes)
     if forms:
         return named(*forms)
-    if takes.schema == {"type": "string"}:
+    if filter_.schema == {"type": "string"}:
         return _TEXT
-    return dict(takes.schema)
+    return dict(filter_.schema)
 
 
 def _paging(listing: Listing) -> list[Schema]:
@@ -105,18 +105,18 @@ def _paging(listing: Listing) -> list[Schema]:
     return [
         _query(
             "ordering",
-            "with - before it, descending",
+            "put - before the name for descending order",
             {"type": "string", "enum": orders, "default": listing.default},
         ),
-        _query("page_size", "how many results a page has", size),
+        _query("page_size", "the number of results on a page", size),
         _query(
             "page",
-            "a page by number; the further back, the more it costs. Following next does not",
+            "a page number; later pages are slower, so follow next in long lists",
             {"type": "integer", "minimum": 1},
         ),
         _query(
             "cursor",
-            "as next and previous carry it; not together with page",
+            "taken from next or previous; cannot be combined with page",
             {"type": "string"},
         ),
     ]
@@ -127,18 +127,18 @@ def _query(name: str, description: str, schema: Schema) -> Schema:
 
 
 def headers(route: Route) -> list[Schema]:
-    """The conditional and idempotency headers of its method."""
+    """The conditional and idempotency headers of a route's method."""
     text = {"type": "string"}
     if route.method == "GET":
-        return [_header("If-None-Match", "an ETag: 304 where the answer is still that", text)]
+        return [_header("If-None-Match", "an ETag: 304 if the answer still has it", text)]
     if route.method != "POST":
-        return [_header("If-Match", "an ETag: 412 where GET answers another now", text)]
+        return [_header("If-Match", "an ETag: 412 if GET no longer answers it", text)]
     if route.asks or tag_of(route) in _WITHOUT_KEY:
         return []
     return [
         _header(
             "Idempotency-Key",
-            "for 24 hours, the same request with the same key answers the first outcome",
+            "for 24 hours, repeating the request with this key returns the first result",
             text | {"minLength": 1, "maxLength": MOST_KEY},
         )
     ]

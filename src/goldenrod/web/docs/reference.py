@@ -1,8 +1,8 @@
 """The API's reference: `/openapi.json`, the interactive page `/docs`, and `/docs/errors`.
 
-Everything the pages load comes from this server: Swagger UI's files from the package that brings
-them, the rest from `static/`. Their Content-Security-Policy allows nothing else and no inline
-script. Addresses in the pages are relative, so they work under any prefix.
+The pages load only files of this server: Swagger UI from its Python package, the rest from
+`static/`. Their Content-Security-Policy allows nothing else, and no inline scripts. Addresses in the
+pages are relative, so they work under any prefix.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ ASSETS: Mapping[str, tuple[Path, str]] = {
     "reference.js": (_STATIC, _JAVASCRIPT),
     "reference.css": (_STATIC, _CSS),
 }
-"""What the pages load, by name under `/docs/assets/`: the folder it stands in, and its type."""
+"""The files under `/docs/assets/`, by name: the folder of each, and its media type."""
 
 # Swagger UI sets style attributes and draws its icons from data addresses.
 POLICY = (
@@ -46,8 +46,8 @@ POLICY = (
 )
 
 
-class _Served:
-    """One address whose answer never changes while the server runs: made when first asked for."""
+class _StaticAnswer:
+    """One address whose answer is built on the first request and never changes afterwards."""
 
     def __init__(
         self,
@@ -64,19 +64,19 @@ class _Served:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = self._ask(req)
-        request.answer(self._door, {})
+        request.answer(self._check, {})
         content = self._content()
         if self._policy:
             resp.set_header("Content-Security-Policy", self._policy)
-        kept_by = "public" if request.anonymous else "private"
-        resp.set_header("Cache-Control", f"{kept_by}, no-cache")
+        audience = "public" if request.anonymous else "private"
+        resp.set_header("Cache-Control", f"{audience}, no-cache")
         resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
         resp.content_type = self._media_type
         resp.data = content
 
-    def _door(self, request: Request) -> Response:
+    def _check(self, request: Request) -> Response:
         if request.req.get_header("Authorization") is not None:
-            # A token that is not valid is 401 everywhere.
+            # An invalid token gets 401 everywhere; reading checks it.
             with request.read():
                 pass
         if self._media_type == JSON:
@@ -85,22 +85,24 @@ class _Served:
 
 
 def add_reference(app: falcon.App[Any, Any], db: Database, settings: Settings, api: str) -> None:
-    """Put the reference's addresses into the application; `api` is the prefix of its routes."""
+    """Add the reference's addresses to the application. `api` is the prefix of the API's routes."""
 
     def ask(req: falcon.Request) -> Request:
         return Request(req, db, settings)
 
-    def written() -> bytes:
+    def openapi_json() -> bytes:
         return json.dumps(document(settings.public_url or "/", api), ensure_ascii=False).encode()
 
-    app.add_route("/openapi.json", _Served(written, JSON, ask))
-    app.add_route("/docs", _Served(_page, _HTML, ask, policy=POLICY))
-    app.add_route("/docs/errors", _Served(_errors, _HTML, ask, policy=POLICY))
+    app.add_route("/openapi.json", _StaticAnswer(openapi_json, JSON, ask))
+    app.add_route("/docs", _StaticAnswer(_docs_page, _HTML, ask, policy=POLICY))
+    app.add_route("/docs/errors", _StaticAnswer(_errors_page, _HTML, ask, policy=POLICY))
     for name, (folder, media_type) in ASSETS.items():
-        app.add_route(f"/docs/assets/{name}", _Served((folder / name).read_bytes, media_type, ask))
+        app.add_route(
+            f"/docs/assets/{name}", _StaticAnswer((folder / name).read_bytes, media_type, ask)
+        )
 
 
-def _page() -> bytes:
+def _docs_page() -> bytes:
     return b"""<!doctype html>
 <html lang="en">
 <head>
@@ -114,14 +116,14 @@ def _page() -> bytes:
 </head>
 <body>
 <div id="reference"></div>
-<noscript>This page needs JavaScript; the same is in <a href="openapi.json">openapi.json</a>.
+<noscript>This page needs JavaScript. The same content is in <a href="openapi.json">openapi.json</a>.
 All errors are in <a href="docs/errors">errors</a>.</noscript>
 </body>
 </html>
 """
 
 
-def _errors() -> bytes:
+def _errors_page() -> bytes:
     kinds: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
     titles = {kind.status: kind.title for kind in kinds}
     rows = "".join(
@@ -141,10 +143,9 @@ def _errors() -> bytes:
 <body>
 <main>
 <h1>Errors</h1>
-<p>Every answer that is not a success is a problem document (RFC 9457). Its <code>code</code> is
-stable, and its <code>type</code> leads to the row here; its <code>detail</code> says what to
-change. Where several apply, the first of 405, 401, 404, 403, 413, 415, 400, 412 and 409 is the one.
-Back to <a href="../docs">the API</a>.</p>
+<p>Every error is a problem document (RFC 9457). Its <code>code</code> is stable, its <code>type</code>
+links to the row here, and its <code>detail</code> says what to change. Where several apply, you get
+the first of 405, 401, 404, 403, 413, 415, 400, 412 and 409. Back to <a href="../docs">the API</a>.</p>
 <table>
 <thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead>
 <tbody>

@@ -1,8 +1,7 @@
-"""The wire's types as JSON Schema, for the OpenAPI document: what msgspec derives from them, and
-what the server asks beyond their shape.
+"""The API's types as JSON Schema, for the OpenAPI document.
 
-Every type of `base/answers.py` and `base/bodies.py` that a route names becomes one component. Where
-both have one of the same name, the answer's is called `…Answer`.
+msgspec derives the schemas. This module adds the rules that the server checks beyond the types. Every
+type of `base/wire/` that a route names becomes one component.
 """
 
 from collections.abc import Mapping
@@ -22,11 +21,11 @@ UUID_PATTERN = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 ID_PATTERN = "[1-9][0-9]{0,17}"
 SLUG_PATTERN = "[a-z0-9][a-z0-9-]{0,63}"
 TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
-"""A body's strings hold no control characters but tabs and line ends."""
+"""Strings in a body have no control characters except tabs and line ends."""
 
 _SLUG = {
     "type": "string",
-    "description": "at least one letter, and no UUID",
+    "description": "at least one letter; must not be a UUID",
     "pattern": "^(?:[a-z]|[0-9][0-9-]*[a-z])[a-z0-9-]*$",
     "maxLength": 64,
 }
@@ -37,11 +36,11 @@ _REQUEST_TYPES = {
     if isinstance(of, type) and issubclass(of, msgspec.Struct)
     if of.__struct_config__.forbid_unknown_fields
 }
-"""The types of request bodies: only these refuse unknown fields."""
+"""The types of request bodies: only they refuse unknown fields."""
 
 
 def named(*forms: str) -> Schema:
-    """A string in one of the forms that name a thing."""
+    """The schema of a string that matches one of these patterns."""
     return {"type": "string", "pattern": f"^(?:{'|'.join(forms)})$"}
 
 
@@ -75,8 +74,15 @@ class Components:
     def page_ref(self, of: type[Any]) -> Schema:
         """The reference to the envelope of a list of `of`."""
         name = f"{self._refs[of]}List"
-        link = {"type": ["string", "null"], "description": "an opaque address, or null at the end"}
-        count = {"type": "integer", "minimum": 0, "description": "all that the reader may see"}
+        link = {
+            "type": ["string", "null"],
+            "description": "an opaque address; null at the end of the list",
+        }
+        count = {
+            "type": "integer",
+            "minimum": 0,
+            "description": "the number of all results that you can see",
+        }
         self.schemas[name] = {
             "title": name,
             "description": "One page of a list.",
@@ -93,7 +99,7 @@ class Components:
 
 
 def _only_text(schema: Any) -> Any:
-    """The schema with the pattern of a body's text wherever it takes any string."""
+    """The schema, with `TEXT_PATTERN` on every string that has no format, pattern or enum."""
     if isinstance(schema, list):
         return [_only_text(item) for item in schema]
     if not isinstance(schema, dict):
@@ -105,12 +111,12 @@ def _only_text(schema: Any) -> Any:
 
 
 def _sent_back(changeable: Mapping[str, Any], answer: type[Any]) -> dict[str, Schema]:
-    """The fields that a GET gives and a PATCH takes back without changing them."""
+    """The fields that GET answers and that PATCH accepts, but cannot change."""
     return {
         name: {
-            "description": "Computed: taken back and ignored."
+            "description": "Computed: accepted and ignored."
             if name in COMPUTED
-            else "Cannot be changed: as GET gives it, or absent (400 field_read_only)."
+            else "Read-only: send it as GET answers it, or leave it out (400 field_read_only)."
         }
         for name in answer.__struct_fields__
         if name not in changeable

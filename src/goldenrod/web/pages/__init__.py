@@ -1,4 +1,4 @@
-"""Pages for people: the same noun calls as the API, shown as HTML.
+"""Pages for people: the same functions as the API, shown as HTML.
 
-`routes.py` has all of them on one screen. A page shows exactly what the API tells this reader.
+`routes.py` lists all pages on one screen. A page shows exactly what the API answers to the same reader.
 """

@@ -1,4 +1,4 @@
-"""How a text in Markdown will look, for a script that shows it beside the field it is typed in."""
+"""The preview of a Markdown text. A script shows it below the field."""
 
 from goldenrod.base import decode
 from goldenrod.web.pages.kit.visit import Page, Visit

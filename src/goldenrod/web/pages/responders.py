@@ -1,4 +1,4 @@
-"""Pages in the application: their responders, their files, and pages in place of problem documents."""
+"""Adds the pages to the application: their responders, their files, and the error pages."""
 
 import json
 import logging
@@ -35,8 +35,10 @@ def add_pages(
     cache: ResponseCache | None,
     handlers: Mapping[type[Exception], ErrorHandler],
 ) -> KnownQuery:
-    """Put the pages into the application; `handlers` are what answers errors to programs. Returns what
-    gives the part of a query that the page of a path takes."""
+    """Add the pages to the application. `handlers` answer errors to programs.
+
+    Returns a function from a path and a query to the part of the query that the path's page reads.
+    """
     router = CompiledRouter()
     by_path: dict[str, list[Route]] = {}
     for route in PAGES:
@@ -44,35 +46,35 @@ def add_pages(
     for path, routes in by_path.items():
         app.add_route(path, _Resource(routes, db, settings, cache))
         takes = [route.takes for route in routes if route.method == "GET"]
-        router.add_route(path, _Takes(*takes))
+        router.add_route(path, _QueryNames(*takes))
     app.add_route("/static/{edition}/{name}", _Assets())
     for kind, handler in handlers.items():
-        app.add_error_handler(kind, _shown(handler, db, settings))
+        app.add_error_handler(kind, _with_pages(handler, db, settings))
 
     def known(path: str, query: str) -> str:
         found = router.find(path)
         takes = found[0] if found else None
-        return known_query(query, takes.names) if isinstance(takes, _Takes) else query
+        return known_query(query, takes.names) if isinstance(takes, _QueryNames) else query
 
     return known
 
 
-class _Takes:
-    """The names that the query of a page may have, as the router finds them."""
+class _QueryNames:
+    """The query parameters of a page, in the form that the router can find."""
 
     def __init__(self, names: tuple[str, ...] | None = None) -> None:
         self.names = names
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        """What the router asks of a resource; never called."""
+        """Required of a resource by the router; never called."""
         raise NotFound()
 
 
 def known_query(query: str, takes: tuple[str, ...] | None) -> str:
-    """The part of a query that a page takes: of each name that it knows the first, in its own order.
+    """The part of a query that a page reads: the first value of each known name, in a fixed order.
 
-    Other names, such as those that links in mails are tracked by, change nothing in an answer: with
-    them left out, they make no new entries in the cache either.
+    Other names, such as the tracking parameters of links in mails, do not change the answer. Without
+    them the cache needs only one entry for it.
     """
     if takes is None:
         return query
@@ -95,7 +97,8 @@ class _Resource:
 
 
 MOST_CACHED_US = 30_000_000
-"""A page says how long ago things were, so it is cached for at most so many microseconds."""
+"""The longest time that a page is cached, in microseconds. A page shows relative times ("2 minutes
+ago"), which become wrong."""
 
 
 def _responder(
@@ -135,13 +138,13 @@ def _send(req: falcon.Request, resp: falcon.Response, page: Page, visit: Visit) 
 
 
 class _Assets:
-    """The files that pages load."""
+    """Serves the files that pages load."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, edition: str, name: str) -> None:
         asset = assets.assets().get(name)
         if asset is None:
             raise NotFound("There is nothing at this address.")
-        # A page of the release before may still ask: it gets what there is, without keeping it.
+        # A page of an earlier release may ask for an old edition: it gets the present file, uncached.
         caching = IMMUTABLE if edition == assets.edition() else "public, no-cache"
         resp.set_headers({"Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"})
         resp.content_type = asset.media_type
@@ -149,14 +152,14 @@ class _Assets:
 
 
 def wants_page(req: falcon.Request) -> bool:
-    """The request says that it takes HTML, and not JSON rather."""
+    """The request accepts HTML and does not prefer JSON."""
     return "text/html" in req.accept and (
         req.client_prefers(("application/json", "text/html")) == "text/html"
     )
 
 
-def _shown(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHandler:
-    """The handler, whose problem document browsers see as a page."""
+def _with_pages(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHandler:
+    """The error handler, with its problem document shown to browsers as a page."""
 
     def handle(
         req: falcon.Request, resp: falcon.Response, error: Any, params: dict[str, Any]
@@ -166,18 +169,18 @@ def _shown(handler: ErrorHandler, db: Database, settings: Settings) -> ErrorHand
             return
         visit = getattr(req.context, "visit", None) or Visit(req, db, settings)
         try:
-            _show(resp, visit)
+            _show_error_page(resp, visit)
         except Exception as fault:
-            # The problem document stands.
+            # The answer remains the problem document.
             log.error("no page for: %s %s", req.method, req.path, exc_info=fault)
 
     return handle
 
 
-def _show(resp: falcon.Response, visit: Visit) -> None:
+def _show_error_page(resp: falcon.Response, visit: Visit) -> None:
     problem = json.loads(resp.text or "{}")
     if visit.now is None and resp.status_code < 500:
-        # Who sees the page, so that it shows them as signed in.
+        # Finds out who the reader is, so that the page shows them as signed in.
         with suppress(Problem, SnapshotChanged), visit.read():
             pass
     page = visit.page("kit/error.html", resp.status_code, refusal=problem, here=visit.back)

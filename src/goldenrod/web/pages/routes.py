@@ -1,8 +1,8 @@
-"""All pages on one screen: which address has which door.
+"""All pages on one screen: each address and its handler.
 
-Pages stand at the root, beside the few addresses there that speak JSON. `add_pages` puts them into
-the application, with the files they load, and lets a browser that is refused something see a page
-that says what to do in place of the problem document that programs get.
+Pages are at the root, beside the few JSON addresses there. `serving.add_pages` adds the pages and
+their files to the application. It also shows errors to browsers as pages; programs get a problem
+document instead.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,11 @@ Handler = Callable[..., Page]
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one address, and its door: `door(visit, **path)`. `takes` are the names that its
-    query may have; others are dropped before anything reads or caches it (`responders.known_query`)."""
+    """One method of one address, and its handler: `handler(visit, **path)`.
+
+    `takes`: the names of its query parameters. All others are dropped before anything reads or
+    caches the query (`responders.known_query`).
+    """
 
     method: str
     path: str
@@ -45,7 +48,7 @@ class Route:
 _FILTERS = (*search.FILTERS, "page")
 _IDENTITIES = ("user", "provider", "name", "cursor")
 _PROVIDERS = ("search", "active", "current", "cursor")
-_BOX = ("channel", "provider", "architecture", "as")
+_USE_BOX = ("channel", "provider", "architecture", "as")
 
 
 # fmt: off
@@ -57,13 +60,13 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/images", home.home, _FILTERS),
-    Route("GET", "/images/{slug}", image.show_image, _BOX),
+    Route("GET", "/images/{slug}", image.show_image, _USE_BOX),
     Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),
     Route("GET", "/images/{slug}/lineage", page.show_image_lineage),
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
     Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b")),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
-    Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_BOX)),
+    Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_USE_BOX)),
     Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage),
     Route("GET", "/sign-in", sign_in.show_sign_in, ("next",)),
     Route("POST", "/sign-in", sign_in.sign_in),

@@ -1,11 +1,11 @@
-// Buttons that copy the text of another element: <button class="copy" data-copy="its id">.
+// Buttons that copy another element's text: <button class="copy" data-copy="its id">.
 
 async function put(text, source) {
   if (navigator.clipboard && window.isSecureContext) {
     await navigator.clipboard.writeText(text);
     return;
   }
-  // Browsers give pages without https no clipboard: copy as a person would.
+  // Without https there is no clipboard API: select the text and run the copy command.
   const chosen = getSelection();
   const range = document.createRange();
   range.selectNodeContents(source);

@@ -1,39 +1,39 @@
-// Search as one types: what /search/suggest shows for the words so far, below the field.
+// Search while typing: shows the answer of /search/suggest below the field.
 //
-// The field stays a field and the results stay links: arrows move between them, Enter follows, Escape
-// leads back. Where nothing is typed, what the page came with stands there again.
+// The results are plain links. Arrow keys move between the field and the links, Enter follows a link,
+// Escape returns to the field. When the field has its first value again, the page's own results return.
 
 const wait = 120;
 
-function told(place) {
-  const found = place.querySelectorAll("[data-result]").length;
-  return found ? `${found} found` : place.textContent.trim();
+function announcement(results) {
+  const found = results.querySelectorAll("[data-result]").length;
+  return found ? `${found} found` : results.textContent.trim();
 }
 
-function suggest(form, field, place) {
-  const first = place.innerHTML;
+function suggest(form, field, results) {
+  const first = results.innerHTML;
   const start = field.value;
   const status = document.getElementById(`${form.dataset.suggest}-status`);
   let timer = 0;
-  let asked = null;
+  let request = null;
 
   function show(html) {
-    place.innerHTML = html;
-    place.hidden = !html;
-    if (status) status.textContent = told(place);
+    results.innerHTML = html;
+    results.hidden = !html;
+    if (status) status.textContent = announcement(results);
   }
 
   async function ask() {
     const words = field.value.trim();
-    asked?.abort();
+    request?.abort();
     if (words === start.trim()) return show(first);
     if (!words) return show("");
-    asked = new AbortController();
+    request = new AbortController();
     const address = new URL("/search/suggest", location.href);
     for (const [name, value] of new FormData(form)) address.searchParams.set(name, value);
     address.searchParams.set("q", words);
     try {
-      const answer = await fetch(address, { signal: asked.signal });
+      const answer = await fetch(address, { signal: request.signal });
       if (answer.ok) show(await answer.text());
     } catch (stopped) {
       if (stopped.name !== "AbortError") throw stopped;
@@ -44,7 +44,7 @@ function suggest(form, field, place) {
     clearTimeout(timer);
     timer = setTimeout(ask, wait);
   });
-  return () => show(place.dataset.pops === undefined ? first : "");
+  return () => show(results.dataset.pops === undefined ? first : "");
 }
 
 function move(links, from, by) {
@@ -55,13 +55,13 @@ function move(links, from, by) {
 export function find(page) {
   for (const form of page.querySelectorAll("form[data-suggest]")) {
     const field = form.querySelector("input[type=search]");
-    const place = document.getElementById(form.dataset.suggest);
-    const leave = suggest(form, field, place);
+    const results = document.getElementById(form.dataset.suggest);
+    const leave = suggest(form, field, results);
     if (document.activeElement === field) field.setSelectionRange(field.value.length, field.value.length);
-    const within = (event) => form.contains(event.target) || place.contains(event.target);
+    const within = (event) => form.contains(event.target) || results.contains(event.target);
     page.addEventListener("keydown", (event) => {
       if (!within(event)) return;
-      const links = [...place.querySelectorAll("a[data-result]")];
+      const links = [...results.querySelectorAll("a[data-result]")];
       if (event.key === "Escape") {
         field.focus();
         leave();
@@ -72,7 +72,7 @@ export function find(page) {
         (to || field).focus();
       }
     });
-    if (place.dataset.pops !== undefined) {
+    if (results.dataset.pops !== undefined) {
       page.addEventListener("pointerdown", (event) => { if (!within(event)) leave(); });
       page.addEventListener("focusin", (event) => { if (!within(event)) leave(); });
     }

@@ -1,11 +1,11 @@
-// Forms: what is wrong takes the focus, each is sent once, and a filter that is chosen is applied.
+// Forms: errors get the focus, each form is sent once, and choosing a filter applies it.
 
 export function forms(page) {
   page.querySelector("[data-focus]")?.focus();
   page.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post") {
-      // What is empty does not belong into the address.
+      // Leave empty fields out of the address.
       for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
       return;
     }
@@ -18,7 +18,7 @@ export function forms(page) {
   page.addEventListener("change", (event) => {
     if (event.target.closest("form[data-suggest] select")) event.target.form.requestSubmit();
   });
-  // Coming back by the back button, a form may be sent again.
+  // After the back button a form can be sent again.
   addEventListener("pageshow", () => {
     for (const form of page.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     for (const form of page.forms) {

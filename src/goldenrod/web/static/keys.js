@@ -1,4 +1,4 @@
-// Keys: "/" goes to the search field, wherever one is not typing.
+// Keys: "/" moves to the search field, unless a text is being typed.
 
 const typing = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]";
 

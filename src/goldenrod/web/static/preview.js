@@ -1,4 +1,4 @@
-// Shows how a text in Markdown will look, below the field it is typed in: the server renders it.
+// The preview of a Markdown text, below its field. The server renders it.
 
 async function look(button) {
   const field = document.getElementById(button.dataset.preview);
@@ -19,7 +19,7 @@ export function previews(page) {
     try {
       await look(button);
     } catch {
-      // What cannot be shown in place is shown by the page itself.
+      // If that fails, send the form: the server answers the page with the preview.
       button.form.requestSubmit(button);
     }
   });

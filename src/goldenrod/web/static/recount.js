@@ -1,4 +1,4 @@
-// Counts anew what a change would touch, as soon as another option of it is chosen.
+// Refreshes the impact of a change when one of its options changes.
 
 const parts = ["#touch", "#act", "input[name=touched]"];
 

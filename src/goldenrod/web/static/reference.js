@@ -1,4 +1,4 @@
-// Starts Swagger UI on the document that stands beside this page.
+// Starts Swagger UI with this server's OpenAPI document.
 window.addEventListener("DOMContentLoaded", () => {
   SwaggerUIBundle({
     url: "openapi.json",

@@ -1,4 +1,4 @@
-// A field that leaves the rows of a table whose heading holds what was typed.
+// Filters a table: shows the rows whose heading contains the typed text.
 
 export function sift(page) {
   for (const field of page.querySelectorAll("[data-sift]")) {

@@ -1,4 +1,4 @@
-// What every page does better with JavaScript; without it, each works all the same.
+// Improves every page. All pages also work without JavaScript.
 import { copyButtons } from "./copy.js";
 import { forms } from "./forms.js";
 import { find } from "./find.js";

@@ -1,10 +1,10 @@
-// The Use it box: a choice shows at once, its address with it, and the next image begins with it.
+// The Use it box: a choice is shown at once, put into the address, and remembered for other images.
 
-const kept = "goldenrod-use";
+const storageKey = "goldenrod-use";
 
 function remembered() {
   try {
-    return JSON.parse(localStorage.getItem(kept)) || {};
+    return JSON.parse(localStorage.getItem(storageKey)) || {};
   } catch {
     return {};
   }
@@ -13,9 +13,9 @@ function remembered() {
 function remember(form) {
   const { provider, architecture, as } = Object.fromEntries(new FormData(form));
   try {
-    localStorage.setItem(kept, JSON.stringify({ ...remembered(), provider, architecture, as }));
+    localStorage.setItem(storageKey, JSON.stringify({ ...remembered(), provider, architecture, as }));
   } catch {
-    // A browser that keeps nothing asks again.
+    // The browser stores nothing: the choice is not remembered.
   }
 }
 
@@ -25,15 +25,15 @@ function address(form) {
   return to;
 }
 
-let asked = null;
+let request = null;
 
 async function show(form) {
-  asked?.abort();
-  asked = new AbortController();
+  request?.abort();
+  request = new AbortController();
   const to = address(form);
   const focused = document.activeElement?.id;
   try {
-    const answer = await fetch(to, { signal: asked.signal });
+    const answer = await fetch(to, { signal: request.signal });
     if (!answer.ok) return form.submit();
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const box = page.querySelector("[data-use]");
@@ -48,7 +48,7 @@ async function show(form) {
   }
 }
 
-// What was chosen before, as far as there is such a choice here.
+// Applies the remembered choices that this image has.
 function begin(form) {
   if (new URLSearchParams(location.search).has("provider")) return;
   const before = remembered();

@@ -1,4 +1,4 @@
-// Instants in forms: the field takes the visitor's own zone, UTC stands beside it and is what is sent.
+// Instants in forms: the field is in the visitor's own time zone. UTC is shown beside it and sent.
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const two = (number) => String(number).padStart(2, "0");
@@ -17,17 +17,17 @@ function convert(field) {
   field.after(sent);
   const words = document.querySelector(`#${CSS.escape(field.id)}-h [data-zone]`);
 
-  function tell() {
+  function showUtc() {
     const utc = sent.value ? `: ${sent.value.replace("T", " ")} UTC` : "";
     words.textContent = `${zone.replaceAll("_", " ")}${utc}`;
   }
 
   if (sent.value) field.value = local(new Date(`${sent.value}Z`));
-  tell();
+  showUtc();
   field.addEventListener("input", () => {
     const date = field.value ? new Date(field.value) : null;
     sent.value = date && !Number.isNaN(date.getTime()) ? date.toISOString().slice(0, 16) : "";
-    tell();
+    showUtc();
   });
 }
 

@@ -1,4 +1,4 @@
-"""Which image and version an address or a field names, as far as the visitor may see them."""
+"""Finds the image or version that an address or a form field names, if the visitor may see it."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ def version_text(tx: Tx, actor: Actor, slug: str, key: str) -> str:
 
 
 def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> str | None:
-    """The id of an image's version of this name; None where there is none to see."""
+    """The id of an image's version of this name; None if there is none that the visitor may see."""
     try:
         return str(version_page.find_version(tx, actor, slug, name)["id"])
     except NotFound:
@@ -27,7 +27,7 @@ def find_named(tx: Tx, actor: Actor, slug: str, name: str) -> str | None:
 
 
 def version_for_change(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, Thing]:
-    """An image's version that the visitor may change: its row, and what the API tells of it.
+    """An image's version that the visitor may change: its row, and the API's answer for it.
 
     Raises NotFound, Forbidden.
     """
@@ -36,14 +36,14 @@ def version_for_change(tx: Tx, actor: Actor, slug: str, key: str) -> tuple[Row, 
 
 
 def image_for_change(tx: Tx, actor: Actor, slug: str) -> tuple[Row, Thing]:
-    """The same of an image."""
+    """An image that the visitor may change: its row, and the API's answer for it."""
     image = images.IMAGES.read(tx, actor, slug)
     return images.IMAGES.row_for_change(tx, actor, slug), image
 
 
 def written(version: Thing | None, image: Thing) -> str:
-    """A version as people write it in a field: its name, after its image's where that is another;
-    the id of one that may not be seen."""
+    """A version as a form field shows it: its name, `image/name` if it is of another image, or its id
+    if it is hidden from the visitor."""
     if version is None:
         return ""
     if "name" not in version:
@@ -53,8 +53,10 @@ def written(version: Thing | None, image: Thing) -> str:
 
 
 def meant(tx: Tx, actor: Actor, image: Thing, field: str, given: str) -> str | None:
-    """The id of the version that somebody wrote: `1.2` of this image, `base-linux/1.2` of another,
-    or its id; None for nothing. Raises BadRequest."""
+    """The id of the version that a form field names; None if the field is empty.
+
+    The text is `1.2` for this image, `base-linux/1.2` for another, or the id. Raises BadRequest.
+    """
     given = given.strip()
     if not given:
         return None

@@ -1,7 +1,7 @@
-"""What pages load besides themselves: styles, scripts, the mark. Nothing comes from elsewhere.
+"""The files that pages load: styles, scripts, the logo. All come from this server.
 
-An address carries a hash of all of them, so that browsers keep each for good and a new release is
-seen at once. The style sheet is one file made of the parts in `static/styles/`, in the order below.
+Each address has a hash of all files, so that browsers can cache a file for good and still load those of
+a new release. The style sheet is one file, joined from `static/styles/` in the order below.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ TYPES = {
 
 
 class Asset(NamedTuple):
-    """One file: its bytes and their type."""
+    """One file: its bytes, media type and ETag."""
 
     content: bytes
     media_type: str
@@ -30,7 +30,7 @@ class Asset(NamedTuple):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """All of them, by name."""
+    """All files, by name."""
     style = "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in STYLES)
     found = {"style.css": lean(style).encode()}
     for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
@@ -42,7 +42,7 @@ def assets() -> dict[str, Asset]:
 
 
 def lean(style: str) -> str:
-    """A style sheet without comments, and without spaces that say nothing."""
+    """A style sheet without comments and superfluous spaces."""
     bare = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     return re.sub(r"\s*([{};])\s*", r"\1", bare).strip()
 
@@ -53,11 +53,11 @@ def _hash(content: bytes) -> str:
 
 @cache
 def edition() -> str:
-    """What the addresses of all assets carry: it changes when any of them does."""
+    """The hash in the addresses of all files. It changes when any file changes."""
     return _hash("".join(asset.etag for asset in assets().values()).encode())
 
 
 def address(name: str) -> str:
-    """Where an asset is loaded from."""
+    """The address of a file."""
     assert name in assets(), name
     return f"/static/{edition()}/{name}"

@@ -1,10 +1,12 @@
-"""The cookies that pages set, and what is signed with their secrets: forms and notices.
+"""The cookies that pages set, and the signatures made with their secrets: of forms and notices.
 
-`goldenrod_session` holds the secret of a session; `goldenrod_visit` that of a visitor who is about
-to sign in; `goldenrod_oidc` what was asked of an OpenID Connect provider, until its answer comes;
-`goldenrod_notice` what the next page tells. All are HttpOnly, SameSite=Lax and for the
-whole host; where the public address is https they are Secure, and their names say so to the browser
-(`__Host-`), so that no other host of the domain can set them.
+- `goldenrod_session`: the secret of a session.
+- `goldenrod_visit`: the secret of a visitor who is about to sign in.
+- `goldenrod_oidc`: the pending sign-in with an OpenID Connect provider, until its answer comes.
+- `goldenrod_notice`: the notice that the next page shows.
+
+All are HttpOnly, SameSite=Lax and valid for the whole host. If the public address is https, they are
+Secure and their names begin with `__Host-`, so that no other host of the domain can set them.
 """
 
 import base64
@@ -22,28 +24,30 @@ from goldenrod.base.config import Settings
 SESSION, VISIT, NOTICE = "goldenrod_session", "goldenrod_visit", "goldenrod_notice"
 OIDC = "goldenrod_oidc"
 MOST_NOTICE = 3000
-"""A browser keeps 4,096 bytes of a cookie."""
+"""The longest text of a signed cookie, without its signature. Browsers store 4,096 bytes a cookie."""
 
 
 def named(name: str, settings: Settings) -> str:
-    """What a cookie is called."""
+    """The full name of a cookie, with `__Host-` on https."""
     return f"__Host-{name}" if secure(settings) else name
 
 
 def secure(settings: Settings) -> bool:
-    """Whether browsers come by https."""
+    """Whether the public address is https."""
     return settings.public_url.startswith("https:")
 
 
 def given(req: falcon.Request, name: str, settings: Settings) -> str | None:
-    """The value of a cookie that came with the request: the first, where there are several."""
+    """The value of a cookie of the request: the first one, if there are several."""
     values = req.get_cookie_values(named(name, settings))
     return values[0] if values else None
 
 
 def written(name: str, value: str, settings: Settings, seconds: int | None = None) -> str:
-    """The text of a Set-Cookie header; 0 seconds have the browser forget it, None keep it until it
-    is closed."""
+    """The value of a Set-Cookie header.
+
+    `seconds`: how long the browser stores it. 0 deletes it; None stores it until the browser closes.
+    """
     parts = [f"{named(name, settings)}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
     if seconds is not None:
         parts.append(f"Max-Age={seconds}")
@@ -53,7 +57,7 @@ def written(name: str, value: str, settings: Settings, seconds: int | None = Non
 
 
 class CookieJar:
-    """The cookies of one request, and those that its answer sets."""
+    """The cookies of one request and of its answer."""
 
     def __init__(self, req: falcon.Request, settings: Settings) -> None:
         self._req = req
@@ -65,11 +69,11 @@ class CookieJar:
         return given(self._req, name, self._settings)
 
     def set_cookie(self, name: str, value: str, seconds: int | None = None) -> None:
-        """Have the browser store a cookie until it is closed, or for so many seconds."""
+        """Set a cookie for so many seconds, or until the browser closes."""
         self._set[name] = written(name, value, self._settings, seconds)
 
     def delete(self, name: str) -> None:
-        """Have the browser delete a cookie."""
+        """Delete a cookie of the browser."""
         self.set_cookie(name, "", 0)
 
     @property
@@ -79,7 +83,7 @@ class CookieJar:
 
 
 def new_secret() -> str:
-    """A secret for a visitor who has none."""
+    """A new random secret for a visitor."""
     return secrets.token_urlsafe(24)
 
 
@@ -90,15 +94,14 @@ def signature(secret: str, use: str, content: bytes) -> str:
 
 
 def seal(secret: str, value: dict[str, Any], use: str = "notice") -> str | None:
-    """A value as a cookie's text that only who holds the secret can have written, for this use; None
-    where it is too long for a cookie."""
+    """A value as the text of a cookie, signed with the secret for one use; None if it is too long."""
     content = json.dumps(value, separators=(",", ":")).encode()
     text = base64.urlsafe_b64encode(content).decode()
     return f"{text}.{signature(secret, use, content)}" if len(text) <= MOST_NOTICE else None
 
 
 def unseal(secret: str, text: str, use: str = "notice") -> dict[str, Any] | None:
-    """The value that was sealed with this secret for this use; None for any other text."""
+    """The value of a text that `seal` made with this secret and use; None for any other text."""
     written_, _, given = text.partition(".")
     try:
         content = base64.b64decode(written_, b"-_", validate=True)

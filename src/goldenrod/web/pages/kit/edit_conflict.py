@@ -1,7 +1,7 @@
-"""When somebody else saved first: what they changed, beside what one typed, field by field.
+"""Edit conflicts: somebody else saved the thing while the visitor was editing it.
 
-What only they changed is taken over into the form; where both did, the form keeps what was typed, and
-either can be chosen. Nothing is saved before one says so.
+Fields that only the other person changed are merged into the form. For fields that both changed, the
+form keeps the visitor's text and shows both, to choose from. Nothing is saved until the visitor saves.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,11 @@ from goldenrod.web.pages.kit.fields import Field, Texts, marks, same, typed, unl
 from goldenrod.web.pages.kit.forms import Form
 
 TAKE = "take:"
-"""What the button that takes theirs of a field says before the field's name."""
+"""The button "Take theirs" sends this prefix and the field's name."""
 
 
 YES_OR_NO = {"on": "yes", "": "no"}
-"""How a box is told."""
+"""How the state of a checkbox is described."""
 
 
 class Contested(NamedTuple):
@@ -29,14 +29,13 @@ class Contested(NamedTuple):
 
 
 class Meeting(NamedTuple):
-    """The form to show again, and what it met with: fields that both changed, and the labels of
-    those that only they did."""
+    """The form to show again, the fields that both changed, and the labels of the merged fields."""
 
     form: Form
     contested: list[Contested]
     taken: list[str]
     lost: bool
-    """Somebody else saved first, just now."""
+    """This request failed because somebody else saved first."""
 
 
 def meet(
@@ -47,8 +46,11 @@ def meet(
     problem: Problem | None,
     words: Mapping[str, Mapping[str, str]],
 ) -> Meeting:
-    """The form to show again, where `now` are the texts of the thing as it is, with its `etag`.
-    `words` tell, by field, what values mean that are not told as they are."""
+    """Merge the other person's changes into the form.
+
+    `now`: the texts of the thing as it is now; `etag`: its ETag. `words`: by field, how to describe
+    values that are not shown as they are.
+    """
     fields = list(fields)
     lost = isinstance(problem, PreconditionFailed)
     contested = set(form.all("contested"))
@@ -81,5 +83,5 @@ def meet(
 
 
 def _text(values: Iterable[str], words: Mapping[str, str]) -> str:
-    told = [words.get(value, value) for value in values if value]
-    return "\n".join(told) or words.get("", "")
+    described = [words.get(value, value) for value in values if value]
+    return "\n".join(described) or words.get("", "")

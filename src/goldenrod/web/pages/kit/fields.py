@@ -1,8 +1,7 @@
-"""Fields of a thing in a form: how each is shown as text, and what a text that was typed means.
+"""The fields of forms: from a value to the text shown, and from the text typed back to a value.
 
-A form shows only what may be changed, and what is sent back as it was shown is not changed. So a
-reference that one may not see, or the seconds of a date, stay as they are, and the patch that a form
-makes holds what somebody did.
+A field that is sent back as it was shown is not changed. So a hidden reference, or the seconds of a
+date, stay as they are. The patch made from a form has only what the visitor changed.
 """
 
 import hashlib
@@ -26,8 +25,11 @@ Texts = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its label, the texts that show a thing's value of it, and the value that the texts
-    of a form mean in a body."""
+    """One field of a form.
+
+    `shown`: from a thing to the texts that show its value. `meant`: from the texts of a form to the
+    value in a body.
+    """
 
     name: str
     label: str
@@ -39,7 +41,7 @@ class Field:
 
 
 def text(name: str, label: str, *, optional: bool = False) -> Field:
-    """A text; `optional`: an empty one is null."""
+    """A text. With `optional`, an empty text is null."""
 
     def meant(field: str, texts: Sequence[str]) -> Any:
         return texts[0] if texts[0] or not optional else None
@@ -52,8 +54,8 @@ def _lines(given: str) -> str:
 
 
 def box(name: str, label: str) -> Field:
-    """A box to check. Its form has an empty field of the same name after it, so that one which is
-    not checked is told from one that is not shown."""
+    """A checkbox. Its form has a hidden empty field of the same name after it: without it, an
+    unchecked box could not be distinguished from a form without the box."""
     return Field(
         name,
         label,
@@ -63,7 +65,7 @@ def box(name: str, label: str) -> Field:
 
 
 def number(name: str, label: str) -> Field:
-    """A whole number, or none."""
+    """A whole number, or null."""
     return Field(
         name,
         label,
@@ -78,13 +80,13 @@ def whole(field: str, given: str) -> int | None:
     if not digits:
         return None
     if not are_digits(digits.removeprefix("-")):
-        raise field_problem(field, "is a whole number")
+        raise field_problem(field, "must be a whole number")
     return int(digits)
 
 
 def date(name: str, label: str, *, required: bool = False) -> Field:
-    """An instant: a local time of UTC, to the minute. What a script made of the visitor's own zone
-    comes as UTC too."""
+    """An instant: date and time in UTC, to the minute. With JavaScript the visitor types their own
+    local time; the script converts it to UTC."""
 
     def meant(field: str, texts: Sequence[str]) -> Any:
         if required and not texts[0].strip():
@@ -95,12 +97,12 @@ def date(name: str, label: str, *, required: bool = False) -> Field:
 
 
 def minute(given: str | None) -> str:
-    """An instant as a field for local times takes it: UTC, to the minute; empty for none."""
+    """An instant as the value of a `datetime-local` input: UTC, to the minute; empty for none."""
     return (given or "")[:16]
 
 
 def instant(given: str) -> str | None:
-    """What was typed, in UTC, as a body takes it; None for nothing. The noun checks it."""
+    """The typed UTC time in the form of a body; None if empty. The catalogue validates it."""
     given = given.strip()
     if not given:
         return None
@@ -110,7 +112,7 @@ def instant(given: str) -> str | None:
 
 
 def names(name: str, label: str) -> Field:
-    """A list of things by name: separated by commas, or one a line."""
+    """A list of names, separated by commas or one a line."""
     return Field(
         name,
         label,
@@ -120,20 +122,20 @@ def names(name: str, label: str) -> Field:
 
 
 def joined(given: Sequence[str]) -> str:
-    """Names as one text: in lines where a name holds a comma itself."""
+    """Names as one text: separated by commas, or one a line if a name has a comma."""
     if any("," in name for name in given):
         return "".join(f"{name}\n" for name in given)
     return ", ".join(given)
 
 
 def split(given: str) -> list[str]:
-    """The names in a text: one a line where there are lines, else separated by commas."""
+    """The names in a text: one a line if it has several lines, else separated by commas."""
     parts = given.split("\n" if "\n" in given else ",")
     return [part.strip() for part in parts if part.strip()]
 
 
 def several(name: str, label: str) -> Field:
-    """Things chosen by their ids, one box each; the last text holds further ids."""
+    """Things chosen by id, with one checkbox each; the last text has further ids."""
     return Field(
         name,
         label,
@@ -143,20 +145,20 @@ def several(name: str, label: str) -> Field:
 
 
 def reference(given: str) -> int | str:
-    """An id as a number, else a uuid or a name."""
+    """An id as a number; a UUID or name as text."""
     return id_or_text(given)
 
 
-# ── what a form says ───────────────────────────────────────────────────────────────────────
+# ── from a form to a patch ───────────────────────────────────────────────────────────────────────
 
 
 def shown(fields: Iterable[Field], thing: Thing) -> dict[str, list[str]]:
-    """The texts of a thing's fields."""
+    """The texts that show a thing's fields."""
     return {field.name: list(field.shown(thing)) for field in fields}
 
 
 def typed(fields: Iterable[Field], form: Form) -> dict[str, list[str]]:
-    """The texts of a form, of those fields that it has."""
+    """The texts that a form sent, of the fields that it has."""
     found = {}
     for field in fields:
         if form.has(field.name):
@@ -167,13 +169,12 @@ def typed(fields: Iterable[Field], form: Form) -> dict[str, list[str]]:
 
 
 def same(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Two fields say the same."""
+    """Whether two fields have the same texts, empty ones aside."""
     return [text_ for text_ in one if text_] == [text_ for text_ in other if text_]
 
 
 def given(fields: Iterable[Field], form: Form, before: Texts) -> dict[str, Any]:
-    """What a body holds of a form: the fields that differ from the texts `before`. Raises
-    BadRequest."""
+    """The body made from a form: the fields that differ from the texts `before`. Raises BadRequest."""
     now = typed(fields, form)
     return {
         field.name: field.meant(field.name, now[field.name])
@@ -183,8 +184,8 @@ def given(fields: Iterable[Field], form: Form, before: Texts) -> dict[str, Any]:
 
 
 def marks(texts: Texts) -> str:
-    """What a form was filled in from, field by field, as a text that it carries: so that what
-    somebody else has changed since can be told."""
+    """A hash of each field's texts, as JSON for a hidden field of the form. They show later which
+    fields somebody else has changed meanwhile."""
     return json.dumps({name: _mark(values) for name, values in texts.items()})
 
 
@@ -194,7 +195,7 @@ def _mark(values: Sequence[str]) -> str:
 
 
 def unlike(texts: Texts, marked: str) -> set[str]:
-    """The fields whose texts are not those that the marks were made of; all, where there are none."""
+    """The fields whose texts differ from those that were marked; all fields if there are no marks."""
     try:
         was = json.loads(marked)
     except ValueError:
@@ -203,7 +204,7 @@ def unlike(texts: Texts, marked: str) -> set[str]:
     return {name for name, values in texts.items() if was.get(name) != _mark(values)}
 
 
-# ── what was wrong, and sending once ───────────────────────────────────────────────────────
+# ── errors, and forms sent twice ───────────────────────────────────────────────────────
 
 PLACES = {
     "version_name_taken": "name",
@@ -218,18 +219,18 @@ PLACES = {
     "script_not_yours": "scripts",
     "owner_required": "owner",
 }
-"""The field that a refusal belongs to, by its code."""
+"""The form field that an error belongs to, by the error's code."""
 
 
 def placed(problem: Problem) -> Problem:
-    """A refusal, told beside the field of the form that it is about."""
+    """The problem, with its errors assigned to fields of the form."""
     if not problem.errors and problem.code in PLACES:
         problem.errors = (FieldError(PLACES[problem.code], problem.detail),)
-    problem.errors = tuple(FieldError(*_place(error)) for error in problem.errors)
+    problem.errors = tuple(FieldError(*_form_field(error)) for error in problem.errors)
     return problem
 
 
-def _place(error: FieldError) -> tuple[str, str]:
+def _form_field(error: FieldError) -> tuple[str, str]:
     name, _, row = error.field.partition("[")
     if name == "machines" and row:
         number_, _, column = row.partition("].")
@@ -238,15 +239,15 @@ def _place(error: FieldError) -> tuple[str, str]:
 
 
 def once(visit: Visit, tx: Tx, actor: Actor, create: Callable[[], Created]) -> Created:
-    """Make what a form asks for; the same form sent again answers what the first sending made."""
+    """Create what a form asks for. The same form sent again returns what the first one created."""
     key = visit.form.get("key")
     if not key:
         return create()
-    print_ = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
-    # A form that was changed before it is sent again is another one.
-    key = idempotency.checked(f"{key[:64]} {print_}")
-    found = idempotency.find_stored(tx, actor, key, print_)
-    made = found or create()
+    fingerprint = idempotency.fingerprint(visit.req.path, visit.form.written("token"))
+    # A form with other content is another request, even with the same key.
+    key = idempotency.checked(f"{key[:64]} {fingerprint}")
+    found = idempotency.find_stored(tx, actor, key, fingerprint)
+    created = found or create()
     if not found:
-        idempotency.store(tx, actor, key, print_, made)
-    return made
+        idempotency.store(tx, actor, key, fingerprint, created)
+    return created

@@ -1,7 +1,7 @@
-"""A list on a page: what the visitor narrows it by, and the pages before and after.
+"""A list on a page, with its filters and the links to the previous and next page.
 
-It is the API's list, with its filters under their names and its cursors, so that what a page shows
-is what a program gets. A filter that cannot be answered shows why, and nothing found.
+It uses the API's list, with the same filters and cursors, so that a page shows what a program gets. An
+invalid filter shows its error and an empty list.
 """
 
 import json
@@ -24,8 +24,11 @@ Lister = Callable[[Tx, Actor, paging.Query], paging.Page]
 
 @dataclass(frozen=True)
 class Listed:
-    """One page of a list. `form` holds what it is narrowed by, `previous` and `following` are
-    addresses or empty; `refusal` is what was wrong with what was asked."""
+    """One page of a list.
+
+    `form`: the filters. `narrowed`: any filter is set. `previous`, `following`: addresses, or empty.
+    `refusal`: the error of an invalid filter.
+    """
 
     rows: list[Any]
     count: int
@@ -45,8 +48,11 @@ def listed(
     *filters: str,
     **fixed: str,
 ) -> Listed:
-    """The page of a list that the address asks for. `filters` are what the visitor may narrow it
-    by, `fixed` what the page does. Raises BadRequest, NotFound past the end."""
+    """The page of a list for the request's query.
+
+    `filters`: the filters that the visitor may set. `fixed`: those that the page sets. Raises
+    BadRequest, and NotFound past the end.
+    """
     asked = {name: visit.asked(name).strip() for name in filters}
     form, narrowed = Form.of(**asked), any(asked.values())
     cursor = visit.asked("cursor")
@@ -62,8 +68,8 @@ def listed(
     page = lister(tx, actor, query)
 
     def neighbour(there: str | None) -> str:
-        kept = {n: v for n, v in parse_qsl(there or "") if n in (*filters, "cursor")}
-        return f"{visit.req.path}?{urlencode(kept)}" if there else ""
+        asked_there = {n: v for n, v in parse_qsl(there or "") if n in (*filters, "cursor")}
+        return f"{visit.req.path}?{urlencode(asked_there)}" if there else ""
 
     rows = [json.loads(one) for one in page.results]
     return Listed(rows, page.count, form, narrowed, neighbour(page.previous), neighbour(page.next))

@@ -1,10 +1,10 @@
-"""Texts in Markdown as HTML, at a cost that is bounded whatever they hold.
+"""Renders Markdown as HTML, at a bounded cost.
 
-What people write is rendered without HTML of its own and sanitised besides. Each text is laid out up
-to a limit that is counted before rendering (`_measured`); the rest of it is shown as it was written,
-and a sentence says so. A page has one budget for all of its texts (`page_budget`): the texts after it
-are shown as they were written. Both are counted from the texts alone, never from a clock or from what
-is cached, so that a page is the same in every process. Rendered texts are cached by their hash.
+HTML in a text is not passed through, and the result is sanitised. Each text is formatted up to a limit
+that is counted before rendering (`_measured`). The rest is shown as plain text, with a sentence that
+says so. A page also has one budget for all of its texts (`Budget`); the texts beyond it are shown as
+plain text. The costs are computed from the texts alone, not from a clock or the cache, so that a page
+is the same in every process. Rendered texts are cached by their hash.
 """
 
 import sys
@@ -16,32 +16,32 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 MOST_WORK = 10_000
-"""How much of one text is laid out, in units of about 2 µs (`_WEIGHTS`): some 200 lines of a list."""
+"""How much of one text is formatted, in units of about 2 µs (`_WEIGHTS`): some 200 lines of a list."""
 MOST_PAGE_WORK = 16_000
-"""How much is laid out of all texts of a page."""
+"""How much of all texts of a page is formatted."""
 MOST_PLAIN = 128 * 1024
-"""How many characters a page shows of texts that are not laid out; after them, `EXCERPT` of each."""
+"""How many characters of plain text a page shows; after that, `EXCERPT` characters of each text."""
 EXCERPT = 500
 MOST_CELLS = 1_000
-"""How many cells the tables of a text may have, those that Markdown fills in included."""
+"""How many cells the tables of a text may have, including those that Markdown fills in."""
 DEEPEST = 12
-"""How deep quotes and lists may be inside each other; a list and its items are two steps."""
+"""How deep quotes and lists may be nested; a list and its item count as two levels."""
 MOST_LINKED = 64 * 1024
-"""How many characters the addresses and titles of a text's links may have: one that is defined once
-may be used many times."""
+"""How many characters the addresses and titles of a text's links may have in total. A reference
+defined once can be used many times."""
 CACHE_BYTES = 8 * 1024 * 1024
 
-REST = "This text is long: the rest of it is shown as it was written."
+REST = "This text is long. The rest is shown without formatting."
 SIMPLIFIED = (
-    "Some of this text is shown as it was written: its tables are too large, its lists or quotes too "
-    "deep, or its links too long to be laid out."
+    "Some of this text is shown without formatting: a table is too large, lists or quotes are nested "
+    "too deep, or links are too long."
 )
-PLAIN = "This page has much text: this part of it is shown as it was written."
-BEGINNING = "This page has much text: only the beginning of this part is shown."
+PLAIN = "This page has a lot of text. This part is shown without formatting."
+BEGINNING = "This page has a lot of text. Only the beginning of this part is shown."
 
 _LINE = 20
 _WEIGHTS = {"[": 8, "<": 15, **dict.fromkeys("*_`~", 5), **dict.fromkeys("\\]!#$%&+-:=>@^{}|", 2)}
-"""What rendering costs: a line, and each character that may begin or end a construct."""
+"""The cost of a character that may begin or end a construct; a line costs `_LINE`."""
 
 _TAGS = {
     *("p", "br", "hr", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
@@ -50,14 +50,14 @@ _TAGS = {
 
 
 class LaidOut(NamedTuple):
-    """A rendered text, and how much of a page's budget it takes."""
+    """A rendered text, and its cost in a page's budget."""
 
     html: str
     work: int
 
 
 class Budget:
-    """What a page may still lay out, and show as it was written."""
+    """How much text a page may still format, and show as plain text."""
 
     def __init__(self) -> None:
         self.work = MOST_PAGE_WORK
@@ -68,13 +68,15 @@ _BUDGET: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 def start_page() -> None:
-    """Give the page that is about to be made a budget for its texts."""
+    """Start a new budget, for the page that is rendered next."""
     _BUDGET.set(Budget())
 
 
 def markdown(text: str, whole: str = "") -> Any:
-    """What people wrote, as HTML: no HTML of their own, no pictures, links that lead on unreferred.
-    `whole` is the address of a page that shows more of it."""
+    """A Markdown text as HTML, without its own HTML and images. Its links send no referrer.
+
+    `whole`: the address of a page that shows the text in full.
+    """
     from markupsafe import Markup
 
     budget = _BUDGET.get()
@@ -89,16 +91,16 @@ def markdown(text: str, whole: str = "") -> Any:
 
 
 def _plain(text: str, whole: str, budget: Budget) -> Any:
-    """A text as it was written, or its beginning where the page shows much already."""
+    """A text without formatting, or its beginning if the page already shows a lot of text."""
     from markupsafe import Markup
 
-    # What is too much for the page is too much for what comes after it, however short that is.
+    # All later texts of the page are shown as plain text too, even short ones.
     budget.work = 0
     shown = text if len(text) <= budget.plain else text[:EXCERPT]
     budget.plain = max(budget.plain - len(shown), 0) if shown is text else 0
-    said = PLAIN if shown is text else BEGINNING
+    remark = PLAIN if shown is text else BEGINNING
     link = Markup(' <a href="{}">Read it in full</a>').format(whole) if whole else ""
-    return Markup('<pre class="plain">{}</pre>\n<p><em>{}</em>{}</p>\n').format(shown, said, link)
+    return Markup('<pre class="plain">{}</pre>\n<p><em>{}</em>{}</p>\n').format(shown, remark, link)
 
 
 # ── one text ───────────────────────────────────────────────────────────────────────────────
@@ -109,14 +111,14 @@ def _one_kind_of_line_end(text: str) -> str:
 
 
 def _measured(text: str) -> tuple[int, int]:
-    """How many characters of a text are laid out, whole lines, and the work that they are."""
+    """How many characters of a text are formatted, in whole lines, and their cost."""
     work = at = quotes = 0
     while at < len(text):
         end = text.find("\n", at) + 1 or len(text)
         line = text[at:end]
         bare = line.strip()
         marks = sum(line.count(mark) * weight for mark, weight in _WEIGHTS.items()) if bare else 0
-        # Every quote around a paragraph looks at each of its lines, also at those without a ">".
+        # Each quote around a paragraph parses every line of it, even lines without a ">".
         quotes = max(quotes, min(line.count(">"), DEEPEST)) if bare else 0
         more = marks + _LINE * (1 + quotes) if bare else 2
         if work + more > MOST_WORK:
@@ -153,20 +155,20 @@ def _parser() -> Any:
     from markdown_it.rules_block import blockquote, list_block, table
     from markdown_it.rules_inline import link
 
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.disable("image")
-    made.core.ruler.push("headings", _lower_headings)
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.disable("image")
+    parser.core.ruler.push("headings", _lower_headings)
     ends: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    made.block.ruler.at("table", _small(table), {"alt": ["paragraph", "reference"]})
-    made.block.ruler.at("blockquote", _shallow(blockquote), ends)
-    made.block.ruler.at("list", _shallow(list_block), {"alt": ends["alt"][:3]})
-    made.inline.ruler.at("link", _short(link))
-    return made
+    parser.block.ruler.at("table", _limit_cells(table), {"alt": ["paragraph", "reference"]})
+    parser.block.ruler.at("blockquote", _limit_depth(blockquote), ends)
+    parser.block.ruler.at("list", _limit_depth(list_block), {"alt": ends["alt"][:3]})
+    parser.inline.ruler.at("link", _limit_links(link))
+    return parser
 
 
-def _small(table: Any) -> Any:
-    """The rule for tables, without those that would have too many cells: Markdown fills up short
-    rows, so that a few lines make a very large table."""
+def _limit_cells(table: Any) -> Any:
+    """The rule for tables, refusing those with too many cells. Markdown fills up short rows, so a few
+    lines can make a very large table."""
 
     def rule(state: Any, start: int, end: int, silent: bool) -> bool:
         left = MOST_CELLS - state.env.get("cells", 0)
@@ -179,7 +181,7 @@ def _small(table: Any) -> Any:
                 break
             rows += 1
         if rows * columns > left:
-            # No more are tried: looking for the end of each would take too long.
+            # Stop trying tables: finding the end of each would take too long.
             state.env |= {"cells": MOST_CELLS, "simplified": True}
             return False
         if silent:
@@ -190,8 +192,8 @@ def _small(table: Any) -> Any:
     return rule
 
 
-def _shallow(container: Any) -> Any:
-    """The rule for quotes or lists, without those that are too deep inside others."""
+def _limit_depth(container: Any) -> Any:
+    """The rule for quotes or lists, refusing those that are nested too deep."""
 
     def rule(state: Any, start: int, end: int, silent: bool) -> bool:
         if state.level < DEEPEST:
@@ -203,8 +205,8 @@ def _shallow(container: Any) -> Any:
     return rule
 
 
-def _short(link: Any) -> Any:
-    """The rule for links, until their addresses and titles are too long together."""
+def _limit_links(link: Any) -> Any:
+    """The rule for links, until their addresses and titles reach the limit."""
 
     def rule(state: Any, silent: bool) -> bool:
         spent = state.env.get("linked", 0)
@@ -224,7 +226,7 @@ def _short(link: Any) -> Any:
 
 
 def _lower_headings(state: Any) -> None:
-    """A text's headings stand below the page's own two, none more than one below the last."""
+    """Renumber a text's headings: from h3 down, since a page uses h1 and h2; no level is skipped."""
     levels = sorted({int(token.tag[1]) for token in state.tokens if token.type == "heading_open"})
     last = 2
     for token in state.tokens:
@@ -238,7 +240,7 @@ def _lower_headings(state: Any) -> None:
 
 
 class Cache:
-    """Rendered texts by their hash, at most so many bytes; those used longest ago go first."""
+    """Rendered texts by their hash, up to a number of bytes. The least recently used are evicted."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -247,15 +249,15 @@ class Cache:
         self.bytes = 0
 
     def find(self, key: bytes) -> LaidOut | None:
-        """The rendered text, if it is kept."""
+        """The rendered text, if it is cached."""
         with self._lock:
             found = self._texts.get(key)
             if found is not None:
                 self._texts.move_to_end(key)
             return found
 
-    def keep(self, key: bytes, text: LaidOut) -> None:
-        """Keep a rendered text, in place of those used longest ago."""
+    def store(self, key: bytes, text: LaidOut) -> None:
+        """Cache a rendered text, evicting the least recently used."""
         with self._lock:
             if key in self._texts:
                 return
@@ -282,5 +284,5 @@ def _cached(text: str) -> LaidOut:
     found = _CACHE.find(key)
     if found is None:
         found = _rendered(text)
-        _CACHE.keep(key, found)
+        _CACHE.store(key, found)
     return found

@@ -1,8 +1,7 @@
-"""Templates: how a page is made of what a noun answered, and how its facts are written.
+"""Renders templates, and has the filters that write dates, numbers and texts.
 
-Jinja2 with escaping everywhere; a name that a template does not know is an error, never nothing.
-Loaded when the first page is asked for, so that commands start fast. Markdown that people wrote is
-rendered by `markdown_text.py`.
+Jinja2 escapes everything. An unknown name in a template is an error. Jinja2 is imported for the first
+page only, so that commands start fast. `markdown.py` renders Markdown.
 """
 
 import re
@@ -23,7 +22,7 @@ from goldenrod.web.pages.kit.markdown import markdown
 TEMPLATES = Path(str(files("goldenrod.web") / "templates"))
 
 _NOW: ContextVar[Instant] = ContextVar("now")
-"""Of the page that is being made; macros, which are shared by pages, do not see its context."""
+"""The time at which the page is rendered. Macros need it, and have no access to the page's context."""
 
 _SPANS = (
     (60, "minute", 60),
@@ -32,19 +31,20 @@ _SPANS = (
     (604_800, "week", 9),
     (2_629_800, "month", 24),
 )
-"""Up to so many of a unit, in seconds, are counted in it; beyond, in the next; at last in years."""
+"""Units of relative times: seconds in one, its name, and from how many on the next unit is used.
+After the last one, years are used."""
 _YEAR = 31_557_600
 
 MOST_MARKED = 16
-"""How many words of a search are marked in what it found."""
+"""How many words of a search are marked in its results."""
 MOST_SEARCHED = 4_000
-"""In how many characters of a text its first line is looked for."""
+"""How many characters of a text are searched for its first line."""
 LONGEST_LINE = 500
 """How many characters of a text's first line are shown."""
 
 
 def render(template: str, context: dict[str, Any]) -> str:
-    """A template's text with this context; its `now` is what instants are told from."""
+    """Render a template. Relative times count from the context's `now`."""
     _NOW.set(context["now"])
     markdown_text.start_page()
     return str(_environment().get_template(template).render(context))
@@ -54,7 +54,7 @@ def render(template: str, context: dict[str, Any]) -> str:
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -62,7 +62,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {
+    environment.filters |= {
         "when": when,
         "ago": ago,
         "day": day,
@@ -75,15 +75,15 @@ def _environment() -> Any:
         "marked": marked,
         "around": around,
     }
-    made.tests["seen"] = is_seen
-    made.globals |= {
+    environment.tests["seen"] = is_seen
+    environment.globals |= {
         "release": __version__,
         "asset": assets.address,
         "link": urls,
         "Form": Form,
         "wrong_fields": wrong_fields,
     }
-    return made
+    return environment
 
 
 def _markup(text: str, *escaped: str) -> Any:
@@ -93,13 +93,12 @@ def _markup(text: str, *escaped: str) -> Any:
 
 
 def _searched(words: str) -> list[str]:
-    """The words of a search that are looked for in what is shown: so many different ones, the
-    longest first."""
+    """The words of a search to mark in its results, without repetitions, the longest first."""
     return sorted(set(words.split()[:MOST_MARKED]), key=len, reverse=True)
 
 
 def marked(text: str, words: str) -> Any:
-    """A text with the words of a search marked where they stand in it."""
+    """A text with the words of a search marked in it."""
     from markupsafe import Markup, escape
 
     wanted = "|".join(re.escape(word) for word in _searched(words))
@@ -107,13 +106,13 @@ def marked(text: str, words: str) -> Any:
         return escape(text)
     parts = re.split(f"({wanted})", text, flags=re.IGNORECASE)
     return Markup("").join(
-        Markup("<mark>{}</mark>").format(part) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
+        Markup("<mark>{}</mark>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
     )
 
 
 def around(text: str, words: str) -> str:
-    """The line of a text in which a word of a search stands first, else its first line."""
+    """The first line of a text that has a word of a search; without one, its first line."""
     wanted = [word.casefold() for word in _searched(words)]
     folded = text.casefold()
     wanted = [word for word in wanted if word in folded]
@@ -125,7 +124,7 @@ def around(text: str, words: str) -> str:
 
 
 def attributes(given: dict[str, Any]) -> Any:
-    """An element's attributes: True is one without a value, None and False are none."""
+    """An HTML element's attributes. True: one without a value. None and False: left out."""
     from markupsafe import Markup
 
     written = [
@@ -137,7 +136,7 @@ def attributes(given: dict[str, Any]) -> Any:
 
 
 def when(instant: str, form: str = "minute") -> Any:
-    """An instant as `2026-03-14 09:20 UTC` (`form` "day": the date alone), how long ago beside it."""
+    """An instant as `2026-03-14 09:20 UTC`, and how long ago. `form` "day": the date only."""
     shown = day(instant) if form == "day" else f"{day(instant)} {instant[11:16]} UTC"
     return _markup(
         '<time datetime="{}">{}</time> <span class="rel">{}</span>',
@@ -148,7 +147,7 @@ def when(instant: str, form: str = "minute") -> Any:
 
 
 def ago(instant: str) -> Any:
-    """How long ago an instant is; the instant itself is the title."""
+    """How long ago an instant was, with the instant as the tooltip."""
     title = f"{day(instant)} {instant[11:16]} UTC"
     return _markup(
         '<time datetime="{}" title="{}">{}</time>', instant, title, relative(_NOW.get(), instant)
@@ -156,7 +155,8 @@ def ago(instant: str) -> Any:
 
 
 def is_seen(thing: dict[str, Any] | None) -> bool:
-    """There is such a thing, and the reader is shown more of it than its id: `{% if it is seen %}`."""
+    """The thing exists and the reader may see it; otherwise they get its id only. A test of templates:
+    `{% if it is seen %}`."""
     return thing is not None and "url" in thing
 
 
@@ -166,7 +166,7 @@ def day(instant: str) -> str:
 
 
 def relative(now: Instant, instant: str) -> str:
-    """How far an instant lies from now, in words: `8 months ago`, `in 7 days`."""
+    """The time between now and an instant, in words: `8 months ago`, `in 7 days`."""
     seconds = (clock.to_datetime(Instant(instant)) - clock.to_datetime(now)).total_seconds()
     far = abs(seconds)
     if far < 60:
@@ -197,8 +197,7 @@ def short(count: int) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line of a text that says something, without the marks of Markdown around it."""
-    # Where so much says nothing, what comes after it is no first line.
+    """The first line of a text that is not blank, without Markdown's marks."""
     bare = text[:MOST_SEARCHED].replace("**", "").replace("`", "")
     lines = (line.strip().lstrip("#*->").strip() for line in bare.splitlines())
     found = next((line for line in lines if line), "")

@@ -1,7 +1,6 @@
-"""The addresses of pages, from what the API tells of a thing: `link.image(image)` in templates.
+"""The addresses of pages, made from the API's answers. Templates write `link.image(image)`.
 
-A version's page is named by its name; one whose name holds `/`, or means something else there, by its
-UUID.
+A version's address has its name. If the name contains `/` or is reserved (`TAKEN`), it has the UUID.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ SEARCH = "/search"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
-"""Names that an address of a version's cannot hold: something else is there."""
+"""Version names that cannot be used in an address, because another page is there."""
 
 
 PREVIEW = "/preview"
@@ -33,7 +32,7 @@ def image(image: Thing, *rest: str) -> str:
 
 
 def version_key(version: Thing) -> str:
-    """What names a version in an address below its image: its name, else its UUID."""
+    """The part of an address that identifies a version of its image: its name or UUID."""
     name = str(version["name"])
     return str(version["id"]) if "/" in name or name in TAKEN else name
 
@@ -44,32 +43,32 @@ def version(version: Thing, *rest: str) -> str:
 
 
 def token(token: Thing, *rest: str) -> str:
-    """What is below a token, such as the page that revokes it."""
+    """A page below a token, such as the one that revokes it."""
     return "/".join((TOKENS, str(token["id"]), *rest))
 
 
 def group(group: Thing, *rest: str) -> str:
-    """The page of a group, or what is below it."""
+    """The page of a group, or one below it."""
     return "/".join((GROUPS, str(group["id"]), *rest))
 
 
 def webhook(hook: Thing, *rest: str) -> str:
-    """The page of a webhook, or what is below it."""
+    """The page of a webhook, or one below it."""
     return "/".join(("/webhooks", str(hook["id"]), *rest))
 
 
 def staff(*parts: object) -> str:
-    """A page of staff's: `staff("users", 7, "disable")`."""
+    """A page of the administration: `staff("users", 7, "disable")`."""
     return "/".join((STAFF, *map(str, parts)))
 
 
 def compare(one: Thing, other: Thing) -> str:
-    """The page that shows what differs between two versions, below the image of the first."""
+    """The page that compares two versions. It is below the image of the first."""
     return image(one["image"], "compare", f"{_compared(one, one)}...{_compared(other, one)}")
 
 
 def _compared(version: Thing, beside: Thing) -> str:
-    """A version of another image, or one whose name would not part at the dots, by its UUID."""
+    """The version's name; or its UUID if it is of another image or its dots would be ambiguous."""
     key = version_key(version)
     dotted = "..." in key or key.startswith(".") or key.endswith(".")
     elsewhere = version["image"]["slug"] != beside["image"]["slug"]
@@ -82,28 +81,28 @@ def channel(image_: Thing, name: str, *rest: str) -> str:
 
 
 def search(**asked: Any) -> str:
-    """The search for these, such as `q`, `tag`, `owner`: what is empty is left out."""
+    """The search page with these parameters, such as `q`, `tag`, `owner`; empty ones are left out."""
     return _with(SEARCH, asked)
 
 
 def search_versions(**asked: Any) -> str:
-    """All versions that fit the words `q`."""
+    """The page of all versions that match the words `q`."""
     return _with(f"{SEARCH}/versions", asked)
 
 
 def home(**asked: Any) -> str:
-    """The images that these filters leave: `tag`, `provider`, `owner`, `architecture`."""
+    """The list of images with these filters: `tag`, `provider`, `owner`, `architecture`."""
     return _with(HOME, asked)
 
 
 def sign_in(then: str = "") -> str:
-    """Where to sign in, to be led on to a page of this site."""
+    """The sign-in page, which redirects to a page of this site afterwards."""
     elsewhere = then != HOME and then.partition("?")[0] != SIGN_IN
     return _with(SIGN_IN, {"next": then if elsewhere else ""})
 
 
 def sign_in_elsewhere(then: str = "") -> str:
-    """Where to sign in with the OpenID Connect provider, to be led on to a page of this site."""
+    """The address that starts an OpenID Connect sign-in, and redirects to a page of this site after."""
     return _with(f"{SIGN_IN}/oidc", {"next": "" if then == HOME else then})
 
 
@@ -113,8 +112,11 @@ def _with(path: str, asked: Mapping[str, Any]) -> str:
 
 
 def checked_next(given: str) -> str:
-    """Where signing in leads: a path of this site, else home. Exactly one slash at its beginning,
-    no backslash, no control character: nothing that a browser takes for another site."""
+    """The path to redirect to after signing in; the home page if the given path is not safe.
+
+    A safe path begins with exactly one slash and has no backslash or control character, so that no
+    browser takes it for another site.
+    """
     safe = (
         given.startswith("/")
         and not given.startswith("//")
