@@ -202,7 +202,6 @@ def test_the_documents_use_no_old_words() -> None:
     assert not found, explained(found)
 
 
-@pytest.mark.xfail(reason="the code still has some; take this mark off with the last", strict=True)
 def test_the_code_uses_no_old_words() -> None:
     found = uses_of_old_words([*text_files("src"), GENERATED])
     assert not found, explained(found)

@@ -30,12 +30,12 @@ MOST_OVERDUE = 8
 FIRST_S = 5.0
 RATE = 16 * 1024
 """Bytes a second at which a body must arrive after its first seconds."""
-GRACE_S = 0.1
+GRACE_S = 0.25
 """Seconds in which a body is not given up for another one."""
 WAIT_S = 0.5
 """Seconds that a body may wait until it is received."""
-MOST_WAITING = 24
-WATCH_S = 0.05
+MOST_WAITING = 8
+WATCH_S = 0.1
 """Seconds between two checks of the bodies that are arriving."""
 
 _PIECE = 16 * 1024
