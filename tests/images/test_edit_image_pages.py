@@ -352,7 +352,7 @@ def test_the_restore_page_shows_what_becomes_available(
     before = everything(db)
     page = alice.get("/images/ended-image/restore")
     assert "1 version" in page.words
-    assert "Visible again to everybody" in page.words
+    assert "Visible again to everyone" in page.words
     assert everything(db) == before
     assert "This image ended on" in alice.get("/images/ended-image/end").words
     assert "not ended" in alice.get("/images/open-image/restore").words

@@ -31,7 +31,7 @@ def test_every_action_is_recorded_somewhere() -> None:
     composed = {
         f"{resource}:{verb}"
         for resource in ("license", "script")
-        for verb in re.findall(r'audit\.action\(noun, "([a-z]+)"\)', source)
+        for verb in re.findall(r'audit\.action\(kind, "([a-z]+)"\)', source)
     }
     literal = set(re.findall(r'"([a-z_]+:[a-z]+)"', source))
     assert set(audit.ACTIONS) <= literal | composed

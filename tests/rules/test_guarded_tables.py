@@ -110,7 +110,7 @@ BARE: dict[str, set[str]] = {
     },
     "whether something is taken, in use or its own ancestor, told to its writer alone": {
         "catalogue/webhooks/webhooks.py _count webhooks",
-        "catalogue/versions/licenses_scripts.py _used pairing.table",
+        "catalogue/versions/licenses_scripts.py _is_used pairing.table",
         "catalogue/accounts/identities.py _with_key identities",
         "catalogue/versions/machines.py _clashing machines",
         "catalogue/versions/machines.py _ended_here machines",
@@ -121,7 +121,7 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/lineage_walk.py reaches versions",
         "catalogue/versions/publish.py _version_named versions",
         "catalogue/images/tags.py _by_key tags",
-        "rules/changes/removal.py _refers table",
+        "rules/changes/removal.py _is_referred_to table",
         "rules/lifecycle/revocation_reach.py _in_force versions",
     },
     "ids for a change and its audit": {

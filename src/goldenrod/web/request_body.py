@@ -30,12 +30,15 @@ MOST_OVERDUE = 8
 FIRST_S = 5.0
 RATE = 16 * 1024
 """Bytes a second at which a body must arrive after its first seconds."""
-GRACE_S = 0.25
+GRACE_S = 0.1
 """Seconds in which a body is not given up for another one."""
+PENALTY_S = 10.0
+"""Seconds in which the bodies of an address have no grace and may not wait, after one was given up."""
 WAIT_S = 0.5
 """Seconds that a body may wait until it is received."""
-MOST_WAITING = 8
-WATCH_S = 0.1
+MOST_WAITING = 48
+MOST_WAITING_OF_ADDRESS = 8
+WATCH_S = 0.05
 """Seconds between two checks of the bodies that are arriving."""
 
 _PIECE = 16 * 1024
@@ -73,6 +76,8 @@ class _Body:
 
     sender: Sender
     wanted: int
+    has_length: bool
+    """Whether `wanted` is the length that the headers give."""
     seconds: float
     began: float = field(default_factory=time.monotonic)
     pieces: list[bytes] = field(default_factory=list)
@@ -95,7 +100,7 @@ class _Body:
             self.received += len(piece)
         if self.given_up is not None:
             raise self.given_up
-        if broken:
+        if broken or (self.has_length and self.received < self.wanted):
             raise BadRequest(
                 "The connection broke before the whole body arrived.", code="body_malformed"
             )
@@ -117,7 +122,9 @@ class Receiver:
         self._changed = threading.Condition()
         self._arriving: list[_Body] = []
         self._ending: list[_Body] = []
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
+        self._slow: dict[str, float] = {}
+        """When a body of an address was given up last."""
         self._watched = False
 
     def receive(
@@ -129,10 +136,16 @@ class Receiver:
         """
         if declared is not None and declared > MOST_BODY:
             raise _too_large()
-        body = _Body(sender, MOST_BODY + 1 if declared is None else declared, seconds)
+        wanted = MOST_BODY + 1 if declared is None else declared
+        body = _Body(sender, wanted, declared is not None, seconds)
         self._admit(body)
         try:
             return body.receive(stream)
+        except BadRequest:
+            # A connection of the same peer that was to be cut may have been mistaken for this one.
+            if self._is_cutting(sender.peer):
+                raise _busy() from None
+            raise
         finally:
             self._leave(body)
 
@@ -145,19 +158,33 @@ class Receiver:
                 raise _busy()
             while not self._make_room(body.sender):
                 left = until - time.monotonic()
-                if left <= 0 or self._waiting >= MOST_WAITING:
+                if left <= 0 or not self._may_wait(address):
                     raise _busy()
-                self._waiting += 1
+                self._waiting[address] += 1
                 try:
                     # Not for all that is left: until then, one of those arriving may have to give way.
                     self._changed.wait(min(left, GRACE_S / 4))
                 finally:
-                    self._waiting -= 1
+                    self._waiting[address] -= 1
+                    if not self._waiting[address]:
+                        del self._waiting[address]
             body.began = time.monotonic()
             self._arriving.append(body)
             if not self._watched:
                 self._watched = True
                 threading.Thread(target=self._watch, name="bodies", daemon=True).start()
+
+    def _may_wait(self, address: str) -> bool:
+        waiting = self._waiting
+        return (
+            not self._is_slow(address)
+            and waiting[address] < MOST_WAITING_OF_ADDRESS
+            and waiting.total() < MOST_WAITING
+        )
+
+    def _is_slow(self, address: str) -> bool:
+        """Whether a body of this address was given up a short time ago."""
+        return time.monotonic() - self._slow.get(address, -PENALTY_S) < PENALTY_S
 
     def _make_room(self, sender: Sender) -> bool:
         """Whether each of the sender's limits has room; other bodies are given up for it."""
@@ -181,7 +208,7 @@ class Receiver:
         latest = time.monotonic() - GRACE_S
         by_address = Counter(body.sender.address for body in self._arriving)
         return min(
-            (body for body in bodies if body.began <= latest),
+            (body for body in bodies if body.began <= latest or self._is_slow(body.sender.address)),
             key=lambda body: (
                 body.sender.user is not None,
                 -by_address[body.sender.address],
@@ -192,6 +219,10 @@ class Receiver:
 
     def _give_up(self, body: _Body, why: Problem) -> None:
         body.given_up = why
+        now = time.monotonic()
+        self._slow = {address: at for address, at in self._slow.items() if now - at < PENALTY_S} | {
+            body.sender.address: now
+        }
         self._arriving.remove(body)
         self._ending.append(body)
 
@@ -199,6 +230,10 @@ class Receiver:
         with self._changed:
             (self._arriving if body in self._arriving else self._ending).remove(body)
             self._changed.notify_all()
+
+    def _is_cutting(self, peer: str) -> bool:
+        with self._changed:
+            return any(body.sender.peer == peer for body in self._ending)
 
     def _watch(self) -> None:
         """Give up what is late, and end the reads of what was given up, until nothing arrives."""

@@ -83,7 +83,7 @@ def serve(
             port,
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=threads + request_body.AT_ONCE,
+            blocking_threads=threads + request_body.AT_ONCE + request_body.MOST_WAITING,
             backlog=BACKLOG,
             backpressure=_connections(),
             # HTTP/1 only: Granian has no time limit for finding out which version a client speaks.

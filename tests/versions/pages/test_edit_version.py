@@ -434,7 +434,7 @@ def test_restoring_shows_its_impact_first(alice: Visitor, db: Database, api: Api
     assert "It ended on" in alice.get(f"{OPEN}/end").words
     before = everything(db)
     page = alice.get(f"{OPEN}/restore")
-    assert "Visible again to: everybody" in page.words
+    assert "Visible again to: everyone" in page.words
     assert everything(db) == before
     alice.submit(page, f"{OPEN}/restore", follow=False)
     assert version_of(api, key)["end_date"] is None

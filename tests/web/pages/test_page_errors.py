@@ -159,7 +159,7 @@ def test_a_fault_of_ours_is_a_page_without_its_trace(
 ) -> None:
     page = visitor.get("/")
     assert (page.status, page.headers["content-type"]) == (500, HTML)
-    assert "it has been logged" in page.words
+    assert "send the time and the address" in page.words
     assert "secret" not in page.text
     assert "a secret that must not be told" in caplog.text
 
