@@ -36,6 +36,8 @@ PENALTY_S = 10.0
 """Seconds in which the bodies of an address have no grace and may not wait, after one was given up."""
 WAIT_S = 0.5
 """Seconds that a body may wait until it is received."""
+CUT_S = 2.0
+"""Seconds after a connection was cut in which a read of the same peer that ends is taken for cut."""
 MOST_WAITING = 48
 MOST_WAITING_OF_ADDRESS = 8
 WATCH_S = 0.05
@@ -125,6 +127,8 @@ class Receiver:
         self._waiting: Counter[str] = Counter()
         self._slow: dict[str, float] = {}
         """When a body of an address was given up last."""
+        self._cut: dict[str, float] = {}
+        """When a connection of a peer was cut last."""
         self._watched = False
 
     def receive(
@@ -142,8 +146,8 @@ class Receiver:
         try:
             return body.receive(stream)
         except BadRequest:
-            # A connection of the same peer that was to be cut may have been mistaken for this one.
-            if self._is_cutting(sender.peer):
+            # This connection may have been cut in place of another one of the same peer.
+            if time.monotonic() - self._cut.get(sender.peer, -CUT_S) < CUT_S:
                 raise _busy() from None
             raise
         finally:
@@ -231,10 +235,6 @@ class Receiver:
             (self._arriving if body in self._arriving else self._ending).remove(body)
             self._changed.notify_all()
 
-    def _is_cutting(self, peer: str) -> bool:
-        with self._changed:
-            return any(body.sender.peer == peer for body in self._ending)
-
     def _watch(self) -> None:
         """Give up what is late, and end the reads of what was given up, until nothing arrives."""
         pause = threading.Event()
@@ -250,6 +250,8 @@ class Receiver:
                     return
                 now = time.monotonic()
                 stuck = [(body.sender.peer, now - body.began) for body in self._ending]
+                recent = {peer: at for peer, at in self._cut.items() if now - at < CUT_S}
+                self._cut = recent | {peer: now for peer, _ in stuck}
             if stuck:
                 stalled_connections.end_reading(stuck)
 
