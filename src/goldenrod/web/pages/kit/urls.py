@@ -11,7 +11,6 @@ Thing = Mapping[str, Any]
 
 HOME = "/"
 SIGN_IN = "/sign-in"
-SIGN_OUT = "/sign-out"
 ACCOUNT = "/account"
 TOKENS = "/account/tokens"
 GROUPS = "/groups"
@@ -21,9 +20,6 @@ NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
 """Version names that cannot be used in an address, because another page is there."""
-
-
-PREVIEW = "/preview"
 
 
 def image(image: Thing, *rest: str) -> str:
