@@ -145,6 +145,12 @@ class Request:
         self._withheld = self.actor.scope == "read"
         if not self._withheld:
             self.read_body()
+        with self._write() as (tx, actor):
+            yield tx, actor
+
+    @contextmanager
+    def _write(self) -> Iterator[tuple[Tx, Actor]]:
+        """The transaction of a change, and who asks, once the request itself has been checked."""
         with self.db.write() as tx, self._unless_outdated():
             self._confirm(tx, tx.revision - 1)
             yield tx, self.actor
@@ -212,7 +218,7 @@ class Request:
         if not declared and req.get_header("Transfer-Encoding") is None:
             return b""
         sender = Sender(
-            client_address(req, self.settings),
+            self.address,
             req.remote_addr,
             None if self.anonymous else self.actor.user_id,
         )

@@ -117,6 +117,23 @@ class _Body:
         return time.monotonic() - self.began > allowed
 
 
+class _Recent:
+    """Names that were added in the last `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._added: dict[str, float] = {}
+
+    def add(self, name: str) -> None:
+        now = time.monotonic()
+        recent = {name: at for name, at in self._added.items() if now - at < self._seconds}
+        self._added = recent | {name: now}
+
+    def __contains__(self, name: str) -> bool:
+        at = self._added.get(name)
+        return at is not None and time.monotonic() - at < self._seconds
+
+
 class Receiver:
     """The bodies that a process is receiving."""
 
@@ -125,10 +142,10 @@ class Receiver:
         self._arriving: list[_Body] = []
         self._ending: list[_Body] = []
         self._waiting: Counter[str] = Counter()
-        self._slow: dict[str, float] = {}
-        """When a body of an address was given up last."""
-        self._cut: dict[str, float] = {}
-        """When a connection of a peer was cut last."""
+        self._slow = _Recent(PENALTY_S)
+        """The addresses of which a body was given up."""
+        self._cut = _Recent(CUT_S)
+        """The peers of which a connection was cut."""
         self._watched = False
 
     def receive(
@@ -147,7 +164,7 @@ class Receiver:
             return body.receive(stream)
         except BadRequest:
             # This connection may have been cut in place of another one of the same peer.
-            if time.monotonic() - self._cut.get(sender.peer, -CUT_S) < CUT_S:
+            if sender.peer in self._cut:
                 raise _busy() from None
             raise
         finally:
@@ -181,14 +198,10 @@ class Receiver:
     def _may_wait(self, address: str) -> bool:
         waiting = self._waiting
         return (
-            not self._is_slow(address)
+            address not in self._slow
             and waiting[address] < MOST_WAITING_OF_ADDRESS
             and waiting.total() < MOST_WAITING
         )
-
-    def _is_slow(self, address: str) -> bool:
-        """Whether a body of this address was given up a short time ago."""
-        return time.monotonic() - self._slow.get(address, -PENALTY_S) < PENALTY_S
 
     def _make_room(self, sender: Sender) -> bool:
         """Whether each of the sender's limits has room; other bodies are given up for it."""
@@ -212,7 +225,7 @@ class Receiver:
         latest = time.monotonic() - GRACE_S
         by_address = Counter(body.sender.address for body in self._arriving)
         return min(
-            (body for body in bodies if body.began <= latest or self._is_slow(body.sender.address)),
+            (body for body in bodies if body.began <= latest or body.sender.address in self._slow),
             key=lambda body: (
                 body.sender.user is not None,
                 -by_address[body.sender.address],
@@ -223,10 +236,7 @@ class Receiver:
 
     def _give_up(self, body: _Body, why: Problem) -> None:
         body.given_up = why
-        now = time.monotonic()
-        self._slow = {address: at for address, at in self._slow.items() if now - at < PENALTY_S} | {
-            body.sender.address: now
-        }
+        self._slow.add(body.sender.address)
         self._arriving.remove(body)
         self._ending.append(body)
 
@@ -250,8 +260,8 @@ class Receiver:
                     return
                 now = time.monotonic()
                 stuck = [(body.sender.peer, now - body.began) for body in self._ending]
-                recent = {peer: at for peer, at in self._cut.items() if now - at < CUT_S}
-                self._cut = recent | {peer: now for peer, _ in stuck}
+                for peer, _ in stuck:
+                    self._cut.add(peer)
             if stuck:
                 stalled_connections.end_reading(stuck)
 

@@ -75,9 +75,8 @@ class Visit(Request):
         """A change that a form makes, and who asks. Raises Unauthorized, Forbidden where the form is
         not from a page of this site."""
         self.require_sent()
-        with self.db.write() as tx, self._unless_outdated():
-            self._confirm(tx, tx.revision - 1)
-            yield tx, self.actor
+        with self._write() as (tx, actor):
+            yield tx, actor
 
     @contextmanager
     def write_unversioned(self) -> Iterator[tuple[Tx, Actor]]:
