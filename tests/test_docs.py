@@ -35,6 +35,7 @@ from goldenrod.store import paging
 from goldenrod.web import app, request_body, server
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
+from goldenrod.web.pages.kit import visit
 from tests.support.processes.server import environment, running
 
 ROOT = Path(__file__).parent.parent
@@ -322,7 +323,13 @@ def test_limits_are_those_of_the_code() -> None:
             security_log.MOST_OF_KIND,
         ],
         "security events are stored for": [security_log.DAYS_STORED],
-        "a body": [request_body.MOST_BODY // 2**20, decode.MOST_DEPTH],
+        "a body": [
+            request_body.MOST_BODY // 2**20,
+            decode.MOST_DEPTH,
+            decode.MOST_SEPARATORS,
+            decode.MOST_ANONYMOUS_SEPARATORS,
+        ],
+        "a form of somebody who is not signed in": [visit.MOST_ANONYMOUS // 2**10],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
         "a list in a body": [decode.MOST_ITEMS],

@@ -254,6 +254,16 @@ def test_a_form_that_is_none_is_refused(visitor: Visitor, body: str) -> None:
     assert "<h1>" in refused.text
 
 
+def test_a_form_is_limited_until_one_has_signed_in(visitor: Visitor) -> None:
+    long = "x" * 65_000
+    assert visitor.submit(visitor.get(FORM), FORM, username="alice", password=long).status == 401
+    longer = visitor.submit(visitor.get(FORM), FORM, username="alice", password=long * 2)
+    assert longer.status == 413
+    visitor.sign_in("alice")
+    named = visitor.submit(visitor.get("/images/new"), "/images/new", description=long * 2)
+    assert named.status == 400
+
+
 def test_forms_are_not_read_from_the_query(visitor: Visitor) -> None:
     page = visitor.get(FORM)
     [token] = page.form(FORM).fields["token"]

@@ -102,6 +102,12 @@ def test_the_fault_of_a_body_is_found_by_its_path() -> None:
         decode.parse(b"[" + b"1," * 100_000 + b"1]")
 
 
+def test_a_body_that_anybody_may_send_has_a_lower_limit(api: ApiClient) -> None:
+    many = b'{"identifiers":[' + b'"a",' * 20_000 + b'"a"]}'
+    assert "20,000 commas" in api.ask("POST", "/lookup", raw=many).json["detail"]
+    assert "20,000" not in api.ask("POST", "/lookup", "alice", raw=many).text
+
+
 WRONG_NUMBERS = ("²", "1" * 5000, "0" * 4400, "1" * 20, "-1")
 
 

@@ -247,7 +247,12 @@ class Request:
 
     def body(self, shape: type[S]) -> S:
         """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest."""
-        value = decode.parse(self.raw())
+        raw = self.raw()
+        value = (
+            decode.parse(raw, decode.MOST_ANONYMOUS_SEPARATORS)
+            if self.anonymous
+            else decode.parse(raw)
+        )
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
         return decode.convert(value, shape)

@@ -16,7 +16,14 @@ import falcon
 
 from goldenrod.base import clock
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import BadRequest, Forbidden, Problem, Unauthorized, Unavailable
+from goldenrod.base.errors import (
+    BadRequest,
+    Forbidden,
+    Problem,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
 from goldenrod.catalogue.accounts import actors, sessions
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
@@ -38,6 +45,8 @@ POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+MOST_ANONYMOUS = 64 * 1024
+"""The most bytes of a form of somebody who is not signed in. The form to sign in needs few."""
 HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Cookie, Authorization"}
 
 
@@ -152,6 +161,8 @@ class Visit(Request):
             self.read_body()
             if isinstance(self._raw, Problem):
                 raise self._raw
+            if self.anonymous and len(self._raw or b"") > MOST_ANONYMOUS:
+                raise TooLarge(f"Until you sign in, a form has at most {MOST_ANONYMOUS} bytes.")
             self._form = parse_form(self.req.content_type, self._raw or b"")
         return self._form
 
