@@ -27,7 +27,8 @@ test: $(installed) programs ## check format, style, types and architecture, then
 	$(pytest)
 
 test-long: $(installed) programs ## run the tests that take long: many random worlds, fuzzing, browsers
-	$(pytest) -m long
+	$(pytest) -m "long and not alone"
+	$(bin)/python -m pytest -m alone
 
 # Only root on Debian can install them here. Where one is missing, its tests say that they were skipped;
 # with CI=true they fail.

@@ -41,7 +41,7 @@ def test_enter_in_the_field_shows_all_that_was_found(site: Site, windows: Window
     page.keyboard.type("gpu")
     page.keyboard.press("Enter")
     at(page, "/search?q=gpu")
-    expect(page.get_by_role("link", name="All versions that fit gpu")).to_be_visible()
+    expect(page.get_by_role("link", name="All versions matching “gpu”")).to_be_visible()
     page.go_back()
     at(page, "/")
 
@@ -52,7 +52,7 @@ def test_words_that_nothing_fits_are_told(site: Site, windows: Windows) -> None:
     page.goto("/")
     page.keyboard.type("zebra")
     expect(page.locator("a[data-result]")).to_have_count(0)
-    expect(page.locator("#res")).to_contain_text("No image fits zebra.")
+    expect(page.locator("#res")).to_contain_text("No images match “zebra”.")
 
 
 @pytest.mark.long

@@ -179,7 +179,7 @@ def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log
 @pytest.mark.parametrize(
     ("options", "said", "code"),
     [
-        (("--host", "nowhere.invalid"), "nowhere.invalid is no address", 1),
+        (("--host", "nowhere.invalid"), "it is not an address of this machine", 1),
         (("--host", "192.0.2.1"), "Cannot listen at", 1),
         (("--port", "65536"), "'--port'", 2),
         (("--threads", "0"), "'--threads'", 2),

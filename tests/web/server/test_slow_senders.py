@@ -176,6 +176,7 @@ def test_three_thousand_silent_connections_end(stocked: tuple[str, World], log: 
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @linux_only
 def test_trickling_senders_hold_up_nobody_else(stocked: tuple[str, World], log: Path) -> None:
     url, world = stocked
