@@ -131,6 +131,9 @@ BARE: dict[str, set[str]] = {
         "rules/changes/version_lists.py _ids pairing.table",
         "rules/lifecycle/deprecation.py _id_of versions",
     },
+    "whether the person themselves can sign in with a password": {
+        "catalogue/accounts/users.py _password users",
+    },
     "finds out who asks": {
         "catalogue/accounts/oidc_accounts.py _known users",
         "catalogue/webhooks/payloads.py _active users",

@@ -21,9 +21,24 @@ COMMANDS = {
     "demo": ("Serve a demonstration with real machine images.", "serve:demo"),
     "migrate": ("Create or upgrade the database's tables for this release.", "check:migrate"),
     "check": ("Check the settings and the database for problems.", "check:check"),
-    "user create": ("Add a user.", "accounts.users:create_user"),
+    "user create": (
+        "Add a user. On a terminal, the command asks for their password.",
+        "accounts.users:create_user",
+    ),
     "user list": ("List the users.", "accounts.users:list_users"),
+    "user show": (
+        "Show a user: rights, groups, accounts on providers, and tokens that can be used.",
+        "accounts.users:show_user",
+    ),
+    "user password": (
+        "Set a user's password, and sign them out everywhere. Their tokens keep working.",
+        "accounts.users:set_password",
+    ),
     "user disable": ("Disable a user: their tokens stop at once.", "accounts.users:disable_user"),
+    "user enable": (
+        "Enable a disabled user again. Their tokens work again, unless revoked or expired.",
+        "accounts.users:enable_user",
+    ),
     "group create": ("Add a group.", "accounts.users:create_group"),
     "group add": ("Add users to a group.", "accounts.users:add_to_group"),
     "group remove": ("Remove users from a group.", "accounts.users:remove_from_group"),
@@ -118,7 +133,7 @@ COMMANDS = {
 }
 
 GROUPS = {
-    "user": "Add, list and disable users (on the database).",
+    "user": "Add, list and disable users, and set passwords (on the database).",
     "group": "Add groups, and change their members (on the database).",
     "token": "Create, list and revoke tokens (on the database).",
     "import": "Import machine images or a whole catalogue (on the database).",

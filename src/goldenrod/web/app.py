@@ -70,6 +70,15 @@ def _responder(
     return respond
 
 
+class _Health:
+    """`/healthz`: whether this process answers. It does not ask the database."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.content_type = "text/plain; charset=utf-8"
+        resp.set_header("Cache-Control", "no-store")
+        resp.data = b"ok\n"
+
+
 def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymous: bool) -> None:
     resp.status = answer.status
     resp.set_headers(dict(answer.headers))
@@ -188,6 +197,7 @@ def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> W
     for path, routes in by_path.items():
         app.add_route(path, _Resource(routes, db, settings, cache))
     add_reference(app, db, settings, API)
+    app.add_route("/healthz", _Health())
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         # A token that is not valid gets 401 everywhere, even at unknown addresses.

@@ -49,9 +49,12 @@ def record_token_use(db: Database, actor: Actor) -> None:
         tokens.record_use(tx, actor.token_id)
 
 
-def check_password(db: Database, username: str, password: str, address: str) -> Row:
+def check_password(
+    db: Database, username: str, password: str, address: str, *, by: str = "password"
+) -> Row:
     """The account with this username and password. Each failure counts towards the limits of
-    `password_sign_in`. Raises Unauthorized, TooManyRequests, Unavailable.
+    `password_sign_in`. The security log says what the password was given for: `by`. Raises
+    Unauthorized, TooManyRequests, Unavailable.
     """
     try:
         with password_hashing.TURNS.take():
@@ -60,24 +63,24 @@ def check_password(db: Database, username: str, password: str, address: str) -> 
                 account = password_sign_in.find_account(tx, username)
             password_sign_in.verify(account, password)
     except (Unauthorized, TooManyRequests) as problem:
-        _record_failure(db, username, address, problem)
+        _record_failure(db, username, address, problem, by)
         raise
     assert account is not None
     with db.write_unversioned() as tx:
         password_sign_in.succeeded(tx, username, address)
         tx.address = address
-        security_log.record(tx, "sign_in:success", user_id=account["id"], by="password")
+        security_log.record(tx, "sign_in:success", user_id=account["id"], by=by)
     return account
 
 
-def _record_failure(db: Database, username: str, address: str, problem: Problem) -> None:
+def _record_failure(db: Database, username: str, address: str, problem: Problem, by: str) -> None:
     """Record a failed sign-in. An unknown username is not recorded: it may be a password that was typed
     into the wrong field."""
     limited = isinstance(problem, TooManyRequests)
     with suppress(Unavailable), db.write_unversioned() as tx:
         tx.address = address
         user_id = users.find_user(tx, username)
-        detail: dict[str, Any] = {"by": "password"}
+        detail: dict[str, Any] = {"by": by}
         if user_id is None:
             detail["reason"] = "unknown user"
         kind = "sign_in:limited" if limited else "sign_in:failure"

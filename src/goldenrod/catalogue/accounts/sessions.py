@@ -19,7 +19,7 @@ from goldenrod.rules.access import NOW, Actor
 from goldenrod.rules.changes import mutations, security_log
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.sql import Key, param
+from goldenrod.store.sql import Id, Key, param
 
 
 class Session(NamedTuple):
@@ -89,5 +89,19 @@ def end_session(tx: Tx, actor: Actor, uuid: str) -> None:
 def end_all_sessions(tx: Tx, actor: Actor) -> int:
     """End all sessions of the actor; return how many there were."""
     ended = tx.delete(schema.sessions, user_id=actor.user_id)
+    security_log.record(tx, "session:end", actor, sessions=ended)
+    return ended
+
+
+def _others() -> Any:
+    session = schema.sessions
+    return session.delete().where(
+        session.c.user_id == param("me", Key), session.c.uuid != param("uuid", Id)
+    )
+
+
+def end_other_sessions(tx: Tx, actor: Actor, uuid: str) -> int:
+    """End all sessions of the actor but this one; return how many there were."""
+    ended = tx.change(_others, me=actor.user_id, uuid=uuid)
     security_log.record(tx, "session:end", actor, sessions=ended)
     return ended

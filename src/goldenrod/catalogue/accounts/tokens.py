@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause
 
 from goldenrod.base import clock, decode
+from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Forbidden, field_problem
 from goldenrod.base.wire import NewToken
 from goldenrod.rules import filters, summaries
@@ -70,6 +71,11 @@ TOKENS = Resource(
         default="created",
     ),
 )
+
+
+def is_usable(token: Row, now: Instant) -> bool:
+    """Whether a token, as `TOKENS` shows it, is neither revoked nor expired."""
+    return not token["revoked_at"] and (token["expires"] is None or token["expires"] > now)
 
 
 def token_for_change(tx: Tx, actor: Actor, key: str) -> Row:

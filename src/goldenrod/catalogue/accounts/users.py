@@ -13,7 +13,7 @@ from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
 from goldenrod.base.text import name_key, sought_key
 from goldenrod.base.wire import NewUser, UserPatch
-from goldenrod.catalogue.accounts import password_hashing, password_rules
+from goldenrod.catalogue.accounts import password_hashing, password_rules, sessions
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations
@@ -22,7 +22,7 @@ from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
-from goldenrod.store.sql import Sortable, json_object, param
+from goldenrod.store.sql import Key, Sortable, json_object, param
 
 
 def shape(user: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -81,6 +81,17 @@ def require_free_name(tx: Tx, name: str, group_id: int = 0) -> None:
         raise Conflict(f"The name {name!r} is already taken by a user or group.", code="name_taken")
 
 
+def _password() -> Any:
+    user = schema.users
+    return select(user.c.password_hash).where(user.c.id == param("user_id", Key))
+
+
+def has_password(tx: Tx, user_id: int) -> bool:
+    """Whether a user can sign in with a password."""
+    row = tx.first(_password, user_id=user_id)
+    return row is not None and row["password_hash"] is not None
+
+
 def hash_password(username: str, password: str | None | UnsetType) -> str | None:
     """The hash of a new password; None for none. Raises BadRequest (a bad password), Unavailable.
 
@@ -134,15 +145,24 @@ def edit_user(
     changed = audit.changed(row, after)
     if "password" in given:
         after["password_hash"] = password_hash
-        changed["password"] = {
-            "before": None,
-            "after": "removed" if password_hash is None else "changed",
-        }
+        changed |= _password_changed("removed" if password_hash is None else "changed")
     if changed:
         tx.update(schema.users, {"id": row["id"]}, **after)
         if "password" in changed or after.get("active") is False:
             tx.delete(schema.sessions, user_id=row["id"])
         audit.record(tx, actor, "user:edit", schema.users, row["id"], changed)
+
+
+def change_own_password(tx: Tx, actor: Actor, password_hash: str, session: str) -> None:
+    """Change the actor's own password. Their other sessions end; `session`, by its uuid, stays."""
+    actor.require_write()
+    tx.update(schema.users, {"id": actor.user_id}, password_hash=password_hash)
+    sessions.end_other_sessions(tx, actor, session)
+    audit.record(tx, actor, "user:edit", schema.users, actor.user_id, _password_changed("changed"))
+
+
+def _password_changed(how: str) -> dict[str, Any]:
+    return {"password": {"before": None, "after": how}}
 
 
 def disable_user(tx: Tx, actor: Actor, row: Row) -> None:

@@ -1,18 +1,20 @@
 """Commands for users and groups."""
 
-import sys
-
 import typer
 
 from goldenrod.base import decode, wire
-from goldenrod.base.errors import BadRequest, NotFound
-from goldenrod.catalogue.accounts import groups
+from goldenrod.base.errors import NotFound
+from goldenrod.catalogue.accounts import groups, identities, tokens
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.cli import output
+from goldenrod.cli.accounts import new_password
 from goldenrod.cli.open_database import Thing, every, named, opened
 from goldenrod.rules.access import CONSOLE
-from goldenrod.store.db import Tx
+from goldenrod.store.db import Database, Tx
 
+PASSWORD_STDIN = typer.Option(
+    False, "--password-stdin", help="Read the password from the first line of stdin."
+)
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 USER = typer.Argument(metavar="NAME", help="The username.")
 GROUP = typer.Argument(metavar="GROUP", help="The group's name.")
@@ -25,33 +27,43 @@ LEADERS = typer.Option([], "--leader", help="The username of a leader; may be re
 def create_user(
     name: str = USER,
     staff: bool = typer.Option(False, "--staff", help="Staff see and change everything."),
-    password_stdin: bool = typer.Option(
-        False,
-        "--password-stdin",
-        help="Read the password from the first line of stdin. Without one the user has tokens only.",
+    no_password: bool = typer.Option(
+        False, "--no-password", help="Ask for no password: the user can only use tokens."
     ),
+    password_stdin: bool = PASSWORD_STDIN,
     as_json: bool = JSON,
 ) -> None:
-    """Add a user."""
-    body = {"username": name, "is_staff": staff}
-    if password_stdin:
-        body["password"] = _password()
-    new = decode.convert(body, wire.NewUser)
-    password_hash = people.hash_password(new.username, new.password)
+    """Add a user. On a terminal, the command asks for their password."""
+    password = new_password.read(name, from_stdin=password_stdin, none=no_password, required=False)
+    new = decode.convert({"username": name, "is_staff": staff, "password": password}, wire.NewUser)
+    password_hash = people.hash_password(new.username, password)
     with opened() as db, db.write() as tx:
         created = people.create_user(tx, CONSOLE, new, password_hash=password_hash)
         user = people.USERS.read(tx, CONSOLE, created.key)
-    _say(user, f"User {user['username']} is added.", as_json)
+    name = user["username"]
+    without = f" They have no password yet: `goldenrod user password {name}` sets one."
+    _say(user, f"User {name} is added.{without if password is None else ''}", as_json)
 
 
-def _password() -> str:
-    try:
-        password = sys.stdin.readline().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise BadRequest("The password on stdin must be UTF-8.") from None
-    if not password:
-        raise BadRequest("Write the password to stdin: it is empty.")
-    return password
+def set_password(
+    name: str = USER,
+    none: bool = typer.Option(
+        False, "--none", help="Remove the password: the user can only use tokens."
+    ),
+    password_stdin: bool = PASSWORD_STDIN,
+    as_json: bool = JSON,
+) -> None:
+    """Set a user's password, and sign them out everywhere. Their tokens keep working."""
+    with opened() as db:
+        with db.read() as tx:
+            user = _user(tx, name)
+        password = new_password.read(user["username"], from_stdin=password_stdin, none=none)
+        password_hash = people.hash_password(user["username"], password)
+        patch = wire.UserPatch(password=password)
+        user = _changed(db, user["username"], patch, password_hash)
+    done = "removed" if password is None else "set"
+    sentence = f"The password of {user['username']} is {done}. They are signed out everywhere."
+    _say(user, sentence, as_json)
 
 
 def list_users(as_json: bool = JSON) -> None:
@@ -65,13 +77,54 @@ def list_users(as_json: bool = JSON) -> None:
     output.show_table(columns, ([user[name] for name in columns] for user in users))
 
 
+def show_user(name: str = USER, as_json: bool = JSON) -> None:
+    """Show a user: rights, groups, accounts on providers, and tokens that can be used."""
+    with opened() as db, db.read() as tx:
+        user = _user(tx, name)
+        every_group = every(tx, groups.GROUPS.page, groups.GROUPS.listing)
+        accounts = every(
+            tx, identities.IDENTITIES.page, identities.IDENTITIES.listing, user=user["username"]
+        )
+        of_user = every(tx, tokens.TOKENS.page, tokens.TOKENS.listing, user=user["username"])
+        shown = user | {
+            "has_password": people.has_password(tx, user["id"]),
+            "groups": [one["name"] for one in every_group if user["id"] in _ids(one["users"])],
+            "identities": [one["key"] for one in accounts],
+            "tokens": [one["name"] for one in of_user if tokens.is_usable(one, tx.now)],
+        }
+    if as_json:
+        output.show_json(shown)
+    else:
+        output.show_fields(shown.items())
+
+
 def disable_user(name: str = USER, as_json: bool = JSON) -> None:
     """Disable a user: their tokens stop at once."""
-    with opened() as db, db.write() as tx:
-        user = named(tx, people.USERS.page, people.USERS.listing, "user", username=name)
-        people.disable_user(tx, CONSOLE, people.USERS.row_for_change(tx, CONSOLE, str(user["id"])))
-        user = people.USERS.read(tx, CONSOLE, str(user["id"]))
+    with opened() as db:
+        user = _changed(db, name, wire.UserPatch(active=False))
     _say(user, f"User {user['username']} is disabled.", as_json)
+
+
+def enable_user(name: str = USER, as_json: bool = JSON) -> None:
+    """Enable a disabled user again. Their tokens work again, unless revoked or expired."""
+    with opened() as db:
+        user = _changed(db, name, wire.UserPatch(active=True))
+    _say(user, f"User {user['username']} is enabled.", as_json)
+
+
+def _changed(
+    db: Database, name: str, patch: wire.UserPatch, password_hash: str | None = None
+) -> Thing:
+    """Change a user, and return them as they are then."""
+    with db.write() as tx:
+        key = str(_user(tx, name)["id"])
+        row = people.USERS.row_for_change(tx, CONSOLE, key)
+        people.edit_user(tx, CONSOLE, row, patch, password_hash=password_hash)
+        return dict(people.USERS.read(tx, CONSOLE, key))
+
+
+def _user(tx: Tx, username: str) -> Thing:
+    return named(tx, people.USERS.page, people.USERS.listing, "user", username=username)
 
 
 def create_group(
@@ -123,7 +176,7 @@ def _group(tx: Tx, name: str) -> Thing:
 
 
 def _user_id(tx: Tx, username: str) -> int:
-    return int(named(tx, people.USERS.page, people.USERS.listing, "user", username=username)["id"])
+    return int(_user(tx, username)["id"])
 
 
 def _ids(users: list[Thing]) -> set[int]:

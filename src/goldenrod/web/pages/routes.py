@@ -74,6 +74,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/sign-in/oidc", oidc_sign_in.begin, ("next",)),
     Route("GET", "/sign-in/oidc/callback", oidc_sign_in.come_back, ("state", "iss", "error", "code")),
     Route("GET", "/account", account.show_account),
+    Route("POST", "/account/password", account.change_password),
     Route("POST", "/account/sessions/{uuid}/end", account.end_session),
     Route("POST", "/account/sign-out-everywhere", account.sign_out_everywhere),
     Route("POST", "/preview", markdown_preview.preview),

@@ -1,21 +1,36 @@
-"""The account page: the visitor's groups, accounts on providers, and active sessions."""
+"""The account page: the visitor's groups, accounts on providers, password, and active sessions."""
 
 import json
 
-from goldenrod.catalogue.accounts import groups, identities, oidc_accounts, sessions
+from goldenrod.base.errors import Forbidden, Problem, TooManyRequests, Unauthorized, field_problem
+from goldenrod.catalogue.accounts import (
+    groups,
+    identities,
+    oidc_accounts,
+    password_sign_in,
+    sessions,
+    users,
+)
+from goldenrod.web.authenticate import check_password
 from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.visit import Page, Visit
 
 
 def show_account(visit: Visit) -> Page:
     """GET /account."""
     visit.require_user()
+    return _show(visit, Form.of())
+
+
+def _show(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
         mine = groups.GROUPS.page(tx, actor, groups.GROUPS.where())
         accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username)
         issuer = visit.settings.oidc_issuer
         linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if issuer else []
         active = sessions.list_sessions(tx, actor)
+        has_password = users.has_password(tx, actor.user_id)
     return visit.page(
         "account/account.html",
         groups=[json.loads(one) for one in mine.results],
@@ -24,7 +39,45 @@ def show_account(visit: Visit) -> Page:
         linked=linked,
         sessions=active,
         current=visit.session.uuid if visit.session else None,
+        has_password=has_password,
+        form=form,
+        problem=problem,
     )
+
+
+def change_password(visit: Visit) -> Page:
+    """POST /account/password: change the visitor's own password. Their other browsers are signed out.
+
+    The old password is checked under the limits on failed sign-ins, because somebody else may be
+    sitting at the browser.
+    """
+    visit.require_sent()
+    try:
+        _change_password(visit)
+    except (*REFUSALS, TooManyRequests) as problem:
+        return _show(visit, Form.of(), refused(problem))
+    return visit.redirect(
+        urls.ACCOUNT, done="Password changed. Your other browsers are signed out."
+    )
+
+
+def _change_password(visit: Visit) -> None:
+    if visit.session is None:
+        raise Forbidden("Change your password in a browser in which you are signed in.")
+    visit.actor.require_write()
+    username, old, new = visit.actor.username, visit.form.get("old"), visit.form.get("password")
+    for name, text in (("old", old), ("password", new)):
+        if not text:
+            raise field_problem(name, "is required")
+    try:
+        account = check_password(visit.db, username, old, visit.address, by="password change")
+    except Unauthorized:
+        raise field_problem("old", "is not your password") from None
+    password_hash = users.hash_password(username, new)
+    assert password_hash is not None
+    with visit.change() as (tx, actor):
+        password_sign_in.require_unchanged(tx, username, account)
+        users.change_own_password(tx, actor, password_hash, visit.session.uuid)
 
 
 def end_session(visit: Visit, uuid: str) -> Page:

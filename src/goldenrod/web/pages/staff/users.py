@@ -140,11 +140,7 @@ def show_disable(visit: Visit, key: str) -> Page:
         owned = _owned(tx, actor, user)
         of_user = tokens.TOKENS.read_list(tx, actor, user=user["username"], page_size=1000)
         now = tx.now
-    usable = [
-        token
-        for token in of_user
-        if not token["revoked_at"] and (token["expires"] is None or token["expires"] > now)
-    ]
+    usable = [token for token in of_user if tokens.is_usable(token, now)]
     return visit.page("staff/user_disable.html", user=user, owned=owned, usable=len(usable))
 
 
