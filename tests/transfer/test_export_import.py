@@ -389,7 +389,7 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Values], Any], str]] = {
     ),
     "check": ("tokens", row(scope="root"), "ck_tokens_scope|CHECK.*scope"),
     "duplicate key": ("users", row(id=1), "(?i:unique)"),
-    "duplicate name": ("users", row(username="alice"), "(?i:unique).*username"),
+    "duplicate name": ("users", row(username="alice"), "(?i:unique).*(?:username|name_key)"),
     "dangling": ("group_users", row(user_id=99), "user_id 99: there is no such row of users"),
     "dangling pair": (
         "machines",

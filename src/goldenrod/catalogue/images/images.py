@@ -203,7 +203,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = decode.name("name", given["name"], row["name"])
         after["name_key"] = name_key(after["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])

@@ -68,8 +68,8 @@ def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
     values = {
         "name": name,
         "description": decode.text("description", body.description),
-        "type": body.type.strip(),
-        "virtualization": body.virtualization.strip(),
+        "type": decode.label("type", body.type),
+        "virtualization": decode.label("virtualization", body.virtualization),
         "public": body.public,
         "active": body.active,
         "start_date": mutations.start(tx, body.start_date),
@@ -104,10 +104,12 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = decode.name("name", given["name"], row["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])
-    after |= {field: given[field].strip() for field in _LABELS if field in given}
+    after |= {
+        field: decode.label(field, given[field], row[field]) for field in _LABELS if field in given
+    }
     after |= {field: given[field] for field in ("public", "active") if field in given}
     if "slug" in given and given["slug"] != row["slug"]:
         after["slug"] = mutations.checked_slug(given["slug"])

@@ -13,7 +13,7 @@ from sqlalchemy import exists, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, field_problem, unknown_reference
-from goldenrod.base.text import name_key
+from goldenrod.base.text import is_uuid, name_key
 from goldenrod.base.wire import NewVersion, VersionPatch
 from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import machines
@@ -34,11 +34,14 @@ DENORMALISED_FIELDS = {"name", "image", "membership", "start_date", "end_date", 
 """Fields from which the denormalised columns are computed: visibility and order in lists."""
 
 
-def version_name(given: str) -> str:
-    """A valid version name: one line, and not `.` or `..`, which have a meaning in URLs."""
-    name = decode.name("name", given)
-    if name_key(name) in (".", ".."):
+def version_name(given: str, stored: str | None = None) -> str:
+    """A valid version name: not `.` or `..`, which have a meaning in URLs, and not in the form of a
+    UUID, which in an address is a version's id. The `stored` one may stay as it is."""
+    name = decode.name("name", given, stored)
+    if name != stored and name_key(name) in (".", ".."):
         raise field_problem("name", "must not be . or ..")
+    if name != stored and is_uuid(name_key(name)):
+        raise field_problem("name", "must not have the form of a UUID, which is a version's id")
     return name
 
 
@@ -177,8 +180,8 @@ def _id_of() -> Any:
     return select(schema.versions.c.id).where(schema.versions.c.n == param("n", Key))
 
 
-def _optional_name(field: str, given: str | None) -> str | None:
-    return None if given is None else decode.name(field, given)
+def _optional_name(field: str, given: str | None, stored: str | None = None) -> str | None:
+    return None if given is None else decode.name(field, given, stored)
 
 
 def _own_identity(tx: Tx, actor: Actor, ref: references.Given) -> int:
@@ -267,11 +270,13 @@ def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
     if "deprecation" in given:
         after |= deprecation.columns(tx, actor, row, given["deprecation"])
     if "name" in given:
-        after["name"] = version_name(given["name"])
+        after["name"] = version_name(given["name"], row["name"])
     if "change_log" in given:
         after["change_log"] = decode.text("change_log", given["change_log"])
     if "doc_object_id" in given:
-        after["doc_object_id"] = _optional_name("doc_object_id", given["doc_object_id"])
+        after["doc_object_id"] = _optional_name(
+            "doc_object_id", given["doc_object_id"], row["doc_object_id"]
+        )
     if "identity" in given:
         ref = given["identity"]
         kept = ref is not None and references.plain(ref) == row["identity_id"]
