@@ -198,7 +198,8 @@ def query_terms(text: str) -> list[Term]:
     words = text.split()
     if len(words) > MOST_WORDS:
         raise ValueError(f"takes at most {MOST_WORDS} words.")
-    if any(len(word) > MOST_CHARACTERS for word in words):
+    # A version may be written as image/version, which together can be longer.
+    if any(len(part) > MOST_CHARACTERS for word in words for part in word.split("/")):
         raise ValueError(f"takes words of at most {MOST_CHARACTERS} characters.")
     pieces = _pieces(fold(" ".join(words)))
     terms: dict[Term, None] = {}

@@ -90,7 +90,7 @@ def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
         schema.providers,
         uuid=mutations.new_uuid(),
         name_key=name_key(values["name"]),
-        words=search.words_of(values["name"], values["description"]),
+        words=search.words_of(values["name"], values["slug"], values["description"]),
         **values,
     )
     mutations.reserve_slug(tx, schema.providers, provider_id, values["slug"])
@@ -121,7 +121,7 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
         mutations.reserve_slug(tx, schema.providers, row["id"], after["slug"])
     then = {**row, **after}
     after["name_key"] = name_key(then["name"])
-    after["words"] = search.words_of(then["name"], then["description"])
+    after["words"] = search.words_of(then["name"], then["slug"], then["description"])
     tx.update(schema.providers, {"id": row["id"]}, **after)
     audit.record(tx, actor, "provider:edit", schema.providers, row["id"], changed)
 
