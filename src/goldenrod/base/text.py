@@ -222,12 +222,8 @@ def slug(text: str, fallback: str = "image") -> str:
 
 def is_slug(text: str) -> bool:
     """1 to 64 of a-z, 0-9 and -, at least one letter, not shaped like a UUID."""
-    return has_slug_form(text) and bool(re.search("[a-z]", text)) and not is_uuid(text)
-
-
-def has_slug_form(text: str) -> bool:
-    """1 to 64 of a-z, 0-9 and -, not beginning with -: what may be looked up as a slug."""
-    return _SLUG.fullmatch(text) is not None
+    found = _SLUG.fullmatch(text) and re.search("[a-z]", text)
+    return found is not None and not is_uuid(text)
 
 
 def is_uuid(text: str) -> bool:
