@@ -27,7 +27,7 @@ def real(api: ApiClient, world: World) -> dict[str, Any]:
     open_version = world.versions["open"]
     stable = api.ask("PUT", f"{API}/images/open-image/channels/stable", "dora", {"version": None})
     assert stable.status_code == 201
-    hook = {"target": "http://127.0.0.1/", "image": "open-image", "events": ["version.published"]}
+    hook = {"target": "https://8.8.8.8/", "image": "open-image", "events": ["version.published"]}
     return {
         "image": world.images["open"],
         "images": "open-image",
