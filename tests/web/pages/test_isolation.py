@@ -120,8 +120,17 @@ def test_on_every_page(api: ApiClient, dora: Visitor, world: World) -> None:
 
 def test_on_a_few_pages(api: ApiClient, dora: Visitor, world: World) -> None:
     open_version = "/images/open-image/versions/%D7%92%D7%A8%D7%A1%D7%94%201"
-    few = ["/", "/search?q=%D7%AA%D7%9E%D7%95%D7%A0%D7%94", "/images/open-image", open_version, f"{open_version}/share"]
+    few = [
+        "/",
+        "/search?q=%D7%AA%D7%9E%D7%95%D7%A0%D7%94",
+        "/images/open-image",
+        open_version,
+        f"{open_version}/share",
+    ]
     _walk(api, dora, world, [*few, "/account/tokens", f"/groups/{world.groups['lab']}"], 0)
+    feed = dora.get("/images/open-image/feed.atom").text
+    assert "<title>\u2068תמונה\u2069 1 \u2068גרסה\u2069 1</title>" in feed
+    assert "<bdi>" not in feed
 
 
 def _walk(api: ApiClient, dora: Visitor, world: World, begin: list[str], most: int) -> None:
@@ -139,13 +148,18 @@ def _walk(api: ApiClient, dora: Visitor, world: World, begin: list[str], most: i
         count += 1
         for link in reader.links if most else ():
             path = urlsplit(link).path
-            inside = not urlsplit(link).netloc and path.startswith("/") and not path.startswith(("/docs", "/api", "//"))
+            inside = (
+                not urlsplit(link).netloc
+                and path.startswith("/")
+                and not path.startswith(("/docs", "/api", "//"))
+            )
             # One of each kind of address is enough.
             kind = re.sub(r"(closed|shared|kept|ended|scheduled)-image|\d+", "x", path)
             if inside and not path.endswith((".atom", ".json")) and kind not in seen:
                 seen.add(kind)
                 waiting.append(link.partition("#")[0])
-    assert isolated > 100
+    assert isolated > (300 if most else 100)
+    assert count > 60 or not most
 
 
 def test_a_name_is_isolated_by_the_direction_that_it_has() -> None:

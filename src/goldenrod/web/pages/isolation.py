@@ -4,7 +4,7 @@ templates.
 While a template is compiled, `Isolation` follows its HTML and gives each expression the filter that its
 place needs: `isolated` in text; `by_controls` in titles, options and labels; none in other attributes.
 An expression that is HTML already stays as it is. Where our sentence has somebody's name in it, the
-template says `|sentence`.
+template says `|sentence`. Templates that are no HTML, such as the feed, name their filters.
 """
 
 import re
