@@ -125,7 +125,6 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/revocation_reach.py _in_force versions",
     },
     "keys of versions with a name, which the statements around it ask the rule about": {
-        "catalogue/versions/version_names.py _with_name versions",
         "catalogue/versions/version_names.py meant_by images",
         "catalogue/versions/version_names.py meant_by versions",
     },
@@ -148,7 +147,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/accounts/password_sign_in.py _account users",
     },
     "what the catalogue repeats for speed: written, not answered": {
-        "catalogue/search.py _image_tags tags",
+        "catalogue/search.py _slugs_and_tags tags",
         "catalogue/search.py _image_text images",
         "rules/visibility/stored_counts.py _count_all versions",
         "rules/visibility/stored_counts.py _contribution versions",

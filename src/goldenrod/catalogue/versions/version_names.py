@@ -7,7 +7,7 @@ image.
 
 from typing import Any
 
-from sqlalchemy import CompoundSelect, FromClause, func, select
+from sqlalchemy import ColumnElement, FromClause, func, or_, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, field_problem
@@ -93,15 +93,10 @@ def meant_by(image_form: str, reader: ReaderKind) -> Any:
     return func.coalesce(present.scalar_subquery(), before.scalar_subquery())
 
 
-def _with_name() -> CompoundSelect[Any]:
-    version, former = schema.versions.alias(), schema.former_names.alias()
-    key = param("f_name", Sortable)
-    present = select(version.c.n).where(version.c.name_key == key)
-    return present.union_all(select(former.c.version_n).where(former.c.name_key == key))
-
-
-def _named(thing: FromClause, reader: ReaderKind, form: str) -> Any:
-    return among(thing.c.n, _with_name())
+def _named(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+    former, key = schema.former_names.alias(), param("f_name", Sortable)
+    before = select(former.c.version_n).where(former.c.name_key == key)
+    return or_(thing.c.name_key == key, among(thing.c.n, before))
 
 
 FILTER = Filter(
