@@ -40,7 +40,7 @@ class Reader(HTMLParser):
         isolates = tag == "bdi" or given.get("dir") == "auto"
         typed = tag == "input" and given.get("type", "text") in ("text", "search", "url")
         for name, value in given.items():
-            if name in ("aria-label", "title", "alt"):
+            if name in ("aria-label", "title", "alt", "data-l"):
                 self._by_controls(f"{tag} {name}", value)
             if typed and name == "value" and RTL.search(value) and not isolates:
                 self.wrong.append(f"input: {value}")
@@ -96,7 +96,8 @@ def in_hebrew(api: ApiClient, world: World) -> None:
         send("PATCH", f"/providers/{world.providers[name]}", name=f"ענן {world.providers[name]}")
     send("PATCH", f"/tags/{api.get(f'{API}/tags').json['results'][0]['id']}", name="תג")
     for machine in api.all(f"{API}/provider_machines", "dora"):
-        send("PATCH", f"/provider_machines/{machine['id']}", identifier=f"מכונה {machine['id']}")
+        named = {"identifier": f"מכונה {machine['id']}", "architecture": "ארכ"}
+        send("PATCH", f"/provider_machines/{machine['id']}", **named)
     for name, image in world.images.items():
         version = world.versions[name]
         send("PATCH", f"/images/{image}", name=f"תמונה {image}", description="תיאור 5\n\n- עוד")
@@ -165,6 +166,7 @@ def _walk(api: ApiClient, dora: Visitor, world: World, begin: list[str], most: i
 def test_a_name_is_isolated_by_the_direction_that_it_has() -> None:
     assert isolation.isolated("plain & simple") == "plain & simple"
     assert isolation.isolated("שם <1>") == "<bdi>שם &lt;1&gt;</bdi>"
+    assert isolation.isolated(": שם") == ": <bdi>שם</bdi>"
     assert isolation.isolated("v1 שם (2)") == "<bdi>v1 <bdi>שם</bdi> (2)</bdi>"
     assert isolation.isolated("v1\u202e2") == "<bdi>v1<bdi>\u202e</bdi>2</bdi>"
     assert isolation.isolated(Markup("<b>שם</b>")) == "<b>שם</b>"

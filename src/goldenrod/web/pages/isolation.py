@@ -17,10 +17,12 @@ from markupsafe import Markup
 
 from goldenrod.base import bidi
 
-_LABELS = {"aria-label", "title", "alt"}
-"""The attributes that people read."""
+_LABELS = {"aria-label", "title", "alt", "data-l"}
+"""The attributes that people read. `data-l` is the heading of a cell in narrow windows."""
 _WITHOUT_ELEMENTS = {"title", "option"}
 _AS_TYPED = {"textarea", "script", "style"}
+_LEADING = re.compile(r"(?s)\A((?:[:,;] )?)(.*)\Z")
+"""Templates join what they show to the words before it: `": " ~ reason`."""
 _TAG = re.compile(r"<[A-Za-z/!]")
 _ATTRIBUTE = re.compile(r'([\w-]+)="[^"]*$')
 
@@ -29,8 +31,9 @@ def isolated(value: Any) -> Any:
     """A text as HTML that cannot reorder what is beside it. Anything else is unchanged."""
     if type(value) is not str or not bidi.may_reorder(value):
         return value
-    inner = value if bidi.runs_from_the_right(value) else sentence(value)
-    return Markup("<bdi>{}</bdi>").format(inner)
+    before, text = _LEADING.findall(value)[0]
+    inner = text if bidi.runs_from_the_right(text) else sentence(text)
+    return Markup("{}<bdi>{}</bdi>").format(before, inner)
 
 
 def sentence(value: Any) -> Any:
