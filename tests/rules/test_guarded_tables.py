@@ -125,6 +125,7 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/revocation_reach.py _in_force versions",
     },
     "keys of versions with a name, which the statements around it ask the rule about": {
+        "catalogue/versions/version_names.py _named versions",
         "catalogue/versions/version_names.py meant_by images",
         "catalogue/versions/version_names.py meant_by versions",
     },

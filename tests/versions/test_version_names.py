@@ -65,6 +65,7 @@ def test_a_moved_version_is_found_by_its_old_address_by_readers_of_that_image(
     rename(api, moved, image="open-image", name="2.1")
     old = "/images/closed-image/versions/2.0"
     assert page(visitor, old)[0] == 404
+    assert api.get(f"{VERSIONS}?name=2.0").json["count"] == 0
     visitor.sign_in("alice")
     assert page(visitor, old) == (303, "/images/open-image/versions/2.1")
     refused = api.post(VERSIONS, "alice", {"image": "closed-image", "name": "2.0"})

@@ -94,13 +94,19 @@ def meant_by(image_form: str, reader: ReaderKind) -> Any:
 
 
 def _named(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
-    former, key = schema.former_names.alias(), param("f_name", Sortable)
-    before = select(former.c.version_n).where(former.c.name_key == key)
+    former, version = schema.former_names.alias(), schema.versions.alias()
+    key = param("f_name", Sortable)
+    # Not those of another image: its readers may be others than those of the version.
+    before = select(former.c.version_n).where(
+        former.c.name_key == key,
+        version.c.n == former.c.version_n,
+        version.c.image_id == former.c.image_id,
+    )
     return or_(thing.c.name_key == key, among(thing.c.n, before))
 
 
 FILTER = Filter(
-    "a whole name, also one that the version had before",
+    "a whole name, also one that the version had before in its image",
     lambda given: Wanted("", {"f_name": filter_key(given)}),
     _named,
 )
