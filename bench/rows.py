@@ -123,7 +123,11 @@ class Catalogue:
 
     def _image_words(self) -> Rows:
         def row(image: int) -> Values:
-            texts = plan.image_name(image), plan.image_description(image)
+            texts = (
+                plan.image_name(image),
+                plan.image_description(image),
+                slug(plan.image_name(image)),
+            )
             named = (tag_name(tag) for tag in tags_of(image))
             return image + 1, tuple(index_tokens(" \n".join((*texts, *named))))
 

@@ -1,11 +1,13 @@
 """Search: the same words find the same things on both databases, and never a hidden one."""
 
 from typing import Any
+from urllib.parse import quote
 
 from goldenrod.store.db import Database
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
+from tests.support.pages.visitor import Visitor
 
 # Image: name, description, tags, and its versions with their change logs.
 CATALOGUE: list[tuple[str, str, list[str], dict[str, str]]] = [
@@ -151,6 +153,47 @@ def test_search_follows_edits_at_once(api: ApiClient, world: World) -> None:
     api.patch(tag["url"], "dora", {"name": "kudu"})
     assert search(api, "kudu", None) == {"quagga"}
     assert search(api, "gnu", None) == set()
+
+
+def test_a_slug_finds_its_image_and_slug_slash_version_its_version(
+    api: ApiClient, visitor: Visitor, world: World
+) -> None:
+    """In the API's lists, on the pages and while typing. Nothing hidden is found by its slug."""
+    long = "x" * 40 + "-" + "y" * 23
+    image = made(api, "/api/v2/images", "alice", name="東京", slug=long, is_public=True)
+    shop = made(api, "/api/v2/images", "alice", name="Café", slug="shop-front", is_public=True)
+    made(api, "/image_versions", "alice", name="1.0/rc 1", image=image["id"])
+    for name in ("2.1", "2.10", "→"):
+        made(api, "/image_versions", "alice", name=name, image=shop["id"])
+    address = f"/api/v2/images/{shop['id']}"
+    assert api.patch(address, "alice", {"slug": "shop-window"}).status_code == 200
+    images = "/api/v2/images"
+    for words in (long, "x" * 40):
+        assert search(api, words, None, images) == {"東京"}
+    for words in ("shop-window", "window", "shop-front", "SHOP-WIN", "shop"):
+        assert search(api, words, None, images) == {"Café"}, words
+        assert "Café" in visitor.get(f"/search?q={words}").text
+    assert search(api, f"{long}/1.0/rc 1", None) == {"1.0/rc 1"}
+    assert search(api, "shop-window/2.1", None) == {"2.1", "2.10"}
+    assert search(api, "shop-window/2.10", None) == {"2.10"}
+    assert search(api, "shop-window/→", None) == {"2.1", "2.10", "→"}
+    for page in ("/search", "/search/suggest"):
+        for asked, at in (
+            ("shop-window/2.1", "shop-window/versions/2.1"),
+            ("shop-front/→", "shop-window/versions/%E2%86%92"),
+            (f"{long}/1.0/rc 1", f"{long}/versions/"),
+        ):
+            found = visitor.get(f"{page}?q={quote(asked)}")
+            first = next(link for link in found.links if "/versions/" in link)
+            assert first.startswith(f"/images/{at}"), (page, asked)
+    for hidden in ("closed-image", "closed-image/closed-1.0"):
+        for page in ("/search", "/search/suggest"):
+            assert "closed-1.0</code>" not in visitor.get(f"{page}?q={hidden}").text
+        assert search(api, hidden, None, images) == search(api, hidden, None) == set()
+    # A provider's slug finds it, too.
+    east = f"/api/v2/providers/{world.providers['east']}"
+    assert api.patch(east, "dora", {"slug": "frankfurt"}).status_code == 200
+    assert search(api, "frankfurt", None, "/api/v2/providers") == {"east"}
 
 
 def test_a_moved_version_is_found_by_the_words_of_its_new_image(

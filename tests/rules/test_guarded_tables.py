@@ -119,10 +119,15 @@ BARE: dict[str, set[str]] = {
         "catalogue/channels/assign.py _first_assigned channels",
         "catalogue/channels/assign.py _channel_named channels",
         "rules/lifecycle/lineage_walk.py reaches versions",
-        "catalogue/versions/publish.py _version_named versions",
+        "catalogue/versions/version_names.py _in_image versions",
         "catalogue/images/tags.py _by_key tags",
         "rules/changes/removal.py _is_referred_to table",
         "rules/lifecycle/revocation_reach.py _in_force versions",
+    },
+    "keys of versions with a name, which the statements around it ask the rule about": {
+        "catalogue/versions/version_names.py _named versions",
+        "catalogue/versions/version_names.py meant_by images",
+        "catalogue/versions/version_names.py meant_by versions",
     },
     "ids for a change and its audit": {
         "catalogue/images/images.py _maintainer_ids image_maintainers",
@@ -146,7 +151,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/accounts/password_sign_in.py _account users",
     },
     "what the catalogue repeats for speed: written, not answered": {
-        "catalogue/search.py _image_tags tags",
+        "catalogue/search.py _slugs_and_tags tags",
         "catalogue/search.py _image_text images",
         "rules/visibility/stored_counts.py _count_all versions",
         "rules/visibility/stored_counts.py _contribution versions",
@@ -207,6 +212,7 @@ BARE: dict[str, set[str]] = {
         "rules/cache_expiry.py _next versions",
     },
     "the operator's console: whole tables out and in, imports, why": {
+        "catalogue/transfer/source_import.py _former_names versions",
         "catalogue/transfer/source_import.py _image_by_name images",
         "catalogue/transfer/source_import.py _image_by_slug images",
         "catalogue/transfer/source_import.py _machines machines",

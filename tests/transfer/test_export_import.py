@@ -34,8 +34,8 @@ Values = dict[str, Any]
 
 
 def populate(db: Database) -> World:
-    """The cast, a forward reference in a lineage, deleted ids, unusual text, channels, an inherited
-    revocation, and a webhook that is notified of it."""
+    """The cast, a forward reference in a lineage, a former name, deleted ids, unusual text, channels,
+    an inherited revocation, and a webhook that is notified of it."""
     world = build_world(db)
     with db.write() as tx:
         alice = world.actor(tx, "alice")
@@ -53,7 +53,7 @@ def populate(db: Database) -> World:
         )
         newest = publish.create_version(tx, alice, body).key
         first = versions.VERSIONS.row_for_change(tx, alice, world.versions["closed"])
-        publish.edit_version(tx, alice, first, wire.VersionPatch(parent=newest))
+        publish.edit_version(tx, alice, first, wire.VersionPatch(parent=newest, name="closed-1.1"))
         gone = groups.create_group(tx, CONSOLE, wire.NewGroup(name="gone")).key
         groups.remove_group(tx, CONSOLE, groups.GROUPS.row_for_change(tx, CONSOLE, gone))
     with db.write() as tx:
@@ -389,7 +389,7 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Values], Any], str]] = {
     ),
     "check": ("tokens", row(scope="root"), "ck_tokens_scope|CHECK.*scope"),
     "duplicate key": ("users", row(id=1), "(?i:unique)"),
-    "duplicate name": ("users", row(username="alice"), "(?i:unique).*username"),
+    "duplicate name": ("users", row(username="alice"), "(?i:unique).*(?:username|name_key)"),
     "dangling": ("group_users", row(user_id=99), "user_id 99: there is no such row of users"),
     "dangling pair": (
         "machines",

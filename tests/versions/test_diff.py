@@ -32,7 +32,7 @@ def test_a_reader_needs_both_versions(api: ApiClient, world: World) -> None:
         # A parent they may not read is none to compare with.
         assert code(api.get(f"{version['url']}/diff", who)) == "400 parameter_required"
     assert code(api.get(f"/image_versions/{world.versions['open']}/diff")).startswith("400 ")
-    assert code(api.get(f"{version['url']}/diff?against=x")) == "404 not_found"
+    assert code(api.get(f"{version['url']}/diff?against=x")) == "400 parameter_invalid"
     assert code(api.get(f"{version['url']}/diff?with=x")) == "400 parameter_unknown"
     assert code(api.get(f"{version['url']}/diff", "wrong")) == "401 token_invalid"
     assert diff(api, version, "alice")["from"]["name"] == "closed-1.0"

@@ -15,7 +15,13 @@ import msgspec
 
 from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, field_problem
-from goldenrod.base.text import MOST_MARKS, MOST_NAME, has_too_many_marks
+from goldenrod.base.text import (
+    MOST_MARKS,
+    MOST_NAME,
+    first_invisible,
+    has_too_many_marks,
+    is_visible,
+)
 
 T = TypeVar("T")
 
@@ -155,15 +161,34 @@ def _fault(message: str) -> BadRequest:
     )
 
 
-def name(field: str, text: str) -> str:
-    """A name: trimmed, one line, 1 to 256 characters."""
-    trimmed = text.strip()
+def name(field: str, text: str, stored: str | None = None) -> str:
+    """A name: trimmed, one line, 1 to 256 characters, none of them invisible.
+
+    The `stored` name may be sent back as it is, whatever was allowed when it was given.
+    """
+    trimmed = label(field, text, stored)
     if not trimmed:
         raise field_problem(field, "must not be empty")
+    if trimmed != stored and not is_visible(trimmed):
+        raise field_problem(field, "must have a character that can be seen")
+    return trimmed
+
+
+def label(field: str, text: str, stored: str | None = None) -> str:
+    """A short text, such as an architecture: like a name, but it may be empty."""
+    if text == stored:
+        return text
+    trimmed = text.strip()
     if len(trimmed) > MOST_NAME:
         raise field_problem(field, f"has at most {MOST_NAME} characters")
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in trimmed):
         raise field_problem(field, "is one line, without control characters")
+    if invisible := first_invisible(trimmed):
+        known = unicodedata.name(invisible, "").lower()
+        written = f"U+{ord(invisible):04X}{known and f' ({known})'}"
+        raise field_problem(
+            field, f"must not have format or invisible characters, such as {written}"
+        )
     if has_too_many_marks(trimmed):
         raise field_problem(
             field, f"has more than {MOST_MARKS} combining marks (such as accents) in a row"

@@ -1,5 +1,8 @@
 """Text: how names compare, how slugs are formed, and how text is split into search tokens.
 
+Characters that nobody sees, such as a zero width space or a direction control, are refused in new
+names (`first_invisible`), and have no part in comparing or finding names that are stored with them.
+
 Search tokens are computed here in Python, so that SQLite and PostgreSQL find the same. A word is
 letters and digits joined by single `-`, `.` or `_`. Its tokens are every suffix that starts at a
 boundary (`2.0.20251112`, `0.20251112`, `20251112`). Chinese and Japanese, which have no spaces, are
@@ -25,6 +28,14 @@ _JOINER = "\u034f"
 # All marks are among these, and only a run this long may hold more than MOST_MARKS: none decomposes
 # into more than two, and what stands before the run ends with at most three.
 _MANY_MARKS = re.compile(r"(?:[^\w\s!-~]|[\uff9e\uff9f]){14,}")
+# Format characters (the category Cf), those that Unicode has as default-ignorable, and blanks that are
+# letters, marks or signs by their category. Listed, because `unicodedata` does not know the last two.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U00013442\U00016fe4\U0001bca0-\U0001bca3"
+    "\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _CJK = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
@@ -86,6 +97,26 @@ def has_too_many_marks(text: str) -> bool:
     return any(_joined(run) != run[0] for run in _MANY_MARKS.finditer(text))
 
 
+def first_invisible(text: str) -> str | None:
+    """The first format, default-ignorable or blank character of a text; None where it has none.
+
+    Joiners and variation selectors are among them: without them, one name could be written in two ways
+    that look alike.
+    """
+    found = None if text.isascii() else _INVISIBLE.search(text)
+    return found and found[0]
+
+
+def without_invisible(text: str, instead: str = "") -> str:
+    """The text without such characters, and then without the spaces around it."""
+    return _INVISIBLE.sub(instead, text).strip() if first_invisible(text) else text
+
+
+def is_visible(text: str) -> bool:
+    """Something of the text can be seen: a letter, a digit, punctuation or a sign."""
+    return any(unicodedata.category(c)[0] in "LNPS" for c in without_invisible(text))
+
+
 def sought_key(text: str) -> str | None:
     """The key of a name to look up; None for a text that is too long to be a name.
 
@@ -104,20 +135,20 @@ def filter_key(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """The key by which names compare: normalised to compatible forms, and case-folded.
+    """The key by which names compare: what is visible of them, in compatible forms and case-folded.
 
     The text is a name, of at most MOST_NAME characters; `sought_key` takes any.
 
     Folded twice, as Unicode's compatibility caseless matching has it: a few letters fold apart from
     their accents only then.
     """
-    once = normalized("NFD", text).casefold()
+    once = normalized("NFD", without_invisible(text)).casefold()
     return normalized("NFKC", normalized("NFKD", once).casefold())
 
 
 def fold(text: str) -> str:
-    """Text for search: normalised to compatible forms, without accents, case-folded."""
-    apart = normalized("NFKD", normalized("NFKD", text).casefold())
+    """Text for search: what is visible of it, in compatible forms, without accents, case-folded."""
+    apart = normalized("NFKD", normalized("NFKD", without_invisible(text)).casefold())
     if apart.isascii():
         return apart
     return normalized(
@@ -132,7 +163,13 @@ def _pieces(text: str) -> list[str]:
 
 
 def index_tokens(text: str) -> list[str]:
-    """The search tokens of a text: unique, sorted, of at most 64 characters each."""
+    """The search tokens of a text: unique, sorted, of at most 64 characters each.
+
+    In some scripts words are separated by invisible characters, in others these are inside of words. So
+    a text that has such characters is read in both ways.
+    """
+    if first_invisible(text):
+        text = f"{without_invisible(text)}\n{without_invisible(text, ' ')}"
     tokens: set[str] = set()
     size = 0
     for piece in _pieces(fold(text)):
@@ -161,7 +198,8 @@ def query_terms(text: str) -> list[Term]:
     words = text.split()
     if len(words) > MOST_WORDS:
         raise ValueError(f"takes at most {MOST_WORDS} words.")
-    if any(len(word) > MOST_CHARACTERS for word in words):
+    # A version may be written as image/version, which together can be longer.
+    if any(len(part) > MOST_CHARACTERS for word in words for part in word.split("/")):
         raise ValueError(f"takes words of at most {MOST_CHARACTERS} characters.")
     pieces = _pieces(fold(" ".join(words)))
     terms: dict[Term, None] = {}
@@ -184,12 +222,8 @@ def slug(text: str, fallback: str = "image") -> str:
 
 def is_slug(text: str) -> bool:
     """1 to 64 of a-z, 0-9 and -, at least one letter, not shaped like a UUID."""
-    return has_slug_form(text) and bool(re.search("[a-z]", text)) and not is_uuid(text)
-
-
-def has_slug_form(text: str) -> bool:
-    """1 to 64 of a-z, 0-9 and -, not beginning with -: what may be looked up as a slug."""
-    return _SLUG.fullmatch(text) is not None
+    found = _SLUG.fullmatch(text) and re.search("[a-z]", text)
+    return found is not None and not is_uuid(text)
 
 
 def is_uuid(text: str) -> bool:

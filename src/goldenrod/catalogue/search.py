@@ -1,6 +1,6 @@
 """Search words: indexing images and versions, and the filters that find them. Alike on both databases.
 
-The words of an image (name, description, tags) and of a version (name, change log) are indexed
+The words of an image (name, description, slugs, tags) and of a version (name, change log) are indexed
 separately, so that renaming an image rewrites one row. Text is tokenised in Python (`base/text.py`);
 `store/search_index.py` has the tables. Every word of a search must occur in the text of the version
 or of its image. The last word may be the beginning of one.
@@ -27,8 +27,8 @@ def index_image(tx: Tx, image_id: int) -> None:
     """Update the search words of an image."""
     row = tx.first(_image_text, image=image_id)
     assert row is not None
-    tags = [tag["name"] for tag in tx.rows(_image_tags, image=image_id)]
-    tokens = index_tokens(SEPARATOR.join((row["name"], row["description"], *tags)))
+    more = [found["name"] for found in tx.rows(_slugs_and_tags, image=image_id)]
+    tokens = index_tokens(SEPARATOR.join((row["name"], row["description"], *more)))
     search_index.put(tx, "image_words", image_id, tokens)
 
 
@@ -44,12 +44,14 @@ def _image_text() -> Any:
     return select(image.c.name, image.c.description).where(image.c.id == param("image", Key))
 
 
-def _image_tags() -> Any:
-    tag, link = schema.tags, schema.image_tags
+def _slugs_and_tags() -> Any:
+    """The slugs that the image ever had, all of which lead to it, and its tags."""
+    tag, link, slugs = schema.tags, schema.image_tags, schema.image_slugs
     return (
         select(tag.c.name)
         .select_from(link.join(tag, tag.c.id == link.c.tag_id))
         .where(link.c.image_id == param("image", Key))
+        .union_all(select(slugs.c.slug).where(slugs.c.image_id == param("image", Key)))
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
 
 from goldenrod.base.errors import Forbidden, NotFound
 from goldenrod.base.numbers import is_id, whole_number
-from goldenrod.base.text import has_slug_form, is_uuid
+from goldenrod.base.text import is_slug, is_uuid
 from goldenrod.rules import access
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.summaries import Shape
@@ -30,14 +30,17 @@ SLUGS = {"images": schema.image_slugs, "providers": schema.provider_slugs}
 
 
 def key_form(table: Table, key: str) -> str | None:
-    """The form of a key in a path or filter: `id`, `uuid` or `slug`; None where it has none of them."""
+    """The form of a key: `id`, `uuid` or `slug`; None where it has none of them, such as `0`.
+
+    The latter is 404 in a path, 400 `parameter_invalid` in a query, 400 `reference_unknown` in a body.
+    """
     if is_uuid(key):
         return "uuid"
     if table is schema.versions:
         return None
     if is_id(key):
         return "id"
-    return "slug" if table.name in SLUGS and has_slug_form(key) else None
+    return "slug" if table.name in SLUGS and is_slug(key) else None
 
 
 def key_value(form: str, key: str) -> Any:
@@ -262,6 +265,10 @@ class Resource:
     shape: Shape
     listing: Listing
     one: Shape | None = None
+
+    def takes(self, key: str) -> bool:
+        """The text has the form of a key of this resource."""
+        return key_form(self.table, key) is not None
 
     def where(self, **asked: object) -> Query:
         """The query of a list with these parameters, as in an address: `where(tag="gpu")`."""

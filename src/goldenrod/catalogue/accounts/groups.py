@@ -157,7 +157,7 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     }
     after = dict(before)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = decode.name("name", given["name"], row["name"])
     if "leaders" in given:
         after["leaders"] = _user_ids(tx, actor, given["leaders"], "leaders", current)
     if "users" in given:

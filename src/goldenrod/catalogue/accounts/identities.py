@@ -98,7 +98,7 @@ def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
 
 def edit_identity(tx: Tx, actor: Actor, row: Row, patch: IdentityPatch) -> None:
     """Change the key. Raises BadRequest, Conflict (`identity_taken`)."""
-    after = {f: decode.name(f, value) for f, value in mutations.given(patch).items()}
+    after = {f: decode.name(f, value, row[f]) for f, value in mutations.given(patch).items()}
     _require_new(tx, {**row, **after}, row["id"])
     changed = audit.changed(row, after)
     if changed:

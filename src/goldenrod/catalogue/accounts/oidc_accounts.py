@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, NotFound, field_problem
-from goldenrod.base.text import is_uuid, name_key
+from goldenrod.base.text import is_uuid, is_visible, name_key, without_invisible
 from goldenrod.base.wire import NewUser
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.rules.access import CONSOLE, Actor
@@ -69,10 +69,12 @@ def create_user(tx: Tx, issuer: str, subject: str, name: str) -> int:
 
 def _names(given: str) -> Iterator[str]:
     """Usernames to try: the account's name, then with a number, then with random characters."""
-    printable = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in given)
+    printable = "".join(
+        c if unicodedata.category(c)[0] not in "CZ" else " " for c in without_invisible(given)
+    )
     base = " ".join(printable.split())[:240].strip() or "user"
-    # Normalising may leave nothing of a name.
-    base = base if name_key(base) else "user"
+    # Normalising may leave nothing of a name, and marks alone are none.
+    base = base if name_key(base) and is_visible(base) else "user"
     yield base
     for number in range(2, MOST_NUMBERED):
         yield f"{base}-{number}"

@@ -140,7 +140,7 @@ def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[in
     if expires is not None and expires <= tx.now:
         raise field_problem("expires", "must be in the future")
     secret = new_secret()
-    values = {"name": body.name.strip(), "scope": body.scope, "expires": expires}
+    values = {"name": decode.label("name", body.name), "scope": body.scope, "expires": expires}
     token_id = tx.insert(
         schema.tokens,
         uuid=mutations.new_uuid(),

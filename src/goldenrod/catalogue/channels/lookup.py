@@ -191,8 +191,8 @@ def _provider(running: Running, position: int) -> int | str | None:
     if running.provider is None:
         return None
     key = references.plain(running.provider)
-    if isinstance(key, str) and resources.key_form(schema.providers, key) is None:
-        raise unknown_reference(f"identifiers[{position}].provider", key[:80])
+    if resources.key_form(schema.providers, str(key)) is None:
+        raise unknown_reference(f"identifiers[{position}].provider", str(key)[:80])
     return id_or_text(key) if isinstance(key, str) else key
 
 

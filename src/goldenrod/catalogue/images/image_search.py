@@ -1,15 +1,15 @@
 """Queries of the search and the home page: images with what they offer, filters, and withdrawals.
 
 Every query starts at the access rule: results, counts and choices of filters contain only what the
-visitor may read. Images whose name equals the words come first, then those whose name begins with
-them, then the others; among equals the one with the newest release first.
+visitor may read. Images whose name or slug equals the words come first, then those whose name or slug
+begins with them, then the others; among equals the one with the newest release first.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, distinct, func, select
+from sqlalchemy import ColumnElement, FromClause, case, distinct, func, or_, select
 
 from goldenrod.base.text import sought_key
 from goldenrod.catalogue import search
@@ -105,10 +105,12 @@ def _newest(image: FromClause, reader: ReaderKind, column: str) -> ColumnElement
 def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     image = schema.images.alias("thing")
     named = param("named", Sortable)
-    begins = func.substr(image.c.name_key, 1, param("length")) == named
+    names = image.c.name_key, image.c.slug
+    equals = or_(*(name == named for name in names))
+    begins = or_(*(func.substr(name, 1, param("length")) == named for name in names))
     filtered = [LIST.filters[name].where(image, reader, form) for name, form in forms]
     order = (
-        case((image.c.name_key == named, 0), (begins, 1), else_=2),
+        case((equals, 0), (begins, 1), else_=2),
         func.coalesce(_newest(image, reader, "start_date"), image.c.start_date),
     )
     picked = (

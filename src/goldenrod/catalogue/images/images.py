@@ -203,7 +203,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = decode.name("name", given["name"], row["name"])
         after["name_key"] = name_key(after["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])
@@ -251,7 +251,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     changed = audit.changed(row, {k: v for k, v in after.items() if k != "name_key"})
     changed |= audit.changed(lists_before, lists_after)
     if changed:
-        if {"name", "description", "tags"} & changed.keys():
+        if {"name", "slug", "description", "tags"} & changed.keys():
             search.index_image(tx, row["id"])
         if {"is_public", "owner_id", "maintainers", "start_date", "end_date"} & changed.keys():
             dates = events.version_dates_of_image(tx, row["id"])

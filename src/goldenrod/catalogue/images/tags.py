@@ -115,7 +115,7 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
     given = mutations.given(patch)
     after: Row = {}
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = decode.name("name", given["name"], row["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])
     changed = audit.changed(row, after)

@@ -17,6 +17,7 @@ from msgspec import UNSET
 from sqlalchemy import Table, select
 
 from goldenrod.base.errors import Conflict
+from goldenrod.base.text import name_key
 from goldenrod.catalogue import search
 from goldenrod.catalogue.transfer.jsonl_format import (
     CREDENTIAL_TABLES,
@@ -140,9 +141,20 @@ def _read(numbered: Iterable[tuple[int, bytes]], missing: dict[str, int]) -> Ite
         missing[table.name] -= 1
         if missing[table.name] < 0:
             raise bad_line(number, f"the first line announces fewer rows of {table.name}")
+        row |= {key: name_key(row[name]) for key, name in _keys(table)}
         if table is schema.versions:
             row |= denormalised.initial(row["user_id"], row["start_date"])
         yield Line(number, table, row)
+
+
+def _keys(table: Table) -> Iterator[tuple[str, str]]:
+    """The columns by which a table's names compare, and the columns with the names.
+
+    They are computed again, so that names compare as this release has it.
+    """
+    for key, names in (("name_key", ("name", "username")), ("title_key", ("title",))):
+        if key in table.c:
+            yield from ((key, name) for name in names if name in table.c)
 
 
 def _batches(read: Iterator[Line]) -> Iterator[list[Line]]:

@@ -15,7 +15,7 @@ from goldenrod.base.errors import NotFound
 from goldenrod.base.text import name_key, slug
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.versions import providers, publish
+from goldenrod.catalogue.versions import providers, publish, version_names
 from goldenrod.catalogue.versions.machines import insert_machine
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, events
@@ -71,6 +71,15 @@ def _versions() -> Any:
     )
 
 
+def _former_names() -> Any:
+    former, version = schema.former_names, schema.versions
+    return (
+        select(former.c.name_key, version.c.n, version.c.start_date, version.c.image_id)
+        .select_from(former.join(version, version.c.n == former.c.version_n))
+        .where(former.c.image_id == param("image", Key))
+    )
+
+
 def _machines() -> Any:
     machine = schema.machines
     return select(*machine.c).where(machine.c.image_id == param("image", Key))
@@ -90,6 +99,7 @@ class Target:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.image_id = 0
         self._versions: dict[str, tuple[int, str]] = {}
+        self._moved: set[str] = set()
         self._machines: dict[tuple[int, str], Row] = {}
         self._order: list[tuple[str, str, int]] = []
         self._new_versions: list[int] = []
@@ -104,6 +114,11 @@ class Target:
             for row in self.tx.rows(_versions, image=self.image_id):
                 self._versions[row["name_key"]] = (row["n"], row["start_date"])
                 self._order.append((row["start_date"], row["name_key"], row["n"]))
+            for row in self.tx.rows(_former_names, image=self.image_id):
+                if row["image_id"] == self.image_id:
+                    self._versions[row["name_key"]] = (row["n"], row["start_date"])
+                else:
+                    self._moved.add(row["name_key"])
             for row in self.tx.rows(_machines, image=self.image_id):
                 key = row["provider_id"], row["identifier"]
                 if key not in self._machines or row["end_date"] is None:
@@ -129,8 +144,15 @@ class Target:
     def release(
         self, name: str, start_date: str, change_log: str, machines: list[Row]
     ) -> list[str]:
-        """Write one release and its machines. Returns identifiers that another release already has."""
+        """Write one release and its machines. Returns identifiers that another release already has.
+
+        A release that was renamed here is still found by its name. One that was moved to another image
+        stays as it is there.
+        """
         key = name_key(name)
+        if key in self._moved:
+            self.counts["version", "unchanged"] += 1
+            return []
         existing = self._versions.get(key)
         version_key = existing[0] if existing else self._publish(name, key, start_date, change_log)
         clashes = []
@@ -151,7 +173,7 @@ class Target:
     def _publish(self, name: str, key: str, start_date: str, change_log: str) -> int:
         before = [entry for entry in self._order if entry[:2] < (start_date, key)]
         values = {
-            "name": publish.version_name(name),
+            "name": version_names.checked(name),
             "change_log": change_log,
             "allow_imaging": True,
             "start_date": start_date,

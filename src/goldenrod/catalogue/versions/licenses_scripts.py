@@ -175,7 +175,7 @@ def _is_used(pairing: Pairing) -> Any:
 def _edit(tx: Tx, actor: Actor, pairing: Pairing, kind: str, row: Row, given: Row) -> None:
     after = dict(given)
     if "title" in after:
-        after["title"] = decode.name("title", after["title"])
+        after["title"] = decode.name("title", after["title"], row["title"])
     if "text" in after:
         after["text"] = decode.text("text", after["text"])
     then = {**row, **after}

@@ -83,9 +83,9 @@ def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
     values = {
         "provider_id": provider["id"],
         "identifier": decode.name(f"{field}identifier", given.identifier),
-        "architecture": given.architecture.strip(),
+        "architecture": decode.label(f"{field}architecture", given.architecture),
         "size_gb": given.size_gb,
-        "checksum": given.checksum.strip(),
+        "checksum": decode.label(f"{field}checksum", given.checksum),
         "start_date": mutations.start(tx, given.start_date, field),
         "end_date": mutations.end(given.end_date, field),
     }
@@ -214,10 +214,12 @@ def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "identifier" in given:
-        after["identifier"] = decode.name("identifier", given["identifier"])
+        after["identifier"] = decode.name("identifier", given["identifier"], row["identifier"])
     if "size_gb" in given:
         after["size_gb"] = given["size_gb"]
-    after |= {f: given[f].strip() for f in ("architecture", "checksum") if f in given}
+    after |= {
+        f: decode.label(f, given[f], row[f]) for f in ("architecture", "checksum") if f in given
+    }
     require_free(tx, row["image_id"], {**row, **after}, row["id"])
     _update(tx, actor, row, after, "machine:edit")
 

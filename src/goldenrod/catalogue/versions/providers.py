@@ -68,8 +68,8 @@ def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
     values = {
         "name": name,
         "description": decode.text("description", body.description),
-        "type": body.type.strip(),
-        "virtualization": body.virtualization.strip(),
+        "type": decode.label("type", body.type),
+        "virtualization": decode.label("virtualization", body.virtualization),
         "public": body.public,
         "active": body.active,
         "start_date": mutations.start(tx, body.start_date),
@@ -90,7 +90,7 @@ def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
         schema.providers,
         uuid=mutations.new_uuid(),
         name_key=name_key(values["name"]),
-        words=search.words_of(values["name"], values["description"]),
+        words=search.words_of(values["name"], values["slug"], values["description"]),
         **values,
     )
     mutations.reserve_slug(tx, schema.providers, provider_id, values["slug"])
@@ -104,10 +104,12 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
     given = mutations.given(patch)
     after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = decode.name("name", given["name"], row["name"])
     if "description" in given:
         after["description"] = decode.text("description", given["description"])
-    after |= {field: given[field].strip() for field in _LABELS if field in given}
+    after |= {
+        field: decode.label(field, given[field], row[field]) for field in _LABELS if field in given
+    }
     after |= {field: given[field] for field in ("public", "active") if field in given}
     if "slug" in given and given["slug"] != row["slug"]:
         after["slug"] = mutations.checked_slug(given["slug"])
@@ -119,7 +121,7 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
         mutations.reserve_slug(tx, schema.providers, row["id"], after["slug"])
     then = {**row, **after}
     after["name_key"] = name_key(then["name"])
-    after["words"] = search.words_of(then["name"], then["description"])
+    after["words"] = search.words_of(then["name"], then["slug"], then["description"])
     tx.update(schema.providers, {"id": row["id"]}, **after)
     audit.record(tx, actor, "provider:edit", schema.providers, row["id"], changed)
 

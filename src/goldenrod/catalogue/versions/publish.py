@@ -12,11 +12,11 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.errors import Conflict, Forbidden, field_problem, unknown_reference
+from goldenrod.base.errors import Conflict, Forbidden, unknown_reference
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import NewVersion, VersionPatch
 from goldenrod.catalogue import search
-from goldenrod.catalogue.versions import machines
+from goldenrod.catalogue.versions import machines, version_names
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references, version_lists
@@ -25,21 +25,13 @@ from goldenrod.rules.lifecycle import deprecation, lineage_walk, revocation_reac
 from goldenrod.rules.visibility import denormalised, stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.sql import Key, Sortable, json_text, param
+from goldenrod.store.sql import Key, json_text, param
 
 PLAIN_FIELDS = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
 """Fields that are stored as given."""
 
 DENORMALISED_FIELDS = {"name", "image", "membership", "start_date", "end_date", "deprecated_at"}
 """Fields from which the denormalised columns are computed: visibility and order in lists."""
-
-
-def version_name(given: str) -> str:
-    """A valid version name: one line, and not `.` or `..`, which have a meaning in URLs."""
-    name = decode.name("name", given)
-    if name_key(name) in (".", ".."):
-        raise field_problem("name", "must not be . or ..")
-    return name
 
 
 def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
@@ -56,7 +48,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     if body.parent is not None:
         parent = references.read(tx, actor, schema.versions, body.parent, "parent")
     values: Row = {
-        "name": version_name(body.name),
+        "name": version_names.checked(body.name),
         "change_log": decode.text("change_log", body.change_log),
         "allow_imaging": body.allow_imaging,
         "identity_id": None if body.identity is None else _own_identity(tx, actor, body.identity),
@@ -75,7 +67,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         machines.checked(tx, actor, machine, f"machines[{place}].")
         for place, machine in enumerate(body.machines)
     ]
-    _require_free_name(tx, image["id"], values["name"], 0)
+    version_names.require_free(tx, image["id"], values["name"])
     if parent:
         _require_imaging(parent)
         revocation_reach.require_parent_not_revoked(tx, parent["n"], body.allow_revoked_parent)
@@ -177,8 +169,8 @@ def _id_of() -> Any:
     return select(schema.versions.c.id).where(schema.versions.c.n == param("n", Key))
 
 
-def _optional_name(field: str, given: str | None) -> str | None:
-    return None if given is None else decode.name(field, given)
+def _optional_name(field: str, given: str | None, stored: str | None = None) -> str | None:
+    return None if given is None else decode.name(field, given, stored)
 
 
 def _own_identity(tx: Tx, actor: Actor, ref: references.Given) -> int:
@@ -186,24 +178,6 @@ def _own_identity(tx: Tx, actor: Actor, ref: references.Given) -> int:
     if identity["user_id"] != actor.user_id:
         raise unknown_reference("identity", references.plain(ref))
     return int(identity["id"])
-
-
-def _require_free_name(tx: Tx, image_id: int, name: str, n: int) -> None:
-    taken = tx.value(_version_named, image=image_id, key=name_key(name))
-    if taken is not None and taken != n:
-        raise Conflict(
-            f"This image already has a version named {name!r}, perhaps an ended one. Names are never "
-            "reused.",
-            code="version_name_taken",
-        )
-
-
-def _version_named() -> Any:
-    version = schema.versions
-    return select(version.c.n).where(
-        version.c.image_id == param("image", Key),
-        version.c.name_key == param("key", Sortable),
-    )
 
 
 def _require_imaging(parent: Row) -> None:
@@ -239,7 +213,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
             )
     then = {**row, **after}
     if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
-        _require_free_name(tx, then["image_id"], then["name"], row["n"])
+        version_names.require_free(tx, then["image_id"], then["name"], row["n"])
     if parent:
         _require_imaging(parent)
         if tx.value(lineage_walk.reaches, "parent_n", start=parent["n"], target=row["n"]):
@@ -267,11 +241,13 @@ def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
     if "deprecation" in given:
         after |= deprecation.columns(tx, actor, row, given["deprecation"])
     if "name" in given:
-        after["name"] = version_name(given["name"])
+        after["name"] = version_names.checked(given["name"], row["name"])
     if "change_log" in given:
         after["change_log"] = decode.text("change_log", given["change_log"])
     if "doc_object_id" in given:
-        after["doc_object_id"] = _optional_name("doc_object_id", given["doc_object_id"])
+        after["doc_object_id"] = _optional_name(
+            "doc_object_id", given["doc_object_id"], row["doc_object_id"]
+        )
     if "identity" in given:
         ref = given["identity"]
         kept = ref is not None and references.plain(ref) == row["identity_id"]
@@ -323,6 +299,7 @@ def _write(
     if "name" in after:
         after["name_key"] = name_key(after["name"])
     if after:
+        version_names.record_change(tx, row, after)
         tx.update(schema.versions, {"n": row["n"]}, **after)
     if "parent_n" in after:
         revocation_reach.change_parent(tx, row["n"], after["parent_n"])

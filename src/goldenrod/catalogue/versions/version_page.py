@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, String, func, select
 
 from goldenrod.base.errors import NotFound
 from goldenrod.base.text import is_uuid, sought_key
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import version_names, versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import channel_targets, machine_access, machine_choice, states
@@ -32,8 +32,7 @@ def _named(reader: ReaderKind, form: str, by_id: bool) -> Any:
     if by_id:
         wanted: Any = version.c.id == param("version", Id)
     else:
-        wanted = version.c.name_key == param("version", version.c.name_key.type)
-        wanted = wanted & resources.named(image, schema.images, form)
+        wanted = version.c.n == version_names.meant_by(form, reader)
     return select(
         version.c.n,
         version.c.id,
@@ -47,7 +46,8 @@ def _named(reader: ReaderKind, form: str, by_id: bool) -> Any:
 
 
 def find_version(tx: Tx, actor: Actor, image: str, version: str) -> Row:
-    """The version of an address: by its UUID, whatever the image, or by its name in the image.
+    """The version of an address: by its UUID, whatever the image, or by a name that it has or had in
+    the image.
 
     The row also has `json`, which is the API's answer, and `version`, which is that decoded. Raises
     NotFound.

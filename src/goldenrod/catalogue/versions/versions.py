@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, String, select
 from goldenrod.base.errors import NotFound
 from goldenrod.base.text import filter_key
 from goldenrod.catalogue import search
+from goldenrod.catalogue.versions import version_names
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import channel_targets, states
@@ -113,7 +114,7 @@ VERSIONS = Resource(
             "image_id": filters.refers("image_id", schema.images, _of_image, narrow=True),
             "user": filters.username("user", lambda version: version.c.user_id),
             "created_by": filters.username("created_by", lambda version: version.c.created_by_id),
-            "name": filters.by_key("name"),
+            "name": version_names.FILTER,
             "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
             "provider": filters.refers("provider", schema.providers, _on_provider),
             "license": filters.refers("license", schema.licenses, _under_license),

@@ -25,9 +25,12 @@ Given = int | str | Reference
 
 
 def plain(ref: Given) -> int | str:
-    """The id, uuid or name that a reference carries; an empty text for an object without any."""
+    """The id, uuid or name that a reference carries; an empty text for an object without any, or
+    with a uuid that is none."""
     if not isinstance(ref, Reference):
         return ref
+    if ref.id is UNSET and isinstance(ref.uuid, str) and not is_uuid(ref.uuid):
+        return ""
     parts = (ref.id, ref.uuid, ref.name, ref.username)
     return next((part for part in parts if part is not UNSET), "")
 

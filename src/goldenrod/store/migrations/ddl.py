@@ -9,7 +9,7 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, String, text
 
-from goldenrod.store.sql import Id, Key, Moment, as_numbers
+from goldenrod.store.sql import Id, Key, Moment, Sortable, as_numbers
 
 
 def resource(name: str, *columns: Any) -> None:
@@ -38,6 +38,19 @@ def slugs(name: str, column: str, target: str) -> None:
         name,
         Column("slug", String(64), primary_key=True),
         Column(column, Key, ForeignKey(target), nullable=False, index=True),
+    )
+
+
+def former_names(name: str, within: str, of: str) -> None:
+    """Create the table of names that things had before, unique within another thing."""
+    (scope, scope_target), (column, target) = within.split(), of.split()
+    op.create_table(
+        name,
+        Column(scope, Key, ForeignKey(scope_target), primary_key=True),
+        Column("name_key", Sortable, primary_key=True),
+        Column("name", String(256), nullable=False),
+        Column(column, Key, ForeignKey(target), nullable=False),
+        index(f"ix_{name}_name_key", f"name_key {column}"),
     )
 
 

@@ -35,6 +35,7 @@ from goldenrod.store.schema.images import (
 )
 from goldenrod.store.schema.versions import (
     boot_scripts,
+    former_names,
     licenses,
     machines,
     provider_slugs,
@@ -63,6 +64,7 @@ __all__ = [
     "deliverer",
     "deliveries",
     "events",
+    "former_names",
     "group_users",
     "groups",
     "idempotency",

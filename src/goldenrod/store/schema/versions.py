@@ -118,6 +118,18 @@ versions = Table(
     sqlite_autoincrement=True,
 )
 
+# The names that versions had in an image before they were renamed or moved. Such a name still finds its
+# version, and is never given to another of the image.
+former_names = Table(
+    "former_names",
+    metadata,
+    Column("image_id", Key, to("images.id"), primary_key=True),
+    Column("name_key", Sortable, primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("version_n", Key, to("versions.n"), nullable=False),
+    Index("ix_former_names_name_key", "name_key", "version_n"),
+)
+
 # Which group may read which version for a reason other than that it is public; with the columns that
 # lists sort by. Editors' groups (the personal groups of the version's user and of the image's owner,
 # and the image's maintainers) may always read it: `as_editor`. The groups of the membership of a

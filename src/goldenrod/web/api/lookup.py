@@ -2,6 +2,7 @@
 
 from goldenrod.base import wire
 from goldenrod.catalogue.channels import lookup
+from goldenrod.catalogue.versions import providers
 from goldenrod.web.api.handlers import one, parameter_problem
 from goldenrod.web.request import Request, Response, written
 
@@ -15,7 +16,10 @@ def look_up_one(request: Request) -> Response:
             raise parameter_problem(
                 "identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters."
             )
-        asked = wire.Running(identifier=identifier, provider=given.get("provider"))
+        provider = given.get("provider")
+        if provider is not None and not providers.PROVIDERS.takes(provider):
+            raise parameter_problem("provider", "takes an id or uuid or slug.")
+        asked = wire.Running(identifier=identifier, provider=provider)
         return one(written(lookup.look_up(tx, actor, [asked])))
 
 

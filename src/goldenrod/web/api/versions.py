@@ -137,4 +137,7 @@ def get_diff(request: Request, key: str) -> Response:
     """GET what changed from another version, the parent if none is named."""
     with request.read() as (tx, actor):
         against = request.options("against").get("against")
+        if against is not None and not versions.VERSIONS.takes(against):
+            versions.VERSIONS.row(tx, actor, key)
+            raise parameter_problem("against", "takes a uuid.")
         return one(written(diff.get_diff(tx, actor, key, against)))

@@ -94,7 +94,7 @@ CODES: dict[str, Code] = {
         409, "The change is valid, but conflicts with the current state of the catalogue."
     ),
     "version_name_taken": Code(
-        409, "The image has or had a version of this name. Names are never reused."
+        409, "A version of the image has or had this name. Names are never reused."
     ),
     "parent_cycle": Code(409, "The new parent is the version itself or one of its descendants."),
     "imaging_not_allowed": Code(409, "Only editors of the parent can build on it."),

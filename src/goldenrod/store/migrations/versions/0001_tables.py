@@ -266,6 +266,7 @@ def _create_versions() -> None:
         ddl.index("ix_versions_user_id", "user_id start_date id public opens_at closes_at"),
         sqlite_autoincrement=True,
     )
+    ddl.former_names("former_names", "image_id images.id", "version_n versions.n")
     op.create_table(
         "shares",
         Column("group_id", Key, ForeignKey("groups.id"), primary_key=True),

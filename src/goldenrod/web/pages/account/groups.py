@@ -149,7 +149,7 @@ def rename_group(visit: Visit, key: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, group = _for_change(tx, actor, key)
-            name = decode.name("name", visit.form.get("name"))
+            name = decode.name("name", visit.form.get("name"), row["name"])
             groups.edit_group(tx, actor, row, wire.GroupPatch(name=name))
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))

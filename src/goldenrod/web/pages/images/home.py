@@ -2,8 +2,9 @@
 
 import json
 
+from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import image_search
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import providers, versions
 from goldenrod.web.pages.images import search
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.visit import Page, Visit
@@ -39,4 +40,6 @@ def redirect_to_tag(visit: Visit, name: str) -> Page:
 
 def redirect_to_provider(visit: Visit, slug: str) -> Page:
     """GET /providers/{slug}: the images with a machine on this provider."""
+    if not providers.PROVIDERS.takes(slug):
+        raise NotFound()
     return visit.redirect(urls.home(provider=slug))

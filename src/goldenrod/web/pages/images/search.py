@@ -14,7 +14,7 @@ from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.images import image_search
 from goldenrod.catalogue.images.image_search import Found
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import version_page, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
@@ -106,7 +106,13 @@ def find(tx: Tx, actor: Actor, visit: Visit, asked: Asked, size: int) -> Found:
 
 
 def _look_up(tx: Tx, actor: Actor, text: str) -> list[Match]:
-    """The matches of a text that may be the id of a machine or of a version."""
+    """The matches of a text that may be `image/version`, or the id of a machine or of a version."""
+    image, slash, name = text.partition("/")
+    if slash:
+        try:
+            return [_match(version_page.find_version(tx, actor, image, name)["version"])]
+        except NotFound:
+            pass
     if not text or len(text) > lookup.MOST_CHARACTERS or len(text.split()) != 1:
         return []
     [answer] = lookup.look_up(tx, actor, [text])["results"]

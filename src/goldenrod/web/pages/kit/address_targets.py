@@ -43,10 +43,10 @@ def image_for_change(tx: Tx, actor: Actor, slug: str) -> tuple[Row, Thing]:
 
 def written(version: Thing | None, image: Thing) -> str:
     """A version as a form field shows it: its name, `image/name` if it is of another image, or its id
-    if it is hidden from the visitor."""
+    if it is hidden from the visitor or its name would be read as an id."""
     if version is None:
         return ""
-    if "name" not in version:
+    if "name" not in version or is_uuid(version["name"]):
         return str(version["id"])
     own = version["image"]["id"] == image["id"]
     return str(version["name"]) if own else f"{version['image']['slug']}/{version['name']}"

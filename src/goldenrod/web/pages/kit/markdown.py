@@ -15,6 +15,8 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from goldenrod.base import bidi
+
 MOST_WORK = 10_000
 """How much of one text is formatted, in units of about 2 µs (`_WEIGHTS`): some 200 lines of a list."""
 MOST_PAGE_WORK = 16_000
@@ -100,7 +102,9 @@ def _plain(text: str, whole: str, budget: Budget) -> Any:
     budget.plain = max(budget.plain - len(shown), 0) if shown is text else 0
     remark = PLAIN if shown is text else BEGINNING
     link = Markup(' <a href="{}">Read it in full</a>').format(whole) if whole else ""
-    return Markup('<pre class="plain">{}</pre>\n<p><em>{}</em>{}</p>\n').format(shown, remark, link)
+    return Markup('<pre class="plain" dir="auto">{}</pre>\n<p><em>{}</em>{}</p>\n').format(
+        shown, remark, link
+    )
 
 
 # ── one text ───────────────────────────────────────────────────────────────────────────────
@@ -134,18 +138,18 @@ def _rendered(text: str) -> LaidOut:
 
     text = _one_kind_of_line_end(text)
     at, work = _measured(text)
-    env: dict[str, Any] = {}
+    env: dict[str, Any] = {"directions": bidi.may_reorder(text)}
     html = nh3.clean(
         _parser().render(text[:at], env),
         tags=_TAGS,
-        attributes={"a": {"href", "title"}, "ol": {"start"}},
+        attributes={"a": {"href", "title"}, "ol": {"start"}, "*": {"dir"}},
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow noopener noreferrer",
     )
     if env.get("simplified"):
         html += f"<p><em>{SIMPLIFIED}</em></p>\n"
     if at < len(text):
-        html += f'<p><em>{REST}</em></p>\n<pre class="plain">{escape(text[at:])}</pre>\n'
+        html += f'<p><em>{REST}</em></p>\n<pre class="plain" dir="auto">{escape(text[at:])}</pre>\n'
     return LaidOut(html, work)
 
 
@@ -158,6 +162,7 @@ def _parser() -> Any:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.disable("image")
     parser.core.ruler.push("headings", _lower_headings)
+    parser.core.ruler.push("directions", _set_directions)
     ends: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     parser.block.ruler.at("table", _limit_cells(table), {"alt": ["paragraph", "reference"]})
     parser.block.ruler.at("blockquote", _limit_depth(blockquote), ends)
@@ -234,6 +239,13 @@ def _lower_headings(state: Any) -> None:
             last = min(levels.index(int(token.tag[1])) + 3, last + 1, 6)
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{last}"
+
+
+def _set_directions(state: Any) -> None:
+    """Let each block of a text find its own direction, if some of the text runs from right to left."""
+    for token in state.tokens if state.env.get("directions") else ():
+        if token.nesting == 1 or token.type in ("fence", "code_block"):
+            token.attrSet("dir", "auto")
 
 
 # ── rendered texts ─────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goldenrod import __version__
-from goldenrod.base import clock
+from goldenrod.base import bidi, clock
 from goldenrod.base.clock import Instant
 from goldenrod.web.pages.kit import assets, urls
 from goldenrod.web.pages.kit import markdown as markdown_text
@@ -54,6 +54,8 @@ def render(template: str, context: dict[str, Any]) -> str:
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from goldenrod.web.pages import isolation
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -61,8 +63,9 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=[isolation.Isolation],
     )
-    environment.filters |= {
+    environment.filters |= isolation.FILTERS | {
         "when": when,
         "ago": ago,
         "day": day,
@@ -98,17 +101,16 @@ def _searched(words: str) -> list[str]:
 
 
 def marked(text: str, words: str) -> Any:
-    """A text with the words of a search marked in it."""
+    """A text with the words of a search marked in it, isolated from the text beside it."""
     from markupsafe import Markup, escape
 
     wanted = "|".join(re.escape(word) for word in _searched(words))
-    if not wanted:
-        return escape(text)
-    parts = re.split(f"({wanted})", text, flags=re.IGNORECASE)
-    return Markup("").join(
+    parts = re.split(f"({wanted})", text, flags=re.IGNORECASE) if wanted else [text]
+    shown = Markup("").join(
         Markup("<mark>{}</mark>").format(part) if index % 2 else escape(part)
         for index, part in enumerate(parts)
     )
+    return Markup("<bdi>{}</bdi>").format(shown) if bidi.may_reorder(text) else shown
 
 
 def around(text: str, words: str) -> str:

@@ -1,11 +1,14 @@
 """The addresses of pages, made from the API's answers. Templates write `link.image(image)`.
 
-A version's address has its name. If the name contains `/` or is reserved (`TAKEN`), it has the UUID.
+A version's address has its name. If the name contains `/`, is reserved (`TAKEN`) or has the form of a
+UUID, it has the version's UUID.
 """
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from goldenrod.base.text import is_uuid
 
 Thing = Mapping[str, Any]
 
@@ -30,7 +33,8 @@ def image(image: Thing, *rest: str) -> str:
 def version_key(version: Thing) -> str:
     """The part of an address that identifies a version of its image: its name or UUID."""
     name = str(version["name"])
-    return str(version["id"]) if "/" in name or name in TAKEN else name
+    by_id = "/" in name or name in TAKEN or is_uuid(name)
+    return str(version["id"]) if by_id else name
 
 
 def version(version: Thing, *rest: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
+from goldenrod.base.bidi import isolated_by_controls
 from goldenrod.catalogue.versions.lineage.graph import Lane, LineageGraph, Node
 from goldenrod.web.pages.lineage import urls as address
 from goldenrod.web.pages.lineage.edges import Lines, lines
@@ -40,6 +41,11 @@ class Picture:
     height: int
 
 
+def _shown(text: str) -> str:
+    """A text as the picture has it: escaped, and isolated from the text beside it."""
+    return escape(isolated_by_controls(text))
+
+
 def lineage_picture(
     shown: LineageGraph, *, width: int = WIDTH, label: str = "Lineage", name: str = "lineage"
 ) -> Picture:
@@ -51,7 +57,7 @@ def lineage_picture(
     lanes = {lane.id: lane for lane in shown.lanes}
     parts = [
         f'<svg width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="group" '
-        f'aria-label="{escape(label)}" aria-describedby="{escape(name)}-about">'
+        f'aria-label="{_shown(label)}" aria-describedby="{escape(name)}-about">'
         f'<desc id="{escape(name)}-about">Time runs from left to right, one lane for each image. '
         "Lines connect a version to the versions built on it.</desc>",
         *_ticks(layout),
@@ -115,7 +121,7 @@ def _left_out(it: LeftOut, lane: Lane, shown: LineageGraph) -> str:
     wide = max(it.right - it.left, 1)
     return (
         f'<a class="gap" href="{escape(address.of_left_out(lane, it.gap, nodes))}">'
-        f"<title>{escape(f'{it.gap.count:,} more {between}')}</title>"
+        f"<title>{_shown(f'{it.gap.count:,} more {between}')}</title>"
         f'<path class="hit" d="M{it.left} {it.y - 8}h{wide}v16h-{wide}z"/>'
         f"{text if it.at is not None else ''}</a>"
     )
@@ -132,7 +138,7 @@ def _version(
     parts = [
         f'<a class="s-{node.state}{" own" if spot.own else ""}" '
         f'href="{escape(address.of_version(lane, node))}" '
-        f'transform="translate({spot.x} {spot.y})"><title>{escape(title(node, lane))}</title>',
+        f'transform="translate({spot.x} {spot.y})"><title>{_shown(title(node, lane))}</title>',
         '<circle class="hit" r="11"/>',
         *(_flag(flag, spot) for flag in flags),
     ]
@@ -145,7 +151,7 @@ def _version(
         key = " k" if node.channels or asked else ""
         parts.append(
             f'<text class="name{key}" x="{label.x - spot.x}" y="{label.y - spot.y}">'
-            f"{escape(label.text)}</text>"
+            f"{_shown(label.text)}</text>"
         )
     return "".join(parts) + "</a>"
 
@@ -157,7 +163,7 @@ def _flag(flag: Flag, spot: Spot) -> str:
         return f'{pole}<path class="cloth" d="M1 {y}l{wide} 6l-{wide} 6z"/>'
     return (
         f'{pole}<path class="cloth" d="M{x + 1} {y}h{wide}v16h-{wide}z"/>'
-        f'<text class="cname" x="{x + 5}" y="{y + 12}">{escape(flag.text)}</text>'
+        f'<text class="cname" x="{x + 5}" y="{y + 12}">{_shown(flag.text)}</text>'
     )
 
 

@@ -82,7 +82,7 @@ def edit_identity(visit: Visit, key: str) -> Page:
         with change(visit) as (tx, actor):
             row = identities.IDENTITIES.row_for_change(tx, actor, key)
             visit.expect(identities.IDENTITIES.get(tx, actor, key))
-            patch = wire.IdentityPatch(key=decode.name("key", visit.form.get("key")))
+            patch = wire.IdentityPatch(key=decode.name("key", visit.form.get("key"), row["key"]))
             identities.edit_identity(tx, actor, row, patch)
     except REFUSALS as problem:
         return _identity_again(visit, key, refused(problem))
