@@ -15,6 +15,7 @@ from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.resources import Resource
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query, parse
 from goldenrod.web.request import Handler, Request, Response
@@ -54,7 +55,7 @@ def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) 
 
 def creating(
     create: Callable[[Tx, Actor, Any], Created],
-    get: Get,
+    of: Resource,
     shape: type[Struct],
     *,
     may: Callable[[Actor], None] = Actor.require_write,
@@ -69,6 +70,7 @@ def creating(
     def handler(request: Request) -> Response:
         with request.change() as (tx, actor):
             may(actor)
+            request.expect_list(tx, actor, of)
             body = request.body(shape)
             request.no_arguments()
             key = request.req.get_header("Idempotency-Key")
@@ -80,7 +82,9 @@ def creating(
                 created = found or create(tx, actor, body)
                 if not found:
                     idempotency.store(tx, actor, key, fingerprint, created)
-            return _creation_answer(created, get(tx, actor, created.key), adds(tx, actor, created))
+            return _creation_answer(
+                created, of.get(tx, actor, created.key), adds(tx, actor, created)
+            )
 
     return handler
 

@@ -35,6 +35,7 @@ def create_token(request: Request) -> Response:
     if any(given):
         return _create_with_password(request, body)
     with request.change() as (tx, actor):
+        request.expect_list(tx, actor, tokens.TOKENS)
         token_id, secret = tokens.create_token(tx, actor, body)
         without_idempotency(request)
         return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)

@@ -22,7 +22,7 @@ def create_user(request: Request) -> Response:
     body = request.body(wire.NewUser)
     password_hash = users.hash_password(body.username, body.password)
     create = partial(users.create_user, password_hash=password_hash)
-    return creating(create, _USERS.get, wire.NewUser, may=Actor.require_staff)(request)
+    return creating(create, _USERS, wire.NewUser, may=Actor.require_staff)(request)
 
 
 def edit_user(request: Request, key: str) -> Response:

@@ -43,6 +43,7 @@ def create_webhook(request: Request) -> Response:
     request.read_body()
     refusal = _target_problem(request, NewWebhook)
     with request.change() as (tx, actor):
+        request.expect_list(tx, actor, webhooks.WEBHOOKS)
         body = request.body(NewWebhook)
         request.no_arguments()
         without_idempotency(request)
