@@ -15,7 +15,8 @@ def look_up_one(request: Request) -> Response:
             raise parameter_problem(
                 "identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters."
             )
-        asked = wire.Running(identifier=identifier, provider=given.get("provider"))
+        on = given.get("provider")
+        asked = identifier if on is None else wire.Running(identifier=identifier, provider=on)
         return one(written(lookup.look_up(tx, actor, [asked])))
 
 
