@@ -28,6 +28,7 @@ from goldenrod.base.errors import (
     UnsupportedMedia,
     field_problem,
 )
+from goldenrod.base.faults import Faults
 from goldenrod.rules import resources
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
@@ -246,8 +247,9 @@ class Request:
         if (self.req.get_header("Content-Encoding") or "identity").lower() != "identity":
             raise UnsupportedMedia("Send the body without a Content-Encoding.")
 
-    def body(self, shape: type[S]) -> S:
-        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest."""
+    def body(self, shape: type[S], faults: Faults | None = None) -> S:
+        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest. With `faults`, wrong
+        fields are collected there, and the handler calls `faults.then` to find what else is wrong."""
         raw = self.raw()
         value = (
             decode.parse(raw, decode.MOST_ANONYMOUS_SEPARATORS)
@@ -256,20 +258,32 @@ class Request:
         )
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
-        return decode.convert(value, shape)
+        return self._shaped(value, shape, faults)
 
-    def patch(self, shape: type[S], current: Mapping[str, Any]) -> S:
+    def _shaped(self, value: Any, shape: type[S], faults: Faults | None) -> S:
+        found = faults or Faults()
+        body = decode.convert_with(found, value, shape)
+        if faults is None:
+            found.report()
+        return body
+
+    def patch(self, shape: type[S], current: Mapping[str, Any], faults: Faults | None = None) -> S:
         """The body of a PATCH as `shape`. `current` is what GET answers now: fields that cannot be
-        changed must equal it (400 `field_read_only`), and computed fields are ignored."""
+        changed must equal it (400 `field_read_only`), and computed fields are ignored. `faults`: as
+        for `body`."""
         value = decode.parse(self.raw())
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
         changeable = set(shape.__struct_fields__)
+        found = faults or Faults()
         for name in [name for name in value if name in current and name not in changeable]:
             if name not in COMPUTED and not _same(value[name], current[name]):
-                raise field_problem(name, "cannot be changed", code="field_read_only")
+                found.add(field_problem(name, "cannot be changed", code="field_read_only"))
             del value[name]
-        return decode.convert(value, shape)
+        body = self._shaped(value, shape, found)
+        if faults is None:
+            found.report()
+        return body
 
     def query(self, listing: paging.Listing) -> paging.Query:
         """The filters, order and page that the request asks a list for. Raises BadRequest."""

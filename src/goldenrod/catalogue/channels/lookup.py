@@ -14,6 +14,7 @@ from msgspec import UnsetType, to_builtins
 from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, select
 
 from goldenrod.base.errors import field_problem, unknown_reference
+from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import id_or_text
 from goldenrod.base.text import is_uuid
 from goldenrod.base.wire import Running
@@ -157,13 +158,14 @@ def _slugs() -> Any:
 def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
     """The matches of each id: one result for each that was asked, in order. Raises BadRequest."""
     wanted: list[tuple[str, int | str | None]] = []
+    faults = Faults()
     for position, item in enumerate(items):
         running = item if isinstance(item, Running) else Running(identifier=item)
         if len(running.identifier) > MOST_CHARACTERS:
-            raise field_problem(
-                f"identifiers[{position}]", f"must have at most {MOST_CHARACTERS} characters"
-            )
-        wanted.append((running.identifier.strip(), _provider(running, position)))
+            detail = f"must have at most {MOST_CHARACTERS} characters"
+            faults.add(field_problem(f"identifiers[{position}]", detail))
+        wanted.append((running.identifier.strip(), faults.of(_provider, running, position)))
+    faults.report()
     slugs = sorted({key for _, key in wanted if isinstance(key, str) and not is_uuid(key)})
     by_slug = {row["slug"]: row["provider_id"] for row in tx.rows(_slugs, slugs=slugs)}
     given = resources.params(tx, actor)

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import Reference, TagPatch
 from goldenrod.catalogue import search
@@ -53,13 +54,16 @@ def checked_names(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> lis
     Raises BadRequest.
     """
     names: dict[str, str] = {}
+    faults = Faults()
     for position, ref in enumerate(given):
         field = f"tags[{position}]"
-        if isinstance(ref, str):
-            name = decode.name(field, ref)
-        else:
-            name = references.read(tx, actor, schema.tags, ref, field)["name"]
-        names.setdefault(name_key(name), name)
+        with faults.noted():
+            if isinstance(ref, str):
+                name = decode.name(field, ref)
+            else:
+                name = references.read(tx, actor, schema.tags, ref, field)["name"]
+            names.setdefault(name_key(name), name)
+    faults.report()
     return list(names.values())
 
 

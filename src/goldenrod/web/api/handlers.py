@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from goldenrod.base.errors import BadRequest, Conflict, FieldError, NotFound
+from goldenrod.base.faults import Faults
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
@@ -71,15 +72,16 @@ def creating(
         with request.change() as (tx, actor):
             may(actor)
             request.expect_list(tx, actor, of)
-            body = request.body(shape)
+            faults = Faults()
+            body = request.body(shape, faults)
             request.no_arguments()
             key = request.req.get_header("Idempotency-Key")
             if key is None:
-                created = create(tx, actor, body)
+                created = faults.then(create, tx, actor, body)
             else:
                 fingerprint = idempotency.fingerprint(request.req.path, request.raw())
                 found = idempotency.find_stored(tx, actor, idempotency.checked(key), fingerprint)
-                created = found or create(tx, actor, body)
+                created = found or faults.then(create, tx, actor, body)
                 if not found:
                     idempotency.store(tx, actor, key, fingerprint, created)
             return _creation_answer(
@@ -113,9 +115,10 @@ def editing(
             row = take(tx, actor, key)
             current = get(tx, actor, key)
             request.expect(current)
-            patch = request.patch(shape, json.loads(current))
+            faults = Faults()
+            patch = request.patch(shape, json.loads(current), faults)
             request.no_arguments()
-            edit(tx, actor, row, patch)
+            faults.then(edit, tx, actor, row, patch)
             try:
                 return one(get(tx, actor, str(row.get("uuid") or row["id"])))
             except NotFound:

@@ -1,6 +1,7 @@
 """Handlers of look-up: what the ids of running machines are."""
 
 from goldenrod.base import wire
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.channels import lookup
 from goldenrod.web.api.handlers import one, parameter_problem
 from goldenrod.web.request import Request, Response, written
@@ -24,6 +25,7 @@ def look_up_many(request: Request) -> Response:
     """POST up to a thousand ids; it changes nothing, and needs no credentials."""
     with request.read() as (_, _actor):
         request.no_arguments()
-    body = request.body(wire.Lookup)
+    faults = Faults()
+    body = request.body(wire.Lookup, faults)
     with request.read() as (tx, actor):
-        return Response(200, written(lookup.look_up(tx, actor, body.identifiers)))
+        return Response(200, written(faults.then(lookup.look_up, tx, actor, body.identifiers)))
