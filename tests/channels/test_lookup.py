@@ -77,9 +77,9 @@ def test_get_answers_as_post_does(api: ApiClient, world: World) -> None:
         ),
     ]
     assert {answer.status_code for answer in both} == {200}
-    assert (both[0].json, both[1].json) == (both[2].json, both[3].json)
-    without, asked_there = (answer.json["results"][0] for answer in both[:2])
-    assert without | {"asked": asked_there["asked"]} == asked_there
+    assert both[0].json == both[1].json == both[2].json
+    [result] = both[3].json["results"]
+    assert [result | {"asked": "open-east"}] == both[0].json["results"]
     etag = both[0].headers["etag"]
     again = api.get("/lookup?identifier=open-east", headers={"If-None-Match": etag})
     assert again.status_code == 304
@@ -332,7 +332,7 @@ def test_there_is_one_result_for_each_that_was_asked_in_order_and_each_echoes_it
     first, *more = [it["matches"] for it in results if it["known"]]
     assert all(matches == first for matches in more)
     one = api.get("/lookup?identifier=open-east&provider=east").json["results"]
-    assert [it["asked"] for it in one] == [{"identifier": "open-east", "provider": "east"}]
+    assert [it["asked"] for it in one] == ["open-east"]
 
 
 def test_odd_ids_are_unknown(api: ApiClient, world: World) -> None:

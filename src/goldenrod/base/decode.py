@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
@@ -21,6 +22,7 @@ from goldenrod.base.faults import MOST_LISTED, Faults, sentence
 from goldenrod.base.text import MOST_MARKS, MOST_NAME, has_too_many_marks
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MOST_DEPTH = 32
 MOST_TEXT_BYTES = 64 * 1024
@@ -159,6 +161,12 @@ def convert_with(faults: Faults, value: Any, shape: type[T]) -> T:
         errors = tuple(found)
         faults.add(BadRequest(sentence(errors), code="field_invalid", errors=errors[:MOST_LISTED]))
         return cast(T, rest)
+
+
+def convert_then(faults: Faults, value: Any, shape: type[T], act: Callable[[T], R]) -> R:
+    """What `act` does with the converted value. Raises BadRequest, Forbidden with all that is wrong:
+    what `faults` has, what does not convert, and what `act` finds."""
+    return faults.then(act, convert_with(faults, value, shape))
 
 
 def _fault(message: str, within: str) -> FieldError:

@@ -118,10 +118,12 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
     """Rename or describe a tag. Raises BadRequest, Conflict (`tag_name_taken`)."""
     given = mutations.given(patch)
     after: Row = {}
+    faults = Faults()
     if "name" in given:
-        after["name"] = decode.name("name", given["name"])
+        after["name"] = faults.of(decode.name, "name", given["name"])
     if "description" in given:
-        after["description"] = decode.text("description", given["description"])
+        after["description"] = faults.of(decode.text, "description", given["description"])
+    faults.report()
     changed = audit.changed(row, after)
     if "name" in changed:
         after["name_key"] = name_key(after["name"])

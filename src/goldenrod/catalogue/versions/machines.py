@@ -77,7 +77,7 @@ def checked(
     tx: Tx, actor: Actor, given: NestedMachine, field: str = "", *, may_ask: bool = True
 ) -> Row:
     """The columns of a new machine. Raises BadRequest, Forbidden (no identity on its provider; that is
-    not asked where the version is unknown)."""
+    not asked where the version cannot be changed)."""
     faults = Faults()
     start_date, end_date = mutations.dates(faults, tx, given.start_date, given.end_date, field)
     values = {

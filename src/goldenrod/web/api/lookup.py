@@ -16,9 +16,11 @@ def look_up_one(request: Request) -> Response:
             raise parameter_problem(
                 "identifier", f"takes an id of 1 to {lookup.MOST_CHARACTERS} characters."
             )
-        on = given.get("provider")
-        asked = identifier if on is None else wire.Running(identifier=identifier, provider=on)
-        return one(written(lookup.look_up(tx, actor, [asked])))
+        asked = wire.Running(identifier=identifier, provider=given.get("provider"))
+        found = lookup.look_up(tx, actor, [asked])
+        # The provider is in the address: like a text in POST, the id alone is what was asked.
+        found["results"][0]["asked"] = identifier
+        return one(written(found))
 
 
 def look_up_many(request: Request) -> Response:
