@@ -45,10 +45,11 @@ def wrong_bodies(world: World) -> list[tuple[str, str, str, dict[str, Any], int,
         ]),
         ("alice", "PATCH", one, {
             "name": 1, "image": 99, "user": None, "licenses": [99], "min_mem": -1, "identity": 99,
-            "change_log": "x" * 70_000, "end_date": "x", "nothing": 0,
+            "change_log": "x" * 70_000, "end_date": "x", "nothing": 0, "doc_object_id": "\x07",
+            "deprecation": {"reason": "\x00"},
         }, 400, [
-            "change_log", "end_date", "identity", "image", "licenses[0]", "min_mem", "name", "nothing",
-            "user",
+            "change_log", "deprecation.reason", "doc_object_id", "end_date", "identity", "image",
+            "licenses[0]", "min_mem", "name", "nothing", "user",
         ]),
         ("alice", "POST", "/api/v2/images", {
             "name": " ", "slug": "A", "maintainers": ["none", 99], "tags": ["", {"id": 99}],

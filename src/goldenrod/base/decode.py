@@ -49,8 +49,9 @@ class _Duplicate(ValueError):
     pass
 
 
-def parse(raw: bytes, most_separators: int = MOST_SEPARATORS) -> Any:
-    """The JSON value of a body. Raises BadRequest (`body_malformed`)."""
+def parse(raw: bytes, most_separators: int = MOST_SEPARATORS, faults: Faults | None = None) -> Any:
+    """The JSON value of a body. Raises BadRequest (`body_malformed`). Texts with control characters are
+    collected in `faults`, if given."""
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most_separators:
         raise _malformed(f"The body has more than {most_separators:,} commas and brackets.")
     try:
@@ -68,8 +69,11 @@ def parse(raw: bytes, most_separators: int = MOST_SEPARATORS) -> Any:
         raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.") from None
     except ValueError as wrong:
         raise _malformed(f"The body is not valid JSON: {wrong}.") from None
-    _check(value)
-    return value
+    found = faults or Faults()
+    checked = _checked(value, found)
+    if faults is None:
+        found.report()
+    return checked
 
 
 def _malformed(detail: str) -> BadRequest:
@@ -94,10 +98,11 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
-def _check(value: Any) -> None:
-    """Raise BadRequest where the value is nested too deeply or contains control characters.
+def _checked(value: Any, faults: Faults) -> Any:
+    """The value without texts that contain control characters, which are collected as faults. Raises
+    BadRequest where the value is nested too deeply.
 
-    The value is checked level by level. Only after a fault is found is its path looked for.
+    The value is checked level by level. Only after a fault is found are paths looked for.
     """
     level = [value]
     for _ in range(MOST_DEPTH + 1):
@@ -107,33 +112,36 @@ def _check(value: Any) -> None:
             chain.from_iterable(item for item in inner if isinstance(item, dict)),
         )
         if _FORBIDDEN.search("\n".join(texts)):
-            raise field_problem(
-                _short("".join(_path_to_fault(value) or ())),
-                "contains a control character other than a tab or line end",
-            )
+            found: list[FieldError] = []
+            rest = _without_faults(value, "", found)
+            faults.add(_wrong(found))
+            return rest
         if not inner:
-            return
+            return value
         level = list(
             chain.from_iterable(item.values() if isinstance(item, dict) else item for item in inner)
         )
     raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.")
 
 
-def _path_to_fault(value: Any) -> list[str] | None:
-    """The steps to the first text with a control character; None where there is none."""
-    if isinstance(value, str):
-        return [] if _FORBIDDEN.search(value) else None
+def _without_faults(value: Any, path: str, found: list[FieldError]) -> Any:
+    """The value without its texts and names that have a control character; each is noted."""
+    if isinstance(value, str) and _FORBIDDEN.search(value):
+        found.append(
+            FieldError(_short(path), "contains a control character other than a tab or line end")
+        )
+        return _NAMELESS
     if isinstance(value, dict):
         if any(_FORBIDDEN.search(name) for name in value):
-            return []
-        for name, item in value.items():
-            if (path := _path_to_fault(item)) is not None:
-                return [f".{name}", *path]
+            _without_faults("\x00", path, found)
+        return {
+            name: _without_faults(item, f"{path}.{name}", found)
+            for name, item in value.items()
+            if not _FORBIDDEN.search(name)
+        }
     if isinstance(value, list):
-        for index, item in enumerate(value):
-            if (path := _path_to_fault(item)) is not None:
-                return [f"[{index}]", *path]
-    return None
+        return [_without_faults(item, f"{path}[{n}]", found) for n, item in enumerate(value)]
+    return value
 
 
 def _short(path: str) -> str:
@@ -158,8 +166,7 @@ def convert_with(faults: Faults, value: Any, shape: type[T]) -> T:
         rest = _rest(value, shape, "", found)
         if not found:
             found.append(_fault(str(wrong), ""))
-        errors = tuple(found)
-        faults.add(BadRequest(sentence(errors), code="field_invalid", errors=errors[:MOST_LISTED]))
+        faults.add(_wrong(found))
         return cast(T, rest)
 
 
@@ -167,6 +174,11 @@ def convert_then(faults: Faults, value: Any, shape: type[T], act: Callable[[T], 
     """What `act` does with the converted value. Raises BadRequest, Forbidden with all that is wrong:
     what `faults` has, what does not convert, and what `act` finds."""
     return faults.then(act, convert_with(faults, value, shape))
+
+
+def _wrong(found: list[FieldError]) -> BadRequest:
+    errors = tuple(found[:MOST_LISTED])
+    return BadRequest(sentence(tuple(found)), code="field_invalid", errors=errors)
 
 
 def _fault(message: str, within: str) -> FieldError:

@@ -10,6 +10,7 @@ The error that is raised has the status that comes first, and lists the fields o
 returns after a fault has no meaning: nothing may depend on it before `report`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar, cast
@@ -20,6 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_LISTED = 100
+_PART = re.compile(r"(?<=.)[.\[]")
 _MOST_IN_SENTENCE = 5
 
 
@@ -29,6 +31,8 @@ class Faults:
     def __init__(self) -> None:
         self._found: list[tuple[BadRequest | Forbidden, tuple[FieldError, ...]]] = []
         self._fields: set[str] = set()
+        self._above: set[str] = set()
+        """What has a wrong field in it."""
 
     def of(self, check: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
         """What the check returns; if it finds a fault, the fault is collected."""
@@ -54,13 +58,13 @@ class Faults:
         new = tuple(error for error in problem.errors if not self._is_known(error.field))
         if new or not problem.errors:
             self._found.append((problem, new))
-            self._fields |= {error.field for error in new}
+            for error in new:
+                *above, field = _paths(error.field)
+                self._fields.add(field)
+                self._above.update(above)
 
     def _is_known(self, field: str) -> bool:
-        return any(
-            field == known or _is_part(field, known) or _is_part(known, field)
-            for known in self._fields
-        )
+        return field in self._above or not self._fields.isdisjoint(_paths(field))
 
     @property
     def found(self) -> bool:
@@ -98,8 +102,9 @@ class Faults:
         raise AssertionError("what was found is reported")
 
 
-def _is_part(field: str, whole: str) -> bool:
-    return field.startswith((f"{whole}.", f"{whole}["))
+def _paths(field: str) -> list[str]:
+    """The field, after all that it is a part of: `a`, `a[0]`, `a[0].b`."""
+    return [*(field[: mark.start()] for mark in _PART.finditer(field)), field]
 
 
 def sentence(errors: tuple[FieldError, ...]) -> str:

@@ -251,17 +251,11 @@ class Request:
         """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest. With `faults`, wrong
         fields are collected there, and the handler calls `faults.then` to find what else is wrong."""
         raw = self.raw()
-        value = (
-            decode.parse(raw, decode.MOST_ANONYMOUS_SEPARATORS)
-            if self.anonymous
-            else decode.parse(raw)
-        )
+        most = decode.MOST_ANONYMOUS_SEPARATORS if self.anonymous else decode.MOST_SEPARATORS
+        found = faults or Faults()
+        value = decode.parse(raw, most, found)
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
-        return self._shaped(value, shape, faults)
-
-    def _shaped(self, value: Any, shape: type[S], faults: Faults | None) -> S:
-        found = faults or Faults()
         body = decode.convert_with(found, value, shape)
         if faults is None:
             found.report()
@@ -271,16 +265,16 @@ class Request:
         """The body of a PATCH as `shape`. `current` is what GET answers now: fields that cannot be
         changed must equal it (400 `field_read_only`), and computed fields are ignored. `faults`: as
         for `body`."""
-        value = decode.parse(self.raw())
+        found = faults or Faults()
+        value = decode.parse(self.raw(), faults=found)
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
         changeable = set(shape.__struct_fields__)
-        found = faults or Faults()
         for name in [name for name in value if name in current and name not in changeable]:
             if name not in COMPUTED and not _same(value[name], current[name]):
                 found.add(field_problem(name, "cannot be changed", code="field_read_only"))
             del value[name]
-        body = self._shaped(value, shape, found)
+        body = decode.convert_with(found, value, shape)
         if faults is None:
             found.report()
         return body
