@@ -5,8 +5,9 @@
             ...
 
 Paths are relative to `/api/v2`. Answers are dicts as in the JSON; `base/wire/` declares their fields.
-Anything but a success raises `ClientError` with the server's own sentence and code. The token is sent
-to the given address only: of the links in answers, only the query is used.
+Anything but a success raises `ClientError` with the server's own sentence and code. `get_tagged` reads
+what a later `patch`, `put` or `delete` with `if_match` changes only if nobody else did meanwhile. The
+token is sent to the given address only: of the links in answers, only the query is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ import httpx
 
 API = "/api/v2"
 TIMEOUT_S = 30.0
+
+_UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
 Json = dict[str, Any]
 Values = Mapping[str, Any]
@@ -71,6 +74,12 @@ class Client:
         """One thing, or one page of a list."""
         return self._json("GET", path, params=_query(params))
 
+    def get_tagged(self, path: str, /, **params: Any) -> tuple[Json, str | None]:
+        """One thing, and its ETag for `if_match`. It is asked for uncompressed: a proxy that compresses
+        an answer weakens its tag, and a weak tag never matches."""
+        response = self.request("GET", path, params=_query(params), headers=_UNCOMPRESSED)
+        return self._object(response), response.headers.get("ETag")
+
     def pages(self, path: str, /, **params: Any) -> Iterator[Json]:
         """All things of a list, fetched page by page as needed."""
         query = _query(params)
@@ -117,8 +126,9 @@ class Client:
 
     def _json(self, method: str, path: str, **more: Any) -> Json:
         response = self.request(method, path, **more)
-        if response.status_code == 204:
-            return {}
+        return {} if response.status_code == 204 else self._object(response)
+
+    def _object(self, response: httpx.Response) -> Json:
         try:
             value = response.json()
         except ValueError:

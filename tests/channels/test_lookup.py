@@ -55,7 +55,7 @@ def test_the_anonymous_and_strangers_look_up_what_is_public(api: ApiClient, worl
         unknown = look_up(api, "nowhere", who=who)[0]
         for identifier in hidden:
             [result] = look_up(api, identifier, who=who)
-            assert result == unknown | {"identifier": identifier}
+            assert result == unknown | {"asked": identifier, "identifier": identifier}
     for who, identifier in (
         ("bob", "shared-west"),
         ("bob", "kept-east"),
@@ -77,7 +77,9 @@ def test_get_answers_as_post_does(api: ApiClient, world: World) -> None:
         ),
     ]
     assert {answer.status_code for answer in both} == {200}
-    assert both[0].json == both[1].json == both[2].json == both[3].json
+    assert both[0].json == both[1].json == both[2].json
+    [result] = both[3].json["results"]
+    assert [result | {"asked": "open-east"}] == both[0].json["results"]
     etag = both[0].headers["etag"]
     again = api.get("/lookup?identifier=open-east", headers={"If-None-Match": etag})
     assert again.status_code == 304
@@ -85,17 +87,6 @@ def test_get_answers_as_post_does(api: ApiClient, world: World) -> None:
     assert code(api.get("/lookup?identifier=open-east", "wrong")) == "401 token_invalid"
     asked = {"identifiers": ["open-east"]}
     assert code(api.post("/lookup", "wrong", asked)) == "401 token_invalid"
-
-
-def test_order_and_repetition(api: ApiClient, world: World) -> None:
-    results = look_up(
-        api, "nowhere", "open-east", {"identifier": "nowhere"}, "open-east", " nowhere"
-    )
-    assert [it["identifier"] for it in results] == ["nowhere", "open-east"]
-    east = {"identifier": "open-east", "provider": "east"}
-    west = {"identifier": "open-east", "provider": "west"}
-    results = look_up(api, east, west, "open-east", east)
-    assert [it["known"] for it in results] == [True, False, True]
 
 
 def test_the_same_id_may_mean_several(api: ApiClient, world: World) -> None:
@@ -317,6 +308,31 @@ def test_limits_are_named_in_errors(api: ApiClient, world: World) -> None:
 )
 def test_wrong_parameters(api: ApiClient, world: World, query: str) -> None:
     assert code(api.get(f"/lookup?{query}")).startswith("400 ")
+
+
+def test_there_is_one_result_for_each_that_was_asked_in_order_and_each_echoes_it(
+    api: ApiClient, world: World
+) -> None:
+    asked: list[Any] = [
+        "open-east",
+        "none",
+        {"identifier": "open-east", "provider": "east"},
+        "open-east",
+        {"identifier": "open-east", "provider": None},
+        {"identifier": " open-east ", "provider": {"id": world.providers["east"]}},
+        {"identifier": "open-east", "provider": world.providers["west"]},
+        "none",
+        " open-east",
+    ]
+    results = api.post("/lookup", None, {"identifiers": asked}).json["results"]
+    assert [it["asked"] for it in results] == asked
+    known = [True, False, True, True, True, True, False, False, True]
+    assert [it["known"] for it in results] == known
+    assert {it["identifier"] for it in results} == {"open-east", "none"}
+    first, *more = [it["matches"] for it in results if it["known"]]
+    assert all(matches == first for matches in more)
+    one = api.get("/lookup?identifier=open-east&provider=east").json["results"]
+    assert [it["asked"] for it in one] == ["open-east"]
 
 
 def test_odd_ids_are_unknown(api: ApiClient, world: World) -> None:

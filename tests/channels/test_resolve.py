@@ -83,7 +83,7 @@ def test_as_text_it_is_the_identifier_and_a_newline(
     answer = api.get(STABLE, headers={"Accept": accept})
     assert answer.content == b"open-east\n"
     assert answer.headers["content-type"].startswith("text/plain")
-    assert answer.headers["vary"] == "Authorization, Accept"
+    assert answer.headers["vary"] == "Authorization, Accept, Accept-Encoding"
     assert answer.headers["etag"] != api.get(STABLE).headers["etag"]
     # An error is answered as a whole document.
     missing = api.get("/resolve/open-image/nowhere/east", headers={"Accept": accept})

@@ -8,7 +8,9 @@ from goldenrod.base import config, wire
 from goldenrod.catalogue.images import images
 from goldenrod.store.db import Database
 from tests.conftest import Clock
+from tests.support.actions import publish as publish_by_api
 from tests.support.cast import World
+from tests.support.client import ApiClient
 from tests.support.pages.releases import HOSTILE, edit, publish, revoke
 from tests.support.pages.visitor import PageResponse, Visitor
 
@@ -137,3 +139,57 @@ def test_pages_name_their_feed_and_readers_revalidate(visitor: Visitor) -> None:
     assert page.headers["cache-control"] == "public, no-cache"
     etag = {"If-None-Match": page.headers["etag"]}
     assert visitor.get(FEED, headers=etag).status == 304
+
+
+def test_updated_never_goes_back(db: Database, world: World, api: ApiClient, clock: Clock) -> None:
+    image, one = "/api/v2/images/open-image", f"/image_versions/{world.versions['open']}"
+    parent = publish_by_api(api, "0.9", start_date="2026-05-01T00:00:00Z")["url"]
+    child = publish_by_api(api, "0.9.1", parent=parent.split("/")[-1])["url"]
+    last: dict[str | None, dict[str, str]] = {}
+
+    def look(moved: bool = True) -> None:
+        """Every reader's feed and entries are at least as new as before, and not from the future."""
+        for who in (None, "charlie", "alice", "dora"):
+            page = api.get(FEED, who)
+            feed = ElementTree.fromstring(page.text.encode())
+            updated = dict(zip(texts(feed, "id"), texts(feed, "updated"), strict=True))
+            updated["feed"] = feed.findtext(f"{ATOM}updated") or ""
+            assert max(updated.values()) == updated["feed"] <= clock.now
+            before = last.setdefault(who, {})
+            assert all(before.get(key, "") <= at for key, at in updated.items()), who
+            if moved and "feed" in before:
+                assert before["feed"] < updated["feed"] == clock.now, who
+            last[who] = updated
+            etag = {"If-None-Match": page.headers["etag"]}
+            assert api.get(FEED, who, headers=etag).status_code == 304
+
+    def do(method: str, path: str, body: object = None, status: int = 200) -> None:
+        clock.move(hours=1)
+        answer = api.ask(method, path, "alice", body)
+        assert answer.status_code == status, answer.text
+        look()
+
+    look(False)
+    do("PATCH", one, {"deprecation": {"reason": "old"}})
+    do("PATCH", one, {"deprecation": None})
+    do("POST", f"{one}/revoke", {"reason": "bad"})
+    do("POST", f"{one}/restore", {})
+    do("POST", f"{parent}/revoke", {"reason": "bad", "descendants": True})
+    do("POST", f"{parent}/restore", {})
+    do("PATCH", one, {"start_date": "2026-01-01T00:00:00Z"})
+    do("PATCH", one, {"change_log": "other", "name": "other"})
+    do("PATCH", image, {"description": "other"})
+    do("PATCH", child, {"end_date": "2026-06-15T23:00:00Z"})
+    clock.move(days=1)
+    look(False)
+    do("DELETE", parent, status=204)
+    do("PATCH", parent, {"end_date": None})
+    do("PATCH", parent, {"end_date": "2026-06-15T14:00:00Z"})
+    do("DELETE", one, status=204)
+    # What others may not see changes nothing that they can read.
+    kept = {who: api.get(FEED, who).text for who in (None, "charlie")}
+    clock.move(hours=1)
+    publish_by_api(api, "9.0", start_date="2026-09-01T00:00:00Z")
+    api.patch(child, "alice", {"change_log": "hidden"})
+    api.patch(one, "alice", {"membership": ["lab"]})
+    assert kept == {who: api.get(FEED, who).text for who in kept}

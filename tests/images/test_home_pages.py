@@ -354,7 +354,7 @@ def test_a_shared_cache_may_keep_the_anonymous_page(
 ) -> None:
     page = visitor.get("/")
     assert page.headers["cache-control"] == "public, no-cache"
-    assert page.headers["vary"] == "Cookie, Authorization"
+    assert page.headers["vary"] == "Cookie, Authorization, Accept-Encoding"
     assert page.cookies == {}
     etag = {"If-None-Match": page.headers["etag"]}
     again = visitor.get("/", headers=etag)

@@ -70,6 +70,8 @@ BARE: dict[str, set[str]] = {
         "catalogue/channels/lookup.py _matches images",
         "catalogue/versions/attachments.py _resource pairing.other",
         "catalogue/images/image_page.py _release images",
+        "catalogue/images/feed_times.py _edited versions",
+        "catalogue/images/feed_times.py _lifted versions",
         "catalogue/channels/assign.py _state versions",
         "catalogue/versions/impact.py _groups groups",
         "catalogue/channels/resolve.py _everywhere channels",

@@ -35,7 +35,7 @@ def test_anonymous_answers_may_be_kept_and_must_be_revalidated(
         assert answer.status_code == 200
         assert STRONG.fullmatch(answer.headers["etag"])
         assert answer.headers["cache-control"] == "public, no-cache"
-        assert answer.headers["vary"] == "Authorization, Accept"
+        assert answer.headers["vary"] == "Authorization, Accept, Accept-Encoding"
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -44,7 +44,7 @@ def test_a_strangers_answers_are_private(api: ApiClient, world: World) -> None:
     for address in addresses(world):
         answer = api.get(address, "charlie")
         assert answer.headers["cache-control"] == "private, no-cache"
-        assert answer.headers["vary"] == "Authorization, Accept"
+        assert answer.headers["vary"] == "Authorization, Accept, Accept-Encoding"
 
 
 def test_errors_and_changes_are_not_stored(api: ApiClient, world: World) -> None:
@@ -59,7 +59,7 @@ def test_errors_and_changes_are_not_stored(api: ApiClient, world: World) -> None
         api.delete(one, "alice"),
     ):
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["vary"] == "Authorization, Accept"
+        assert answer.headers["vary"] == "Authorization, Accept, Accept-Encoding"
 
 
 def test_the_etag_is_of_the_bytes(api: ApiClient, world: World) -> None:
@@ -91,7 +91,7 @@ def test_if_none_match(api: ApiClient, world: World) -> None:
             assert (answer.status_code, answer.content) == (304, b""), given
             assert answer.headers["etag"] == etag
             assert answer.headers["cache-control"] == "public, no-cache"
-            assert answer.headers["vary"] == "Authorization, Accept"
+            assert answer.headers["vary"] == "Authorization, Accept, Accept-Encoding"
         for given in ('"x"', etag.strip('"'), "", etag.upper()):
             answer = api.get(address, headers={"If-None-Match": given})
             assert answer.status_code == 200, given
@@ -189,3 +189,122 @@ def test_a_method_that_no_address_takes_is_405_with_what_it_does_take(
     answer = api.ask(method, "/image_versions")
     assert code(answer) == "405 method_not_allowed"
     assert "GET" in answer.headers["allow"]
+
+
+def test_every_address_that_changes_something_checks_both_conditions(
+    api: ApiClient, db: Database, world: World
+) -> None:
+    api.patch("/api/v2/images/open-image", "alice", {"tags": ["t"]})
+    stable = "/api/v2/images/open-image/channels/stable"
+    assigning = {"version": world.versions["open"]}
+    assert api.ask("PUT", stable, "alice", assigning).status_code == 201
+    hook = {"target": "https://93.184.216.34/", "events": ["version.published"]}
+    hook_id = api.post("/api/v2/webhooks", "dora", hook).json["id"]
+    script = {"title": "s", "type": "Raw Text", "text": "x"}
+    script_id = api.post("/api/v2/boot_scripts", "dora", script).json["id"]
+    things = {
+        f"/api/v2/{resource}/{key}": ("PATCH", "DELETE")
+        for resource, key in {
+            "image_versions": world.versions["open"],
+            "images": "open-image",
+            "provider_machines": 1,
+            "providers": "east",
+            "licenses": 1,
+            "boot_scripts": script_id,
+            "groups": api.get("/api/v2/groups?name=lab", "dora").json["results"][0]["id"],
+            "users": world.users["charlie"],
+            "identities": world.identities["alice@east"],
+            "tags": 1,
+            "webhooks": hook_id,
+        }.items()
+    }
+    token = api.get("/api/v2/tokens", "dora").json["results"][0]["url"]
+    things |= {stable: ("PUT", "PATCH", "DELETE"), token: ("DELETE",)}
+    before = everything(db)
+    for address, methods in things.items():
+        got = api.get(address, "dora")
+        assert got.status_code == 200, address
+        tag = got.headers["etag"]
+        coded = f'{tag[:-1]}-gzip"'
+        for method in methods:
+            body = {"PUT": assigning, "PATCH": {}}.get(method)
+            for unmet in (
+                {"If-Match": '"x"'},
+                {"If-Match": f"W/{tag}"},
+                {"If-None-Match": "*"},
+                {"If-None-Match": tag},
+                {"If-None-Match": f'"x", W/{tag}'},
+                {"If-None-Match": coded},
+                # If-Match is checked first (RFC 9110 §13.2.2), and both must hold.
+                {"If-Match": '"x"', "If-None-Match": '"x"'},
+                {"If-Match": tag, "If-None-Match": tag},
+            ):
+                answer = api.ask(method, address, "dora", body, headers=unmet)
+                assert code(answer) == "412 precondition_failed", (method, address, unmet)
+    assert everything(db) == before
+    for address, methods in things.items():
+        for method in {"PUT", "PATCH"} & set(methods):
+            body = {"PUT": assigning, "PATCH": {}}[method]
+            tag = api.get(address, "dora").headers["etag"]
+            coded = f'{tag[:-1]}-zstd"'
+            for met in ({"If-None-Match": '"x"'}, {"If-Match": coded, "If-None-Match": '"x"'}):
+                assert api.ask(method, address, "dora", body, headers=met).status_code == 200
+
+
+def test_put_with_if_none_match_creates_and_never_replaces(api: ApiClient, world: World) -> None:
+    new, body = "/api/v2/images/open-image/channels/new", {"version": world.versions["open"]}
+    only_new = {"If-None-Match": "*"}
+    assert api.ask("PUT", new, "alice", body, headers=only_new).status_code == 201
+    again = api.ask("PUT", new, "alice", body, headers=only_new)
+    assert code(again) == "412 precondition_failed"
+    api.delete(new, "alice")
+    assert code(api.ask("PUT", new, "alice", body, headers={"If-Match": "*"})).startswith("412")
+    assert api.ask("PUT", new, "alice", body, headers=only_new).status_code == 201
+
+
+def test_the_conditions_of_a_post_are_about_the_list_that_it_adds_to(
+    api: ApiClient, db: Database, world: World
+) -> None:
+    posts = {
+        "/api/v2/images": {"name": "new"},
+        VERSIONS: {"name": "new", "image": "open-image"},
+        "/api/v2/licenses": {"title": "t", "type": "URL", "text": "https://example.org/l"},
+        "/api/v2/users": {"username": "new", "password": "a long password of mine"},
+        "/api/v2/tokens": {"name": "new", "scope": "read"},
+        "/api/v2/webhooks": {"target": "https://93.184.216.34/", "events": ["version.published"]},
+    }
+    for address, body in posts.items():
+        before = everything(db)
+        tag = api.get(address, "dora").headers["etag"]
+        for unmet in ({"If-None-Match": "*"}, {"If-None-Match": tag}, {"If-Match": '"x"'}):
+            answer = api.post(address, "dora", body, headers=unmet)
+            assert code(answer) == "412 precondition_failed", (address, unmet)
+        assert everything(db) == before
+        tag = api.get(address, "dora").headers["etag"]
+        met = {"If-Match": tag, "If-None-Match": '"x"'}
+        assert api.post(address, "dora", body, headers=met).status_code == 201, address
+
+
+def test_if_match_on_a_read_comes_before_if_none_match(api: ApiClient, world: World) -> None:
+    for address in addresses(world):
+        tag = api.get(address).headers["etag"]
+        for method in ("GET", "HEAD"):
+            for given in ('"x"', f"W/{tag}", "x"):
+                headers = {"If-Match": given, "If-None-Match": tag}
+                answer = api.ask(method, address, headers=headers)
+                assert answer.status_code == 412, given
+                assert "etag" not in answer.headers
+            headers = {"If-Match": tag, "If-None-Match": tag}
+            assert api.ask(method, address, headers=headers).status_code == 304
+        assert api.get(address, headers={"If-Match": "*"}).status_code == 200
+
+
+def test_allow_names_head_wherever_it_names_get(api: ApiClient, world: World) -> None:
+    for address in (VERSIONS, f"{VERSIONS}/{world.versions['open']}", "/lookup", "/", "/docs"):
+        for method in ("FOO", "OPTIONS"):
+            allowed = api.ask(method, address).headers["allow"].split(", ")
+            assert allowed[allowed.index("GET") + 1] == "HEAD", address
+    refused = api.ask("PUT", VERSIONS)
+    assert refused.headers["allow"] in refused.json["detail"]
+    revoke = f"{VERSIONS}/{world.versions['open']}/revoke"
+    assert "HEAD" not in api.get(revoke).headers["allow"]

@@ -94,7 +94,7 @@ def same_everywhere(answer: Result, method: str, actor: str) -> None:
     kept = {"nobody": "public, no-cache"}.get(actor, "private, no-cache")
     reads = method == "GET" and answer.status_code == 200
     assert answer.headers["cache-control"] == (kept if reads else "no-store")
-    assert answer.headers["vary"] == "Authorization, Accept"
+    assert answer.headers["vary"] == "Authorization, Accept, Accept-Encoding"
     assert answer.headers["x-content-type-options"] == "nosniff"
     if reads:
         assert answer.headers["etag"].startswith('"')

@@ -8,13 +8,17 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
+from msgspec import StructMeta
 
 from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, field_problem
+from goldenrod.base.faults import MOST_LISTED, Faults, sentence
 from goldenrod.base.text import (
     MOST_MARKS,
     MOST_NAME,
@@ -24,6 +28,7 @@ from goldenrod.base.text import (
 )
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MOST_DEPTH = 32
 MOST_TEXT_BYTES = 64 * 1024
@@ -39,13 +44,20 @@ _AT = " - at `"
 _UNKNOWN = "Object contains unknown field `"
 _MISSING = "Object missing required field `"
 
+_MOST_VALUES = 1000
+"""Of a longer list only its length is reported."""
+_ABSENT: Any = object()
+_NAMELESS = "\ue000"
+"""A character for private use, which nothing has for its name."""
+
 
 class _Duplicate(ValueError):
     pass
 
 
-def parse(raw: bytes, most_separators: int = MOST_SEPARATORS) -> Any:
-    """The JSON value of a body. Raises BadRequest (`body_malformed`)."""
+def parse(raw: bytes, most_separators: int = MOST_SEPARATORS, faults: Faults | None = None) -> Any:
+    """The JSON value of a body. Raises BadRequest (`body_malformed`). Texts with control characters are
+    collected in `faults`, if given."""
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most_separators:
         raise _malformed(f"The body has more than {most_separators:,} commas and brackets.")
     try:
@@ -63,8 +75,11 @@ def parse(raw: bytes, most_separators: int = MOST_SEPARATORS) -> Any:
         raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.") from None
     except ValueError as wrong:
         raise _malformed(f"The body is not valid JSON: {wrong}.") from None
-    _check(value)
-    return value
+    found = faults or Faults()
+    checked = _checked(value, found)
+    if faults is None:
+        found.report()
+    return checked
 
 
 def _malformed(detail: str) -> BadRequest:
@@ -89,10 +104,11 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
-def _check(value: Any) -> None:
-    """Raise BadRequest where the value is nested too deeply or contains control characters.
+def _checked(value: Any, faults: Faults) -> Any:
+    """The value without texts that contain control characters, which are collected as faults. Raises
+    BadRequest where the value is nested too deeply.
 
-    The value is checked level by level. Only after a fault is found is its path looked for.
+    The value is checked level by level. Only after a fault is found are paths looked for.
     """
     level = [value]
     for _ in range(MOST_DEPTH + 1):
@@ -102,33 +118,36 @@ def _check(value: Any) -> None:
             chain.from_iterable(item for item in inner if isinstance(item, dict)),
         )
         if _FORBIDDEN.search("\n".join(texts)):
-            raise field_problem(
-                _short("".join(_path_to_fault(value) or ())),
-                "contains a control character other than a tab or line end",
-            )
+            found: list[FieldError] = []
+            rest = _without_faults(value, "", found)
+            faults.add(_wrong(found))
+            return rest
         if not inner:
-            return
+            return value
         level = list(
             chain.from_iterable(item.values() if isinstance(item, dict) else item for item in inner)
         )
     raise _malformed(f"The body is nested more than {MOST_DEPTH} levels deep.")
 
 
-def _path_to_fault(value: Any) -> list[str] | None:
-    """The steps to the first text with a control character; None where there is none."""
-    if isinstance(value, str):
-        return [] if _FORBIDDEN.search(value) else None
+def _without_faults(value: Any, path: str, found: list[FieldError]) -> Any:
+    """The value without its texts and names that have a control character; each is noted."""
+    if isinstance(value, str) and _FORBIDDEN.search(value):
+        found.append(
+            FieldError(_short(path), "contains a control character other than a tab or line end")
+        )
+        return _NAMELESS
     if isinstance(value, dict):
         if any(_FORBIDDEN.search(name) for name in value):
-            return []
-        for name, item in value.items():
-            if (path := _path_to_fault(item)) is not None:
-                return [f".{name}", *path]
+            _without_faults("\x00", path, found)
+        return {
+            name: _without_faults(item, f"{path}.{name}", found)
+            for name, item in value.items()
+            if not _FORBIDDEN.search(name)
+        }
     if isinstance(value, list):
-        for index, item in enumerate(value):
-            if (path := _path_to_fault(item)) is not None:
-                return [f"[{index}]", *path]
-    return None
+        return [_without_faults(item, f"{path}[{n}]", found) for n, item in enumerate(value)]
+    return value
 
 
 def _short(path: str) -> str:
@@ -136,29 +155,117 @@ def _short(path: str) -> str:
 
 
 def convert(value: Any, shape: type[T]) -> T:
-    """The value converted to the type `shape`. Raises BadRequest, naming the field that is wrong."""
+    """The value converted to the type `shape`. Raises BadRequest, naming every field that is wrong."""
+    faults = Faults()
+    found = convert_with(faults, value, shape)
+    faults.report()
+    return found
+
+
+def convert_with(faults: Faults, value: Any, shape: type[T]) -> T:
+    """The same, with what is wrong collected. Then wrong values are replaced, so that the rest can be
+    checked too: by the field's default, or by something that means nothing."""
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as wrong:
-        raise _fault(str(wrong)) from None
+        found: list[FieldError] = []
+        rest = _rest(value, shape, "", found)
+        if not found:
+            found.append(_fault(str(wrong), ""))
+        faults.add(_wrong(found))
+        return cast(T, rest)
 
 
-def _fault(message: str) -> BadRequest:
+def convert_then(faults: Faults, value: Any, shape: type[T], act: Callable[[T], R]) -> R:
+    """What `act` does with the converted value. Raises BadRequest, Forbidden with all that is wrong:
+    what `faults` has, what does not convert, and what `act` finds."""
+    return faults.then(act, convert_with(faults, value, shape))
+
+
+def _wrong(found: list[FieldError]) -> BadRequest:
+    errors = tuple(found[:MOST_LISTED])
+    return BadRequest(sentence(tuple(found)), code="field_invalid", errors=errors)
+
+
+def _fault(message: str, within: str) -> FieldError:
+    """The error that a message of msgspec describes, about a value at the path `within`."""
     what, at, path = message.rpartition(_AT)
     if at and path.count("`") == 1:
-        path = _short(path.removesuffix("`"))
+        path = path.removesuffix("`").removeprefix("$")
     else:
-        what, path = message, "body"
-    prefix = "" if path == "body" else f"{path}."
+        what, path = message, ""
+    field = _short(within + path)
+    prefix = "" if field == "body" else f"{field}."
     if what.startswith(_UNKNOWN):
-        field, detail = prefix + what[len(_UNKNOWN) : -1][:80], "is not a field here"
-    elif what.startswith(_MISSING):
-        field, detail = prefix + what[len(_MISSING) : -1], "is required"
-    else:
-        field, detail = path, what[:1].lower() + what[1:]
-    return BadRequest(
-        f"{field}: {detail}.", code="field_invalid", errors=(FieldError(field, detail),)
-    )
+        return FieldError(prefix + what[len(_UNKNOWN) : -1][:80], "is not a field here")
+    if what.startswith(_MISSING):
+        return FieldError(prefix + what[len(_MISSING) : -1], "is required")
+    return FieldError(field, what[:1].lower() + what[1:])
+
+
+def _rest(value: Any, kind: Any, path: str, found: list[FieldError]) -> Any:
+    """The value converted, with every error in it noted and its wrong parts replaced; `_ABSENT` if
+    nothing of it is right."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as wrong:
+        before, rest = len(found), _ABSENT
+        for part in _parts(kind):
+            if isinstance(value, dict) and isinstance(part, StructMeta):
+                rest = _rest_of_struct(value, part, path, found)
+            elif (
+                isinstance(value, list) and len(value) <= _MOST_VALUES and get_origin(part) is list
+            ):
+                [item] = get_args(part)
+                given = [_rest(one, item, f"{path}[{n}]", found) for n, one in enumerate(value)]
+                rest = [_placeholder(item) if one is _ABSENT else one for one in given]
+        if len(found) == before:
+            found.append(_fault(str(wrong), path))
+            return _ABSENT
+        return rest
+
+
+def _rest_of_struct(
+    value: dict[str, Any], shape: StructMeta, path: str, found: list[FieldError]
+) -> Any:
+    fields = {one.name: one for one in msgspec.structs.fields(cast(Any, shape))}
+    rest: dict[str, Any] = {}
+    for name, given in value.items():
+        if name in fields:
+            rest[name] = _rest(given, fields[name].type, f"{path}.{name}", found)
+        elif shape.__struct_config__.forbid_unknown_fields:
+            found.append(FieldError(_short(f"{path}.{name[:80]}"), "is not a field here"))
+    for name, one in fields.items():
+        if one.required and name not in value:
+            found.append(FieldError(_short(f"{path}.{name}"), "is required"))
+        if rest.get(name, _ABSENT) is _ABSENT:
+            rest.pop(name, None)
+            if one.required:
+                rest[name] = _placeholder(one.type)
+    return shape(**rest)
+
+
+def _placeholder(kind: Any) -> Any:
+    """A value of this type that names nothing. What is found wrong with it is not reported."""
+    parts = _parts(kind)
+    if str in parts:
+        return _NAMELESS
+    [part, *_] = parts
+    if get_origin(part) is Literal:
+        return get_args(part)[0]
+    if isinstance(part, StructMeta):
+        return _rest_of_struct({}, part, "", [])
+    return {int: 1, bool: False}.get(part, [])
+
+
+def _parts(kind: Any) -> list[Any]:
+    """The types of a union, without their constraints."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _parts(get_args(kind)[0])
+    if origin in (Union, UnionType):
+        return [part for inner in get_args(kind) for part in _parts(inner)]
+    return [kind]
 
 
 def name(field: str, text: str, stored: str | None = None) -> str:

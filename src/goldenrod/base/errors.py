@@ -203,6 +203,11 @@ def field_problem(field: str, detail: str, *, code: str = "field_invalid") -> Ba
     return BadRequest(f"{field}: {detail}", code=code, errors=(FieldError(field, detail),))
 
 
+def forbidden_field(field: str, detail: str, *, code: str = "change_forbidden") -> Forbidden:
+    """The 403 for what a field of a body names, which the sender may read but not use so."""
+    return Forbidden(detail, code=code, errors=(FieldError(field, detail),))
+
+
 def unknown_reference(field: str, shown: object) -> BadRequest:
     """The 400 for a reference to what does not exist or may not be read: one answer for both."""
     return field_problem(

@@ -1,7 +1,8 @@
 """The WSGI application: routes, one renderer for all errors, and the headers that all answers share.
 
 `build_app` returns it. HEAD is GET without its body; a trailing slash is redirected (308)
-to a target that begins with exactly one slash.
+to a target that begins with exactly one slash. Answers are compressed as the request accepts it, and
+the conditions of a GET (If-Match, If-None-Match) are checked here, after everything else.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 import falcon
 
+from goldenrod.base import entity_tags
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     AddressTooLong,
@@ -18,10 +20,14 @@ from goldenrod.base.errors import (
     HeadersTooLarge,
     MethodNotAllowed,
     NotFound,
+    PreconditionFailed,
     Problem,
 )
 from goldenrod.store.db import Database
+from goldenrod.web import content_coding
 from goldenrod.web.api.routes import ROUTES, Route
+from goldenrod.web.content_coding import IDENTITY, UNCHANGING, UNCOMPRESSED
+from goldenrod.web.docs.params import FOR_A_SECRET
 from goldenrod.web.docs.reference import add_reference
 from goldenrod.web.pages.responders import KnownQuery, add_pages
 from goldenrod.web.refusal_log import record_refusal
@@ -31,7 +37,7 @@ from goldenrod.web.response_cache import (
     CachedResponse,
     Headers,
     ResponseCache,
-    is_unchanged,
+    coded_headers,
     key_of,
     unchanged,
 )
@@ -64,6 +70,8 @@ def _responder(
             record_refusal(request, API + route.path, problem)
             raise
         _send(req, resp, answer, request.anonymous)
+        if route.takes in FOR_A_SECRET:
+            req.env[UNCOMPRESSED] = True
         if route.cacheable and answer.status == 200:
             req.env[VALIDITY] = request.validity()
 
@@ -117,7 +125,7 @@ def _on_http_error(
     """Falcon's own errors, as problem documents."""
     assert isinstance(error, falcon.HTTPError)
     if error.status_code == 405:
-        allowed = dict(error.headers or {}).get("Allow", "")
+        allowed = _with_head(dict(error.headers or {}).get("Allow", ""))
         _problem(
             req,
             resp,
@@ -148,11 +156,26 @@ REFUSED = "goldenrod.refused"
 
 
 class _Limits:
-    """Refuses requests whose address or headers are too long, with a problem document or a page."""
+    """Refuses requests that were found wrong before, with a problem document or a page; and has Allow
+    name HEAD wherever it names GET."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         if refused := req.env.get(REFUSED):
             raise refused
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        if allowed := resp.get_header("Allow"):
+            resp.set_header("Allow", _with_head(allowed))
+
+
+def _with_head(allowed: str) -> str:
+    """The methods of an Allow, with HEAD after GET."""
+    methods = [method.strip() for method in allowed.split(",")]
+    if "GET" in methods and "HEAD" not in methods:
+        methods.insert(methods.index("GET") + 1, "HEAD")
+    return ", ".join(methods)
 
 
 def _cut(environ: dict[str, Any]) -> bool:
@@ -239,30 +262,77 @@ def _wrapped(
             if method not in _METHODS:
                 # No address takes TRACE: the answer is 405, with the methods that this address takes.
                 environ["REQUEST_METHOD"] = "TRACE"
-            return app(environ, adding(start_response))
+            return _change(app, environ, adding(start_response))
         environ["REQUEST_METHOD"] = "GET"
         if environ["QUERY_STRING"]:
             environ["QUERY_STRING"] = known_query(path, environ["QUERY_STRING"])
         key = key_of(environ)
         cached = cache.find(key) if cache else None
+        new = cached is None
         if cached is None:
-            answered: list[Any] = []
-            body = app(environ, lambda *given: answered.extend(given))
-            status, headers = answered[0], with_shared(answered[1])
-            etag = next((value for name, value in headers if name == "etag"), None)
+            status, headers, body = _answer(app, environ)
+            headers = with_shared(headers)
+            etag = _header(headers, "etag")
             if etag is None or not status.startswith("200"):
                 start_response(status, headers)
                 return _without(body) if method == "HEAD" else body
-            cached = CachedResponse(environ.get(VALIDITY), etag, headers, b"".join(body))
-            if cache:
-                cache.add(key, cached)
-        if is_unchanged(environ.get("HTTP_IF_NONE_MATCH"), cached.etag):
-            start_response("304 Not Modified", unchanged(cached.headers))
+            content = b"".join(body)
+            compressible = _is_compressible(environ, headers, content)
+            cached = CachedResponse(environ.get(VALIDITY), etag, headers, content, compressible)
+        if not entity_tags.if_match_holds(environ.get("HTTP_IF_MATCH"), cached.etag):
+            environ[REFUSED] = PreconditionFailed("If-Match does not name what GET answers now.")
+            refusal = app(environ, adding(start_response))
+            return _without(refusal) if method == "HEAD" else refusal
+        accepted = environ.get("HTTP_ACCEPT_ENCODING")
+        coding = content_coding.choose(accepted) if cached.compressible else IDENTITY
+        tag = cached.unchanged_tag(environ.get("HTTP_IF_NONE_MATCH"), coding, accepted)
+        if tag is None and coding != IDENTITY and coding not in cached.compressed:
+            compress = (
+                content_coding.compress_file if UNCHANGING in environ else content_coding.compress
+            )
+            cached, new = cached.with_form(coding, compress(cached.body, coding)), True
+        if cache and new:
+            cache.add(key, cached)
+        if tag is not None:
+            start_response("304 Not Modified", unchanged(cached.headers, tag))
             return []
-        start_response("200 OK", cached.headers)
-        return [cached.body] if method == "GET" else []
+        start_response("200 OK", cached.headers_in(coding))
+        return [cached.bytes_in(coding)] if method == "GET" else []
 
     return wsgi
+
+
+def _answer(app: Wsgi, environ: dict[str, Any]) -> tuple[str, Headers, Iterable[bytes]]:
+    """The application's answer: status, headers, body."""
+    answered: list[Any] = []
+    body = app(environ, lambda *given: answered.extend(given))
+    return answered[0], answered[1], body
+
+
+def _header(headers: Headers, wanted: str) -> str | None:
+    return next((value for name, value in headers if name == wanted), None)
+
+
+def _is_compressible(environ: dict[str, Any], headers: Headers, body: bytes) -> bool:
+    media_type = _header(headers, "content-type") or ""
+    return UNCOMPRESSED not in environ and content_coding.is_text(media_type, len(body))
+
+
+def _change(
+    app: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    """The answer to anything but GET and HEAD, compressed if the request accepts it."""
+    status, headers, body = _answer(app, environ)
+    coding = content_coding.choose(environ.get("HTTP_ACCEPT_ENCODING"))
+    if coding == IDENTITY or not status.startswith("2"):
+        start_response(status, headers)
+        return body
+    content = b"".join(body)
+    if _is_compressible(environ, headers, content):
+        content = content_coding.compress(content, coding)
+        headers = coded_headers(headers, coding, len(content))
+    start_response(status, headers)
+    return [content]
 
 
 def _without(body: Any) -> Iterable[bytes]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import falcon
 from msgspec import Struct
 
-from goldenrod.base import clock, decode
+from goldenrod.base import clock, decode, entity_tags
 from goldenrod.base.clock import Instant
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
@@ -28,6 +28,7 @@ from goldenrod.base.errors import (
     UnsupportedMedia,
     field_problem,
 )
+from goldenrod.base.faults import Faults
 from goldenrod.rules import resources
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
@@ -79,7 +80,8 @@ class Request:
         self._cache = cache
         self._again = False
         self._use_noted = False
-        self._outdated = False
+        self._unmet: PreconditionFailed | None = None
+        """The condition of the request that does not hold."""
         self._raw: bytes | Problem | None = None
         self._withheld = False
 
@@ -245,30 +247,37 @@ class Request:
         if (self.req.get_header("Content-Encoding") or "identity").lower() != "identity":
             raise UnsupportedMedia("Send the body without a Content-Encoding.")
 
-    def body(self, shape: type[S]) -> S:
-        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest."""
+    def body(self, shape: type[S], faults: Faults | None = None) -> S:
+        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest. With `faults`, wrong
+        fields are collected there, and the handler calls `faults.then` to find what else is wrong."""
         raw = self.raw()
-        value = (
-            decode.parse(raw, decode.MOST_ANONYMOUS_SEPARATORS)
-            if self.anonymous
-            else decode.parse(raw)
-        )
+        most = decode.MOST_ANONYMOUS_SEPARATORS if self.anonymous else decode.MOST_SEPARATORS
+        found = faults or Faults()
+        value = decode.parse(raw, most, found)
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
-        return decode.convert(value, shape)
+        body = decode.convert_with(found, value, shape)
+        if faults is None:
+            found.report()
+        return body
 
-    def patch(self, shape: type[S], current: Mapping[str, Any]) -> S:
+    def patch(self, shape: type[S], current: Mapping[str, Any], faults: Faults | None = None) -> S:
         """The body of a PATCH as `shape`. `current` is what GET answers now: fields that cannot be
-        changed must equal it (400 `field_read_only`), and computed fields are ignored."""
-        value = decode.parse(self.raw())
+        changed must equal it (400 `field_read_only`), and computed fields are ignored. `faults`: as
+        for `body`."""
+        found = faults or Faults()
+        value = decode.parse(self.raw(), faults=found)
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
         changeable = set(shape.__struct_fields__)
         for name in [name for name in value if name in current and name not in changeable]:
             if name not in COMPUTED and not _same(value[name], current[name]):
-                raise field_problem(name, "cannot be changed", code="field_read_only")
+                found.add(field_problem(name, "cannot be changed", code="field_read_only"))
             del value[name]
-        return decode.convert(value, shape)
+        body = decode.convert_with(found, value, shape)
+        if faults is None:
+            found.report()
+        return body
 
     def query(self, listing: paging.Listing) -> paging.Query:
         """The filters, order and page that the request asks a list for. Raises BadRequest."""
@@ -323,15 +332,29 @@ class Request:
         return f"{self.settings.public_url}{self.req.path}"
 
     def expect(self, current: str | None) -> None:
-        """Compare the request's If-Match with the ETag of what GET answers now; None for nothing.
-        Where they differ, `change` ends with 412."""
+        """Compare the request's If-Match and If-None-Match with the ETag of what GET answers now; None
+        for nothing. Where a condition does not hold, `change` ends with 412."""
         etag = None if current is None else resources.etag(current)
         self._expect(self.req.get_header("If-Match"), etag)
+        given = self.req.get_header("If-None-Match")
+        if self._unmet is None and not entity_tags.if_none_match_holds(given, etag):
+            self._unmet = PreconditionFailed(
+                "If-None-Match names what is here now, so nothing was changed."
+            )
+
+    def expect_list(self, tx: Tx, actor: Actor, of: resources.Resource) -> None:
+        """The same for a POST that adds to a list: its conditions are about the list."""
+        if not (self.req.get_header("If-Match") or self.req.get_header("If-None-Match")):
+            return
+        page = of.page(tx, actor, paging.parse(of.listing, {}))
+        self.expect(page.envelope(self.base()))
 
     def _expect(self, if_match: str | None, etag: str | None) -> None:
-        if if_match is not None:
-            wanted = [part.strip() for part in if_match.split(",")]
-            self._outdated = etag is None or not ("*" in wanted or etag in wanted)
+        self._unmet = None
+        if not entity_tags.if_match_holds(if_match, etag):
+            self._unmet = PreconditionFailed(
+                "Somebody changed this since you read it. Read it again, and send its new ETag."
+            )
 
     @contextmanager
     def _unless_outdated(self) -> Iterator[None]:
@@ -346,10 +369,8 @@ class Request:
         self._require_current()
 
     def _require_current(self) -> None:
-        if self._outdated:
-            raise PreconditionFailed(
-                "Somebody changed this since you read it. Read it again, and send its new ETag."
-            )
+        if self._unmet:
+            raise self._unmet
 
 
 def written(value: Any) -> str:

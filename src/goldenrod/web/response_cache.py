@@ -5,19 +5,23 @@ takes effect that it may depend on: a start, an end, a deprecation, a revocation
 answer to a token is valid for at most the rest of the hour, so that the token's use is recorded.
 The key is all of a request that its answer depends on: address, query, credentials, `Accept`. Names
 that a page does not take were removed from its query before (`pages/responders.py: known_query`).
-Where the cache would become larger than allowed, the oldest answers are removed.
+Where the cache would become larger than allowed, the oldest answers are removed. The compressed forms
+of an answer are cached with it, each from when it is first asked for.
 """
 
 import threading
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from goldenrod.base import clock
+from goldenrod.base import clock, entity_tags
 from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import Actor
 from goldenrod.rules.cache_expiry import next_instant
 from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision
+from goldenrod.web import content_coding
+from goldenrod.web.content_coding import IDENTITY
 
 Key = tuple[str, str, str | None, str | None, str | None]
 Headers = list[tuple[str, str]]
@@ -54,11 +58,57 @@ class CachedResponse(NamedTuple):
     etag: str
     headers: Headers
     body: bytes
+    compressible: bool = False
+    compressed: Mapping[str, bytes] = MappingProxyType({})
+    """The compressed forms that were asked for so far, by coding."""
+
+    def tag(self, coding: str) -> str:
+        """The ETag of the form with this coding."""
+        return self.etag if coding == IDENTITY else entity_tags.of_form(self.etag, coding)
+
+    def bytes_in(self, coding: str) -> bytes:
+        """The body of a form that is there."""
+        return self.body if coding == IDENTITY else self.compressed[coding]
+
+    def headers_in(self, coding: str) -> Headers:
+        """The headers of a form that is there."""
+        if coding == IDENTITY:
+            return self.headers
+        return coded_headers(self.headers, coding, len(self.compressed[coding]))
+
+    def with_form(self, coding: str, body: bytes) -> "CachedResponse":
+        """The same answer with one more form."""
+        return self._replace(compressed={**self.compressed, coding: body})
+
+    def unchanged_tag(self, given: str | None, coding: str, accepted: str | None) -> str | None:
+        """The ETag that If-None-Match names, of the form in `coding` or of another that a request with
+        this Accept-Encoding accepts; None if it names none of them."""
+        if given is None:
+            return None
+        chosen = self.tag(coding)
+        if given == chosen:
+            return chosen
+        tags = [tag.removeprefix("W/") for tag in entity_tags.named(given)]
+        if tags == ["*"] or chosen in tags:
+            return chosen
+        for other in (IDENTITY, *entity_tags.CODINGS) if self.compressible else (IDENTITY,):
+            if self.tag(other) in tags and content_coding.accepts(accepted, other):
+                return self.tag(other)
+        return None
 
 
-def unchanged(headers: Headers) -> Headers:
+def coded_headers(headers: Headers, coding: str, size: int) -> Headers:
+    """The headers of an answer's form with this coding."""
+    kept = [(name, value) for name, value in headers if name not in ("etag", "content-length")]
+    tags = [entity_tags.of_form(value, coding) for name, value in headers if name == "etag"]
+    more = [("content-encoding", coding), ("content-length", str(size))]
+    return [*kept, *more, *(("etag", tag) for tag in tags)]
+
+
+def unchanged(headers: Headers, etag: str) -> Headers:
     """The headers of a 304, from those of the answer that is unchanged."""
-    return [header for header in headers if header[0] not in _BODY_HEADERS]
+    kept = [header for header in headers if header[0] not in _BODY_HEADERS]
+    return [("etag", etag) if name == "etag" else (name, value) for name, value in kept]
 
 
 def key_of(environ: Mapping[str, Any]) -> Key:
@@ -72,18 +122,9 @@ def key_of(environ: Mapping[str, Any]) -> Key:
     )
 
 
-def is_unchanged(given: str | None, etag: str) -> bool:
-    """Whether the request's If-None-Match names this ETag."""
-    if given is None:
-        return False
-    if given == etag:
-        return True
-    tags = [tag.strip().removeprefix("W/") for tag in given.split(",")]
-    return etag in tags or tags == ["*"]
-
-
 def _size(key: Key, cached: CachedResponse) -> int:
-    return len(cached.body) + sum(len(part) for part in key if part) + _OVERHEAD
+    bodies = len(cached.body) + sum(map(len, cached.compressed.values()))
+    return bodies + sum(len(part) for part in key if part) + _OVERHEAD
 
 
 class ResponseCache:

@@ -25,7 +25,7 @@ _SHARED = (
     ("permissions-policy", ", ".join(f"{feature}=()" for feature in _UNUSED)),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("vary", "Authorization, Accept"),
+    ("vary", "Authorization, Accept, Accept-Encoding"),
     # Granian adds its name unless the header is set.
     ("server", ""),
 )

@@ -60,7 +60,7 @@ def test_a_browser_sees_a_page_that_says_what_to_do(
     assert leads in page.links
     assert ("Sign in" in page.links or "/account" in page.links) == (who is not None)
     assert page.headers["cache-control"] == "no-store"
-    assert page.headers["vary"] == "Accept, Cookie, Authorization"
+    assert page.headers["vary"] == "Accept, Cookie, Authorization, Accept-Encoding"
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert page.text.count("<h1>") == page.text.count("<main") == 1
 
@@ -90,7 +90,7 @@ def test_success_is_what_the_address_answers_whoever_asks(api: ApiClient, visito
     """Only refusals depend on Accept: the API's answers do not, nor do pages."""
     page = visitor.get("/image_versions")
     assert page.headers["content-type"] == "application/json"
-    assert page.headers["vary"] == "Authorization, Accept"
+    assert page.headers["vary"] == "Authorization, Accept, Accept-Encoding"
     answer = api.get("/", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, HTML)
 

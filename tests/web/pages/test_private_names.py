@@ -274,7 +274,7 @@ def test_a_page_shows_nobody_what_is_not_theirs(
         if page.status == 200 and not address.startswith("/sign-in"):
             kept = "public" if actor == "nobody" else "private"
             assert page.headers["cache-control"] == f"{kept}, no-cache"
-            assert page.headers["vary"] == "Cookie, Authorization"
+            assert page.headers["vary"] == "Cookie, Authorization, Accept-Encoding"
 
 
 def test_what_is_looked_for_would_be_found(visitors: dict[str, Visitor]) -> None:

@@ -3,10 +3,7 @@
 The long ones have 127.0.0.2 and on as other addresses (Linux).
 """
 
-import os
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +18,7 @@ from goldenrod.catalogue.accounts.password_hashing import Turns
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
+from tests.support.processes.nginx import nginx
 from tests.support.processes.server import Running, linux_only, running
 
 
@@ -230,38 +228,10 @@ def test_trickling_senders_hold_up_nobody_else(stocked: tuple[str, World], log: 
 def test_nginx_takes_the_example_and_passes_requests_on(
     stocked: tuple[str, World], log: Path, tmp_path: Path
 ) -> None:
-    nginx = shutil.which("nginx")
-    if nginx is None:
-        assert os.environ.get("CI") != "true", "nginx is not installed"
-        pytest.skip("nginx is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     with running(stocked[0], log) as server:
         example = (DEPLOY / "nginx.conf").read_text()
         example = example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
-        example = example.replace("listen 80;", f"listen 127.0.0.1:{port};")
-        here = "\n".join(
-            f"{kind}_temp_path {tmp_path / kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        config = tmp_path / "nginx.conf"
-        config.write_text(
-            f"daemon off; pid {tmp_path / 'pid'}; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; {here}\n{example} }}\n"
-        )
-        command = [nginx, "-p", str(tmp_path), "-c", str(config)]
-        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
-        assert checked.returncode == 0, checked.stderr
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            try:
-                for _ in range(100):
-                    try:
-                        answer = httpx.get(f"http://127.0.0.1:{port}/api/v2/images")
-                        break
-                    except httpx.ConnectError:
-                        time.sleep(0.05)
-                assert answer.status_code == 200
-                asked = httpx.post(f"http://127.0.0.1:{port}{LOOKUP}", json=ASKED)
-                assert asked.status_code == 200
-            finally:
-                process.terminate()
+        example = example.replace("listen 80;", "listen 127.0.0.1:PORT;")
+        with nginx(tmp_path, example) as url:
+            assert httpx.get(f"{url}/api/v2/images").status_code == 200
+            assert httpx.post(f"{url}{LOOKUP}", json=ASKED).status_code == 200

@@ -51,7 +51,7 @@ class Running(Struct, forbid_unknown_fields=True, kw_only=True):
     """The id of a running machine, and optionally its provider."""
 
     identifier: Name
-    provider: Ref | None = None
+    provider: Ref | None | UnsetType = UNSET
 
 
 class Lookup(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -166,8 +166,9 @@ class Match(Struct):
 
 
 class LookedUp(Struct):
-    """The answer for one id."""
+    """The answer for one id. `asked` is what the request asked for, as it was sent."""
 
+    asked: str | Running
     identifier: str
     known: bool
     matches: list[Match]

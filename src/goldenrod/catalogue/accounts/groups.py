@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, func, select
 
 from goldenrod.base import decode
-from goldenrod.base.errors import Conflict, Forbidden, field_problem
+from goldenrod.base.errors import Conflict, field_problem, forbidden_field
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import GroupPatch, NewGroup
 from goldenrod.catalogue.accounts.users import require_free_name
@@ -105,9 +106,12 @@ def _user_ids(tx: Tx, actor: Actor, refs: Any, field: str, known: Iterable[int] 
 def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
     """Create a group. Raises BadRequest, Forbidden, Conflict (`name_taken`)."""
     actor.require_staff()
-    name = decode.name("name", body.name)
-    leaders = _user_ids(tx, actor, body.leaders, "leaders")
-    users = sorted({*_user_ids(tx, actor, body.users, "users"), *leaders})
+    faults = Faults()
+    name = faults.of(decode.name, "name", body.name)
+    leaders = faults.of(_user_ids, tx, actor, body.leaders, "leaders")
+    members = faults.of(_user_ids, tx, actor, body.users, "users")
+    faults.report()
+    users = sorted({*members, *leaders})
     require_free_name(tx, name)
     group_id = tx.insert(
         schema.groups,
@@ -156,22 +160,24 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
         "leaders": sorted(user for user, leader in current.items() if leader),
     }
     after = dict(before)
+    faults = Faults()
     if "name" in given:
-        after["name"] = decode.name("name", given["name"], row["name"])
+        after["name"] = faults.of(decode.name, "name", given["name"], row["name"])
     if "leaders" in given:
-        after["leaders"] = _user_ids(tx, actor, given["leaders"], "leaders", current)
+        after["leaders"] = faults.of(_user_ids, tx, actor, given["leaders"], "leaders", current)
     if "users" in given:
-        after["users"] = _user_ids(tx, actor, given["users"], "users", current)
-        if set(after["leaders"]) - set(after["users"]):
-            raise field_problem("users", "must include the leaders: leaders are members")
-    else:
-        after["users"] = sorted({*after["users"], *after["leaders"]})
+        after["users"] = faults.of(_user_ids, tx, actor, given["users"], "users", current)
     changed = audit.changed(before, after)
-    if {"name", "leaders"} & changed.keys() and not actor.has_staff_rights:
-        raise Forbidden(
-            "Leaders may change the members only. Ask staff to change the rest.",
-            code="staff_required",
-        )
+    if not actor.has_staff_rights:
+        for field in sorted({"name", "leaders"} & changed.keys()):
+            faults.of(_refuse_all_but_members, field)
+    if after["leaders"] is not None and after["users"] is not None:
+        if "users" not in given:
+            after["users"] = sorted({*after["users"], *after["leaders"]})
+        elif set(after["leaders"]) - set(after["users"]):
+            faults.add(field_problem("users", "must include the leaders: leaders are members"))
+    faults.report()
+    changed = audit.changed(before, after)
     if not changed:
         return
     _require_not_personal(row)
@@ -181,6 +187,14 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     )
     _set_members(tx, row["id"], current, after["users"], after["leaders"])
     audit.record(tx, actor, "group:edit", schema.groups, row["id"], changed)
+
+
+def _refuse_all_but_members(field: str) -> None:
+    raise forbidden_field(
+        field,
+        "Leaders may change the members only. Ask staff to change the rest.",
+        code="staff_required",
+    )
 
 
 def _require_not_personal(row: Row) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import IdentityPatch, NewIdentity
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -80,13 +81,12 @@ def _require_new(tx: Tx, values: Row, identity_id: int = 0) -> None:
 def create_identity(tx: Tx, actor: Actor, body: NewIdentity) -> Created:
     """Create an identity. Raises BadRequest, Forbidden, Conflict (`identity_taken`)."""
     actor.require_staff()
-    values = {
-        "user_id": references.user_id(tx, actor, body.user, "user"),
-        "provider_id": references.read(tx, actor, schema.providers, body.provider, "provider")[
-            "id"
-        ],
-        "key": decode.name("key", body.key),
-    }
+    faults = Faults()
+    provider = faults.of(references.read, tx, actor, schema.providers, body.provider, "provider")
+    user_id = faults.of(references.user_id, tx, actor, body.user, "user")
+    key = faults.of(decode.name, "key", body.key)
+    faults.report()
+    values = {"user_id": user_id, "provider_id": provider["id"], "key": key}
     _require_new(tx, values)
     identity_id = tx.insert(
         schema.identities, uuid=mutations.new_uuid(), start_date=tx.now, **values

@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, FromClause
 
 from goldenrod.base import clock, decode
 from goldenrod.base.clock import Instant
-from goldenrod.base.errors import Forbidden, field_problem
+from goldenrod.base.errors import field_problem, forbidden_field
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import NewToken
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -129,16 +130,18 @@ def create_token(tx: Tx, actor: Actor, body: NewToken) -> tuple[int, str]:
 
 def insert_token(tx: Tx, actor: Actor, user_id: int, body: NewToken) -> tuple[int, str]:
     """Create a token of a user; return its id and secret. Raises BadRequest, Forbidden."""
-    expires = None if body.expires is None else decode.instant("expires", body.expires)
-    if SCOPES.index(body.scope) > SCOPES.index(actor.scope) or (
-        actor.token_expires is not None and (expires is None or expires > actor.token_expires)
-    ):
-        raise Forbidden(
-            "A token cannot create a token with a wider scope or a later expiry than its own.",
-            code="scope_insufficient",
-        )
-    if expires is not None and expires <= tx.now:
-        raise field_problem("expires", "must be in the future")
+    faults = Faults()
+    wrong = "A token cannot create a token with a wider scope or a later expiry than its own."
+    if SCOPES.index(body.scope) > SCOPES.index(actor.scope):
+        faults.add(forbidden_field("scope", wrong, code="scope_insufficient"))
+    expires = None
+    with faults.noted():
+        expires = None if body.expires is None else decode.instant("expires", body.expires)
+        if actor.token_expires is not None and (expires is None or expires > actor.token_expires):
+            raise forbidden_field("expires", wrong, code="scope_insufficient")
+        if expires is not None and expires <= tx.now:
+            raise field_problem("expires", "must be in the future")
+    faults.report()
     secret = new_secret()
     values = {"name": decode.label("name", body.name), "scope": body.scope, "expires": expires}
     token_id = tx.insert(

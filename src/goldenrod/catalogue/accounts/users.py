@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key, sought_key
 from goldenrod.base.wire import NewUser, UserPatch
 from goldenrod.catalogue.accounts import password_hashing, password_rules, sessions
@@ -109,8 +110,12 @@ def create_user(
 ) -> Created:
     """Create a user and their personal group. Raises BadRequest, Forbidden, Conflict."""
     actor.require_staff()
-    username = decode.name("username", body.username)
-    password_hash = password_hash or hash_password(username, body.password)
+    faults = Faults()
+    username = faults.of(decode.name, "username", body.username)
+    password_hash = password_hash or faults.of(
+        hash_password, username or body.username, body.password
+    )
+    faults.report()
     require_free_name(tx, username)
     values = {"username": username, "is_staff": body.is_staff, "active": body.active}
     user_id = tx.insert(

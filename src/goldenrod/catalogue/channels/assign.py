@@ -12,6 +12,7 @@ from sqlalchemy import FromClause, exists, func, select
 
 from goldenrod.base.clock import later
 from goldenrod.base.errors import Conflict, NotFound, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import ChannelPatch, NewAssignment, NewRequirements
 from goldenrod.catalogue.channels import channels
 from goldenrod.rules import access, resources, summaries
@@ -66,16 +67,14 @@ def assign(
     Raises BadRequest, Conflict (`channel_computed`, `version_not_offered`,
     `channel_requirement_unmet`).
     """
-    reason = body.reason and deprecation.reason("reason", body.reason)
+    faults = Faults()
+    reason = body.reason and faults.of(deprecation.reason, "reason", body.reason)
     if body.override and not reason:
-        raise field_problem("reason", "is required with override")
+        faults.add(field_problem("reason", "is required with override"))
     version = None
     if body.version is not None:
-        version = references.read(tx, actor, schema.versions, body.version, "version")
-        if version["image_id"] != image["id"]:
-            raise field_problem(
-                "version", "must be a version of this image", code="version_of_other_image"
-            )
+        version = faults.of(_version_of, tx, actor, image, body.version)
+    faults.report()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
     if version:
@@ -90,6 +89,15 @@ def assign(
             _require_met(tx, actor, channel, version)
     _record_assignment(tx, actor, image, channel, name, version, reason, override=body.override)
     return new
+
+
+def _version_of(tx: Tx, actor: Actor, image: Row, ref: references.Given) -> Row:
+    version = references.read(tx, actor, schema.versions, ref, "version")
+    if version["image_id"] != image["id"]:
+        raise field_problem(
+            "version", "must be a version of this image", code="version_of_other_image"
+        )
+    return version
 
 
 def _require_assignable(name: str) -> None:
@@ -206,8 +214,10 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
         after["restricted"] = given["restricted"]
     attached = _attached(tx, row)
     wanted = dict(attached)
+    faults = Faults()
     if "groups" in given:
-        wanted["groups"] = references.all_of(
+        wanted["groups"] = faults.of(
+            references.all_of,
             given["groups"],
             lambda ref, position: references.group_id(
                 tx, actor, ref, f"groups[{position}]", attached["groups"]
@@ -215,13 +225,16 @@ def edit_channel(tx: Tx, actor: Actor, row: Row, patch: ChannelPatch) -> None:
         )
     if "requires" in given:
         requirements: NewRequirements = given["requires"] or NewRequirements()
-        after["requires_channel"], after["requires_days"] = _required_channel(
-            tx, actor, row, requirements
-        )
-        wanted["providers"] = references.all_of(
+        with faults.noted():
+            after["requires_channel"], after["requires_days"] = _required_channel(
+                tx, actor, row, requirements
+            )
+        wanted["providers"] = faults.of(
+            references.all_of,
             requirements.providers,
             lambda ref, position: _provider(tx, actor, ref, position, attached["providers"]),
         )
+    faults.report()
     _require_assignable(row["name"])
     changed = audit.changed(row, after) | audit.changed(attached, wanted)
     if not changed:

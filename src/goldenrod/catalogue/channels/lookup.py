@@ -10,9 +10,11 @@ import json
 from collections import defaultdict
 from typing import Any
 
+from msgspec import UnsetType, to_builtins
 from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, select
 
 from goldenrod.base.errors import field_problem, unknown_reference
+from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import id_or_text
 from goldenrod.base.text import is_uuid
 from goldenrod.base.wire import Running
@@ -154,16 +156,17 @@ def _slugs() -> Any:
 
 
 def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
-    """The matches of each id. A repeated id is answered once. Raises BadRequest."""
-    wanted: dict[tuple[str, int | str | None], None] = {}
+    """The matches of each id: one result for each that was asked, in order. Raises BadRequest."""
+    wanted: list[tuple[str, int | str | None]] = []
+    faults = Faults()
     for position, item in enumerate(items):
         running = item if isinstance(item, Running) else Running(identifier=item)
         if len(running.identifier) > MOST_CHARACTERS:
-            raise field_problem(
-                f"identifiers[{position}]", f"must have at most {MOST_CHARACTERS} characters"
-            )
-        wanted[running.identifier.strip(), _provider(running, position)] = None
-    slugs = [key for _, key in wanted if isinstance(key, str) and not is_uuid(key)]
+            detail = f"must have at most {MOST_CHARACTERS} characters"
+            faults.add(field_problem(f"identifiers[{position}]", detail))
+        wanted.append((running.identifier.strip(), faults.of(_provider, running, position)))
+    faults.report()
+    slugs = sorted({key for _, key in wanted if isinstance(key, str) and not is_uuid(key)})
     by_slug = {row["slug"]: row["provider_id"] for row in tx.rows(_slugs, slugs=slugs)}
     given = resources.params(tx, actor)
     identifiers = sorted({identifier for identifier, _ in wanted})
@@ -173,22 +176,24 @@ def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
         row["id"]: json.loads(row["json"])
         for row in tx.rows(_offers, actor.reader, machines=machines, **given)
     }
+    told = {row["id"]: json.loads(row["json"]) | {"offered": offers[row["id"]]} for row in rows}
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row["identifier"]].append(row)
     results = []
-    for identifier, provider in wanted:
+    for asked, (identifier, provider) in zip(items, wanted, strict=True):
         matches = [
-            json.loads(row["json"]) | {"offered": offers[row["id"]]}
+            told[row["id"]]
             for row in found[identifier]
             if provider is None or _is_on(row, provider, by_slug)
         ]
-        results.append({"identifier": identifier, "known": bool(matches), "matches": matches})
+        echo = {"asked": to_builtins(asked), "identifier": identifier}
+        results.append({**echo, "known": bool(matches), "matches": matches})
     return {"results": results}
 
 
 def _provider(running: Running, position: int) -> int | str | None:
-    if running.provider is None:
+    if running.provider is None or isinstance(running.provider, UnsetType):
         return None
     key = references.plain(running.provider)
     if resources.key_form(schema.providers, str(key)) is None:

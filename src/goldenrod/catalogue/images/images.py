@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.errors import Forbidden
+from goldenrod.base.errors import forbidden_field
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import filter_key, name_key
 from goldenrod.base.wire import ImagePatch, NewImage
 from goldenrod.catalogue import search
@@ -130,16 +131,16 @@ IMAGES = Resource(
 def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:
     """Create an image, owned by the actor. Raises BadRequest, Conflict."""
     actor.require_write()
-    name = decode.name("name", body.name)
-    description = decode.text("description", body.description)
-    given_slug = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
-    start_date, end_date = (
-        mutations.start(tx, body.start_date),
-        mutations.end(body.end_date),
+    faults = Faults()
+    name = faults.of(decode.name, "name", body.name)
+    description = faults.of(decode.text, "description", body.description)
+    given_slug = (
+        faults.of(mutations.checked_slug, body.slug) if isinstance(body.slug, str) else None
     )
-    mutations.in_order(start_date, end_date)
-    groups = _groups(tx, actor, body.maintainers)
-    tag_names = tags.checked_names(tx, actor, body.tags)
+    start_date, end_date = mutations.dates(faults, tx, body.start_date, body.end_date)
+    groups = faults.of(_groups, tx, actor, body.maintainers)
+    tag_names = faults.of(tags.checked_names, tx, actor, body.tags)
+    faults.report()
     values = {
         "name": name,
         "slug": mutations.free_slug(tx, schema.images, given_slug)
@@ -201,44 +202,42 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     Conflict (`slug_unavailable`).
     """
     given = mutations.given(patch)
-    after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
+    faults = Faults()
+    after: Row = {}
+    with faults.noted():
+        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"], row["name"])
-        after["name_key"] = name_key(after["name"])
+        with faults.noted():
+            after["name"] = decode.name("name", given["name"], row["name"])
+            after["name_key"] = name_key(after["name"])
     if "description" in given:
-        after["description"] = decode.text("description", given["description"])
+        after["description"] = faults.of(decode.text, "description", given["description"])
     if "is_public" in given:
         after["is_public"] = given["is_public"]
     if "slug" in given and given["slug"] != row["slug"]:
-        after["slug"] = mutations.checked_slug(given["slug"])
+        after["slug"] = faults.of(mutations.checked_slug, given["slug"])
     lists_before: Row = {}
     lists_after: Row = {}
     if "maintainers" in given:
         lists_before["maintainers"] = sorted(
             link["group_id"] for link in tx.rows(_maintainer_ids, image=row["id"])
         )
-        lists_after["maintainers"] = _groups(
-            tx, actor, given["maintainers"], lists_before["maintainers"]
+        lists_after["maintainers"] = faults.of(
+            _groups, tx, actor, given["maintainers"], lists_before["maintainers"]
         )
     if "owner" in given and references.plain(given["owner"]) != row["owner_id"]:
-        after["owner_id"] = references.user_id(
-            tx, actor, given["owner"], "owner", [row["owner_id"]]
+        after["owner_id"] = faults.of(
+            references.user_id, tx, actor, given["owner"], "owner", [row["owner_id"]]
         )
     if "tags" in given:
         lists_before["tags"] = tags.ids_of_image(tx, row["id"])
-        tag_names = tags.checked_names(tx, actor, given["tags"])
+        tag_names = faults.of(tags.checked_names, tx, actor, given["tags"])
     after = {field: value for field, value in after.items() if value != row[field]}
-    if (
-        not actor.has_staff_rights
-        and row["owner_id"] != actor.user_id
-        and (
-            "owner_id" in after or lists_before.get("maintainers") != lists_after.get("maintainers")
-        )
-    ):
-        raise Forbidden(
-            "Only the owner of an image, or staff, may change its owner and maintainers.",
-            code="owner_required",
-        )
+    if not actor.has_staff_rights and row["owner_id"] != actor.user_id:
+        changed_lists = audit.changed(lists_before, lists_after)
+        for field in {"owner_id", "maintainers"} & {*after, *changed_lists}:
+            faults.of(_refuse_owners, field.removesuffix("_id"))
+    faults.report()
     if "slug" in after:
         mutations.free_slug(tx, schema.images, after["slug"], row["id"])
         mutations.reserve_slug(tx, schema.images, row["id"], after["slug"])
@@ -258,6 +257,14 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             denormalised.refresh_image(tx, row["id"])
             events.image_edited(tx, row["id"], dates)
         audit.record(tx, actor, "image:edit", schema.images, row["id"], changed)
+
+
+def _refuse_owners(field: str) -> None:
+    raise forbidden_field(
+        field,
+        "Only the owner of an image, or staff, may change its owner and maintainers.",
+        code="owner_required",
+    )
 
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:

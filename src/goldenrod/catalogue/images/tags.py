@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import Reference, TagPatch
 from goldenrod.catalogue import search
@@ -53,13 +54,16 @@ def checked_names(tx: Tx, actor: Actor, given: Iterable[str | Reference]) -> lis
     Raises BadRequest.
     """
     names: dict[str, str] = {}
+    faults = Faults()
     for position, ref in enumerate(given):
         field = f"tags[{position}]"
-        if isinstance(ref, str):
-            name = decode.name(field, ref)
-        else:
-            name = references.read(tx, actor, schema.tags, ref, field)["name"]
-        names.setdefault(name_key(name), name)
+        with faults.noted():
+            if isinstance(ref, str):
+                name = decode.name(field, ref)
+            else:
+                name = references.read(tx, actor, schema.tags, ref, field)["name"]
+            names.setdefault(name_key(name), name)
+    faults.report()
     return list(names.values())
 
 
@@ -114,10 +118,12 @@ def edit_tag(tx: Tx, actor: Actor, row: Row, patch: TagPatch) -> None:
     """Rename or describe a tag. Raises BadRequest, Conflict (`tag_name_taken`)."""
     given = mutations.given(patch)
     after: Row = {}
+    faults = Faults()
     if "name" in given:
-        after["name"] = decode.name("name", given["name"], row["name"])
+        after["name"] = faults.of(decode.name, "name", given["name"], row["name"])
     if "description" in given:
-        after["description"] = decode.text("description", given["description"])
+        after["description"] = faults.of(decode.text, "description", given["description"])
+    faults.report()
     changed = audit.changed(row, after)
     if "name" in changed:
         after["name_key"] = name_key(after["name"])

@@ -10,7 +10,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
-from goldenrod.base.errors import Forbidden
+from goldenrod.base.errors import forbidden_field
+from goldenrod.base.faults import Faults
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, references, version_lists
@@ -25,6 +26,15 @@ from goldenrod.store.paging import Filter, Listing
 from goldenrod.store.sql import Key, json_object, param
 
 
+def _version(tx: Tx, actor: Actor, ref: references.Given) -> Row:
+    version = references.read(tx, actor, schema.versions, ref, "image_version")
+    if not version["may_change"]:
+        raise forbidden_field(
+            "image_version", "You can read this version, but only its editors can change it."
+        )
+    return version
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttachmentResource(Resource):
     """One kind of attachment; `member` names the field of the attached thing."""
@@ -37,13 +47,16 @@ class AttachmentResource(Resource):
         """Attach a thing to a version. Raises BadRequest, Forbidden."""
         actor.require_write()
         ref = getattr(body, "image_version")  # noqa: B009 - three body types share these fields
-        version = references.read(tx, actor, schema.versions, ref, "image_version")
-        if not version["may_change"]:
-            raise Forbidden("You can read this version, but only its editors can change it.")
-        n, pairing = version["n"], self.pairing
-        attached = version_lists.ids(tx, pairing, n)
-        thing = getattr(body, self.member)
-        [wanted] = version_lists.resolve(tx, actor, pairing, [thing], attached, self.member)
+        faults, pairing = Faults(), self.pairing
+        version = faults.of(_version, tx, actor, ref)
+        n, attached = None, []
+        if version is not None:
+            n = version["n"]
+            attached = version_lists.ids(tx, pairing, n)
+        thing = [getattr(body, self.member)]
+        found = faults.of(version_lists.resolve, tx, actor, pairing, thing, attached, self.member)
+        faults.report()
+        [wanted] = found
         if wanted in attached:
             return Created(str(tx.value(_attachment_id, pairing, n=n, thing=wanted)), new=False)
         pairing_id = version_lists.attach(tx, pairing, n, wanted)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, exists, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.catalogue import search
@@ -109,12 +110,14 @@ def create_script(tx: Tx, actor: Actor, body: NewScript) -> Created:
 
 
 def _text_values(body: NewLicense | NewScript) -> Row:
+    faults = Faults()
     values = {
-        "title": decode.name("title", body.title),
+        "title": faults.of(decode.name, "title", body.title),
         "type": body.type,
-        "text": decode.text("text", body.text),
+        "text": faults.of(decode.text, "text", body.text),
     }
-    _check_text(values)
+    faults.of(_check_text, {**values, "text": body.text})
+    faults.report()
     return values
 
 
@@ -174,14 +177,16 @@ def _is_used(pairing: Pairing) -> Any:
 
 def _edit(tx: Tx, actor: Actor, pairing: Pairing, kind: str, row: Row, given: Row) -> None:
     after = dict(given)
+    faults = Faults()
     if "title" in after:
-        after["title"] = decode.name("title", after["title"], row["title"])
+        after["title"] = faults.of(decode.name, "title", after["title"], row["title"])
     if "text" in after:
-        after["text"] = decode.text("text", after["text"])
+        faults.of(decode.text, "text", after["text"])
     then = {**row, **after}
     changed = audit.changed(row, after)
     if {"type", "text"} & changed.keys():
-        _check_text(then)
+        faults.of(_check_text, then)
+    faults.report()
     if {"type", "text"} & changed.keys() and tx.value(_is_used, pairing, id=row["id"]):
         raise Conflict(
             f"A version uses this {kind}, so its text and type cannot change. "

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
-from goldenrod.base.errors import Conflict, Forbidden
+from goldenrod.base.errors import Conflict, forbidden_field
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import MachinePatch, NestedMachine, NewMachine
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -72,25 +73,35 @@ MACHINES = Resource(
 )
 
 
-def checked(tx: Tx, actor: Actor, given: NestedMachine, field: str = "") -> Row:
-    """The columns of a new machine. Raises BadRequest, Forbidden (no identity on its provider)."""
-    provider = references.read(tx, actor, schema.providers, given.provider, f"{field}provider")
-    if not (actor.has_staff_rights or provider["id"] in actor.providers):
-        raise Forbidden(
+def checked(
+    tx: Tx, actor: Actor, given: NestedMachine, field: str = "", *, may_ask: bool = True
+) -> Row:
+    """The columns of a new machine. Raises BadRequest, Forbidden (no identity on its provider; that is
+    not asked where the version cannot be changed)."""
+    faults = Faults()
+    start_date, end_date = mutations.dates(faults, tx, given.start_date, given.end_date, field)
+    values = {
+        "provider_id": faults.of(_provider_id, tx, actor, given, f"{field}provider", may_ask),
+        "identifier": faults.of(decode.name, f"{field}identifier", given.identifier),
+        "architecture": faults.of(decode.label, f"{field}architecture", given.architecture),
+        "size_gb": given.size_gb,
+        "checksum": faults.of(decode.label, f"{field}checksum", given.checksum),
+        "start_date": start_date,
+        "end_date": end_date,
+    }
+    faults.report()
+    return values
+
+
+def _provider_id(tx: Tx, actor: Actor, given: NestedMachine, field: str, may_ask: bool) -> int:
+    provider = references.read(tx, actor, schema.providers, given.provider, field)
+    if may_ask and not (actor.has_staff_rights or provider["id"] in actor.providers):
+        raise forbidden_field(
+            field,
             "You need an identity on this provider to add machines to it.",
             code="identity_required",
         )
-    values = {
-        "provider_id": provider["id"],
-        "identifier": decode.name(f"{field}identifier", given.identifier),
-        "architecture": decode.label(f"{field}architecture", given.architecture),
-        "size_gb": given.size_gb,
-        "checksum": decode.label(f"{field}checksum", given.checksum),
-        "start_date": mutations.start(tx, given.start_date, field),
-        "end_date": mutations.end(given.end_date, field),
-    }
-    mutations.in_order(values["start_date"], values["end_date"], field)
-    return values
+    return int(provider["id"])
 
 
 def _current_with_identifier() -> Any:
@@ -181,10 +192,10 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     Raises BadRequest, Forbidden, Conflict (`machine_taken`).
     """
     actor.require_write()
-    version = references.read(tx, actor, schema.versions, body.version, "version")
-    if not version["may_change"]:
-        raise Forbidden("You can read this version, but only its editors can add machines.")
-    values = checked(tx, actor, body)
+    faults = Faults()
+    version = faults.of(_version_of, tx, actor, body)
+    values = faults.of(checked, tx, actor, body, may_ask=not faults.found)
+    faults.report()
     ended = tx.first(
         _ended_here,
         n=version["n"],
@@ -201,6 +212,15 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     return Created(str(ended["id"]), new=False)
 
 
+def _version_of(tx: Tx, actor: Actor, body: NewMachine) -> Row:
+    version = references.read(tx, actor, schema.versions, body.version, "version")
+    if not version["may_change"]:
+        raise forbidden_field(
+            "version", "You can read this version, but only its editors can add machines."
+        )
+    return version
+
+
 def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) -> None:
     changed = audit.changed(row, after)
     if changed:
@@ -212,14 +232,19 @@ def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) ->
 def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
     """Change what the patch gives. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
-    after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
+    faults = Faults()
+    after: Row = {}
+    with faults.noted():
+        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
     if "identifier" in given:
-        after["identifier"] = decode.name("identifier", given["identifier"], row["identifier"])
+        after["identifier"] = faults.of(
+            decode.name, "identifier", given["identifier"], row["identifier"]
+        )
     if "size_gb" in given:
         after["size_gb"] = given["size_gb"]
-    after |= {
-        f: decode.label(f, given[f], row[f]) for f in ("architecture", "checksum") if f in given
-    }
+    for label in {"architecture", "checksum"} & given.keys():
+        after[label] = faults.of(decode.label, label, given[label], row[label])
+    faults.report()
     require_free(tx, row["image_id"], {**row, **after}, row["id"])
     _update(tx, actor, row, after, "machine:edit")
 

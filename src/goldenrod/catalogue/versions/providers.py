@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause
 
 from goldenrod.base import decode
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import NewProvider, ProviderPatch
 from goldenrod.catalogue import search
@@ -63,19 +64,21 @@ PROVIDERS = Resource(
 def create_provider(tx: Tx, actor: Actor, body: NewProvider) -> Created:
     """Create a provider. Raises BadRequest, Forbidden, Conflict (`slug_unavailable`)."""
     actor.require_staff()
-    name = decode.name("name", body.name)
-    asked = mutations.checked_slug(body.slug) if isinstance(body.slug, str) else None
+    faults = Faults()
+    name = faults.of(decode.name, "name", body.name)
+    asked = faults.of(mutations.checked_slug, body.slug) if isinstance(body.slug, str) else None
+    start_date, end_date = mutations.dates(faults, tx, body.start_date, body.end_date)
     values = {
         "name": name,
-        "description": decode.text("description", body.description),
-        "type": decode.label("type", body.type),
-        "virtualization": decode.label("virtualization", body.virtualization),
+        "description": faults.of(decode.text, "description", body.description),
+        "type": faults.of(decode.label, "type", body.type),
+        "virtualization": faults.of(decode.label, "virtualization", body.virtualization),
         "public": body.public,
         "active": body.active,
-        "start_date": mutations.start(tx, body.start_date),
-        "end_date": mutations.end(body.end_date),
+        "start_date": start_date,
+        "end_date": end_date,
     }
-    mutations.in_order(str(values["start_date"]), mutations.end(body.end_date))
+    faults.report()
     values["slug"] = (
         mutations.free_slug(tx, schema.providers, asked)
         if asked
@@ -102,17 +105,20 @@ def insert_provider(tx: Tx, actor: Actor, values: Row) -> int:
 def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
     """Change what the patch gives. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
-    after: Row = mutations.new_dates(row, patch.start_date, patch.end_date)
+    faults = Faults()
+    after: Row = {}
+    with faults.noted():
+        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
     if "name" in given:
-        after["name"] = decode.name("name", given["name"], row["name"])
+        after["name"] = faults.of(decode.name, "name", given["name"], row["name"])
     if "description" in given:
-        after["description"] = decode.text("description", given["description"])
-    after |= {
-        field: decode.label(field, given[field], row[field]) for field in _LABELS if field in given
-    }
+        after["description"] = faults.of(decode.text, "description", given["description"])
+    for label in [label for label in _LABELS if label in given]:
+        after[label] = faults.of(decode.label, label, given[label], row[label])
     after |= {field: given[field] for field in ("public", "active") if field in given}
     if "slug" in given and given["slug"] != row["slug"]:
-        after["slug"] = mutations.checked_slug(given["slug"])
+        after["slug"] = faults.of(mutations.checked_slug, given["slug"])
+    faults.report()
     changed = audit.changed(row, after)
     if not changed:
         return

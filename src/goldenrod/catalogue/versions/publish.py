@@ -12,7 +12,8 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.errors import Conflict, Forbidden, unknown_reference
+from goldenrod.base.errors import Conflict, forbidden_field, unknown_reference
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import NewVersion, VersionPatch
 from goldenrod.catalogue import search
@@ -41,32 +42,39 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     `imaging_not_allowed`, `machine_taken`).
     """
     actor.require_write()
-    image = references.read(tx, actor, schema.images, body.image, "image")
-    if not image["may_change"]:
-        raise Forbidden("You can read this image, but only its editors can publish versions.")
+    faults = Faults()
+    image = faults.of(_image_to_publish_in, tx, actor, body.image)
     parent = None
     if body.parent is not None:
-        parent = references.read(tx, actor, schema.versions, body.parent, "parent")
+        parent = faults.of(references.read, tx, actor, schema.versions, body.parent, "parent")
+    name = faults.of(version_names.checked, body.name)
+    start_date, end_date = mutations.dates(faults, tx, body.start_date, body.end_date)
     values: Row = {
-        "name": version_names.checked(body.name),
-        "change_log": decode.text("change_log", body.change_log),
+        "name": name,
+        "change_log": faults.of(decode.text, "change_log", body.change_log),
         "allow_imaging": body.allow_imaging,
-        "identity_id": None if body.identity is None else _own_identity(tx, actor, body.identity),
-        "start_date": mutations.start(tx, body.start_date),
-        "end_date": mutations.end(body.end_date),
-        "doc_object_id": _optional_name("doc_object_id", body.doc_object_id),
+        "identity_id": faults.of(_own_identity, tx, actor, body.identity),
+        "start_date": start_date,
+        "end_date": end_date,
+        "doc_object_id": faults.of(_optional_name, "doc_object_id", body.doc_object_id),
         "min_cpu": body.min_cpu,
         "min_mem": body.min_mem,
         "exclude_from_latest": body.exclude_from_latest,
     }
     if body.deprecation is not None:
-        values |= deprecation.columns(tx, actor, None, body.deprecation)
-    mutations.in_order(values["start_date"], values["end_date"])
-    attached, left = _attached(tx, actor, body, parent, image)
+        with faults.noted():
+            values |= deprecation.columns(tx, actor, None, body.deprecation)
+    given = {
+        pairing.field: faults.of(version_lists.resolve, tx, actor, pairing, refs)
+        for pairing in version_lists.PAIRINGS
+        if (refs := getattr(body, pairing.field)) is not UNSET
+    }
     new_machines = [
-        machines.checked(tx, actor, machine, f"machines[{place}].")
+        faults.of(machines.checked, tx, actor, machine, f"machines[{place}].")
         for place, machine in enumerate(body.machines)
     ]
+    faults.report()
+    attached, left = _attached(tx, actor, given, parent, image)
     version_names.require_free(tx, image["id"], values["name"])
     if parent:
         _require_imaging(parent)
@@ -88,6 +96,15 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(str(tx.value(_id_of, n=n)), True, extra)
+
+
+def _image_to_publish_in(tx: Tx, actor: Actor, ref: references.Given) -> Row:
+    image = references.read(tx, actor, schema.images, ref, "image")
+    if not image["may_change"]:
+        raise forbidden_field(
+            "image", "You can read this image, but only its editors can publish versions."
+        )
+    return image
 
 
 def not_inherited(tx: Tx, actor: Actor, made: Created) -> dict[str, Any]:
@@ -123,16 +140,15 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
 
 
 def _attached(
-    tx: Tx, actor: Actor, body: NewVersion, parent: Row | None, image: Row
+    tx: Tx, actor: Actor, given: dict[str, list[int]], parent: Row | None, image: Row
 ) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     """What to attach to a new version, given or inherited, and what was not inherited."""
-    attached: dict[str, list[int]] = {}
+    attached = dict(given)
     left: dict[str, list[int]] = {"scripts": [], "membership": []}
     for pairing in version_lists.PAIRINGS:
-        refs = getattr(body, pairing.field)
-        if refs is not UNSET:
-            attached[pairing.field] = version_lists.resolve(tx, actor, pairing, refs)
-        elif parent is None:
+        if pairing.field in given:
+            continue
+        if parent is None:
             attached[pairing.field] = []
         else:
             current = version_lists.ids(tx, pairing, parent["n"])
@@ -173,7 +189,9 @@ def _optional_name(field: str, given: str | None, stored: str | None = None) -> 
     return None if given is None else decode.name(field, given, stored)
 
 
-def _own_identity(tx: Tx, actor: Actor, ref: references.Given) -> int:
+def _own_identity(tx: Tx, actor: Actor, ref: references.Given | None) -> int | None:
+    if ref is None:
+        return None
     identity = references.read(tx, actor, schema.identities, ref, "identity")
     if identity["user_id"] != actor.user_id:
         raise unknown_reference("identity", references.plain(ref))
@@ -195,9 +213,10 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     Conflict (`version_name_taken`, `parent_cycle`, `imaging_not_allowed`,
     `machine_taken`).
     """
-    after = _plain_values(tx, actor, row, patch)
-    image = _new_image(tx, actor, row, patch.image)
-    parent = _new_parent(tx, actor, row, patch.parent)
+    faults = Faults()
+    after = _plain_values(faults, tx, actor, row, patch)
+    image = faults.of(_new_image, tx, actor, row, patch.image)
+    parent = faults.of(_new_parent, tx, actor, row, patch.parent)
     if parent is not UNSET:
         after["parent_n"] = parent["n"] if parent else None
     if image:
@@ -208,9 +227,10 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
         refs = getattr(patch, pairing.field)
         if refs is not UNSET:
             current[pairing.field] = version_lists.ids(tx, pairing, row["n"])
-            attached[pairing.field] = version_lists.resolve(
-                tx, actor, pairing, refs, current[pairing.field]
+            attached[pairing.field] = faults.of(
+                version_lists.resolve, tx, actor, pairing, refs, current[pairing.field]
             )
+    faults.report()
     then = {**row, **after}
     if (then["image_id"], then["name"]) != (row["image_id"], row["name"]):
         version_names.require_free(tx, then["image_id"], then["name"], row["n"])
@@ -234,26 +254,28 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
     _write(tx, actor, row, after, current, attached)
 
 
-def _plain_values(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
+def _plain_values(faults: Faults, tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
     """The columns that the patch's own values change."""
     given = mutations.given(patch)
     after: Row = {field: given[field] for field in PLAIN_FIELDS if field in given}
     if "deprecation" in given:
-        after |= deprecation.columns(tx, actor, row, given["deprecation"])
+        with faults.noted():
+            after |= deprecation.columns(tx, actor, row, given["deprecation"])
     if "name" in given:
-        after["name"] = version_names.checked(given["name"], row["name"])
+        after["name"] = faults.of(version_names.checked, given["name"], row["name"])
     if "change_log" in given:
-        after["change_log"] = decode.text("change_log", given["change_log"])
+        after["change_log"] = faults.of(decode.text, "change_log", given["change_log"])
     if "doc_object_id" in given:
-        after["doc_object_id"] = _optional_name(
-            "doc_object_id", given["doc_object_id"], row["doc_object_id"]
+        after["doc_object_id"] = faults.of(
+            _optional_name, "doc_object_id", given["doc_object_id"], row["doc_object_id"]
         )
     if "identity" in given:
         ref = given["identity"]
         kept = ref is not None and references.plain(ref) == row["identity_id"]
         if not kept:
-            after["identity_id"] = None if ref is None else _own_identity(tx, actor, ref)
-    after |= mutations.new_dates(row, patch.start_date, patch.end_date)
+            after["identity_id"] = faults.of(_own_identity, tx, actor, ref)
+    with faults.noted():
+        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
     return {field: value for field, value in after.items() if value != row[field]}
 
 
@@ -266,7 +288,7 @@ def _new_image(tx: Tx, actor: Actor, row: Row, ref: references.Given | UnsetType
         return None
     left = resources.get_row(tx, actor, schema.images, str(row["image_id"]))
     if not (image["may_change"] and left["may_change"]):
-        raise Forbidden("To move a version you must be an editor of both images.")
+        raise forbidden_field("image", "To move a version you must be an editor of both images.")
     return image
 
 

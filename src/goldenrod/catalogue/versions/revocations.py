@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, exists, select
 from goldenrod.base import decode, wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Conflict, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations
@@ -49,11 +50,10 @@ def _own_revocation() -> Any:
 def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     """Revoke a version. Raises BadRequest, Conflict
     (`version_already_revoked`)."""
-    reason = deprecation.reason("reason", body.reason)
-    at = tx.now if body.at is None else decode.instant("at", body.at)
-    if at < later(tx.now, minutes=-LATE_MINUTES):
-        raise field_problem("at", "must not be more than five minutes ago")
-    at = max(at, tx.now)
+    faults = Faults()
+    reason = faults.of(deprecation.reason, "reason", body.reason)
+    at = faults.of(_instant, tx, body.at)
+    faults.report()
     before = tx.first(_own_revocation, n=row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
@@ -87,6 +87,14 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     if at <= tx.now:
         events.version_revoked(tx, revocation_id, at)
     return _effect(tx, actor, at, was, _snapshot(tx, actor, subtree, at))
+
+
+def _instant(tx: Tx, given: str | None) -> Instant:
+    """When a revocation takes effect: not before now."""
+    at = tx.now if given is None else decode.instant("at", given)
+    if at < later(tx.now, minutes=-LATE_MINUTES):
+        raise field_problem("at", "must not be more than five minutes ago")
+    return max(at, tx.now)
 
 
 def _lift(tx: Tx, actor: Actor, revocation: Row) -> None:

@@ -28,10 +28,11 @@ from goldenrod.base.errors import (
     BadRequest,
     Conflict,
     FieldError,
-    Forbidden,
     NotFound,
     field_problem,
+    forbidden_field,
 )
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import EventType, NewWebhook, WebhookPatch
 from goldenrod.catalogue.webhooks import http_sender, outbox, payloads
 from goldenrod.rules import filters, resources, summaries
@@ -141,16 +142,11 @@ def create_webhook(
     Conflict (`webhook_limit_reached`).
     """
     actor.require_write()
-    image_id = None
-    if body.image is None:
-        actor.require_staff()
-    else:
-        image = references.read(tx, actor, schema.images, body.image, "image")
-        if not image["may_change"]:
-            raise Forbidden("Only editors of an image may create webhooks for it.")
-        image_id = image["id"]
+    faults = Faults()
+    image_id = faults.of(_image_id, tx, actor, body.image)
     if refusal:
-        raise refusal
+        faults.add(refusal)
+    faults.report()
     _require_room(tx, actor, image_id)
     values = {"image_id": image_id, "target": body.target, "active": body.active}
     types = _types(body.events)
@@ -168,6 +164,17 @@ def create_webhook(
     made = audit.created({**values, "events": types})
     audit.record(tx, actor, "webhook:create", schema.webhooks, hook_id, made)
     return hook_id, secret
+
+
+def _image_id(tx: Tx, actor: Actor, ref: references.Given | None) -> int | None:
+    """The image whose events a new webhook is notified of; None for all images."""
+    if ref is None:
+        actor.require_staff()
+        return None
+    image = references.read(tx, actor, schema.images, ref, "image")
+    if not image["may_change"]:
+        raise forbidden_field("image", "Only editors of an image may create webhooks for it.")
+    return int(image["id"])
 
 
 def _count(column: str, of_all: bool) -> Any:

@@ -109,11 +109,11 @@ def edit_channel(
     body = server_requests.cleared(body, clear, ("groups",), ("requires",))
     path = _address(image, name)
     with server_requests.asked() as server:
-        answer = server.request("GET", path)
+        channel, tag = server.get_tagged(path)
         if requires:
             # Requirements are one value, so those that are not given are sent unchanged.
-            body["requires"] = (answer.json()["requires"] or {}) | requires
-        _show(server.patch(path, body, if_match=answer.headers.get("ETag")), as_json)
+            body["requires"] = (channel["requires"] or {}) | requires
+        _show(server.patch(path, body, if_match=tag), as_json)
 
 
 def delete_channel(image: str = IMAGE, name: str = NAME) -> None:

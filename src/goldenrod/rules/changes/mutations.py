@@ -17,6 +17,7 @@ from sqlalchemy import Table, select
 from goldenrod.base import decode
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Conflict, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import is_slug, slug
 from goldenrod.rules.resources import SLUGS
 from goldenrod.store.db import Row, Tx
@@ -68,6 +69,17 @@ def in_order(start_date: str, end_date: str | None, within: str = "") -> None:
         raise field_problem(f"{within}end_date", "must not be before start_date")
 
 
+def dates(
+    faults: Faults, tx: Tx, start_date: str | None, end_date: str | None, within: str = ""
+) -> tuple[Instant, Instant | None]:
+    """The dates of a new resource, in order."""
+    begins = faults.of(start, tx, start_date, within)
+    ends = faults.of(end, end_date, within)
+    if begins is not None:
+        faults.of(in_order, begins, ends, within)
+    return begins, ends
+
+
 def new_dates(
     row: Row, start_date: str | UnsetType, end_date: str | None | UnsetType
 ) -> dict[str, Instant | None]:
@@ -77,10 +89,12 @@ def new_dates(
         "end_date": row["end_date"],
     }
     before = dict(dates)
+    faults = Faults()
     if not isinstance(start_date, UnsetType):
-        dates["start_date"] = decode.instant("start_date", start_date)
+        dates["start_date"] = faults.of(decode.instant, "start_date", start_date)
     if not isinstance(end_date, UnsetType):
-        dates["end_date"] = end(end_date)
+        dates["end_date"] = faults.of(end, end_date)
+    faults.report()
     if dates != before:
         in_order(dates["start_date"], dates["end_date"])
     return dates

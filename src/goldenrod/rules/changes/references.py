@@ -12,6 +12,7 @@ from msgspec import UNSET
 from sqlalchemy import Table, or_, select
 
 from goldenrod.base.errors import unknown_reference
+from goldenrod.base.faults import Faults
 from goldenrod.base.text import is_uuid, sought_key
 from goldenrod.base.wire import Reference
 from goldenrod.rules import access, resources
@@ -130,4 +131,7 @@ def _personal() -> Any:
 
 def all_of(refs: Iterable[Given], read_one: Any) -> list[int]:
     """The ids of a list of references, each once, in order of id."""
-    return sorted({read_one(ref, index) for index, ref in enumerate(refs)})
+    faults = Faults()
+    found = {faults.of(read_one, ref, index) for index, ref in enumerate(refs)}
+    faults.report()
+    return sorted(found)

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Table, exists, literal, select
 
-from goldenrod.base.errors import Forbidden
+from goldenrod.base.errors import forbidden_field
+from goldenrod.base.faults import Faults
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import mutations, references
@@ -59,20 +60,27 @@ def resolve(
     Raises BadRequest (`reference_unknown`), Forbidden (`script_not_yours`).
     """
     attached = set(known)
-    found = set()
-    for index, ref in enumerate(refs):
-        name = field or f"{pairing.field}[{index}]"
-        value = references.plain(ref)
-        if value in attached:
-            found.add(int(value))
-        elif pairing is MEMBERSHIP:
-            found.add(references.group_id(tx, actor, ref, name, attached))
-        else:
-            row = references.read(tx, actor, pairing.other, ref, name)
-            if pairing is SCRIPTS and row["id"] not in attached:
-                require_attachable(tx, actor, row)
-            found.add(row["id"])
+    faults = Faults()
+    found = {
+        faults.of(_resolve, tx, actor, pairing, ref, attached, field or f"{pairing.field}[{index}]")
+        for index, ref in enumerate(refs)
+    }
+    faults.report()
     return sorted(found)
+
+
+def _resolve(
+    tx: Tx, actor: Actor, pairing: Pairing, ref: references.Given, attached: set[int], field: str
+) -> int:
+    value = references.plain(ref)
+    if value in attached:
+        return int(value)
+    if pairing is MEMBERSHIP:
+        return references.group_id(tx, actor, ref, field, attached)
+    row = references.read(tx, actor, pairing.other, ref, field)
+    if pairing is SCRIPTS and row["id"] not in attached:
+        require_attachable(tx, actor, row, field)
+    return int(row["id"])
 
 
 def _on_editable_version(reader: ReaderKind) -> Any:
@@ -98,10 +106,11 @@ def attachable(tx: Tx, actor: Actor, script: Row) -> bool:
     )
 
 
-def require_attachable(tx: Tx, actor: Actor, script: Row) -> None:
+def require_attachable(tx: Tx, actor: Actor, script: Row, field: str) -> None:
     """Raise Forbidden unless the actor may attach this script."""
     if not attachable(tx, actor, script):
-        raise Forbidden(
+        raise forbidden_field(
+            field,
             "Only its creator, or an editor of a version that uses it, may attach this script.",
             code="script_not_yours",
         )

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import NewDeprecation
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import references
@@ -33,14 +34,18 @@ def columns(tx: Tx, actor: Actor, row: Row | None, given: NewDeprecation | None)
     if given is None:
         return dict(_NONE)
     after = {name: row[name] for name in _NONE} if row else dict(_NONE)
+    faults = Faults()
     if isinstance(given.at, str):
-        after["deprecated_at"] = decode.instant("deprecation.at", given.at)
+        after["deprecated_at"] = faults.of(decode.instant, "deprecation.at", given.at)
     elif given.at is None or after["deprecated_at"] is None:
         after["deprecated_at"] = tx.now
     if given.reason is not UNSET:
-        after["deprecation_reason"] = given.reason and reason("deprecation.reason", given.reason)
+        after["deprecation_reason"] = given.reason and faults.of(
+            reason, "deprecation.reason", given.reason
+        )
     if given.replacement is not UNSET:
-        after["replacement_n"] = _replacement(tx, actor, after["replacement_n"], given)
+        after["replacement_n"] = faults.of(_replacement, tx, actor, after["replacement_n"], given)
+    faults.report()
     return after
 
 

@@ -5,6 +5,7 @@ import json
 from msgspec import convert
 
 from goldenrod.base import wire
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.channels import assign, channels
 from goldenrod.catalogue.channels import resolve as resolving
 from goldenrod.web.api.handlers import one, parameter_problem
@@ -28,9 +29,10 @@ def put_channel(request: Request, key: str, name: str) -> Response:
         image, channel = assign.channel_for_assigning(tx, actor, key, name)
         there = channel is not None and not channel["hidden"]
         request.expect(channels.get_channel(tx, actor, key, name) if there else None)
-        body = request.body(wire.NewAssignment)
+        faults = Faults()
+        body = request.body(wire.NewAssignment, faults)
         request.no_arguments()
-        new = assign.assign(tx, actor, image, channel, name, body)
+        new = faults.then(assign.assign, tx, actor, image, channel, name, body)
         return one(channels.get_channel(tx, actor, key, name), 201 if new else 200)
 
 
@@ -40,9 +42,10 @@ def patch_channel(request: Request, key: str, name: str) -> Response:
         row = channels.channel_for_change(tx, actor, key, name)
         current = channels.get_channel(tx, actor, key, name)
         request.expect(current)
-        patch = request.patch(wire.ChannelPatch, json.loads(current))
+        faults = Faults()
+        patch = request.patch(wire.ChannelPatch, json.loads(current), faults)
         request.no_arguments()
-        assign.edit_channel(tx, actor, row, patch)
+        faults.then(assign.edit_channel, tx, actor, row, patch)
         return one(channels.get_channel(tx, actor, key, name))
 
 

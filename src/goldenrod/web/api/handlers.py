@@ -11,10 +11,12 @@ from typing import Any
 from msgspec import Struct
 
 from goldenrod.base.errors import BadRequest, Conflict, FieldError, NotFound
+from goldenrod.base.faults import Faults
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.resources import Resource
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query, parse
 from goldenrod.web.request import Handler, Request, Response
@@ -54,7 +56,7 @@ def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) 
 
 def creating(
     create: Callable[[Tx, Actor, Any], Created],
-    get: Get,
+    of: Resource,
     shape: type[Struct],
     *,
     may: Callable[[Actor], None] = Actor.require_write,
@@ -69,18 +71,22 @@ def creating(
     def handler(request: Request) -> Response:
         with request.change() as (tx, actor):
             may(actor)
-            body = request.body(shape)
+            request.expect_list(tx, actor, of)
+            faults = Faults()
+            body = request.body(shape, faults)
             request.no_arguments()
             key = request.req.get_header("Idempotency-Key")
             if key is None:
-                created = create(tx, actor, body)
+                created = faults.then(create, tx, actor, body)
             else:
                 fingerprint = idempotency.fingerprint(request.req.path, request.raw())
                 found = idempotency.find_stored(tx, actor, idempotency.checked(key), fingerprint)
-                created = found or create(tx, actor, body)
+                created = found or faults.then(create, tx, actor, body)
                 if not found:
                     idempotency.store(tx, actor, key, fingerprint, created)
-            return _creation_answer(created, get(tx, actor, created.key), adds(tx, actor, created))
+            return _creation_answer(
+                created, of.get(tx, actor, created.key), adds(tx, actor, created)
+            )
 
     return handler
 
@@ -109,9 +115,10 @@ def editing(
             row = take(tx, actor, key)
             current = get(tx, actor, key)
             request.expect(current)
-            patch = request.patch(shape, json.loads(current))
+            faults = Faults()
+            patch = request.patch(shape, json.loads(current), faults)
             request.no_arguments()
-            edit(tx, actor, row, patch)
+            faults.then(edit, tx, actor, row, patch)
             try:
                 return one(get(tx, actor, str(row.get("uuid") or row["id"])))
             except NotFound:

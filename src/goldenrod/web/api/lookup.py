@@ -1,6 +1,7 @@
 """Handlers of look-up: what the ids of running machines are."""
 
 from goldenrod.base import wire
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.versions import providers
 from goldenrod.web.api.handlers import one, parameter_problem
@@ -20,13 +21,17 @@ def look_up_one(request: Request) -> Response:
         if provider is not None and not providers.PROVIDERS.takes(provider):
             raise parameter_problem("provider", "takes an id or uuid or slug.")
         asked = wire.Running(identifier=identifier, provider=provider)
-        return one(written(lookup.look_up(tx, actor, [asked])))
+        found = lookup.look_up(tx, actor, [asked])
+        # The provider is in the address: like a text in POST, the id alone is what was asked.
+        found["results"][0]["asked"] = identifier
+        return one(written(found))
 
 
 def look_up_many(request: Request) -> Response:
     """POST up to a thousand ids; it changes nothing, and needs no credentials."""
     with request.read() as (_, _actor):
         request.no_arguments()
-    body = request.body(wire.Lookup)
+    faults = Faults()
+    body = request.body(wire.Lookup, faults)
     with request.read() as (tx, actor):
-        return Response(200, written(lookup.look_up(tx, actor, body.identifiers)))
+        return Response(200, written(faults.then(lookup.look_up, tx, actor, body.identifiers)))

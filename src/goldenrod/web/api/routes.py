@@ -117,7 +117,7 @@ def things(
         cacheable=cacheable,
     )
     if create:
-        handler = creating(create[0], of.get, create[1], may=by, adds=extra)
+        handler = creating(create[0], of, create[1], may=by, adds=extra)
         summary = f"Create {article} {name}"
         answers = created or shape
         yield route("POST", f"/{path}", handler, summary, answers, create[1], statuses=(201, 200))

@@ -8,6 +8,7 @@ import json
 from msgspec import UNSET
 
 from goldenrod.base.errors import Unauthorized, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import NewToken
 from goldenrod.catalogue.accounts import actors, password_sign_in, tokens
 from goldenrod.web.api.handlers import without_idempotency
@@ -23,19 +24,23 @@ def create_token(request: Request) -> Response:
     if actor.kind != "anonymous":
         actor.require_admin_scope()
     request.read_body()
-    body = request.body(NewToken)
+    faults = Faults()
+    body = request.body(NewToken, faults)
     request.no_arguments()
     given = (body.username is not UNSET, body.password is not UNSET)
     if actor.kind == "anonymous" and not any(given):
+        faults.report()
         raise Unauthorized("Send username and password, or a token of scope admin.")
     if actor.kind != "anonymous" and any(given):
-        raise field_problem("username", "cannot be combined with a token")
-    if given[0] != given[1]:
-        raise field_problem("password" if given[0] else "username", "is required")
-    if any(given):
+        faults.add(field_problem("username", "cannot be combined with a token"))
+    elif given[0] != given[1]:
+        faults.add(field_problem("password" if given[0] else "username", "is required"))
+    if actor.kind == "anonymous":
+        faults.report()
         return _create_with_password(request, body)
     with request.change() as (tx, actor):
-        token_id, secret = tokens.create_token(tx, actor, body)
+        request.expect_list(tx, actor, tokens.TOKENS)
+        token_id, secret = faults.then(tokens.create_token, tx, actor, body)
         without_idempotency(request)
         return _answer(tokens.TOKENS.get(tx, actor, str(token_id)), secret)
 

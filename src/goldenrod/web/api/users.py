@@ -3,11 +3,12 @@
 Hashing takes long on purpose, and a transaction that changes something makes all other writers wait.
 """
 
-from functools import partial
-
 from goldenrod.base import wire
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import users
 from goldenrod.rules.access import Actor
+from goldenrod.rules.changes.mutations import Created
+from goldenrod.store.db import Row, Tx
 from goldenrod.web.api.handlers import creating, editing
 from goldenrod.web.request import Request, Response
 
@@ -19,10 +20,14 @@ def create_user(request: Request) -> Response:
     with request.read() as (_, actor):
         actor.require_staff()
     request.read_body()
-    body = request.body(wire.NewUser)
-    password_hash = users.hash_password(body.username, body.password)
-    create = partial(users.create_user, password_hash=password_hash)
-    return creating(create, _USERS.get, wire.NewUser, may=Actor.require_staff)(request)
+    faults = Faults()
+    body = request.body(wire.NewUser, faults)
+    password_hash = faults.of(users.hash_password, body.username, body.password)
+
+    def create(tx: Tx, actor: Actor, body: wire.NewUser) -> Created:
+        return faults.then(users.create_user, tx, actor, body, password_hash=password_hash)
+
+    return creating(create, _USERS, wire.NewUser, may=Actor.require_staff)(request)
 
 
 def edit_user(request: Request, key: str) -> Response:
@@ -31,7 +36,11 @@ def edit_user(request: Request, key: str) -> Response:
         row = _USERS.row_for_change(tx, actor, key)
         current = _USERS.read(tx, actor, key)
     request.read_body()
-    patch = request.patch(wire.UserPatch, current)
-    password_hash = users.hash_password(row["username"], patch.password)
-    edit = partial(users.edit_user, password_hash=password_hash)
+    faults = Faults()
+    patch = request.patch(wire.UserPatch, current, faults)
+    password_hash = faults.of(users.hash_password, row["username"], patch.password)
+
+    def edit(tx: Tx, actor: Actor, row: Row, patch: wire.UserPatch) -> None:
+        faults.then(users.edit_user, tx, actor, row, patch, password_hash=password_hash)
+
     return editing(_USERS.row_for_change, edit, _USERS.get, wire.UserPatch)(request, key)

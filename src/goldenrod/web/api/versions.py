@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from goldenrod.base import clock, wire
+from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import whole_number
 from goldenrod.catalogue.versions import diff, revocations, versions
 from goldenrod.catalogue.versions.lineage import lineage
@@ -97,16 +98,19 @@ def _revoking(
     with request.change() as (tx, actor):
         row = versions.VERSIONS.row_for_change(tx, actor, key)
         request.expect(versions.VERSIONS.get(tx, actor, key))
-        body: Any = request.body(shape)
+        faults = Faults()
+        body: Any = request.body(shape, faults)
         request.no_arguments()
         repeated = request.req.get_header("Idempotency-Key")
         if repeated is None or body.dry_run:
-            effect = act(tx, actor, row, body)
+            effect = faults.then(act, tx, actor, row, body)
             tx.dry_run = body.dry_run
         else:
             print_ = idempotency.fingerprint(request.req.path, request.raw())
             kept = idempotency.find_stored(tx, actor, idempotency.checked(repeated), print_)
-            effect = revocations.Effect(**kept.extra) if kept else act(tx, actor, row, body)
+            effect = (
+                revocations.Effect(**kept.extra) if kept else faults.then(act, tx, actor, row, body)
+            )
             if not kept:
                 made = Created(row["id"], False, effect._asdict())
                 idempotency.store(tx, actor, repeated, print_, made)

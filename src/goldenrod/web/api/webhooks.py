@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from goldenrod.base.errors import BadRequest, Problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.wire import NewWebhook, WebhookPatch
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.web.api.handlers import one, without_idempotency
@@ -22,9 +23,12 @@ def _target_problem(
 ) -> BadRequest | None:
     """The error for the body's target; None if the target is allowed or unchanged. An invalid body
     is reported later, after the checks that come first."""
+    faults = Faults()
     try:
         body: Any = (
-            request.body(shape) if changing is None else request.patch(shape, json.loads(changing))
+            request.body(shape, faults)
+            if changing is None
+            else request.patch(shape, json.loads(changing), faults)
         )
     except Problem:
         return None
@@ -43,10 +47,12 @@ def create_webhook(request: Request) -> Response:
     request.read_body()
     refusal = _target_problem(request, NewWebhook)
     with request.change() as (tx, actor):
-        body = request.body(NewWebhook)
+        request.expect_list(tx, actor, webhooks.WEBHOOKS)
+        faults = Faults()
+        body = request.body(NewWebhook, faults)
         request.no_arguments()
         without_idempotency(request)
-        hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
+        hook_id, secret = faults.then(webhooks.create_webhook, tx, actor, body, refusal)
         shown = webhooks.WEBHOOKS.read(tx, actor, str(hook_id))
     return Response(201, written({**shown, "secret": secret}), {"Location": shown["url"]})
 
@@ -62,9 +68,10 @@ def edit_webhook(request: Request, key: str) -> Response:
         row = webhooks.webhook_for_editing(tx, actor, key)
         current = webhooks.WEBHOOKS.get(tx, actor, key)
         request.expect(current)
-        patch = request.patch(WebhookPatch, json.loads(current))
+        faults = Faults()
+        patch = request.patch(WebhookPatch, json.loads(current), faults)
         request.no_arguments()
-        webhooks.edit_webhook(tx, actor, row, patch, refusal)
+        faults.then(webhooks.edit_webhook, tx, actor, row, patch, refusal)
         return one(webhooks.WEBHOOKS.get(tx, actor, str(row["id"])))
 
 

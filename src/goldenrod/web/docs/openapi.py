@@ -11,6 +11,7 @@ from apispec import APISpec
 
 from goldenrod import __version__
 from goldenrod.base import errors, wire
+from goldenrod.base.entity_tags import CODINGS
 from goldenrod.base.wire import NewToken
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs import examples
@@ -33,9 +34,9 @@ Parameters and fields that are not listed here are refused (400). Errors are pro
 
 _CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _REFUSALS: dict[str, tuple[int, ...]] = {
-    "GET": (400, 401, 404, 503),
+    "GET": (400, 401, 404, 412, 503),
     # 404: the same Idempotency-Key created something that is gone.
-    "POST": (400, 401, 403, 404, 408, 409, 413, 415, 503),
+    "POST": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
     "PATCH": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
     "PUT": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
     "DELETE": (400, 401, 403, 404, 409, 412, 503),
@@ -44,7 +45,7 @@ _VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}
 _HEADERS: dict[str, Schema] = {
     "ETag": {
         "description": "a hash of the answer's bytes, for If-None-Match and If-Match",
-        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+        "schema": {"type": "string", "pattern": f'^"[0-9a-f]{{32}}(-{"|-".join(CODINGS)})?"$'},
         "required": True,
     },
     "Location": {

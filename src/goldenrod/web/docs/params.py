@@ -129,10 +129,12 @@ def _query(name: str, description: str, schema: Schema) -> Schema:
 def headers(route: Route) -> list[Schema]:
     """The conditional and idempotency headers of a route's method."""
     text = {"type": "string"}
+    if_match = _header("If-Match", "an ETag: 412 if GET no longer answers it", text)
     if route.method == "GET":
-        return [_header("If-None-Match", "an ETag: 304 if the answer still has it", text)]
+        return [_header("If-None-Match", "an ETag: 304 if the answer still has it", text), if_match]
     if route.method != "POST":
-        return [_header("If-Match", "an ETag: 412 if GET no longer answers it", text)]
+        there = "an ETag, or * for any: 412 if GET answers it now"
+        return [if_match, _header("If-None-Match", there, text)]
     if route.asks or tag_of(route) in _WITHOUT_KEY:
         return []
     return [

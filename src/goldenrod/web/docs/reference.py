@@ -20,6 +20,7 @@ from openapi_ui_bundles import swagger_ui
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Problem
 from goldenrod.store.db import Database
+from goldenrod.web.content_coding import UNCHANGING
 from goldenrod.web.docs.error_codes import CODES
 from goldenrod.web.docs.openapi import document
 from goldenrod.web.request import JSON, Request, Response
@@ -71,6 +72,7 @@ class _StaticAnswer:
         audience = "public" if request.anonymous else "private"
         resp.set_header("Cache-Control", f"{audience}, no-cache")
         resp.etag = hashlib.blake2b(content, digest_size=16).hexdigest()
+        req.env[UNCHANGING] = True
         resp.content_type = self._media_type
         resp.data = content
 

@@ -13,6 +13,7 @@ from falcon.routing import CompiledRouter
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import Forbidden, NotFound, Problem
 from goldenrod.store.db import Database, SnapshotChanged
+from goldenrod.web.content_coding import UNCHANGING, UNCOMPRESSED
 from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.routes import PAGES, Route
@@ -114,6 +115,8 @@ def _responder(
         if isinstance(visit.problem, Forbidden):
             record_refusal(visit, route.path, visit.problem)
         _send(req, resp, page, visit)
+        if visit.personal:
+            req.env[UNCOMPRESSED] = True
         if page.status == 200 and not visit.personal and (validity := visit.validity()):
             latest = min(validity.valid_until, validity.valid_from + MOST_CACHED_US)
             req.env[VALIDITY] = validity._replace(valid_until=latest)
@@ -147,6 +150,7 @@ class _Assets:
         # A page of an earlier release may ask for an old edition: it gets the present file, uncached.
         caching = IMMUTABLE if edition == assets.edition() else "public, no-cache"
         resp.set_headers({"Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"})
+        req.env[UNCHANGING] = True
         resp.content_type = asset.media_type
         resp.data = asset.content
 
@@ -185,7 +189,7 @@ def _show_error_page(resp: falcon.Response, visit: Visit) -> None:
             pass
     page = visit.page("kit/error.html", resp.status_code, refusal=problem, here=visit.back)
     resp.set_headers(dict(page.headers))
-    resp.set_header("Vary", "Accept, Cookie, Authorization")
+    resp.set_header("Vary", "Accept, Cookie, Authorization, Accept-Encoding")
     for cookie in page.cookies:
         resp.append_header("Set-Cookie", cookie)
     resp.content_type = page.media_type

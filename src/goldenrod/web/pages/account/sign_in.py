@@ -12,6 +12,7 @@ from goldenrod.base.errors import (
     Unauthorized,
     field_problem,
 )
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import password_sign_in, sessions
 from goldenrod.web.authenticate import check_password
 from goldenrod.web.client_address import client_address
@@ -51,9 +52,11 @@ def sign_in(visit: Visit) -> Page:
 
 def _enter(visit: Visit) -> None:
     username, password = visit.form.get("username"), visit.form.get("password")
+    faults = Faults()
     for name, text in (("username", username.strip()), ("password", password)):
         if not text:
-            raise field_problem(name, "is required")
+            faults.add(field_problem(name, "is required"))
+    faults.report()
     address = client_address(visit.req, visit.settings)
     account = check_password(visit.db, username, password, address)
     with visit.db.write_unversioned() as tx:

@@ -7,6 +7,7 @@ or a page that a browser stores.
 from goldenrod.base import decode, wire
 from goldenrod.base.clock import later
 from goldenrod.base.errors import Problem, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import tokens
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
@@ -50,23 +51,26 @@ def create_token(visit: Visit) -> Page:
     """POST /account/tokens: a page that shows the secret, only once."""
     try:
         with visit.change() as (tx, actor):
-            token_id, secret = tokens.create_token(tx, actor, _body(visit, tx))
+            faults = Faults()
+            body = _body(faults, visit, tx)
+            token_id, secret = faults.then(tokens.create_token, tx, actor, body)
             token = tokens.TOKENS.read(tx, actor, str(token_id))
     except REFUSALS as problem:
         return _list(visit, visit.form, refused(problem))
     return visit.page("account/token_created.html", 201, created=token, secret=secret)
 
 
-def _body(visit: Visit, tx: Tx) -> wire.NewToken:
+def _body(faults: Faults, visit: Visit, tx: Tx) -> wire.NewToken:
     days = visit.form.get("days")
     if days not in dict(DAYS):
-        raise field_problem("days", "must be one of the list")
+        faults.add(field_problem("days", "must be one of the list"))
+        days = ""
     body = {
-        "name": decode.name("name", visit.form.get("name")),
+        "name": faults.of(decode.name, "name", visit.form.get("name")),
         "scope": visit.form.get("scope"),
         "expires": later(tx.now, days=int(days)) if days else None,
     }
-    return decode.convert(body, wire.NewToken)
+    return decode.convert_with(faults, body, wire.NewToken)
 
 
 def show_revoke(visit: Visit, key: str) -> Page:

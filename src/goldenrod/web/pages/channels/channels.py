@@ -12,6 +12,7 @@ from goldenrod.base.errors import (
     Unauthorized,
     field_problem,
 )
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.channels import assign as assigning
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images
@@ -164,11 +165,12 @@ def assign_new(visit: Visit, slug: str) -> Page:
         with visit.change() as (tx, actor):
             _, image = address_targets.image_for_change(tx, actor, slug)
             name = visit.form.get("name").strip()
+            faults = Faults()
             if not channels.NAME.fullmatch(name):
-                raise field_problem(
-                    "name", "must have 1 to 64 characters: a-z, 0-9, dots, hyphens and underscores"
-                )
-            before, after = _assign(visit, tx, actor, image, name)
+                detail = "must have 1 to 64 characters: a-z, 0-9, dots, hyphens and underscores"
+                faults.add(field_problem("name", detail))
+                name = "x"  # for the checks of the other fields
+            before, after = faults.then(_assign, visit, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
@@ -191,7 +193,7 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
 
 def _with_field(problem: Problem) -> Problem:
     fields_by_code = {"version_not_offered": "version", "channel_computed": "name"}
-    if problem.code in fields_by_code:
+    if problem.code in fields_by_code and not problem.errors:
         problem.errors = (FieldError(fields_by_code[problem.code], problem.detail),)
     return fields.placed(problem)
 
@@ -205,18 +207,20 @@ def _assign(
     before = _channel(tx, actor, image, name) if exists else None
     form = visit.form
     visit.expect(_assigned(before) if before else None)
+    faults = Faults()
     version = None
     if form.get("do") != "unassign":
-        version = address_targets.meant(tx, actor, image, "version", form.get("version"))
-        if version is None:
-            raise field_problem("version", "is required")
+        with faults.noted():
+            version = address_targets.meant(tx, actor, image, "version", form.get("version"))
+            if version is None:
+                raise field_problem("version", "is required")
     given = {
         "version": version,
         "reason": form.get("reason").strip() or None,
         "override": form.on("override"),
     }
-    body = decode.convert(given, wire.NewAssignment)
-    assigning.assign(tx, actor, row, channel, name, body)
+    body = decode.convert_with(faults, given, wire.NewAssignment)
+    faults.then(assigning.assign, tx, actor, row, channel, name, body)
     return before, _channel(tx, actor, image, name)
 
 
@@ -300,8 +304,10 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
             row = channels.channel_for_change(tx, actor, slug, name)
             channel = _channel(tx, actor, image, name)
             visit.expect(json.dumps(_config(channel)))
-            patch = decode.convert(_configured(visit.form), wire.ChannelPatch)
-            assigning.edit_channel(tx, actor, row, patch)
+            faults = Faults()
+            given = _configured(faults, visit.form)
+            patch = decode.convert_with(faults, given, wire.ChannelPatch)
+            faults.then(assigning.edit_channel, tx, actor, row, patch)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
@@ -309,11 +315,11 @@ def configure(visit: Visit, slug: str, name: str) -> Page:
     return visit.redirect(urls.channel(image, name), done="Saved.")
 
 
-def _configured(form: Form) -> dict[str, Any]:
+def _configured(faults: Faults, form: Form) -> dict[str, Any]:
     asked = {
         "providers": [fields.reference(one) for one in fields.split(form.get("providers"))],
         "channel": form.get("channel").strip() or None,
-        "days": fields.whole("days", form.get("days")),
+        "days": faults.of(fields.whole, "requires.days", form.get("days")),
     }
     return {
         "restricted": any(form.all("restricted")),

@@ -7,10 +7,12 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import NotFound, Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.images import images, tags
 from goldenrod.catalogue.versions import impact
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
+from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.channels import offer_changes
 from goldenrod.web.pages.kit import address_targets, edit_conflict, fields, urls
@@ -79,13 +81,20 @@ def create(visit: Visit) -> Page:
     try:
         with visit.change() as (tx, actor):
             actor.require_write()
-            body = decode.convert(fields.given(NEW, visit.form, {}), wire.NewImage)
-            created = fields.once(visit, tx, actor, lambda: images.create_image(tx, actor, body))
+            created = fields.once(visit, tx, actor, lambda: _create(visit.form, tx, actor))
             image = images.IMAGES.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new_page(visit, visit.form, fields.placed(problem))
     return visit.redirect(
         urls.image(image), done=f"{image['name']} was created.", more="Publish its first version."
+    )
+
+
+def _create(form: Form, tx: Tx, actor: Actor) -> Created:
+    faults = Faults()
+    given = fields.given(faults, NEW, form, {})
+    return decode.convert_then(
+        faults, given, wire.NewImage, lambda body: images.create_image(tx, actor, body)
     )
 
 
@@ -138,8 +147,10 @@ def edit(visit: Visit, slug: str) -> Page:
             editable = _fields(actor, image)
             now = fields.shown(editable, image)
             visit.expect(json.dumps(now))
-            given = fields.given(editable, visit.form, now)
-            images.edit_image(tx, actor, row, decode.convert(given, wire.ImagePatch))
+            faults = Faults()
+            given = fields.given(faults, editable, visit.form, now)
+            patch = decode.convert_with(faults, given, wire.ImagePatch)
+            faults.then(images.edit_image, tx, actor, row, patch)
             after = _readable_after(tx, actor, row["id"])
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))

@@ -7,7 +7,7 @@ resolve against the feed's own address. Deprecating or revoking a version update
 import re
 from typing import Any
 
-from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.images import feed_times, image_page
 from goldenrod.catalogue.versions import versions
 from goldenrod.rules import resources
 from goldenrod.store.db import Row
@@ -30,13 +30,16 @@ def show_feed(visit: Visit, slug: str) -> Page:
         newest = {"ordering": "-start_date", "page_size": NEWEST}
         found = versions.VERSIONS.read_list(tx, actor, image_id=image["id"], **newest)
         now = tx.now
-    entries = [it | {"updated": _updated(it, now)} for it in found]
+        ids = [version["id"] for version in found]
+        times = feed_times.last_changes(tx, actor, image["id"], ids)
+    entries = [it | {"updated": _updated(it, now, times.entries)} for it in found]
+    updated = [times.feed or image["start_date"], *(it["updated"] for it in entries)]
     text = render.render(
         "images/feed.xml",
         {
             "image": _clean(image),
             "entries": _clean(entries),
-            "updated": max([it["updated"] for it in entries], default=image["start_date"]),
+            "updated": max(updated),
             "base": visit.settings.public_url,
             "now": now,
         },
@@ -44,11 +47,11 @@ def show_feed(visit: Visit, slug: str) -> Page:
     return Page(200, text, HEADERS, etag=resources.etag(text), media_type=ATOM)
 
 
-def _updated(version: Row, now: str) -> str:
-    """When the entry last changed, up to now."""
-    start = str(version["start_date"])
+def _updated(version: Row, now: str, changed: dict[str, str]) -> str:
+    """When the entry last changed, up to now: it never goes back."""
     notices = [str(version[name]["at"]) for name in ("deprecation", "revoked") if version[name]]
-    return max([start, *(at for at in notices if at <= now)])
+    dates = [str(version["start_date"]), *notices, changed.get(version["id"], "")]
+    return max((at for at in dates if at and at <= now), default=now)
 
 
 def _clean(value: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldenrod.base.errors import FieldError, Problem, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import are_digits, id_or_text
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
@@ -173,14 +174,16 @@ def same(one: Sequence[str], other: Sequence[str]) -> bool:
     return [text_ for text_ in one if text_] == [text_ for text_ in other if text_]
 
 
-def given(fields: Iterable[Field], form: Form, before: Texts) -> dict[str, Any]:
-    """The body made from a form: the fields that differ from the texts `before`. Raises BadRequest."""
+def given(faults: Faults, fields: Iterable[Field], form: Form, before: Texts) -> dict[str, Any]:
+    """The body made from a form: the fields that differ from the texts `before`. What cannot be meant
+    is left out, and collected in `faults`."""
     now = typed(fields, form)
-    return {
-        field.name: field.meant(field.name, now[field.name])
-        for field in fields
-        if field.name in now and not same(now[field.name], before.get(field.name, [""]))
-    }
+    found: dict[str, Any] = {}
+    for field in fields:
+        if field.name in now and not same(now[field.name], before.get(field.name, [""])):
+            with faults.noted():
+                found[field.name] = field.meant(field.name, now[field.name])
+    return found
 
 
 def marks(texts: Texts) -> str:

@@ -47,7 +47,7 @@ POLICY = (
 )
 MOST_ANONYMOUS = 64 * 1024
 """The most bytes of a form of somebody who is not signed in. The form to sign in needs few."""
-HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Cookie, Authorization"}
+HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Cookie, Authorization, Accept-Encoding"}
 
 
 @dataclass(frozen=True)

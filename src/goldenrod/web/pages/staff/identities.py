@@ -5,6 +5,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import providers
 from goldenrod.rules import resources
@@ -50,9 +51,10 @@ def create_identity(visit: Visit) -> Page:
     asked = {name: visit.form.get(name).strip() for name in LABELS}
     try:
         with change(visit) as (tx, actor):
-            require_fields(visit.form, *LABELS)
-            body = decode.convert(asked, wire.NewIdentity)
-            created = identities.create_identity(tx, actor, body)
+            faults = Faults()
+            require_fields(faults, visit.form, *LABELS)
+            body = decode.convert_with(faults, asked, wire.NewIdentity)
+            created = faults.then(identities.create_identity, tx, actor, body)
             identity = identities.IDENTITIES.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _identities(visit, visit.form, refused(problem))

@@ -6,6 +6,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import machines, providers
 from goldenrod.rules import resources
@@ -102,9 +103,10 @@ def create_provider(visit: Visit) -> Page:
     """POST /staff/providers/new."""
     try:
         with change(visit) as (tx, actor):
-            require_fields(visit.form, "name")
-            body = decode.convert(_body(visit.form), wire.NewProvider)
-            created = providers.create_provider(tx, actor, body)
+            faults = Faults()
+            require_fields(faults, visit.form, "name")
+            body = decode.convert_with(faults, _body(visit.form), wire.NewProvider)
+            created = faults.then(providers.create_provider, tx, actor, body)
             provider = providers.PROVIDERS.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _form(visit, None, visit.form, refused(problem))
@@ -132,10 +134,11 @@ def edit_provider(visit: Visit, key: str) -> Page:
             row = providers.PROVIDERS.row_for_change(tx, actor, key)
             current = providers.PROVIDERS.get(tx, actor, key)
             visit.expect(current)
-            require_fields(visit.form, "name")
+            faults = Faults()
+            require_fields(faults, visit.form, "name")
             body = _body(visit.form, json.loads(current))
-            patch = decode.convert(body, wire.ProviderPatch)
-            providers.edit_provider(tx, actor, row, patch)
+            patch = decode.convert_with(faults, body, wire.ProviderPatch)
+            faults.then(providers.edit_provider, tx, actor, row, patch)
             provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
     except REFUSALS as problem:
         return _form_again(visit, key, refused(problem))

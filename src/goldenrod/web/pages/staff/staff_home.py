@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from goldenrod.base.errors import NotFound, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import groups, identities, users
 from goldenrod.catalogue.images import tags
 from goldenrod.catalogue.versions import providers
@@ -51,11 +52,11 @@ def change(visit: Visit) -> Iterator[tuple[Tx, Actor]]:
         yield tx, actor
 
 
-def require_fields(form: Form, *names: str) -> None:
-    """Raise BadRequest for the first of these fields that is empty."""
+def require_fields(faults: Faults, form: Form, *names: str) -> None:
+    """Collects which of these fields are empty."""
     for name in names:
         if not form.get(name).strip():
-            raise field_problem(name, "is required")
+            faults.add(field_problem(name, "is required"))
 
 
 def show_staff(visit: Visit) -> Page:

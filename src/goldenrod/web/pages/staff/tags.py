@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from goldenrod.base import decode, wire
+from goldenrod.base import wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.images import images, tags
 from goldenrod.rules import resources
@@ -50,7 +50,7 @@ def edit_tag(visit: Visit, key: str) -> Page:
         with change(visit) as (tx, actor):
             row = tags.TAGS.row_for_change(tx, actor, key)
             visit.expect(tags.TAGS.get(tx, actor, key))
-            name = decode.name("name", visit.form.get("name"), row["name"])
+            name = visit.form.get("name").strip()
             patch = wire.TagPatch(name=name, description=visit.form.get("description"))
             tags.edit_tag(tx, actor, row, patch)
     except REFUSALS as problem:

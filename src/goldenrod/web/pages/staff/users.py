@@ -8,6 +8,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, users
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import Actor
@@ -58,11 +59,12 @@ def create_user(visit: Visit) -> Page:
         "password": visit.form.get("password") or None,
     }
     try:
-        require_fields(visit.form, "username")
-        body = decode.convert(fields, wire.NewUser)
-        password_hash = users.hash_password(body.username, body.password)
+        faults = Faults()
+        require_fields(faults, visit.form, "username")
+        body = decode.convert_with(faults, fields, wire.NewUser)
+        password_hash = faults.of(users.hash_password, body.username, body.password)
         with change(visit) as (tx, actor):
-            created = users.create_user(tx, actor, body, password_hash=password_hash)
+            created = faults.then(users.create_user, tx, actor, body, password_hash=password_hash)
             user = users.USERS.read(tx, actor, created.key)
     except REFUSALS as problem:
         return _new(visit, visit.form, refused(problem))

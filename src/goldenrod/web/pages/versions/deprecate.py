@@ -5,6 +5,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Forbidden, Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules import resources
@@ -78,9 +79,10 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
             row, version = address_targets.version_for_change(tx, actor, slug, name)
             visit.expect(json.dumps(_texts(version)))
             clear = visit.form.get("do") == "clear"
-            given = None if clear else _changed_fields(tx, actor, version, visit.form)
-            patch = decode.convert({"deprecation": given}, wire.VersionPatch)
-            publish.edit_version(tx, actor, row, patch)
+            faults = Faults()
+            given = None if clear else _changed_fields(faults, tx, actor, version, visit.form)
+            patch = decode.convert_with(faults, {"deprecation": given}, wire.VersionPatch)
+            faults.then(publish.edit_version, tx, actor, row, patch)
             after = versions.VERSIONS.read(tx, actor, version["id"])
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
@@ -91,7 +93,9 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
     )
 
 
-def _changed_fields(tx: Tx, actor: Actor, version: Thing, form: Form) -> dict[str, Any]:
+def _changed_fields(
+    faults: Faults, tx: Tx, actor: Actor, version: Thing, form: Form
+) -> dict[str, Any]:
     """The fields of the deprecation that the form changes."""
     before_texts = _texts(version)
     given: dict[str, Any] = {}
@@ -105,7 +109,8 @@ def _changed_fields(tx: Tx, actor: Actor, version: Thing, form: Form) -> dict[st
         elif name == "reason":
             given[name] = text or None
         else:
-            given[name] = address_targets.meant(tx, actor, version["image"], name, text)
+            with faults.noted():
+                given[name] = address_targets.meant(tx, actor, version["image"], name, text)
     return given
 
 

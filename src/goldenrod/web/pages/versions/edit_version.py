@@ -5,6 +5,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import history, impact, publish, revocations, versions
 from goldenrod.catalogue.versions.lineage import lineage
@@ -94,11 +95,13 @@ def _forbidden(problem: Forbidden) -> tuple[FieldError, ...]:
 def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[str, Any]:
     now = fields.shown(version_fields.EDITED, version)
     visit.expect(json.dumps(now))
-    given = fields.given(version_fields.EDITED, visit.form, now)
-    given = version_fields.resolved(tx, actor, version["image"], given)
+    faults = Faults()
+    given = fields.given(faults, version_fields.EDITED, visit.form, now)
+    given = version_fields.resolved(faults, tx, actor, version["image"], given)
     if visit.form.on("allow_revoked_parent"):
         given["allow_revoked_parent"] = True
-    publish.edit_version(tx, actor, row, decode.convert(given, wire.VersionPatch))
+    patch = decode.convert_with(faults, given, wire.VersionPatch)
+    faults.then(publish.edit_version, tx, actor, row, patch)
     return given
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.versions import machines
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
@@ -76,13 +77,17 @@ def _create_machine(form: Form, tx: Tx, actor: Actor, version: Thing) -> Created
     given: dict[str, Any] = {name: form.get(name).strip() for name in ("provider", "identifier")}
     given |= {name: form.get(name).strip() for name in ("architecture", "checksum")}
     given |= {name: fields.instant(form.get(name)) for name in ("start_date", "end_date")}
-    given |= {"size_gb": fields.whole("size_gb", form.get("size_gb")), "version": version["id"]}
-    return machines.create_machine(tx, actor, decode.convert(given, wire.NewMachine))
+    faults = Faults()
+    given["size_gb"] = faults.of(fields.whole, "size_gb", form.get("size_gb"))
+    given["version"] = version["id"]
+    return decode.convert_then(
+        faults, given, wire.NewMachine, lambda body: machines.create_machine(tx, actor, body)
+    )
 
 
 def _at_field(problem: Problem) -> Problem:
     """The problem with its message assigned to a field of this form."""
-    if problem.code in FIELD_OF_CODE:
+    if problem.code in FIELD_OF_CODE and not problem.errors:
         problem.errors = (FieldError(FIELD_OF_CODE[problem.code], problem.detail),)
     return problem
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
@@ -78,14 +79,17 @@ def create(visit: Visit, slug: str) -> Page:
 
 
 def _create(visit: Visit, tx: Tx, actor: Actor, image: Thing) -> Created:
-    given = fields.given(version_fields.NEW, visit.form, DEFAULTS)
-    given = version_fields.resolved(tx, actor, image, given)
+    faults = Faults()
+    given = fields.given(faults, version_fields.NEW, visit.form, DEFAULTS)
+    given = version_fields.resolved(faults, tx, actor, image, given)
     if not visit.form.on("inherit"):
         given = {name: [] for name in INHERITED} | given
-    given |= {"image": image["id"], "machines": version_fields.machines(visit.form)}
+    given |= {"image": image["id"], "machines": version_fields.machines(faults, visit.form)}
     given["allow_revoked_parent"] = visit.form.on("allow_revoked_parent")
     given.setdefault("name", "")
-    return publish.create_version(tx, actor, decode.convert(given, wire.NewVersion))
+    return decode.convert_then(
+        faults, given, wire.NewVersion, lambda body: publish.create_version(tx, actor, body)
+    )
 
 
 def _left(left: Thing | None, version: Thing) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.versions import impact, revocations
 from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.web.pages.kit import address_targets, fields, urls
@@ -43,7 +44,9 @@ def _page(
         row, version = address_targets.version_for_change(tx, actor, slug, name)
         descendants = lineage.get_lineage(tx, actor, version["id"], "descendants")
         try:
-            body = _body(form, dry=True)
+            faults = Faults()
+            body = _body(form, faults, dry=True)
+            faults.report()
             if can_try:
                 found = revocations.revoke(tx, actor, row, body)
                 effect = revocations.describe(tx, actor, found, dry_run=True)
@@ -74,8 +77,8 @@ def _page(
     )
 
 
-def _body(form: Form, *, dry: bool = False) -> wire.Revocation:
-    """The request body of the form; the preview needs no reason. Raises BadRequest."""
+def _body(form: Form, faults: Faults, *, dry: bool = False) -> wire.Revocation:
+    """The request body of the form; the preview needs no reason."""
     at = fields.instant(form.get("at")) if form.get("when") == "then" else None
     given = {
         "reason": UNSAID if dry else form.get("reason"),
@@ -83,7 +86,7 @@ def _body(form: Form, *, dry: bool = False) -> wire.Revocation:
         "descendants": form.on("descendants"),
         "roll_back_channels": form.on("roll_back_channels"),
     }
-    return decode.convert(given, wire.Revocation)
+    return decode.convert_with(faults, given, wire.Revocation)
 
 
 def _fingerprint(effect: Thing, form: Form) -> str:
@@ -127,7 +130,9 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             row, version = address_targets.version_for_change(tx, actor, slug, name)
-            found = revocations.revoke(tx, actor, row, _body(visit.form))
+            faults = Faults()
+            body = _body(visit.form, faults)
+            found = faults.then(revocations.revoke, tx, actor, row, body)
             effect = revocations.describe(tx, actor, found, dry_run=False)
             tx.dry_run = _fingerprint(effect, visit.form) != visit.form.get("touched")
             outdated = tx.dry_run

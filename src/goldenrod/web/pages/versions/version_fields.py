@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import are_digits
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.images import images
@@ -66,10 +67,14 @@ def labels(those: tuple[Field, ...]) -> dict[str, str]:
     return {field.name: field.label for field in those} | {"machines": "Machines"}
 
 
-def resolved(tx: Tx, actor: Actor, image: Thing, given: dict[str, Any]) -> dict[str, Any]:
-    """The request body with its parent named by id. Raises BadRequest."""
+def resolved(
+    faults: Faults, tx: Tx, actor: Actor, image: Thing, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The request body with its parent named by id."""
     if "parent" in given:
-        given["parent"] = address_targets.meant(tx, actor, image, "parent", given["parent"])
+        parent = given.pop("parent")
+        with faults.noted():
+            given["parent"] = address_targets.meant(tx, actor, image, "parent", parent)
     return given
 
 
@@ -127,13 +132,12 @@ def rows_of(form: Form) -> int:
     return min(int(count), MOST_ROWS) if are_digits(count) else 0
 
 
-def machines(form: Form) -> list[dict[str, Any]]:
-    """The machines in a form's rows, for the request body; empty rows are left out.
-    Raises BadRequest."""
+def machines(faults: Faults, form: Form) -> list[dict[str, Any]]:
+    """The machines in a form's rows, for the request body; empty rows are left out."""
     found = []
     for row in range(rows_of(form)):
         cells = {name: form.get(f"m{row}_{name}").strip() for name in ROW}
         if any(cells[name] for name in ROW if name != "provider"):
-            size = fields.whole(f"machines[{row}].size_gb", cells.pop("size_gb"))
+            size = faults.of(fields.whole, f"machines[{row}].size_gb", cells.pop("size_gb"))
             found.append(cells | {"size_gb": size})
     return found

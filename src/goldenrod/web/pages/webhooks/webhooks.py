@@ -9,6 +9,7 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import BadRequest, Forbidden, Problem, field_problem
+from goldenrod.base.faults import Faults
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules import resources
@@ -105,12 +106,13 @@ def _create(visit: Visit, slug: str | None) -> Page:
     with visit.read() as (tx, actor):
         image = _image(tx, actor, slug)
     try:
-        fields = {**_fields(visit), "image": image and image["id"]}
-        body = decode.convert(fields, wire.NewWebhook)
+        faults = Faults()
+        fields = {**_fields(faults, visit), "image": image and image["id"]}
+        body = decode.convert_with(faults, fields, wire.NewWebhook)
         refusal = _refusal(visit, body.target)
         with visit.change() as (tx, actor):
             _image(tx, actor, slug)
-            hook_id, secret = webhooks.create_webhook(tx, actor, body, refusal)
+            hook_id, secret = faults.then(webhooks.create_webhook, tx, actor, body, refusal)
             hook = webhooks.WEBHOOKS.read(tx, actor, str(hook_id))
     except REFUSALS as problem:
         return _list(visit, slug, visit.form, refused(problem))
@@ -124,12 +126,12 @@ def _refusal(visit: Visit, target: Any) -> BadRequest | None:
     )
 
 
-def _fields(visit: Visit) -> dict[str, Any]:
+def _fields(faults: Faults, visit: Visit) -> dict[str, Any]:
     target, types = visit.form.get("target").strip(), visit.form.all("events")
     if not target:
-        raise field_problem("target", "is required")
+        faults.add(field_problem("target", "is required"))
     if not types:
-        raise field_problem("events", "choose at least one")
+        faults.add(field_problem("events", "choose at least one"))
     return {"target": target, "events": types}
 
 
@@ -189,13 +191,14 @@ def edit_webhook(visit: Visit, key: str) -> Page:
         webhooks.webhook_for_editing(tx, actor, key)
         before = webhooks.WEBHOOKS.read(tx, actor, key)
     try:
-        patch = decode.convert(_fields(visit), wire.WebhookPatch)
+        faults = Faults()
+        patch = decode.convert_with(faults, _fields(faults, visit), wire.WebhookPatch)
         is_new = patch.target != before["target"]
         refusal = _refusal(visit, patch.target) if is_new else None
         with visit.change() as (tx, actor):
             row = webhooks.webhook_for_editing(tx, actor, key)
             visit.expect(webhooks.WEBHOOKS.get(tx, actor, key))
-            webhooks.edit_webhook(tx, actor, row, patch, refusal)
+            faults.then(webhooks.edit_webhook, tx, actor, row, patch, refusal)
     except REFUSALS as problem:
         return _show(visit, key, visit.form, refused(problem))
     return visit.redirect(urls.webhook(before), done="Saved.")

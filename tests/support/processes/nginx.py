@@ -1,0 +1,49 @@
+"""A real nginx in front of a server, on a free port of this machine."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+@contextmanager
+def nginx(folder: Path, servers: str) -> Iterator[str]:
+    """Run nginx with these `upstream` and `server` blocks, in which PORT stands for its port; yield its
+    address. Skips the test where nginx is not installed."""
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if program is None:
+        assert os.environ.get("CI") != "true", "nginx is not installed"
+        pytest.skip("nginx is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    here = "\n".join(
+        f"{kind}_temp_path {folder / kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; pid {folder / 'pid'}; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; {here}\n{servers.replace('PORT', str(port))} }}\n"
+    )
+    command = [program, "-p", str(folder), "-c", str(config)]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
+    assert checked.returncode == 0, checked.stderr
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(100):
+                try:
+                    httpx.get(f"{url}/healthz")
+                    break
+                except httpx.ConnectError:
+                    time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
