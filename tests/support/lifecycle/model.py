@@ -322,6 +322,7 @@ def look_up(w: World, reader: Reader, identifier: str) -> list[Answer]:
 def _match(w: World, reader: Reader, machine: Machine) -> Answer:
     version = w.versions[machine.version]
     stands = state(w, version.id)
+    gone = any(it.end is not None and it.end <= w.now for it in dated(w, machine))
     whole = all(current(it, w.now) for it in dated(w, machine))
     whole = whole or edits_version(w, reader, version)
     reason = None
@@ -339,7 +340,8 @@ def _match(w: World, reader: Reader, machine: Machine) -> Answer:
     return {
         "image": version.image,
         "version": version.id,
-        "state": stands,
+        "state": "ended" if gone else stands,
+        "version_state": stands,
         "machine": machine.id if whole else None,
         "reason": reason if whole else None,
         "replacement": seen(w, reader, replacement) if whole else None,

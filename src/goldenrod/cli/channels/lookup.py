@@ -86,10 +86,19 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield found["identifier"], "", "", "unknown", "", "", ""
     for match in found["matches"]:
         image, version = match["image"]["slug"], match["version"]["name"]
-        state, behind = match["state"], match["behind"]
+        state, behind = ", ".join(_states(match)), match["behind"]
         reason = (match["reason"] or "").splitlines()
         instead = "; ".join(_instead(match))
         yield found["identifier"], image, version, state, behind, instead, " ".join(reason)
+
+
+def _states(match: Match) -> list[str]:
+    """The state of the match, and its version's where the machine has ended and that is bad too."""
+    state, version_state = match["state"], match["version"]["state"]
+    return [
+        state,
+        *([version_state] if state != version_state and version_state in REASONS else []),
+    ]
 
 
 def _instead(match: Match) -> Iterator[str]:
@@ -97,7 +106,7 @@ def _instead(match: Match) -> Iterator[str]:
     if match["replacement"]:
         yield f"replacement {output.cell(match['replacement'])}"
     for offer in match["offered"]:
-        if offer["version"]["id"] != match["version"]["id"]:
+        if match["machine"] is None or offer["machine"]["id"] != match["machine"]["id"]:
             identifier, name = offer["machine"]["identifier"], offer["version"]["name"]
             yield f"{offer['channel']} {identifier} ({name})"
 
@@ -106,7 +115,7 @@ def _statuses(found: dict[str, Any]) -> Iterable[str]:
     """The distinct statuses of an id: the states of its matches, `unknown` and `behind`."""
     if not found["known"]:
         return {"unknown"}
-    statuses = {match["state"] for match in found["matches"]}
+    statuses = {state for match in found["matches"] for state in _states(match)}
     return statuses | {"behind"} if any(match["behind"] for match in found["matches"]) else statuses
 
 
