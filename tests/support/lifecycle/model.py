@@ -109,6 +109,7 @@ def deprecation(w: World, reader: Reader, key: str) -> Answer | None:
 
 
 def newer_current(w: World, reader: Reader, key: str) -> list[str]:
+    """The versions that count against this one: newer, current, and offered by `latest`."""
     it = w.versions[key]
     return [
         other.id
@@ -116,6 +117,7 @@ def newer_current(w: World, reader: Reader, key: str) -> list[str]:
         if other.image == it.image
         and (other.start, other.id) > (it.start, it.id)
         and state(w, other.id) == "current"
+        and not other.excluded
         and reads_version(w, reader, other.id)
     ]
 
@@ -125,10 +127,12 @@ def behind(w: World, reader: Reader, key: str) -> int:
 
 
 def parent_behind(w: World, reader: Reader, key: str) -> int | None:
+    """What the version could be built on instead of its parent: not itself, nor what is built on it."""
     parent = w.versions[key].parent
     if parent is None or not reads_version(w, reader, parent):
         return None
-    return behind(w, reader, parent)
+    newer = newer_current(w, reader, parent)
+    return len([other for other in newer if other != key and key not in ancestors(w, other)])
 
 
 def stale(w: World, reader: Reader, key: str) -> bool:

@@ -152,7 +152,7 @@ def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
             "log": func.substr(version.c.change_log, 1, EXCERPT_LENGTH),
             "providers_count": providers_count(version, reader),
-            "stale": states.stale(version, reader),
+            "exclude_from_latest": version.c.exclude_from_latest,
         }
     )
 
@@ -181,7 +181,7 @@ def list_releases(
         newer = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
         for row in found:
             row["behind"] = min(newer, states.MOST_BEHIND)
-            newer += row["state"] == "current"
+            newer += row["state"] == "current" and not row["exclude_from_latest"]
     return page.count, found, page.next, page.previous
 
 

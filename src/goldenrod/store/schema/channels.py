@@ -59,6 +59,8 @@ assignments = Table(
     Column("by_id", Key, to("users.id")),
     Column("reason", Text),
     Column("override", Boolean, nullable=False),
+    # The sequence of the unassignment that this assignment undoes: the channel falls back past it.
+    Column("voids", Key),
     Index("ix_channel_assignments_channel_id", "channel_id", "sequence"),
     sqlite_autoincrement=True,
 )
