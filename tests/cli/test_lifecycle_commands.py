@@ -198,7 +198,7 @@ def test_exit_codes_of_resolve_say_why_there_is_no_machine(ask: Run, image: str)
     assert "It leaks." in held.err
     allowed = ask("resolve", image, "stable", "east", "--allow-revoked")
     assert (allowed.code, allowed.out) == (0, f"{image}-2\n")
-    assert re.fullmatch(rf"{image}/2 has been revoked since \S+: It leaks\.\n", allowed.err)
+    assert re.fullmatch(rf"{image}/2 has been revoked since \S+: It leaks\.\n.*\n", allowed.err)
     shown = ask("channel", "show", image, "stable").out
     assert re.search(rf"^stopped +{image}/2: It leaks\.$", shown, re.M)
     ask("restore", f"{image}/2")
@@ -412,6 +412,7 @@ def test_a_lineage_is_printed_as_a_tree(ask: Run, image: str) -> None:
 
 
 def test_a_newer_parent_is_reported(ask: Run, image: str) -> None:
+    publish(ask, image, "1b", "1")
     told = ask("lineage", f"{image}/2", "--depth", "1").out.splitlines()
     assert told == [
         f"{image}/1  current",

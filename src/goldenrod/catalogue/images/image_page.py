@@ -38,6 +38,10 @@ def _head(reader: ReaderKind, form: str) -> Any:
         .where(counted.c.image_id == image.c.id, access.readable(counted, reader))
         .correlate(image)
     )
+    released = schema.versions.alias()
+    first = select(func.min(released.c.start_date, type_=released.c.start_date.type)).where(
+        released.c.image_id == image.c.id, access.readable(released, reader)
+    )
     shown = json_object(
         {
             "id": image.c.id,
@@ -53,6 +57,7 @@ def _head(reader: ReaderKind, form: str) -> Any:
             "start_date": image.c.start_date,
             "end_date": image.c.end_date,
             "versions_count": summaries.count_of(readable),
+            "first_released": first.correlate(image).scalar_subquery(),
             "may_change": access.changeable(image, reader),
         }
     )
@@ -62,8 +67,11 @@ def _head(reader: ReaderKind, form: str) -> Any:
 
 
 def get_head(tx: Tx, actor: Actor, key: str) -> Row:
-    """An image in the API's form without its versions, plus `may_change`: whether the reader may change
-    it. Raises NotFound."""
+    """An image in the API's form without its versions, plus `may_change`, whether the reader may change
+    it, and `first_released`, the start_date of the oldest version that they may read.
+
+    Raises NotFound.
+    """
     form = resources.key_form(schema.images, key)
     given = resources.params(tx, actor)
     text = form and tx.value(_head, actor.reader, form, key=resources.key_value(form, key), **given)
@@ -92,6 +100,7 @@ def _offer(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     shown = json_object(
         {
             "behind": states.behind(version, reader),
+            "excluded": version.c.exclude_from_latest,
             "providers_count": providers_count(version, reader),
             "deprecation": summaries.deprecation(version, reader),
             "since": _since(channel, target),
@@ -116,7 +125,8 @@ def _channels(reader: ReaderKind) -> Any:
 def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
     """The channels of an image that the reader sees, in the API's form; `stable` first, `latest` last.
 
-    Each has an `offer` with facts of its target: behind, providers_count, deprecation, since.
+    Each has an `offer` with facts of its target: behind, excluded (from latest), providers_count,
+    deprecation, since.
     """
     rows = tx.rows(_channels, actor.reader, image=image_id, **resources.params(tx, actor))
     read = [json.loads(row["json"]) for row in rows]

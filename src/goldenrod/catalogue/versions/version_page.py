@@ -248,6 +248,7 @@ def _children(reader: ReaderKind) -> Any:
         {
             "version": summaries.version_shape(shown, reader),
             "behind": states.behind(shown, reader),
+            "excluded": shown.c.exclude_from_latest,
         }
     )
     return (
@@ -258,7 +259,7 @@ def _children(reader: ReaderKind) -> Any:
 
 
 def list_children(tx: Tx, actor: Actor, version_key: int) -> tuple[int, list[Row]]:
-    """The number of readable children of a version, and the newest of them: `version`, and `behind`,
-    the number of newer versions."""
+    """The number of readable children of a version, and the newest of them: `version`; `behind`, the
+    number of newer versions; and whether it is `excluded` from latest."""
     rows = tx.rows(_children, actor.reader, n=version_key, **resources.params(tx, actor))
     return (rows[0]["count"] if rows else 0), [json.loads(row["json"]) for row in rows]

@@ -13,6 +13,7 @@ import typer
 
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.failures import REFUSED
+from goldenrod.cli.versions.withdraw import USABLE
 
 MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
@@ -102,9 +103,14 @@ def _states(match: Match) -> list[str]:
 
 
 def _instead(match: Match) -> Iterator[str]:
-    """What replaces a match: its replacement, and what channels offer on its provider."""
-    if match["replacement"]:
-        yield f"replacement {output.cell(match['replacement'])}"
+    """What replaces a match: its replacement, and what channels offer on its provider.
+
+    A replacement that cannot be used is named as such; one that is hidden may have ended.
+    """
+    if (replacement := match["replacement"]) and "state" in replacement:
+        unusable = replacement["state"] not in USABLE
+        is_what = f" is {replacement['state']}" if unusable else ""
+        yield f"replacement {output.cell(replacement)}{is_what}"
     for offer in match["offered"]:
         if match["machine"] is None or offer["machine"]["id"] != match["machine"]["id"]:
             identifier, name = offer["machine"]["identifier"], offer["version"]["name"]

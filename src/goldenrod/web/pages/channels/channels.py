@@ -15,6 +15,7 @@ from goldenrod.base.errors import (
 from goldenrod.catalogue.channels import assign as assigning
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import instead
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
@@ -117,7 +118,8 @@ def _page(
         others = channels.list_channels(
             tx, actor, slug, paging.parse(channels.LIST, {"page_size": ["1000"]})
         )
-    channel = json.loads(text)
+        channel = json.loads(text)
+        better, all_revoked = _instead(tx, actor, image, channel)
     entries = [json.loads(one) for one in history.results]
     names = [json.loads(one)["name"] for one in others.results]
     return visit.page(
@@ -128,6 +130,8 @@ def _page(
         history=entries,
         history_count=history.count,
         before=_previous(channel, entries),
+        instead=better,
+        all_revoked=all_revoked,
         offerable=_offerable(image),
         form=form.but(etag=_etag(channel)),
         config=(config or Form(_config(channel))).but(etag=_config_etag(channel)),
@@ -137,6 +141,17 @@ def _page(
         labels=LABELS,
         missing=_missing(problem),
     )
+
+
+def _instead(
+    tx: Tx, actor: Actor, image: Thing, channel: Thing
+) -> tuple[instead.Instead | None, bool]:
+    """What to use instead of the version at which the channel stopped; and whether it offers nothing
+    because all versions are revoked."""
+    if channel["stopped"]:
+        key = channel["stopped"]["version"]["id"]
+        return instead.find_instead(tx, actor, [key]).get(key), False
+    return None, not channel["target"] and instead.is_all_revoked(tx, actor, image["id"])
 
 
 def _etag(channel: Thing) -> str:

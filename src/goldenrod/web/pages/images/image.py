@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode
 
 from goldenrod.catalogue.images import image_page
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import instead, versions
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Row, Tx
@@ -26,6 +26,9 @@ def show_image(visit: Visit, slug: str) -> Page:
         if slug != image["slug"]:
             return canonical_url.lead(visit, urls.image(image))
         channels = image_page.list_channels(tx, actor, image["id"])
+        better = _instead(tx, actor, channels)
+        offering = any(it["target"] or it["stopped"] for it in channels)
+        all_revoked = not offering and instead.is_all_revoked(tx, actor, image["id"])
         count, releases, following, _ = _releases(tx, actor, image, {}, NEWEST)
         cells = image_page.list_cells(tx, actor, [it["id"] for it in releases])
         box = machine_picker.of_image(tx, actor, visit, image, channels, cells)
@@ -34,6 +37,8 @@ def show_image(visit: Visit, slug: str) -> Page:
         "images/image.html",
         image=image,
         channels=channels,
+        instead=better,
+        all_revoked=all_revoked,
         flags=flags(channels),
         releases=releases,
         count=count,
@@ -44,6 +49,13 @@ def show_image(visit: Visit, slug: str) -> Page:
         lineage=page.shown(found, f"Lineage of {image['name']}"),
         public_url=visit.settings.public_url,
     )
+
+
+def _instead(tx: Tx, actor: Actor, channels: list[Row]) -> dict[str, instead.Instead]:
+    """What to use instead of the deprecated and the revoked versions at which channels point."""
+    deprecated = [it["target"] for it in channels if it["offer"] and it["offer"]["deprecation"]]
+    stopped = [it["stopped"]["version"] for it in channels if it["stopped"]]
+    return instead.find_instead(tx, actor, [it["id"] for it in (*deprecated, *stopped)])
 
 
 def list_versions(visit: Visit, slug: str) -> Page:

@@ -14,7 +14,7 @@ from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.images import image_search
 from goldenrod.catalogue.images.image_search import Found
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import instead, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
@@ -113,12 +113,14 @@ def _look_up(tx: Tx, actor: Actor, text: str) -> list[Match]:
     if answer["matches"] or not is_uuid(text):
         return list(answer["matches"])
     try:
-        return [_match(versions.VERSIONS.read(tx, actor, text))]
+        version = versions.VERSIONS.read(tx, actor, text)
+        better = instead.find_instead(tx, actor, [version["id"]])
+        return [_match(version, better[version["id"]])]
     except NotFound:
         return []
 
 
-def _match(version: dict[str, Any]) -> Match:
+def _match(version: dict[str, Any], better: instead.Instead) -> Match:
     """A version found by its own id, in the form of a match of look-up."""
     notice = version["revoked"] if version["state"] == "revoked" else version["deprecation"]
     return {
@@ -130,6 +132,7 @@ def _match(version: dict[str, Any]) -> Match:
         "replacement": version["deprecation"] and version["deprecation"]["replacement"],
         "behind": version["behind"],
         "offered": [],
+        "instead": better,
     }
 
 

@@ -8,7 +8,7 @@ If there is none, it says why. It never shows another machine than the one that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from goldenrod.catalogue.versions import version_page
+from goldenrod.catalogue.versions import instead, version_page
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store.db import Row, Tx
@@ -39,6 +39,8 @@ class Box:
     """The summary of the machine's version."""
     reason: str = ""
     """Why there is no machine."""
+    better: instead.Instead | None = None
+    """What to use instead of the revoked version at which the channel stopped."""
     snippets: Sequence[Snippet] = field(default_factory=tuple)
     tab: str = ""
     """The key of the snippet that is shown."""
@@ -71,9 +73,22 @@ def of_image(
         target, machines = _latest_there(tx, actor, image, box)
         box = _chosen(visit, machines, providers, box.channels, name)
     if box.machine is None or target is None:
-        return replace(box, reason=_reason(box, channel))
+        return _without_machine(tx, actor, image, box, channel)
     scripts = version_page.get_texts(tx, actor, target["id"])["scripts"]
     return _with_snippets(visit, box, image["slug"], target, scripts)
+
+
+def _without_machine(tx: Tx, actor: Actor, image: Row, box: Box, channel: Row | None) -> Box:
+    """The picker with the reason why there is no machine, and what to use instead."""
+    box = replace(box, reason=_reason(box, channel))
+    if channel and channel["stopped"]:
+        key = channel["stopped"]["version"]["id"]
+        return replace(box, better=instead.find_instead(tx, actor, [key]).get(key))
+    if channel and not channel["target"] and instead.is_all_revoked(tx, actor, image["id"]):
+        return replace(
+            box, reason=f"{box.channel} offers nothing: all versions of the image are revoked."
+        )
+    return box
 
 
 def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Row]) -> Box:
