@@ -144,7 +144,9 @@ def stale(w: World, reader: Reader, key: str) -> bool:
 
 def walk_back(w: World, channel: Channel) -> tuple[str | None, str | None]:
     """The target of a channel, and the version at which it stopped. At most one of the two is set."""
-    for key in reversed(channel.assignments):
+    for place, key in reversed(list(enumerate(channel.assignments))):
+        if place in channel.voided:
+            continue
         if key is None:
             return None, None
         if state(w, key) in ("ended", "scheduled"):

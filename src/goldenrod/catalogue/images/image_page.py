@@ -5,20 +5,22 @@ statements does not depend on the number of versions. Every query starts at the 
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, distinct, func, select
+from sqlalchemy import ColumnElement, FromClause, distinct, exists, func, select
 
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.versions import versions
-from goldenrod.rules import access, resources, summaries
+from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import channel_targets, machine_access, states
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Query
+from goldenrod.store.paging import Filter, Query
 from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_text, param
 
 EXCERPT_LENGTH = 400
@@ -134,6 +136,31 @@ def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
     return sorted(found, key=lambda it: (it["name"] == LATEST, it["name"] != "stable", it["name"]))
 
 
+def _compared(
+    name: str, holds: Callable[[FromClause, FromClause, ReaderKind], ColumnElement[bool]]
+) -> Filter:
+    """A filter by another version, which the reader may read."""
+
+    def where(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+        other = schema.versions.alias()
+        return exists().where(is_it(other), holds(version, other, reader)).correlate_except(other)
+
+    return filters.refers(name, schema.versions, where, narrow=True)
+
+
+RELEASES = replace(
+    versions.VERSIONS.listing,
+    filters={
+        **versions.VERSIONS.listing.filters,
+        "after": _compared("after", lambda version, other, _: states.newer(version, other)),
+        "before": _compared("before", lambda version, other, _: states.newer(other, version)),
+        "newer_than": _compared("newer_than", states.counts_as_newer),
+    },
+)
+"""The list of an image's versions, with filters for the links that have a number: the versions before
+or after another one, and those that its `behind` counts."""
+
+
 # ── its releases ───────────────────────────────────────────────────────────────────────────
 
 
@@ -181,9 +208,9 @@ def list_releases(
     the next and the previous page.
 
     Each version has `behind`, the number of newer current versions. It is counted down the page, so
-    the query's filters must not leave out a version between two others.
+    the query's filters must not leave out a version between two others that counts.
     """
-    assert query.listing is versions.VERSIONS.listing and query.order == "-start_date"
+    assert query.listing is RELEASES and query.order == "-start_date"
     page = resources.page(tx, actor, _release, query)
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:

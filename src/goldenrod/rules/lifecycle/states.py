@@ -155,6 +155,11 @@ def _counting(other: FromClause, than: FromClause, reader: ReaderKind) -> Predic
     return and_(newer(other, than), ~other.c.exclude_from_latest, access.readable(other, reader))
 
 
+def counts_as_newer(other: FromClause, than: FromClause, reader: ReaderKind) -> Predicate:
+    """The version is one of those that `behind` of `than` counts."""
+    return and_(_counting(other, than, reader), is_current(other))
+
+
 def _newer_counting(than: FromClause, reader: ReaderKind, most: int) -> Any:
     return newest_current(lambda other: _counting(other, than, reader), most)
 

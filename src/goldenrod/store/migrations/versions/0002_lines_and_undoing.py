@@ -1,4 +1,4 @@
-"""Whether an image's versions are one line; which unassignment an assignment of a channel undoes."""
+"""Whether an image's versions are one line; which entry an assignment of a channel undoes."""
 
 from alembic import op
 from sqlalchemy import Boolean, Column, false, text
@@ -13,6 +13,14 @@ def upgrade() -> None:
     op.add_column("images", Column("one_line", Boolean, nullable=False, server_default=false()))
     op.execute(_FIND_LINES)
     op.add_column("channel_assignments", Column("voids", Key))
+    where = text("voids IS NOT NULL")
+    op.create_index(
+        "ix_channel_assignments_voids",
+        "channel_assignments",
+        ["voids"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
 
 
 _FIND_LINES = text(

@@ -7,7 +7,7 @@ from typing import Any
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.accounts import identities
-from goldenrod.catalogue.versions import machines, providers
+from goldenrod.catalogue.versions import impact, machines, providers
 from goldenrod.rules import resources
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
@@ -154,8 +154,13 @@ def show_end(visit: Visit, key: str) -> Page:
         provider = providers.PROVIDERS.read(tx, actor, key)
         machine_count = machines.MACHINES.count(tx, actor, provider=provider["id"])
         accounts = identities.IDENTITIES.count(tx, actor, provider=provider["id"])
+        channel_count = impact.channels_on_provider(tx, actor, provider["id"])
     return visit.page(
-        "staff/provider_end.html", provider=provider, machines=machine_count, accounts=accounts
+        "staff/provider_end.html",
+        provider=provider,
+        machines=machine_count,
+        accounts=accounts,
+        channels=channel_count,
     )
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
-from goldenrod.catalogue.versions import machines
+from goldenrod.catalogue.versions import impact, machines
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
-from goldenrod.web.pages.kit import address_targets, fields, urls
+from goldenrod.web.pages.kit import address_targets, confirm, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 from goldenrod.web.pages.versions import version_fields
@@ -85,6 +85,33 @@ def _at_field(problem: Problem) -> Problem:
     if problem.code in FIELD_OF_CODE:
         problem.errors = (FieldError(FIELD_OF_CODE[problem.code], problem.detail),)
     return problem
+
+
+def confirm_end(visit: Visit, slug: str, name: str, machine: str) -> Page:
+    """GET /images/{slug}/versions/{name}/machines/{machine}/end: the impact, for confirmation."""
+    with visit.read() as (tx, actor):
+        _, version, found = _machine_for_change(tx, actor, slug, name, machine)
+        losing = impact.channels_of_machine(tx, actor, found["id"])
+    place = found["provider"].get("name", "a provider hidden from you")
+    count, named = len(losing), f": {', '.join(losing)}" if losing else ""
+    offer = "offers" if count == 1 else "offer"
+    lines = [
+        f"{count} channel{'s' * (count != 1)} of the image {offer} it there now{named}",
+        "look-up tells those who run it that it has ended",
+    ]
+    address = urls.version(version, "machines")
+    about = confirm.Confirmation(
+        section="images",
+        crumbs=[(urls.version(version), version["name"]), (address, "machines")],
+        title=f"End {found['identifier']}",
+        lede=f"{version['name']} is no longer offered on {place} as this machine. Nothing is deleted "
+        "at the provider.",
+        impact=lines,
+        action=urls.version(version, "machines", str(found["id"]), "end"),
+        button=f"End {found['identifier']}",
+        cancel=address,
+    )
+    return confirm.ask(visit, about)
 
 
 def end(visit: Visit, slug: str, name: str, machine: str) -> Page:
