@@ -116,7 +116,7 @@ def test_an_image_without_versions_says_how_to_begin(
     assert "This image does not have two versions" in visitor.get("/images/empty/compare").words
     visitor.sign_in("alice")
     page = visitor.get("/images/empty")
-    assert "goldenrod version publish empty 1.0" in page.words
+    assert "goldenrod version create 1.0 --image empty" in page.words
 
 
 # ── Use it ─────────────────────────────────────────────────────────────────────────────────

@@ -223,7 +223,7 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     assert banners(page) == [
         "Ends 2026-06-24 12:00 UTC in 9 days . It is not available after that."
     ]
-    assert f"/api/v2/image_versions/{key}" in page.links
+    assert f"/json/image_versions/{key}" in page.links
 
 
 def test_its_parent_and_children(db: Database, world: World, visitor: Visitor) -> None:

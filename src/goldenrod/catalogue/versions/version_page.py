@@ -99,6 +99,7 @@ def _machines(reader: ReaderKind) -> Any:
             machine.c.checksum,
             machine.c.start_date,
             machine.c.end_date,
+            place.c.public.label("provider_public"),
             *summaries.readable_columns(place, reader),
         )
         .where(
@@ -118,7 +119,8 @@ def _machines(reader: ReaderKind) -> Any:
 
 
 def list_machines(tx: Tx, actor: Actor, version: str) -> list[Row]:
-    """The machines of a version that the reader sees, by provider and architecture, newest first.
+    """The machines of a version that the reader sees, by provider and architecture, newest first;
+    `provider_public` is whether everybody sees the provider.
 
     `provider`, `provider_name` and `provider_type` are null if the reader, an editor of the version,
     may not read the provider.

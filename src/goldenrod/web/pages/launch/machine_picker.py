@@ -75,7 +75,8 @@ def of_image(
     if box.machine is None or target is None:
         return _without_machine(tx, actor, image, box, channel)
     scripts = version_page.get_texts(tx, actor, target["id"])["scripts"]
-    return _with_snippets(visit, box, image["slug"], target, scripts)
+    is_open = image["is_public"] and not (channel and channel["restricted"])
+    return _with_snippets(visit, box, image["slug"], target, scripts, is_open=is_open)
 
 
 def _without_machine(tx: Tx, actor: Actor, image: Row, box: Box, channel: Row | None) -> Box:
@@ -98,7 +99,9 @@ def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Ro
     box = _chosen(visit, machines, providers, [], "")
     if box.machine is None:
         return replace(box, reason=_reason(box, None))
-    return _with_snippets(visit, box, version["image"]["slug"], version, scripts)
+    image = version["image"]
+    is_open = image["is_public"] and version["state"] not in ("scheduled", "ended")
+    return _with_snippets(visit, box, image["slug"], version, scripts, is_open=is_open)
 
 
 def _on_readable_providers(rows: list[Row]) -> list[Row]:
@@ -164,7 +167,10 @@ def _reason(box: Box, channel: Row | None) -> str:
     return f"{subject} has no{architecture} machine on {box.provider} visible to you."
 
 
-def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: list[Row]) -> Box:
+def _with_snippets(
+    visit: Visit, box: Box, image: str, version: Row, scripts: list[Row], *, is_open: bool
+) -> Box:
+    """The picker with its snippets. `is_open`: everybody may read the version, by this channel."""
     machine = box.machine
     assert machine is not None
     launch = Launch(
@@ -176,6 +182,7 @@ def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: li
         version=version["name"],
         channel=box.channel or None,
         base=visit.settings.public_url,
+        needs_token=not (is_open and machine["provider_public"]),
         region=aws_region(machine["provider"], machine["provider_name"]),
     )
     # Long scripts are shown on the version's page only. A truncated script would be wrong.

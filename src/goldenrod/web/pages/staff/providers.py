@@ -9,7 +9,7 @@ from goldenrod.base.errors import Problem
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import impact, machines, providers
 from goldenrod.rules import resources
-from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit import fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
@@ -106,9 +106,11 @@ def create_provider(visit: Visit) -> Page:
             body = decode.convert(_body(visit.form), wire.NewProvider)
             created = providers.create_provider(tx, actor, body)
             provider = providers.PROVIDERS.read(tx, actor, created.key)
+            coming = fields.scheduled(provider, tx.now)
     except REFUSALS as problem:
         return _form(visit, None, visit.form, refused(problem))
-    return visit.redirect(_address(provider), done=f"Provider {provider['name']} created.")
+    done = f"Provider {provider['name']} created."
+    return visit.redirect(_address(provider), done=done, more=coming)
 
 
 def _address(provider: Provider, *rest: str) -> str:
@@ -120,9 +122,9 @@ def show_provider(visit: Visit, key: str) -> Page:
     with look(visit) as (tx, actor):
         text = providers.PROVIDERS.get(tx, actor, key)
     provider = json.loads(text)
-    fields = {name: provider[name] for name in LABELS}
-    fields |= {name: _to_minute(provider[name]) for name in ("start_date", "end_date")}
-    return _form(visit, provider, Form.of(**fields, etag=resources.etag(text)))
+    shown = {name: provider[name] for name in LABELS}
+    shown |= {name: _to_minute(provider[name]) for name in ("start_date", "end_date")}
+    return _form(visit, provider, Form.of(**shown, etag=resources.etag(text)))
 
 
 def edit_provider(visit: Visit, key: str) -> Page:
@@ -137,9 +139,12 @@ def edit_provider(visit: Visit, key: str) -> Page:
             patch = decode.convert(body, wire.ProviderPatch)
             providers.edit_provider(tx, actor, row, patch)
             provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
+            before = json.loads(current)
+            changed = [name for name in fields.DATES if provider[name] != before[name]]
+            coming = fields.scheduled(provider, tx.now, changed)
     except REFUSALS as problem:
         return _form_again(visit, key, refused(problem))
-    return visit.redirect(_address(provider), done="Saved.")
+    return visit.redirect(_address(provider), done="Saved.", more=coming)
 
 
 def _form_again(visit: Visit, key: str, problem: Problem) -> Page:

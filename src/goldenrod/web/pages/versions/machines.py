@@ -61,6 +61,7 @@ def add_machine(visit: Visit, slug: str, name: str) -> Page:
             _, version = address_targets.version_for_change(tx, actor, slug, name)
             created = _create_machine(visit.form, tx, actor, version)
             machine = machines.MACHINES.read(tx, actor, created.key)
+            coming = fields.scheduled(machine, tx.now)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden) and problem.code != "identity_required":
             raise
@@ -68,6 +69,7 @@ def add_machine(visit: Visit, slug: str, name: str) -> Page:
     return visit.redirect(
         urls.version(version, "machines"),
         done=f"{machine['identifier']} is {'added' if created.new else 'restored'}.",
+        more=coming,
         undo=Undo(urls.version(version, "machines", str(machine["id"]), "end"), {}),
     )
 
