@@ -1,5 +1,4 @@
-"""The commands channel, resolve, whatis, deprecate, revoke, restore, lineage and diff, against a real
-server. `tests/transfer/test_demo.py` runs the lines that the demonstration suggests."""
+"""The commands of the lifecycle, against a real server. `tests/transfer/test_demo.py` runs others."""
 
 import os
 import pty

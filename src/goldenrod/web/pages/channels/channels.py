@@ -23,8 +23,9 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
+from goldenrod.web.pages import confirm
 from goldenrod.web.pages.channels import offer_changes
-from goldenrod.web.pages.kit import address_targets, confirm, fields, urls
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 
@@ -337,8 +338,15 @@ def _confirm(
         (urls.image(image, "channels"), "channels"),
         (address, name),
     ]
-    about = {"section": "images", "crumbs": crumbs, "cancel": address, "impact": impact}
-    return confirm.ask(visit, confirm.Confirmation(**about, moves=moves, **words(image, channel)))
+    about = confirm.Confirmation(
+        section="images",
+        crumbs=crumbs,
+        cancel=address,
+        impact=impact,
+        moves=moves,
+        **words(image, channel),
+    )
+    return confirm.ask(visit, about)
 
 
 def hide(visit: Visit, slug: str, name: str) -> Page:

@@ -8,7 +8,8 @@ from goldenrod.base.errors import Problem
 from goldenrod.catalogue.accounts import identities
 from goldenrod.catalogue.versions import machines, providers
 from goldenrod.rules import resources
-from goldenrod.web.pages.kit import confirm, urls
+from goldenrod.web.pages import confirm
+from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit

@@ -12,7 +12,8 @@ from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, user
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
-from goldenrod.web.pages.kit import confirm, urls
+from goldenrod.web.pages import confirm
+from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit

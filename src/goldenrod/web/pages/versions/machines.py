@@ -9,7 +9,8 @@ from goldenrod.catalogue.versions import impact, machines
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
-from goldenrod.web.pages.kit import address_targets, confirm, fields, urls
+from goldenrod.web.pages import confirm
+from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 from goldenrod.web.pages.versions import version_fields
