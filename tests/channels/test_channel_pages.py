@@ -289,7 +289,7 @@ def test_unassigning_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
 def test_removing_and_undoing_it(alice: Visitor, api: ApiClient) -> None:
     promote(alice, "open-1.0")
     alice.get(LIST)
-    page = alice.submit(alice.get(STABLE), f"{STABLE}/hide")
+    page = alice.submit(alice.get(f"{STABLE}/hide"), f"{STABLE}/hide")
     assert alice.get(STABLE).status == 404
     assert STABLE not in alice.get(LIST).links
     assert "stable was removed." in page.words

@@ -293,3 +293,14 @@ def test_other_clouds() -> None:
 )
 def test_regions(names: tuple[str, ...], region: str) -> None:
     assert aws_region(*names) == region
+
+
+def test_lines_for_what_only_some_may_see_send_the_token_of_the_environment() -> None:
+    for channel in (None, "stable"):
+        found = lines(machine(channel=channel, needs_token=True))
+        [curl] = called(found["curl"].text, GOLDENROD_TOKEN="gr_1")
+        assert curl[-3:-1] == ["-H", "Authorization: Token gr_1"]
+        [command] = called(found["goldenrod"].text, GOLDENROD_TOKEN="gr_1")
+        assert command[0] == "goldenrod"
+        assert ("var.goldenrod_token" in found["terraform"].text) == (channel is not None)
+    assert "GOLDENROD_TOKEN" not in lines(machine(channel="stable"))["curl"].text

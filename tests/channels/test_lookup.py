@@ -14,6 +14,7 @@ from tests.support.actions import everything, made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
 from tests.support.lifecycle_steps import API, assign, look_up, named, release, revoke
+from tests.support.pages.visitor import Visitor
 
 
 def one(api: ApiClient, identifier: str, who: str | None = None) -> Any:
@@ -163,20 +164,22 @@ def test_a_hidden_replacement_is_shown_as_its_id_alone(api: ApiClient, world: Wo
 # ── what has ended ─────────────────────────────────────────────────────────────────────────
 
 
-def check_remembered(api: ApiClient, identifier: str, state: str, offered: list[str]) -> None:
+def check_remembered(
+    api: ApiClient, identifier: str, offered: list[str], version_state: str = "current"
+) -> None:
     """Of what has ended image, version name, state and what is offered now; nothing else."""
     for who in (None, "charlie"):
         match = one(api, identifier, who)
         assert set(match["image"]) == {"id", "slug", "name"}
         assert set(match["version"]) == {"id", "name", "state"}
-        assert match["state"] == match["version"]["state"] == state
+        assert (match["state"], match["version"]["state"]) == ("ended", version_state)
         for hidden in ("owner", "machine", "reason", "replacement", "behind"):
             assert match[hidden] is None
         assert [it["machine"]["identifier"] for it in match["offered"]] == offered
     for who in ("alice", "dora"):
         match = one(api, identifier, who)
         assert match["machine"]["identifier"] == identifier
-        assert match["owner"]["username"] == "alice"
+        assert (match["state"], match["owner"]["username"]) == ("ended", "alice")
 
 
 def test_an_ended_version(api: ApiClient, world: World, clock: Clock) -> None:
@@ -184,13 +187,13 @@ def test_an_ended_version(api: ApiClient, world: World, clock: Clock) -> None:
     version = release(api, "2", deprecation=deprecation, start_date="2026-06-01T00:00:00Z")
     clock.move(days=1)
     api.delete(version["url"], "alice")
-    check_remembered(api, "2-east", "ended", ["open-east"])
+    check_remembered(api, "2-east", ["open-east"], "ended")
 
 
 def test_an_ended_image(api: ApiClient, world: World, clock: Clock) -> None:
     clock.move(days=1)
     api.delete(f"{API}/images/open-image", "alice")
-    check_remembered(api, "open-east", "ended", [])
+    check_remembered(api, "open-east", [], "ended")
     # Its machine came when the image had ended already.
     assert not known(api, "ended-east")
 
@@ -199,13 +202,34 @@ def test_an_ended_machine_of_a_current_version(api: ApiClient, world: World, clo
     version = release(api, "2")
     clock.move(days=1)
     api.delete(version["machines"][0]["url"], "alice")
-    check_remembered(api, "2-east", "current", ["open-east"])
+    check_remembered(api, "2-east", ["open-east"])
 
 
 def test_a_machine_of_an_ended_provider(api: ApiClient, world: World, clock: Clock) -> None:
     clock.move(days=1)
     api.delete(f"{API}/providers/east", "dora")
-    check_remembered(api, "open-east", "current", [])
+    check_remembered(api, "open-east", [])
+
+
+def test_a_replaced_machine_has_ended_and_its_replacement_is_named(
+    api: ApiClient, world: World, visitor: Visitor, clock: Clock
+) -> None:
+    """Both machines are of the same version, which is current all the time."""
+    version = release(api, "2")
+    clock.move(days=1)
+    api.delete(version["machines"][0]["url"], "alice")
+    placed = {"version": version["id"], "provider": "east", "architecture": "x86_64"}
+    made(api, f"{API}/provider_machines", "alice", **placed, identifier="2-east-again")
+    check_remembered(api, "2-east", ["2-east-again"])
+    assert one(api, "2-east-again")["state"] == "current"
+    for who in (None, "alice"):
+        if who:
+            visitor.sign_in(who)
+        page = visitor.get("/search?q=2-east").text
+        shown = page[page.index('<section class="known') : page.index("</section>")]
+        assert 's-ended big">ended<' in shown and "Its version is current." in shown
+        assert "2-east-again" in shown and "this one" not in shown and "the newest" not in shown
+    assert "this one" in visitor.get("/search?q=2-east-again").text
 
 
 def test_what_was_never_current_is_known_to_editors_only(

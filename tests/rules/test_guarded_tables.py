@@ -182,6 +182,18 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/version_page.py _latest_on_provider machines",
         "rules/lifecycle/machine_choice.py of_version machines",
     },
+    "whether the lineage of an image is one line: it decides how a count is found, not what it is": {
+        "rules/lifecycle/lines.py _add images",
+        "rules/lifecycle/lines.py _add versions",
+        "rules/lifecycle/lines.py _find images",
+        "rules/lifecycle/lines.py _find versions",
+        "rules/lifecycle/states.py _one_line images",
+        "store/migrations/versions/0002_lines_and_undoing.py (module) versions",
+    },
+    "lines of versions between those that the rule is asked about": {
+        "rules/lifecycle/states.py _not_below versions",
+        "rules/lifecycle/states.py stale versions",
+    },
     "the newest of those that its caller asks the rule about": {
         "rules/lifecycle/states.py newest_current versions",
     },

@@ -240,11 +240,11 @@ class Look:
     def told_match(self, it: Shown) -> Shown:
         whole = it["machine"] is not None
         assert whole == ("url" in it["image"]) == ("url" in it["version"]) == bool(it["owner"])
-        assert it["version"]["state"] == it["state"]
         return {
             "image": self.play.image_ids[it["image"]["id"]],
             "version": it["version"]["id"],
             "state": it["state"],
+            "version_state": it["version"]["state"],
             "machine": it["machine"] and it["machine"]["id"],
             "reason": it["reason"],
             "replacement": inner(it["replacement"]),

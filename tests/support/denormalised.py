@@ -19,6 +19,7 @@ def derived(tx: Tx) -> list[Any]:
         [tuple(row.values()) for row in tx.rows(_rows, table, names)]
         for table, names in (
             ("versions", REPEATED),
+            ("images", ("id", "one_line")),
             ("shares", tuple(schema.shares.c.keys())),
         )
     ]

@@ -241,9 +241,45 @@ def test_behind_and_stale(api: ApiClient, world: World) -> None:
     publish(api, "0", start_date="2020-01-01T00:00:00Z")
     assert counts() == (0, 0, False)
     assert "behind" not in api.get("/image_versions").json["results"][0]
+    # What `latest` passes over does not make others look old.
+    publish(api, "5", exclude_from_latest=True)
+    assert counts() == (0, 0, False)
     # A hidden parent makes nothing stale.
     bobs = publish(api, "bobs", image="open", parent=world.versions["closed"])
     publish(api, "2.0", image="closed")
     seen = api.get(bobs["url"]).json
     assert (seen["parent_behind"], seen["stale"]) == (None, False)
     assert api.get(bobs["url"], "alice").json["parent_behind"] == 2
+
+
+def test_the_newest_release_of_a_line_is_not_stale_because_of_itself(
+    api: ApiClient, world: World
+) -> None:
+    """Lines of one image: 1 - 2 - 3, and 2b beside 2, which what is built on it leaves the image
+    for and comes back to."""
+    keys: dict[str, Any] = {}
+
+    def build(name: str, on: str | None, image: str = "open", **more: Any) -> None:
+        above = keys[on] if on else world.versions["open"]
+        keys[name] = publish(api, name, image=image, parent=above, **more)["id"]
+
+    def told() -> dict[str, int]:
+        shown = {
+            name: api.get(f"/image_versions/{key}", "alice").json for name, key in keys.items()
+        }
+        listed = {it["id"] for it in api.all("/image_versions?stale=true", "alice")}
+        assert listed == {it["id"] for it in shown.values() if it["stale"]}
+        assert all(it["stale"] == (it["parent_behind"] > 0) for it in shown.values())
+        return {name: it["parent_behind"] for name, it in shown.items()}
+
+    build("2", None)
+    build("3", "2")
+    assert told() == {"2": 0, "3": 0}
+    build("app", "2", image="closed")
+    assert told() == {"2": 0, "3": 0, "app": 1}, "it could be built on 3"
+    build("2b", "app")
+    assert told() == {"2": 0, "3": 1, "app": 1, "2b": 0}, "2b comes back from app, below 2"
+    build("2c", None)
+    assert told() == {"2": 1, "3": 2, "app": 2, "2b": 0, "2c": 3}
+    api.patch(f"/image_versions/{keys['2c']}", "alice", {"parent": keys["3"]})
+    assert told() == {"2": 0, "3": 1, "app": 2, "2b": 0, "2c": 1}

@@ -109,6 +109,7 @@ def deprecation(w: World, reader: Reader, key: str) -> Answer | None:
 
 
 def newer_current(w: World, reader: Reader, key: str) -> list[str]:
+    """The versions that count against this one: newer, current, and offered by `latest`."""
     it = w.versions[key]
     return [
         other.id
@@ -116,6 +117,7 @@ def newer_current(w: World, reader: Reader, key: str) -> list[str]:
         if other.image == it.image
         and (other.start, other.id) > (it.start, it.id)
         and state(w, other.id) == "current"
+        and not other.excluded
         and reads_version(w, reader, other.id)
     ]
 
@@ -125,10 +127,12 @@ def behind(w: World, reader: Reader, key: str) -> int:
 
 
 def parent_behind(w: World, reader: Reader, key: str) -> int | None:
+    """What the version could be built on instead of its parent: not itself, nor what is built on it."""
     parent = w.versions[key].parent
     if parent is None or not reads_version(w, reader, parent):
         return None
-    return behind(w, reader, parent)
+    newer = newer_current(w, reader, parent)
+    return len([other for other in newer if other != key and key not in ancestors(w, other)])
 
 
 def stale(w: World, reader: Reader, key: str) -> bool:
@@ -140,7 +144,9 @@ def stale(w: World, reader: Reader, key: str) -> bool:
 
 def walk_back(w: World, channel: Channel) -> tuple[str | None, str | None]:
     """The target of a channel, and the version at which it stopped. At most one of the two is set."""
-    for key in reversed(channel.assignments):
+    for place, key in reversed(list(enumerate(channel.assignments))):
+        if place in channel.voided:
+            continue
         if key is None:
             return None, None
         if state(w, key) in ("ended", "scheduled"):
@@ -322,6 +328,7 @@ def look_up(w: World, reader: Reader, identifier: str) -> list[Answer]:
 def _match(w: World, reader: Reader, machine: Machine) -> Answer:
     version = w.versions[machine.version]
     stands = state(w, version.id)
+    gone = any(it.end is not None and it.end <= w.now for it in dated(w, machine))
     whole = all(current(it, w.now) for it in dated(w, machine))
     whole = whole or edits_version(w, reader, version)
     reason = None
@@ -339,7 +346,8 @@ def _match(w: World, reader: Reader, machine: Machine) -> Answer:
     return {
         "image": version.image,
         "version": version.id,
-        "state": stands,
+        "state": "ended" if gone else stands,
+        "version_state": stands,
         "machine": machine.id if whole else None,
         "reason": reason if whole else None,
         "replacement": seen(w, reader, replacement) if whole else None,

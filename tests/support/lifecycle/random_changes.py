@@ -23,7 +23,7 @@ from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Tx
 from tests.support.cast import World
-from tests.support.lifecycle import model
+from tests.support.lifecycle import model, undoing
 from tests.support.lifecycle.records import Channel, Machine, Revocation, Version
 from tests.support.lifecycle.start import LAB, PROVIDERS, READERS, machines_of, opening
 
@@ -387,7 +387,8 @@ class Play:
             assert new == (channel is None or channel.hidden)
             channel = self.w.channels.setdefault((image, name), Channel(image, name))
             channel.hidden = False
-            channel.assignments.append(key)
+            if (channel.assignments or [None])[-1] != key:
+                channel.assignments.append(key)
 
     def channel_row(self, actor: Actor, channel: Channel) -> Any:
         image = str(self.cast.images[channel.image])
@@ -487,6 +488,7 @@ CHANGES: dict[Callable[[Play], None], int] = {
     Play.restore: 7,
     Play.assign: 22,
     Play.configure: 4,
+    undoing.undo: 6,
     Play.place: 4,
     Play.lose_machine: 4,
 }

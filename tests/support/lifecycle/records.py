@@ -72,7 +72,8 @@ class Revocation:
 
 @dataclass
 class Channel:
-    """`assignments` are versions, the newest last; None is an unassignment."""
+    """`assignments` are versions, the newest last; None is an unassignment. `voided` are the places of
+    those that a later one undoes."""
 
     image: str
     name: str
@@ -80,6 +81,7 @@ class Channel:
     restricted: bool = False
     groups: frozenset[str] = frozenset()
     hidden: bool = False
+    voided: set[int] = field(default_factory=set)
 
 
 @dataclass

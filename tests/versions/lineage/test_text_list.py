@@ -95,7 +95,7 @@ def test_the_list_names_other_images() -> None:
     assert first.built_on and (first.built_on.name, first.built_on.image) == ("12", "base")
     assert (first.left_out, first.left_out_href) == (
         7,
-        "/images/image-1/versions?start_date__lt=" + first.start_date.replace(":", "%3A"),
+        "/images/image-1/versions?before=own0",
     )
     assert [it.image for it in first.built_from_it] == [None]
     assert [it.asked for it in own.versions] == [False, True, False]

@@ -199,7 +199,7 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
         "Released": "2026-06-14 12:00 UTC 24 hours ago",
         "Ends": "2026-06-24 12:00 UTC in 9 days",
         "Newer versions": "none",
-        "Parent": "closed-1.0 , 1 newer version",
+        "Parent": "closed-1.0",
         "Channels": "latest",
         "Published": "by alice with an account on west",
         "Building on it": "editors only",
@@ -223,7 +223,7 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     assert banners(page) == [
         "Ends 2026-06-24 12:00 UTC in 9 days . It is not available after that."
     ]
-    assert f"/api/v2/image_versions/{key}" in page.links
+    assert f"/json/image_versions/{key}" in page.links
 
 
 def test_its_parent_and_children(db: Database, world: World, visitor: Visitor) -> None:
@@ -236,7 +236,7 @@ def test_its_parent_and_children(db: Database, world: World, visitor: Visitor) -
             publish(tx, world, f"n{number}", 5 - number / 10, parent=world.versions["open"])
     page = visitor.get("/images/open-image/versions/2")
     assert words_of(page, "built") == (
-        "Lineage Full view Built on open-1.0 current 18 newer versions "
+        "Lineage Full view Built on open-1.0 current 16 newer versions "
         "Built from this 3 current 16 newer versions"
     )
     assert facts(page)["Newer versions"] == "17"
@@ -285,10 +285,14 @@ def test_a_hidden_replacement_and_a_hidden_origin_stay_hidden(
         revoke(tx, world, world.versions["closed"], "hole in closed", descendants=True)
     page = visitor.get("/images/open-image/versions/2.0")
     first, second = banners(page)
-    assert first == (
-        "Revoked on 2026-06-15 . Inherited from a version hidden from you , which this version is "
-        "built on. No channel offers it. Replace anything still running it."
-    ).replace(" .", ".")
+    assert (
+        first
+        == (
+            "Revoked on 2026-06-15 . Inherited from a version hidden from you , which this version is "
+            "built on. No channel offers it. Replace anything still running it."
+        ).replace(" .", ".")
+        + " latest offers open-1.0 . Use open-1.0"
+    )
     assert "Replacement: a version hidden from you" in second
     assert "closed" not in page.text
     visitor.sign_in("alice")
@@ -430,7 +434,7 @@ def test_how_many_statements_a_version_takes(db: Database, world: World, visitor
         key = publish(tx, world, "x", 10, "east/x86_64", parent=world.versions["open"])
     # version, image, machines, texts and channels, children, and why a reader may see it
     few = [statements(address), statements(f"{address}/lineage")]
-    assert few == [6, 11]
+    assert few == [6, 10]
     with db.write() as tx:
         for number in range(20):
             publish(tx, world, f"b{number}", 9, "east/arm64", parent=key)

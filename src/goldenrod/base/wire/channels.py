@@ -23,11 +23,13 @@ from goldenrod.base.wire.versions import Deprecation, Revoked
 
 
 class NewAssignment(Struct, forbid_unknown_fields=True, kw_only=True):
-    """PUT /images/{image}/channels/{name}: a version, or null to unassign."""
+    """PUT /images/{image}/channels/{name}: a version, or null to unassign. `voids` undoes the channel's
+    newest assignment, by its sequence: `version` is then what the channel was assigned before."""
 
     version: Ref | None
     reason: Reason | None = None
     override: bool = False
+    voids: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
 
 
 class NewRequirements(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -90,7 +92,8 @@ class Channel(Struct):
 
 
 class Assignment(Struct):
-    """One assignment of a channel. A null version is an unassignment."""
+    """One assignment of a channel. A null version is an unassignment. `voids` is the sequence of the
+    assignment that this one undoes."""
 
     sequence: int
     at: Moment
@@ -98,6 +101,7 @@ class Assignment(Struct):
     version: VersionSummary | None
     reason: str | None
     override: bool
+    voids: int | None
 
 
 class Offer(Struct):

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import FromClause, exists, func, select
 
 from goldenrod.base.clock import later
-from goldenrod.base.errors import Conflict, NotFound, field_problem
+from goldenrod.base.errors import Conflict, NotFound, PreconditionFailed, field_problem
 from goldenrod.base.faults import Faults
 from goldenrod.base.wire import ChannelPatch, NewAssignment, NewRequirements
 from goldenrod.catalogue.channels import channels
@@ -44,14 +44,27 @@ def _channel_named() -> Any:
     )
 
 
-def _newest_assignment() -> Any:
+def _newest_assignments() -> Any:
+    """The two newest assignments of a channel, the newest first."""
     entry = schema.assignments
     return (
-        select(entry.c.version_n)
+        select(entry.c.sequence, entry.c.version_n)
         .where(entry.c.channel_id == param("channel", Key))
         .order_by(entry.c.sequence.desc())
-        .limit(1)
+        .limit(2)
     )
+
+
+def newest_sequence(tx: Tx, channel_id: int) -> int | None:
+    """The sequence of a channel's newest assignment, by which it is undone; None for none."""
+    entries = tx.rows(_newest_assignments, channel=channel_id)
+    return entries[0]["sequence"] if entries else None
+
+
+def _assigned(tx: Tx, channel_id: int) -> int | None:
+    """The version of a channel's newest assignment."""
+    entries = tx.rows(_newest_assignments, channel=channel_id)
+    return entries[0]["version_n"] if entries else None
 
 
 def _state(version_n: str = "n") -> Any:
@@ -77,7 +90,9 @@ def assign(
     faults.report()
     _require_assignable(name)
     new = channel is None or channel["hidden"]
-    if version:
+    if body.voids is not None:
+        _require_undoes(tx, channel, body.voids, version)
+    elif version:
         state = tx.value(_state, n=version["n"], now=tx.now)
         if state not in ("current", "deprecated"):
             raise Conflict(
@@ -87,7 +102,8 @@ def assign(
             )
         if channel and not body.override:
             _require_met(tx, actor, channel, version)
-    _record_assignment(tx, actor, image, channel, name, version, reason, override=body.override)
+    given = {"reason": reason, "override": body.override, "voids": body.voids}
+    _record_assignment(tx, actor, image, channel, name, version, given)
     return new
 
 
@@ -98,6 +114,19 @@ def _version_of(tx: Tx, actor: Actor, image: Row, ref: references.Given) -> Row:
             "version", "must be a version of this image", code="version_of_other_image"
         )
     return version
+
+
+def _require_undoes(tx: Tx, channel: Row | None, voids: int, version: Row | None) -> None:
+    """Raise PreconditionFailed unless `voids` is the channel's newest assignment, and BadRequest unless
+    the version is the one before it. What a channel had is given back whatever its state is now."""
+    entries = tx.rows(_newest_assignments, channel=channel["id"]) if channel else []
+    if not entries or entries[0]["sequence"] != voids:
+        raise PreconditionFailed(
+            "The channel was assigned again, so there is another assignment to undo now."
+        )
+    before = entries[1]["version_n"] if len(entries) > 1 else None
+    if before != (version["n"] if version else None):
+        raise field_problem("version", "must be what the channel was assigned before that")
 
 
 def _require_assignable(name: str) -> None:
@@ -116,16 +145,14 @@ def _record_assignment(
     channel: Row | None,
     name: str,
     version: Row | None,
-    reason: str | None,
-    *,
-    override: bool,
+    given: Row,
 ) -> None:
     n = version["n"] if version else None
     new = channel is None or channel["hidden"]
     if channel is None:
         channel_id, before = channels.insert_channel(tx, image["id"], name), None
     else:
-        channel_id, before = channel["id"], tx.value(_newest_assignment, channel=channel["id"])
+        channel_id, before = channel["id"], _assigned(tx, channel["id"])
         if channel["hidden"]:
             tx.update(schema.channels, {"id": channel_id}, hidden=False)
     if before == n and not new:
@@ -140,8 +167,7 @@ def _record_assignment(
         version_n=n,
         at=tx.now,
         by_id=actor.user_id or None,
-        reason=reason,
-        override=override,
+        **given,
     )
     events.channel_assigned(tx, image["id"], channel_id, before, n)
 
@@ -310,7 +336,7 @@ def _replace_links(tx: Tx, table: Any, channel_id: int, column: str, ids: list[i
 def hide_channel(tx: Tx, actor: Actor, row: Row) -> None:
     """Remove a channel: unassign it, and hide it until it is assigned again."""
     _require_assignable(row["name"])
-    before = tx.value(_newest_assignment, channel=row["id"])
+    before = _assigned(tx, row["id"])
     tx.insert(
         schema.assignments,
         channel_id=row["id"],

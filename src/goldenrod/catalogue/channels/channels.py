@@ -197,6 +197,7 @@ def assignment_shape(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any
             "version": summaries.version_of(entry.c.version_n, reader),
             "reason": entry.c.reason,
             "override": entry.c.override,
+            "voids": entry.c.voids,
         }
     )
 

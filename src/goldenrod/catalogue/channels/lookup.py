@@ -1,9 +1,10 @@
 """Look-up: from the ids of running machines to what they are, and what to use instead.
 
 A machine matches if the reader is an editor of its version, or could read it at the last instant at
-which machine, version, image and provider were all current. Of ended ones the answer has only image,
-version name, state and current offers. A machine hidden from the reader looks like an id that was
-never catalogued. A thousand ids take as many statements as one.
+which machine, version, image and provider were all current. Its state is that of its version, or
+`ended` if the machine or its provider has ended. Of ended ones the answer has only image, version
+name, state and current offers. A machine hidden from the reader looks like an id that was never
+catalogued. A thousand ids take as many statements as one.
 """
 
 import json
@@ -11,7 +12,7 @@ from collections import defaultdict
 from typing import Any
 
 from msgspec import UnsetType, to_builtins
-from sqlalchemy import ColumnElement, FromClause, String, and_, case, or_, select
+from sqlalchemy import ColumnElement, FromClause, String, and_, case, literal, or_, select
 
 from goldenrod.base.errors import field_problem, unknown_reference
 from goldenrod.base.faults import Faults
@@ -37,7 +38,9 @@ def _match(
     provider: FromClause,
     reader: ReaderKind,
 ) -> ColumnElement[Any]:
-    state = states.state(version)
+    version_state = states.state(version)
+    has_ended = machine_access.has_ended(machine, provider)
+    state = case((has_ended, literal("ended", String)), else_=version_state)
     while_current = json_object(
         {
             "image": summaries.image_shape(image, reader),
@@ -46,8 +49,8 @@ def _match(
             "machine": summaries.machine_shape(machine, reader),
             "state": state,
             "reason": case(
-                (state == "revoked", summaries.revoked_reason(version, reader)),
-                (state == "deprecated", version.c.deprecation_reason),
+                (version_state == "revoked", summaries.revoked_reason(version, reader)),
+                (version_state == "deprecated", version.c.deprecation_reason),
                 else_=None,
             ),
             "replacement": summaries.version_of(version.c.replacement_n, reader),
@@ -58,7 +61,9 @@ def _match(
         {
             "image": json_object({"id": image.c.id, "slug": image.c.slug, "name": image.c.name}),
             "owner": NULL_JSON,
-            "version": json_object({"id": version.c.id, "name": version.c.name, "state": state}),
+            "version": json_object(
+                {"id": version.c.id, "name": version.c.name, "state": version_state}
+            ),
             "machine": NULL_JSON,
             "state": state,
             "reason": NULL_JSON,

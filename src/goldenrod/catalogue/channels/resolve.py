@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, null, select
 
 from goldenrod.base.errors import Conflict, NotFound
 from goldenrod.catalogue.channels import channels
+from goldenrod.catalogue.versions import instead
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import channel_targets, machine_access, machine_choice
@@ -176,10 +177,7 @@ def resolve(
             **resources.params(tx, actor),
         )
     if not offers:
-        raise NotFound(
-            "This channel offers no machine on this provider that you may launch.",
-            code="machine_not_found",
-        )
+        raise NotFound(_why_none(tx, actor, found["image_id"]), code="machine_not_found")
     architectures = sorted({row["architecture"] for row in offers})
     if len(architectures) > 1:
         raise Conflict(
@@ -189,6 +187,12 @@ def resolve(
         )
     offer = json.loads(offers[0]["offer"])
     return {"image": json.loads(found["image"]), "channel": channel, **offer}
+
+
+def _why_none(tx: Tx, actor: Actor, image_id: int) -> str:
+    if instead.is_all_revoked(tx, actor, image_id):
+        return "All versions of this image are revoked, so no channel offers a machine."
+    return "This channel offers no machine on this provider that you may launch."
 
 
 def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
@@ -206,11 +210,24 @@ def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -
     if stopped_version is None:
         return None
     revoked = json.loads(stopped_version["revoked"])
+    version = json.loads(stopped_version["version"])
+    better = instead.of_row(stopped_version)
+    reason = (revoked["reason"] or "no reason shown").rstrip(".")
     raise Conflict(
-        f"The channel stopped at a revoked version: {revoked['reason'] or 'no reason shown'}",
+        f"The channel stopped at a revoked version: {reason}. {_use(better)}",
         code="version_revoked",
-        extra={"version": json.loads(stopped_version["version"]), "revoked": revoked},
+        extra={"version": version, "revoked": revoked, "instead": better.version},
     )
+
+
+def _use(better: instead.Instead) -> str:
+    """What to use instead, as a sentence with the version's address."""
+    if better.version:
+        image, name, url = (better.version[key] for key in ("image", "name", "url"))
+        return f"Use {image['slug']}/{name} instead ({url})."
+    if better.all_revoked:
+        return "All versions of the image are revoked."
+    return "There is no version that you can use instead."
 
 
 def _stopped_version(reader: ReaderKind) -> Any:
@@ -218,6 +235,7 @@ def _stopped_version(reader: ReaderKind) -> Any:
     return select(
         json_text(summaries.version_shape(version, reader)).label("version"),
         json_text(summaries.stopping(version, reader)).label("revoked"),
+        *instead.columns(version, reader),
     ).where(version.c.n == param("version_key", Key), access.readable(version, reader))
 
 

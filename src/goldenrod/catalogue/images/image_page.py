@@ -5,20 +5,22 @@ statements does not depend on the number of versions. Every query starts at the 
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, distinct, func, select
+from sqlalchemy import ColumnElement, FromClause, distinct, exists, func, select
 
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.versions import versions
-from goldenrod.rules import access, resources, summaries
+from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import channel_targets, machine_access, states
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Query
+from goldenrod.store.paging import Filter, Query
 from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_text, param
 
 EXCERPT_LENGTH = 400
@@ -38,6 +40,10 @@ def _head(reader: ReaderKind, form: str) -> Any:
         .where(counted.c.image_id == image.c.id, access.readable(counted, reader))
         .correlate(image)
     )
+    released = schema.versions.alias()
+    first = select(func.min(released.c.start_date, type_=released.c.start_date.type)).where(
+        released.c.image_id == image.c.id, access.readable(released, reader)
+    )
     shown = json_object(
         {
             "id": image.c.id,
@@ -53,6 +59,7 @@ def _head(reader: ReaderKind, form: str) -> Any:
             "start_date": image.c.start_date,
             "end_date": image.c.end_date,
             "versions_count": summaries.count_of(readable),
+            "first_released": first.correlate(image).scalar_subquery(),
             "may_change": access.changeable(image, reader),
         }
     )
@@ -62,8 +69,11 @@ def _head(reader: ReaderKind, form: str) -> Any:
 
 
 def get_head(tx: Tx, actor: Actor, key: str) -> Row:
-    """An image in the API's form without its versions, plus `may_change`: whether the reader may change
-    it. Raises NotFound."""
+    """An image in the API's form without its versions, plus `may_change`, whether the reader may change
+    it, and `first_released`, the start_date of the oldest version that they may read.
+
+    Raises NotFound.
+    """
     form = resources.key_form(schema.images, key)
     given = resources.params(tx, actor)
     text = form and tx.value(_head, actor.reader, form, key=resources.key_value(form, key), **given)
@@ -92,6 +102,7 @@ def _offer(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     shown = json_object(
         {
             "behind": states.behind(version, reader),
+            "excluded": version.c.exclude_from_latest,
             "providers_count": providers_count(version, reader),
             "deprecation": summaries.deprecation(version, reader),
             "since": _since(channel, target),
@@ -116,12 +127,38 @@ def _channels(reader: ReaderKind) -> Any:
 def list_channels(tx: Tx, actor: Actor, image_id: int) -> list[Row]:
     """The channels of an image that the reader sees, in the API's form; `stable` first, `latest` last.
 
-    Each has an `offer` with facts of its target: behind, providers_count, deprecation, since.
+    Each has an `offer` with facts of its target: behind, excluded (from latest), providers_count,
+    deprecation, since.
     """
     rows = tx.rows(_channels, actor.reader, image=image_id, **resources.params(tx, actor))
     read = [json.loads(row["json"]) for row in rows]
     found = [{**one["channel"], "offer": one["offer"]} for one in read]
     return sorted(found, key=lambda it: (it["name"] == LATEST, it["name"] != "stable", it["name"]))
+
+
+def _compared(
+    name: str, holds: Callable[[FromClause, FromClause, ReaderKind], ColumnElement[bool]]
+) -> Filter:
+    """A filter by another version, which the reader may read."""
+
+    def where(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+        other = schema.versions.alias()
+        return exists().where(is_it(other), holds(version, other, reader)).correlate_except(other)
+
+    return filters.refers(name, schema.versions, where, narrow=True)
+
+
+RELEASES = replace(
+    versions.VERSIONS.listing,
+    filters={
+        **versions.VERSIONS.listing.filters,
+        "after": _compared("after", lambda version, other, _: states.newer(version, other)),
+        "before": _compared("before", lambda version, other, _: states.newer(other, version)),
+        "newer_than": _compared("newer_than", states.counts_as_newer),
+    },
+)
+"""The list of an image's versions, with filters for the links that have a number: the versions before
+or after another one, and those that its `behind` counts."""
 
 
 # ── its releases ───────────────────────────────────────────────────────────────────────────
@@ -152,7 +189,7 @@ def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
             "log": func.substr(version.c.change_log, 1, EXCERPT_LENGTH),
             "providers_count": providers_count(version, reader),
-            "stale": states.stale(version, reader),
+            "exclude_from_latest": version.c.exclude_from_latest,
         }
     )
 
@@ -171,9 +208,9 @@ def list_releases(
     the next and the previous page.
 
     Each version has `behind`, the number of newer current versions. It is counted down the page, so
-    the query's filters must not leave out a version between two others.
+    the query's filters must not leave out a version between two others that counts.
     """
-    assert query.listing is versions.VERSIONS.listing and query.order == "-start_date"
+    assert query.listing is RELEASES and query.order == "-start_date"
     page = resources.page(tx, actor, _release, query)
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:
@@ -181,7 +218,7 @@ def list_releases(
         newer = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
         for row in found:
             row["behind"] = min(newer, states.MOST_BEHIND)
-            newer += row["state"] == "current"
+            newer += row["state"] == "current" and not row["exclude_from_latest"]
     return page.count, found, page.next, page.previous
 
 

@@ -56,12 +56,13 @@ NOT_EXPORTED = frozenset(
 """Tables that are not exported. A new table is exported unless it is named here."""
 
 NOT_EXPORTED_COLUMNS: Mapping[str, frozenset[str]] = {
+    "images": frozenset({"one_line"}),
     "versions": frozenset(
         {
             *("public", "owner_id", "created_by_id"),
             *("opens_at", "closes_at", "ends_at", "not_current_from", "ended_hint"),
         }
-    )
+    ),
 }
 """Denormalised columns: computed again by an import."""
 

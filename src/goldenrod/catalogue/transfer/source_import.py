@@ -19,6 +19,7 @@ from goldenrod.catalogue.versions import providers, publish, version_names
 from goldenrod.catalogue.versions.machines import insert_machine
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, events
+from goldenrod.rules.lifecycle import lines
 from goldenrod.rules.visibility import denormalised
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -213,6 +214,7 @@ class Target:
         """Write the denormalised columns of new versions, and record the events."""
         if self._new_versions:
             denormalised.refresh_image(self.tx, self.image_id)
+            lines.changed(self.tx, self.image_id)
         events.versions_created(self.tx, self.image_id, self._new_versions)
         events.machines_created(self.tx, self.image_id, self._new_machines)
 

@@ -1,4 +1,4 @@
-"""Impact of ending or revoking, for the confirmation pages: machines, and groups shared with.
+"""Impact of ending or revoking, for the confirmation pages: machines, channels, groups shared with.
 
 Only what the reader may read is counted.
 """
@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, FromClause, exists, func, select, true
 
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
+from goldenrod.rules.lifecycle import machine_choice
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Id, Key, in_list, json_list, json_text, param
@@ -96,3 +97,58 @@ def groups_of_image(tx: Tx, actor: Actor, image_id: int) -> list[dict[str, Any]]
     given = {**resources.params(tx, actor), "image": image_id}
     found: list[dict[str, Any]] = json.loads(tx.value(_groups, actor.reader, **given))
     return found
+
+
+def _channels_of_machine(reader: ReaderKind) -> Any:
+    machine, channel = schema.machines.alias(), schema.channels.alias()
+
+    def alike(other: FromClause) -> ColumnElement[bool]:
+        same: ColumnElement[bool] = other.c.architecture == machine.c.architecture
+        return same
+
+    offered = machine_choice.by_channel(channel, machine.c.provider_id, reader, alike)
+    return (
+        select(channel.c.name)
+        .select_from(machine.join(channel, channel.c.image_id == machine.c.image_id))
+        .where(
+            machine.c.id == param("machine", Key),
+            access.readable(machine, reader),
+            access.readable(channel, reader),
+            offered == machine.c.id,
+        )
+        .order_by(channel.c.name)
+    )
+
+
+def channels_of_machine(tx: Tx, actor: Actor, machine_id: int) -> list[str]:
+    """The channels that offer a machine now, to this reader."""
+    given = {**resources.params(tx, actor), "machine": machine_id}
+    return [row["name"] for row in tx.rows(_channels_of_machine, actor.reader, **given)]
+
+
+def _channels_on_provider(reader: ReaderKind) -> Any:
+    provider, channel, machine = (
+        schema.providers.alias(),
+        schema.channels.alias(),
+        schema.machines.alias(),
+    )
+    has_machines = select(machine.c.image_id).where(
+        machine.c.provider_id == param("provider", Key), access.readable(machine, reader)
+    )
+    offered = machine_choice.by_channel(channel, provider.c.id, reader, lambda it: true())
+    return (
+        select(func.count())
+        .select_from(provider.join(channel, channel.c.image_id.in_(has_machines)))
+        .where(
+            provider.c.id == param("provider", Key),
+            access.readable(provider, reader),
+            access.readable(channel, reader),
+            offered.is_not(None),
+        )
+    )
+
+
+def channels_on_provider(tx: Tx, actor: Actor, provider_id: int) -> int:
+    """How many channels offer this reader a machine on a provider now."""
+    given = {**resources.params(tx, actor), "provider": provider_id}
+    return int(tx.value(_channels_on_provider, actor.reader, **given))

@@ -22,7 +22,7 @@ from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references, version_lists
 from goldenrod.rules.changes.mutations import Created
-from goldenrod.rules.lifecycle import deprecation, lineage_walk, revocation_reach
+from goldenrod.rules.lifecycle import deprecation, lineage_walk, lines, revocation_reach
 from goldenrod.rules.visibility import denormalised, stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -33,6 +33,8 @@ PLAIN_FIELDS = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
 
 DENORMALISED_FIELDS = {"name", "image", "membership", "start_date", "end_date", "deprecated_at"}
 """Fields from which the denormalised columns are computed: visibility and order in lists."""
+LINE_FIELDS = {"image_id", "parent_n", "start_date"}
+"""Columns by which the versions of an image are one line."""
 
 
 def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
@@ -136,6 +138,7 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
     stored_counts.add_version(tx)
     search.index_version(tx, n, values["name"], values["change_log"])
     revocation_reach.change_parent(tx, n, parent_n, new=True)
+    lines.added(tx, n)
     return n
 
 
@@ -325,6 +328,9 @@ def _write(
         tx.update(schema.versions, {"n": row["n"]}, **after)
     if "parent_n" in after:
         revocation_reach.change_parent(tx, row["n"], after["parent_n"])
+    if LINE_FIELDS & after.keys():
+        for image_id in {row["image_id"], after.get("image_id", row["image_id"])}:
+            lines.changed(tx, image_id)
     for pairing in version_lists.PAIRINGS:
         if pairing.field in attached:
             version_lists.set_all(tx, pairing, row["n"], attached[pairing.field])

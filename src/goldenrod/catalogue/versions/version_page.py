@@ -99,6 +99,7 @@ def _machines(reader: ReaderKind) -> Any:
             machine.c.checksum,
             machine.c.start_date,
             machine.c.end_date,
+            place.c.public.label("provider_public"),
             *summaries.readable_columns(place, reader),
         )
         .where(
@@ -118,7 +119,8 @@ def _machines(reader: ReaderKind) -> Any:
 
 
 def list_machines(tx: Tx, actor: Actor, version: str) -> list[Row]:
-    """The machines of a version that the reader sees, by provider and architecture, newest first.
+    """The machines of a version that the reader sees, by provider and architecture, newest first;
+    `provider_public` is whether everybody sees the provider.
 
     `provider`, `provider_name` and `provider_type` are null if the reader, an editor of the version,
     may not read the provider.
@@ -248,6 +250,7 @@ def _children(reader: ReaderKind) -> Any:
         {
             "version": summaries.version_shape(shown, reader),
             "behind": states.behind(shown, reader),
+            "excluded": shown.c.exclude_from_latest,
         }
     )
     return (
@@ -258,7 +261,7 @@ def _children(reader: ReaderKind) -> Any:
 
 
 def list_children(tx: Tx, actor: Actor, version_key: int) -> tuple[int, list[Row]]:
-    """The number of readable children of a version, and the newest of them: `version`, and `behind`,
-    the number of newer versions."""
+    """The number of readable children of a version, and the newest of them: `version`; `behind`, the
+    number of newer versions; and whether it is `excluded` from latest."""
     rows = tx.rows(_children, actor.reader, n=version_key, **resources.params(tx, actor))
     return (rows[0]["count"] if rows else 0), [json.loads(row["json"]) for row in rows]

@@ -13,6 +13,7 @@ import typer
 
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.failures import REFUSED
+from goldenrod.cli.versions.withdraw import USABLE
 
 MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
@@ -86,18 +87,32 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield found["identifier"], "", "", "unknown", "", "", ""
     for match in found["matches"]:
         image, version = match["image"]["slug"], match["version"]["name"]
-        state, behind = match["state"], match["behind"]
+        state, behind = ", ".join(_states(match)), match["behind"]
         reason = (match["reason"] or "").splitlines()
         instead = "; ".join(_instead(match))
         yield found["identifier"], image, version, state, behind, instead, " ".join(reason)
 
 
+def _states(match: Match) -> list[str]:
+    """The state of the match, and its version's where the machine has ended and that is bad too."""
+    state, version_state = match["state"], match["version"]["state"]
+    return [
+        state,
+        *([version_state] if state != version_state and version_state in REASONS else []),
+    ]
+
+
 def _instead(match: Match) -> Iterator[str]:
-    """What replaces a match: its replacement, and what channels offer on its provider."""
-    if match["replacement"]:
-        yield f"replacement {output.cell(match['replacement'])}"
+    """What replaces a match: its replacement, and what channels offer on its provider.
+
+    A replacement that cannot be used is named as such; one that is hidden may have ended.
+    """
+    if (replacement := match["replacement"]) and "state" in replacement:
+        unusable = replacement["state"] not in USABLE
+        is_what = f" is {replacement['state']}" if unusable else ""
+        yield f"replacement {output.cell(replacement)}{is_what}"
     for offer in match["offered"]:
-        if offer["version"]["id"] != match["version"]["id"]:
+        if match["machine"] is None or offer["machine"]["id"] != match["machine"]["id"]:
             identifier, name = offer["machine"]["identifier"], offer["version"]["name"]
             yield f"{offer['channel']} {identifier} ({name})"
 
@@ -106,7 +121,7 @@ def _statuses(found: dict[str, Any]) -> Iterable[str]:
     """The distinct statuses of an id: the states of its matches, `unknown` and `behind`."""
     if not found["known"]:
         return {"unknown"}
-    statuses = {match["state"] for match in found["matches"]}
+    statuses = {state for match in found["matches"] for state in _states(match)}
     return statuses | {"behind"} if any(match["behind"] for match in found["matches"]) else statuses
 
 

@@ -46,14 +46,15 @@ def resolve(
     try:
         with server_requests.asked() as server:
             found = server.get(path, **asked)
+            marks = {name: found[name] for name in ("deprecation", "revoked")}
+            told = [] if as_json else warnings(server, found["version"] | marks)
     except ClientError as refused:
         output.note(f"goldenrod: {refused.detail}")
         raise typer.Exit(_exit_code(refused)) from None
     if as_json:
         output.show_json(found)
         return
-    marks = {name: found[name] for name in ("deprecation", "revoked")}
-    for sentence in warnings(found["version"] | marks):
+    for sentence in told:
         output.note(sentence)
     output.say(found["machine"]["identifier"])
 

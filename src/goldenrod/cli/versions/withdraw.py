@@ -8,8 +8,11 @@ import typer
 from goldenrod.base import clock
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.server_requests import Body
+from goldenrod.client import Client, ClientError
 
 VERSION = typer.Argument(metavar="VERSION", help="Its UUID, or IMAGE/NAME.")
+USABLE = ("current", "deprecated")
+"""The states of versions that are recommended."""
 DRY_RUN = typer.Option(False, "--dry-run", help="Print what would change; change nothing.")
 
 
@@ -38,10 +41,11 @@ def deprecate(
         )
         address = server_requests.version_address(server, version)
         changed = server.patch(address, {"deprecation": None if undo else given})
-    if as_json or not changed:
-        server_requests.show_one(changed, as_json)
-    else:
-        for sentence in warnings(changed) or [f"{output.cell(changed)} is not deprecated."]:
+        if as_json or not changed:
+            server_requests.show_one(changed, as_json)
+            return
+        none = [f"{output.cell(changed)} is not deprecated."]
+        for sentence in warnings(server, changed) or none:
             output.say(sentence)
 
 
@@ -128,8 +132,8 @@ def counts(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def warnings(version: Body) -> list[str]:
-    """Warnings about a version: revocation, deprecation and a future end."""
+def warnings(server: Client, version: Body) -> list[str]:
+    """Warnings about a version: revocation, deprecation, what to use instead, and a future end."""
     name = output.cell(version)
     sentences = []
     if revoked := version.get("revoked"):
@@ -141,11 +145,29 @@ def warnings(version: Body) -> list[str]:
     if deprecation := version.get("deprecation"):
         what = f"{name}{{}} deprecated"
         sentences.append(_sentence(what, deprecation["at"], deprecation["reason"]))
-        if deprecation["replacement"]:
-            sentences.append(f"Use {output.cell(deprecation['replacement'])} instead.")
+    sentences += _instead(server, version)
     if version["end_date"] and version["end_date"] > clock.now():
         sentences.append(f"{name} ends at {version['end_date']}.")
     return sentences
+
+
+def _instead(server: Client, version: Body) -> list[str]:
+    """What to use instead. A replacement that cannot be used itself is never recommended."""
+    replacement = (version.get("deprecation") or {}).get("replacement")
+    if replacement and replacement.get("state") in USABLE:
+        return [f"Use {output.cell(replacement)} instead."]
+    if not replacement and version["state"] != "revoked":
+        return []
+    sentences = []
+    if replacement:
+        is_what = replacement.get("state", "hidden from you")
+        named = f" {output.cell(replacement)}" if "state" in replacement else ""
+        sentences.append(f"Its replacement{named} is {is_what}.")
+    try:
+        latest = server.get(f"/images/{version['image']['id']}/channels/latest")["target"]
+    except ClientError:  # The warnings must not hide the answer that they belong to.
+        return sentences
+    return [*sentences, f"latest offers {_offered(latest)}."]
 
 
 def _sentence(what: str, at: str, reason: str | None) -> str:

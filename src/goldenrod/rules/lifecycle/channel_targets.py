@@ -70,11 +70,13 @@ def latest(
 
 def _stop(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
     """The version at which the search back over a channel's assignments stops, if it is the channel's
-    target (`target`) or a revoked version that stops the channel (`stopped`); else null.
+    target (`target`) or a revoked version that stops the channel (`stopped`); else null. Assignments
+    that a later one undoes are passed over.
 
     The search stops at an unassignment, at a version with a revocation that stops channels, or at
     the first version that is open and not revoked."""
-    a, v = schema.assignments.alias(), schema.versions.alias()
+    a, v, undoing = schema.assignments.alias(), schema.versions.alias(), schema.assignments.alias()
+    undone = exists().where(undoing.c.voids == a.c.sequence).correlate_except(undoing)
     stopping = states.stops(v)
     shown = case((stopping if column == "stopped" else ~stopping, a.c.version_n), else_=None)
     return (
@@ -82,6 +84,7 @@ def _stop(channel_id: ColumnElement[int], column: str) -> ColumnElement[int]:
         .select_from(a.outerjoin(v, v.c.n == a.c.version_n))
         .where(
             a.c.channel_id == channel_id,
+            ~undone,
             or_(
                 a.c.version_n.is_(None),
                 and_(access.open_now(v), or_(stopping, ~states.revoked(v))),

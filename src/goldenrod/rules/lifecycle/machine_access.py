@@ -46,6 +46,13 @@ def launchable(
     return and_(listed_in_version(machine, provider, reader, version), access.open_now(version))
 
 
+def has_ended(machine: FromClause, provider: FromClause) -> Predicate:
+    """The machine or its provider has ended, whatever the state of its version."""
+    return or_(
+        *(and_(it.c.end_date.is_not(None), it.c.end_date <= NOW) for it in (machine, provider))
+    )
+
+
 def found_running(
     machine: FromClause, version: FromClause, provider: FromClause, reader: ReaderKind
 ) -> Predicate:

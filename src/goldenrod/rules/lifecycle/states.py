@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     and_,
     case,
+    except_,
     exists,
     func,
     literal,
@@ -149,36 +150,103 @@ def newest_current(condition: Callable[[FromClause], Predicate], most: int) -> A
     return union_all(*parts).subquery()
 
 
-def behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
-    """How many readable, current versions of its image are newer, counted to a thousand."""
-    ahead = newest_current(
-        lambda other: and_(newer(other, version), access.readable(other, reader)),
-        MOST_BEHIND,
-    )
+def _counting(other: FromClause, than: FromClause, reader: ReaderKind) -> Predicate:
+    """The version counts as a newer one: `latest` offers it if it has a machine."""
+    return and_(newer(other, than), ~other.c.exclude_from_latest, access.readable(other, reader))
+
+
+def counts_as_newer(other: FromClause, than: FromClause, reader: ReaderKind) -> Predicate:
+    """The version is one of those that `behind` of `than` counts."""
+    return and_(_counting(other, than, reader), is_current(other))
+
+
+def _newer_counting(than: FromClause, reader: ReaderKind, most: int) -> Any:
+    return newest_current(lambda other: _counting(other, than, reader), most)
+
+
+def _count(ahead: Any) -> ColumnElement[int]:
+    """The number of rows, counted to a thousand."""
     counted = select(func.count()).select_from(ahead).scalar_subquery()
     return case((counted > MOST_BEHIND, MOST_BEHIND), else_=counted)
 
 
+def behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
+    """How many readable, current versions of its image are newer, counted to a thousand. Versions
+    excluded from `latest` do not count."""
+    return _count(_newer_counting(version, reader, MOST_BEHIND))
+
+
 def parent_behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
-    """The same for its parent; null where there is none that the reader may read."""
+    """How many versions are newer than its parent in the parent's image, without the version itself and
+    those built on it: what it could be built on instead. Null where there is no parent that the reader
+    may read."""
     parent = schema.versions.alias()
-    return (
-        select(behind(parent, reader))
-        .where(parent.c.n == version.c.parent_n, access.readable(parent, reader))
-        .scalar_subquery()
+    count = case(
+        (~_one_line(parent), _count(_not_below(version, parent, reader, MOST_BEHIND + 1))),
+        (version.c.image_id == parent.c.image_id, 0),
+        else_=behind(parent, reader),
     )
+    return _of_parent(count, version, parent, reader)
 
 
 def stale(version: FromClause, reader: ReaderKind) -> Predicate:
-    """Its parent, which the reader may read, is behind.
+    """`parent_behind` is above 0.
 
-    This selects the newest version with a limit of one. For an EXISTS a planner might read all
-    versions to find any.
+    This selects one version with a limit. For an EXISTS a planner might read all versions to find any.
     """
     parent = schema.versions.alias()
-    ahead = newest_current(
-        lambda other: and_(newer(other, parent), access.readable(other, reader)), 1
+
+    def one_of(ahead: Any) -> ColumnElement[Any]:
+        found = select(ahead.c.n).limit(literal_column("1"))
+        return found.scalar_subquery()
+
+    ahead = case(
+        (~_one_line(parent), one_of(_not_below(version, parent, reader, 1))),
+        (version.c.image_id == parent.c.image_id, None),
+        else_=one_of(_newer_counting(parent, reader, 1)),
     )
-    newest = select(ahead.c.n).limit(literal_column("1")).scalar_subquery()
-    found = select(newest).where(parent.c.n == version.c.parent_n, access.readable(parent, reader))
-    return found.scalar_subquery().is_not(None)
+    return _of_parent(ahead, version, parent, reader).is_not(None)
+
+
+def _of_parent(
+    value: ColumnElement[Any], version: FromClause, parent: FromClause, reader: ReaderKind
+) -> ColumnElement[Any]:
+    is_it = parent.c.n == version.c.parent_n
+    return select(value).where(is_it, access.readable(parent, reader)).scalar_subquery()
+
+
+def _one_line(version: FromClause) -> Predicate:
+    """The versions of its image are one line (see `lines.py`). What is newer than a version of a line
+    descends from it; and no version of a line descends from one of another image that is built on
+    it, since lineage has no cycle."""
+    image = schema.images.alias()
+    one_line = select(image.c.one_line).where(image.c.id == version.c.image_id)
+    return one_line.scalar_subquery()
+
+
+def _not_below(version: FromClause, parent: FromClause, reader: ReaderKind, most: int) -> Any:
+    """The versions that count as newer than `parent` and are neither `version` nor below it.
+
+    Those below it in the parent's image are removed together. The others are followed upwards one
+    by one, since a line may leave the image and come back.
+    """
+    child, other, above = (
+        schema.versions.alias(),
+        schema.versions.alias(),
+        schema.versions.alias(),
+    )
+    below = select(version.c.n.label("n")).correlate(version).cte(recursive=True, nesting=True)
+    children = select(child.c.n).where(
+        child.c.parent_n == below.c.n, child.c.image_id == parent.c.image_id
+    )
+    below = below.union_all(children.correlate(parent))
+    counting = select(other.c.n).where(
+        _counting(other, parent, reader), is_current(other), other.c.n != version.c.n
+    )
+    left = except_(counting.correlate_except(other), select(below.c.n)).subquery()
+    up = select(left.c.n.label("n")).correlate(left).cte(recursive=True, nesting=True)
+    up = up.union_all(
+        select(above.c.parent_n).where(above.c.n == up.c.n, above.c.parent_n.is_not(None))
+    )
+    comes_back = exists(select(up.c.n).where(up.c.n == version.c.n).correlate(version))
+    return select(left.c.n).where(~comes_back).limit(literal_column(str(most))).subquery()

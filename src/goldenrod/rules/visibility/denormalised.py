@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Integer, func, insert, literal, or_, selec
 from sqlalchemy import update as update_of
 
 from goldenrod.rules.access import NOW
-from goldenrod.rules.lifecycle import states
+from goldenrod.rules.lifecycle import lines, states
 from goldenrod.rules.visibility import stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -46,6 +46,7 @@ def refresh_all(tx: Tx) -> None:
     tx.change(_delete_shares, None)
     tx.change(_write_shares, None)
     stored_counts.recount(tx)
+    lines.find_all(tx)
 
 
 def _refresh(tx: Tx, column: str, key: int) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from goldenrod.store.schema.helpers import metadata, resource, to
+from goldenrod.store.schema.helpers import index_where_set, metadata, resource, to
 from goldenrod.store.sql import Key, Moment
 
 # Every image has the channel `latest`. It has no assignments: its target is computed.
@@ -59,6 +59,9 @@ assignments = Table(
     Column("by_id", Key, to("users.id")),
     Column("reason", Text),
     Column("override", Boolean, nullable=False),
+    # The sequence of the entry that this one undoes: the channel falls back past that.
+    Column("voids", Key),
     Index("ix_channel_assignments_channel_id", "channel_id", "sequence"),
+    index_where_set("ix_channel_assignments_voids", "voids"),
     sqlite_autoincrement=True,
 )

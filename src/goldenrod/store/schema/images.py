@@ -1,6 +1,6 @@
 """Tables of images: images, their slugs and maintainers, tags, search tokens."""
 
-from sqlalchemy import Boolean, Column, Index, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, String, Table, Text, false
 
 from goldenrod.store.schema.helpers import (
     index_where_set,
@@ -23,6 +23,8 @@ images = resource(
     Column("owner_id", Key, to("users.id"), nullable=False, index=True),
     Column("created_by_id", Key, to("users.id"), nullable=False, index=True),
     *start_and_end(),
+    # Its versions are one line: each is built on the one released before it (rules/lifecycle/lines.py).
+    Column("one_line", Boolean, nullable=False, server_default=false()),
     Index("ix_images_start_date", "start_date", "id"),
     index_where_set("ix_images_end_date", "end_date"),
     Index("ix_images_name_key", "name_key"),

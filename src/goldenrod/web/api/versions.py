@@ -11,7 +11,7 @@ from msgspec.json import Decoder
 from goldenrod.base import clock, wire
 from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import whole_number
-from goldenrod.catalogue.versions import diff, revocations, versions
+from goldenrod.catalogue.versions import diff, instead, revocations, versions
 from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
@@ -38,6 +38,7 @@ class VersionAddress(Struct):
     """Another version; without an address where the reader may not read it."""
 
     url: str | None = None
+    state: str | None = None
 
 
 class Deprecation(Struct):
@@ -61,6 +62,11 @@ def _url(other: VersionAddress | None) -> str | None:
     return other.url if other else None
 
 
+def _usable(replacement: VersionAddress | None) -> VersionAddress | None:
+    """The replacement, unless it was revoked or has ended itself."""
+    return replacement if replacement and replacement.state in instead.USABLE else None
+
+
 def warnings(
     deprecation: Deprecation | None, version: VersionFacts, links: list[tuple[str, str | None]]
 ) -> dict[str, str]:
@@ -69,7 +75,7 @@ def warnings(
     if deprecation:
         since = clock.to_datetime(clock.Instant(deprecation.at))
         headers["Deprecation"] = f"@{int(since.replace(microsecond=0).timestamp())}"
-        links = [*links, ("successor-version", _url(deprecation.replacement))]
+        links = [*links, ("successor-version", _url(_usable(deprecation.replacement)))]
     if version.end_date and version.state != "ended":
         ends = clock.to_datetime(clock.Instant(version.end_date))
         headers["Sunset"] = format_datetime(ends, usegmt=True)

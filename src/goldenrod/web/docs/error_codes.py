@@ -118,7 +118,9 @@ CODES: dict[str, Code] = {
         "inherited one.",
     ),
     "version_revoked": Code(
-        409, "The channel offers a revoked version. version names it, and revoked has the reason."
+        409,
+        "The channel offers a revoked version. version names it, revoked has the reason, and instead "
+        "names the version to use instead, or is null.",
     ),
     "webhook_inactive": Code(409, "The webhook is switched off, so nothing is sent to it."),
     "delivery_unreadable": Code(

@@ -8,7 +8,7 @@ document instead.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import markdown_preview
+from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
@@ -59,6 +59,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/search/versions", search.search_versions, ("q", "cursor")),
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
+    Route("GET", "/json/image_versions/{key}/history", json_links.show_history),
+    Route("GET", "/json/{resource}/{key}", json_links.show_json),
     Route("GET", "/images", home.home, _FILTERS),
     Route("GET", "/images/{slug}", image.show_image, _USE_BOX),
     Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),
@@ -102,6 +104,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/images/{slug}/versions/{name}/share", share.share),
     Route("GET", "/images/{slug}/versions/{name}/machines", machines.show_machines),
     Route("POST", "/images/{slug}/versions/{name}/machines", machines.add_machine),
+    Route("GET", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.confirm_end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/restore", machines.restore),
     Route("GET", "/images/{slug}/channels", channels.show_channels, ("version",)),
@@ -109,6 +112,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/channels/{name}", channels.show_channel, ("version",)),
     Route("POST", "/images/{slug}/channels/{name}", channels.assign),
     Route("POST", "/images/{slug}/channels/{name}/configure", channels.configure),
+    Route("GET", "/images/{slug}/channels/{name}/unassign", channels.confirm_unassign),
+    Route("GET", "/images/{slug}/channels/{name}/hide", channels.confirm_hide),
     Route("POST", "/images/{slug}/channels/{name}/hide", channels.hide),
     Route("GET", "/account/tokens", tokens.show_tokens, ("cursor",)),
     Route("POST", "/account/tokens", tokens.create_token),
@@ -135,6 +140,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/staff/users/new", users.show_new),
     Route("POST", "/staff/users/new", users.create_user),
     Route("GET", "/staff/users/{key}", users.show_user),
+    Route("GET", "/staff/users/{key}/staff", users.confirm_staff),
     Route("POST", "/staff/users/{key}/staff", users.set_staff),
     Route("GET", "/staff/users/{key}/disable", users.show_disable),
     Route("POST", "/staff/users/{key}/active", users.set_active),
@@ -156,6 +162,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/identities", identities.create_identity),
     Route("GET", "/staff/identities/{key}", identities.show_identity),
     Route("POST", "/staff/identities/{key}", identities.edit_identity),
+    Route("GET", "/staff/identities/{key}/remove", identities.confirm_remove),
     Route("POST", "/staff/identities/{key}/remove", identities.remove_identity),
     Route("GET", "/staff/tags", tags.show_tags, ("search", "cursor")),
     Route("GET", "/staff/tags/{key}", tags.show_tag),

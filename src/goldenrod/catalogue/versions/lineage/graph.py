@@ -112,7 +112,6 @@ def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> 
     own = [n for n, image in choice.images.items() if image == given["image"]]
     others = [n for n in choice.images if n not in set(own)]
     positions = tx.rows(queries.positions, reader, ns=own, **given)
-    newest_of_parents = tx.rows(queries.newest_of_parents, reader, ns=list(choice.images), **given)
     rows = tx.rows(queries.nodes, reader, ns=list(choice.images), **given)
     channel_targets += tx.rows(queries.channel_targets_elsewhere, reader, ns=others, **given)
 
@@ -121,7 +120,7 @@ def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> 
         image=given["image"],
         version=given.get("id"),
         lanes=_lanes(rows, choice.levels),
-        nodes=_nodes(rows, newest_of_parents, channel_targets),
+        nodes=_nodes(rows, channel_targets),
         edges=tuple((ids[row["parent_n"]], row["id"]) for row in rows if row["parent_n"] in ids),
         gaps=_gaps({row["n"]: row["place"] for row in positions}, ids),
         truncated=choice.truncated,
@@ -183,10 +182,7 @@ def _lanes(rows: list[Row], levels: dict[int, int]) -> tuple[Lane, ...]:
     return tuple(sorted(found.values(), key=lambda lane: lane.level))
 
 
-def _nodes(
-    rows: list[Row], newest_of_parents: list[Row], channel_targets: list[Row]
-) -> tuple[Node, ...]:
-    newest = {row["image_id"]: (row["start_date"], row["id"]) for row in newest_of_parents}
+def _nodes(rows: list[Row], channel_targets: list[Row]) -> tuple[Node, ...]:
     channels: dict[int, list[str]] = defaultdict(list)
     for row in channel_targets:
         channels[row["n"]].append(row["name"])
@@ -199,8 +195,7 @@ def _nodes(
             end_date=row["end_date"],
             image=row["image_id"],
             revoked=row["revoked"],
-            stale=row["parent_image"] in newest
-            and newest[row["parent_image"]] > (row["parent_start"], row["parent_id"]),
+            stale=row["stale"],
             parent_image=row["parent_image"],
             channels=tuple(sorted(channels[row["n"]])),
         )

@@ -207,46 +207,8 @@ def positions(reader: ReaderKind) -> Any:
     return select(every.c.n, every.c.place).where(in_list(every.c.n, "ns"))
 
 
-def newest_of_parents(reader: ReaderKind) -> Any:
-    """The newest current version of each image to which a parent of the versions `ns` belongs.
-
-    A version is stale if its parent is older than that. This equals `states.stale`, but runs once for
-    each image.
-    """
-    child, parent, version = (schema.versions.alias() for _ in range(3))
-    images = (
-        select(parent.c.image_id)
-        .select_from(child.join(parent, parent.c.n == child.c.parent_n))
-        .where(
-            in_list(child.c.n, "ns"),
-            access.readable(child, reader),
-            access.readable(parent, reader),
-        )
-        .distinct()
-        .subquery()
-    )
-    newest = (
-        select(version.c.n)
-        .where(
-            version.c.image_id == images.c.image_id,
-            states.is_current(version),
-            access.readable(version, reader),
-        )
-        .order_by(version.c.start_date.desc(), version.c.id.desc())
-        .limit(1)
-        .correlate(images)
-        .scalar_subquery()
-    )
-    head = schema.versions.alias()
-    return (
-        select(head.c.image_id, head.c.start_date, head.c.id)
-        .select_from(images.join(head, head.c.n == newest))
-        .where(access.readable(head, reader))
-    )
-
-
 def nodes(reader: ReaderKind) -> Any:
-    """What the nodes of the versions `ns` show, and the dates of their parents."""
+    """What the nodes of the versions `ns` show."""
     version, parent, image = (
         schema.versions.alias(),
         schema.versions.alias(),
@@ -264,8 +226,7 @@ def nodes(reader: ReaderKind) -> Any:
             version.c.end_date,
             states.revoked(version).label("revoked"),
             parent.c.image_id.label("parent_image"),
-            parent.c.start_date.label("parent_start"),
-            parent.c.id.label("parent_id"),
+            states.stale(version, reader).label("stale"),
             image.c.id.label("image_id"),
             image.c.slug,
             image.c.name.label("image_name"),

@@ -1,13 +1,15 @@
 """Pages of channels: offers and history; for editors also assigning, rolling back and configuring."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import (
     Conflict,
     FieldError,
     Forbidden,
+    NotFound,
     Problem,
     Unauthorized,
     field_problem,
@@ -15,12 +17,15 @@ from goldenrod.base.errors import (
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.channels import assign as assigning
 from goldenrod.catalogue.channels import channels
-from goldenrod.catalogue.images import images
+from goldenrod.catalogue.images import image_page, images
+from goldenrod.catalogue.versions import instead
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
+from goldenrod.web.pages import confirm
+from goldenrod.web.pages.channels import offer_changes
 from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
@@ -118,7 +123,8 @@ def _page(
         others = channels.list_channels(
             tx, actor, slug, paging.parse(channels.LIST, {"page_size": ["1000"]})
         )
-    channel = json.loads(text)
+        channel = json.loads(text)
+        better, all_revoked = _instead(tx, actor, image, channel)
     entries = [json.loads(one) for one in history.results]
     names = [json.loads(one)["name"] for one in others.results]
     return visit.page(
@@ -129,6 +135,8 @@ def _page(
         history=entries,
         history_count=history.count,
         before=_previous(channel, entries),
+        instead=better,
+        all_revoked=all_revoked,
         offerable=_offerable(image),
         form=form.but(etag=_etag(channel)),
         config=(config or Form(_config(channel))).but(etag=_config_etag(channel)),
@@ -138,6 +146,17 @@ def _page(
         labels=LABELS,
         missing=_missing(problem),
     )
+
+
+def _instead(
+    tx: Tx, actor: Actor, image: Thing, channel: Thing
+) -> tuple[instead.Instead | None, bool]:
+    """What to use instead of the version at which the channel stopped; and whether it offers nothing
+    because all versions are revoked."""
+    if channel["stopped"]:
+        key = channel["stopped"]["version"]["id"]
+        return instead.find_instead(tx, actor, [key]).get(key), False
+    return None, not channel["target"] and instead.is_all_revoked(tx, actor, image["id"])
 
 
 def _etag(channel: Thing) -> str:
@@ -170,12 +189,12 @@ def assign_new(visit: Visit, slug: str) -> Page:
                 detail = "must have 1 to 64 characters: a-z, 0-9, dots, hyphens and underscores"
                 faults.add(field_problem("name", detail))
                 name = "x"  # for the checks of the other fields
-            before, after = faults.then(_assign, visit, tx, actor, image, name)
+            changed = faults.then(_assign, visit, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
         return _list_page(visit, slug, visit.form, _with_field(problem))
-    return _assigned_page(visit, image, name, before, after)
+    return _assigned_page(visit, image, name, changed)
 
 
 def assign(visit: Visit, slug: str, name: str) -> Page:
@@ -183,12 +202,12 @@ def assign(visit: Visit, slug: str, name: str) -> Page:
     try:
         with visit.change() as (tx, actor):
             _, image = address_targets.image_for_change(tx, actor, slug)
-            before, after = _assign(visit, tx, actor, image, name)
+            changed = _assign(visit, tx, actor, image, name)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
         return _page(visit, slug, name, visit.form, _with_field(problem))
-    return _assigned_page(visit, image, name, before, after)
+    return _assigned_page(visit, image, name, changed)
 
 
 def _with_field(problem: Problem) -> Problem:
@@ -198,10 +217,16 @@ def _with_field(problem: Problem) -> Problem:
     return fields.placed(problem)
 
 
-def _assign(
-    visit: Visit, tx: Tx, actor: Actor, image: Thing, name: str
-) -> tuple[Thing | None, Thing]:
-    """Assign what the form says. Returns the channel before (None for a new one) and after."""
+class _Changed(NamedTuple):
+    """A channel before (None for a new one) and after an assignment, and what undoes that."""
+
+    before: Thing | None
+    after: Thing
+    sequence: int | None
+
+
+def _assign(visit: Visit, tx: Tx, actor: Actor, image: Thing, name: str) -> _Changed:
+    """Assign what the form says."""
     row, channel = assigning.channel_for_assigning(tx, actor, str(image["id"]), name)
     exists = channel is not None and not channel["hidden"]
     before = _channel(tx, actor, image, name) if exists else None
@@ -218,10 +243,13 @@ def _assign(
         "version": version,
         "reason": form.get("reason").strip() or None,
         "override": form.on("override"),
+        "voids": fields.whole("voids", form.get("voids")),
     }
     body = decode.convert_with(faults, given, wire.NewAssignment)
     faults.then(assigning.assign, tx, actor, row, channel, name, body)
-    return before, _channel(tx, actor, image, name)
+    made = channels.channel_for_change(tx, actor, str(image["id"]), name)
+    sequence = assigning.newest_sequence(tx, made["id"])
+    return _Changed(before, _channel(tx, actor, image, name), sequence)
 
 
 def _channel(tx: Tx, actor: Actor, image: Thing, name: str) -> Thing:
@@ -229,33 +257,100 @@ def _channel(tx: Tx, actor: Actor, image: Thing, name: str) -> Thing:
     return channel
 
 
-def _assigned_page(
-    visit: Visit, image: Thing, name: str, before: Thing | None, after: Thing
-) -> Page:
+def _assigned_page(visit: Visit, image: Thing, name: str, changed: _Changed) -> Page:
+    before, after, _ = changed
     was, now = before and before["target"], after["target"]
     done = f"{name} now offers {now['name']}." if now else f"{name} offers nothing now."
     return visit.redirect(
         urls.image(image),
         done=done,
         more=f"Previous: {was['name']}." if was and was != now else "",
-        undo=_undo(image, name, before, after),
+        undo=_undo(image, name, changed),
     )
 
 
-def _undo(image: Thing, name: str, before: Thing | None, after: Thing) -> Undo | None:
+def _undo(image: Thing, name: str, changed: _Changed) -> Undo | None:
     """The form that restores the former assignment."""
+    before, after, sequence = changed
     if before is None:
         return Undo(urls.channel(image, name, "hide"), {})
     if _assigned(before) == _assigned(after):
         return None
-    return Undo(urls.channel(image, name), _assignment_fields(before) | {"etag": _etag(after)})
+    fields_before = _assignment_fields(before, sequence)
+    return Undo(urls.channel(image, name), fields_before | {"etag": _etag(after)})
 
 
-def _assignment_fields(channel: Thing) -> dict[str, str]:
-    """The form fields that assign what the channel has now."""
+def _assignment_fields(channel: Thing, voids: int | None) -> dict[str, str]:
+    """The form fields that give a channel back what it has now, by undoing a later assignment."""
+    undoes = {"voids": str(voids)}
     if not channel["assigned"]:
-        return {"do": "unassign"}
-    return {"do": "assign", "version": _assigned(channel)}
+        return {"do": "unassign"} | undoes
+    return {"do": "assign", "version": _assigned(channel)} | undoes
+
+
+def confirm_unassign(visit: Visit, slug: str, name: str) -> Page:
+    """GET /images/{slug}/channels/{name}/unassign: the impact of assigning nothing."""
+    return _confirm(
+        visit,
+        slug,
+        name,
+        lambda image, channel: {
+            "title": f"Unassign {name}",
+            "lede": f"{name} stays visible and offers nothing.",
+            "action": urls.channel(image, name),
+            "button": f"Unassign {name}",
+            "fields": {"do": "unassign", "etag": _etag(channel)},
+        },
+    )
+
+
+def confirm_hide(visit: Visit, slug: str, name: str) -> Page:
+    """GET /images/{slug}/channels/{name}/hide: the impact of removing the channel."""
+    return _confirm(
+        visit,
+        slug,
+        name,
+        lambda image, channel: {
+            "title": f"Remove {name}",
+            "lede": f"{name} is hidden from everyone until it is assigned again. Its history is not "
+            "deleted.",
+            "action": urls.channel(image, name, "hide"),
+            "button": f"Remove {name}",
+        },
+    )
+
+
+def _confirm(
+    visit: Visit, slug: str, name: str, words: Callable[[Thing, Thing], dict[str, Any]]
+) -> Page:
+    with visit.read() as (tx, actor):
+        _, image = address_targets.image_for_change(tx, actor, slug)
+        channels.channel_for_change(tx, actor, slug, name)
+        if name == LATEST:
+            raise NotFound("The channel latest is computed and cannot be changed.")
+        offers = {it["name"]: it for it in image_page.list_channels(tx, actor, image["id"])}
+    channel = offers[name]
+    impact = [f"resolving {name} fails with 404 from now on"]
+    if channel["offer"]:
+        count = channel["offer"]["providers_count"]
+        where = f"on {count:,} provider{'s' * (count != 1)}" if count else "on no provider"
+        impact.append(f"it offers {channel['target']['name']} {where} now")
+    moves = [offer_changes.Move(name, channel["target"], None)] if channel["target"] else []
+    address = urls.channel(image, name)
+    crumbs = [
+        (urls.image(image), image["slug"]),
+        (urls.image(image, "channels"), "channels"),
+        (address, name),
+    ]
+    about = confirm.Confirmation(
+        section="images",
+        crumbs=crumbs,
+        cancel=address,
+        impact=impact,
+        moves=moves,
+        **words(image, channel),
+    )
+    return confirm.ask(visit, about)
 
 
 def hide(visit: Visit, slug: str, name: str) -> Page:
@@ -266,13 +361,14 @@ def hide(visit: Visit, slug: str, name: str) -> Page:
             row = channels.channel_for_change(tx, actor, slug, name)
             before = _channel(tx, actor, image, name)
             assigning.hide_channel(tx, actor, row)
+            sequence = assigning.newest_sequence(tx, row["id"])
     except Conflict as problem:
         return _page(visit, slug, name, Form.of(), problem)
     return visit.redirect(
         urls.image(image, "channels"),
         done=f"{name} was removed.",
         more="Resolving it answers 404 until it is assigned again.",
-        undo=Undo(urls.channel(image, name), _assignment_fields(before)),
+        undo=Undo(urls.channel(image, name), _assignment_fields(before, sequence)),
     )
 
 

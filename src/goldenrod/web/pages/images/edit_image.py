@@ -83,10 +83,13 @@ def create(visit: Visit) -> Page:
             actor.require_write()
             created = fields.once(visit, tx, actor, lambda: _create(visit.form, tx, actor))
             image = images.IMAGES.read(tx, actor, created.key)
+            coming = fields.scheduled(image, tx.now)
     except REFUSALS as problem:
         return _new_page(visit, visit.form, fields.placed(problem))
     return visit.redirect(
-        urls.image(image), done=f"{image['name']} was created.", more="Publish its first version."
+        urls.image(image),
+        done=f"{image['name']} was created.",
+        more=f"{coming} Publish its first version.".strip(),
     )
 
 
@@ -152,13 +155,18 @@ def edit(visit: Visit, slug: str) -> Page:
             patch = decode.convert_with(faults, given, wire.ImagePatch)
             faults.then(images.edit_image, tx, actor, row, patch)
             after = _readable_after(tx, actor, row["id"])
+            at = tx.now
     except REFUSALS as problem:
         return _edit_page(visit, slug, visit.form, fields.placed(problem))
     if after is None:
         return visit.redirect(
             urls.HOME, done=f"Saved. You no longer have access to {image['name']}."
         )
-    return visit.redirect(urls.image(after), done="Saved." if given else "No changes.")
+    return visit.redirect(
+        urls.image(after),
+        done="Saved." if given else "No changes.",
+        more=fields.scheduled(after, at, given),
+    )
 
 
 def _readable_after(tx: Tx, actor: Actor, image_id: int) -> Thing | None:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from goldenrod.catalogue.images import feed_times, image_page
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import instead, versions
 from goldenrod.rules import resources
 from goldenrod.store.db import Row
 from goldenrod.web.pages.kit import canonical_url, render, urls
@@ -29,6 +29,8 @@ def show_feed(visit: Visit, slug: str) -> Page:
             return canonical_url.lead(visit, urls.image(image, "feed.atom"))
         newest = {"ordering": "-start_date", "page_size": NEWEST}
         found = versions.VERSIONS.read_list(tx, actor, image_id=image["id"], **newest)
+        withdrawn = [it["id"] for it in found if it["state"] in ("revoked", "deprecated")]
+        better = instead.find_instead(tx, actor, withdrawn)
         now = tx.now
         ids = [version["id"] for version in found]
         times = feed_times.last_changes(tx, actor, image["id"], ids)
@@ -41,6 +43,7 @@ def show_feed(visit: Visit, slug: str) -> Page:
             "entries": _clean(entries),
             "updated": max(updated),
             "base": visit.settings.public_url,
+            "instead": better,
             "now": now,
         },
     )

@@ -4,7 +4,7 @@ import json
 
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import image_search
-from goldenrod.catalogue.versions import providers, versions
+from goldenrod.catalogue.versions import instead, providers, versions
 from goldenrod.web.pages.images import search
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.visit import Page, Visit
@@ -21,13 +21,14 @@ def home(visit: Visit) -> Page:
         newest = versions.VERSIONS.page(tx, actor, query)
         choices = image_search.choices(tx, actor)
         withdrawn = image_search.recently_withdrawn(tx, actor)
+        better = instead.find_instead(tx, actor, [it["version"]["id"] for it in withdrawn])
     return visit.page(
         "images/home.html",
         **search.shown(visit, asked, found),
         choices=choices,
         newest=[json.loads(one) for one in newest.results],
         versions_count=newest.count,
-        withdrawn=withdrawn,
+        withdrawn=[it | {"instead": better[it["version"]["id"]]} for it in withdrawn],
         known=[],
         refusal=None,
     )

@@ -1,12 +1,15 @@
 """The page of an image: machine picker, channels, versions, provider grid and lineage."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import parse_qs, urlencode
 
+from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import image_page
-from goldenrod.catalogue.versions import versions
+from goldenrod.catalogue.versions import instead, version_page
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.rules.access import Actor
+from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.images import provider_grid
 from goldenrod.web.pages.kit import canonical_url, urls
@@ -15,8 +18,9 @@ from goldenrod.web.pages.launch import machine_picker
 from goldenrod.web.pages.lineage import page
 
 NEWEST, PER_PAGE = 12, 50
-BETWEEN = ("start_date__gte", "start_date__lt")
-"""Filters of the list of versions. They never leave a gap, so counting newer versions stays right."""
+BETWEEN = ("start_date__gte", "start_date__lt", "after", "before", "newer_than")
+"""Filters of the list of versions. They leave out no version between two others that counts as a newer
+one, so counting newer versions stays right."""
 
 
 def show_image(visit: Visit, slug: str) -> Page:
@@ -26,6 +30,9 @@ def show_image(visit: Visit, slug: str) -> Page:
         if slug != image["slug"]:
             return canonical_url.lead(visit, urls.image(image))
         channels = image_page.list_channels(tx, actor, image["id"])
+        better = _instead(tx, actor, channels)
+        offering = any(it["target"] or it["stopped"] for it in channels)
+        all_revoked = not offering and instead.is_all_revoked(tx, actor, image["id"])
         count, releases, following, _ = _releases(tx, actor, image, {}, NEWEST)
         cells = image_page.list_cells(tx, actor, [it["id"] for it in releases])
         box = machine_picker.of_image(tx, actor, visit, image, channels, cells)
@@ -34,11 +41,13 @@ def show_image(visit: Visit, slug: str) -> Page:
         "images/image.html",
         image=image,
         channels=channels,
+        instead=better,
+        all_revoked=all_revoked,
         flags=flags(channels),
         releases=releases,
         count=count,
         older=count - len(releases),
-        following=_page(image, {}, following),
+        following=_before(image, releases) if following else None,
         box=box,
         grid=provider_grid.grid(releases, cells, channels),
         lineage=page.shown(found, f"Lineage of {image['name']}"),
@@ -46,8 +55,15 @@ def show_image(visit: Visit, slug: str) -> Page:
     )
 
 
+def _instead(tx: Tx, actor: Actor, channels: list[Row]) -> dict[str, instead.Instead]:
+    """What to use instead of the deprecated and the revoked versions at which channels point."""
+    deprecated = [it["target"] for it in channels if it["offer"] and it["offer"]["deprecation"]]
+    stopped = [it["stopped"]["version"] for it in channels if it["stopped"]]
+    return instead.find_instead(tx, actor, [it["id"] for it in (*deprecated, *stopped)])
+
+
 def list_versions(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/versions: all versions, or those released between two instants."""
+    """GET /images/{slug}/versions: all versions, or those between two instants or versions."""
     asked = {name: visit.asked(name) for name in (*BETWEEN, "cursor")}
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
@@ -55,17 +71,29 @@ def list_versions(visit: Visit, slug: str) -> Page:
             return canonical_url.lead(visit, urls.image(image, "versions"))
         channels = image_page.list_channels(tx, actor, image["id"])
         count, releases, following, previous = _releases(tx, actor, image, asked, PER_PAGE)
+        others = _names(tx, actor, asked)
     return visit.page(
         "images/versions.html",
         image=image,
         flags=flags(channels),
         releases=releases,
         count=count,
-        between=asked[BETWEEN[0]] or asked[BETWEEN[1]],
+        between=any(asked[name] for name in BETWEEN),
+        others=others,
         asked=asked,
         following=_page(image, asked, following),
         previous=_page(image, asked, previous),
     )
+
+
+def _names(tx: Tx, actor: Actor, asked: Mapping[str, str]) -> dict[str, str]:
+    """The names of the versions with which those of the list are compared, where they are visible."""
+    found = {}
+    for name in BETWEEN[2:]:
+        if asked[name]:
+            with suppress(NotFound):
+                found[name] = str(version_page.get_by_id(tx, actor, asked[name])["name"])
+    return found
 
 
 def flags(channels: list[Row]) -> dict[str, list[str]]:
@@ -82,8 +110,13 @@ def _releases(
 ) -> tuple[int, list[Row], str | None, str | None]:
     given = {name: value for name, value in asked.items() if value}
     given |= {"image_id": image["id"], "ordering": "-start_date", "page_size": str(size)}
-    query = versions.VERSIONS.where(**given)
+    query = paging.parse(image_page.RELEASES, {name: [str(it)] for name, it in given.items()})
     return image_page.list_releases(tx, actor, query)
+
+
+def _before(image: Row, releases: list[Row]) -> str:
+    """The address of the versions older than these."""
+    return f"{urls.image(image, 'versions')}?{urlencode({'before': releases[-1]['id']})}"
 
 
 def _page(image: Row, asked: Mapping[str, str], query: str | None) -> str | None:

@@ -68,13 +68,11 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     }
     common_prefix = prefix([it["name"] for it in releases])
     columns = [{**it, "short": it["name"][len(common_prefix) :]} for it in releases]
-    most_have_newest = 2 * sum(releases[0]["id"] in there for there in counts.values()) > len(
-        counts
-    )
-    rows = [
-        _row(*names[key], releases, counts[key], most_architectures, most_have_newest)
-        for key in counts
-    ]
+    newest = _newest(releases)
+    if newest is not None:
+        having = sum(releases[newest]["id"] in there for there in counts.values())
+        newest = newest if 2 * having > len(counts) else None
+    rows = [_row(*names[key], releases, counts[key], most_architectures, newest) for key in counts]
     rows.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
     return Grid(
         columns,
@@ -85,14 +83,21 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     )
 
 
+def _newest(releases: list[Row]) -> int | None:
+    """The position of the newest version: the first current one that is not excluded from latest."""
+    offered = (it["state"] == "current" and not it["exclude_from_latest"] for it in releases)
+    return next((at for at, is_offered in enumerate(offered) if is_offered), None)
+
+
 def _row(
     slug: str,
     name: str,
     releases: list[Row],
     there: dict[str, int],
     most_architectures: dict[str, int],
-    most_have_newest: bool,
+    newest: int | None,
 ) -> ProviderRow:
+    """One provider. `newest`: the column of the newest version, if most providers have it."""
     cells = []
     for it in releases:
         count = there.get(it["id"], 0)
@@ -105,7 +110,7 @@ def _row(
                 else trouble or ("h" if count < most_architectures[it["id"]] else ""),
             )
         )
-    return ProviderRow(slug, name, tuple(cells), most_have_newest and not cells[0].count)
+    return ProviderRow(slug, name, tuple(cells), newest is not None and not cells[newest].count)
 
 
 # ── the summary ────────────────────────────────────────────────────────────────────────────
@@ -141,7 +146,7 @@ def _of_channel(
 
 def _of_newest(columns: list[Row], rows: list[ProviderRow]) -> str:
     """Which providers lack the newest current version."""
-    at = next((at for at, it in enumerate(columns) if it["state"] == "current"), None)
+    at = _newest(columns)
     if at is None:
         return ""
     have = [it for it in rows if it.cells[at].count]

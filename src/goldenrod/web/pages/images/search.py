@@ -14,7 +14,7 @@ from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.channels import lookup
 from goldenrod.catalogue.images import image_search
 from goldenrod.catalogue.images.image_search import Found
-from goldenrod.catalogue.versions import version_page, versions
+from goldenrod.catalogue.versions import instead, version_page, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
@@ -110,7 +110,7 @@ def _look_up(tx: Tx, actor: Actor, text: str) -> list[Match]:
     image, slash, name = text.partition("/")
     if slash:
         try:
-            return [_match(version_page.find_version(tx, actor, image, name)["version"])]
+            return [_match(tx, actor, version_page.find_version(tx, actor, image, name)["version"])]
         except NotFound:
             pass
     if not text or len(text) > lookup.MOST_CHARACTERS or len(text.split()) != 1:
@@ -119,13 +119,13 @@ def _look_up(tx: Tx, actor: Actor, text: str) -> list[Match]:
     if answer["matches"] or not is_uuid(text):
         return list(answer["matches"])
     try:
-        return [_match(versions.VERSIONS.read(tx, actor, text))]
+        return [_match(tx, actor, versions.VERSIONS.read(tx, actor, text))]
     except NotFound:
         return []
 
 
-def _match(version: dict[str, Any]) -> Match:
-    """A version found by its own id, in the form of a match of look-up."""
+def _match(tx: Tx, actor: Actor, version: dict[str, Any]) -> Match:
+    """A version found by its own id or name, in the form of a match of look-up."""
     notice = version["revoked"] if version["state"] == "revoked" else version["deprecation"]
     return {
         "image": version["image"],
@@ -136,6 +136,7 @@ def _match(version: dict[str, Any]) -> Match:
         "replacement": version["deprecation"] and version["deprecation"]["replacement"],
         "behind": version["behind"],
         "offered": [],
+        "instead": instead.find_instead(tx, actor, [version["id"]])[version["id"]],
     }
 
 

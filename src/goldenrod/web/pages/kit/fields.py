@@ -23,6 +23,8 @@ from goldenrod.web.pages.kit.visit import Visit
 Thing = Mapping[str, Any]
 Texts = Mapping[str, Sequence[str]]
 
+DATES = ("start_date", "end_date")
+
 
 @dataclass(frozen=True)
 class Field:
@@ -110,6 +112,24 @@ def instant(given: str) -> str | None:
     if given[-1] in "Zz":
         return given
     return f"{given}:00Z" if len(given) <= 16 else f"{given}Z"
+
+
+def spoken(at: str) -> str:
+    """An instant in a sentence: `2026-03-14 09:20 UTC`."""
+    return f"{at[:10]} {at[11:16]} UTC"
+
+
+def scheduled(thing: Mapping[str, Any], now: str, changed: Iterable[str] = DATES) -> str:
+    """What is still to come of the dates that a form has `changed`, in sentences: it is scheduled, not
+    done."""
+    name = thing.get("name") or thing.get("identifier")
+    verbs = zip(DATES, ("starts", "ends"), strict=True)
+    coming = [
+        f"{name} {verb} {spoken(thing[date])}."
+        for date, verb in verbs
+        if date in set(changed) and thing[date] and thing[date] > now
+    ]
+    return " ".join(coming)
 
 
 def names(name: str, label: str) -> Field:

@@ -42,6 +42,11 @@ def version(version: Thing, *rest: str) -> str:
     return image(version["image"], "versions", quote(version_key(version), safe=""), *rest)
 
 
+def json(thing: Thing, *rest: str) -> str:
+    """The JSON of a thing for whoever sees its page: the API knows tokens, not a browser's session."""
+    return "/".join(("/json", *str(thing["url"]).rsplit("/", 2)[1:], *rest))
+
+
 def token(token: Thing, *rest: str) -> str:
     """A page below a token, such as the one that revokes it."""
     return "/".join((TOKENS, str(token["id"]), *rest))

@@ -22,20 +22,35 @@ def _terraform(resource: Callable[[str], str]) -> Callable[[Launch], Snippet]:
         if launch.channel is None:
             text = resource(hcl(launch.identifier))
         else:
-            request = _TERRAFORM_REQUEST.format(url=hcl_address(launch, resolve(launch)))
+            headers = 'Accept = "text/plain"'
+            if launch.needs_token:
+                headers += ', Authorization = "Token ${var.goldenrod_token}"'
+            url = hcl_address(launch, resolve(launch))
+            request = _TERRAFORM_REQUEST.format(url=url, headers=headers)
             text = request + resource("trimspace(data.http.image.response_body)")
         if launch.channel is not None and not launch.base:
             text = 'variable "goldenrod_url" {\n  type = string\n}\n\n' + text
+        if launch.channel is not None and launch.needs_token:
+            text = _TERRAFORM_VARIABLE + text
         return Snippet("terraform", "Terraform", "hcl", text)
 
     return make
 
 
+# Terraform reads it from the environment variable TF_VAR_goldenrod_token.
+_TERRAFORM_VARIABLE = """\
+variable "goldenrod_token" {
+  type      = string
+  sensitive = true
+}
+
+"""
+
 # The provider `http` accepts any status. Without this check an error text would become the id.
 _TERRAFORM_REQUEST = """\
 data "http" "image" {{
   url             = {url}
-  request_headers = {{ Accept = "text/plain" }}
+  request_headers = {{ {headers} }}
 
   lifecycle {{
     postcondition {{

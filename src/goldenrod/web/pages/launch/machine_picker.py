@@ -8,7 +8,7 @@ If there is none, it says why. It never shows another machine than the one that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from goldenrod.catalogue.versions import version_page
+from goldenrod.catalogue.versions import instead, version_page
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store.db import Row, Tx
@@ -39,6 +39,8 @@ class Box:
     """The summary of the machine's version."""
     reason: str = ""
     """Why there is no machine."""
+    better: instead.Instead | None = None
+    """What to use instead of the revoked version at which the channel stopped."""
     snippets: Sequence[Snippet] = field(default_factory=tuple)
     tab: str = ""
     """The key of the snippet that is shown."""
@@ -71,9 +73,23 @@ def of_image(
         target, machines = _latest_there(tx, actor, image, box)
         box = _chosen(visit, machines, providers, box.channels, name)
     if box.machine is None or target is None:
-        return replace(box, reason=_reason(box, channel))
+        return _without_machine(tx, actor, image, box, channel)
     scripts = version_page.get_texts(tx, actor, target["id"])["scripts"]
-    return _with_snippets(visit, box, image["slug"], target, scripts)
+    is_open = image["is_public"] and not (channel and channel["restricted"])
+    return _with_snippets(visit, box, image["slug"], target, scripts, is_open=is_open)
+
+
+def _without_machine(tx: Tx, actor: Actor, image: Row, box: Box, channel: Row | None) -> Box:
+    """The picker with the reason why there is no machine, and what to use instead."""
+    box = replace(box, reason=_reason(box, channel))
+    if channel and channel["stopped"]:
+        key = channel["stopped"]["version"]["id"]
+        return replace(box, better=instead.find_instead(tx, actor, [key]).get(key))
+    if channel and not channel["target"] and instead.is_all_revoked(tx, actor, image["id"]):
+        return replace(
+            box, reason=f"{box.channel} offers nothing: all versions of the image are revoked."
+        )
+    return box
 
 
 def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Row]) -> Box:
@@ -83,7 +99,9 @@ def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Ro
     box = _chosen(visit, machines, providers, [], "")
     if box.machine is None:
         return replace(box, reason=_reason(box, None))
-    return _with_snippets(visit, box, version["image"]["slug"], version, scripts)
+    image = version["image"]
+    is_open = image["is_public"] and version["state"] not in ("scheduled", "ended")
+    return _with_snippets(visit, box, image["slug"], version, scripts, is_open=is_open)
 
 
 def _on_readable_providers(rows: list[Row]) -> list[Row]:
@@ -149,7 +167,10 @@ def _reason(box: Box, channel: Row | None) -> str:
     return f"{subject} has no{architecture} machine on {box.provider} visible to you."
 
 
-def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: list[Row]) -> Box:
+def _with_snippets(
+    visit: Visit, box: Box, image: str, version: Row, scripts: list[Row], *, is_open: bool
+) -> Box:
+    """The picker with its snippets. `is_open`: everybody may read the version, by this channel."""
     machine = box.machine
     assert machine is not None
     launch = Launch(
@@ -161,6 +182,7 @@ def _with_snippets(visit: Visit, box: Box, image: str, version: Row, scripts: li
         version=version["name"],
         channel=box.channel or None,
         base=visit.settings.public_url,
+        needs_token=not (is_open and machine["provider_public"]),
         region=aws_region(machine["provider"], machine["provider_name"]),
     )
     # Long scripts are shown on the version's page only. A truncated script would be wrong.

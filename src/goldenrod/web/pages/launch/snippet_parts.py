@@ -28,6 +28,8 @@ class Launch:
     """The channel that offers it, if one was chosen."""
     base: str = ""
     """The URL of this catalogue. If empty, snippets use a variable instead."""
+    needs_token: bool = False
+    """The catalogue answers for it only to somebody who is known, so snippets send a token."""
     region: str = ""
     """The cloud's own name of the region, if known; see `aws_region`."""
 
@@ -71,6 +73,11 @@ def look_up(launch: Launch) -> str:
 def shell_address(launch: Launch, path: str) -> str:
     # If the variable is unset, the shell stops with a message that names it.
     return shell(launch.base + path) if launch.base else f'"${{GOLDENROD_URL:?}}"{shell(path)}'
+
+
+def curl_token(launch: Launch) -> str:
+    """The option of curl that sends the token of the variable GOLDENROD_TOKEN, where one is needed."""
+    return '-H "Authorization: Token ${GOLDENROD_TOKEN:?}"' if launch.needs_token else ""
 
 
 def hcl_address(launch: Launch, path: str) -> str:

@@ -12,6 +12,7 @@ from goldenrod.web.pages.launch.quoting import shell, yaml, yaml_block
 from goldenrod.web.pages.launch.snippet_parts import (
     Launch,
     Snippet,
+    curl_token,
     joined,
     look_up,
     option,
@@ -68,10 +69,10 @@ def _script_text(script: Mapping[str, Any]) -> str:
 
 def _curl(launch: Launch) -> Snippet:
     if launch.channel is None:
-        text = joined("curl -fsS", shell_address(launch, look_up(launch)))
+        text = joined("curl -fsS", curl_token(launch), shell_address(launch, look_up(launch)))
     else:
         accept = "curl -fsS -H 'Accept: text/plain'"
-        text = joined(accept, shell_address(launch, resolve(launch)))
+        text = joined(accept, curl_token(launch), shell_address(launch, resolve(launch)))
     return Snippet("curl", "curl", "shell", text)
 
 
@@ -86,4 +87,7 @@ def _goldenrod(launch: Launch) -> Snippet:
             f" {option('--architecture', launch.architecture)}" if launch.architecture else ""
         )
         text = f"goldenrod resolve {names}{architecture}"
+    if launch.needs_token:
+        # The variable may be set without being exported.
+        text = f'GOLDENROD_TOKEN="${{GOLDENROD_TOKEN:?}}" {text}'
     return Snippet("goldenrod", "goldenrod", "shell", text)

@@ -120,7 +120,7 @@ def _left_out(it: LeftOut, lane: Lane, shown: LineageGraph) -> str:
     text = f'<text class="older" x="{it.at}" y="{it.y - 10}">{it.text}</text>'
     wide = max(it.right - it.left, 1)
     return (
-        f'<a class="gap" href="{escape(address.of_left_out(lane, it.gap, nodes))}">'
+        f'<a class="gap" href="{escape(address.of_left_out(lane, it.gap))}">'
         f"<title>{_shown(f'{it.gap.count:,} more {between}')}</title>"
         f'<path class="hit" d="M{it.left} {it.y - 8}h{wide}v16h-{wide}z"/>'
         f"{text if it.at is not None else ''}</a>"

@@ -101,5 +101,5 @@ class _Facts:
             built_on=self.named(parent, node) if parent else None,
             built_from_it=tuple(self.named(child, node) for child in self.children[node.id]),
             left_out=gap.count if gap else 0,
-            left_out_href=address.of_left_out(lane, gap, self.nodes) if gap else None,
+            left_out_href=address.of_left_out(lane, gap) if gap else None,
         )

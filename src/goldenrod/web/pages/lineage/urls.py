@@ -17,9 +17,9 @@ def of_version(lane: Lane, node: Node) -> str:
     return f"{of_image(lane)}/versions/{quote(key, safe='')}"
 
 
-def of_left_out(lane: Lane, gap: Gap, nodes: dict[str, Node]) -> str:
+def of_left_out(lane: Lane, gap: Gap) -> str:
     """The list of the image's versions that a gap leaves out."""
-    asked = [f"start_date__lt={quote(nodes[gap.newer].start_date, safe='')}"]
+    asked = [f"before={gap.newer}"]
     if gap.older:
-        asked.insert(0, f"start_date__gte={quote(nodes[gap.older].start_date, safe='')}")
+        asked.insert(0, f"after={gap.older}")
     return f"{of_image(lane)}/versions?{'&'.join(asked)}"

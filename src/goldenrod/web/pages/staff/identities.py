@@ -7,8 +7,9 @@ from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import identities
-from goldenrod.catalogue.versions import providers
+from goldenrod.catalogue.versions import machines, providers
 from goldenrod.rules import resources
+from goldenrod.web.pages import confirm
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
@@ -95,6 +96,36 @@ def _identity_again(visit: Visit, key: str, problem: Problem) -> Page:
     with look(visit) as (tx, actor):
         identity = identities.IDENTITIES.read(tx, actor, key)
     return _identity(visit, identity, visit.form, problem)
+
+
+def confirm_remove(visit: Visit, key: str) -> Page:
+    """GET /staff/identities/{key}/remove: the impact, for confirmation."""
+    with look(visit) as (tx, actor):
+        it = identities.IDENTITIES.read(tx, actor, key)
+        provider = providers.PROVIDERS.read(tx, actor, str(it["provider"]["id"]))
+        count = machines.MACHINES.count(tx, actor, provider=provider["id"])
+        asked = {"user": it["user"]["username"], "provider": provider["id"]}
+        others = identities.IDENTITIES.count(tx, actor, **asked) - 1
+    user, place = it["user"]["username"], provider["name"]
+    sees = "still sees it, because it is public" if provider["public"] else "no longer sees it"
+    lines = [
+        f"{user} has {others} other account{'s' * (others != 1)} there",
+        *([] if others else [f"{user} {sees}, and can no longer add machines there"]),
+        f"{count:,} machine{'s' * (count != 1)} on {place} remain{'s' * (count == 1)}",
+    ]
+    address = urls.staff("identities", it["id"])
+    about = confirm.Confirmation(
+        section="staff",
+        crumbs=[(urls.staff("identities"), "Identities"), (address, it["key"])],
+        title=f"Remove this account of {user}",
+        lede=f"{user} loses the account {it['key']} on {place}. An account that a version refers to "
+        "cannot be removed.",
+        impact=lines,
+        action=urls.staff("identities", it["id"], "remove"),
+        button=f"Remove this account of {user}",
+        cancel=address,
+    )
+    return confirm.ask(visit, about)
 
 
 def remove_identity(visit: Visit, key: str) -> Page:

@@ -8,9 +8,9 @@ from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.accounts import identities
-from goldenrod.catalogue.versions import machines, providers
+from goldenrod.catalogue.versions import impact, machines, providers
 from goldenrod.rules import resources
-from goldenrod.web.pages.kit import urls
+from goldenrod.web.pages.kit import fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
@@ -108,9 +108,11 @@ def create_provider(visit: Visit) -> Page:
             body = decode.convert_with(faults, _body(visit.form), wire.NewProvider)
             created = faults.then(providers.create_provider, tx, actor, body)
             provider = providers.PROVIDERS.read(tx, actor, created.key)
+            coming = fields.scheduled(provider, tx.now)
     except REFUSALS as problem:
         return _form(visit, None, visit.form, refused(problem))
-    return visit.redirect(_address(provider), done=f"Provider {provider['name']} created.")
+    done = f"Provider {provider['name']} created."
+    return visit.redirect(_address(provider), done=done, more=coming)
 
 
 def _address(provider: Provider, *rest: str) -> str:
@@ -122,9 +124,9 @@ def show_provider(visit: Visit, key: str) -> Page:
     with look(visit) as (tx, actor):
         text = providers.PROVIDERS.get(tx, actor, key)
     provider = json.loads(text)
-    fields = {name: provider[name] for name in LABELS}
-    fields |= {name: _to_minute(provider[name]) for name in ("start_date", "end_date")}
-    return _form(visit, provider, Form.of(**fields, etag=resources.etag(text)))
+    shown = {name: provider[name] for name in LABELS}
+    shown |= {name: _to_minute(provider[name]) for name in ("start_date", "end_date")}
+    return _form(visit, provider, Form.of(**shown, etag=resources.etag(text)))
 
 
 def edit_provider(visit: Visit, key: str) -> Page:
@@ -140,9 +142,12 @@ def edit_provider(visit: Visit, key: str) -> Page:
             patch = decode.convert_with(faults, body, wire.ProviderPatch)
             faults.then(providers.edit_provider, tx, actor, row, patch)
             provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
+            before = json.loads(current)
+            changed = [name for name in fields.DATES if provider[name] != before[name]]
+            coming = fields.scheduled(provider, tx.now, changed)
     except REFUSALS as problem:
         return _form_again(visit, key, refused(problem))
-    return visit.redirect(_address(provider), done="Saved.")
+    return visit.redirect(_address(provider), done="Saved.", more=coming)
 
 
 def _form_again(visit: Visit, key: str, problem: Problem) -> Page:
@@ -157,8 +162,13 @@ def show_end(visit: Visit, key: str) -> Page:
         provider = providers.PROVIDERS.read(tx, actor, key)
         machine_count = machines.MACHINES.count(tx, actor, provider=provider["id"])
         accounts = identities.IDENTITIES.count(tx, actor, provider=provider["id"])
+        channel_count = impact.channels_on_provider(tx, actor, provider["id"])
     return visit.page(
-        "staff/provider_end.html", provider=provider, machines=machine_count, accounts=accounts
+        "staff/provider_end.html",
+        provider=provider,
+        machines=machine_count,
+        accounts=accounts,
+        channels=channel_count,
     )
 
 

@@ -13,6 +13,7 @@ from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, user
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
+from goldenrod.web.pages import confirm
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
 from goldenrod.web.pages.kit.listing import listed
@@ -123,6 +124,33 @@ def _edit(
     users.edit_user(tx, actor, row, patch, password_hash=password_hash)
     user: User = users.USERS.read(tx, actor, key)
     return user
+
+
+def confirm_staff(visit: Visit, key: str) -> Page:
+    """GET /staff/users/{key}/staff: what staff can see and do, for confirmation."""
+    with look(visit) as (tx, actor):
+        user = users.USERS.read(tx, actor, key)
+        private = images.IMAGES.count(tx, actor, is_public="false")
+        every = images.IMAGES.count(tx, actor)
+        accounts = users.USERS.count(tx, actor)
+    name = user["username"]
+    about = confirm.Confirmation(
+        section="staff",
+        crumbs=[(urls.staff("users"), "Users"), (_page(user), name)],
+        title=f"Make {name} staff",
+        lede=f"{name} can see and change everything in this catalogue, at once.",
+        impact=[
+            f"{every:,} image{'s' * (every != 1)}, {private:,} of them private",
+            f"{accounts:,} user{'s' * (accounts != 1)}, their rights and their sign-ins",
+            "all groups, providers, identities, tags and webhooks",
+        ],
+        after="What they see until this is taken back cannot be unseen.",
+        fields={"on": "on"},
+        action=_page(user, "staff"),
+        button=f"Make {name} staff",
+        cancel=_page(user),
+    )
+    return confirm.ask(visit, about)
 
 
 def set_staff(visit: Visit, key: str) -> Page:

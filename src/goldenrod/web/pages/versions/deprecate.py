@@ -84,12 +84,13 @@ def deprecate(visit: Visit, slug: str, name: str) -> Page:
             patch = decode.convert_with(faults, {"deprecation": given}, wire.VersionPatch)
             faults.then(publish.edit_version, tx, actor, row, patch)
             after = versions.VERSIONS.read(tx, actor, version["id"])
+            now = tx.now
     except REFUSALS as problem:
         if isinstance(problem, Forbidden):
             raise
         return _page(visit, slug, name, visit.form, fields.placed(problem))
     return visit.redirect(
-        urls.version(after), done=_done(version, after), undo=_undo(version, after)
+        urls.version(after), done=_done(version, after, now), undo=_undo(version, after)
     )
 
 
@@ -114,14 +115,16 @@ def _changed_fields(
     return given
 
 
-def _done(before: Thing, after: Thing) -> str:
+def _done(before: Thing, after: Thing, now: str) -> str:
     name = after["name"]
     if after["deprecation"] is None:
         return f"{name} is no longer deprecated."
+    at = after["deprecation"]["at"]
+    if at > now:
+        return f"{name} will be deprecated {fields.spoken(at)}."
     if before["deprecation"] is not None:
         return f"The deprecation of {name} is saved."
-    coming = after["state"] not in ("deprecated", "revoked", "ended")
-    return f"{name} will be deprecated." if coming else f"{name} is deprecated."
+    return f"{name} is deprecated."
 
 
 def _undo(before: Thing, after: Thing) -> Undo | None:

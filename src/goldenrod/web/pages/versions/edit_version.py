@@ -75,6 +75,7 @@ def edit(visit: Visit, slug: str, name: str) -> Page:
             row, version = address_targets.version_for_change(tx, actor, slug, name)
             given = _edit(visit, tx, actor, row, version)
             after = _read_if_visible(tx, actor, version["id"])
+            now = tx.now
     except REFUSALS as problem:
         if isinstance(problem, Forbidden) and not problem.errors:
             # If the version itself may be changed, the refusal is about a field.
@@ -84,7 +85,11 @@ def edit(visit: Visit, slug: str, name: str) -> Page:
         return visit.redirect(
             urls.HOME, done=f"Saved. {version['name']} is no longer visible to you."
         )
-    return visit.redirect(urls.version(after), done="Saved." if given else "Nothing to save.")
+    return visit.redirect(
+        urls.version(after),
+        done="Saved." if given else "Nothing to save.",
+        more=fields.scheduled(after, now, given),
+    )
 
 
 def _forbidden(problem: Forbidden) -> tuple[FieldError, ...]:

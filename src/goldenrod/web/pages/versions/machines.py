@@ -6,10 +6,11 @@ from typing import Any
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 from goldenrod.base.faults import Faults
-from goldenrod.catalogue.versions import machines
+from goldenrod.catalogue.versions import impact, machines
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
+from goldenrod.web.pages import confirm
 from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
@@ -62,6 +63,7 @@ def add_machine(visit: Visit, slug: str, name: str) -> Page:
             _, version = address_targets.version_for_change(tx, actor, slug, name)
             created = _create_machine(visit.form, tx, actor, version)
             machine = machines.MACHINES.read(tx, actor, created.key)
+            coming = fields.scheduled(machine, tx.now)
     except REFUSALS as problem:
         if isinstance(problem, Forbidden) and problem.code != "identity_required":
             raise
@@ -69,6 +71,7 @@ def add_machine(visit: Visit, slug: str, name: str) -> Page:
     return visit.redirect(
         urls.version(version, "machines"),
         done=f"{machine['identifier']} is {'added' if created.new else 'restored'}.",
+        more=coming,
         undo=Undo(urls.version(version, "machines", str(machine["id"]), "end"), {}),
     )
 
@@ -90,6 +93,33 @@ def _at_field(problem: Problem) -> Problem:
     if problem.code in FIELD_OF_CODE and not problem.errors:
         problem.errors = (FieldError(FIELD_OF_CODE[problem.code], problem.detail),)
     return problem
+
+
+def confirm_end(visit: Visit, slug: str, name: str, machine: str) -> Page:
+    """GET /images/{slug}/versions/{name}/machines/{machine}/end: the impact, for confirmation."""
+    with visit.read() as (tx, actor):
+        _, version, found = _machine_for_change(tx, actor, slug, name, machine)
+        losing = impact.channels_of_machine(tx, actor, found["id"])
+    place = found["provider"].get("name", "a provider hidden from you")
+    count, named = len(losing), f": {', '.join(losing)}" if losing else ""
+    offer = "offers" if count == 1 else "offer"
+    lines = [
+        f"{count} channel{'s' * (count != 1)} of the image {offer} it there now{named}",
+        "look-up tells those who run it that it has ended",
+    ]
+    address = urls.version(version, "machines")
+    about = confirm.Confirmation(
+        section="images",
+        crumbs=[(urls.version(version), version["name"]), (address, "machines")],
+        title=f"End {found['identifier']}",
+        lede=f"{version['name']} is no longer offered on {place} as this machine. Nothing is deleted "
+        "at the provider.",
+        impact=lines,
+        action=urls.version(version, "machines", str(found["id"]), "end"),
+        button=f"End {found['identifier']}",
+        cancel=address,
+    )
+    return confirm.ask(visit, about)
 
 
 def end(visit: Visit, slug: str, name: str, machine: str) -> Page:

@@ -69,12 +69,14 @@ def create(visit: Visit, slug: str) -> Page:
             made = fields.once(visit, tx, actor, lambda: _create(visit, tx, actor, image))
             version = versions.VERSIONS.read(tx, actor, made.key)
             left = publish.not_inherited(tx, actor, made)
+            coming = fields.scheduled(version, tx.now)
     except REFUSALS as problem:
         return _page(visit, slug, visit.form, fields.placed(problem))
     return visit.redirect(
         urls.version(version),
-        done=f"{version['name']} is published.",
-        more=_left(left.get("not_inherited"), version),
+        done=f"{version['name']} is "
+        f"{'scheduled' if version['state'] == 'scheduled' else 'published'}.",
+        more=f"{coming} {_left(left.get('not_inherited'), version)}".strip(),
     )
 
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from goldenrod.base import decode, wire
-from goldenrod.base.errors import Problem
+from goldenrod.base.errors import Problem, field_problem
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.versions import impact, revocations
 from goldenrod.catalogue.versions.lineage import lineage
@@ -79,7 +79,11 @@ def _page(
 
 def _body(form: Form, faults: Faults, *, dry: bool = False) -> wire.Revocation:
     """The request body of the form; the preview needs no reason."""
-    at = fields.instant(form.get("at")) if form.get("when") == "then" else None
+    at, scheduled = fields.instant(form.get("at")), form.get("when") == "then"
+    if scheduled and at is None and not dry:
+        faults.add(field_problem("at", "is required to schedule; or choose Now"))
+    if at is not None and not scheduled:
+        faults.add(field_problem("at", "is not now: choose Schedule, or leave the time empty"))
     given = {
         "reason": UNSAID if dry else form.get("reason"),
         "at": at,
@@ -135,25 +139,28 @@ def revoke(visit: Visit, slug: str, name: str) -> Page:
             found = faults.then(revocations.revoke, tx, actor, row, body)
             effect = revocations.describe(tx, actor, found, dry_run=False)
             tx.dry_run = _fingerprint(effect, visit.form) != visit.form.get("touched")
-            outdated = tx.dry_run
+            outdated, now = tx.dry_run, tx.now
     except REFUSALS as problem:
         return _page(visit, slug, name, visit.form, fields.placed(problem))
     if outdated:
         return _page(visit, slug, name, visit.form, note="The impact has changed.")
     return visit.redirect(
         urls.version(version),
-        done=_done(version, effect),
-        more=_channels_changed(effect),
+        done=_done(version, effect, now),
+        more=_channels_changed(effect, now),
         undo=Undo(urls.version(version, "restore"), {"what": "revocation"}),
     )
 
 
-def _done(version: Thing, effect: Thing) -> str:
+def _done(version: Thing, effect: Thing, now: str) -> str:
     others = effect["versions_count"] - 1
     built = f" and {others} version{'s' * (others > 1)} built on it" if others > 0 else ""
+    if effect["at"] > now:
+        return f"{version['name']}{built} will be revoked {fields.spoken(effect['at'])}."
     return f"{version['name']}{built} revoked."
 
 
-def _channels_changed(effect: Thing) -> str:
+def _channels_changed(effect: Thing, now: str) -> str:
     count = effect["channels_count"]
-    return f"{count} channel{'s' * (count > 1)} changed." if count else ""
+    change = "will change then" if effect["at"] > now else "changed"
+    return f"{count} channel{'s' * (count > 1)} {change}." if count else ""

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from goldenrod.catalogue.images import image_page
-from goldenrod.catalogue.versions import history, version_page
+from goldenrod.catalogue.versions import history, instead, version_page
 from goldenrod.rules import why
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
@@ -40,6 +40,7 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         machines = version_page.list_machines(tx, actor, row["id"])
         texts = version_page.get_texts(tx, actor, row["id"])
         built_count, built = version_page.list_children(tx, actor, row["n"])
+        better = instead.find_instead(tx, actor, [row["id"]] if _is_warned(row["version"]) else [])
         ways = [] if row["may_change"] else why.explain(tx, actor, f"version:{row['id']}")
         history_count, entries = _history(tx, actor, row)
     places = _by_provider(machines)
@@ -49,6 +50,7 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         image=image,
         version=row["version"],
         may_change=row["may_change"],
+        instead=better.get(row["id"], instead.NOTHING),
         box=machine_picker.of_version(visit, row["version"], machines, texts["scripts"]),
         machines=machines,
         places=[it for it in places if wanted.lower() in f"{it.slug} {it.name}".lower()],
@@ -66,6 +68,12 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         history_count=history_count,
         public_url=visit.settings.public_url,
     )
+
+
+def _is_warned(version: Row) -> bool:
+    """It is withdrawn, or its editors named a replacement."""
+    named = version["deprecation"] and version["deprecation"]["replacement"]
+    return bool(named) or version["state"] in ("revoked", "deprecated", "ended")
 
 
 def _history(tx: Tx, actor: Actor, row: Row) -> tuple[int, list[history_text.Entry]]:
