@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from goldenrod.base.clock import later
-from goldenrod.catalogue.accounts import actors, password_hashing
+from goldenrod.catalogue.accounts import actors, password_hashing, users
 from goldenrod.cli import output
-from goldenrod.cli.main import COMMANDS, GROUPS, command, main
+from goldenrod.cli.main import COMMANDS, GROUPS, command
 from goldenrod.demo import ami_lines
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import HEAD
@@ -290,15 +290,20 @@ def test_a_wrong_setting_is_a_usage_error(run: Run) -> None:
     assert ids(run("check", "--json")) == ["E003"]
 
 
-def test_the_trace_of_a_bug_is_printed(
-    run: Run, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch, capsys: Any
+def test_a_bug_is_one_sentence_that_says_where_it_was_raised(
+    run: Run, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sqlite_db.connection() as connection:
         connection.execute("DROP TABLE group_users")
-    monkeypatch.setenv("GOLDENROD_DATABASE_URL", sqlite_db.url)
-    monkeypatch.setattr(sys, "argv", ["goldenrod", "user", "create", "alice"])
-    with pytest.raises(Exception, match="no such table"):
-        main()
+    damaged = run("user", "create", "alice", DATABASE_URL=sqlite_db.url)
+    assert (damaged.code, damaged.err.count("\n")) == (6, 1)
+    assert "The database is damaged" in damaged.err
+    assert "no such table: group_users" in damaged.err
+    monkeypatch.setattr(users, "hash_password", lambda *given: 1 / 0)
+    bug = run("user", "create", "alice")
+    assert (bug.code, bug.err.count("\n")) == (1, 1)
+    said = r"goldenrod: This is an error of Goldenrod itself.*ZeroDivisionError.*users\.py:\d+"
+    assert re.match(said, bug.err)
 
 
 # ── much at once ───────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import Problem, SettingError, Unavailable
+from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.catalogue.accounts import users
 from goldenrod.cli import output
 from goldenrod.cli.failures import failure
@@ -74,11 +74,13 @@ def _findings() -> Iterator[Finding]:
         with unmigrated(settings) as db:
             reach(db)
             yield from filter(None, [_other_tables(db) or _no_staff(db)])
-    except (Problem, SettingError, OSError) as error:
+    except Exception as error:
         expected = failure(error)
+        if expected is None:
+            raise
         yield Finding(
             "goldenrod.E001",
-            expected.sentence if expected else str(error),
+            expected.sentence,
             "Check that GOLDENROD_DATABASE_URL is right and that the database is running.",
         )
 

@@ -1,12 +1,12 @@
 """All commands: the name of each, its summary, and its function.
 
 The module of a command is imported when the command is run, so that `--help` is fast. A failure prints
-one sentence on stderr and exits with the code of `failures.py`.
+one sentence on stderr and exits with the code of `failures.py`, a bug too; Python's development mode
+(`PYTHONDEVMODE=1`) prints the trace before it.
 """
 
 import logging
 import sys
-import traceback
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from goldenrod.base.printing import PrintableFormatter
+from goldenrod.cli import output, streams
 
 COMMANDS = {
     "serve": ("Serve the catalogue over HTTP.", "serve:serve"),
@@ -130,7 +131,8 @@ GROUPS = {
 
 _EXITS = """Exit codes: 0 success, 1 failed or refused, 2 the command line or a setting is wrong, 3
 missing or insufficient credentials, 4 not found, 5 conflicts with the state of the catalogue, 6 the
-server or the database cannot be reached. resolve and whatis describe their own."""
+server or the database cannot be used, 130 interrupted by Ctrl-C, 141 nobody reads the output any more.
+resolve and whatis describe their own."""
 
 
 class LazyCommand(TyperCommand):
@@ -144,7 +146,11 @@ class LazyCommand(TyperCommand):
         """The command itself."""
         module, _, function = self._function.partition(":")
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(self.name)(getattr(import_module(f"goldenrod.cli.{module}"), function))
+        loaded = import_module(f"goldenrod.cli.{module}")
+        command = getattr(loaded, function)
+        if requests := getattr(loaded, "server_requests", None):
+            command = requests.understanding(command)
+        app.command(self.name)(command)
         return get_command(app)
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
@@ -197,28 +203,29 @@ def _group(root: TyperGroup, name: str) -> TyperGroup:
     return found
 
 
-def _show_fault(kind: type[BaseException], fault: BaseException, trace: object) -> None:
-    """Print the trace of a bug without control characters, which its message may contain."""
-    from goldenrod.cli import output
-
-    output.note("".join(traceback.format_exception(fault)).rstrip("\n"))
-
-
 def main() -> NoReturn:
     """Run the command in the arguments, and exit with its code."""
+    streams.prepare()
     if logging.lastResort is not None:
         # The handler of commands that, unlike `serve`, do not configure logging.
         logging.lastResort.setFormatter(PrintableFormatter())
     try:
-        command().main(prog_name="goldenrod")
-    except Exception as error:
-        from goldenrod.cli import output
-        from goldenrod.cli.failures import failure
+        code = _run()
+        with output.naming_stdout():
+            sys.stdout.flush()
+    except BaseException as error:
+        from goldenrod.cli.failures import report
 
-        expected = failure(error)
-        if expected is None:
-            sys.excepthook = _show_fault
-            raise
-        output.note(f"goldenrod: {expected.sentence}")
-        sys.exit(expected.exit_code)
-    sys.exit(0)
+        code = report(error)
+        streams.discard(sys.stdout)
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        command().main(prog_name="goldenrod")
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from goldenrod.base.printing import printable, printable_json
+from goldenrod.cli import streams
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -19,12 +20,29 @@ Rows = Iterable[Sequence[Any]]
 
 def show_json(value: Any) -> None:
     """Print a value as JSON for programs."""
-    print(printable_json(json.dumps(value, ensure_ascii=False, indent=2)))
+    text = json.dumps(value, ensure_ascii=not streams.is_utf8(sys.stdout), indent=2)
+    _write(printable_json(text))
 
 
 def say(sentence: str) -> None:
     """Print a result as a sentence."""
-    print(printable(sentence), flush=True)
+    _write(printable(sentence))
+
+
+def _write(text: str) -> None:
+    with naming_stdout():
+        print(text, flush=True)
+
+
+@contextmanager
+def naming_stdout() -> Iterator[None]:
+    """An error in the block names stdout as the file that cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "stdout") from None
 
 
 def show_table(columns: Columns, rows: Rows) -> None:
@@ -83,8 +101,11 @@ def _name(thing: dict[str, Any]) -> str:
 
 
 def note(sentence: str) -> None:
-    """Print a remark on stderr."""
-    print(printable(sentence), file=sys.stderr)
+    """Print a remark on stderr, if it can be written there."""
+    try:
+        print(printable(sentence), file=sys.stderr, flush=True)
+    except OSError:
+        streams.discard(sys.stderr)
 
 
 @contextmanager

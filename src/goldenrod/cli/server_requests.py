@@ -3,24 +3,27 @@
 The server is at GOLDENROD_URL. Requests carry GOLDENROD_TOKEN; without it, they are anonymous.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import typer
 
 from goldenrod.base import config
 from goldenrod.base.numbers import id_or_text
-from goldenrod.cli import output
+from goldenrod.cli import output, streams
 from goldenrod.client import Client, ClientError
 
 Body = dict[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
-LIMIT = typer.Option(100, min=1, help="The most to print.")
+LIMIT = typer.Option(100, min=1, max=99_999_999, help="The most to print.")
 ALL = typer.Option(False, "--all", help="Print all.")
 ORDERING = typer.Option(
     None, help="start_date, end_date or name; a leading - reverses it: --ordering=-start_date."
@@ -30,7 +33,6 @@ KEY = typer.Option(
     "--idempotency-key",
     help="With the same key, a command can be repeated safely within 24 hours.",
 )
-STDIN = "-"
 
 
 @contextmanager
@@ -39,6 +41,23 @@ def asked() -> Iterator[Client]:
     settings = config.load()
     with Client(settings.url, settings.token) as server:
         yield server
+
+
+def understanding(command: Callable[P, R]) -> Callable[P, R]:
+    """A command that asks a server, which may not be a Goldenrod server, or of another release."""
+
+    @wraps(command)
+    def asking(*given: P.args, **more: P.kwargs) -> R:
+        try:
+            return command(*given, **more)
+        except UnicodeEncodeError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            detail = f"The server at {config.load().url} does not answer as this release expects"
+            what = f"{type(error).__name__}: {error}"
+            raise ClientError(502, "answer_malformed", f"{detail} ({what}).") from error
+
+    return asking
 
 
 def address(resource: str, key: str) -> str:
@@ -129,11 +148,4 @@ def text_of(text: str | None, file: Path | None) -> str | None:
     """A long text: as typed, or the content of a file (`-` is stdin)."""
     if text is not None and file is not None:
         raise typer.BadParameter("Give the text or its file, not both.")
-    if file is None:
-        return text
-    try:
-        if str(file) == STDIN:
-            return typer.get_text_stream("stdin").read()
-        return file.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"{file} is not UTF-8 text.") from None
+    return text if file is None else streams.read_file(file)

@@ -8,7 +8,7 @@ from goldenrod.base import decode, wire
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.accounts import users as people
-from goldenrod.cli import output
+from goldenrod.cli import output, streams
 from goldenrod.cli.open_database import Thing, every, named, opened
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Tx
@@ -45,10 +45,8 @@ def create_user(
 
 
 def _password() -> str:
-    try:
-        password = sys.stdin.readline().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise BadRequest("The password on stdin must be UTF-8.") from None
+    line = sys.stdin.buffer.readline()
+    password = streams.decoded(line, "The password on stdin").rstrip("\r\n")
     if not password:
         raise BadRequest("Write the password to stdin: it is empty.")
     return password

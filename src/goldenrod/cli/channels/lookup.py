@@ -4,6 +4,7 @@ For any fleet that can list its image ids. Asks a server, up to a thousand ids a
 `--fail-on` it is a check for CI.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,11 +12,12 @@ from typing import Any
 
 import typer
 
-from goldenrod.cli import output, server_requests
+from goldenrod.cli import output, server_requests, streams
 from goldenrod.cli.failures import REFUSED
 
 MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
+_SEPARATORS = re.compile(r"[\t\r\n]")
 REASONS = ("revoked", "deprecated", "ended", "unknown", "behind")
 COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
 
@@ -24,7 +26,8 @@ Match = dict[str, Any]
 IDS = typer.Argument(
     None,
     metavar="ID",
-    help="Ids such as ami-0123456789abcdef0. Without any, reads stdin, one per line.",
+    help="Ids such as ami-0123456789abcdef0. Without any, reads stdin: one per line, or several with "
+    "tabs between them.",
 )
 FAIL_ON = typer.Option(
     [],
@@ -62,15 +65,17 @@ def whatis(
 def _given(ids: list[str] | None) -> Iterator[str]:
     """The ids of the command line, or of stdin if there are none; empty ones are skipped."""
     if not ids and sys.stdin.isatty():
-        raise typer.BadParameter("Give ids as arguments, or pipe them in, one per line.")
-    for line in ids or typer.get_text_stream("stdin"):
-        if found := line.strip():
+        raise typer.BadParameter("Give ids as arguments, or pipe them in.")
+    for typed in ids or [streams.read_stdin()]:
+        for part in _SEPARATORS.split(typed.removeprefix("\ufeff")):
+            found = part.strip()
             if len(found) > MOST_CHARACTERS:
                 raise typer.BadParameter(
                     f"An id has at most {MOST_CHARACTERS} characters; {found[:40]!r}… has "
                     f"{len(found):,}."
                 )
-            yield found
+            if found:
+                yield found
 
 
 def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:

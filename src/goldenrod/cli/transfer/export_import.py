@@ -11,6 +11,7 @@ from goldenrod.catalogue.transfer import backup as backups
 from goldenrod.catalogue.transfer import export_import
 from goldenrod.catalogue.transfer.source_import import OWNER
 from goldenrod.cli import output
+from goldenrod.cli.failures import REFUSED
 from goldenrod.cli.open_database import opened
 from goldenrod.sources import aws
 from goldenrod.sources.reconcile import KINDS, OUTCOMES, import_found
@@ -32,6 +33,7 @@ def import_aws(
     """Import Amazon's machine images from a file.
 
     Importing the same file again changes nothing. What could not be imported is listed on stderr.
+    Exits with 1 if nothing of the file could be imported.
     """
     found = aws.parse(aws.open_lines(file))
     with opened() as db, output.progress("machines") as progress:
@@ -40,11 +42,17 @@ def import_aws(
     if as_json:
         skipped = [msgspec.to_builtins(skip) for skip in report.skipped]
         output.show_json({"counts": counts, "skipped": skipped})
-        return
-    output.show_table(("", *OUTCOMES), ((kind, *counts[kind].values()) for kind in KINDS))
-    for skip in report.skipped:
-        output.note(f"skipped {skip.where} ({skip.machines}): {skip.reason}")
-    if report.skipped:
+    else:
+        output.show_table(("", *OUTCOMES), ((kind, *counts[kind].values()) for kind in KINDS))
+        for skip in report.skipped:
+            output.note(f"skipped {skip.where} ({skip.machines}): {skip.reason}")
+    if not any(counts["version"].values()):
+        skipped_all = f": all {report.machines_skipped:,} machines were skipped"
+        output.note(
+            f"Nothing was imported{skipped_all if report.skipped else ', the file is empty'}."
+        )
+        raise typer.Exit(REFUSED)
+    if report.skipped and not as_json:
         output.note(f"{report.machines_skipped:,} machines were skipped.")
 
 
