@@ -42,6 +42,7 @@ class Client:
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = url.rstrip("/")
+        self.has_token = bool(token.strip())
         headers = {"Accept": "application/json"}
         if token := token.strip():
             if not (token.isascii() and token.isprintable()):

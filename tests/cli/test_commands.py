@@ -101,11 +101,11 @@ def test_users_are_added_listed_and_disabled(on: Run, db: Database) -> None:
     made = on("user", "create", "bob", "--json").json
     assert (made["username"], made["is_staff"]) == ("bob", False)
     assert [row[1:4] for row in on("user", "list").rows()] == [
-        ["alice", "yes", "yes"],
         ["bob", "no", "yes"],
+        ["alice", "yes", "yes"],
     ]
     assert on("user", "disable", "bob").code == 0
-    assert [user["active"] for user in on("user", "list", "--json").json] == [True, False]
+    assert [user["active"] for user in on("user", "list", "--json").json] == [False, True]
     assert value(db, "SELECT via FROM audit WHERE action = 'user:edit'") == "console"
 
 
@@ -176,7 +176,7 @@ def test_a_token_may_write_and_never_expires_by_default(on: Run) -> None:
     on("token", "create", "alice")
     on("token", "create", "alice", "--expires", "90d", "--scope", "read")
     on("token", "create", "alice", "--expires", "2999-01-01T01:00:00+01:00")
-    plain, spanned, dated = on("token", "list", "--json").json
+    dated, spanned, plain = on("token", "list", "--json").json
     assert (plain["scope"], plain["expires"]) == ("write", None)
     assert (spanned["scope"], spanned["expires"]) == ("read", later(spanned["created"], days=90))
     assert dated["expires"] == "2999-01-01T00:00:00.000000Z"
@@ -191,7 +191,7 @@ def test_tokens_are_listed_by_user_and_revoked(on: Run, db: Database) -> None:
     assert on("token", "revoke", mine["uuid"]).code == 0
     with db.read() as tx:
         assert actors.of_token(tx, secret) is None
-    assert [row[1] for row in on("token", "list").rows() if row[7]] == ["alice"]
+    assert [row[1] for row in on("token", "list").rows() if row[5]] == ["alice"]
     assert on("token", "list", "--user", "zed").code == 4
     assert on("token", "revoke", "999").code == 4
 

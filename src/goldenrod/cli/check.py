@@ -18,6 +18,7 @@ from goldenrod.catalogue.accounts import users
 from goldenrod.cli import output
 from goldenrod.cli.failures import failure
 from goldenrod.cli.open_database import reach, unmigrated
+from goldenrod.cli.options import JSON
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import migrate as migrations
 from goldenrod.store.db import Database
@@ -41,7 +42,7 @@ class Finding(NamedTuple):
 
 
 def check(
-    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+    as_json: bool = JSON,
 ) -> None:
     """Check the settings and the database for problems.
 

@@ -48,12 +48,11 @@ def failure(error: BaseException) -> Failure | None:
         case SettingError():
             return Failure(str(error), USAGE)
         case Problem():
-            code = _BY_STATUS.get(error.status, REFUSED)
-            return Failure(error.detail + _cause(error), code)
+            return Failure(error.detail + _cause(error), _exit_code(error))
         case ClientError(code="address_invalid" | "token_malformed"):
             return Failure(error.detail, USAGE)
         case ClientError():
-            return Failure(error.detail, _BY_STATUS.get(error.status, REFUSED))
+            return Failure(error.detail, _exit_code(error))
         case OSError(strerror=str(words)):
             where = f"{error.filename}: " if error.filename else ""
             return Failure(f"{where}{words}", REFUSED)
@@ -67,6 +66,13 @@ def failure(error: BaseException) -> Failure | None:
         sentence = "The database is damaged, or is not a catalogue of this release"
         return Failure(f"{sentence}: {what}. `goldenrod check` may say more.", UNREACHABLE)
     return None
+
+
+def _exit_code(error: Problem | ClientError) -> int:
+    """What a body refers to is as little found as what an address names."""
+    if error.code == "reference_unknown":
+        return NOT_FOUND
+    return _BY_STATUS.get(error.status, REFUSED)
 
 
 def report(error: BaseException) -> int:

@@ -23,7 +23,7 @@ COMMANDS = {
     "migrate": ("Create or upgrade the database's tables for this release.", "check:migrate"),
     "check": ("Check the settings and the database for problems.", "check:check"),
     "user create": ("Add a user.", "accounts.users:create_user"),
-    "user list": ("List the users.", "accounts.users:list_users"),
+    "user list": ("List the users, newest first.", "accounts.users:list_users"),
     "user disable": ("Disable a user: their tokens stop at once.", "accounts.users:disable_user"),
     "group create": ("Add a group.", "accounts.users:create_group"),
     "group add": ("Add users to a group.", "accounts.users:add_to_group"),
@@ -32,7 +32,10 @@ COMMANDS = {
         "Create a token for a user and print its secret.",
         "accounts.tokens:create_token",
     ),
-    "token list": ("List tokens, without their secrets.", "accounts.tokens:list_tokens"),
+    "token list": (
+        "List tokens, newest first, without their secrets.",
+        "accounts.tokens:list_tokens",
+    ),
     "token revoke": ("Revoke a token at once and for good.", "accounts.tokens:revoke_token"),
     "import aws": (
         "Import Amazon's machine images from a file.",
@@ -45,7 +48,10 @@ COMMANDS = {
     "export": ("Write the whole catalogue as lines of JSON.", "transfer.export_import:export"),
     "backup": ("Copy the SQLite database while it is in use.", "transfer.export_import:backup"),
     "why": ("Explain why a user may see a thing, or may not.", "why:why"),
-    "webhooks list": ("List webhooks, without their secrets.", "webhooks.webhooks:list_webhooks"),
+    "webhooks list": (
+        "List webhooks, newest first, without their secrets.",
+        "webhooks.webhooks:list_webhooks",
+    ),
     "webhooks deliver": (
         "Notify webhooks until stopped.",
         "webhooks.webhooks:deliver",
@@ -58,14 +64,14 @@ COMMANDS = {
         "Send a delivery again, under the same id.",
         "webhooks.webhooks:redeliver",
     ),
-    "image list": ("List images.", "images.images:list_images"),
+    "image list": ("List images, newest first.", "images.images:list_images"),
     "image show": ("Show one image.", "images.images:show_image"),
     "image create": ("Create an image.", "images.images:create_image"),
     "image edit": (
         "Change an image. Fields that are not given stay as they are.",
         "images.images:edit_image",
     ),
-    "version list": ("List image versions.", "versions.versions:list_versions"),
+    "version list": ("List image versions, newest first.", "versions.versions:list_versions"),
     "version show": ("Show one image version.", "versions.versions:show_version"),
     "version create": ("Publish an image version.", "versions.versions:create_version"),
     "version edit": (
@@ -94,7 +100,7 @@ COMMANDS = {
         "channels.channels:delete_channel",
     ),
     "channel history": (
-        "List the assignments of a channel.",
+        "List the assignments of a channel, newest first.",
         "channels.channels:channel_history",
     ),
     "resolve": (

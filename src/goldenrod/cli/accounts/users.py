@@ -10,10 +10,10 @@ from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.cli import output, streams
 from goldenrod.cli.open_database import Thing, every, named, opened
+from goldenrod.cli.options import JSON
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Tx
 
-JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 USER = typer.Argument(metavar="NAME", help="The username.")
 GROUP = typer.Argument(metavar="GROUP", help="The group's name.")
 USERS = typer.Argument(metavar="USER...", help="Their usernames.")
@@ -53,14 +53,13 @@ def _password() -> str:
 
 
 def list_users(as_json: bool = JSON) -> None:
-    """List the users."""
+    """List the users, newest first."""
     with opened() as db, db.read() as tx:
-        users = list(every(tx, people.USERS.page, people.USERS.listing))
+        users = list(every(tx, people.USERS.page, people.USERS.listing, ordering="-start_date"))
     if as_json:
         output.show_json(users)
         return
-    columns = ("id", "username", "is_staff", "active", "start_date")
-    output.show_table(columns, ([user[name] for name in columns] for user in users))
+    output.show_things(output.fields("id", "username", "is_staff", "active", "start_date"), users)
 
 
 def disable_user(name: str = USER, as_json: bool = JSON) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import typer
 
-from goldenrod.cli import output, server_requests, streams
+from goldenrod.cli import not_found, output, server_requests, streams
 from goldenrod.cli.failures import REFUSED
+from goldenrod.cli.options import JSON
 
 MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
@@ -41,7 +42,7 @@ def whatis(
     ids: list[str] | None = IDS,
     provider: str | None = typer.Option(None, help="The provider they run on (slug, id or uuid)."),
     fail_on: list[str] = FAIL_ON,
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Show what running machine images are, how far behind, and what to use instead.
 
@@ -52,6 +53,8 @@ def whatis(
         raise typer.BadParameter(f"--fail-on takes {', '.join(REASONS)}; not {sorted(unknown)[0]}.")
     identifiers = list(dict.fromkeys(_given(ids)))
     found = list(_look_up(identifiers, provider)) if identifiers else []
+    if provider is not None and not any(one["known"] for one in found):
+        _require(provider)
     if as_json:
         output.show_json(found)
     else:
@@ -84,6 +87,12 @@ def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:
         for start in range(0, len(ids), MOST_PER_CALL):
             part = [{"identifier": one, **where} for one in ids[start : start + MOST_PER_CALL]]
             yield from server.post("/lookup", {"identifiers": part})["results"]
+
+
+def _require(provider: str) -> None:
+    """Raise ClientError if there is no such provider that the reader may see."""
+    with server_requests.asked() as server:
+        not_found.find_provider(server, provider)
 
 
 def _rows(found: dict[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -6,13 +6,14 @@ from pathlib import Path
 import msgspec
 import typer
 
-from goldenrod.catalogue.accounts import security_events
+from goldenrod.catalogue.accounts import security_events, users
 from goldenrod.catalogue.transfer import backup as backups
 from goldenrod.catalogue.transfer import export_import
 from goldenrod.catalogue.transfer.source_import import OWNER
 from goldenrod.cli import output
 from goldenrod.cli.failures import REFUSED
-from goldenrod.cli.open_database import opened
+from goldenrod.cli.open_database import named, opened
+from goldenrod.cli.options import JSON
 from goldenrod.sources import aws
 from goldenrod.sources.reconcile import KINDS, OUTCOMES, import_found
 
@@ -28,7 +29,7 @@ def import_aws(
     file: Path = AMI_LINES,
     owner: str = typer.Option(OWNER, help="The owner of new images."),
     private: bool = typer.Option(False, "--private", help="New images are not public."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+    as_json: bool = JSON,
 ) -> None:
     """Import Amazon's machine images from a file.
 
@@ -37,6 +38,9 @@ def import_aws(
     """
     found = aws.parse(aws.open_lines(file))
     with opened() as db, output.progress("machines") as progress:
+        if owner != OWNER:
+            with db.read() as tx:
+                named(tx, users.USERS.page, users.USERS.listing, "user", username=owner)
         report = import_found(db, found, owner=owner, private=private, progress=progress)
     counts = {kind: {what: report.of(kind, what) for what in OUTCOMES} for kind in KINDS}
     if as_json:

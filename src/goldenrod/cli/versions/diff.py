@@ -8,6 +8,7 @@ import typer
 
 from goldenrod.base.printing import printable
 from goldenrod.cli import output, server_requests
+from goldenrod.cli.options import JSON
 from goldenrod.client import ClientError
 
 LISTS = ("licenses", "scripts", "membership", "providers", "machines")
@@ -22,7 +23,7 @@ def diff(
     b: str | None = typer.Argument(
         None, metavar="B", help="The version to compare; by default A is compared with its parent."
     ),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Show what changed from one image version to another.
 

@@ -13,6 +13,7 @@ import typer
 
 from goldenrod.base import clock
 from goldenrod.cli import output, server_requests
+from goldenrod.cli.options import JSON
 
 Node = dict[str, Any]
 
@@ -48,13 +49,13 @@ def lineage(
     depth: int | None = typer.Option(
         None, min=0, max=99_999_999, help="The maximum distance from the version."
     ),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Show an image version's ancestors and descendants.
 
     The oldest is first. A single child follows on the next line; several children are branches.
     """
-    with server_requests.asked() as server:
+    with server_requests.asked(version=version) as server:
         address = server_requests.version_address(server, version, "lineage")
         found = server.get(address, direction=direction.value, depth=depth)
     if as_json:
