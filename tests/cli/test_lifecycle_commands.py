@@ -94,8 +94,7 @@ def test_a_channel_is_assigned_shown_and_hidden(ask: Run, image: str) -> None:
         ["alice", f"{image}/2", "no", "two weeks of trials"],
         ["alice", f"{image}/1", "no", ""],
     ]
-    then = ask("channel", "history", image, "stable", "--at", history[2][1])
-    assert then.rows() == [history[2]]
+    assert ask("channel", "history", image, "stable", "--at", history[2][1]).rows() == [history[2]]
     assert ask("channel", "delete", image, "stable").code == 0
     assert ask("channel", "show", image, "stable").code == 4
     assert ask("channel", "set", image, "stable", "2").code == 0

@@ -63,8 +63,9 @@ def failure(error: BaseException) -> Failure | None:
     # Where the file of a SQLite database is damaged, its error messages can be.
     if _is_of_a_database(error) or isinstance(error, UnicodeDecodeError):
         what = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        sentence = "The database is damaged, or is not a catalogue of this release"
-        return Failure(f"{sentence}: {what}. `goldenrod check` may say more.", UNREACHABLE)
+        is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+        hint = " It may be damaged, or of another release: `goldenrod check` may say more."
+        return Failure(f"The database failed: {what}.{'' if is_full else hint}", UNREACHABLE)
     return None
 
 

@@ -4,7 +4,6 @@ A chain of versions with one child each is printed on successive lines. The tree
 version with several children.
 """
 
-import sys
 from collections import defaultdict
 from enum import StrEnum
 from typing import Any
@@ -88,8 +87,8 @@ def _print(found: dict[str, Any]) -> None:
             for key in chain
         )
 
-    # Output to a pipe or file is not cut off.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else UNCUT)
+    # A terminal wraps what is longer than its lines, so that an id can be copied whole.
+    console = Console(highlight=False, width=UNCUT)
     left_out = 0
     for top in (key for key in nodes if key not in children):
         chain = _chain(top, below)
