@@ -180,6 +180,14 @@ def test_what_is_not_found_is_named_with_what_is_close(ask: Run) -> None:
             assert ended.err == f"goldenrod: {said}\n", command
     closed = ask("image", "show", "closed-imag", who="charlie").err
     assert "closed-image" not in closed, "what is hidden is not suggested"
+    there = ask("version", "show", "named/24.04", "--json").json["id"]
+    none = "01a217ed-2eea-713c-a09a-fb0895405c41"
+    for command in (f"diff {there} {none}", f"diff {none} {there}", f"lineage {none}"):
+        assert ask(*command.split()) == (
+            *(4, ""),
+            f"goldenrod: There is no version '{none}' that you may see.\n",
+        )
+    assert ask("image", "show", "").code == 2
     for command, close in (
         ("version create 1 --image nmaed", "named"),
         ("version create 1 --image named --machine eastern-1=x", "east"),

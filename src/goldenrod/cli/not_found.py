@@ -9,6 +9,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
+import typer
+
 from goldenrod.base.text import has_slug_form
 from goldenrod.cli.suggestions import suggestion
 from goldenrod.client import Client, ClientError
@@ -19,11 +21,13 @@ MOST_COMPARED = 5000
 ANONYMOUS_HINT = "Without a token, only public things are found: set GOLDENROD_TOKEN."
 
 Named = dict[str, str]
-"""What a command names: the text by the kind of thing. A channel comes after its image."""
+"""What a command names: the text by the kind of thing, or by kind_2. A channel follows its image."""
 
 
 def path(*parts: str) -> str:
-    """The path of these parts, which are escaped."""
+    """The path of these parts, which are escaped. Raises BadParameter for an empty one."""
+    if "" in parts:
+        raise typer.BadParameter("An empty text names nothing.")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
@@ -149,7 +153,7 @@ def _first_missing(server: Client, named: Named) -> ClientError | None:
             if kind == "channel":
                 find_channel(server, named["image"], typed)
             else:
-                _BY_KIND[kind](server, typed)
+                _BY_KIND[kind.removesuffix("_2")](server, typed)
     except ClientError as missing:
         return missing
     return None

@@ -29,7 +29,7 @@ def diff(
 
     With one version only, compares it with its parent.
     """
-    with server_requests.asked() as server:
+    with server_requests.asked(version=a, version_2=b or a) as server:
         against = None if b is None else server_requests.version_id(server, a)
         address = server_requests.version_address(server, b or a, "diff")
         try:
