@@ -106,9 +106,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
                 say("")
             show_fields(zip(columns, row, strict=True))
         return
-    for style, row in [("bold", columns), *(("", row) for row in texts)]:
-        for line in _lines(row, widths):
-            console.print(Text(line, style=style), soft_wrap=True)
+    with naming_stdout():
+        for style, row in [("bold", columns), *(("", row) for row in texts)]:
+            for line in _lines(row, widths):
+                console.print(Text(line, style=style), soft_wrap=True)
 
 
 def _widths(columns: Sequence[str], rows: list[list[str]], room: int) -> list[int] | None:

@@ -92,10 +92,11 @@ def export(
         security_events.record_export(db, credentials=credentials)
         if file is None or str(file) == "-":
             out = sys.stdout.buffer
-            done = export_import.export_catalogue(
-                db, out, credentials=credentials, progress=progress
-            )
-            out.flush()
+            with output.naming_stdout():
+                done = export_import.export_catalogue(
+                    db, out, credentials=credentials, progress=progress
+                )
+                out.flush()
         else:
             done = backups.export_to_file(db, file, credentials=credentials, progress=progress)
     output.note(f"{done:,} rows written.")

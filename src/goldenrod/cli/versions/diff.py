@@ -87,5 +87,6 @@ def _print(lines: Iterator[Line]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for style, text in lines:
-        console.print(Text(text, style=style), soft_wrap=True)
+    with output.naming_stdout():
+        for style, text in lines:
+            console.print(Text(text, style=style), soft_wrap=True)

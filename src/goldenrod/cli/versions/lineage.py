@@ -102,7 +102,8 @@ def _print(found: dict[str, Any]) -> None:
             for child in below[last]:
                 chain = _chain(child, below)
                 waiting.append((branch.add(label(chain)), chain[-1], deep + 1))
-        console.print(tree)
+        with output.naming_stdout():
+            console.print(tree)
     if left_out:
         output.note(f"Branches nested deeper than {MOST_BRANCHES} are left out; --json has all.")
 
