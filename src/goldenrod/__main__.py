@@ -1,6 +1,28 @@
-"""`python -m goldenrod`: the command line."""
+"""The program `goldenrod`, also `python -m goldenrod`: the command line.
 
-from goldenrod.cli.main import main
+Ctrl-C ends the process at once while it loads the command line and while it exits, when Python would
+print a traceback.
+"""
+
+import signal
+
+
+def run() -> None:
+    """Run the command in the arguments, and exit with its code."""
+    # In the background, a shell may have set Ctrl-C to be ignored; that stays.
+    can_interrupt = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if can_interrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from goldenrod.cli.main import main
+
+    try:
+        if can_interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        main()
+    finally:
+        if can_interrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -45,14 +45,20 @@ class Client:
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = url.rstrip("/")
+        self.has_token = bool(token.strip())
         headers = {"Accept": "application/json"}
-        if token:
+        if token := token.strip():
+            if not (token.isascii() and token.isprintable()):
+                raise ClientError(0, "token_malformed", "The token has characters that none has.")
             headers["Authorization"] = f"Token {token}"
         try:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s)
-        except (httpx.InvalidURL, UnicodeEncodeError):
+        except (httpx.InvalidURL, ValueError, OSError) as wrong:
             raise ClientError(
-                0, "address_invalid", f"{self.url!r} is not a valid URL, or the token is malformed."
+                0,
+                "address_invalid",
+                f"{self.url!r} is not a valid URL, or a proxy's address or the certificates that the "
+                f"environment names are not valid: {wrong}",
             ) from None
 
     def __enter__(self) -> Self:
@@ -131,7 +137,7 @@ class Client:
     def _object(self, response: httpx.Response) -> Json:
         try:
             value = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise ClientError(
@@ -144,7 +150,7 @@ class Client:
             problem = response.json()
             code, detail = str(problem["code"]), str(problem["detail"])
             return ClientError(response.status_code, code, detail, problem)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             status = f"{response.status_code} {response.reason_phrase}".strip()
             detail = f"The server at {self.url} answered {status}."
             return ClientError(response.status_code, "server_error", detail)

@@ -15,7 +15,7 @@ from goldenrod.base.errors import BadRequest
 from goldenrod.base.printing import PrintableFormatter, escaped, printable, printable_json
 from goldenrod.catalogue.transfer.jsonl_format import write_row
 from goldenrod.cli import output
-from goldenrod.cli.main import _show_fault
+from goldenrod.cli.failures import report
 from goldenrod.store import schema
 from goldenrod.web.server import log_formatter
 from tests.cli.test_commands import Run, runner
@@ -74,8 +74,8 @@ def test_commands_print_only_through_the_output_module() -> None:
                     assert "goldenrod " in ast.unparse(values[0]), path.name
 
 
-def test_the_trace_of_a_bug_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    _show_fault(RuntimeError, RuntimeError(EVIL), None)
+def test_a_bug_is_reported_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(RuntimeError(EVIL)) == 1
     said = capsys.readouterr().err
     assert "RuntimeError" in said
     assert not raw(said)

@@ -49,7 +49,9 @@ def test_the_list_has_the_images_that_the_reader_sees(ask: Run) -> None:
     assert slugs(ask("image", "list", "--json", "--tag", "shared-tag", who="bob")) == [
         "shared-image"
     ]
-    assert slugs(ask("image", "list", "--json", "--tag", "shared-tag", who="charlie")) == []
+    hidden = ask("image", "list", "--json", "--tag", "shared-tag", who="charlie")
+    assert (hidden.code, hidden.out) == (4, "")
+    assert hidden.err == "goldenrod: There is no tag 'shared-tag' that you may see.\n"
 
 
 def test_a_list_stops_at_its_limit_and_reports_it(ask: Run) -> None:

@@ -222,8 +222,12 @@ def slug(text: str, fallback: str = "image") -> str:
 
 def is_slug(text: str) -> bool:
     """1 to 64 of a-z, 0-9 and -, at least one letter, not shaped like a UUID."""
-    found = _SLUG.fullmatch(text) and re.search("[a-z]", text)
-    return found is not None and not is_uuid(text)
+    return has_slug_form(text) and bool(re.search("[a-z]", text)) and not is_uuid(text)
+
+
+def has_slug_form(text: str) -> bool:
+    """1 to 64 of a-z, 0-9 and -, not beginning with -: a slug, an id or a UUID."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def is_uuid(text: str) -> bool:

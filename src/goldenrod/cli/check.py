@@ -13,11 +13,12 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.base.config import Settings
-from goldenrod.base.errors import Problem, SettingError, Unavailable
+from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.catalogue.accounts import users
 from goldenrod.cli import output
 from goldenrod.cli.failures import failure
 from goldenrod.cli.open_database import reach, unmigrated
+from goldenrod.cli.options import JSON
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import migrate as migrations
 from goldenrod.store.db import Database
@@ -41,7 +42,7 @@ class Finding(NamedTuple):
 
 
 def check(
-    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+    as_json: bool = JSON,
 ) -> None:
     """Check the settings and the database for problems.
 
@@ -74,11 +75,13 @@ def _findings() -> Iterator[Finding]:
         with unmigrated(settings) as db:
             reach(db)
             yield from filter(None, [_other_tables(db) or _no_staff(db)])
-    except (Problem, SettingError, OSError) as error:
+    except Exception as error:
         expected = failure(error)
+        if expected is None:
+            raise
         yield Finding(
             "goldenrod.E001",
-            expected.sentence if expected else str(error),
+            expected.sentence,
             "Check that GOLDENROD_DATABASE_URL is right and that the database is running.",
         )
 

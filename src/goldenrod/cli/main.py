@@ -1,12 +1,12 @@
 """All commands: the name of each, its summary, and its function.
 
 The module of a command is imported when the command is run, so that `--help` is fast. A failure prints
-one sentence on stderr and exits with the code of `failures.py`.
+one sentence on stderr and exits with the code of `failures.py`, a bug too; Python's development mode
+(`PYTHONDEVMODE=1`) prints the trace before it.
 """
 
 import logging
 import sys
-import traceback
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from goldenrod.base.printing import PrintableFormatter
+from goldenrod.cli import output, streams
 
 COMMANDS = {
     "serve": ("Serve the catalogue over HTTP.", "serve:serve"),
@@ -25,7 +26,7 @@ COMMANDS = {
         "Add a user. On a terminal, the command asks for their password.",
         "accounts.users:create_user",
     ),
-    "user list": ("List the users.", "accounts.users:list_users"),
+    "user list": ("List the users, newest first.", "accounts.users:list_users"),
     "user show": (
         "Show a user: rights, groups, accounts on providers, and tokens that can be used.",
         "accounts.users:show_user",
@@ -46,7 +47,10 @@ COMMANDS = {
         "Create a token for a user and print its secret.",
         "accounts.tokens:create_token",
     ),
-    "token list": ("List tokens, without their secrets.", "accounts.tokens:list_tokens"),
+    "token list": (
+        "List tokens, newest first, without their secrets.",
+        "accounts.tokens:list_tokens",
+    ),
     "token revoke": ("Revoke a token at once and for good.", "accounts.tokens:revoke_token"),
     "import aws": (
         "Import Amazon's machine images from a file.",
@@ -59,7 +63,10 @@ COMMANDS = {
     "export": ("Write the whole catalogue as lines of JSON.", "transfer.export_import:export"),
     "backup": ("Copy the SQLite database while it is in use.", "transfer.export_import:backup"),
     "why": ("Explain why a user may see a thing, or may not.", "why:why"),
-    "webhooks list": ("List webhooks, without their secrets.", "webhooks.webhooks:list_webhooks"),
+    "webhooks list": (
+        "List webhooks, newest first, without their secrets.",
+        "webhooks.webhooks:list_webhooks",
+    ),
     "webhooks deliver": (
         "Notify webhooks until stopped.",
         "webhooks.webhooks:deliver",
@@ -72,14 +79,14 @@ COMMANDS = {
         "Send a delivery again, under the same id.",
         "webhooks.webhooks:redeliver",
     ),
-    "image list": ("List images.", "images.images:list_images"),
+    "image list": ("List images, newest first.", "images.images:list_images"),
     "image show": ("Show one image.", "images.images:show_image"),
     "image create": ("Create an image.", "images.images:create_image"),
     "image edit": (
         "Change an image. Fields that are not given stay as they are.",
         "images.images:edit_image",
     ),
-    "version list": ("List image versions.", "versions.versions:list_versions"),
+    "version list": ("List image versions, newest first.", "versions.versions:list_versions"),
     "version show": ("Show one image version.", "versions.versions:show_version"),
     "version create": ("Publish an image version.", "versions.versions:create_version"),
     "version edit": (
@@ -108,7 +115,7 @@ COMMANDS = {
         "channels.channels:delete_channel",
     ),
     "channel history": (
-        "List the assignments of a channel.",
+        "List the assignments of a channel, newest first.",
         "channels.channels:channel_history",
     ),
     "resolve": (
@@ -145,7 +152,8 @@ GROUPS = {
 
 _EXITS = """Exit codes: 0 success, 1 failed or refused, 2 the command line or a setting is wrong, 3
 missing or insufficient credentials, 4 not found, 5 conflicts with the state of the catalogue, 6 the
-server or the database cannot be reached. resolve and whatis describe their own."""
+server or the database cannot be used, 130 interrupted by Ctrl-C, 141 nobody reads the output any more.
+resolve and whatis describe their own."""
 
 
 class LazyCommand(TyperCommand):
@@ -159,7 +167,11 @@ class LazyCommand(TyperCommand):
         """The command itself."""
         module, _, function = self._function.partition(":")
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(self.name)(getattr(import_module(f"goldenrod.cli.{module}"), function))
+        loaded = import_module(f"goldenrod.cli.{module}")
+        command = getattr(loaded, function)
+        if requests := getattr(loaded, "server_requests", None):
+            command = requests.understanding(command)
+        app.command(self.name)(command)
         return get_command(app)
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
@@ -212,28 +224,29 @@ def _group(root: TyperGroup, name: str) -> TyperGroup:
     return found
 
 
-def _show_fault(kind: type[BaseException], fault: BaseException, trace: object) -> None:
-    """Print the trace of a bug without control characters, which its message may contain."""
-    from goldenrod.cli import output
-
-    output.note("".join(traceback.format_exception(fault)).rstrip("\n"))
-
-
 def main() -> NoReturn:
     """Run the command in the arguments, and exit with its code."""
+    streams.prepare()
     if logging.lastResort is not None:
         # The handler of commands that, unlike `serve`, do not configure logging.
         logging.lastResort.setFormatter(PrintableFormatter())
     try:
-        command().main(prog_name="goldenrod")
-    except Exception as error:
-        from goldenrod.cli import output
-        from goldenrod.cli.failures import failure
+        code = _run()
+        with output.naming_stdout():
+            sys.stdout.flush()
+    except BaseException as error:
+        from goldenrod.cli.failures import report
 
-        expected = failure(error)
-        if expected is None:
-            sys.excepthook = _show_fault
-            raise
-        output.note(f"goldenrod: {expected.sentence}")
-        sys.exit(expected.exit_code)
-    sys.exit(0)
+        code = report(error)
+        streams.discard(sys.stdout)
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        command().main(prog_name="goldenrod")
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from goldenrod.base import config
 from goldenrod.base.errors import NotFound, Problem
+from goldenrod.cli.suggestions import suggestion
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
@@ -75,7 +76,18 @@ def every(tx: Tx, list_page: ListPage, listing: Listing, **filters: str) -> Iter
 
 
 def named(tx: Tx, list_page: ListPage, listing: Listing, kind: str, **name: str) -> Thing:
-    """The first thing with this name. Raises NotFound."""
+    """The first thing with this name. Raises NotFound, which suggests names that are close."""
     for thing in every(tx, list_page, listing, **name):
         return thing
-    raise NotFound(f"There is no {kind} {next(iter(name.values()))!r}.")
+    ((field, typed),) = name.items()
+    known = (str(thing[field]) for thing in every(tx, list_page, listing))
+    raise NotFound(f"There is no {kind} {typed!r}.{suggestion(typed, known)}")
+
+
+@contextmanager
+def naming(kind: str, typed: str) -> Iterator[None]:
+    """What is not found in the block is this thing."""
+    try:
+        yield
+    except NotFound:
+        raise NotFound(f"There is no {kind} {typed!r}.") from None

@@ -3,52 +3,107 @@
 The server is at GOLDENROD_URL. Requests carry GOLDENROD_TOKEN; without it, they are anonymous.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import typer
 
 from goldenrod.base import config
 from goldenrod.base.numbers import id_or_text
-from goldenrod.cli import output
+from goldenrod.base.text import is_uuid
+from goldenrod.cli import not_found, output, streams
+from goldenrod.cli.not_found import path
+from goldenrod.cli.options import JSON, WIDE
+from goldenrod.cli.output import Columns
 from goldenrod.client import Client, ClientError
 
 Body = dict[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
-JSON = typer.Option(False, "--json", help="Print JSON for programs.")
-LIMIT = typer.Option(100, min=1, help="The most to print.")
-ALL = typer.Option(False, "--all", help="Print all.")
-ORDERING = typer.Option(
-    None, help="start_date, end_date or name; a leading - reverses it: --ordering=-start_date."
-)
 KEY = typer.Option(
     None,
     "--idempotency-key",
     help="With the same key, a command can be repeated safely within 24 hours.",
 )
-STDIN = "-"
+
+
+class ListOptions(NamedTuple):
+    """How much of a list to print, and how."""
+
+    limit: int
+    everything: bool
+    wide: bool
+    as_json: bool
+
+
+def list_options(
+    limit: int = typer.Option(100, min=1, max=99_999_999, help="The most to print."),
+    everything: bool = typer.Option(False, "--all", help="Print all."),
+    wide: bool = WIDE,
+    as_json: bool = JSON,
+) -> ListOptions:
+    """The options of every list."""
+    return ListOptions(limit, everything, wide, as_json)
+
+
+def common_filters(
+    name: str | None = typer.Option(None, help="Only with this name."),
+    search: str | None = typer.Option(None, help="Only with these words."),
+    tag: str | None = typer.Option(None, help="Only with this tag; a version has its image's."),
+    provider: str | None = typer.Option(None, help="Only with a machine on this provider."),
+    architecture: str | None = typer.Option(None, help="Only with a machine of this architecture."),
+    current: bool | None = typer.Option(
+        None, "--current/--not-current", help="Only current, or not current, by date."
+    ),
+    ordering: str = typer.Option(
+        "-start_date",
+        help="start_date, end_date or name; a leading - reverses it: --ordering=-name.",
+    ),
+) -> Body:
+    """The filters of images and versions, and their order: newest first."""
+    return given(
+        name=name,
+        search=search,
+        tag=tag,
+        provider=provider,
+        architecture=architecture,
+        current=current,
+        ordering=ordering,
+    )
 
 
 @contextmanager
-def asked() -> Iterator[Client]:
-    """A client for the server of the settings."""
+def asked(**named: str) -> Iterator[Client]:
+    """A client for the server of the settings. What the command names is what is not found, if
+    anything is."""
     settings = config.load()
     with Client(settings.url, settings.token) as server:
-        yield server
+        try:
+            yield server
+        except ClientError as refused:
+            raise not_found.explained(server, refused, named) from None
 
 
-def address(resource: str, key: str) -> str:
-    """The path of one thing; its key is escaped."""
-    return path(resource, key)
+def understanding(command: Callable[P, R]) -> Callable[P, R]:
+    """A command that asks a server, which may not be a Goldenrod server, or of another release."""
 
+    @wraps(command)
+    def asking(*given: P.args, **more: P.kwargs) -> R:
+        try:
+            return command(*given, **more)
+        except UnicodeEncodeError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            detail = f"The server at {config.load().url} does not answer as this release expects"
+            what = f"{type(error).__name__}: {error}"
+            raise ClientError(502, "answer_malformed", f"{detail} ({what}).") from error
 
-def path(*parts: str) -> str:
-    """The path of these parts, which are escaped."""
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
+    return asking
 
 
 def version_address(server: Client, version: str, *further: str) -> str:
@@ -57,32 +112,84 @@ def version_address(server: Client, version: str, *further: str) -> str:
 
 
 def version_id(server: Client, version: str) -> str:
-    """The UUID of a version, given as its UUID or as IMAGE/NAME. Raises ClientError."""
+    """The UUID of a version, given as its UUID or as IMAGE/NAME. Raises ClientError.
+
+    A name may contain slashes, the slug of an image cannot.
+    """
+    if not version:
+        raise typer.BadParameter("A version is named by its UUID, or by IMAGE/NAME.")
     image, slash, name = version.partition("/")
-    if not slash:
-        return version
-    for found in server.pages("/image_versions", image_id=image, name=name, page_size=1):
-        return str(found["id"])
-    raise ClientError(404, "not_found", f"There is no version {version} that you may see.")
+    if slash and not (image and name):
+        raise typer.BadParameter(f"{version!r} is not IMAGE/NAME.")
+    if slash:
+        return not_found.find_named_version(server, image, name)
+    if not is_uuid(version):
+        not_found.find_version(server, version)
+    return version
 
 
 def show_list(
-    resource: str, filters: Body, columns: Sequence[str], limit: int, everything: bool, json: bool
+    resource: str,
+    filters: Body,
+    columns: Columns,
+    more_columns: Columns,
+    options: ListOptions,
+    prepare: Callable[[Client, list[Body]], object] | None = None,
+    **named: str,
 ) -> None:
-    """Print the things of a list that match the filters: all of them, or at most `limit`."""
-    size = 1000 if everything else min(limit, 1000)
-    with asked() as server:
-        found = server.pages(f"/{resource}", page_size=size, **filters)
-        shown = list(found if everything else islice(found, limit))
-        more = not everything and next(found, None) is not None
-    if json:
+    """Print the things of a list that match the filters, with --wide in more columns. `prepare` adds
+    to the things what columns show.
+
+    If nothing matches, a filter that names nothing is an error.
+    """
+    size = 1000 if options.everything else min(options.limit, 1000)
+    with asked(**named) as server:
+        found = server.pages(resource, page_size=size, **filters)
+        try:
+            shown = list(found if options.everything else islice(found, options.limit))
+            more = not options.everything and next(found, None) is not None
+        except ClientError as refused:
+            if refused.status == 400:  # perhaps for a text that cannot name anything
+                _require_named(server, resource, filters)
+            raise
+        if not shown:
+            _require_named(server, resource, filters)
+        if prepare and not options.as_json:
+            prepare(server, shown)
+    if options.as_json:
         output.show_json(shown)
     else:
-        output.show_table(columns, ([thing.get(name) for name in columns] for thing in shown))
+        output.show_things({**columns, **more_columns} if options.wide else columns, shown)
     if more:
         output.note(
-            f"There are more than {limit}. Use --limit to print more, or --all to print all."
+            f"There are more than {options.limit}. Use --limit to print more, or --all to print all."
         )
+
+
+_NAMING: dict[str, Callable[[Client, str], object]] = {
+    "image_id": not_found.find_image,
+    "provider": not_found.find_provider,
+    "license": not_found.find_license,
+    "tag": not_found.find_tag,
+    "parent": not_found.find_version,
+}
+_NAMES = ("name", "user", "owner", "created_by", "channel", "architecture")
+"""Filters that name something which only the list itself can tell whether there is."""
+
+
+def _require_named(server: Client, resource: str, filters: Body) -> None:
+    """Raise ClientError for the first filter that names nothing the reader may see."""
+    for filter_, typed in filters.items():
+        if filter_ in _NAMING:
+            _NAMING[filter_](server, typed)
+        elif (
+            filter_ in _NAMES
+            and not server.get(resource, **{filter_: typed}, page_size=1)["results"]
+        ):
+            kind = filter_.replace("_", " ")
+            raise ClientError(
+                404, "not_found", f"Nothing that you may see has the {kind} {typed!r}."
+            )
 
 
 def show_one(thing: Body, json: bool) -> None:
@@ -129,11 +236,4 @@ def text_of(text: str | None, file: Path | None) -> str | None:
     """A long text: as typed, or the content of a file (`-` is stdin)."""
     if text is not None and file is not None:
         raise typer.BadParameter("Give the text or its file, not both.")
-    if file is None:
-        return text
-    try:
-        if str(file) == STDIN:
-            return typer.get_text_stream("stdin").read()
-        return file.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"{file} is not UTF-8 text.") from None
+    return text if file is None else streams.read_file(file)

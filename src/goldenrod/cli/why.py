@@ -1,25 +1,17 @@
 """The command `why`: the clauses of the access rule that let a user see a thing."""
 
-from enum import StrEnum
-
 import typer
 
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.cli import output
+from goldenrod.cli.accounts.tokens import Scope
 from goldenrod.cli.open_database import named, opened
+from goldenrod.cli.options import JSON
 from goldenrod.rules import why as rule
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store.db import Tx
 
 MAY_NOT_SEE = 1
-
-
-class Scope(StrEnum):
-    """The scopes of a token."""
-
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
 
 
 SCOPE = typer.Option(Scope.WRITE, help="The scope of the user's token; rights of staff need admin.")
@@ -32,7 +24,7 @@ def why(
         "/api/v2/images/7."
     ),
     scope: Scope = SCOPE,
-    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+    as_json: bool = JSON,
 ) -> None:
     """Explain why a user may see a thing, or may not.
 

@@ -17,6 +17,7 @@ input raises an exception. One release, and the names of earlier ones, are in me
 import gzip
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -113,11 +114,13 @@ def open_lines(path: Path | str) -> Iterator[bytes]:
         raw.seek(0)
         stream = gzip.GzipFile(fileobj=raw) if zipped else raw
         try:
+            if stream.read(len(BOM_UTF8)) != BOM_UTF8:
+                stream.seek(0)
             while line := stream.readline(MOST_LINE_BYTES + 1):
                 yield line
                 while len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
                     line = stream.readline(MOST_LINE_BYTES + 1)
-        except (EOFError, zlib.error) as damage:
+        except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
             raise gzip.BadGzipFile(f"{path} is a damaged gzip file: {damage}") from damage
 
 

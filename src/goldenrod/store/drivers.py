@@ -37,6 +37,7 @@ _AWAY = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CORRUPT,
 }
 
 
@@ -62,9 +63,13 @@ def driver_of(url: str, pool: int) -> Driver:
 
 def sqlite_path(url: str) -> str:
     """The file that a sqlite: URL names. Three slashes: from the working directory; four: absolute."""
-    parts = urlsplit(url)
-    path = unquote(parts.path)[1:]
-    if parts.netloc or not path or parts.query:
+    try:
+        parts = urlsplit(url)
+        path = unquote(parts.path)[1:]
+        wrong = bool(parts.netloc or parts.query) or not path or "\0" in path
+    except ValueError:
+        wrong = True
+    if wrong:
         raise SettingError(
             "a SQLite address looks like sqlite:///goldenrod.db, or sqlite:////srv/goldenrod.db"
         )

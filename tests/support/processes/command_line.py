@@ -42,11 +42,12 @@ Run = Callable[..., Ended]
 def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """A function that runs `goldenrod` with these arguments, `stdin`, and settings in capitals."""
 
-    def running(*arguments: str, stdin: str = "", **settings: str) -> Ended:
+    def running(*arguments: str, stdin: str | bytes = "", **settings: str) -> Ended:
         for name, value in settings.items():
             monkeypatch.setenv(f"GOLDENROD_{name}", value)
         monkeypatch.setattr(sys, "argv", ["goldenrod", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()

@@ -20,7 +20,14 @@ from goldenrod.store.db import Database
 def export_to_file(
     db: Database, path: Path, *, credentials: bool = True, progress: Progress | None = None
 ) -> int:
-    """Export the whole catalogue to a file, replacing an existing one. Returns the number of rows."""
+    """Export the whole catalogue to a file, replacing an existing one. Returns the number of rows.
+
+    A device or pipe, such as /dev/stdout, is written to and not replaced.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as out:
+            return export_catalogue(db, out, credentials=credentials, progress=progress)
     with _temporary_file(path) as temporary:
         with temporary.open("wb") as out:
             done = export_catalogue(db, out, credentials=credentials, progress=progress)

@@ -6,7 +6,7 @@ import typer
 
 from goldenrod.base.errors import BadRequest
 from goldenrod.catalogue.accounts import password_rules
-from goldenrod.cli import output
+from goldenrod.cli import output, streams
 
 
 def read(
@@ -38,10 +38,8 @@ def is_terminal() -> bool:
 
 
 def _first_line() -> str:
-    try:
-        password = sys.stdin.readline().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise BadRequest("The password on stdin must be UTF-8.") from None
+    line = sys.stdin.buffer.readline()
+    password = streams.decoded(line, "The password on stdin").rstrip("\r\n")
     if not password:
         raise BadRequest("Write the password to stdin: it is empty.")
     return password

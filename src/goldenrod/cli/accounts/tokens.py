@@ -10,10 +10,10 @@ from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Conflict
 from goldenrod.catalogue.accounts import tokens, users
 from goldenrod.cli import output
-from goldenrod.cli.open_database import every, named, opened
+from goldenrod.cli.open_database import every, named, naming, opened
+from goldenrod.cli.options import JSON, WIDE
 from goldenrod.rules.access import CONSOLE
 
-JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 _SPAN = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -63,19 +63,25 @@ def _expiry(text: str, now: Instant) -> str | None:
 
 def list_tokens(
     user: str = typer.Option("", help="Only tokens of this user."),
+    wide: bool = WIDE,
     as_json: bool = JSON,
 ) -> None:
-    """List tokens, without their secrets."""
+    """List tokens, newest first, without their secrets."""
     with opened() as db, db.read() as tx:
         if user:
             named(tx, users.USERS.page, users.USERS.listing, "user", username=user)
-        asked = {"user": user} if user else {}
+        asked = {"ordering": "-created", **({"user": user} if user else {})}
         found = list(every(tx, tokens.TOKENS.page, tokens.TOKENS.listing, **asked))
     if as_json:
         output.show_json(found)
         return
-    columns = ("id", "user", "name", "scope", "created", "expires", "last_used", "revoked_at")
-    output.show_table(columns, ([token[name] for name in columns] for token in found))
+    columns = {
+        **output.fields("id", "user", "name", "scope"),
+        "expires": output.day("expires"),
+        "revoked": output.day("revoked_at"),
+    }
+    more = output.fields("uuid", "created", "expires", "last_used", "revoked_at")
+    output.show_things({**columns, **more} if wide else columns, found)
 
 
 def revoke_token(
@@ -83,6 +89,7 @@ def revoke_token(
 ) -> None:
     """Revoke a token at once and for good."""
     with opened() as db, db.write() as tx:
-        row = tokens.token_for_change(tx, CONSOLE, token)
+        with naming("token", token):
+            row = tokens.token_for_change(tx, CONSOLE, token)
         tokens.revoke_token(tx, CONSOLE, row)
     output.say(f"Token {row['id']} is revoked.")

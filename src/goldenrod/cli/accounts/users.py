@@ -9,13 +9,13 @@ from goldenrod.catalogue.accounts import users as people
 from goldenrod.cli import output
 from goldenrod.cli.accounts import new_password
 from goldenrod.cli.open_database import Thing, every, named, opened
+from goldenrod.cli.options import JSON
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database, Tx
 
 PASSWORD_STDIN = typer.Option(
     False, "--password-stdin", help="Read the password from the first line of stdin."
 )
-JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 USER = typer.Argument(metavar="NAME", help="The username.")
 GROUP = typer.Argument(metavar="GROUP", help="The group's name.")
 USERS = typer.Argument(metavar="USER...", help="Their usernames.")
@@ -67,14 +67,13 @@ def set_password(
 
 
 def list_users(as_json: bool = JSON) -> None:
-    """List the users."""
+    """List the users, newest first."""
     with opened() as db, db.read() as tx:
-        users = list(every(tx, people.USERS.page, people.USERS.listing))
+        users = list(every(tx, people.USERS.page, people.USERS.listing, ordering="-start_date"))
     if as_json:
         output.show_json(users)
         return
-    columns = ("id", "username", "is_staff", "active", "start_date")
-    output.show_table(columns, ([user[name] for name in columns] for user in users))
+    output.show_things(output.fields("id", "username", "is_staff", "active", "start_date"), users)
 
 
 def show_user(name: str = USER, as_json: bool = JSON) -> None:

@@ -3,16 +3,15 @@
 `goldenrod resolve` (`resolve.py`) prints the machine that a channel offers on a provider.
 """
 
-import re
 from typing import Any
 
 import typer
 
-from goldenrod.cli import output, server_requests
-from goldenrod.cli.server_requests import Body
+from goldenrod.base.text import is_uuid
+from goldenrod.cli import not_found, output, server_requests
+from goldenrod.cli.options import JSON, with_options
+from goldenrod.cli.server_requests import Body, ListOptions
 from goldenrod.client import Client, ClientError
-
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 IMAGE = typer.Argument(metavar="IMAGE", help="The image's slug, id or uuid.")
 NAME = typer.Argument(metavar="NAME", help="The channel's name, such as stable.")
@@ -24,22 +23,17 @@ PROVIDERS = typer.Option([], "--on", help="Require a machine on this provider; m
 CLEAR = typer.Option([], help="Empty this field (groups, requires); may be repeated.")
 
 
-def list_channels(
-    image: str = IMAGE,
-    limit: int = server_requests.LIMIT,
-    everything: bool = server_requests.ALL,
-    as_json: bool = server_requests.JSON,
-) -> None:
+@with_options(options=server_requests.list_options)
+def list_channels(image: str = IMAGE, *, options: ListOptions) -> None:
     """List the channels of an image and what they offer."""
-    columns = ("name", "target", "assigned", "restricted")
-    server_requests.show_list(_address(image)[1:], {}, columns, limit, everything, as_json)
+    columns = output.fields("name", "target", "assigned", "restricted")
+    more = output.fields("groups", "requires")
+    server_requests.show_list(_address(image), {}, columns, more, options, image=image)
 
 
-def show_channel(
-    image: str = IMAGE, name: str = NAME, as_json: bool = server_requests.JSON
-) -> None:
+def show_channel(image: str = IMAGE, name: str = NAME, as_json: bool = JSON) -> None:
     """Show one channel."""
-    with server_requests.asked() as server:
+    with server_requests.asked(image=image, channel=name) as server:
         _show(server.get(_address(image, name)), as_json)
 
 
@@ -54,7 +48,7 @@ def set_channel(
     override: bool = typer.Option(
         False, "--override", help="Override the channel's requirements; needs --reason."
     ),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Assign a version to a channel, or unassign it.
 
@@ -64,7 +58,7 @@ def set_channel(
         raise typer.BadParameter("Give either a VERSION or --none.")
     if override and not reason:
         raise typer.BadParameter("--override needs a --reason.")
-    with server_requests.asked() as server:
+    with server_requests.asked(image=image) as server:
         body: Body = {"version": version and _version(server, image, version)}
         body |= server_requests.given(reason=reason, override=override or None)
         try:
@@ -90,7 +84,7 @@ def edit_channel(
         None, min=0, help="Require this many days since then; needs --after."
     ),
     clear: list[str] = CLEAR,
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Change who sees a channel and what it requires. Fields that are not given stay as they are.
 
@@ -108,7 +102,7 @@ def edit_channel(
     )
     body = server_requests.cleared(body, clear, ("groups",), ("requires",))
     path = _address(image, name)
-    with server_requests.asked() as server:
+    with server_requests.asked(image=image, channel=name) as server:
         channel, tag = server.get_tagged(path)
         if requires:
             # Requirements are one value, so those that are not given are sent unchanged.
@@ -118,36 +112,38 @@ def edit_channel(
 
 def delete_channel(image: str = IMAGE, name: str = NAME) -> None:
     """Remove a channel: hide it until it is assigned again. Its history is not deleted."""
-    with server_requests.asked() as server:
+    with server_requests.asked(image=image, channel=name) as server:
         server.delete(_address(image, name))
     output.say(f"Channel {name} of {image} was removed.")
 
 
+@with_options(options=server_requests.list_options)
 def channel_history(
-    image: str = IMAGE,
-    name: str = NAME,
-    at: str | None = AT,
-    limit: int = server_requests.LIMIT,
-    everything: bool = server_requests.ALL,
-    as_json: bool = server_requests.JSON,
+    image: str = IMAGE, name: str = NAME, *, at: str | None = AT, options: ListOptions
 ) -> None:
-    """List the assignments of a channel."""
-    columns = ("sequence", "at", "by", "version", "override", "reason")
-    resource = _address(image, name, "history")[1:]
-    server_requests.show_list(
-        resource, server_requests.given(at=at), columns, limit, everything, as_json
-    )
+    """List the assignments of a channel, newest first."""
+    columns = output.fields("sequence", "at", "by", "version", "override", "reason")
+    filters = server_requests.given(at=at, ordering="-sequence")
+    address = _address(image, name, "history")
+    server_requests.show_list(address, filters, columns, {}, options, image=image, channel=name)
 
 
 def _address(image: str, *name: str) -> str:
-    return server_requests.path("images", image, "channels", *name)
+    return not_found.path("images", image, "channels", *name)
 
 
 def _version(server: Client, image: str, typed: str) -> str:
-    """The UUID of a version of this image, also by its name alone."""
-    if "/" not in typed and not UUID.fullmatch(typed):
-        typed = f"{image}/{typed}"
-    return server_requests.version_id(server, typed)
+    """The UUID of a version of this image, also by its name alone, which may contain slashes."""
+    if is_uuid(typed):
+        return typed
+    if "/" not in typed:
+        return not_found.find_named_version(server, image, typed)
+    try:
+        return server_requests.version_id(server, typed)
+    except ClientError as refused:
+        if refused.status != 404:
+            raise
+        return not_found.find_named_version(server, image, typed)
 
 
 def _with_what_is_missing(refused: ClientError) -> ClientError:

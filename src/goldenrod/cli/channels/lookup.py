@@ -4,6 +4,7 @@ For any fleet that can list its image ids. Asks a server, up to a thousand ids a
 `--fail-on` it is a check for CI.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,12 +12,14 @@ from typing import Any
 
 import typer
 
-from goldenrod.cli import output, server_requests
+from goldenrod.cli import not_found, output, server_requests, streams
 from goldenrod.cli.failures import REFUSED
+from goldenrod.cli.options import JSON
 from goldenrod.cli.versions.withdraw import USABLE
 
 MOST_PER_CALL = 1000
 MOST_CHARACTERS = 256
+_SEPARATORS = re.compile(r"[\t\r\n]")
 REASONS = ("revoked", "deprecated", "ended", "unknown", "behind")
 COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")
 
@@ -25,7 +28,8 @@ Match = dict[str, Any]
 IDS = typer.Argument(
     None,
     metavar="ID",
-    help="Ids such as ami-0123456789abcdef0. Without any, reads stdin, one per line.",
+    help="Ids such as ami-0123456789abcdef0. Without any, reads stdin: one per line, or several with "
+    "tabs between them.",
 )
 FAIL_ON = typer.Option(
     [],
@@ -39,7 +43,7 @@ def whatis(
     ids: list[str] | None = IDS,
     provider: str | None = typer.Option(None, help="The provider they run on (slug, id or uuid)."),
     fail_on: list[str] = FAIL_ON,
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Show what running machine images are, how far behind, and what to use instead.
 
@@ -50,6 +54,8 @@ def whatis(
         raise typer.BadParameter(f"--fail-on takes {', '.join(REASONS)}; not {sorted(unknown)[0]}.")
     identifiers = list(dict.fromkeys(_given(ids)))
     found = list(_look_up(identifiers, provider)) if identifiers else []
+    if provider is not None and not any(one["known"] for one in found):
+        _require(provider)
     if as_json:
         output.show_json(found)
     else:
@@ -63,15 +69,17 @@ def whatis(
 def _given(ids: list[str] | None) -> Iterator[str]:
     """The ids of the command line, or of stdin if there are none; empty ones are skipped."""
     if not ids and sys.stdin.isatty():
-        raise typer.BadParameter("Give ids as arguments, or pipe them in, one per line.")
-    for line in ids or typer.get_text_stream("stdin"):
-        if found := line.strip():
+        raise typer.BadParameter("Give ids as arguments, or pipe them in.")
+    for typed in ids or [streams.read_stdin()]:
+        for part in _SEPARATORS.split(typed.removeprefix("\ufeff")):
+            found = part.strip()
             if len(found) > MOST_CHARACTERS:
                 raise typer.BadParameter(
                     f"An id has at most {MOST_CHARACTERS} characters; {found[:40]!r}… has "
                     f"{len(found):,}."
                 )
-            yield found
+            if found:
+                yield found
 
 
 def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:
@@ -80,6 +88,12 @@ def _look_up(ids: list[str], provider: str | None) -> Iterator[dict[str, Any]]:
         for start in range(0, len(ids), MOST_PER_CALL):
             part = [{"identifier": one, **where} for one in ids[start : start + MOST_PER_CALL]]
             yield from server.post("/lookup", {"identifiers": part})["results"]
+
+
+def _require(provider: str) -> None:
+    """Raise ClientError if there is no such provider that the reader may see."""
+    with server_requests.asked() as server:
+        not_found.find_provider(server, provider)
 
 
 def _rows(found: dict[str, Any]) -> Iterator[tuple[Any, ...]]:

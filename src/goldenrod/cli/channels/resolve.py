@@ -13,6 +13,8 @@ import typer
 
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.failures import CREDENTIALS, REFUSED, failure
+from goldenrod.cli.not_found import path
+from goldenrod.cli.options import JSON
 from goldenrod.cli.versions.withdraw import warnings
 from goldenrod.client import ClientError
 
@@ -32,7 +34,7 @@ def resolve(
         "--allow-revoked",
         help="Also print the machine of a revoked version at which the channel stopped.",
     ),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Print the id of the machine that a channel offers on a provider.
 
@@ -41,11 +43,11 @@ def resolve(
     Exit codes: 0 printed, 1 refused (also a wrong token), 2 the command line or a setting is wrong,
     3 revoked, 4 no machine, 5 several architectures, 6 the server cannot be reached.
     """
-    path = server_requests.path("resolve", image, channel, provider)
+    address = path("resolve", image, channel, provider)
     asked = server_requests.given(architecture=architecture, allow_revoked=allow_revoked or None)
     try:
-        with server_requests.asked() as server:
-            found = server.get(path, **asked)
+        with server_requests.asked(image=image, channel=channel, provider=provider) as server:
+            found = server.get(address, **asked)
             marks = {name: found[name] for name in ("deprecation", "revoked")}
             told = [] if as_json else warnings(server, found["version"] | marks)
     except ClientError as refused:

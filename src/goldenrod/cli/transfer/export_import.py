@@ -6,12 +6,14 @@ from pathlib import Path
 import msgspec
 import typer
 
-from goldenrod.catalogue.accounts import security_events
+from goldenrod.catalogue.accounts import security_events, users
 from goldenrod.catalogue.transfer import backup as backups
 from goldenrod.catalogue.transfer import export_import
 from goldenrod.catalogue.transfer.source_import import OWNER
 from goldenrod.cli import output
-from goldenrod.cli.open_database import opened
+from goldenrod.cli.failures import REFUSED
+from goldenrod.cli.open_database import named, opened
+from goldenrod.cli.options import JSON
 from goldenrod.sources import aws
 from goldenrod.sources.reconcile import KINDS, OUTCOMES, import_found
 
@@ -27,24 +29,34 @@ def import_aws(
     file: Path = AMI_LINES,
     owner: str = typer.Option(OWNER, help="The owner of new images."),
     private: bool = typer.Option(False, "--private", help="New images are not public."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+    as_json: bool = JSON,
 ) -> None:
     """Import Amazon's machine images from a file.
 
     Importing the same file again changes nothing. What could not be imported is listed on stderr.
+    Exits with 1 if nothing of the file could be imported.
     """
     found = aws.parse(aws.open_lines(file))
     with opened() as db, output.progress("machines") as progress:
+        if owner != OWNER:
+            with db.read() as tx:
+                named(tx, users.USERS.page, users.USERS.listing, "user", username=owner)
         report = import_found(db, found, owner=owner, private=private, progress=progress)
     counts = {kind: {what: report.of(kind, what) for what in OUTCOMES} for kind in KINDS}
     if as_json:
         skipped = [msgspec.to_builtins(skip) for skip in report.skipped]
         output.show_json({"counts": counts, "skipped": skipped})
-        return
-    output.show_table(("", *OUTCOMES), ((kind, *counts[kind].values()) for kind in KINDS))
-    for skip in report.skipped:
-        output.note(f"skipped {skip.where} ({skip.machines}): {skip.reason}")
-    if report.skipped:
+    else:
+        output.show_table(("", *OUTCOMES), ((kind, *counts[kind].values()) for kind in KINDS))
+        for skip in report.skipped:
+            output.note(f"skipped {skip.where} ({skip.machines}): {skip.reason}")
+    if not any(counts["version"].values()):
+        skipped_all = f": all {report.machines_skipped:,} machines were skipped"
+        output.note(
+            f"Nothing was imported{skipped_all if report.skipped else ', the file is empty'}."
+        )
+        raise typer.Exit(REFUSED)
+    if report.skipped and not as_json:
         output.note(f"{report.machines_skipped:,} machines were skipped.")
 
 
@@ -80,10 +92,11 @@ def export(
         security_events.record_export(db, credentials=credentials)
         if file is None or str(file) == "-":
             out = sys.stdout.buffer
-            done = export_import.export_catalogue(
-                db, out, credentials=credentials, progress=progress
-            )
-            out.flush()
+            with output.naming_stdout():
+                done = export_import.export_catalogue(
+                    db, out, credentials=credentials, progress=progress
+                )
+                out.flush()
         else:
             done = backups.export_to_file(db, file, credentials=credentials, progress=progress)
     output.note(f"{done:,} rows written.")

@@ -8,6 +8,7 @@ import typer
 
 from goldenrod.base.printing import printable
 from goldenrod.cli import output, server_requests
+from goldenrod.cli.options import JSON
 from goldenrod.client import ClientError
 
 LISTS = ("licenses", "scripts", "membership", "providers", "machines")
@@ -22,13 +23,13 @@ def diff(
     b: str | None = typer.Argument(
         None, metavar="B", help="The version to compare; by default A is compared with its parent."
     ),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Show what changed from one image version to another.
 
     With one version only, compares it with its parent.
     """
-    with server_requests.asked() as server:
+    with server_requests.asked(version=a, version_2=b or a) as server:
         against = None if b is None else server_requests.version_id(server, a)
         address = server_requests.version_address(server, b or a, "diff")
         try:
@@ -86,5 +87,6 @@ def _print(lines: Iterator[Line]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for style, text in lines:
-        console.print(Text(text, style=style), soft_wrap=True)
+    with output.naming_stdout():
+        for style, text in lines:
+            console.print(Text(text, style=style), soft_wrap=True)

@@ -4,7 +4,6 @@ A chain of versions with one child each is printed on successive lines. The tree
 version with several children.
 """
 
-import sys
 from collections import defaultdict
 from enum import StrEnum
 from typing import Any
@@ -13,6 +12,7 @@ import typer
 
 from goldenrod.base import clock
 from goldenrod.cli import output, server_requests
+from goldenrod.cli.options import JSON
 
 Node = dict[str, Any]
 
@@ -48,13 +48,13 @@ def lineage(
     depth: int | None = typer.Option(
         None, min=0, max=99_999_999, help="The maximum distance from the version."
     ),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Show an image version's ancestors and descendants.
 
     The oldest is first. A single child follows on the next line; several children are branches.
     """
-    with server_requests.asked() as server:
+    with server_requests.asked(version=version) as server:
         address = server_requests.version_address(server, version, "lineage")
         found = server.get(address, direction=direction.value, depth=depth)
     if as_json:
@@ -87,8 +87,8 @@ def _print(found: dict[str, Any]) -> None:
             for key in chain
         )
 
-    # Output to a pipe or file is not cut off.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else UNCUT)
+    # A terminal wraps what is longer than its lines, so that an id can be copied whole.
+    console = Console(highlight=False, width=UNCUT)
     left_out = 0
     for top in (key for key in nodes if key not in children):
         chain = _chain(top, below)
@@ -102,7 +102,8 @@ def _print(found: dict[str, Any]) -> None:
             for child in below[last]:
                 chain = _chain(child, below)
                 waiting.append((branch.add(label(chain)), chain[-1], deep + 1))
-        console.print(tree)
+        with output.naming_stdout():
+            console.print(tree)
     if left_out:
         output.note(f"Branches nested deeper than {MOST_BRANCHES} are left out; --json has all.")
 

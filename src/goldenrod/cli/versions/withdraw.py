@@ -7,6 +7,7 @@ import typer
 
 from goldenrod.base import clock
 from goldenrod.cli import output, server_requests
+from goldenrod.cli.options import JSON
 from goldenrod.cli.server_requests import Body
 from goldenrod.client import Client, ClientError
 
@@ -24,7 +25,7 @@ def deprecate(
     ),
     at: str | None = typer.Option(None, help="From this instant on; now by default."),
     undo: bool = typer.Option(False, "--undo", help="Remove the deprecation."),
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Advise against an image version, and say what replaces it.
 
@@ -33,7 +34,7 @@ def deprecate(
     """
     if undo and (reason or replacement or at):
         raise typer.BadParameter("--undo cannot be combined with other options.")
-    with server_requests.asked() as server:
+    with server_requests.asked(version=version) as server:
         given = server_requests.given(
             reason=reason,
             replacement=replacement and server_requests.version_id(server, replacement),
@@ -63,7 +64,7 @@ def revoke(
     ),
     dry_run: bool = DRY_RUN,
     idempotency_key: str | None = server_requests.KEY,
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Revoke an image version.
 
@@ -83,7 +84,7 @@ def restore(
     version: str = VERSION,
     dry_run: bool = DRY_RUN,
     idempotency_key: str | None = server_requests.KEY,
-    as_json: bool = server_requests.JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Lift an image version's own revocation.
 
@@ -96,7 +97,7 @@ def restore(
 def _change(
     version: str, verb: str, body: Body, dry_run: bool, key: str | None, as_json: bool
 ) -> None:
-    with server_requests.asked() as server:
+    with server_requests.asked(version=version) as server:
         address = server_requests.version_address(server, version, verb)
         effect = server.post(address, body | {"dry_run": dry_run}, idempotency_key=key)
     if as_json:

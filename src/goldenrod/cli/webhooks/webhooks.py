@@ -6,6 +6,7 @@ Webhooks are created through the API or on pages, because each sends what its cr
 import json
 import signal
 import threading
+from operator import itemgetter
 from types import FrameType
 
 import typer
@@ -14,24 +15,27 @@ from goldenrod.base import config
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
 from goldenrod.cli import output
-from goldenrod.cli.open_database import every, opened
+from goldenrod.cli.open_database import every, naming, opened
+from goldenrod.cli.options import JSON, WIDE
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 
-JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 WEBHOOK = typer.Argument(metavar="WEBHOOK", help="Its id or uuid, as `webhooks list` prints it.")
 ONCE = typer.Option(False, "--once", help="Deliver what is due now, then end.")
 
 
 def list_webhooks(as_json: bool = JSON) -> None:
-    """List webhooks, without their secrets."""
+    """List webhooks, newest first, without their secrets."""
     with opened() as db, db.read() as tx:
-        found = list(every(tx, webhooks.WEBHOOKS.page, webhooks.WEBHOOKS.listing))
+        found = list(
+            every(tx, webhooks.WEBHOOKS.page, webhooks.WEBHOOKS.listing, ordering="-start_date")
+        )
     if as_json:
         output.show_json(found)
         return
-    columns = ("id", "image", "target", "events", "active", "created_by")
-    output.show_table(columns, ([hook[name] for name in columns] for hook in found))
+    output.show_things(
+        output.fields("id", "image", "target", "events", "active", "created_by"), found
+    )
 
 
 def deliver(once: bool = ONCE) -> None:
@@ -76,6 +80,7 @@ def list_deliveries(
     limit: int = typer.Option(
         100, min=1, max=paging.MOST_PER_PAGE, help="How many of the newest to list."
     ),
+    wide: bool = WIDE,
     as_json: bool = JSON,
 ) -> None:
     """List a webhook's deliveries, newest first."""
@@ -85,24 +90,19 @@ def list_deliveries(
         **({"state": [state]} if state else {}),
     }
     query = paging.parse(webhooks.DELIVERIES, filters)
-    with opened() as db, db.read() as tx:
+    with opened() as db, db.read() as tx, naming("webhook", webhook):
         page = webhooks.list_deliveries(tx, CONSOLE, webhook, query)
     found = [json.loads(text) for text in page.results]
     if as_json:
         output.show_json(found)
         return
-    columns = (
-        "id",
-        "event",
-        "state",
-        "attempts",
-        "next_at",
-        "last_at",
-        "last_status",
-        "last_error",
-    )
-    shown = ({**one, "event": one["event"] and one["event"]["type"]} for one in found)
-    output.show_table(columns, ([one[name] for name in columns] for one in shown))
+    columns: output.Columns = {
+        "id": itemgetter("id"),
+        "event": lambda one: one["event"] and one["event"]["type"],
+        **output.fields("state", "attempts", "last_status", "last_error"),
+    }
+    more = output.fields("uuid", "next_at", "last_at")
+    output.show_things({**columns, **more} if wide else columns, found)
 
 
 def redeliver(
@@ -114,5 +114,8 @@ def redeliver(
     Its state does not matter. Its payload is built again.
     """
     with opened() as db, db.write_unversioned() as tx:
-        webhooks.redeliver(tx, CONSOLE, webhook, delivery)
+        with naming("webhook", webhook):
+            webhooks.WEBHOOKS.read(tx, CONSOLE, webhook)
+        with naming("delivery", delivery):
+            webhooks.redeliver(tx, CONSOLE, webhook, delivery)
     output.say(f"Delivery {delivery} of webhook {webhook} will be sent again.")
