@@ -101,6 +101,7 @@ BODIES: dict[str, Callable[[int], str]] = {
 
 HEADERS = (
     "Accept",
+    "Accept-Encoding",
     "Authorization",
     "Content-Encoding",
     "Content-Type",

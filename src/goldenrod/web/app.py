@@ -166,7 +166,7 @@ class _Limits:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
-        if allowed := resp.get_header("Allow"):
+        if allowed := resp.headers.get("allow"):
             resp.set_header("Allow", _with_head(allowed))
 
 

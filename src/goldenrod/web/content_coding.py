@@ -33,7 +33,7 @@ _TYPES = frozenset(
     {"application/json", "application/problem+json", "application/atom+xml", "image/svg+xml"}
 )
 _ITEM = re.compile(
-    r"\s*([!#$%&'*+.^_`|~\w-]+)\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*", re.ASCII | re.I
+    r"([!#$%&'*+.^_`|~\w-]+)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?", re.ASCII | re.IGNORECASE
 )
 _GZIP_LEVEL = 5
 _MOST_FILES = 100
@@ -42,7 +42,7 @@ _MOST_FILES = 100
 @lru_cache(1_000)
 def _weights(accepted: str) -> dict[str, float]:
     """The weight of each coding that an Accept-Encoding names; malformed parts are left out."""
-    found = (_ITEM.fullmatch(part) for part in accepted.split(","))
+    found = (_ITEM.fullmatch(part.strip()) for part in accepted.split(","))
     named = {match[1].lower(): float(match[2] or 1) for match in found if match}
     if "x-gzip" in named:
         named.setdefault("gzip", named["x-gzip"])

@@ -20,9 +20,11 @@ def inner(path: str, statuses: str = LABS, *shows: str, **body: Any) -> Ask:
 
 
 def looked_up(identifier: Any, *shows: str) -> Ask:
-    """A look-up of an id in the body. The answer always contains that id."""
-    known = identifier["identifier"] if isinstance(identifier, dict) else identifier
-    return Ask("", READ, shows, {"identifiers": [identifier]}, known=(known,))
+    """A look-up of an id in the body. The answer always repeats what was asked."""
+    known = (identifier,)
+    if isinstance(identifier, dict):
+        known = (identifier["identifier"], f'"{identifier["provider"]}"')
+    return Ask("", READ, shows, {"identifiers": [identifier]}, known=known)
 
 
 def hooked(statuses: str, image: str | None) -> Ask:
