@@ -142,6 +142,8 @@ def _read(numbered: Iterable[tuple[int, bytes]], missing: dict[str, int]) -> Ite
             raise bad_line(number, f"the first line announces fewer rows of {table.name}")
         if table is schema.versions:
             row |= denormalised.initial(row["user_id"], row["start_date"])
+        elif table is schema.images:
+            row["one_line"] = False  # found at the end
         yield Line(number, table, row)
 
 
