@@ -171,7 +171,7 @@ def test_a_user_is_disabled_with_what_that_stops(
 
 def test_staffs_rights_are_given_and_taken(dora: Visitor, db: Database, world: World) -> None:
     bob = f"/staff/users/{world.users['bob']}"
-    done = dora.submit(dora.get(bob), f"{bob}/staff")
+    done = dora.submit(dora.get(f"{bob}/staff"), f"{bob}/staff")
     assert "bob is now staff." in done.words
     assert user(db, "bob")["is_staff"] is True
     assert "bob is no longer staff." in undone(dora, done).words

@@ -97,6 +97,13 @@ VISITS: Visits = {
     "/images/{slug}/versions/{name}/machines": {
         "/images/research-workbench/versions/1.1/machines": "alice",
     },
+    "/images/{slug}/versions/{name}/machines/{machine}/end": {},  # as the next two
+    "/images/{slug}/channels/{name}/unassign": {
+        "/images/{image}/channels/stable/unassign": "alice"
+    },
+    "/images/{slug}/channels/{name}/hide": {"/images/{image}/channels/stable/hide": "alice"},
+    "/json/{resource}/{key}": {},  # not pages: JSON
+    "/json/image_versions/{key}/history": {},
     "/images/{slug}/channels": {"/images/{image}/channels": "nobody alice"},
     "/images/{slug}/channels/{name}": {
         "/images/{image}/channels/stable": "nobody alice",
@@ -123,6 +130,8 @@ VISITS: Visits = {
     "/staff/users/new": {"/staff/users/new": "dora"},
     "/staff/users/{key}": {"/staff/users/1": "dora"},
     "/staff/users/{key}/disable": {"/staff/users/2/disable": "dora"},
+    "/staff/users/{key}/staff": {"/staff/users/2/staff": "dora"},
+    "/staff/identities/{key}/remove": {"/staff/identities/1/remove": "dora"},
     "/staff/groups": {"/staff/groups": "dora"},
     "/staff/providers": {"/staff/providers": "dora"},
     "/staff/providers/new": {"/staff/providers/new": "dora"},

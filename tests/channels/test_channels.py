@@ -78,7 +78,7 @@ def test_the_form_of_a_channel(api: ApiClient, world: World) -> None:
     by_number = api.get(made.json["url"], "alice")
     assert by_number.headers["etag"] == made.headers["etag"]
     [entry] = api.all(f"{channel()}/history")
-    assert list(entry) == ["sequence", "at", "by", "version", "reason", "override"]
+    assert list(entry) == ["sequence", "at", "by", "version", "reason", "override", "voids"]
     assert (entry["by"]["username"], entry["reason"], entry["override"]) == (
         "alice",
         "first",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 
 from goldenrod.base.errors import SettingError
+from goldenrod.rules.lifecycle import lines
 from goldenrod.store import migrate as migrations
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import HEAD, is_current, migrate, stored_revision
+from tests.support.cast import World
 
 VERSIONS = Path(migrations.__file__).parent / "migrations" / "versions"
 NewUrl = Callable[[str], str]
@@ -293,3 +296,22 @@ def test_a_catalogue_of_a_newer_release_is_refused(bare: Database) -> None:
         migrate(bare)
     assert relations(bare.url) == before
     assert stored_revision(bare) == "9999"
+
+
+def test_an_upgrade_finds_which_images_are_one_line(db: Database, world: World) -> None:
+    """As the catalogue itself finds it for an import."""
+    found_by_upgrade = import_module("goldenrod.store.migrations.versions.0002_lines_and_undoing")
+
+    def lines_now() -> list[tuple[Any, ...]]:
+        with db.read() as tx:
+            return [tuple(row) for row in tx.sql("SELECT id, one_line FROM images ORDER BY id")]
+
+    with db.write() as tx:
+        tx.sql("UPDATE images SET one_line = (1 = 0)")
+        lines.find_all(tx)
+    expected = lines_now()
+    assert any(row[1] for row in expected)
+    with db.write() as tx:
+        tx.sql("UPDATE images SET one_line = (1 = 0)")
+        tx.sql(str(found_by_upgrade._FIND_LINES))
+    assert lines_now() == expected

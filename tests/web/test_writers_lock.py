@@ -40,6 +40,7 @@ NAMES = {
     "tags": "closed-tag",
 }
 KEYS = {
+    "json": "image_versions/open-1.0",
     "account": "tokens/alice's test",
     "groups": "groups/lab",
     "webhooks": "webhooks/alice's",
@@ -109,7 +110,8 @@ def answered_at_once(ask: Callable[[], Any]) -> Any:
 def address_of(stage: Stage, path: str) -> str:
     """The address of a page, with the key of a thing that there is."""
     path = path.replace("{slug}", "west" if path.startswith("/providers") else "open-image")
-    path = path.replace("{two}", "open-1.0...open-1.1")
+    path = path.replace("{two}", "open-1.0...open-1.1").replace("{resource}", "image_versions")
+    path = path.replace("{machine}", stage.id_of("provider_machines", "open-east"))
     before_name = re.search(r"(\w+)/\{name\}", path)
     if before_name:
         path = path.replace("{name}", NAMES[before_name[1]])

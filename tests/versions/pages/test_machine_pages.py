@@ -46,7 +46,7 @@ def test_a_machine_is_added_and_that_undone(alice: Visitor, api: ApiClient) -> N
 def test_a_machine_is_ended_and_restored(alice: Visitor, api: ApiClient) -> None:
     [machine] = api.all("/api/v2/provider_machines?identifier=open-east", "alice")
     end = f"{MACHINES}/{machine['id']}/end"
-    done = alice.submit(alice.get(MACHINES), end)
+    done = alice.submit(alice.get(end), end)
     assert "open-east has ended." in done.words
     restore = f"{MACHINES}/{machine['id']}/restore"
     assert [form.action for form in done.forms].count(restore) == 2, "Undo, and its row"

@@ -363,7 +363,7 @@ def test_long_scripts_are_not_cut_into_ready_lines(
     page = visitor.get("/images/open-image/versions/2.0")
     assert "cloud-init" not in page.words
     assert "Full text (30,000 characters)" in words_of(page, "texts")
-    assert f"/api/v2/boot_scripts/{long}" in page.links
+    assert f"/json/boot_scripts/{long}" in page.links
     assert "cloud-init" in visitor.get(OPEN).words
 
 

@@ -48,6 +48,7 @@ def test_each_is_asked_with_its_impact_before_it_is_done(
             before = everything(db)
     assert target(api) == "2"
     assert api.get(f"{API}/users/{world.users['bob']}", "dora").json["is_staff"]
+    visitor.cookies.clear()
     visitor.sign_in("charlie")
     for address in (f"{channel}/hide", f"{machines}/{machine}/end", f"{bob}/staff"):
         assert visitor.get(address).status in (403, 404)

@@ -104,6 +104,35 @@ ASKED: dict[str, dict[str, str]] = {
         "/staff/users/{users/dora}": STAFF,
     },
     "/staff/users/{key}/disable": {"/staff/users/{users/bob}/disable": STAFF},
+    "/staff/users/{key}/staff": {"/staff/users/{users/bob}/staff": STAFF},
+    "/staff/identities/{key}/remove": {"/staff/identities/{identities/bob@west}/remove": STAFF},
+    "/json/{resource}/{key}": {
+        "/json/images/{images/open}": ALL,
+        "/json/images/{images/closed}": KEPT,
+        "/json/image_versions/{shared}": LAB,
+        "/json/image_versions/{closed}": KEPT,
+        "/json/users/1": "404 404 404 404 404 404",
+    },
+    "/json/image_versions/{key}/history": {
+        "/json/image_versions/{closed}/history": KEPT,
+    },
+    **{
+        f"/images/{{slug}}/channels/{{name}}/{page}": {
+            f"/images/open-image/channels/stable/{page}": OPENS,
+            f"/images/closed-image/channels/closed-line/{page}": CLOSEDS,
+            f"/images/shared-image/channels/shared-line/{page}": SHAREDS,
+        }
+        for page in ("unassign", "hide")
+    },
+    "/images/{slug}/versions/{name}/machines/{machine}/end": {
+        "/images/open-image/versions/open-1.0/machines/{provider_machines/open-east}/end": OPENS,
+        "/images/closed-image/versions/closed-1.0/machines/{provider_machines/closed-east}/end": (
+            CLOSEDS
+        ),
+        "/images/open-image/versions/open-1.0/machines/{provider_machines/closed-east}/end": (
+            "401 403 403 404 404 403"
+        ),
+    },
     "/staff/groups": {"/staff/groups": STAFF},
     "/staff/providers": {"/staff/providers": STAFF, "/staff/providers?search=west": STAFF},
     "/staff/providers/new": {"/staff/providers/new": STAFF},

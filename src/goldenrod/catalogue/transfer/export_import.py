@@ -144,6 +144,8 @@ def _read(numbered: Iterable[tuple[int, bytes]], missing: dict[str, int]) -> Ite
         row |= {key: name_key(row[name]) for key, name in _keys(table)}
         if table is schema.versions:
             row |= denormalised.initial(row["user_id"], row["start_date"])
+        elif table is schema.images:
+            row["one_line"] = False  # found at the end
         yield Line(number, table, row)
 
 

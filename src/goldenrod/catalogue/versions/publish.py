@@ -81,7 +81,9 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     if parent:
         _require_imaging(parent)
         revocation_reach.require_parent_not_revoked(tx, parent["n"], body.allow_revoked_parent)
-    n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, values)
+    key = mutations.new_uuid()
+    row = values | {"id": key}
+    n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, row)
     for pairing in version_lists.PAIRINGS:
         version_lists.set_all(tx, pairing, n, attached[pairing.field])
     machine_ids = [
@@ -97,7 +99,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     }
     audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
-    return Created(str(tx.value(_id_of, n=n)), True, extra)
+    return Created(key, True, extra)
 
 
 def _image_to_publish_in(tx: Tx, actor: Actor, ref: references.Given) -> Row:
@@ -127,12 +129,11 @@ def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, va
     `denormalised.of_version`, then `events.created`."""
     n = tx.insert(
         schema.versions,
-        id=mutations.new_uuid(),
         image_id=image_id,
         parent_n=parent_n,
         user_id=actor.user_id,
         name_key=name_key(values["name"]),
-        **{"exclude_from_latest": False, **values},
+        **{"id": mutations.new_uuid(), "exclude_from_latest": False, **values},
         **denormalised.initial(actor.user_id, values["start_date"]),
     )
     stored_counts.add_version(tx)

@@ -324,6 +324,7 @@ def _confirm(
     visit: Visit, slug: str, name: str, words: Callable[[Thing, Thing], dict[str, Any]]
 ) -> Page:
     with visit.read() as (tx, actor):
+        actor.require_write()
         _, image = address_targets.image_for_change(tx, actor, slug)
         channels.channel_for_change(tx, actor, slug, name)
         if name == LATEST:

@@ -98,6 +98,7 @@ def _at_field(problem: Problem) -> Problem:
 def confirm_end(visit: Visit, slug: str, name: str, machine: str) -> Page:
     """GET /images/{slug}/versions/{name}/machines/{machine}/end: the impact, for confirmation."""
     with visit.read() as (tx, actor):
+        actor.require_write()
         _, version, found = _machine_for_change(tx, actor, slug, name, machine)
         losing = impact.channels_of_machine(tx, actor, found["id"])
     place = found["provider"].get("name", "a provider hidden from you")
