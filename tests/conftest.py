@@ -32,6 +32,17 @@ POSTGRESQL_IS_LONG = ("sqlite", pytest.param("postgresql", marks=pytest.mark.lon
 behaviour other tests check on both."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with a `visitor` run on PostgreSQL only in `make test-long`. Pages call the functions that
+    the API calls; `tests/web/pages/test_private_names.py` compares every page on both databases."""
+    for item in items:
+        if "visitor" in getattr(item, "fixturenames", ()):
+            chosen = getattr(item, "callspec", None)
+            if chosen and chosen.params.get("backend") == "postgresql":
+                item.add_marker(pytest.mark.long)
+
+
 def pytest_collection_finish() -> None:
     """Exclude the objects that exist now from garbage collection, as they live until the end. To check
     them repeatedly would cost a fifth of the processor time of all tests."""

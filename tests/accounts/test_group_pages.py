@@ -45,14 +45,6 @@ def remove(visitor: Visitor, page: PageResponse, lab: str, user_id: int) -> Page
     return visitor.ask("POST", form.action, body=body)
 
 
-def test_the_anonymous_are_led_to_signing_in(visitor: Visitor, lab: str) -> None:
-    for address in ("/groups", lab, f"{lab}/remove"):
-        page = visitor.get(address)
-        assert page.status == 401
-        assert "lab" not in page.words
-    assert visitor.ask("POST", f"{lab}/members", body="users=bob").status == 401
-
-
 def test_a_stranger_finds_no_group(visitor: Visitor, lab: str, db: Database, world: World) -> None:
     visitor.sign_in("charlie")
     page = visitor.get("/groups")

@@ -110,7 +110,8 @@ def test_refusals_by_rights_on_pages(api: ApiClient, visitor: Visitor) -> None:
 
 
 def test_tokens_and_sessions(api: ApiClient, visitor: Visitor, world: World) -> None:
-    visitor.sign_in("alice")
+    form = visitor.get("/sign-in")
+    visitor.submit(form, "/sign-in", username="alice", password="alice-secret")
     made = visitor.submit(
         visitor.get("/account/tokens"), "/account/tokens", name="laptop", days="7", scope="read"
     )

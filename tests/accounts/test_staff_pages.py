@@ -31,14 +31,6 @@ def user(db: Database, name: str) -> dict[str, Any]:
 BELOW = [route for route in PAGES if route.path.startswith("/staff")]
 
 
-def test_the_anonymous_find_nothing(visitor: Visitor) -> None:
-    for route in BELOW:
-        if route.method == "GET":
-            page = visitor.get(route.path.replace("{key}", "1"))
-            assert page.status == 404, route
-            assert "Page not found" in page.words
-
-
 @pytest.mark.parametrize("who", ["charlie", "alice"])
 def test_who_is_no_staff_finds_nothing_and_changes_nothing(
     visitor: Visitor, db: Database, world: World, who: str

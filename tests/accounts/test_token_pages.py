@@ -28,15 +28,6 @@ def listed(api: ApiClient, who: str) -> list[dict[str, Any]]:
     return api.all(f"/api/v2/tokens?user={who}", "dora")
 
 
-def test_the_anonymous_are_led_to_signing_in(visitor: Visitor) -> None:
-    for address in (TOKENS, f"{TOKENS}/1/revoke"):
-        page = visitor.get(address)
-        assert page.status == 401
-        assert "Sign in to continue" in page.words
-        assert "test" not in page.words
-    assert visitor.ask("POST", TOKENS, body="name=x").status == 401
-
-
 def test_a_stranger_sees_their_own_alone(visitor: Visitor, world: World, db: Database) -> None:
     with db.write() as tx:
         body = wire.NewToken(name="alices own")

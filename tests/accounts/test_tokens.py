@@ -51,13 +51,6 @@ def own(api: ApiClient, secret: str) -> dict[str, Any]:
 # ── who sees and makes them ────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_sees_no_tokens(api: ApiClient) -> None:
-    assert api.get(TOKENS).json["count"] == 0
-    assert code(api.get(f"{TOKENS}/1")) == "404 not_found"
-    assert code(api.post(TOKENS, None, {"name": "x"})) == "401 credentials_required"
-    assert code(api.delete(f"{TOKENS}/1")) == "401 credentials_required"
-
-
 def test_a_stranger_sees_no_others_tokens(api: ApiClient, token: Any) -> None:
     admin = token("charlie", "admin")
     alices = api.all(f"{TOKENS}?user=alice", "dora")[0]["url"]

@@ -188,7 +188,7 @@ def look_around(url: str) -> Site:
 
 def _versions(url: str, image: str) -> list[dict[str, Any]]:
     asked = {"image_id": image, "ordering": "-start_date", "page_size": "20"}
-    answer = httpx.get(f"{url}/image_versions", params=asked)
+    answer = httpx.get(f"{url}/image_versions", params=asked, timeout=60)
     return list(answer.raise_for_status().json()["results"])
 
 

@@ -36,42 +36,6 @@ def alice(visitor: Visitor) -> Visitor:
     return visitor
 
 
-# ── who may ────────────────────────────────────────────────────────────────────────────────
-
-PAGES = ("edit", "end", "restore")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None:
-    for address in ("/images/new", f"/images/open-image/{page}", f"/images/closed-image/{page}"):
-        seen = visitor.get(address)
-        assert seen.status == 401
-        assert f"/sign-in?next={address.replace('/', '%2F')}" in seen.links
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_strangers_are_refused_and_learn_nothing(visitor: Visitor, page: str) -> None:
-    visitor.sign_in("charlie")
-    assert visitor.get(f"/images/open-image/{page}").status == 403
-    hidden = visitor.get(f"/images/closed-image/{page}")
-    unknown = visitor.get(f"/images/no-such-image/{page}")
-    assert hidden.status == unknown.status == 404
-    assert hidden.text.replace("closed-image", "") == unknown.text.replace("no-such-image", "")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_form_without_its_token_changes_nothing(
-    db: Database, alice: Visitor, page: str, world: World
-) -> None:
-    shown = alice.get(f"/images/open-image/{page}")
-    assert shown.status == 200
-    before = everything(db)
-    for token in (None, "", "x" * 64):
-        body = f"name=x&token={token}" if token is not None else "name=x"
-        assert alice.ask("POST", f"/images/open-image/{page}", body=body).status == 403
-    assert everything(db) == before
-
-
 # ── making ─────────────────────────────────────────────────────────────────────────────────
 
 

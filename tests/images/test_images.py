@@ -19,31 +19,6 @@ def address(image: Any) -> str:
 # ── who ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_reads_the_public_and_changes_nothing(
-    api: ApiClient, db: Database, world: World
-) -> None:
-    before = everything(db)
-    assert ids(api.all(IMAGES)) == [world.images["open"]]
-    assert code(api.post(IMAGES, None, {"name": "x"})) == "401 credentials_required"
-    for name, image in world.images.items():
-        assert api.get(address(image)).status_code == (200 if name == "open" else 404)
-        assert code(api.patch(address(image), None, {"name": "x"})) == "401 credentials_required"
-        assert code(api.delete(address(image))) == "401 credentials_required"
-    assert everything(db) == before
-
-
-def test_a_stranger_reads_the_public_and_changes_nothing(
-    api: ApiClient, db: Database, world: World
-) -> None:
-    before = everything(db)
-    assert ids(api.all(IMAGES, "charlie")) == [world.images["open"]]
-    for name, image in world.images.items():
-        refused = "403 change_forbidden" if name == "open" else "404 not_found"
-        assert code(api.patch(address(image), "charlie", {"name": "x"})) == refused
-        assert code(api.delete(address(image), "charlie")) == refused
-    assert everything(db) == before
-
-
 def test_bob_reads_images_that_he_edits_or_has_a_shared_version_of(
     api: ApiClient, world: World
 ) -> None:

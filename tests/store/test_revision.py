@@ -122,7 +122,7 @@ class _Slow:
         self.answers += 1
         answer = self.answers
         self.began.release()
-        assert self.may_end.acquire(timeout=10)
+        assert self.may_end.acquire(timeout=60)
         if answer == 2:
             raise ConnectionError
         return Revision(answer, 0)
@@ -146,19 +146,19 @@ def test_nobody_joins_a_question_that_has_begun() -> None:
         return threads
 
     threads = asked("first")
-    assert slow.began.acquire(timeout=10)
+    assert slow.began.acquire(timeout=60)
     # These come while the first is under way: one question for the three of them, after it.
     threads += asked("second", "third", "fourth")
     _until(lambda: joined._next is not None and len(joined._next.waiting) == 3)
     assert slow.answers == 1
     slow.may_end.release()
-    assert slow.began.acquire(timeout=10)
+    assert slow.began.acquire(timeout=60)
     threads += asked("fifth")
     _until(lambda: joined._next is not None)
     slow.may_end.release()
     slow.may_end.release()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert found["first"] == 1
     # The second question failed: for all who asked it, and for nobody else.
     assert [type(found[name]) for name in ("second", "third", "fourth")] == [ConnectionError] * 3
@@ -197,7 +197,7 @@ def test_who_asks_for_others_hands_over_in_time() -> None:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < ends
         time.sleep(0.001)

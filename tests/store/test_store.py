@@ -254,14 +254,22 @@ def test_a_database_that_was_away_comes_back_by_itself(monkeypatch: pytest.Monke
                 assert int(answer.headers["retry-after"]) >= 1
                 assert "postgres" not in answer.text.lower()
                 assert "goldenrod-pg" not in answer.text
-            # Long enough for a pool that waits ever longer between its tries to come back late.
-            until = time.monotonic() + OUTAGE_S
-            while time.monotonic() < until:
-                assert api.get("/image_versions").status_code == 503
-            cluster.resume()
-            back = time.monotonic()
-            while api.get("/image_versions").status_code != 200:
-                assert time.monotonic() - back < BACK_S, "it does not come back soon"
+            # A pool that waits ever longer between its tries would come back late each time; a busy
+            # machine is late once.
+            for _ in range(3):
+                # Long enough for such a pool.
+                until = time.monotonic() + OUTAGE_S
+                while time.monotonic() < until:
+                    assert api.get("/image_versions").status_code == 503
+                cluster.resume()
+                back = time.monotonic()
+                while api.get("/image_versions").status_code != 200:
+                    assert time.monotonic() - back < 60
+                soon = time.monotonic() - back < BACK_S
+                if soon:
+                    break
+                cluster.halt()
+            assert soon, "it does not come back soon"
             assert api.post("/api/v2/images", "alice", {"name": "n"}).status_code == 201
         finally:
             db.close()

@@ -103,10 +103,12 @@ NAMES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 @contextmanager
-def set_stage(request: pytest.FixtureRequest, kind: type[Database] = Database) -> Iterator[Stage]:
-    """A stage on the database that the fixture's parameter names, opened as `kind`."""
+def set_stage(
+    request: pytest.FixtureRequest, kind: type[Database] = Database, backend: str = ""
+) -> Iterator[Stage]:
+    """A stage on `backend`, or on the database that the fixture's parameter names, opened as `kind`."""
     catalogues: Catalogues = request.getfixturevalue("catalogues")
-    if request.param == "sqlite":
+    if (backend or request.param) == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("stage")
         url, world = catalogues.sqlite_file(build_stage, folder / "stage.db")
     else:

@@ -33,27 +33,6 @@ def places(api: ApiClient, world: World, who: str | None) -> list[str]:
     return [machine["identifier"] for machine in version["machines"]]
 
 
-def test_anonymous_sees_public_providers(api: ApiClient, east: str, west: str) -> None:
-    assert [provider["slug"] for provider in api.all(PROVIDERS)] == ["east"]
-    assert api.get(east).status_code == 200
-    assert code(api.get(west)) == "404 not_found"
-    assert code(api.get(f"{PROVIDERS}/west")) == "404 not_found"
-    assert code(api.post(PROVIDERS, None, {"name": "n"})) == "401 credentials_required"
-    assert code(api.patch(east, None, {"name": "n"})) == "401 credentials_required"
-    assert code(api.delete(east)) == "401 credentials_required"
-
-
-def test_a_stranger_sees_no_more(api: ApiClient, east: str, west: str) -> None:
-    assert [provider["slug"] for provider in api.all(PROVIDERS, "charlie")] == ["east"]
-    assert code(api.get(west, "charlie")) == "404 not_found"
-    assert code(api.patch(west, "charlie", {"name": "n"})) == "404 not_found"
-    assert code(api.patch(east, "charlie", {"name": "n"})) == "403 change_forbidden"
-    assert code(api.delete(east, "charlie")) == "403 change_forbidden"
-    assert code(api.post(PROVIDERS, "charlie", {"name": "n"})) == "403 staff_required"
-    for query in ("name=west", "search=west", "public=false"):
-        assert api.get(f"{PROVIDERS}?{query}", "charlie").json["count"] == 0, query
-
-
 def test_an_account_holder_reads_a_private_provider_but_cannot_change_it(
     api: ApiClient, west: str
 ) -> None:

@@ -16,29 +16,6 @@ def machine(identifier: str, **more: Any) -> dict[str, Any]:
 # ── who ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_anonymous_publishes_nothing(api: ApiClient, db: Database, world: World) -> None:
-    before = everything(db)
-    for image in (*world.images.values(), 10**9):
-        answer = api.post("/image_versions", None, {"name": "1", "image": image})
-        assert code(answer) == "401 credentials_required"
-        assert answer.headers["www-authenticate"]
-    assert everything(db) == before
-
-
-def test_a_stranger_publishes_nothing(api: ApiClient, db: Database, world: World) -> None:
-    before = everything(db)
-    unknown = api.post("/image_versions", "charlie", {"name": "1", "image": 10**9})
-    for name, image in world.images.items():
-        answer = api.post("/image_versions", "charlie", {"name": "1", "image": image})
-        if name == "open":
-            assert code(answer) == "403 change_forbidden"
-        else:
-            assert code(answer) == code(unknown) == "400 reference_unknown"
-            same = unknown.text.replace(str(10**9), str(image))
-            assert answer.text == same
-    assert everything(db) == before
-
-
 def test_editors_of_the_image_publish(api: ApiClient, world: World) -> None:
     for who in ("alice", "bob", "dora"):
         version = publish(api, f"by {who}", who=who, image="kept")

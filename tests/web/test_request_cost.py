@@ -4,7 +4,7 @@ Each place that takes a text (`support/hostile_texts.py`) is sent each hostile s
 long as the server takes it there. Where that costs much, a quarter of it is sent too: the whole
 may cost six times as much at most. `pytest -m long -s tests/web/test_request_cost.py` tries all pairs
 and prints their number, the worst ratio and the worst cost; else a part is tried, chosen by a seed.
-PostgreSQL is sent only what reaches statements: texts in addresses and queries.
+PostgreSQL is sent only what reaches statements, texts in addresses and queries, in the long run.
 """
 
 import gc
@@ -27,7 +27,7 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store.db import Database
 from goldenrod.web.app import MOST_HEADER, MOST_PATH, MOST_QUERY, build_app
 from goldenrod.web.pages.routes import PAGES
-from tests.conftest import BACKENDS
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support import hostile_texts
 from tests.support.access_catalogue import Stage, set_stage
 from tests.support.cast import World
@@ -45,7 +45,7 @@ OPEN_BODY_BYTES, BODY_BYTES = 1_000_000, 200_000
 """Of bodies: those that anybody may send are as long as they may be."""
 ROOM = 400
 """Bytes of a body, path or query beside the text."""
-PART = 120
+PART = 60
 SEED = 14
 SLICES = 8
 """All pairs are tried in so many tests, for the processors to share."""
@@ -229,7 +229,7 @@ def _real(world: World) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=POSTGRESQL_IS_LONG)
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     with set_stage(request) as made:
         charlie = made.world.users["charlie"]

@@ -81,7 +81,7 @@ def test_proxies_of_the_environment_are_not_used(
 
 
 def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldenrod.catalogue.webhooks.http_sender.TOTAL_TIMEOUT_S", 0.6)
+    monkeypatch.setattr("goldenrod.catalogue.webhooks.http_sender.TOTAL_TIMEOUT_S", 2)
 
     def trickle(server: socket.socket, first: bytes) -> None:
         connection, _ = server.accept()
@@ -103,6 +103,6 @@ def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
             began = time.monotonic()
             target = f"http://127.0.0.1:{server.getsockname()[1]}/"
             outcome = Sender(private=True).send(target, "id", "whsec_AAAA", b"{}")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 10
             assert outcome.status == status
             thread.join()

@@ -52,14 +52,6 @@ def publish_versions(db: Database, world: World, count: int = 1) -> None:
             pass
 
 
-def test_anonymous_visitors_are_asked_to_sign_in(visitor: Visitor, hook: str) -> None:
-    for address in (OPEN, hook, f"{hook}/remove"):
-        page = visitor.get(address)
-        assert page.status == 401
-        assert "93.184" not in page.text
-    assert visitor.ask("POST", OPEN, body="target=x").status == 401
-
-
 def test_users_without_rights_cannot_read_or_change_a_webhook(
     visitor: Visitor, hook: str, db: Database
 ) -> None:

@@ -94,6 +94,7 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         changes("{kept-1.0}", "401 404 403 200 200 404", scripts=["{boot_scripts/welcome}"]),
         changes("{kept-1.0}", "401 404 400 400 200 404", membership=["{groups/ops}"]),
         changes("{ended-1.0}", "401 404 404 200 200 404", end_date=None),
+        changes("{scheduled-1.0}", "401 404 404 200 200 404", change_log="new"),
     ],
     "DELETE /image_versions/{key}": [
         Ask("{open-1.0}", "401 403 403 204 204 403"),
@@ -126,6 +127,8 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         changes("{shared}", "401 404 403 200 200 404", description="new"),
         changes("{kept}", "401 404 200 200 200 404", description="new"),
         changes("{kept}", "401 404 403 200 200 404", owner="alice", maintainers=[]),
+        changes("{ended}", "401 404 404 200 200 404", description="new"),
+        changes("{scheduled}", "401 404 404 200 200 404", description="new"),
         changes("{closed}", "401 404 404 400 200 404", maintainers=["{groups/ops}"]),
     ],
     "DELETE /images/{key}": [
@@ -188,6 +191,9 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         changes("{closed-west}", "401 404 404 200 200 404", size_gb=8),
         changes("{kept-west}", "401 404 200 200 200 404", size_gb=8),
         changes("{kept-east}", "401 404 403 200 200 404", size_gb=8),
+        changes("{shared-east}", "401 404 403 200 200 404", size_gb=8),
+        changes("{ended-east}", "401 404 404 200 200 404", size_gb=8),
+        changes("{scheduled-east}", "401 404 404 200 200 404", size_gb=8),
     ],
     "DELETE /provider_machines/{key}": [
         Ask("{open-east}", "401 403 403 204 204 403"),
@@ -284,7 +290,10 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         changes("{open-tag}", "401 403 403 403 200 403", description="new"),
         changes("{closed-tag}", "401 404 404 403 200 404", description="new"),
     ],
-    "DELETE /tags/{key}": [Ask("{closed-tag}", "401 404 404 403 409 404")],
+    "DELETE /tags/{key}": [
+        Ask("{open-tag}", "401 403 403 403 409 403"),
+        Ask("{closed-tag}", "401 404 404 403 409 404"),
+    ],
     "GET /security_events": [Ask("", "401 403 403 403 200 403")],
     "GET /tokens": [Ask("", READ, ('"charlie"',))],
     "POST /tokens": [changes("", "401 403 403 403 201 403", name="new", scope="read")],

@@ -15,7 +15,6 @@ from tests.support.pages.visitor import PageResponse, Visitor
 
 NEW = "/images/open-image/versions/new"
 OPEN = "/images/open-image/versions/open-1.0"
-PAGES = ("edit", "end", "restore", "machines")
 
 
 def named(api: ApiClient, image: str, name: str) -> Any:
@@ -35,37 +34,6 @@ def edit_as(db: Database, world: World, who: str, key: str, **changed: Any) -> N
 def alice(visitor: Visitor) -> Visitor:
     visitor.sign_in("alice")
     return visitor
-
-
-# ── who may ────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None:
-    for address in (f"{OPEN}/{page}", NEW, f"/images/closed-image/versions/closed-1.0/{page}"):
-        seen = visitor.get(address)
-        assert seen.status == 401
-        assert "Sign in to continue" in seen.words
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_strangers_are_refused_and_learn_nothing(visitor: Visitor, page: str) -> None:
-    visitor.sign_in("charlie")
-    assert visitor.get(f"{OPEN}/{page}").status == 403
-    assert visitor.get(NEW).status == 403
-    hidden = visitor.get(f"/images/closed-image/versions/closed-1.0/{page}")
-    unknown = visitor.get(f"/images/closed-image/versions/no-such/{page}")
-    assert hidden.status == unknown.status == 404
-    assert hidden.text.replace("closed-1.0", "") == unknown.text.replace("no-such", "")
-
-
-@pytest.mark.parametrize("page", [*PAGES, "new"])
-def test_without_the_forms_token_nothing_happens(db: Database, alice: Visitor, page: str) -> None:
-    before = everything(db)
-    address = NEW if page == "new" else f"{OPEN}/{page}"
-    for token in ("", "&token=", f"&token={'x' * 64}"):
-        assert alice.ask("POST", address, body=f"name=x{token}").status == 403
-    assert everything(db) == before
 
 
 # ── publishing ─────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,6 @@ OPEN = "/images/open-image/versions/open-1.0"
 REVOKE, RESTORE, DEPRECATE, SHARE = (
     f"{OPEN}/{page}" for page in ("revoke", "restore", "deprecate", "share")
 )
-PAGES = ("revoke", "restore", "deprecate", "share")
 
 
 @pytest.fixture
@@ -45,35 +44,6 @@ def line(db: Database, world: World, api: ApiClient, clock: Clock) -> list[str]:
     assign(db, world, one)
     assign(db, world, two)
     return [one, two, three]
-
-
-# ── who may ────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_anonymous_are_asked_to_sign_in(visitor: Visitor, page: str) -> None:
-    for address in (f"{OPEN}/{page}", f"/images/closed-image/versions/closed-1.0/{page}"):
-        assert visitor.get(address).status == 401
-        assert visitor.ask("POST", address, body="reason=x").status == 401
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_strangers_are_refused_and_learn_nothing(visitor: Visitor, page: str) -> None:
-    visitor.sign_in("charlie")
-    assert visitor.get(f"{OPEN}/{page}").status == 403
-    hidden = visitor.get(f"/images/closed-image/versions/closed-1.0/{page}")
-    unknown = visitor.get(f"/images/closed-image/versions/no-such/{page}")
-    assert hidden.status == unknown.status == 404
-    assert hidden.text.replace("closed-1.0", "") == unknown.text.replace("no-such", "")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_without_the_forms_token_nothing_happens(db: Database, alice: Visitor, page: str) -> None:
-    before = everything(db)
-    for token in ("", f"&token={'x' * 64}"):
-        body = f"reason=x&do=revoke&membership=lab{token}"
-        assert alice.ask("POST", f"{OPEN}/{page}", body=body).status == 403
-    assert everything(db) == before
 
 
 # ── revoking ───────────────────────────────────────────────────────────────────────────────

@@ -254,6 +254,10 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def visitors(stage: Stage) -> dict[str, Visitor]:
+    return visitors_of(stage)
+
+
+def visitors_of(stage: Stage) -> dict[str, Visitor]:
     """A browser for each actor that has a password."""
     made = {actor: Visitor(stage.db, config.load({})) for actor in ACTORS}
     for actor in ("charlie", "bob", "alice", "dora"):
@@ -304,6 +308,34 @@ def test_a_page_shows_nobody_what_is_not_theirs(
             kept = "public" if actor == "nobody" else "private"
             assert page.headers["cache-control"] == f"{kept}, no-cache"
             assert page.headers["vary"] == "Cookie, Authorization, Accept-Encoding"
+
+
+def test_a_page_is_the_same_on_both_databases(request: pytest.FixtureRequest) -> None:
+    """Each for one of those who may see it, another one from page to page."""
+    random = re.compile(
+        r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}|(?<=value=\")[\w.=-]{43,}|[\w-]{4}…"
+    )
+    with (
+        set_stage(request, backend="sqlite") as one,
+        set_stage(request, backend="postgresql") as two,
+    ):
+        stages = [(stage, visitors_of(stage)) for stage in (one, two)]
+        rows = [row for rows in ASKED.values() for row in rows.items()]
+        for number, (address, statuses) in enumerate(rows):
+            allowed = [
+                a for a, s in zip(ACTORS, statuses.split(), strict=True) if s in ("200", "303")
+            ]
+            actor = allowed[number % len(allowed)] if allowed else "nobody"
+            shown = []
+            for stage, visitors in stages:
+                path = address
+                for name, key in stage.world.versions.items():
+                    path = path.replace(f"{{{name}}}", key)
+                page = visitors[actor].get(
+                    str(filled(stage, path)), headers=sent(stage, actor), follow=False
+                )
+                shown.append([page.status, *random.sub("…", page.text).splitlines()])
+            assert shown[0] == shown[1], (address, actor)
 
 
 def test_what_is_looked_for_would_be_found(visitors: dict[str, Visitor]) -> None:

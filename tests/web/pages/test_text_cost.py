@@ -109,17 +109,12 @@ SHAPES: dict[str, Shape] = {
 }
 
 
-def spent(work: Callable[[], object], repeats: int = 2) -> float:
-    """The least processor time that it takes."""
-    times = []
-    for _ in range(repeats):
-        markdown._CACHE.__init__(markdown.CACHE_BYTES)  # type: ignore[misc]
-        begun = time.process_time()
-        work()
-        times.append(time.process_time() - begun)
-        if times[-1] < FLOOR_S:
-            break
-    return min(times)
+def spent(work: Callable[[], object]) -> float:
+    """The processor time that it takes, when nothing is cached."""
+    markdown._CACHE.__init__(markdown.CACHE_BYTES)  # type: ignore[misc]
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
 
 
 @pytest.fixture(autouse=True)
@@ -128,15 +123,18 @@ def _outside_of_a_page() -> None:
     markdown._BUDGET.set(None)
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_any_text_is_rendered_in_bounded_time(name: str) -> None:
-    first, last = (
-        spent(lambda size=size: render.markdown(SHAPES[name](size)))  # type: ignore[misc]
-        for size in (MOST // 4, MOST)
-    )
-    assert last < BOUND_S
-    assert last / max(first, FLOOR_S) <= 6
-    assert len(render.markdown(SHAPES[name](MOST))) < 12 * MOST
+@pytest.mark.parametrize("names", [list(SHAPES)[at::8] for at in range(8)], ids=str)
+def test_any_text_is_rendered_in_bounded_time(names: list[str]) -> None:
+    for name in names:
+        for attempt in range(3):
+            first, last = (
+                spent(lambda size=size, name=name: render.markdown(SHAPES[name](size)))  # type: ignore[misc]
+                for size in (MOST // 4, MOST)
+            )
+            if last < BOUND_S and last / max(first, FLOOR_S) <= 6:
+                break
+            assert attempt < 2, (name, first, last)
+        assert len(render.markdown(SHAPES[name](MOST))) < 12 * MOST, name
 
 
 def test_what_is_not_laid_out_says_so_and_is_shown() -> None:
@@ -197,7 +195,7 @@ def test_a_page_has_a_budget_for_texts_and_links_to_the_whole() -> None:
 def test_comparing_texts_is_bounded(unit: str) -> None:
     before = "".join(f"{unit}{number}" for number in range(MOST))[:MOST]
     after = "".join(f"{number}{unit}" for number in range(MOST))[:MOST]
-    assert spent(lambda: compared_texts(before, after)) < BOUND_S
+    assert any(spent(lambda: compared_texts(before, after)) < BOUND_S for _ in range(3))
     assert not compared_texts(before, after).marked or "\n" not in unit
 
 
@@ -215,7 +213,7 @@ def test_a_page_of_hostile_change_logs_is_bounded(
             )
     address = f"/images/open-image/{page}".rstrip("/")
     visitor.get("/images/open-image")
-    assert spent(lambda: visitor.get(address), 1) < 1
+    assert any(spent(lambda: visitor.get(address)) < 1 for _ in range(3))
     assert visitor.get(address).status == 200
 
 

@@ -41,7 +41,7 @@ def log(tmp_path: Path) -> Path:
 
 def test_it_makes_its_tables_and_answers_once_it_says_so(fresh: str, log: Path) -> None:
     with running(fresh, log) as server:
-        answer = httpx.get(f"{server.url}/image_versions")
+        answer = httpx.get(f"{server.url}/image_versions", timeout=WAIT_S)
         assert (answer.status_code, answer.json()["count"]) == (200, 0)
         assert server.end() == 0
         assert server.log() == ""
@@ -58,7 +58,7 @@ def test_two_that_start_at_once_on_a_fresh_database_both_answer(
     starting = [begin(url, tmp_path / f"stderr-{number}") for number in (1, 2)]
     try:
         for server in map(ready, starting):
-            assert httpx.get(f"{server.url}/api/v2/images").status_code == 200
+            assert httpx.get(f"{server.url}/api/v2/images", timeout=WAIT_S).status_code == 200
     finally:
         codes = [server.end() for server in starting]
         for server in starting:
@@ -84,13 +84,13 @@ def test_a_port_in_use_is_noticed(fresh: str, log: Path, tmp_path: Path) -> None
             "in use. Choose another port with --port.\n"
         )
         assert not (tmp_path / "second.db").exists()
-        assert httpx.get(f"{server.url}/image_versions").status_code == 200
+        assert httpx.get(f"{server.url}/image_versions", timeout=WAIT_S).status_code == 200
 
 
 @pytest.mark.long
 def test_a_port_is_free_again_as_soon_as_its_server_has_ended(fresh: str, log: Path) -> None:
     with running(fresh, log) as server:
-        httpx.get(f"{server.url}/image_versions")
+        httpx.get(f"{server.url}/image_versions", timeout=WAIT_S)
         port = server.port
         server.end()
     again = begin(fresh, log, "--port", str(port))
@@ -109,7 +109,7 @@ def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> Non
         server.end(signal.SIGKILL)
         assert within(WAIT_S, lambda: not any(alive(worker) for worker in workers))
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{server.url}/image_versions")
+            httpx.get(f"{server.url}/image_versions", timeout=WAIT_S)
 
 
 @pytest.mark.long
@@ -151,15 +151,18 @@ def test_requests_in_flight_are_finished(
 
 def test_variables_of_the_environment_do_not_arrive_as_headers(fresh: str, log: Path) -> None:
     with running(fresh, log, HTTP_AUTHORIZATION="Token nonsense") as server:
-        assert httpx.get(f"{server.url}/image_versions").status_code == 200
+        assert httpx.get(f"{server.url}/image_versions", timeout=WAIT_S).status_code == 200
         wrong = {"Authorization": "Token nonsense"}
-        assert httpx.get(f"{server.url}/image_versions", headers=wrong).status_code == 401
+        assert (
+            httpx.get(f"{server.url}/image_versions", headers=wrong, timeout=WAIT_S).status_code
+            == 401
+        )
 
 
 def test_answers_do_not_say_what_serves_them(fresh: str, log: Path) -> None:
     with running(fresh, log) as server:
         for path in ("/", "/api/v2/images", "/nowhere", "/images/"):
-            answer = httpx.get(f"{server.url}{path}")
+            answer = httpx.get(f"{server.url}{path}", timeout=WAIT_S)
             assert not answer.headers.get("server"), path
             assert answer.headers["x-content-type-options"] == "nosniff", path
 
@@ -168,7 +171,9 @@ def test_answers_do_not_say_what_serves_them(fresh: str, log: Path) -> None:
 def test_requests_are_logged_where_asked_for_without_credentials(fresh: str, log: Path) -> None:
     with running(fresh, log, "--access-log", "--log", "json") as server:
         headers = {"Authorization": "Token hidden"}
-        httpx.get(f"{server.url}/image_versions", params={"name": "x"}, headers=headers)
+        httpx.get(
+            f"{server.url}/image_versions", params={"name": "x"}, headers=headers, timeout=WAIT_S
+        )
         assert within(WAIT_S, lambda: "GET /image_versions" in server.log())
         first = json.loads(server.log().splitlines()[0])
         assert (first["level"], first["logger"]) == ("info", "granian.access")
@@ -207,7 +212,7 @@ def test_the_demonstration_has_its_own_database_and_leaves_nothing(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with running(fresh, log, command="demo", TMPDIR=str(temporary)) as server:
-        assert httpx.get(f"{server.url}/api/v2/images").json()["count"] > 0
+        assert httpx.get(f"{server.url}/api/v2/images", timeout=WAIT_S).json()["count"] > 0
         assert list(temporary.iterdir()) != []
         server.process.send_signal(signal.SIGTERM)
         assert server.process.stdout is not None

