@@ -165,3 +165,14 @@ def test_editing_works_without_javascript(own_site: Site, own_windows: Windows) 
     page.get_by_label("Reason").fill("It leaks keys.")
     button.click()
     expect(done(page).get_by_text("It leaks keys.").first).to_be_visible()
+
+
+def test_filling_the_time_chooses_schedule_and_now_empties_it(
+    own_site: Site, own_windows: Windows
+) -> None:
+    page = own_windows("alice")
+    page.goto(own_site.at("/images/{image}/versions/{version}/revoke"))
+    page.get_by_label("Time").fill("2099-01-01T08:00")
+    expect(page.get_by_label("Schedule")).to_be_checked()
+    page.get_by_label("Now", exact=True).check()
+    expect(page.get_by_label("Time")).to_have_value("")
