@@ -212,9 +212,9 @@ def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -
     revoked = json.loads(stopped_version["revoked"])
     version = json.loads(stopped_version["version"])
     better = instead.of_row(stopped_version)
-    reason = (revoked["reason"] or "no reason shown").rstrip(".")
+    reason = revoked["reason"] or "no reason shown"
     raise Conflict(
-        f"The channel stopped at a revoked version: {reason}. {_use(better)}",
+        f"The channel stopped at a revoked version. {_use(better)} Why it was revoked: {reason}",
         code="version_revoked",
         extra={"version": version, "revoked": revoked, "instead": better.version},
     )
