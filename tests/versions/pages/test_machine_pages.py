@@ -79,3 +79,16 @@ def test_a_machine_of_another_version_is_not_found(alice: Visitor, api: ApiClien
     token = alice.get(MACHINES).form(MACHINES).fields["token"][0]
     body = f"token={token}"
     assert alice.ask("POST", f"{MACHINES}/{machine['id']}/end", body=body).status == 404
+
+
+def test_a_machine_is_changed_only_with_an_account_on_its_provider(
+    visitor: Visitor, api: ApiClient
+) -> None:
+    """bob edits this version, and has an account on west alone."""
+    visitor.sign_in("bob")
+    page = visitor.get("/images/kept-image/versions/kept-1.0/machines")
+    assert page.words.count("needs an account there") == 1
+    [end] = [link for link in page.links if link.endswith("/end")]
+    [machine] = api.all("/api/v2/provider_machines?identifier=kept-west", "bob")
+    assert f"/machines/{machine['id']}/" in end
+    assert visitor.get(end).status == 200

@@ -49,7 +49,7 @@ def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | Non
         machines=[json.loads(one) for one in page.results],
         count=page.count,
         places=places,
-        mine={place["id"] for place in places},
+        mine=actor.providers,
         form=form,
         problem=problem,
         labels=LABELS,
