@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, Table
 
 from bench.rows import Rows, Values
-from goldenrod.rules.visibility import denormalised
+from goldenrod.rules.lifecycle import lines
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
 from goldenrod.store.sql import Id, Moment
@@ -31,12 +31,9 @@ def fill(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
 
 
 def settle(db: Database) -> None:
-    """Let Goldenrod compute its denormalised data, where its release can do so for all versions. For
-    other releases, the columns that `rows.py` wrote are enough."""
-    of_all = getattr(denormalised, "of_all", None)
-    if of_all is not None:
-        with db.write() as tx:
-            of_all(tx)
+    """Find which images are one line. `rows.py` wrote the rest of the denormalised data."""
+    with db.write() as tx:
+        lines.find_all(tx)
 
 
 def _given(table: Table, columns: list[str]) -> tuple[list[str], Values]:

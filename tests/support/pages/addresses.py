@@ -13,6 +13,7 @@ KEYS = {
     "/staff/providers/": "{providers/east}",
     "/staff/identities/": "{identities/bob@west}",
     "/staff/tags/": "{tags/open-tag}",
+    "/json/": "{image_versions/open-1.0}",
 }
 """The thing to which `{key}` refers in an address that begins like this."""
 
@@ -26,6 +27,7 @@ def page_address(stage: Stage, path: str, session: str, **others: str) -> str:
         "machine": "{provider_machines/open-east}",
         "delivery": "{deliveries/dora's}",
         "uuid": session,
+        "resource": "image_versions",
         "two": "open-1.0...open-1.0",
         "key": key,
     }

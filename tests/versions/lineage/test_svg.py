@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goldenrod.base.bidi import isolated_by_controls
 from goldenrod.catalogue.versions.lineage.graph import Gap, LineageGraph
 from goldenrod.web import pages
 from goldenrod.web.pages.lineage.edges import CLEAR, Lines, lines
@@ -457,8 +458,9 @@ def test_names_are_escaped(name: str) -> None:
     parts = Parts(picture.svg)
     assert parts.tags == TAGS and parts.attributes <= ATTRIBUTES and not parts.others
     svg = ElementTree.fromstring(picture.svg)
-    assert svg.get("aria-label") == name
-    assert text_of(links(svg)[0], "title") == f"{name} {name}, current, 2026-09-29"
+    own = isolated_by_controls(name)
+    assert svg.get("aria-label") == own
+    assert text_of(links(svg)[0], "title") == f"{own} {own}, current, 2026-09-29"
     for it in svg.iter("a"):
         assert it.get("href", "").startswith("/images/image-")
     # For the template to escape: as it is.
