@@ -81,7 +81,7 @@ NOT_IN_A_SCHEMA = (
 """Codes of 400 that depend on existing things, or on more than a schema can express."""
 MORE_THAN_A_SCHEMA = (
     "at least one word",
-    "goes with",
+    "cannot be combined with a token",
     "has at most",
     "is no UUID",
     "is not a valid URL",
