@@ -20,7 +20,7 @@ REF = "#/components/schemas/{name}"
 UUID_PATTERN = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 ID_PATTERN = "[1-9][0-9]{0,17}"
 SLUG_PATTERN = "[a-z0-9][a-z0-9-]{0,63}"
-TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
+TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 """Strings in a body have no control characters except tabs and line ends."""
 
 _SLUG = {
