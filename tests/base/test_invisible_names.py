@@ -3,7 +3,6 @@ compared or searched for."""
 
 import unicodedata
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from msgspec import inspect
@@ -18,6 +17,7 @@ from goldenrod.web.api.routes import ROUTES
 from tests.support import hostile_texts
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
+from tests.support.hostile_texts import Steps
 
 API = "/api/v2"
 INVISIBLE = (
@@ -35,23 +35,19 @@ NOT_NAMED_HERE = {
 """Short texts that name what exists."""
 
 
-def short_texts(shape: inspect.Type, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def short_texts(shape: inspect.Type) -> Iterator[Steps]:
     """The paths of a body's fields that take a name: texts of at most 256 characters, and tags."""
-    match shape:
-        case inspect.Metadata(type=inner):
-            yield from short_texts(inner, before)
-        case inspect.StrType(max_length=256):
-            yield before
-        case inspect.StrType() if before[:1] == ("tags",):
-            yield before
-        case inspect.UnionType(types=types):
-            for one in types:
-                yield from short_texts(one, before)
-        case inspect.ListType(item_type=inner):
-            yield from short_texts(inner, (*before, 0))
-        case inspect.StructType(fields=fields) if before[:1] != ("tags",):
-            for one in fields:
-                yield from short_texts(one.type, (*before, one.encode_name))
+
+    def is_name(one: inspect.Type, steps: Steps) -> bool:
+        is_tag = steps[:1] == ("tags",)
+        return isinstance(one, inspect.StrType) and (is_tag or one.max_length == 256)
+
+    # What names a tag that exists is no new name.
+    return (
+        steps
+        for steps in hostile_texts.fields_where(is_name, shape)
+        if steps[0] != "tags" or len(steps) == 2
+    )
 
 
 def test_every_format_ignorable_and_blank_character_is_known() -> None:
@@ -71,14 +67,8 @@ def test_the_name_of_anything_is_refused_with_a_sentence(api: ApiClient, world: 
         "provider": world.providers["east"],
         "user": "alice",
     }
-    keys = {
-        "image_versions": world.versions["open"],
-        "images": world.images["open"],
+    keys = hostile_texts.real_things(world) | {
         "provider_machines": api.get(f"{API}/provider_machines").json["results"][0]["id"],
-        "providers": world.providers["east"],
-        "groups": world.groups["lab"],
-        "licenses": world.licenses["apache"],
-        "boot_scripts": world.scripts["setup"],
         "identities": world.identities["alice@east"],
         "tags": api.get(f"{API}/tags").json["results"][0]["id"],
     }

@@ -14,6 +14,7 @@ from goldenrod.web.pages.routes import PAGES
 from tests.support import hostile_texts
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
+from tests.support.hostile_texts import Steps
 from tests.support.pages.visitor import Visitor
 
 API = "/api/v2"
@@ -24,31 +25,17 @@ REFERENCE_FILTERS = {"an id or uuid", "an id or uuid or slug", "a uuid"}
 @pytest.fixture
 def real(api: ApiClient, world: World) -> dict[str, Any]:
     """Things that exist, by the words that stand for them in paths and bodies."""
-    open_version = world.versions["open"]
     stable = api.ask("PUT", f"{API}/images/open-image/channels/stable", "dora", {"version": None})
     assert stable.status_code == 201
     hook = {"target": "https://8.8.8.8/", "image": "open-image", "events": ["version.published"]}
-    return {
-        "image": world.images["open"],
+    return hostile_texts.real_things(world) | {
         "images": "open-image",
-        "image_versions": open_version,
-        "image_version": open_version,
-        "version": open_version,
-        "provider": world.providers["east"],
         "providers": "east",
         "provider_machines": api.get(f"{API}/provider_machines").json["results"][0]["id"],
-        "license": world.licenses["apache"],
-        "licenses": world.licenses["apache"],
-        "boot_scripts": world.scripts["setup"],
-        "boot_script": world.scripts["setup"],
-        "group": world.groups["lab"],
-        "groups": world.groups["lab"],
         "users": world.users["alice"],
         "user": world.users["alice"],
         "identities": world.identities["alice@east"],
         "tags": api.get(f"{API}/tags").json["results"][0]["id"],
-        "name": "latest",
-        "channel": "latest",
         "target": hook["target"],
         "events": hook["events"],
     }
@@ -98,23 +85,16 @@ def test_in_every_reference_of_a_query(api: ApiClient, real: dict[str, Any]) -> 
             assert answer.json["errors"][0]["field"] == name
 
 
-def references(shape: inspect.Type, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def references(shape: inspect.Type) -> Iterator[Steps]:
     """The paths of a body's fields that name something that exists."""
-    match shape:
-        case inspect.Metadata(type=inner):
-            yield from references(inner, before)
-        case inspect.UnionType(types=types):
-            kinds = [one.cls for one in types if isinstance(one, inspect.StructType)]
-            if wire.Reference in kinds and before[0] != "tags":
-                yield before
-            else:
-                for one in types:
-                    yield from references(one, before)
-        case inspect.ListType(item_type=inner):
-            yield from references(inner, (*before, 0))
-        case inspect.StructType(fields=fields):
-            for one in fields:
-                yield from references(one.type, (*before, one.encode_name))
+
+    def is_reference(one: inspect.Type, steps: Steps) -> bool:
+        if not isinstance(one, inspect.UnionType) or steps[0] == "tags":
+            return False
+        kinds = [kind.cls for kind in one.types if isinstance(kind, inspect.StructType)]
+        return wire.Reference in kinds
+
+    return hostile_texts.fields_where(is_reference, shape)
 
 
 def test_in_every_reference_of_a_body(api: ApiClient, real: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from msgspec import inspect
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.pages.kit.forms import Form
 from goldenrod.web.pages.kit.visit import Visit
+from tests.support.cast import World
 
 
 def _repeated(unit: str, start: str = "", end: str = "") -> Callable[[int], str]:
@@ -120,6 +121,10 @@ HEADERS = (
 """All headers that the code reads. A test checks that none is missing."""
 
 
+Steps = tuple[str | int, ...]
+"""The path of a field in a body: names, and positions in lists."""
+
+
 @dataclass(frozen=True)
 class Input:
     """An input that takes a text. `where` is `path`, `query`, `header`, `body` (a JSON field),
@@ -131,7 +136,7 @@ class Input:
     where: str
     name: str
     route: Route | None = field(default=None, compare=False, repr=False)
-    steps: tuple[str | int, ...] = ()
+    steps: Steps = ()
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.where} {self.name}"
@@ -154,23 +159,59 @@ def of_route(route: Route) -> Iterator[Input]:
             yield Input(route.method, path, "body", ".".join(map(str, steps)), route, steps)
 
 
-def text_fields(
-    shape: inspect.Type, before: tuple[str | int, ...] = ()
-) -> Iterator[tuple[str | int, ...]]:
-    """The paths of all fields of a body that take text, in objects and lists too."""
+def real_things(world: World) -> dict[str, Any]:
+    """Things of the cast, by the words that stand for them in addresses and bodies."""
+    version = world.versions["open"]
+    image = world.images["open"]
+    return {
+        "images": image,
+        "image": image,
+        "image_versions": version,
+        "image_version": version,
+        "version": version,
+        "providers": world.providers["east"],
+        "provider": world.providers["east"],
+        "groups": world.groups["lab"],
+        "group": world.groups["lab"],
+        "users": world.users["bob"],
+        "user": world.users["bob"],
+        "licenses": next(iter(world.licenses.values())),
+        "license": next(iter(world.licenses.values())),
+        "boot_scripts": next(iter(world.scripts.values())),
+        "boot_script": next(iter(world.scripts.values())),
+        "identities": next(iter(world.identities.values())),
+        "channel": "latest",
+        "name": "latest",
+        "two": "open-1.0...open-1.0",
+    }
+
+
+def fields_where(
+    wanted: Callable[[inspect.Type, Steps], bool], shape: inspect.Type, before: Steps = ()
+) -> Iterator[Steps]:
+    """The paths of the fields of a body that are wanted, in objects and lists too. What is in a wanted
+    field is not looked at."""
+    if wanted(shape, before):
+        yield before
+        return
     match shape:
         case inspect.Metadata(type=inner):
-            yield from text_fields(inner, before)
-        case inspect.StrType() | inspect.LiteralType():
-            yield before
+            yield from fields_where(wanted, inner, before)
         case inspect.UnionType(types=types):
             for one in types:
-                yield from text_fields(one, before)
+                yield from fields_where(wanted, one, before)
         case inspect.ListType(item_type=inner):
-            yield from text_fields(inner, (*before, 0))
+            yield from fields_where(wanted, inner, (*before, 0))
         case inspect.StructType(fields=fields):
             for one in fields:
-                yield from text_fields(one.type, (*before, one.encode_name))
+                yield from fields_where(wanted, one.type, (*before, one.encode_name))
+
+
+def text_fields(shape: inspect.Type) -> Iterator[Steps]:
+    """The paths of all fields of a body that take text."""
+    return fields_where(
+        lambda one, _: isinstance(one, inspect.StrType | inspect.LiteralType), shape
+    )
 
 
 def of_headers() -> list[Input]:

@@ -30,7 +30,6 @@ from goldenrod.web.pages.routes import PAGES
 from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support import hostile_texts
 from tests.support.access_catalogue import Stage, set_stage
-from tests.support.cast import World
 from tests.support.hostile_texts import Input
 from tests.support.pages.addresses import page_address
 from tests.support.pages.visitor import Visitor
@@ -89,7 +88,7 @@ class Sender:
         with stage.db.read() as tx:
             actor = stage.world.actor(tx, "dora")
             self.session = str(sessions.list_sessions(tx, actor)[0]["uuid"])
-        self.real = _real(stage.world)
+        self.real = hostile_texts.real_things(stage.world)
         self.asked = hostile_texts.Asked(patch)
         self.forms: dict[tuple[str, str], dict[str, list[str]]] = {}
         self.sign_in_cookies: dict[str, str] = {}
@@ -201,32 +200,6 @@ def _route_of(action: str) -> str | None:
         if route.method == "POST" and re.fullmatch(shape, action):
             return route.path
     return None
-
-
-def _real(world: World) -> dict[str, Any]:
-    version = world.versions["open"]
-    image = world.images["open"]
-    return {
-        "images": image,
-        "image": image,
-        "image_versions": version,
-        "image_version": version,
-        "version": version,
-        "providers": world.providers["east"],
-        "provider": world.providers["east"],
-        "groups": world.groups["lab"],
-        "group": world.groups["lab"],
-        "users": world.users["bob"],
-        "user": world.users["bob"],
-        "licenses": next(iter(world.licenses.values())),
-        "license": next(iter(world.licenses.values())),
-        "boot_scripts": next(iter(world.scripts.values())),
-        "boot_script": next(iter(world.scripts.values())),
-        "identities": next(iter(world.identities.values())),
-        "channel": "latest",
-        "name": "latest",
-        "two": "open-1.0...open-1.0",
-    }
 
 
 @pytest.fixture(scope="module", params=POSTGRESQL_IS_LONG)

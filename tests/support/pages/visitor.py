@@ -59,9 +59,19 @@ class PageResponse:
         return self._parts.links
 
     @property
+    def anchors(self) -> list[tuple[str, str]]:
+        """The target and the text of each link."""
+        return self._parts.anchors
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of the elements."""
+        return self._parts.ids
+
+    @property
     def words(self) -> str:
         """The visible text: without tags, with whitespace collapsed."""
-        return " ".join("".join(self._parts.texts).split())
+        return _collapsed(self._parts.texts)
 
     def form(self, action: str) -> Form:
         """The form with this action. If there is also one that narrows what is shown, the form
@@ -156,6 +166,10 @@ def undone(visitor: Visitor, page: PageResponse) -> PageResponse:
     return visitor.submit(only, only.forms[0].action)
 
 
+def _collapsed(texts: list[str]) -> str:
+    return " ".join("".join(texts).split())
+
+
 class _read(HTMLParser):
     """The forms, links and texts of a page."""
 
@@ -163,7 +177,11 @@ class _read(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self.links: list[str] = []
+        self.anchors: list[tuple[str, str]] = []
+        self.ids: set[str] = set()
         self.texts: list[str] = []
+        self._anchor: tuple[str, int] | None = None
+        """The target of the link that is open, and how many texts were before it."""
         self._open: Form | None = None
         self._area: str | None = None
         self._select: str | None = None
@@ -174,8 +192,11 @@ class _read(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if "id" in given:
+            self.ids.add(given["id"])
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
+            self._anchor = given["href"], len(self.texts)
         if tag == "form":
             self._open = Form(given.get("action", ""), given.get("method", "get").lower())
             self.forms.append(self._open)
@@ -203,7 +224,11 @@ class _read(HTMLParser):
             self._open.buttons.append((name, given.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
+        if tag == "a" and self._anchor is not None:
+            target, before = self._anchor
+            self.anchors.append((target, _collapsed(self.texts[before:])))
+            self._anchor = None
+        elif tag == "form":
             self._open = None
         elif tag == "textarea":
             self._area = None

@@ -1,7 +1,5 @@
 """A real nginx in front of a server, on a free port of this machine."""
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -10,17 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
+
+from tests.support.processes.programs import program
 
 
 @contextmanager
 def nginx(folder: Path, servers: str) -> Iterator[str]:
     """Run nginx with these `upstream` and `server` blocks, in which PORT stands for its port; yield its
     address. Skips the test where nginx is not installed."""
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        assert os.environ.get("CI") != "true", "nginx is not installed"
-        pytest.skip("nginx is not installed")
+    nginx_program = program("nginx", "/usr/sbin/nginx")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     here = "\n".join(
@@ -32,7 +28,7 @@ def nginx(folder: Path, servers: str) -> Iterator[str]:
         f"daemon off; pid {folder / 'pid'}; error_log stderr; events {{}}\n"
         f"http {{ access_log off; {here}\n{servers.replace('PORT', str(port))} }}\n"
     )
-    command = [program, "-p", str(folder), "-c", str(config)]
+    command = [nginx_program, "-p", str(folder), "-c", str(config)]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
     assert checked.returncode == 0, checked.stderr
     url = f"http://127.0.0.1:{port}"

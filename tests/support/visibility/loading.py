@@ -17,7 +17,7 @@ from goldenrod.catalogue.accounts import actors
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.changes import version_lists
 from goldenrod.rules.changes.version_lists import Pairing
-from goldenrod.rules.lifecycle import lines, revocation_reach
+from goldenrod.rules.lifecycle import revocation_reach
 from goldenrod.rules.visibility import denormalised
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database, Row, Tx
@@ -34,7 +34,6 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
             if rows:
                 bulk.load(tx, table, rows)
         denormalised.refresh_all(tx)
-        lines.find_all(tx)
         for version in world.versions.values():
             if version.revoked:
                 revocation_reach.add(tx, version.id, version.id)

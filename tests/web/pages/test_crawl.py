@@ -7,7 +7,6 @@ that has the same number.
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from goldenrod.base import config
 from goldenrod.store.db import Database
 from tests.browser.visits import furnish
-from tests.support.pages.visitor import Visitor
+from tests.support.pages.visitor import PageResponse, Visitor
 
 MOST_PAGES = 1500
 """The pages that one reader walks, those of each kind in turn."""
@@ -23,49 +22,19 @@ READERS = ("nobody", "alice", "charlie", "dora")
 _COUNT = re.compile(r"(\d[\d,]*) (?:newer|older|more|versions?|images?)\b")
 
 
-class _Links(HTMLParser):
-    """The links of a page with their texts, and the ids of its elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, str]] = []
-        self.ids: set[str] = set()
-        self._open: str | None = None
-        self._text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if given.get("id"):
-            self.ids.add(str(given["id"]))
-        if tag == "a" and given.get("href"):
-            self._open, self._text = str(given["href"]), ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a" and self._open:
-            self.found.append((self._open, " ".join(self._text.split())))
-            self._open = None
-
-    def handle_data(self, data: str) -> None:
-        self._text += data
-
-
 class _Walk:
     """One reader's walk over the site."""
 
     def __init__(self, visitor: Visitor) -> None:
         self.visitor = visitor
-        self.pages: dict[str, tuple[int, _Links, str]] = {}
+        self.pages: dict[str, PageResponse] = {}
         self.faults: list[str] = []
         self.links = 0
         self.numbers = 0
 
-    def get(self, address: str) -> tuple[int, _Links, str]:
+    def get(self, address: str) -> PageResponse:
         if address not in self.pages:
-            page = self.visitor.get(address)
-            is_html = page.headers.get("content-type", "").startswith("text/html")
-            links = _Links(page.text if is_html else "")
-            self.pages[address] = (page.status, links, page.words if is_html else "")
+            self.pages[address] = self.visitor.get(address)
         return self.pages[address]
 
     def run(self, start: str) -> None:
@@ -76,8 +45,8 @@ class _Walk:
                 address = waiting[kind].pop()
                 if not waiting[kind]:
                     del waiting[kind]
-                _, links, _ = self.get(address)
-                for target, text in links.found:
+                page = self.get(address)
+                for target, text in page.anchors if _is_html(page) else ():
                     self._follow(address, target, text)
                     whole = urldefrag(urljoin(address, target)).url
                     if whole.startswith("/") and whole not in known and not _is_elsewhere(whole):
@@ -91,15 +60,19 @@ class _Walk:
         if whole not in self.pages and len(self.pages) >= MOST_PAGES:
             return
         self.links += 1
-        status, links, words = self.get(whole)
-        if status != 200:
-            self.faults.append(f"{origin}: {target} is {status}")
-        elif fragment and links.ids and fragment not in links.ids:
+        page = self.get(whole)
+        if page.status != 200:
+            self.faults.append(f"{origin}: {target} is {page.status}")
+        elif fragment and _is_html(page) and fragment not in page.ids:
             self.faults.append(f"{origin}: {target} has no part {fragment}")
         elif count := _COUNT.match(text):
             self.numbers += 1
-            if not re.search(rf"(?<![\d,]){re.escape(count[1])}(?![\d,])", words):
+            if not re.search(rf"(?<![\d,]){re.escape(count[1])}(?![\d,])", page.words):
                 self.faults.append(f"{origin}: {text!r} leads to {target}, which does not say so")
+
+
+def _is_html(page: PageResponse) -> bool:
+    return page.headers.get("content-type", "").startswith("text/html")
 
 
 def _kind(address: str) -> str:
