@@ -139,7 +139,7 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/deprecation.py _id_of versions",
     },
     "whether the person themselves can sign in with a password": {
-        "catalogue/accounts/users.py _password users",
+        "catalogue/accounts/users.py _has_password users",
     },
     "finds out who asks": {
         "catalogue/accounts/oidc_accounts.py _known users",

@@ -169,8 +169,9 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
         after["users"] = faults.of(_user_ids, tx, actor, given["users"], "users", current)
     changed = audit.changed(before, after)
     if not actor.has_staff_rights:
+        wrong = "Leaders may change the members only. Ask staff to change the rest."
         for field in sorted({"name", "leaders"} & changed.keys()):
-            faults.of(_refuse_all_but_members, field)
+            faults.add(forbidden_field(field, wrong, code="staff_required"))
     if after["leaders"] is not None and after["users"] is not None:
         if "users" not in given:
             after["users"] = sorted({*after["users"], *after["leaders"]})
@@ -187,14 +188,6 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     )
     _set_members(tx, row["id"], current, after["users"], after["leaders"])
     audit.record(tx, actor, "group:edit", schema.groups, row["id"], changed)
-
-
-def _refuse_all_but_members(field: str) -> None:
-    raise forbidden_field(
-        field,
-        "Leaders may change the members only. Ask staff to change the rest.",
-        code="staff_required",
-    )
 
 
 def _require_not_personal(row: Row) -> None:

@@ -86,13 +86,6 @@ def end_session(tx: Tx, actor: Actor, uuid: str) -> None:
     security_log.record(tx, "session:end", actor, sessions=1)
 
 
-def end_all_sessions(tx: Tx, actor: Actor) -> int:
-    """End all sessions of the actor; return how many there were."""
-    ended = tx.delete(schema.sessions, user_id=actor.user_id)
-    security_log.record(tx, "session:end", actor, sessions=ended)
-    return ended
-
-
 def _others() -> Any:
     session = schema.sessions
     return session.delete().where(
@@ -100,8 +93,11 @@ def _others() -> Any:
     )
 
 
-def end_other_sessions(tx: Tx, actor: Actor, uuid: str) -> int:
-    """End all sessions of the actor but this one; return how many there were."""
-    ended = tx.change(_others, me=actor.user_id, uuid=uuid)
+def end_all_sessions(tx: Tx, actor: Actor, *, but: str | None = None) -> int:
+    """End all sessions of the actor, except the one with the uuid `but`; return how many ended."""
+    if but is None:
+        ended = tx.delete(schema.sessions, user_id=actor.user_id)
+    else:
+        ended = tx.change(_others, me=actor.user_id, uuid=but)
     security_log.record(tx, "session:end", actor, sessions=ended)
     return ended

@@ -82,15 +82,14 @@ def require_free_name(tx: Tx, name: str, group_id: int = 0) -> None:
         raise Conflict(f"The name {name!r} is already taken by a user or group.", code="name_taken")
 
 
-def _password() -> Any:
+def _has_password() -> Any:
     user = schema.users
-    return select(user.c.password_hash).where(user.c.id == param("user_id", Key))
+    return select(user.c.password_hash.is_not(None)).where(user.c.id == param("user_id", Key))
 
 
 def has_password(tx: Tx, user_id: int) -> bool:
     """Whether a user can sign in with a password."""
-    row = tx.first(_password, user_id=user_id)
-    return row is not None and row["password_hash"] is not None
+    return bool(tx.value(_has_password, user_id=user_id))
 
 
 def hash_password(username: str, password: str | None | UnsetType) -> str | None:
@@ -162,7 +161,7 @@ def change_own_password(tx: Tx, actor: Actor, password_hash: str, session: str) 
     """Change the actor's own password. Their other sessions end; `session`, by its uuid, stays."""
     actor.require_write()
     tx.update(schema.users, {"id": actor.user_id}, password_hash=password_hash)
-    sessions.end_other_sessions(tx, actor, session)
+    sessions.end_all_sessions(tx, actor, but=session)
     audit.record(tx, actor, "user:edit", schema.users, actor.user_id, _password_changed("changed"))
 
 

@@ -28,7 +28,7 @@ def read(
     if is_terminal():
         return _asked(username)
     if required:
-        raise BadRequest("This is no terminal to ask for the password: use --password-stdin.")
+        raise BadRequest("There is no terminal to ask for the password on: use --password-stdin.")
     return None
 
 

@@ -20,10 +20,10 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 def show_account(visit: Visit) -> Page:
     """GET /account."""
     visit.require_user()
-    return _show(visit, Form.of())
+    return _show(visit)
 
 
-def _show(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
+def _show(visit: Visit, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
         mine = groups.GROUPS.page(tx, actor, groups.GROUPS.where())
         accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username)
@@ -40,7 +40,7 @@ def _show(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
         sessions=active,
         current=visit.session.uuid if visit.session else None,
         has_password=has_password,
-        form=form,
+        form=Form.of(),
         problem=problem,
     )
 
@@ -55,7 +55,7 @@ def change_password(visit: Visit) -> Page:
     try:
         _change_password(visit)
     except (*REFUSALS, TooManyRequests) as problem:
-        return _show(visit, Form.of(), refused(problem))
+        return _show(visit, refused(problem))
     return visit.redirect(
         urls.ACCOUNT, done="Password changed. Your other browsers are signed out."
     )
