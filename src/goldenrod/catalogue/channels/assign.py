@@ -94,7 +94,7 @@ def assign(
         _require_undoes(tx, channel, body.voids, version)
     elif version:
         state = tx.value(_state, n=version["n"], now=tx.now)
-        if state not in ("current", "deprecated"):
+        if state not in states.OFFERABLE:
             raise Conflict(
                 f"Only current or deprecated versions can be assigned. This version is {state}.",
                 code="version_not_offered",

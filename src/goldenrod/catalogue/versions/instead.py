@@ -19,9 +19,6 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Id, Key, in_list, json_text, param
 
-USABLE = ("current", "deprecated")
-"""The states of versions that can be recommended."""
-
 
 @dataclass(frozen=True)
 class Instead:
@@ -114,3 +111,16 @@ def is_all_revoked(tx: Tx, actor: Actor, image_id: int) -> bool:
     """Whether every released version of an image, as far as the reader sees, is revoked."""
     given = resources.params(tx, actor)
     return bool(tx.value(_image_revoked, actor.reader, image=image_id, **given))
+
+
+def of_channel(
+    tx: Tx, actor: Actor, image_id: int, channel: Row | None
+) -> tuple[Instead | None, bool]:
+    """What to use instead of the revoked version at which a channel stopped; and whether the channel
+    offers nothing because every version of its image is revoked."""
+    if channel is None:
+        return None, False
+    if channel["stopped"]:
+        key = channel["stopped"]["version"]["id"]
+        return find_instead(tx, actor, [key]).get(key), False
+    return None, not channel["target"] and is_all_revoked(tx, actor, image_id)

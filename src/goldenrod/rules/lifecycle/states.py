@@ -38,6 +38,8 @@ from goldenrod.store.sql import Moment, among, earliest, unindexed
 Predicate = ColumnElement[bool]
 
 STATES = ("ended", "scheduled", "revoked", "deprecated", "current")
+OFFERABLE = ("current", "deprecated")
+"""The states of versions that channels can offer, and that can be recommended."""
 MOST_BEHIND = 1000
 """`behind` counts newer versions up to this number."""
 

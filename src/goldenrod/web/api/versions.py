@@ -11,11 +11,12 @@ from msgspec.json import Decoder
 from goldenrod.base import clock, wire
 from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import whole_number
-from goldenrod.catalogue.versions import diff, instead, revocations, versions
+from goldenrod.catalogue.versions import diff, revocations, versions
 from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.lifecycle import states
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.api.handlers import one, parameter_problem
 from goldenrod.web.request import Request, Response, written
@@ -64,7 +65,7 @@ def _url(other: VersionAddress | None) -> str | None:
 
 def _usable(replacement: VersionAddress | None) -> VersionAddress | None:
     """The replacement, unless it was revoked or has ended itself."""
-    return replacement if replacement and replacement.state in instead.USABLE else None
+    return replacement if replacement and replacement.state in states.OFFERABLE else None
 
 
 def warnings(

@@ -21,6 +21,7 @@ from goldenrod.catalogue.images import image_page, images
 from goldenrod.catalogue.versions import instead
 from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
+from goldenrod.rules.lifecycle import states
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
@@ -42,7 +43,6 @@ LABELS = {
     "channel": "Time in another channel",
     "days": "Minimum days there",
 }
-OFFERABLE = ("current", "deprecated")
 HISTORY_SHOWN = 50
 
 
@@ -80,7 +80,7 @@ def _may_change(tx: Tx, actor: Actor, image: Thing) -> bool:
 
 def _offerable(image: Thing) -> list[Thing]:
     """The newest versions that a channel may be assigned."""
-    return [version for version in image["versions"] if version["state"] in OFFERABLE]
+    return [version for version in image["versions"] if version["state"] in states.OFFERABLE]
 
 
 def _missing(problem: Problem | None) -> Thing | None:
@@ -124,7 +124,7 @@ def _page(
             tx, actor, slug, paging.parse(channels.LIST, {"page_size": ["1000"]})
         )
         channel = json.loads(text)
-        better, all_revoked = _instead(tx, actor, image, channel)
+        better, all_revoked = instead.of_channel(tx, actor, image["id"], channel)
     entries = [json.loads(one) for one in history.results]
     names = [json.loads(one)["name"] for one in others.results]
     return visit.page(
@@ -148,17 +148,6 @@ def _page(
     )
 
 
-def _instead(
-    tx: Tx, actor: Actor, image: Thing, channel: Thing
-) -> tuple[instead.Instead | None, bool]:
-    """What to use instead of the version at which the channel stopped; and whether it offers nothing
-    because all versions are revoked."""
-    if channel["stopped"]:
-        key = channel["stopped"]["version"]["id"]
-        return instead.find_instead(tx, actor, [key]).get(key), False
-    return None, not channel["target"] and instead.is_all_revoked(tx, actor, image["id"])
-
-
 def _etag(channel: Thing) -> str:
     """The ETag of the assignment that the form was filled in from."""
     return resources.etag(_assigned(channel))
@@ -172,7 +161,11 @@ def _previous(channel: Thing, entries: list[Thing]) -> Thing | None:
     """The version to roll back to: the newest other one in the history that may be assigned now."""
     for entry in entries:
         version: Thing | None = entry["version"]
-        if version and version.get("state") in OFFERABLE and version["id"] != _assigned(channel):
+        if (
+            version
+            and version.get("state") in states.OFFERABLE
+            and version["id"] != _assigned(channel)
+        ):
             return version
     return None
 

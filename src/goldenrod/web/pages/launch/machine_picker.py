@@ -81,15 +81,11 @@ def of_image(
 
 def _without_machine(tx: Tx, actor: Actor, image: Row, box: Box, channel: Row | None) -> Box:
     """The picker with the reason why there is no machine, and what to use instead."""
-    box = replace(box, reason=_reason(box, channel))
-    if channel and channel["stopped"]:
-        key = channel["stopped"]["version"]["id"]
-        return replace(box, better=instead.find_instead(tx, actor, [key]).get(key))
-    if channel and not channel["target"] and instead.is_all_revoked(tx, actor, image["id"]):
-        return replace(
-            box, reason=f"{box.channel} offers nothing: all versions of the image are revoked."
-        )
-    return box
+    better, all_revoked = instead.of_channel(tx, actor, image["id"], channel)
+    reason = _reason(box, channel)
+    if all_revoked:
+        reason = f"{box.channel} offers nothing: all versions of the image are revoked."
+    return replace(box, reason=reason, better=better)
 
 
 def of_version(visit: Visit, version: Row, machines: list[Row], scripts: list[Row]) -> Box:
