@@ -181,14 +181,14 @@ def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
         row["id"]: json.loads(row["json"])
         for row in tx.rows(_offers, actor.reader, machines=machines, **given)
     }
-    told = {row["id"]: json.loads(row["json"]) | {"offered": offers[row["id"]]} for row in rows}
+    shown = {row["id"]: json.loads(row["json"]) | {"offered": offers[row["id"]]} for row in rows}
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row["identifier"]].append(row)
     results = []
     for asked, (identifier, provider) in zip(items, wanted, strict=True):
         matches = [
-            told[row["id"]]
+            shown[row["id"]]
             for row in found[identifier]
             if provider is None or _is_on(row, provider, by_slug)
         ]

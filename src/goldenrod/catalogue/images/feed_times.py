@@ -51,8 +51,8 @@ def _gives(entry: FromClause, *fields: str) -> ColumnElement[bool]:
     return or_(*(entry.c.changes.contains(f'"{field}":{{"before"') for field in fields))
 
 
-def _told(entry: FromClause, version: FromClause) -> ColumnElement[bool]:
-    """An entry of the audit about what everybody sees who reads the version."""
+def _shows(entry: FromClause, version: FromClause) -> ColumnElement[bool]:
+    """The entry of the audit is about what everybody sees who reads the version."""
     verbs = ("version:revoke", "version:restore", "version:end")
     return and_(
         entry.c.subject == "versions",
@@ -69,7 +69,7 @@ def _edited() -> Any:
     version, entry = schema.versions.alias(), schema.audit.alias()
     return (
         select(version.c.id, func.max(entry.c.at).label("at"))
-        .select_from(version.join(entry, _told(entry, version)))
+        .select_from(version.join(entry, _shows(entry, version)))
         .where(in_list(version.c.id, "ids", Id()))
         .group_by(version.c.id)
     )
@@ -118,18 +118,18 @@ def _feed(reader: ReaderKind) -> Any:
     )
     until = earliest(NOW, version.c.closes_at)
     # An end that was set later than it lies shows when it was set.
-    told = and_(
-        _told(entry, version), or_(entry.c.at <= version.c.closes_at, _gives(entry, "end_date"))
+    shown = and_(
+        _shows(entry, version), or_(entry.c.at <= version.c.closes_at, _gives(entry, "end_date"))
     )
 
     def last(instant: ColumnElement[Any], *of: FromClause) -> ColumnElement[Any]:
         joined: Any = version
         if of:
-            joined = version.join(of[0], told if of[0] is entry else of[0].c.n == version.c.n)
+            joined = version.join(of[0], shown if of[0] is entry else of[0].c.n == version.c.n)
         found = select(func.max(instant)).select_from(joined).where(seen, instant <= NOW)
         return found.scalar_subquery()
 
-    image_told = and_(
+    image_changes = and_(
         notice.c.subject == "images",
         notice.c.subject_id == param("image", Key),
         notice.c.at <= NOW,
@@ -149,5 +149,5 @@ def _feed(reader: ReaderKind) -> Any:
         .where(seen, reach.c.at <= until)
         .scalar_subquery()
         .label("revoked"),
-        select(func.max(notice.c.at)).where(image_told).scalar_subquery().label("image"),
+        select(func.max(notice.c.at)).where(image_changes).scalar_subquery().label("image"),
     )

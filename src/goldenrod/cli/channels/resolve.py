@@ -49,14 +49,14 @@ def resolve(
         with server_requests.asked(image=image, channel=channel, provider=provider) as server:
             found = server.get(address, **asked)
             marks = {name: found[name] for name in ("deprecation", "revoked")}
-            told = [] if as_json else warnings(server, found["version"] | marks)
+            remarks = [] if as_json else warnings(server, found["version"] | marks)
     except ClientError as refused:
         output.note(f"goldenrod: {refused.detail}")
         raise typer.Exit(_exit_code(refused)) from None
     if as_json:
         output.show_json(found)
         return
-    for sentence in told:
+    for sentence in remarks:
         output.note(sentence)
     output.say(found["machine"]["identifier"])
 

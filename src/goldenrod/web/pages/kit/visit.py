@@ -162,7 +162,7 @@ class Visit(Request):
             if isinstance(self._raw, Problem):
                 raise self._raw
             if self.anonymous and len(self._raw or b"") > MOST_ANONYMOUS:
-                raise TooLarge(f"Until you sign in, a form has at most {MOST_ANONYMOUS} bytes.")
+                raise TooLarge(f"Until you sign in, a form has at most {MOST_ANONYMOUS:,} bytes.")
             self._form = parse_form(self.req.content_type, self._raw or b"")
         return self._form
 
