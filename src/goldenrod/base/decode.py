@@ -132,14 +132,13 @@ def _checked(value: Any, faults: Faults) -> Any:
 
 def _without_faults(value: Any, path: str, found: list[FieldError]) -> Any:
     """The value without its texts and names that have a control character; each is noted."""
+    fault = FieldError(_short(path), "contains a control character other than a tab or line end")
     if isinstance(value, str) and _FORBIDDEN.search(value):
-        found.append(
-            FieldError(_short(path), "contains a control character other than a tab or line end")
-        )
+        found.append(fault)
         return _NAMELESS
     if isinstance(value, dict):
         if any(_FORBIDDEN.search(name) for name in value):
-            _without_faults("\x00", path, found)
+            found.append(fault)
         return {
             name: _without_faults(item, f"{path}.{name}", found)
             for name, item in value.items()

@@ -247,37 +247,32 @@ class Request:
         if (self.req.get_header("Content-Encoding") or "identity").lower() != "identity":
             raise UnsupportedMedia("Send the body without a Content-Encoding.")
 
-    def body(self, shape: type[S], faults: Faults | None = None) -> S:
-        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest. With `faults`, wrong
-        fields are collected there, and the handler calls `faults.then` to find what else is wrong."""
+    def body(self, shape: type[S], faults: Faults) -> S:
+        """The body as `shape`. Raises TooLarge, UnsupportedMedia, BadRequest.
+
+        Wrong fields are collected in `faults`; the handler calls `faults.then` to find what else is
+        wrong.
+        """
         raw = self.raw()
         most = decode.MOST_ANONYMOUS_SEPARATORS if self.anonymous else decode.MOST_SEPARATORS
-        found = faults or Faults()
-        value = decode.parse(raw, most, found)
+        value = decode.parse(raw, most, faults)
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
-        body = decode.convert_with(found, value, shape)
-        if faults is None:
-            found.report()
-        return body
+        return decode.convert_with(faults, value, shape)
 
-    def patch(self, shape: type[S], current: Mapping[str, Any], faults: Faults | None = None) -> S:
+    def patch(self, shape: type[S], current: Mapping[str, Any], faults: Faults) -> S:
         """The body of a PATCH as `shape`. `current` is what GET answers now: fields that cannot be
         changed must equal it (400 `field_read_only`), and computed fields are ignored. `faults`: as
         for `body`."""
-        found = faults or Faults()
-        value = decode.parse(self.raw(), faults=found)
+        value = decode.parse(self.raw(), faults=faults)
         if not isinstance(value, dict):
             raise field_problem("body", "must be a JSON object")
         changeable = set(shape.__struct_fields__)
         for name in [name for name in value if name in current and name not in changeable]:
             if name not in COMPUTED and not _same(value[name], current[name]):
-                found.add(field_problem(name, "cannot be changed", code="field_read_only"))
+                faults.add(field_problem(name, "cannot be changed", code="field_read_only"))
             del value[name]
-        body = decode.convert_with(found, value, shape)
-        if faults is None:
-            found.report()
-        return body
+        return decode.convert_with(faults, value, shape)
 
     def query(self, listing: paging.Listing) -> paging.Query:
         """The filters, order and page that the request asks a list for. Raises BadRequest."""

@@ -203,9 +203,7 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     """
     given = mutations.given(patch)
     faults = Faults()
-    after: Row = {}
-    with faults.noted():
-        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
+    after: Row = mutations.new_dates(faults, row, patch.start_date, patch.end_date)
     if "name" in given:
         with faults.noted():
             after["name"] = decode.name("name", given["name"], row["name"])
@@ -235,8 +233,9 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
     after = {field: value for field, value in after.items() if value != row[field]}
     if not actor.has_staff_rights and row["owner_id"] != actor.user_id:
         changed_lists = audit.changed(lists_before, lists_after)
+        wrong = "Only the owner of an image, or staff, may change its owner and maintainers."
         for field in {"owner_id", "maintainers"} & {*after, *changed_lists}:
-            faults.of(_refuse_owners, field.removesuffix("_id"))
+            faults.add(forbidden_field(field.removesuffix("_id"), wrong, code="owner_required"))
     faults.report()
     if "slug" in after:
         mutations.free_slug(tx, schema.images, after["slug"], row["id"])
@@ -257,14 +256,6 @@ def edit_image(tx: Tx, actor: Actor, row: Row, patch: ImagePatch) -> None:
             denormalised.refresh_image(tx, row["id"])
             events.image_edited(tx, row["id"], dates)
         audit.record(tx, actor, "image:edit", schema.images, row["id"], changed)
-
-
-def _refuse_owners(field: str) -> None:
-    raise forbidden_field(
-        field,
-        "Only the owner of an image, or staff, may change its owner and maintainers.",
-        code="owner_required",
-    )
 
 
 def end_image(tx: Tx, actor: Actor, row: Row) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, exists, select
 
-from goldenrod.base.errors import forbidden_field
 from goldenrod.base.faults import Faults
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -26,15 +25,6 @@ from goldenrod.store.paging import Filter, Listing
 from goldenrod.store.sql import Key, json_object, param
 
 
-def _version(tx: Tx, actor: Actor, ref: references.Given) -> Row:
-    version = references.read(tx, actor, schema.versions, ref, "image_version")
-    if not version["may_change"]:
-        raise forbidden_field(
-            "image_version", "You can read this version, but only its editors can change it."
-        )
-    return version
-
-
 @dataclass(frozen=True, kw_only=True)
 class AttachmentResource(Resource):
     """One kind of attachment; `member` names the field of the attached thing."""
@@ -48,7 +38,15 @@ class AttachmentResource(Resource):
         actor.require_write()
         ref = getattr(body, "image_version")  # noqa: B009 - three body types share these fields
         faults, pairing = Faults(), self.pairing
-        version = faults.of(_version, tx, actor, ref)
+        version = faults.of(
+            references.read_for_change,
+            tx,
+            actor,
+            schema.versions,
+            ref,
+            "image_version",
+            "You can read this version, but only its editors can change it.",
+        )
         n, attached = None, []
         if version is not None:
             n = version["n"]

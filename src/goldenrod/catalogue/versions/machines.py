@@ -193,7 +193,15 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     """
     actor.require_write()
     faults = Faults()
-    version = faults.of(_version_of, tx, actor, body)
+    version = faults.of(
+        references.read_for_change,
+        tx,
+        actor,
+        schema.versions,
+        body.version,
+        "version",
+        "You can read this version, but only its editors can add machines.",
+    )
     values = faults.of(checked, tx, actor, body, may_ask=not faults.found)
     faults.report()
     ended = tx.first(
@@ -212,15 +220,6 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     return Created(str(ended["id"]), new=False)
 
 
-def _version_of(tx: Tx, actor: Actor, body: NewMachine) -> Row:
-    version = references.read(tx, actor, schema.versions, body.version, "version")
-    if not version["may_change"]:
-        raise forbidden_field(
-            "version", "You can read this version, but only its editors can add machines."
-        )
-    return version
-
-
 def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) -> None:
     changed = audit.changed(row, after)
     if changed:
@@ -233,9 +232,7 @@ def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
     """Change what the patch gives. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
     faults = Faults()
-    after: Row = {}
-    with faults.noted():
-        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
+    after: Row = mutations.new_dates(faults, row, patch.start_date, patch.end_date)
     if "identifier" in given:
         after["identifier"] = faults.of(
             decode.name, "identifier", given["identifier"], row["identifier"]

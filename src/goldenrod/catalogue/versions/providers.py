@@ -106,9 +106,7 @@ def edit_provider(tx: Tx, actor: Actor, row: Row, patch: ProviderPatch) -> None:
     """Change what the patch gives. Raises BadRequest, Conflict."""
     given = mutations.given(patch)
     faults = Faults()
-    after: Row = {}
-    with faults.noted():
-        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
+    after: Row = mutations.new_dates(faults, row, patch.start_date, patch.end_date)
     if "name" in given:
         after["name"] = faults.of(decode.name, "name", given["name"], row["name"])
     if "description" in given:

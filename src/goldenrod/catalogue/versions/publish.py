@@ -45,7 +45,15 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     """
     actor.require_write()
     faults = Faults()
-    image = faults.of(_image_to_publish_in, tx, actor, body.image)
+    image = faults.of(
+        references.read_for_change,
+        tx,
+        actor,
+        schema.images,
+        body.image,
+        "image",
+        "You can read this image, but only its editors can publish versions.",
+    )
     parent = None
     if body.parent is not None:
         parent = faults.of(references.read, tx, actor, schema.versions, body.parent, "parent")
@@ -100,15 +108,6 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(key, True, extra)
-
-
-def _image_to_publish_in(tx: Tx, actor: Actor, ref: references.Given) -> Row:
-    image = references.read(tx, actor, schema.images, ref, "image")
-    if not image["may_change"]:
-        raise forbidden_field(
-            "image", "You can read this image, but only its editors can publish versions."
-        )
-    return image
 
 
 def not_inherited(tx: Tx, actor: Actor, made: Created) -> dict[str, Any]:
@@ -278,8 +277,7 @@ def _plain_values(faults: Faults, tx: Tx, actor: Actor, row: Row, patch: Version
         kept = ref is not None and references.plain(ref) == row["identity_id"]
         if not kept:
             after["identity_id"] = faults.of(_own_identity, tx, actor, ref)
-    with faults.noted():
-        after |= mutations.new_dates(row, patch.start_date, patch.end_date)
+    after |= mutations.new_dates(faults, row, patch.start_date, patch.end_date)
     return {field: value for field, value in after.items() if value != row[field]}
 
 

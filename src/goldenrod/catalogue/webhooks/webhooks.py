@@ -30,7 +30,6 @@ from goldenrod.base.errors import (
     FieldError,
     NotFound,
     field_problem,
-    forbidden_field,
 )
 from goldenrod.base.faults import Faults
 from goldenrod.base.wire import EventType, NewWebhook, WebhookPatch
@@ -171,9 +170,8 @@ def _image_id(tx: Tx, actor: Actor, ref: references.Given | None) -> int | None:
     if ref is None:
         actor.require_staff()
         return None
-    image = references.read(tx, actor, schema.images, ref, "image")
-    if not image["may_change"]:
-        raise forbidden_field("image", "Only editors of an image may create webhooks for it.")
+    refusal = "Only editors of an image may create webhooks for it."
+    image = references.read_for_change(tx, actor, schema.images, ref, "image", refusal)
     return int(image["id"])
 
 

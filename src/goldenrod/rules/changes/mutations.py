@@ -81,22 +81,20 @@ def dates(
 
 
 def new_dates(
-    row: Row, start_date: str | UnsetType, end_date: str | None | UnsetType
+    faults: Faults, row: Row, start_date: str | UnsetType, end_date: str | None | UnsetType
 ) -> dict[str, Instant | None]:
-    """The dates of a thing after a PATCH. Raises BadRequest where a change puts them out of order."""
+    """The dates of a thing after a PATCH, in order where the PATCH changes one."""
     dates: dict[str, Any] = {
         "start_date": row["start_date"],
         "end_date": row["end_date"],
     }
     before = dict(dates)
-    faults = Faults()
     if not isinstance(start_date, UnsetType):
         dates["start_date"] = faults.of(decode.instant, "start_date", start_date)
     if not isinstance(end_date, UnsetType):
         dates["end_date"] = faults.of(end, end_date)
-    faults.report()
-    if dates != before:
-        in_order(dates["start_date"], dates["end_date"])
+    if dates != before and dates["start_date"] is not None:
+        faults.of(in_order, dates["start_date"], dates["end_date"])
     return dates
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET
 from sqlalchemy import Table, or_, select
 
-from goldenrod.base.errors import unknown_reference
+from goldenrod.base.errors import forbidden_field, unknown_reference
 from goldenrod.base.faults import Faults
 from goldenrod.base.text import is_uuid, sought_key
 from goldenrod.base.wire import Reference
@@ -43,6 +43,17 @@ def read(tx: Tx, actor: Actor, table: Table, ref: Given, field: str) -> Row:
     row = resources.find_row(tx, actor, table, str(value)) if _whole(value) else None
     if row is None:
         raise unknown_reference(field, _shown(value))
+    return row
+
+
+def read_for_change(
+    tx: Tx, actor: Actor, table: Table, ref: Given, field: str, refusal: str
+) -> Row:
+    """The same for what the actor must be an editor of. Raises Forbidden with the sentence `refusal`
+    where they may only read it."""
+    row = read(tx, actor, table, ref, field)
+    if not row["may_change"]:
+        raise forbidden_field(field, refusal)
     return row
 
 
