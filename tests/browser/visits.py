@@ -109,6 +109,7 @@ VISITS: Visits = {
         "/images/{image}/channels/stable": "nobody alice",
         "/images/{image}/channels/latest": "alice",
     },
+    "/check": {"/check": "nobody alice"},
     "/sign-in": {"/sign-in": "nobody"},
     # These lead to a provider of identities, and back from it.
     "/sign-in/oidc": {},

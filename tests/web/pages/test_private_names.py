@@ -63,6 +63,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/search/versions?q=first": ALL,
         "/search/versions?q=kept": ALL,
     },
+    "/check": {"/check": ALL},
     "/sign-in": {
         "/sign-in": "200 303 303 303 303 303",
         "/sign-in?next=/images": "200" + " 303" * 5,
@@ -304,7 +305,7 @@ def test_a_page_shows_nobody_what_is_not_theirs(
         assert not secrets_in(page, actor, address), actor
         ids = re.findall(r'\sid="([^"]*)"', page.text)
         assert len(ids) == len({*ids}), "what a label or a link leads to is one thing"
-        if page.status == 200 and not address.startswith("/sign-in"):
+        if page.status == 200 and not address.startswith(("/sign-in", "/check")):
             kept = "public" if actor == "nobody" else "private"
             assert page.headers["cache-control"] == f"{kept}, no-cache"
             assert page.headers["vary"] == "Cookie, Authorization, Accept-Encoding"
@@ -361,7 +362,7 @@ def test_nothing_is_done_without_the_forms_token(
             page = visitors[actor].ask(
                 "POST", path, body="token=x", headers=sent(stage, actor), follow=False
             )
-            public = path in ("/sign-in", "/sign-out")
+            public = path in ("/sign-in", "/sign-out", "/check")
             expected = {401} if actor == "nobody" and not public else {403}
             if path == "/sign-out" and actor in ("nobody", "lesser"):
                 expected = {303}

@@ -19,6 +19,7 @@ TOKENS = "/account/tokens"
 GROUPS = "/groups"
 STAFF = "/staff"
 SEARCH = "/search"
+CHECK = "/check"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
