@@ -117,6 +117,11 @@ ASKED: dict[str, dict[str, str]] = {
     "/json/image_versions/{key}/history": {
         "/json/image_versions/{closed}/history": KEPT,
     },
+    "/images/{slug}/versions/{name}/promote": {
+        "/images/open-image/versions/open-1.0/promote": OPENS,
+        "/images/shared-image/versions/shared-1.0/promote": SHAREDS,
+        "/images/closed-image/versions/closed-1.0/promote": CLOSEDS,
+    },
     **{
         f"/images/{{slug}}/channels/{{name}}/{page}": {
             f"/images/open-image/channels/stable/{page}": OPENS,
@@ -424,6 +429,7 @@ def test_an_editor_is_not_told_providers_that_they_may_not_read(
         f"{of_one}/machines",
         f"{of_one}/edit",
         f"{images}/channels/stable",
+        f"{of_one}/promote",
         f"{images}/compare/kept-1.0...kept-2.0",
     ):
         page = visitor.get(address)

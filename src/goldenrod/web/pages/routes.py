@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
-from goldenrod.web.pages.channels import channels
+from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
@@ -108,6 +108,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.confirm_end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/restore", machines.restore),
+    Route("GET", "/images/{slug}/versions/{name}/promote", promote.show_promote),
     Route("GET", "/images/{slug}/channels", channels.show_channels, ("version",)),
     Route("POST", "/images/{slug}/channels", channels.assign_new),
     Route("GET", "/images/{slug}/channels/{name}", channels.show_channel, ("version",)),
