@@ -68,14 +68,14 @@ def test_ids_are_told_what_they_are_and_what_to_use_instead(
             "revoked",
             "open-image 2 1 newer version leaks a key",
             "east, x86_64",
-            "latest offers 4 . latest 4-east 4 stable 4-east 4",
+            "latest 4-east Copy 4 stable 4-east Copy 4",
         ],
         [
             "3-east",
             "deprecated",
             "open-image 3 1 newer version =slow",
             "east, x86_64",
-            "Use 4 instead. latest 4-east 4 stable 4-east 4",
+            "Use 4 instead. latest 4-east Copy 4 stable 4-east Copy 4",
         ],
         ["4-east", "current", "open-image 4", "east, x86_64", "–"],
         [
@@ -83,7 +83,7 @@ def test_ids_are_told_what_they_are_and_what_to_use_instead(
             "current",
             "open-image open-1.0 1 newer version",
             "east, x86_64",
-            "latest 4-east 4 stable 4-east 4",
+            "latest 4-east Copy 4 stable 4-east Copy 4",
         ],
         ["nowhere", "unknown", "Not in this catalogue, or hidden from you."],
         ["closed-east", "unknown", "Not in this catalogue, or hidden from you."],
@@ -151,13 +151,13 @@ def test_one_id_in_several_images_and_an_ended_machine(
             "ended revoked",
             "open-image 2",
             "not shown",
-            "latest offers 3 . latest 3-east 3",
+            "latest 3-east Copy 3",
         ]
     ]
     assert counts(check(visitor, "ami-1")) == {"": 1, "action": 1, "revoked": 1}
     # The end of the version hides it: what is offered is still named.
     assert api.delete(f"/image_versions/{made['id']}", "alice").status_code == 204
-    assert rows(check(visitor, "ami-1"))[0][-1] == "latest 3-east 3"
+    assert rows(check(visitor, "ami-1"))[0][-1] == "latest 3-east Copy 3"
     assert api.delete(f"/image_versions/{newer['id']}", "alice").status_code == 204
     assert "open-1.0" in rows(check(visitor, "ami-1"))[0][-1]
     visitor.sign_in("dora")
