@@ -451,18 +451,6 @@ def test_a_diff_shows_what_was_added_and_removed(ask: Run, image: str) -> None:
     assert ask("diff", f"{image}/1", f"{image}/none").code == 4
 
 
-def test_a_diff_takes_channels(ask: Run, image: str) -> None:
-    ask("channel", "set", image, "stable", "1")
-    ask("channel", "set", image, "candidate", "3")
-    told = ask("diff", f"{image}/channel:stable", f"{image}/channel:candidate")
-    assert told.out.splitlines()[:2] == [f"--- {image}/1", f"+++ {image}/3"]
-    assert ask("diff", f"{image}/channel:candidate").out.startswith(f"--- {image}/2\n")
-    for absent in (f"{image}/channel:nowhere", "nowhere/channel:stable", f"{image}/channel:"):
-        assert ask("diff", f"{image}/1", absent).code == 4, absent
-    ask("channel", "set", image, "stable", "--none")
-    assert "offers nothing" in ask("diff", f"{image}/channel:stable", f"{image}/1").err
-
-
 def on_a_terminal(served: Served, *words: str) -> str:
     """The output of a command on a terminal."""
     master, slave = pty.openpty()
