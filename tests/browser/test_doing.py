@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_looks import wrong_looks
 from tests.browser.visits import Site
 from tests.browser.windows import Windows, at
 
@@ -115,6 +116,51 @@ def test_the_keyboard_alone_finds_and_edits(own_site: Site, own_windows: Windows
     tab_to(page, page.get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
     expect(done(page).get_by_text("Written without a mouse.").first).to_be_visible()
+
+
+@pytest.mark.long
+def test_the_keyboard_alone_checks_ids(site: Site, windows: Windows) -> None:
+    page = windows()
+    page.goto("/check")
+    tab_to(page, page.get_by_role("textbox", name="Ids"))
+    for name in ("identifier", "revoked_identifier", "deprecated_identifier"):
+        page.keyboard.type(site.names[name])
+        page.keyboard.press("Enter")
+    page.keyboard.type("ami-0")
+    tab_to(page, page.get_by_role("button", name="Check", exact=True))
+    page.keyboard.press("Enter")
+    rows = page.get_by_role("table").get_by_role("rowheader")
+    expect(rows).to_have_count(4)
+    assert not wrong_looks(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    tab_to(page, page.get_by_role("button", name="Download CSV"))
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert len(download.value.path().read_text().splitlines()) == 5
+    # A file leaves the page as it was: the form can be sent again.
+    page.get_by_role("button", name="Unknown").focus()
+    page.keyboard.press("Enter")
+    expect(rows).to_have_text(["ami-0"])
+
+
+@pytest.mark.long
+def test_the_keyboard_alone_promotes_and_undoes_it(own_site: Site, own_windows: Windows) -> None:
+    page = own_windows("alice")
+    page.goto(own_site.at("/images/{image}/versions/{version}"))
+    tab_to(page, page.get_by_role("link", name="Promote"))
+    page.keyboard.press("Enter")
+    at(page, own_site.at("/images/{image}/versions/{version}/promote"))
+    expect(page.get_by_role("row", name="stable")).to_contain_text("→")
+    tab_to(page, page.get_by_label("Reason"))
+    page.keyboard.type("Ran as candidate.")
+    tab_to(page, page.get_by_role("button", name="Promote to stable"))
+    page.keyboard.press("Enter")
+    expect(done(page)).to_have_url(re.compile(f"/images/{own_site.names['image']}$"))
+    told = page.locator(".banner.done")
+    expect(told).to_contain_text(own_site.at("stable now offers {version}."))
+    tab_to(page, page.get_by_role("button", name="Undo"))
+    page.keyboard.press("Enter")
+    expect(told).not_to_contain_text(own_site.at("stable now offers {version}."))
 
 
 def tab_to(page: Page, wanted: object) -> None:

@@ -50,6 +50,11 @@ def test_a_page_is_fit_for_everybody(site: Site, windows: Windows, address: str,
     page = windows(who)
     page.goto(site.at(address), wait_until="load")
     assert layout_shift(page) == 0
+    assert not wrong_looks(page)
+
+
+def wrong_looks(page: Page) -> list[tuple[int, str]]:
+    """What is too wide, and what axe finds, in the page: wide and narrow, light and dark."""
     page.evaluate(AXE_SCRIPT)
     wrong = [(width, found) for width in WIDTHS for found in _too_wide(page, width)]
     for width in (1280, 390):
@@ -57,7 +62,7 @@ def test_a_page_is_fit_for_everybody(site: Site, windows: Windows, address: str,
         for scheme, only in (("light", None), ("dark", ["color-contrast"])):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             wrong += [(width, f"{scheme}: {found}") for found in page.evaluate(AXE, only)]
-    assert not wrong
+    return wrong
 
 
 def _too_wide(page: Page, width: int) -> list[str]:

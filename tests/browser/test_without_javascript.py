@@ -38,3 +38,30 @@ def test_signing_in_and_out_goes_by_forms(site: Site, windows: Windows) -> None:
     page.locator(".title").get_by_role("button", name="Sign out").click()
     at(page, "/")
     expect(page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_ids_are_checked_by_a_form(site: Site, windows: Windows) -> None:
+    page = windows(javascript=False)
+    page.goto("/check")
+    page.get_by_role("textbox", name="Ids").fill(site.at("{identifier},{revoked_identifier} ami-0"))
+    page.get_by_role("button", name="Check", exact=True).click()
+    rows = page.get_by_role("table").get_by_role("rowheader")
+    expect(rows).to_have_count(3)
+    page.get_by_role("button", name="Needs action").click()
+    expect(rows).to_have_text([site.names["revoked_identifier"]])
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["state", "revoked"]
+
+
+@pytest.mark.long
+def test_a_version_is_promoted_by_a_form(own_site: Site, own_windows: Windows) -> None:
+    page = own_windows("alice", javascript=False)
+    page.goto(own_site.at("/images/{image}/versions/{version}"))
+    page.get_by_role("link", name="Promote").click()
+    page.get_by_role("button", name="Promote to stable").click()
+    told = page.locator(".banner.done")
+    expect(told).to_contain_text(own_site.at("stable now offers {version}."))
+    page.get_by_role("button", name="Undo").click()
+    expect(told).not_to_contain_text(own_site.at("stable now offers {version}."))

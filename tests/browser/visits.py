@@ -98,6 +98,10 @@ VISITS: Visits = {
         "/images/research-workbench/versions/1.1/machines": "alice",
     },
     "/images/{slug}/versions/{name}/machines/{machine}/end": {},  # as the next two
+    "/images/{slug}/versions/{name}/promote": {
+        "/images/{image}/versions/{version}/promote": "alice charlie",
+        "/images/{older}/versions/{revoked}/promote": "alice",
+    },
     "/images/{slug}/channels/{name}/unassign": {
         "/images/{image}/channels/stable/unassign": "alice"
     },
@@ -109,6 +113,7 @@ VISITS: Visits = {
         "/images/{image}/channels/stable": "nobody alice",
         "/images/{image}/channels/latest": "alice",
     },
+    "/check": {"/check": "nobody alice"},
     "/sign-in": {"/sign-in": "nobody"},
     # These lead to a provider of identities, and back from it.
     "/sign-in/oidc": {},

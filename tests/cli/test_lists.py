@@ -273,3 +273,18 @@ def test_what_is_not_in_the_database_is_named_with_what_is_close(ask: Run, tmp_p
         ended = ask(*command.split())
         assert ended == (4, "", f"goldenrod: {said}\n"), command
     assert ask("group", "create", "lab", "--user", "alcie").code == 4
+
+
+def test_a_diff_takes_channels(ask: Run) -> None:
+    by_name = ask("diff", "open-image/open-1.0", "open-image/open-1.0")
+    by_channel = ask("diff", "open-image/channel:latest", "open-image/open-1.0")
+    assert (by_channel.code, by_channel.out) == (0, by_name.out)
+    for absent, said in (
+        ("open-image/channel:latset", "latest"),
+        ("nowhere/channel:latest", "There is no image 'nowhere'"),
+        ("open-image/channel:", "There is no version 'open-image/channel:'"),
+    ):
+        refused = ask("diff", "open-image/open-1.0", absent)
+        assert (refused.code, said in refused.err) == (4, True), refused.err
+    # charlie may launch nothing of an image that he may not see.
+    assert ask("diff", "closed-image/channel:latest", who="charlie").code == 4

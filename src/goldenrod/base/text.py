@@ -230,6 +230,16 @@ def has_slug_form(text: str) -> bool:
     return _SLUG.fullmatch(text) is not None
 
 
+CHANNEL_KEY = "channel:"
+"""Before a channel's name where a version is named: `channel:stable` is the version that it offers. A
+version whose own name begins so is named by its UUID there."""
+
+
+def channel_of(key: str) -> str | None:
+    """The name of the channel that a key such as `channel:stable` means; None for any other key."""
+    return key.removeprefix(CHANNEL_KEY) if key.startswith(CHANNEL_KEY) else None
+
+
 def is_uuid(text: str) -> bool:
     """8-4-4-4-12 hexadecimal digits, in either case."""
     return _UUID.fullmatch(text) is not None

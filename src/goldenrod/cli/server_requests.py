@@ -14,7 +14,7 @@ import typer
 
 from goldenrod.base import config
 from goldenrod.base.numbers import id_or_text
-from goldenrod.base.text import is_uuid
+from goldenrod.base.text import channel_of, is_uuid
 from goldenrod.cli import not_found, output, streams
 from goldenrod.cli.not_found import path
 from goldenrod.cli.options import JSON, WIDE
@@ -126,6 +126,26 @@ def version_id(server: Client, version: str) -> str:
     if not is_uuid(version):
         not_found.find_version(server, version)
     return version
+
+
+def compared_id(server: Client, given: str) -> str:
+    """The UUID of a version that is compared: as `version_id` takes it, or IMAGE/channel:NAME for the
+    version that a channel offers. Raises ClientError."""
+    image, _, name = given.partition("/")
+    channel = channel_of(name)
+    if not image or not channel:
+        return version_id(server, given)
+    try:
+        target = server.get(path("images", image, "channels", channel))["target"]
+    except ClientError as refused:
+        if refused.status == 404:
+            not_found.find_image(server, image)
+            not_found.find_channel(server, image, channel)
+        raise
+    if target is None:
+        detail = f"The channel {channel} of {image} offers nothing that you may see."
+        raise ClientError(404, "not_found", detail)
+    return str(target["id"])
 
 
 def show_list(

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from goldenrod.base import wire
+from goldenrod.catalogue.channels import assign, channels
 from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.store.db import Database
 from tests.support.cast import World
-from tests.support.pages.releases import HOSTILE, edit, publish, revoke
+from tests.support.pages.releases import HOSTILE, edit, promote, publish, revoke
 from tests.support.pages.visitor import PageResponse, Visitor
 
 BASE = "/images/open-image/compare"
@@ -203,11 +204,56 @@ def test_how_many_statements_comparing_takes(
         ran, db.trace = db.trace, None
         return len(ran or [])
 
-    # the two versions, their image, the path between them, the versions to choose from
-    assert statements(f"{BASE}/open-1.0...2") == 5
-    assert statements(f"{BASE}/open-1.0...4") == 5
+    # the two versions, their image, its channels and versions to choose from, the path between them
+    assert statements(f"{BASE}/open-1.0...2") == 6
+    assert statements(f"{BASE}/open-1.0...4") == 6
     # In the other direction the path is searched for twice.
-    assert statements(f"{BASE}/4...open-1.0") == 6
+    assert statements(f"{BASE}/4...open-1.0") == 7
+    assert statements(f"{BASE}/open-1.0...channel:latest") == 6
+
+
+def test_channels_are_compared_by_what_they_offer_now(
+    line: dict[str, str], db: Database, world: World, visitor: Visitor
+) -> None:
+    with db.write() as tx:
+        promote(tx, world, "stable", line["2"])
+        promote(tx, world, "candidate", line["3"])
+        promote(tx, world, "a...b", line["4"])
+        odd = publish(tx, world, "channel:stable", 1, "east/x86_64")
+    both = f"{BASE}/channel:stable...channel:candidate"
+    page = visitor.get(f"{BASE}?a=channel:stable&b=channel:candidate", follow=False)
+    assert (page.status, page.headers["location"]) == (303, both)
+    page = visitor.get(both)
+    assert page.status == 200
+    assert {"A stable 2", "B candidate 3"} <= set(re.findall("[AB] [a-z]+ [23]", page.words))
+    assert f"{BASE}/channel:candidate...channel:stable" in page.links
+    selected = re.findall(r'<option value="([^"]*)" selected', page.text)
+    assert selected == ["channel:stable", "channel:candidate"]
+    # It follows what the channels offer.
+    with db.write() as tx:
+        promote(tx, world, "candidate", line["4"])
+    assert "B candidate 4" in visitor.get(both).words
+    mixed = visitor.get(f"{BASE}?a=open-1.0&b=channel:latest", follow=False)
+    assert mixed.headers["location"] == f"{BASE}/open-1.0...channel:latest"
+    # Dots of a channel would be ambiguous, and a version that is called so is not the channel.
+    dotted = visitor.get(f"{BASE}?a=channel:a...b&b={odd}", follow=False)
+    assert dotted.headers["location"] == f"{BASE}/{line['4']}...{odd}"
+    assert visitor.get(dotted.headers["location"]).status == 200
+    for absent in ("channel:nowhere...2", "2...channel:", "channel:...2"):
+        assert visitor.get(f"{BASE}/{absent}").status == 404, absent
+    # What a channel offers is not told to those who may not read it.
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        row = channels.channel_for_change(tx, alice, "open-image", "candidate")
+        assign.edit_channel(tx, alice, row, wire.ChannelPatch(restricted=True))
+    hidden, none = visitor.get(both), visitor.get(both.replace("candidate", "nowhere"))
+    assert (hidden.status, hidden.words) == (404, none.words)
+    visitor.sign_in("alice")
+    assert visitor.get(both).status == 200
+    # The image's page leads to it.
+    assert "compare?a=channel:stable&b=channel:a...b" in visitor.get(
+        "/images/open-image"
+    ).text.replace("&amp;", "&")
 
 
 def test_of_a_long_path_the_newest_logs_are_shown(

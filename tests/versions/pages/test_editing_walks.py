@@ -40,8 +40,9 @@ def test_creating_publishing_and_promoting(alice: Visitor) -> None:
     assert "1.0 is published." in done.words
     assert "<em>first</em>" in done.text
     assert "ami-1" in done.words
-    [promote] = [link for link in done.links if "/channels?version=" in link]
-    page = alice.get(promote)
+    [promote] = [link for link in done.links if link.endswith("/promote")]
+    [first] = [link for link in alice.get(promote).links if "/channels?version=" in link]
+    page = alice.get(first)
     assert page.form("/images/web/channels").fields["version"] == ["1.0"]
     offered = alice.submit(page, "/images/web/channels", name="stable")
     assert (offered.status, offered.address) == (200, "/images/web")

@@ -63,6 +63,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/search/versions?q=first": ALL,
         "/search/versions?q=kept": ALL,
     },
+    "/check": {"/check": ALL},
     "/sign-in": {
         "/sign-in": "200 303 303 303 303 303",
         "/sign-in?next=/images": "200" + " 303" * 5,
@@ -115,6 +116,11 @@ ASKED: dict[str, dict[str, str]] = {
     },
     "/json/image_versions/{key}/history": {
         "/json/image_versions/{closed}/history": KEPT,
+    },
+    "/images/{slug}/versions/{name}/promote": {
+        "/images/open-image/versions/open-1.0/promote": OPENS,
+        "/images/shared-image/versions/shared-1.0/promote": SHAREDS,
+        "/images/closed-image/versions/closed-1.0/promote": CLOSEDS,
     },
     **{
         f"/images/{{slug}}/channels/{{name}}/{page}": {
@@ -304,7 +310,7 @@ def test_a_page_shows_nobody_what_is_not_theirs(
         assert not secrets_in(page, actor, address), actor
         ids = re.findall(r'\sid="([^"]*)"', page.text)
         assert len(ids) == len({*ids}), "what a label or a link leads to is one thing"
-        if page.status == 200 and not address.startswith("/sign-in"):
+        if page.status == 200 and not address.startswith(("/sign-in", "/check")):
             kept = "public" if actor == "nobody" else "private"
             assert page.headers["cache-control"] == f"{kept}, no-cache"
             assert page.headers["vary"] == "Cookie, Authorization, Accept-Encoding"
@@ -361,7 +367,7 @@ def test_nothing_is_done_without_the_forms_token(
             page = visitors[actor].ask(
                 "POST", path, body="token=x", headers=sent(stage, actor), follow=False
             )
-            public = path in ("/sign-in", "/sign-out")
+            public = path in ("/sign-in", "/sign-out", "/check")
             expected = {401} if actor == "nobody" and not public else {403}
             if path == "/sign-out" and actor in ("nobody", "lesser"):
                 expected = {303}
@@ -423,6 +429,7 @@ def test_an_editor_is_not_told_providers_that_they_may_not_read(
         f"{of_one}/machines",
         f"{of_one}/edit",
         f"{images}/channels/stable",
+        f"{of_one}/promote",
         f"{images}/compare/kept-1.0...kept-2.0",
     ):
         page = visitor.get(address)

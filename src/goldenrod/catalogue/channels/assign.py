@@ -172,8 +172,10 @@ def _record_assignment(
     events.channel_assigned(tx, image["id"], channel_id, before, n)
 
 
-def _missing_providers(reader: ReaderKind) -> Any:
-    """The required providers on which the version has no current machine, as JSON."""
+def _requirements(reader: ReaderKind, one: bool) -> Any:
+    """What a version lacks for the channels of an image, or for one: the required providers on which it
+    has no current machine, as JSON, and when it was first assigned to the required channel."""
+    channel = schema.channels.alias()
     link, provider = schema.channel_providers.alias(), schema.providers.alias()
     machine = schema.machines.alias()
     on_provider = exists().where(
@@ -181,48 +183,59 @@ def _missing_providers(reader: ReaderKind) -> Any:
         machine.c.provider_id == provider.c.id,
         access.current(machine),
     )
-    query = (
+    lacking = (
         select(summaries.readable_or_id(summaries.provider_shape, provider, reader))
         .select_from(link.join(provider, provider.c.id == link.c.provider_id))
-        .where(link.c.channel_id == param("channel", Key), ~on_provider)
+        .where(link.c.channel_id == channel.c.id, ~on_provider)
         .order_by(provider.c.id)
     )
-    return select(json_text(json_list(query)))
-
-
-def _first_assigned() -> Any:
-    """When the version was first assigned to the channel of this name."""
-    entry, channel = schema.assignments.alias(), schema.channels.alias()
-    return (
+    entry, other = schema.assignments.alias(), schema.channels.alias()
+    first_assigned = (
         select(func.min(entry.c.at, type_=entry.c.at.type))
-        .select_from(entry.join(channel, channel.c.id == entry.c.channel_id))
+        .select_from(entry.join(other, other.c.id == entry.c.channel_id))
         .where(
-            channel.c.image_id == param("image", Key),
-            channel.c.name == param("named"),
+            other.c.image_id == channel.c.image_id,
+            other.c.name == channel.c.requires_channel,
             entry.c.version_n == param("n", Key),
         )
     )
+    query = select(
+        channel.c.name,
+        channel.c.requires_channel,
+        channel.c.requires_days,
+        json_text(json_list(lacking, channel)).label("providers"),
+        first_assigned.correlate(channel).scalar_subquery().label("first_assigned"),
+    ).where(channel.c.image_id == param("image", Key))
+    return query.where(channel.c.name == param("named")) if one else query
+
+
+def find_unmet(
+    tx: Tx, actor: Actor, image_id: int, version_n: int, name: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """What a version is missing for each channel of the image, or for the one named, whose requirements
+    it does not meet. The actor must be an editor of the image. One statement."""
+    given = resources.params(tx, actor) | {"image": image_id, "n": version_n}
+    if name is not None:
+        given["named"] = name
+    found: dict[str, dict[str, Any]] = {}
+    for row in tx.rows(_requirements, actor.reader, name is not None, **given):
+        missing: dict[str, Any] = {}
+        if providers := json.loads(row["providers"]):
+            missing["providers"] = providers
+        if row["requires_channel"] is not None:
+            first_assigned = row["first_assigned"]
+            not_before = first_assigned and later(first_assigned, days=row["requires_days"] or 0)
+            if not_before is None or not_before > tx.now:
+                missing["not_before"] = not_before
+        if missing:
+            found[row["name"]] = missing
+    return found
 
 
 def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
     """Raise Conflict with what is missing unless the version meets the channel's requirements."""
-    missing: dict[str, Any] = {}
-    given = resources.params(tx, actor)
-    providers_json = tx.value(
-        _missing_providers, actor.reader, channel=channel["id"], n=version["n"], **given
-    )
-    if providers := json.loads(providers_json):
-        missing["providers"] = providers
-    if channel["requires_channel"] is not None:
-        first_assigned = tx.value(
-            _first_assigned,
-            image=channel["image_id"],
-            named=channel["requires_channel"],
-            n=version["n"],
-        )
-        not_before = first_assigned and later(first_assigned, days=channel["requires_days"] or 0)
-        if not_before is None or not_before > tx.now:
-            missing["not_before"] = not_before
+    name = channel["name"]
+    missing = find_unmet(tx, actor, channel["image_id"], version["n"], name).get(name)
     if missing:
         raise Conflict(
             "The version does not meet this channel's requirements: see missing. To assign it anyway, "

@@ -11,6 +11,7 @@ from goldenrod.cli import output, server_requests
 from goldenrod.cli.options import JSON
 from goldenrod.client import ClientError
 
+VERSION = "UUID, IMAGE/NAME, or IMAGE/channel:NAME"
 LISTS = ("licenses", "scripts", "membership", "providers", "machines")
 
 Line = tuple[str, str]
@@ -19,7 +20,7 @@ HEAD, GONE, CAME, PLAIN = "bold", "red", "green", ""
 
 
 def diff(
-    a: str = typer.Argument(metavar="A", help="The version to start from: UUID, or IMAGE/NAME."),
+    a: str = typer.Argument(metavar="A", help=f"The version to start from: {VERSION}."),
     b: str | None = typer.Argument(
         None, metavar="B", help="The version to compare; by default A is compared with its parent."
     ),
@@ -27,11 +28,14 @@ def diff(
 ) -> None:
     """Show what changed from one image version to another.
 
-    With one version only, compares it with its parent.
+    With one version only, compares it with its parent. IMAGE/channel:stable is the version that the
+    channel offers now.
     """
-    with server_requests.asked(version=a, version_2=b or a) as server:
-        against = None if b is None else server_requests.version_id(server, a)
-        address = server_requests.version_address(server, b or a, "diff")
+    with server_requests.asked() as server:
+        against = None if b is None else server_requests.compared_id(server, a)
+        version = server_requests.compared_id(server, b or a)
+    with server_requests.asked(version=against or version, version_2=version) as server:
+        address = server_requests.version_address(server, version, "diff")
         try:
             found = server.get(address, against=against)
         except ClientError as refused:

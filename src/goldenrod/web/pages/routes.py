@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
-from goldenrod.web.pages.channels import channels
+from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
+from goldenrod.web.pages.lookup import check
 from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
 from goldenrod.web.pages.staff import groups as staff_groups
 from goldenrod.web.pages.versions import (
@@ -107,6 +108,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.confirm_end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/restore", machines.restore),
+    Route("GET", "/images/{slug}/versions/{name}/promote", promote.show_promote),
     Route("GET", "/images/{slug}/channels", channels.show_channels, ("version",)),
     Route("POST", "/images/{slug}/channels", channels.assign_new),
     Route("GET", "/images/{slug}/channels/{name}", channels.show_channel, ("version",)),
@@ -135,6 +137,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/webhooks/{key}/remove", webhooks.show_remove),
     Route("POST", "/webhooks/{key}/remove", webhooks.remove_webhook),
     Route("POST", "/webhooks/{key}/deliveries/{delivery}/redeliver", webhooks.redeliver),
+    Route("GET", "/check", check.show_check),
+    Route("POST", "/check", check.check_ids),
     Route("GET", "/staff", staff_home.show_staff),
     Route("GET", "/staff/users", users.show_users, ("username", "active", "is_staff", "cursor")),
     Route("GET", "/staff/users/new", users.show_new),

@@ -1,4 +1,5 @@
-// Forms: errors get the focus, each form is sent once, and choosing a filter applies it.
+// Forms: errors get the focus, each form is sent once (but for those that change nothing: data-again),
+// and choosing a filter applies it.
 
 export function forms(page) {
   page.querySelector("[data-focus]")?.focus();
@@ -9,6 +10,7 @@ export function forms(page) {
       for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
       return;
     }
+    if ("again" in form.dataset) return;
     if (form.dataset.sent) {
       event.preventDefault();
       return;

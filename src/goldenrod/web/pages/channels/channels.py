@@ -87,7 +87,11 @@ def _missing(problem: Problem | None) -> Thing | None:
     """The requirements that the version does not meet, if that is why assigning was refused."""
     if problem is None or problem.code != "channel_requirement_unmet":
         return None
-    found = problem.extra["missing"]
+    return shown_missing(problem.extra["missing"])
+
+
+def shown_missing(found: Thing) -> Thing:
+    """What a version is missing for a channel, in the form that pages show."""
     # `not_before` is None for a version that was never in the other channel.
     return {
         "providers": found.get("providers", []),
@@ -138,7 +142,7 @@ def _page(
         instead=better,
         all_revoked=all_revoked,
         offerable=_offerable(image),
-        form=form.but(etag=_etag(channel)),
+        form=form.but(etag=assignment_etag(channel)),
         config=(config or Form(_config(channel))).but(etag=_config_etag(channel)),
         of_config=config is not None,
         others=[one for one in names if one not in (name, LATEST)],
@@ -148,7 +152,7 @@ def _page(
     )
 
 
-def _etag(channel: Thing) -> str:
+def assignment_etag(channel: Thing) -> str:
     """The ETag of the assignment that the form was filled in from."""
     return resources.etag(_assigned(channel))
 
@@ -270,7 +274,7 @@ def _undo(image: Thing, name: str, changed: _Changed) -> Undo | None:
     if _assigned(before) == _assigned(after):
         return None
     fields_before = _assignment_fields(before, sequence)
-    return Undo(urls.channel(image, name), fields_before | {"etag": _etag(after)})
+    return Undo(urls.channel(image, name), fields_before | {"etag": assignment_etag(after)})
 
 
 def _assignment_fields(channel: Thing, voids: int | None) -> dict[str, str]:
@@ -292,7 +296,7 @@ def confirm_unassign(visit: Visit, slug: str, name: str) -> Page:
             "lede": f"{name} stays visible and offers nothing.",
             "action": urls.channel(image, name),
             "button": f"Unassign {name}",
-            "fields": {"do": "unassign", "etag": _etag(channel)},
+            "fields": {"do": "unassign", "etag": assignment_etag(channel)},
         },
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from goldenrod.base.text import is_uuid
+from goldenrod.base.text import CHANNEL_KEY, is_uuid
 
 Thing = Mapping[str, Any]
 
@@ -19,6 +19,7 @@ TOKENS = "/account/tokens"
 GROUPS = "/groups"
 STAFF = "/staff"
 SEARCH = "/search"
+CHECK = "/check"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
@@ -68,16 +69,21 @@ def staff(*parts: object) -> str:
 
 
 def compare(one: Thing, other: Thing) -> str:
-    """The page that compares two versions. It is below the image of the first."""
+    """The page that compares two versions. It is below the image of the first. A version with a
+    `channel` was named by it, and its address follows what the channel offers."""
     return image(one["image"], "compare", f"{_compared(one, one)}...{_compared(other, one)}")
 
 
 def _compared(version: Thing, beside: Thing) -> str:
-    """The version's name; or its UUID if it is of another image or its dots would be ambiguous."""
-    key = version_key(version)
+    """The version's name, or its channel's; or its UUID if it is of another image, its dots would be
+    ambiguous, or its name looks like a channel."""
+    channel_ = version.get("channel")
+    key = f"{CHANNEL_KEY}{channel_}" if channel_ else version_key(version)
+    looks_like_channel = not channel_ and key.startswith(CHANNEL_KEY)
     dotted = "..." in key or key.startswith(".") or key.endswith(".")
     elsewhere = version["image"]["slug"] != beside["image"]["slug"]
-    return str(version["id"]) if dotted or elsewhere else quote(key, safe="")
+    by_id = dotted or elsewhere or looks_like_channel
+    return str(version["id"]) if by_id else quote(key, safe=":" if channel_ else "")
 
 
 def channel(image_: Thing, name: str, *rest: str) -> str:

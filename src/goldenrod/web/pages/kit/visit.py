@@ -46,7 +46,8 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 MOST_ANONYMOUS = 64 * 1024
-"""The most bytes of a form of somebody who is not signed in. The form to sign in needs few."""
+"""The most bytes of a form of somebody who is not signed in. The form to sign in needs few; a page
+that takes more sets `most_anonymous`."""
 HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Cookie, Authorization, Accept-Encoding"}
 
 
@@ -72,9 +73,10 @@ class Visit(Request):
         self.session: sessions.Session | None = None
         self.problem: Problem | None = None
         """What the page that is answered says is wrong."""
+        self.most_anonymous = MOST_ANONYMOUS
         self._jar = cookies.CookieJar(req, settings)
         self._secret: str | None = None
-        """The secret of the session, or of a visitor who is about to sign in: it signs the forms."""
+        """The secret of the session, or of a visitor without one who has a form: it signs the forms."""
         self._form: Form | None = None
 
     # ── who asks ───────────────────────────────────────────────────────────────────────────
@@ -161,8 +163,9 @@ class Visit(Request):
             self.read_body()
             if isinstance(self._raw, Problem):
                 raise self._raw
-            if self.anonymous and len(self._raw or b"") > MOST_ANONYMOUS:
-                raise TooLarge(f"Until you sign in, a form has at most {MOST_ANONYMOUS:,} bytes.")
+            if self.anonymous and len(self._raw or b"") > self.most_anonymous:
+                most = f"{self.most_anonymous:,}"
+                raise TooLarge(f"Until you sign in, a form has at most {most} bytes.")
             self._form = parse_form(self.req.content_type, self._raw or b"")
         return self._form
 
@@ -268,7 +271,7 @@ class Visit(Request):
     # ── signing in and out ─────────────────────────────────────────────────────────────────
 
     def begin(self) -> None:
-        """Give a visitor who is about to sign in a secret, so that the form can carry its token."""
+        """Give a visitor who is not signed in a secret, so that a form can carry its token."""
         if self._secret is None:
             self._secret = self._jar.get(cookies.VISIT) or cookies.new_secret()
             self._jar.set_cookie(cookies.VISIT, self._secret)

@@ -1,9 +1,15 @@
-"""Comparing two versions: what differs, then the change logs on the path between them."""
+"""Comparing two versions: what differs, then the change logs on the path between them.
+
+`channel:stable` in place of a version is the one that the channel offers now. A version whose name
+begins with `channel:` is named by its UUID.
+"""
 
 from typing import Any
 from urllib.parse import unquote
 
 from goldenrod.base.errors import NotFound
+from goldenrod.base.text import channel_of
+from goldenrod.catalogue.channels import channels as image_channels
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import diff, version_page, versions
 from goldenrod.rules.access import Actor
@@ -41,7 +47,8 @@ LISTS = {
 
 
 def choose(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/compare: redirects to the two chosen versions, else to the newest two."""
+    """GET /images/{slug}/compare: redirects to the two chosen versions or channels, else to the newest
+    two versions."""
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
         keys = [visit.asked(name).strip() for name in ("a", "b")]
@@ -51,7 +58,8 @@ def choose(visit: Visit, slug: str) -> Page:
             keys = [given or other for given, other in zip(keys, newest, strict=False)]
         if len(keys) < 2:
             return visit.page("versions/compare_none.html", image=image)
-        two = [_find(tx, actor, slug, key) for key in keys]
+        channels = _channels(tx, actor, image) if any(map(channel_of, keys)) else []
+        two = [_find(tx, actor, slug, key, channels) for key in keys]
     return visit.redirect(urls.compare(*two))
 
 
@@ -61,10 +69,16 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
     if not dots:
         raise NotFound()
     with visit.read() as (tx, actor):
-        a, b = (_find(tx, actor, slug, key) for key in (one, other))
+        image = channels = None
+        if channel_of(one) or channel_of(other):
+            image = image_page.get_head(tx, actor, slug)
+            channels = _channels(tx, actor, image)
+        a, b = (_find(tx, actor, slug, key, channels or []) for key in (one, other))
         if visit.req.path != _path(a, b):
             return canonical_url.lead(visit, urls.compare(a, b))
-        image = image_page.get_head(tx, actor, str(a["image"]["id"]))
+        if image is None or channels is None:
+            image = image_page.get_head(tx, actor, str(a["image"]["id"]))
+            channels = _channels(tx, actor, image)
         found = diff.compare(tx, actor, a, b)
         offered = _choices(tx, actor, image)
     fields = {name: found["fields"][name] for name in LABELS if name in found["fields"]}
@@ -74,6 +88,10 @@ def show_compare(visit: Visit, slug: str, two: str) -> Page:
         image=image,
         a=found["from"],
         b=found["to"],
+        channel_a=a.get("channel"),
+        channel_b=b.get("channel"),
+        channels=[it for it in channels if it["target"]],
+        swapped=urls.compare(b, a),
         elsewhere=a["image"]["id"] != b["image"]["id"],
         apart=_time_between(found["from"], found["to"]),
         choices=_with_chosen(offered, found["from"], found["to"]),
@@ -119,8 +137,23 @@ def _rows(machines: Row) -> list[Row]:
     return [found[key] for key in sorted(found)]
 
 
-def _find(tx: Tx, actor: Actor, slug: str, key: str) -> Row:
-    return canonical_url.version(version_page.find_version(tx, actor, slug, key))
+def _find(tx: Tx, actor: Actor, slug: str, key: str, channels: list[Row]) -> Row:
+    """The version of a name or UUID; or the one that a channel offers, with its `channel`."""
+    name = channel_of(key)
+    if name is None:
+        return canonical_url.version(version_page.find_version(tx, actor, slug, key))
+    channel = next((it for it in channels if it["name"] == name), None)
+    if channel is None:
+        raise image_channels.not_found()
+    if channel["target"] is None:
+        raise NotFound(f"The channel {name} offers nothing that you may see.")
+    row = version_page.get_by_id(tx, actor, channel["target"]["id"])
+    return canonical_url.version(row) | {"channel": name}
+
+
+def _channels(tx: Tx, actor: Actor, image: Row) -> list[Row]:
+    """The channels of the image that the visitor sees, with what each offers."""
+    return image_page.list_channels(tx, actor, image["id"])
 
 
 def _path(a: Row, b: Row) -> str:

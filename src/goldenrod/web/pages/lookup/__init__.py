@@ -1,0 +1,1 @@
+"""Pages of look-up: checking the ids of running machines."""
