@@ -6,6 +6,7 @@ version that uses it. Text and type cannot change once a version uses them.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,12 +87,31 @@ def _listing(pairing: Pairing, types: tuple[str, ...]) -> Listing:
     )
 
 
+def title_shape(thing: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    """A license or boot script as a choice of a form: without its text, which may be long."""
+    members = _members("", thing)
+    return json_object({name: members[name] for name in ("id", "title", "type", "created_by")})
+
+
 LICENSES = Resource(
     schema.licenses, license_shape, _listing(version_lists.LICENSES, ("Full Text", "URL", "SPDX"))
 )
 SCRIPTS = Resource(
     schema.boot_scripts, script_shape, _listing(version_lists.SCRIPTS, ("Raw Text", "URL"))
 )
+
+LICENSE_TITLES = replace(LICENSES, shape=title_shape)
+SCRIPT_TITLES = replace(SCRIPTS, shape=title_shape)
+
+
+def attachable(tx: Tx, actor: Actor, scripts: list[Row]) -> list[Row]:
+    """Those of these boot scripts (as JSON) that the actor may attach to versions."""
+
+    def may(script: Row) -> bool:
+        own = actor.has_staff_rights or script["created_by"]["id"] == actor.user_id
+        return own or version_lists.attachable(tx, actor, SCRIPTS.row(tx, actor, str(script["id"])))
+
+    return [script for script in scripts if may(script)]
 
 
 def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Created:

@@ -156,12 +156,13 @@ def split(given: str) -> list[str]:
 
 
 def several(name: str, label: str) -> Field:
-    """Things chosen by id, with one checkbox each; the last text has further ids."""
+    """Things chosen by id, with one checkbox each; the last text has further ids or titles, which the
+    form's own module resolves."""
     return Field(
         name,
         label,
         lambda thing: sorted((str(one["id"]) for one in thing[name]), key=int),
-        lambda field, texts: [reference(one) for text_ in texts for one in split(text_)],
+        lambda field, texts: list(texts),
     )
 
 
