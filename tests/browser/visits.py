@@ -125,6 +125,16 @@ VISITS: Visits = {
     },
     "/webhooks/{key}": {"/webhooks/1": "alice"},
     "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
+    "/licenses": {"/licenses": "nobody alice", "/licenses?search=no-such": "alice"},
+    "/licenses/new": {"/licenses/new": "alice"},
+    "/licenses/{key}": {"/licenses/1": "nobody alice"},
+    "/licenses/{key}/edit": {"/licenses/1/edit": "dora"},
+    "/licenses/{key}/remove": {},  # as other confirmations
+    "/scripts": {"/scripts": "alice"},
+    "/scripts/new": {"/scripts/new": "alice"},
+    "/scripts/{key}": {"/scripts/1": "alice"},
+    "/scripts/{key}/edit": {"/scripts/1/edit": "dora"},
+    "/scripts/{key}/remove": {},  # as other confirmations
     "/staff": {"/staff": "dora charlie"},
     "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
     "/staff/users/new": {"/staff/users/new": "dora"},

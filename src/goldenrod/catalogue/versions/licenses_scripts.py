@@ -18,6 +18,7 @@ from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.catalogue import search
+from goldenrod.catalogue.versions import versions
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, version_lists
@@ -100,6 +101,8 @@ SCRIPTS = Resource(
     schema.boot_scripts, script_shape, _listing(version_lists.SCRIPTS, ("Raw Text", "URL"))
 )
 
+VERSIONS = replace(versions.VERSIONS, shape=summaries.version_shape)
+"""Versions as summaries: those that use a license or script are listed by its filter."""
 LICENSE_TITLES = replace(LICENSES, shape=title_shape)
 SCRIPT_TITLES = replace(SCRIPTS, shape=title_shape)
 
@@ -193,6 +196,12 @@ def edit_script(tx: Tx, actor: Actor, row: Row, patch: ScriptPatch) -> None:
 def _is_used(pairing: Pairing) -> Any:
     link = pairing.table
     return select(exists().where(link.c[pairing.column] == param("id", Key)))
+
+
+def is_used(tx: Tx, resource: Resource, thing_id: int) -> bool:
+    """Whether a version uses this license or script, so that its text and type cannot change."""
+    pairing = next(one for one in version_lists.PAIRINGS if one.other is resource.table)
+    return bool(tx.value(_is_used, pairing, id=thing_id))
 
 
 def _edit(tx: Tx, actor: Actor, pairing: Pairing, kind: str, row: Row, given: Row) -> None:

@@ -81,6 +81,7 @@ def list_versions(
     image: str | None = typer.Option(None, help="Only of this image (slug, id or uuid)."),
     user: str | None = typer.Option(None, help="Only published by this user."),
     license: str | None = typer.Option(None, help="Only with this license (id or uuid)."),
+    script: str | None = typer.Option(None, help="Only with this boot script (id or uuid)."),
     parent: str | None = typer.Option(
         None, help="Only children of this version (UUID, or IMAGE/NAME)."
     ),
@@ -115,6 +116,7 @@ def list_versions(
         image_id=image,
         user=user,
         license=license,
+        script=script,
         parent=parent,
         state=state,
         channel=channel,

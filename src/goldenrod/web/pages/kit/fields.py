@@ -241,6 +241,8 @@ PLACES = {
     "machine_taken": "machines",
     "identity_required": "machines",
     "script_not_yours": "scripts",
+    "license_in_use": "text",
+    "script_in_use": "text",
     "owner_required": "owner",
 }
 """The form field that an error belongs to, by the error's code."""

@@ -19,6 +19,8 @@ TOKENS = "/account/tokens"
 GROUPS = "/groups"
 STAFF = "/staff"
 SEARCH = "/search"
+LICENSES = "/licenses"
+SCRIPTS = "/scripts"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
@@ -45,6 +47,12 @@ def version(version: Thing, *rest: str) -> str:
 def json(thing: Thing, *rest: str) -> str:
     """The JSON of a thing for whoever sees its page: the API knows tokens, not a browser's session."""
     return "/".join(("/json", *str(thing["url"]).rsplit("/", 2)[1:], *rest))
+
+
+def text(thing: Thing, *rest: str) -> str:
+    """The page of a license or boot script, or one below it."""
+    resource, key = str(thing["url"]).rsplit("/", 2)[1:]
+    return "/".join((SCRIPTS if resource == "boot_scripts" else LICENSES, key, *rest))
 
 
 def token(token: Thing, *rest: str) -> str:

@@ -63,14 +63,15 @@ def _page(
 
 
 def _unfolded(form: Form, problem: Problem | None) -> bool:
-    """Whether a field that is folded away has an error, a value other than at first, or was searched."""
+    """Whether a field that is folded away has an error, a value other than at first, or a search."""
     wrong = wrong_fields(problem)
-    return form.get("do").startswith("find:") or any(
-        field.name in wrong
-        or form.has(field.name)
-        and not fields.same(form.all(field.name), DEFAULTS.get(field.name, []))
-        for field in version_fields.MORE
-    )
+
+    def is_needed(name: str) -> bool:
+        typed = form.has(name) and not fields.same(form.all(name), DEFAULTS.get(name, []))
+        return typed or name in wrong
+
+    searched = form.get("do").startswith("find:")
+    return searched or any(is_needed(field.name) for field in version_fields.MORE)
 
 
 def _below_revoked(form: Form, problem: Problem | None) -> bool:
