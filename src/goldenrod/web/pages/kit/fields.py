@@ -25,6 +25,23 @@ Texts = Mapping[str, Sequence[str]]
 
 DATES = ("start_date", "end_date")
 
+LABELS = {
+    "slug": "Slug",
+    "parent": "Parent",
+    "identity": "Account",
+    "allow_imaging": "Others may build on it",
+    "exclude_from_latest": "Exclude from latest",
+    "min_cpu": "Minimum CPUs",
+    "min_mem": "Minimum memory (MiB)",
+    "doc_object_id": "DOI",
+    "change_log": "Change log",
+    "membership": "Shared with",
+    "scripts": "Boot scripts",
+    "start_date": "Released",
+    "end_date": "End",
+}
+"""The one name that each of these fields has, in forms, tables, comparisons and histories."""
+
 
 @dataclass(frozen=True)
 class Field:

@@ -24,8 +24,8 @@ EDITED = (
     fields.text("architecture", "Architecture"),
     fields.number("size_gb", "Size in GB"),
     fields.text("checksum", "Checksum"),
-    fields.date("start_date", "Released", required=True),
-    fields.date("end_date", "End"),
+    fields.date("start_date", fields.LABELS["start_date"], required=True),
+    fields.date("end_date", fields.LABELS["end_date"]),
 )
 """A machine stays on its provider: on another it would be another machine."""
 LABELS = {"provider": "Provider"} | {field.name: field.label for field in EDITED}

@@ -25,7 +25,7 @@ MOST_COMPLETED = 200
 
 PARENT = Field(
     "parent",
-    "Built on",
+    fields.LABELS["parent"],
     lambda version: [address_targets.written(version["parent"], version["image"])],
     lambda field, texts: texts[0],
 )
@@ -34,35 +34,40 @@ IMAGE = Field(
 )
 IDENTITY = Field(
     "identity",
-    "Built with account",
+    fields.LABELS["identity"],
     lambda version: [str(version["identity"]["id"]) if version["identity"] else ""],
     lambda field, texts: fields.reference(texts[0]) if texts[0] else None,
 )
-TEXTS = (fields.text("name", "Name"), fields.text("change_log", "Change log"), PARENT)
+TEXTS = (
+    fields.text("name", "Name"),
+    fields.text("change_log", fields.LABELS["change_log"]),
+    PARENT,
+)
 MORE = (
     fields.several("licenses", "Licenses"),
-    fields.several("scripts", "Boot scripts"),
+    fields.several("scripts", fields.LABELS["scripts"]),
     IDENTITY,
-    fields.box("allow_imaging", "Others may build on it"),
-    fields.box("exclude_from_latest", "Exclude from latest"),
-    fields.number("min_cpu", "CPUs"),
-    fields.number("min_mem", "Memory (MiB)"),
-    fields.text("doc_object_id", "DOI", optional=True),
+    fields.box("allow_imaging", fields.LABELS["allow_imaging"]),
+    fields.box("exclude_from_latest", fields.LABELS["exclude_from_latest"]),
+    fields.number("min_cpu", fields.LABELS["min_cpu"]),
+    fields.number("min_mem", fields.LABELS["min_mem"]),
+    fields.text("doc_object_id", fields.LABELS["doc_object_id"], optional=True),
 )
 TITLED = {
     "licenses": licenses_scripts.LICENSE_TITLES,
     "scripts": licenses_scripts.SCRIPT_TITLES,
 }
 """The fields that name things by title or id."""
-MEMBERSHIP = fields.names("membership", "Shared with")
-START, END = fields.date("start_date", "Released"), fields.date("end_date", "Ends")
+MEMBERSHIP = fields.names("membership", fields.LABELS["membership"])
+START = fields.date("start_date", fields.LABELS["start_date"])
+END = fields.date("end_date", fields.LABELS["end_date"])
 
 NEW = (*TEXTS, MEMBERSHIP, *MORE, START, END)
 EDITED = (
     *TEXTS,
     IMAGE,
     *MORE,
-    fields.date("start_date", "Released", required=True),
+    fields.date("start_date", fields.LABELS["start_date"], required=True),
     END,
 )
 """Sharing and deprecation have pages of their own."""
