@@ -96,6 +96,7 @@ VISITS: Visits = {
     },
     "/images/{slug}/versions/{name}/machines": {
         "/images/research-workbench/versions/1.1/machines": "alice",
+        "/images/{image}/versions/{version}/machines?edit={machine}#f": "dora",
     },
     "/images/{slug}/versions/{name}/machines/{machine}/end": {},  # as the next two
     "/images/{slug}/channels/{name}/unassign": {
@@ -189,6 +190,7 @@ def look_around(url: str) -> Site:
     names |= {"version": newest["name"], "version_id": newest["id"], "before": before["name"]}
     names |= {"before_id": before["id"]}
     names["identifier"] = _at_home(newest)
+    names["machine"] = str(newest["machines"][0]["id"])
     for state, image in (("revoked", lifecycle.OLDER), ("deprecated", lifecycle.TWIN)):
         found = next(one for one in _versions(url, image) if one["state"] == state)
         names |= {state: found["name"], f"{state}_id": found["id"]}
