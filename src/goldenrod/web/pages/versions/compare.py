@@ -24,9 +24,10 @@ _OWN_NAMES = {
     "deprecation": "Deprecation",
     "revoked": "Revocation",
 }
-_COMPARED = ("image", "state", "start_date", "end_date", "parent", "user", "identity")
-_COMPARED += ("allow_imaging", "min_cpu", "min_mem", "doc_object_id", "deprecation", "revoked")
-_COMPARED += ("exclude_from_latest",)
+_COMPARED = (
+    *("image", "state", "start_date", "end_date", "parent", "user", "identity", "allow_imaging"),
+    *("min_cpu", "min_mem", "doc_object_id", "deprecation", "revoked", "exclude_from_latest"),
+)
 LABELS = {name: (FIELD_NAMES | _OWN_NAMES)[name] for name in _COMPARED}
 LISTS = {
     "licenses": "Licenses",
