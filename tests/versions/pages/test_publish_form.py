@@ -78,6 +78,10 @@ def test_licenses_and_scripts_are_found_by_words_and_named_by_title(
     assert f'value="{mit["id"]}"' in found.text
     assert found.form(NEW).fields["name"] == ["5"]
     assert unfolded(found), "what was found is to be seen"
+    # What was chosen stays chosen, and more words than a search takes find nothing.
+    long = ("do", "find:licenses")
+    again = alice.submit(page, NEW, button=long, licenses=[str(mit["id"]), "w " * 17])
+    assert ("0 found" in again.words, "MIT, with thanks" in again.words) == (True, True)
     # What a person may not attach is not offered to them, nor told.
     found = alice.submit(page, NEW, button=("do", "find:scripts"), scripts=["mine"])
     assert ("0 found" in found.words, theirs["title"] in found.words) == (True, False)

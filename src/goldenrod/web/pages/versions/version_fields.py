@@ -1,8 +1,9 @@
 """The fields of a version's form, and the choices that it offers."""
 
+from contextlib import suppress
 from typing import Any
 
-from goldenrod.base.errors import field_problem, unknown_reference
+from goldenrod.base.errors import BadRequest, NotFound, field_problem, unknown_reference
 from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import are_digits
 from goldenrod.base.text import is_uuid
@@ -20,6 +21,8 @@ Thing = dict[str, Any]
 
 MOST_OFFERED = 30
 """How many licenses and scripts a form offers besides the attached ones."""
+MOST_NAMED = 500
+"""How many licenses or scripts a version has at most, as in the API."""
 MOST_COMPLETED = 200
 """How many of their titles a browser completes."""
 
@@ -100,15 +103,14 @@ def resolved(
 
 def _ids(tx: Tx, actor: Actor, resource: Resource, field: str, texts: list[str]) -> list[int | str]:
     """The ids of licenses or boot scripts that a field names by id, UUID or title."""
-    found = []
+    named: dict[str, None] = {}
     for text in filter(None, map(str.strip, texts)):
         # A title may have commas.
         whole = _is_id(text) or resource.count(tx, actor, name=text) > 0
-        found += [
-            _id(tx, actor, resource, field, one)
-            for one in ([text] if whole else fields.split(text))
-        ]
-    return found
+        named |= dict.fromkeys([text] if whole else fields.split(text))
+    if len(named) > MOST_NAMED:
+        raise field_problem(field, f"has at most {MOST_NAMED} entries")
+    return [_id(tx, actor, resource, field, text) for text in named]
 
 
 def _is_id(text: str) -> bool:
@@ -141,10 +143,18 @@ def choices(
     known = licenses_scripts.LICENSE_TITLES.read_list(tx, actor, **newest)
     own = licenses_scripts.SCRIPT_TITLES.read_list(tx, actor, created_by=actor.username, **newest)
     found = {name: _found(tx, actor, form, name) for name in TITLED}
+    first = {"licenses": known[:MOST_OFFERED], "scripts": own[:MOST_OFFERED]}
     return {
         "parents": images.IMAGES.read(tx, actor, str(image["id"]))["versions"],
-        "licenses": _offered(attached["licenses"], found["licenses"], known[:MOST_OFFERED]),
-        "scripts": _offered(attached["scripts"], found["scripts"], own[:MOST_OFFERED]),
+        **{
+            name: _offered(
+                _chosen(tx, actor, form, name, [*attached[name], *found[name], *first[name]]),
+                attached[name],
+                found[name],
+                first[name],
+            )
+            for name in TITLED
+        },
         "titles": {
             "licenses": [one["title"] for one in known[MOST_OFFERED:]],
             "scripts": [one["title"] for one in own[MOST_OFFERED:]],
@@ -181,10 +191,27 @@ def _found(tx: Tx, actor: Actor, form: Form | None, name: str) -> list[Thing]:
         return []
     resource = TITLED[name]
     asked = {"search": words, "ordering": "name", "page_size": MOST_OFFERED}
-    found = resource.read_list(tx, actor, **asked)
+    try:
+        found = resource.read_list(tx, actor, **asked)
+    except BadRequest:
+        # Too many words match nothing; what was typed in the form stays.
+        return []
     if resource is licenses_scripts.SCRIPT_TITLES:
         found = licenses_scripts.attachable(tx, actor, found)
     return found
+
+
+def _chosen(
+    tx: Tx, actor: Actor, form: Form | None, name: str, offered: list[Thing]
+) -> list[Thing]:
+    """The things that the form has chosen by id, besides those offered anyway."""
+    known = {str(one["id"]) for one in offered}
+    ids = [key for key in form.all(name) if are_digits(key) and key not in known] if form else []
+    chosen = []
+    for key in dict.fromkeys(ids[:MOST_OFFERED]):
+        with suppress(NotFound):
+            chosen.append(TITLED[name].read(tx, actor, key))
+    return chosen
 
 
 def provider_choices(tx: Tx, actor: Actor) -> list[Thing]:
