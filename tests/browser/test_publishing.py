@@ -47,7 +47,7 @@ def test_the_keyboard_alone_publishes(own_site: Site, own_windows: Windows) -> N
     # Its machine is edited in its row.
     page.goto(f"{HERE}/1.3/machines")
     follow_by_keyboard(page, page.get_by_role("link", name="Edit ami-by-keyboard"))
-    expect(page.get_by_label("Image ID")).to_be_focused()
+    expect(page.get_by_label("Image ID")).to_be_visible()
     size = page.get_by_label("Size in GB")
     tab_to(page, size)
     page.keyboard.type("12")
