@@ -111,7 +111,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/licenses/{licenses/Apache 2.0}/edit": OPENS,
     },
     "/licenses/{key}/remove": {
-        "/licenses/{licenses/Apache 2.0}/remove": "401 403 403 409 409 403",
+        "/licenses/{licenses/Apache 2.0}/remove": "401 403 403 303 303 403",
     },
     "/scripts": {
         "/scripts": ALL,
@@ -131,7 +131,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/scripts/{boot_scripts/joined}/edit": SHAREDS,
     },
     "/scripts/{key}/remove": {
-        "/scripts/{boot_scripts/setup}/remove": "401 404 404 409 409 404",
+        "/scripts/{boot_scripts/setup}/remove": "401 404 404 303 303 404",
     },
     "/staff": {"/staff": STAFF},
     "/staff/users": {"/staff/users": STAFF, "/staff/users?username=erin": STAFF},

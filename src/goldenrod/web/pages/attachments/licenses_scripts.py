@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldenrod.base import decode, wire
-from goldenrod.base.errors import Conflict, Problem
+from goldenrod.base.errors import Problem
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.rules import resources
@@ -188,10 +188,8 @@ class TextPages:
             thing = self.resource.read(tx, actor, key)
             used = licenses_scripts.is_used(tx, self.resource, row["id"])
         if used:
-            raise Conflict(
-                f"A version uses this {self.noun}, so it cannot be removed.",
-                code=f"{self.filter}_in_use",
-            )
+            # That page says that a version uses it.
+            return visit.redirect(urls.text(thing, "edit"))
         about = confirm.Confirmation(
             section="images",
             crumbs=[(self.home, f"{self.noun}s"), (urls.text(thing), thing["title"])],
