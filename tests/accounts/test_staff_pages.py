@@ -60,7 +60,7 @@ def test_staff_are_led_there(dora: Visitor) -> None:
         "Users who can sign in, and who is staff 4 "
         "Groups users that versions are shared with 1 "
         "Providers clouds and regions that have machines 2 "
-        "Identities users' accounts on providers 3 "
+        "Provider accounts users' accounts on providers 3 "
         "Tags keywords of images 6 "
         "Webhooks URLs notified of changes 0"
     ) in page.words

@@ -96,6 +96,7 @@ VISITS: Visits = {
     },
     "/images/{slug}/versions/{name}/machines": {
         "/images/research-workbench/versions/1.1/machines": "alice",
+        "/images/{image}/versions/{version}/machines?edit={machine}#f": "dora",
     },
     "/images/{slug}/versions/{name}/machines/{machine}/end": {},  # as the next two
     "/images/{slug}/versions/{name}/promote": {
@@ -130,6 +131,16 @@ VISITS: Visits = {
     },
     "/webhooks/{key}": {"/webhooks/1": "alice"},
     "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
+    "/licenses": {"/licenses": "nobody alice", "/licenses?search=no-such": "alice"},
+    "/licenses/new": {"/licenses/new": "alice"},
+    "/licenses/{key}": {"/licenses/1": "nobody alice"},
+    "/licenses/{key}/edit": {"/licenses/1/edit": "dora"},
+    "/licenses/{key}/remove": {},  # as other confirmations
+    "/scripts": {"/scripts": "alice"},
+    "/scripts/new": {"/scripts/new": "alice"},
+    "/scripts/{key}": {"/scripts/1": "alice"},
+    "/scripts/{key}/edit": {"/scripts/1/edit": "dora"},
+    "/scripts/{key}/remove": {},  # as other confirmations
     "/staff": {"/staff": "dora charlie"},
     "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
     "/staff/users/new": {"/staff/users/new": "dora"},
@@ -184,6 +195,7 @@ def look_around(url: str) -> Site:
     names |= {"version": newest["name"], "version_id": newest["id"], "before": before["name"]}
     names |= {"before_id": before["id"]}
     names["identifier"] = _at_home(newest)
+    names["machine"] = str(newest["machines"][0]["id"])
     for state, image in (("revoked", lifecycle.OLDER), ("deprecated", lifecycle.TWIN)):
         found = next(one for one in _versions(url, image) if one["state"] == state)
         names |= {state: found["name"], f"{state}_id": found["id"]}

@@ -176,3 +176,30 @@ def test_usage_is_checked_before_any_request(ask: Run) -> None:
     ):
         wrong = ask(*words, URL=UNREACHED)
         assert (wrong.code, wrong.out) == (2, ""), words
+
+
+def test_licenses_and_scripts_are_made_listed_shown_and_changed(ask: Run, tmp_path: Path) -> None:
+    made = ask("license", "create", "Lab terms", "--text", "MIT", "--json").json
+    assert (made["type"], made["text"]) == ("SPDX", "MIT")
+    key = str(made["id"])
+    assert "Lab terms" in ask("license", "list", "--search", "terms", who="").out
+    edited = ask("license", "edit", key, "--type", "URL", "--text", "https://lab.example", "--json")
+    assert edited.json["text"] == "https://lab.example"
+    assert "Lab terms" in ask("license", "show", key, who="charlie").out
+    assert ask("license", "edit", key, "--title", "Mine", who="charlie").code == 3
+    file = tmp_path / "join.sh"
+    file.write_text("#!/bin/sh\njoin\n")
+    script = ask(
+        *("script", "create", "Join", "--text-file", str(file), "--every-boot", "--no-block"),
+        "--json",
+    ).json
+    assert (script["text"], script["wait_for_deploy"]) == (file.read_text(), False)
+    missing = ask("script", "show", str(script["id"]), who="bob")
+    assert (missing.code, "There is no boot script" in missing.err) == (4, True)
+    ask("version", "create", "scripted", "--image", "open-image", "--script", str(script["id"]))
+    using = ask("version", "list", "--script", str(script["id"]), "--json", who="bob").json
+    assert names_of(using) == ["scripted"]
+    fixed = ask("script", "edit", str(script["id"]), "--text", "true")
+    assert (fixed.code, "cannot change" in fixed.err) == (5, True)
+    for nothing in (["license", "create", "No text"], ["script", "edit", str(script["id"])]):
+        assert ask(*nothing).code == 2

@@ -100,7 +100,7 @@ def test_states_of_an_image(visitor: Visitor) -> None:
     visitor.sign_in("alice")
     ended, scheduled = visitor.get("/images/ended-image"), visitor.get("/images/scheduled-image")
     assert "Ended 2026-06-14." in ended.words
-    assert "Opens 2026-06-16" in scheduled.words
+    assert "Scheduled for 2026-06-16" in scheduled.words
     assert "Until then only editors and staff see it." in scheduled.words
 
 

@@ -97,6 +97,29 @@ COMMANDS = {
         "End an image version now; nothing is deleted.",
         "versions.versions:end_version",
     ),
+    "license list": ("List licenses, newest first.", "versions.licenses_scripts:list_licenses"),
+    "license show": (
+        "Show one license with its text.",
+        "versions.licenses_scripts:show_license",
+    ),
+    "license create": ("Create a license.", "versions.licenses_scripts:create_license"),
+    "license edit": (
+        "Change a license. Fields that are not given stay as they are.",
+        "versions.licenses_scripts:edit_license",
+    ),
+    "script list": (
+        "List the boot scripts that you can see, newest first.",
+        "versions.licenses_scripts:list_scripts",
+    ),
+    "script show": (
+        "Show one boot script with its text.",
+        "versions.licenses_scripts:show_script",
+    ),
+    "script create": ("Create a boot script.", "versions.licenses_scripts:create_script"),
+    "script edit": (
+        "Change a boot script. Fields that are not given stay as they are.",
+        "versions.licenses_scripts:edit_script",
+    ),
     "channel list": (
         "List the channels of an image and what they offer.",
         "channels.channels:list_channels",
@@ -147,6 +170,8 @@ GROUPS = {
     "webhooks": "Deliver to webhooks and see what was delivered (on the database).",
     "image": "Read and change images (on the server at GOLDENROD_URL).",
     "version": "Read and change image versions (on the server at GOLDENROD_URL).",
+    "license": "Read and change licenses (on the server at GOLDENROD_URL).",
+    "script": "Read and change boot scripts (on the server at GOLDENROD_URL).",
     "channel": "Read and change an image's channels (on the server at GOLDENROD_URL).",
 }
 

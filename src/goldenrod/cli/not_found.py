@@ -82,6 +82,11 @@ def find_license(server: Client, typed: str) -> None:
     _find(server, "license", typed, ("licenses",), "title")
 
 
+def find_script(server: Client, typed: str) -> None:
+    """Raise ClientError if the reader sees no such boot script."""
+    _find(server, "boot script", typed, ("boot_scripts",), "title")
+
+
 def find_tag(server: Client, typed: str) -> None:
     """Raise ClientError if the reader sees no such tag."""
     if not server.get("/tags", name=typed, page_size=1)["results"]:
@@ -113,6 +118,8 @@ _BY_KIND: dict[str, Callable[[Client, str], object]] = {
     "image": find_image,
     "provider": find_provider,
     "version": find_version,
+    "license": find_license,
+    "script": find_script,
 }
 _REFERENCE = re.compile(r"(?P<field>\w+)(?:\[\d+\])?: there is no '(?P<typed>.*)' here")
 _BY_FIELD = {

@@ -23,6 +23,7 @@ Columns = Mapping[str, Callable[[Any], Any]]
 WRAPPED = frozenset(
     {
         "name",
+        "title",
         "reason",
         "last_error",
         "clause",

@@ -190,6 +190,7 @@ _NAMING: dict[str, Callable[[Client, str], object]] = {
     "image_id": not_found.find_image,
     "provider": not_found.find_provider,
     "license": not_found.find_license,
+    "script": not_found.find_script,
     "tag": not_found.find_tag,
     "parent": not_found.find_version,
 }

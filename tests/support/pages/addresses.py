@@ -13,6 +13,8 @@ KEYS = {
     "/staff/providers/": "{providers/east}",
     "/staff/identities/": "{identities/bob@west}",
     "/staff/tags/": "{tags/open-tag}",
+    "/licenses/": "{licenses/Apache 2.0}",
+    "/scripts/": "{boot_scripts/welcome}",
     "/json/": "{image_versions/open-1.0}",
 }
 """The thing to which `{key}` refers in an address that begins like this."""

@@ -49,12 +49,12 @@ def test_a_stranger_sees_differences_but_nothing_hidden(
         "2026-05-26 12:00 UTC 2 weeks ago",
         "2026-06-09 12:00 UTC 6 days ago",
     ]
-    assert found["Built on"] == ["none", "2"]
+    assert found["Parent"] == ["none", "2"]
     assert "Licenses" not in found, "they were inherited"
     assert found["Providers"] == ["only A: east", "–"]
     assert found["east, x86_64"] == ["open-east", "none"]
     assert "west" not in page.text.replace("newest", "")
-    assert "The same in both: Image · State · Ends · Published by" in page.words
+    assert "The same in both: Image · State · End · Published by" in page.words
 
 
 def test_the_change_logs_on_the_path_newest_first(line: dict[str, str], visitor: Visitor) -> None:
@@ -93,7 +93,7 @@ def test_a_path_through_a_hidden_version_is_not_shown(
         publish(tx, world, "end", 8, parent=middle)
     page = visitor.get(f"{BASE}/open-1.0...end")
     assert "Neither builds on the other." in page.words
-    assert table(page)["Built on"] == ["none", "a version hidden from you"]
+    assert table(page)["Parent"] == ["none", "a version hidden from you"]
     visitor.sign_in("alice")
     page = visitor.get(f"{BASE}/open-1.0...end")
     assert "builds on it through 1 other version" in page.words
@@ -163,8 +163,8 @@ def test_states_and_attachments(
     page = visitor.get(f"{BASE}/2...3")
     found = table(page)
     assert found["State"] == ["deprecated", "revoked"]
-    assert found["Building on it"] == ["anyone", "editors only"]
-    assert found["Minimum memory"] == ["none", "2,048 MiB"]
+    assert found["Others may build on it"] == ["yes", "no, only editors"]
+    assert found["Minimum memory (MiB)"] == ["none", "2,048"]
     assert found["Boot scripts"] == ["–", "only B: mount"]
     assert found["Deprecation"] == ["2026-06-15: old → a version hidden from you", "none"]
     assert found["Revocation"] == ["none", "2026-06-15: bad"]

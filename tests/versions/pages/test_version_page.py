@@ -87,8 +87,8 @@ def test_an_editor_sees_access_and_history(db: Database, world: World, visitor: 
         edit(tx, world, world.versions["shared"], min_cpu=4, change_log="anew", membership=[])
     text = words_of(visitor.get("/images/shared-image/versions/shared-1.0"), "history")
     assert "Edited by alice" in text
-    assert "min cpu: 4" in text
-    assert "membership: lab → none" in text
+    assert "Minimum CPUs: 4" in text
+    assert "Shared with: lab → none" in text
     assert "anew" not in text, "long texts are left out"
     assert text.index("Edited") < text.index("Published by alice")
 
@@ -196,13 +196,14 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
     assert facts(page) == {
         "State": "current",
         "Released": "2026-06-14 12:00 UTC 24 hours ago",
-        "Ends": "2026-06-24 12:00 UTC in 9 days",
+        "End": "2026-06-24 12:00 UTC in 9 days",
         "Newer versions": "none",
         "Parent": "closed-1.0",
         "Channels": "latest",
         "Published": "by alice with an account on west",
-        "Building on it": "editors only",
-        "Minimum": "2 CPUs, 4,096 MiB",
+        "Others may build on it": "no, only editors",
+        "Minimum CPUs": "2",
+        "Minimum memory (MiB)": "4,096",
         "Licenses": "1",
         "Scripts": "1",
         "DOI": "10.5072/a b",
@@ -235,12 +236,12 @@ def test_its_parent_and_children(db: Database, world: World, visitor: Visitor) -
             publish(tx, world, f"n{number}", 5 - number / 10, parent=world.versions["open"])
     page = visitor.get("/images/open-image/versions/2")
     assert words_of(page, "built") == (
-        "Lineage Full view Built on open-1.0 current 16 newer versions "
+        "Lineage Full view Parent open-1.0 current 16 newer versions "
         "Built from this 3 current 16 newer versions"
     )
     assert facts(page)["Newer versions"] == "17"
     page = visitor.get("/images/open-image/versions/c3")
-    assert "Built on a version hidden from you" in words_of(page, "built")
+    assert "Parent a version hidden from you" in words_of(page, "built")
     assert "closed" not in page.text
     built = words_of(visitor.get(OPEN), "built")
     assert built.count("Built from this") == 12
@@ -362,7 +363,7 @@ def test_long_scripts_are_not_cut_into_ready_lines(
     page = visitor.get("/images/open-image/versions/2.0")
     assert "cloud-init" not in page.words
     assert "Full text (30,000 characters)" in words_of(page, "texts")
-    assert f"/json/boot_scripts/{long}" in page.links
+    assert f"/scripts/{long}" in page.links
     assert "cloud-init" in visitor.get(OPEN).words
 
 

@@ -97,6 +97,43 @@ ASKED: dict[str, dict[str, str]] = {
         "/webhooks/{webhooks/alice's}/remove": "401 404 404 200 200 404",
         "/webhooks/{webhooks/dora's}/remove": "401 404 404 404 200 200",
     },
+    "/licenses": {
+        "/licenses": ALL,
+        "/licenses?search=apache": ALL,
+        "/licenses?created_by=alice": ALL,
+    },
+    "/licenses/new": {
+        "/licenses/new": NOBODY,
+    },
+    "/licenses/{key}": {
+        "/licenses/{licenses/Apache 2.0}": ALL,
+    },
+    "/licenses/{key}/edit": {
+        "/licenses/{licenses/Apache 2.0}/edit": OPENS,
+    },
+    "/licenses/{key}/remove": {
+        "/licenses/{licenses/Apache 2.0}/remove": "401 403 403 303 303 403",
+    },
+    "/scripts": {
+        "/scripts": ALL,
+        "/scripts?search=echo": ALL,
+    },
+    "/scripts/new": {
+        "/scripts/new": NOBODY,
+    },
+    "/scripts/{key}": {
+        "/scripts/{boot_scripts/welcome}": ALL,
+        "/scripts/{boot_scripts/setup}": KEPT,
+        "/scripts/{boot_scripts/joined}": LAB,
+    },
+    "/scripts/{key}/edit": {
+        "/scripts/{boot_scripts/welcome}/edit": OPENS,
+        "/scripts/{boot_scripts/setup}/edit": CLOSEDS,
+        "/scripts/{boot_scripts/joined}/edit": SHAREDS,
+    },
+    "/scripts/{key}/remove": {
+        "/scripts/{boot_scripts/setup}/remove": "401 404 404 303 303 404",
+    },
     "/staff": {"/staff": STAFF},
     "/staff/users": {"/staff/users": STAFF, "/staff/users?username=erin": STAFF},
     "/staff/users/new": {"/staff/users/new": STAFF},

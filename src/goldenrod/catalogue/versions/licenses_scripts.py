@@ -6,6 +6,7 @@ version that uses it. Text and type cannot change once a version uses them.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.catalogue import search
+from goldenrod.catalogue.versions import versions
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, version_lists
@@ -86,12 +88,33 @@ def _listing(pairing: Pairing, types: tuple[str, ...]) -> Listing:
     )
 
 
+def title_shape(thing: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    """A license or boot script as a choice of a form: without its text, which may be long."""
+    members = _members("", thing)
+    return json_object({name: members[name] for name in ("id", "title", "type", "created_by")})
+
+
 LICENSES = Resource(
     schema.licenses, license_shape, _listing(version_lists.LICENSES, ("Full Text", "URL", "SPDX"))
 )
 SCRIPTS = Resource(
     schema.boot_scripts, script_shape, _listing(version_lists.SCRIPTS, ("Raw Text", "URL"))
 )
+
+VERSIONS = replace(versions.VERSIONS, shape=summaries.version_shape)
+"""Versions as summaries: those that use a license or script are listed by its filter."""
+LICENSE_TITLES = replace(LICENSES, shape=title_shape)
+SCRIPT_TITLES = replace(SCRIPTS, shape=title_shape)
+
+
+def attachable(tx: Tx, actor: Actor, scripts: list[Row]) -> list[Row]:
+    """Those of these boot scripts (as JSON) that the actor may attach to versions."""
+
+    def may(script: Row) -> bool:
+        own = actor.has_staff_rights or script["created_by"]["id"] == actor.user_id
+        return own or version_lists.attachable(tx, actor, SCRIPTS.row(tx, actor, str(script["id"])))
+
+    return [script for script in scripts if may(script)]
 
 
 def create_license(tx: Tx, actor: Actor, body: NewLicense) -> Created:
@@ -173,6 +196,12 @@ def edit_script(tx: Tx, actor: Actor, row: Row, patch: ScriptPatch) -> None:
 def _is_used(pairing: Pairing) -> Any:
     link = pairing.table
     return select(exists().where(link.c[pairing.column] == param("id", Key)))
+
+
+def is_used(tx: Tx, resource: Resource, thing_id: int) -> bool:
+    """Whether a version uses this license or script, so that its text and type cannot change."""
+    pairing = next(one for one in version_lists.PAIRINGS if one.other is resource.table)
+    return bool(tx.value(_is_used, pairing, id=thing_id))
 
 
 def _edit(tx: Tx, actor: Actor, pairing: Pairing, kind: str, row: Row, given: Row) -> None:

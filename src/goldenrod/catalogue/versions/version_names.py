@@ -5,6 +5,8 @@ means another build. `former_names` has those that it had before it was renamed,
 image.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, func, or_, select
@@ -111,3 +113,26 @@ FILTER = Filter(
     _named,
 )
 """The filter `name` of lists of versions."""
+
+
+# ── a likely name ──────────────────────────────────────────────────────────────────────────
+
+_DATE = re.compile(r"(?<!\d)20\d\d([-.]?)[01]\d\1[0-3]\d(?!\d)")
+_LAST_NUMBER = re.compile(r"\d{1,18}(?=\D*\Z)")
+
+
+def likely_next(names: Sequence[str], now: str) -> str:
+    """A name that a next version may have, after these names, newest first: with today's date where
+    the newest has a date, else with its last number increased. Empty if nothing suggests itself."""
+    if not names:
+        return ""
+    taken = set(names)
+    if dated := _DATE.search(names[0]):
+        day = dated[1].join((now[:4], now[5:7], now[8:10]))
+        likely = names[0][: dated.start()] + day + names[0][dated.end() :]
+        return "" if likely in taken else likely
+    likely = names[0]
+    while likely in taken and (last := _LAST_NUMBER.search(likely)):
+        number = str(int(last[0]) + 1).zfill(len(last[0]))
+        likely = likely[: last.start()] + number + likely[last.end() :]
+    return "" if likely in taken else likely

@@ -85,6 +85,12 @@ def _under_license(version: FromClause, reader: ReaderKind, is_it: Any) -> Colum
     return among(version.c.n, under)
 
 
+def _with_script(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+    script, pairing = schema.boot_scripts.alias(), schema.version_scripts.alias()
+    using = select(pairing.c.version_n).where(script.c.id == pairing.c.script_id, is_it(script))
+    return among(version.c.n, using)
+
+
 def _tagged(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
     tag, link = schema.tags.alias(), schema.image_tags.alias()
     carrying = select(link.c.image_id).where(
@@ -118,6 +124,7 @@ VERSIONS = Resource(
             "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
             "provider": filters.refers("provider", schema.providers, _on_provider),
             "license": filters.refers("license", schema.licenses, _under_license),
+            "script": filters.refers("script", schema.boot_scripts, _with_script),
             "tag": Filter(
                 "a tag's name",
                 lambda given: Wanted("", {"f_tag": filter_key(given)}),

@@ -32,7 +32,7 @@ MACHINES = typer.Option(
 
 
 def fields(
-    parent: str | None = typer.Option(None, help="The version it was built from."),
+    parent: str | None = typer.Option(None, help="Its parent: the version it was built on."),
     change_log: str | None = typer.Option(None, help="What changed, in Markdown."),
     change_log_file: Path | None = CHANGE_LOG_FILE,
     licenses: list[str] = LICENSES,
@@ -44,11 +44,11 @@ def fields(
     imaging: bool | None = typer.Option(
         None, "--imaging/--no-imaging", help="Whether others may build versions on it."
     ),
-    start: str | None = typer.Option(None, help="The instant at which it is released."),
-    end: str | None = typer.Option(None, help="The instant at which it ends."),
+    start: str | None = typer.Option(None, help="When it is released."),
+    end: str | None = typer.Option(None, help="When it ends."),
     doi: str | None = typer.Option(None, help="Its DOI."),
-    min_cpu: int | None = typer.Option(None, min=0, help="The CPUs it needs."),
-    min_mem: int | None = typer.Option(None, min=0, help="The memory it needs, in MiB."),
+    min_cpu: int | None = typer.Option(None, min=0, help="The minimum CPUs."),
+    min_mem: int | None = typer.Option(None, min=0, help="The minimum memory, in MiB."),
     for_latest: bool | None = typer.Option(
         None, "--for-latest/--not-for-latest", help="Whether the channel latest can offer it."
     ),
@@ -81,6 +81,7 @@ def list_versions(
     image: str | None = typer.Option(None, help="Only of this image (slug, id or uuid)."),
     user: str | None = typer.Option(None, help="Only published by this user."),
     license: str | None = typer.Option(None, help="Only with this license (id or uuid)."),
+    script: str | None = typer.Option(None, help="Only with this boot script (id or uuid)."),
     parent: str | None = typer.Option(
         None, help="Only children of this version (UUID, or IMAGE/NAME)."
     ),
@@ -115,6 +116,7 @@ def list_versions(
         image_id=image,
         user=user,
         license=license,
+        script=script,
         parent=parent,
         state=state,
         channel=channel,

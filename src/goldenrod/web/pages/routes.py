@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels, promote
+from goldenrod.web.pages.attachments import licenses_scripts as texts
+from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
@@ -49,6 +51,7 @@ class Route:
 _FILTERS = (*search.FILTERS, "page")
 _IDENTITIES = ("user", "provider", "name", "cursor")
 _PROVIDERS = ("search", "active", "current", "cursor")
+_TEXTS = ("search", "type", "created_by", "cursor")
 _USE_BOX = ("channel", "provider", "architecture", "as")
 
 
@@ -103,10 +106,11 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/images/{slug}/versions/{name}/revoke", revoke.revoke),
     Route("GET", "/images/{slug}/versions/{name}/share", share.show_share),
     Route("POST", "/images/{slug}/versions/{name}/share", share.share),
-    Route("GET", "/images/{slug}/versions/{name}/machines", machines.show_machines),
+    Route("GET", "/images/{slug}/versions/{name}/machines", machines.show_machines, ("edit",)),
     Route("POST", "/images/{slug}/versions/{name}/machines", machines.add_machine),
     Route("GET", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.confirm_end),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/end", machines.end),
+    Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/edit", machines.edit),
     Route("POST", "/images/{slug}/versions/{name}/machines/{machine}/restore", machines.restore),
     Route("GET", "/images/{slug}/versions/{name}/promote", promote.show_promote),
     Route("GET", "/images/{slug}/channels", channels.show_channels, ("version",)),
@@ -117,6 +121,22 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/channels/{name}/unassign", channels.confirm_unassign),
     Route("GET", "/images/{slug}/channels/{name}/hide", channels.confirm_hide),
     Route("POST", "/images/{slug}/channels/{name}/hide", channels.hide),
+    Route("GET", "/licenses", texts.LICENSES.show_list, _TEXTS),
+    Route("GET", "/licenses/new", texts.LICENSES.show_new),
+    Route("POST", "/licenses/new", texts.LICENSES.create),
+    Route("GET", "/licenses/{key}", texts.LICENSES.show),
+    Route("GET", "/licenses/{key}/edit", texts.LICENSES.show_edit),
+    Route("POST", "/licenses/{key}/edit", texts.LICENSES.edit),
+    Route("GET", "/licenses/{key}/remove", texts.LICENSES.confirm_remove),
+    Route("POST", "/licenses/{key}/remove", texts.LICENSES.remove),
+    Route("GET", "/scripts", texts.SCRIPTS.show_list, _TEXTS),
+    Route("GET", "/scripts/new", texts.SCRIPTS.show_new),
+    Route("POST", "/scripts/new", texts.SCRIPTS.create),
+    Route("GET", "/scripts/{key}", texts.SCRIPTS.show),
+    Route("GET", "/scripts/{key}/edit", texts.SCRIPTS.show_edit),
+    Route("POST", "/scripts/{key}/edit", texts.SCRIPTS.edit),
+    Route("GET", "/scripts/{key}/remove", texts.SCRIPTS.confirm_remove),
+    Route("POST", "/scripts/{key}/remove", texts.SCRIPTS.remove),
     Route("GET", "/account/tokens", tokens.show_tokens, ("cursor",)),
     Route("POST", "/account/tokens", tokens.create_token),
     Route("GET", "/account/tokens/{key}/revoke", tokens.show_revoke),

@@ -29,15 +29,19 @@ OWNER = Field(
 MAINTAINERS = fields.names("maintainers", "Maintainers")
 COMMON = (
     NAME,
-    fields.text("slug", "Address"),
+    fields.text("slug", fields.LABELS["slug"]),
     fields.text("description", "Description"),
     fields.box("is_public", "Public"),
     fields.names("tags", "Tags"),
-    fields.date("start_date", "Released"),
-    fields.date("end_date", "Ends"),
+    fields.date("start_date", fields.LABELS["start_date"]),
+    fields.date("end_date", fields.LABELS["end_date"]),
 )
 NEW = (*COMMON, MAINTAINERS)
-EDITED = (*COMMON[:5], fields.date("start_date", "Released", required=True), COMMON[6])
+EDITED = (
+    *COMMON[:5],
+    fields.date("start_date", fields.LABELS["start_date"], required=True),
+    COMMON[6],
+)
 OWNERSHIP = (OWNER, MAINTAINERS)
 WORDS = {"is_public": edit_conflict.YES_OR_NO}
 

@@ -25,6 +25,23 @@ Texts = Mapping[str, Sequence[str]]
 
 DATES = ("start_date", "end_date")
 
+LABELS = {
+    "slug": "Slug",
+    "parent": "Parent",
+    "identity": "Account",
+    "allow_imaging": "Others may build on it",
+    "exclude_from_latest": "Exclude from latest",
+    "min_cpu": "Minimum CPUs",
+    "min_mem": "Minimum memory (MiB)",
+    "doc_object_id": "DOI",
+    "change_log": "Change log",
+    "membership": "Shared with",
+    "scripts": "Boot scripts",
+    "start_date": "Released",
+    "end_date": "End",
+}
+"""The one name that each of these fields has, in forms, tables, comparisons and histories."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -156,12 +173,13 @@ def split(given: str) -> list[str]:
 
 
 def several(name: str, label: str) -> Field:
-    """Things chosen by id, with one checkbox each; the last text has further ids."""
+    """Things chosen by id, with one checkbox each; the last text has further ids or titles, which the
+    form's own module resolves."""
     return Field(
         name,
         label,
         lambda thing: sorted((str(one["id"]) for one in thing[name]), key=int),
-        lambda field, texts: [reference(one) for text_ in texts for one in split(text_)],
+        lambda field, texts: list(texts),
     )
 
 
@@ -240,6 +258,8 @@ PLACES = {
     "machine_taken": "machines",
     "identity_required": "machines",
     "script_not_yours": "scripts",
+    "license_in_use": "text",
+    "script_in_use": "text",
     "owner_required": "owner",
 }
 """The form field that an error belongs to, by the error's code."""

@@ -20,6 +20,8 @@ GROUPS = "/groups"
 STAFF = "/staff"
 SEARCH = "/search"
 CHECK = "/check"
+LICENSES = "/licenses"
+SCRIPTS = "/scripts"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
@@ -46,6 +48,12 @@ def version(version: Thing, *rest: str) -> str:
 def json(thing: Thing, *rest: str) -> str:
     """The JSON of a thing for whoever sees its page: the API knows tokens, not a browser's session."""
     return "/".join(("/json", *str(thing["url"]).rsplit("/", 2)[1:], *rest))
+
+
+def text(thing: Thing, *rest: str) -> str:
+    """The page of a license or boot script, or one below it."""
+    resource, key = str(thing["url"]).rsplit("/", 2)[1:]
+    return "/".join((SCRIPTS if resource == "boot_scripts" else LICENSES, key, *rest))
 
 
 def token(token: Thing, *rest: str) -> str:

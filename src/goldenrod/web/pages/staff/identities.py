@@ -116,7 +116,7 @@ def confirm_remove(visit: Visit, key: str) -> Page:
     address = urls.staff("identities", it["id"])
     about = confirm.Confirmation(
         section="staff",
-        crumbs=[(urls.staff("identities"), "Identities"), (address, it["key"])],
+        crumbs=[(urls.staff("identities"), "Provider accounts"), (address, it["key"])],
         title=f"Remove this account of {user}",
         lede=f"{user} loses the account {it['key']} on {place}. An account that a version refers to "
         "cannot be removed.",

@@ -1,7 +1,6 @@
 """Staff's pages of providers: create, edit, end and restore them."""
 
 import json
-import re
 from typing import Any
 
 from goldenrod.base import decode, wire
@@ -24,16 +23,11 @@ LABELS = {
     "description": "Description",
     "public": "Public",
     "active": "Active",
-    "start_date": "Starts",
-    "end_date": "Ends",
+    "start_date": "Start",
+    "end_date": fields.LABELS["end_date"],
 }
 
 Provider = dict[str, Any]
-
-_DATE = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?)? ?(UTC|Z|z|[+-]\d\d:\d\d)?",
-    re.ASCII,
-)
 
 
 def show_providers(visit: Visit) -> Page:
@@ -74,29 +68,12 @@ def _body(form: Form, current: Provider | None = None) -> dict[str, Any]:
     body |= {name: form.on(name) for name in ("public", "active")}
     if form.get("slug").strip():
         body["slug"] = form.get("slug").strip()
-    dates = {name: _read_date(form.get(name)) for name in ("start_date", "end_date")}
+    dates = {name: fields.instant(form.get(name)) for name in ("start_date", "end_date")}
     for name, date in dates.items():
-        unedited = current is not None and form.get(name) == _to_minute(current[name])
+        unedited = current is not None and form.get(name) == fields.minute(current[name])
         if not unedited and (date or name == "end_date"):
             body[name] = date
     return body
-
-
-def _read_date(text: str) -> str | None:
-    """A typed date as the API takes it; None for an empty field. A date without a zone is in UTC, one
-    without a time is midnight. Any other text is returned unchanged, and is refused later."""
-    written = text.strip()
-    read = _DATE.fullmatch(written)
-    if read is None:
-        return written or None
-    day, minutes, seconds, zone = read.groups()
-    zone = "Z" if zone in (None, "UTC") else zone
-    return f"{day}T{minutes or '00:00'}{seconds or ':00'}{zone}"
-
-
-def _to_minute(instant: str | None) -> str:
-    """An instant as the form shows it."""
-    return f"{instant[:10]} {instant[11:16]}" if instant else ""
 
 
 def create_provider(visit: Visit) -> Page:
@@ -125,7 +102,7 @@ def show_provider(visit: Visit, key: str) -> Page:
         text = providers.PROVIDERS.get(tx, actor, key)
     provider = json.loads(text)
     shown = {name: provider[name] for name in LABELS}
-    shown |= {name: _to_minute(provider[name]) for name in ("start_date", "end_date")}
+    shown |= {name: fields.minute(provider[name]) for name in ("start_date", "end_date")}
     return _form(visit, provider, Form.of(**shown, etag=resources.etag(text)))
 
 
@@ -190,7 +167,7 @@ def restore_provider(visit: Visit, key: str) -> Page:
     """POST /staff/providers/{key}/restore: remove the end date, or set the one that Undo sends."""
     with change(visit) as (tx, actor):
         row = providers.PROVIDERS.row_for_change(tx, actor, key)
-        end = _read_date(visit.form.get("end_date"))
+        end = fields.instant(visit.form.get("end_date"))
         providers.edit_provider(tx, actor, row, wire.ProviderPatch(end_date=end))
         provider = providers.PROVIDERS.read(tx, actor, str(row["id"]))
     return visit.redirect(_address(provider), done=f"{provider['name']} is restored.")

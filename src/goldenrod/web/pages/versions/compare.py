@@ -15,6 +15,7 @@ from goldenrod.catalogue.versions import diff, version_page, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.kit import canonical_url, render, urls
+from goldenrod.web.pages.kit.fields import LABELS as FIELD_NAMES
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.versions.text_diff import Comparison, compared_texts
 
@@ -22,22 +23,18 @@ CHOICES = 100
 """How many of the newest versions can be chosen."""
 MOST_LOGS = 50
 """How many of the newest change logs on the path are shown."""
-LABELS = {
+_OWN_NAMES = {
     "image": "Image",
     "state": "State",
-    "start_date": "Released",
-    "end_date": "Ends",
-    "parent": "Built on",
     "user": "Published by",
-    "identity": "Account",
-    "allow_imaging": "Building on it",
-    "min_cpu": "Minimum CPUs",
-    "min_mem": "Minimum memory",
-    "doc_object_id": "DOI",
     "deprecation": "Deprecation",
     "revoked": "Revocation",
-    "exclude_from_latest": "Excluded from latest",
 }
+_COMPARED = (
+    *("image", "state", "start_date", "end_date", "parent", "user", "identity", "allow_imaging"),
+    *("min_cpu", "min_mem", "doc_object_id", "deprecation", "revoked", "exclude_from_latest"),
+)
+LABELS = {name: (FIELD_NAMES | _OWN_NAMES)[name] for name in _COMPARED}
 LISTS = {
     "licenses": "Licenses",
     "scripts": "Boot scripts",

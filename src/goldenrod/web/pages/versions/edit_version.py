@@ -34,13 +34,14 @@ def _edit_page(
     with visit.read() as (tx, actor):
         _, version = address_targets.version_for_change(tx, actor, slug, name)
         image = version["image"]
-        choices = version_fields.choices(tx, actor, image, version)
+        choices = version_fields.choices(tx, actor, image, version, form)
         saved_by = _saved_by(tx, actor, version) if problem else ""
     words = version_fields.value_labels(choices)
     now = fields.shown(version_fields.EDITED, version)
     etag = resources.etag(json.dumps(now))
     if form is None:
         form = Form(now).but(etag=etag, seen=fields.marks(now))
+    form = version_fields.without_words(form)
     meeting = edit_conflict.meet(version_fields.EDITED, form, now, etag, problem, words)
     refused = problem is not None and problem.code == "parent_revoked"
     return visit.page(

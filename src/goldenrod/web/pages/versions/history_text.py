@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldenrod.store.db import Row
+from goldenrod.web.pages.kit.fields import LABELS
 
 LONGEST = 80
 ACTIONS = {
@@ -13,7 +14,7 @@ ACTIONS = {
     "version:revoke": "Revoked",
     "version:restore": "Restored",
 }
-TEXTS = ("change_log",)
+TEXTS = (LABELS["change_log"],)
 """Fields whose values are too long to show."""
 
 
@@ -44,7 +45,7 @@ def entries(history: list[Row]) -> list[Entry]:
 def _entry(row: Row) -> Entry:
     is_new = row["action"] == "version:create"
     changes = tuple(
-        Change(name.replace("_", " "), _before(change["before"]), _words(change["after"]))
+        Change(_label(name), _before(change["before"]), _words(change["after"]))
         for name, change in row["changes"].items()
         # The page already shows the values of a new version.
         if not is_new and isinstance(change, dict)
@@ -53,11 +54,13 @@ def _entry(row: Row) -> Entry:
         row["at"],
         str(row["by"]["username"]) if row["by"] else "the console",
         str(ACTIONS.get(row["action"], row["action"])),
-        tuple(
-            Change(it.field, "", "") if it.field.replace(" ", "_") in TEXTS else it
-            for it in changes
-        ),
+        tuple(Change(it.field, "", "") if it.field in TEXTS else it for it in changes),
     )
+
+
+def _label(name: str) -> str:
+    """The name of a field, or of a part of one such as `reason`."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def _before(value: Any) -> str:

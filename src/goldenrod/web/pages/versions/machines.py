@@ -1,4 +1,4 @@
-"""Pages that list, add, end and restore the machines of a version."""
+"""Pages that list, add, edit, end and restore the machines of a version."""
 
 import json
 from typing import Any
@@ -7,35 +7,47 @@ from goldenrod.base import decode, wire
 from goldenrod.base.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.versions import impact, machines
+from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages import confirm
-from goldenrod.web.pages.kit import address_targets, fields, urls
+from goldenrod.web.pages.kit import address_targets, edit_conflict, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.visit import Page, Undo, Visit
 from goldenrod.web.pages.versions import version_fields
 
 Thing = dict[str, Any]
 
-LABELS = {
-    "provider": "Provider",
-    "identifier": "Image ID",
-    "architecture": "Architecture",
-    "size_gb": "Size in GB",
-    "checksum": "Checksum",
-    "start_date": "Starts",
-    "end_date": "Ends",
-}
+EDITED = (
+    fields.text("identifier", "Image ID"),
+    fields.text("architecture", "Architecture"),
+    fields.number("size_gb", "Size in GB"),
+    fields.text("checksum", "Checksum"),
+    fields.date("start_date", fields.LABELS["start_date"], required=True),
+    fields.date("end_date", fields.LABELS["end_date"]),
+)
+"""A machine stays on its provider: on another it would be another machine."""
+LABELS = {"provider": "Provider"} | {field.name: field.label for field in EDITED}
 FIELD_OF_CODE = {"machine_taken": "identifier", "identity_required": "provider"}
 
 
 def show_machines(visit: Visit, slug: str, name: str) -> Page:
-    """GET /images/{slug}/versions/{name}/machines."""
-    return _page(visit, slug, name, Form.of())
+    """GET /images/{slug}/versions/{name}/machines; `edit` names the machine to edit in place."""
+    key = visit.asked("edit")
+    return _edit_page(visit, slug, name, key, None) if key else _page(visit, slug, name, Form.of())
 
 
-def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | None = None) -> Page:
+def _page(
+    visit: Visit,
+    slug: str,
+    name: str,
+    form: Form,
+    problem: Problem | None = None,
+    edited: Thing | None = None,
+    meeting: edit_conflict.Meeting | None = None,
+) -> Page:
+    """The list, with the form that adds a machine or, in the row of the `edited` one, edits it."""
     visit.require_user()
     with visit.read() as (tx, actor):
         _, version = address_targets.version_for_change(tx, actor, slug, name)
@@ -53,6 +65,9 @@ def _page(visit: Visit, slug: str, name: str, form: Form, problem: Problem | Non
         form=form,
         problem=problem,
         labels=LABELS,
+        edited=edited,
+        meeting=meeting,
+        saved_by="",
     )
 
 
@@ -93,6 +108,66 @@ def _at_field(problem: Problem) -> Problem:
     if problem.code in FIELD_OF_CODE and not problem.errors:
         problem.errors = (FieldError(FIELD_OF_CODE[problem.code], problem.detail),)
     return problem
+
+
+# ── editing in place ───────────────────────────────────────────────────────────────────────
+
+
+def _edit_page(
+    visit: Visit,
+    slug: str,
+    name: str,
+    machine: str,
+    form: Form | None,
+    problem: Problem | None = None,
+) -> Page:
+    visit.require_user()
+    with visit.read() as (tx, actor):
+        _, _, found = _machine_for_change(tx, actor, slug, name, machine)
+    now = fields.shown(EDITED, found)
+    etag = resources.etag(json.dumps(now))
+    if form is None:
+        form = Form(now).but(etag=etag, seen=fields.marks(now))
+    meeting = edit_conflict.meet(EDITED, form, now, etag, problem, {})
+    return _page(visit, slug, name, meeting.form, problem, found, meeting)
+
+
+def edit(visit: Visit, slug: str, name: str, machine: str) -> Page:
+    """POST /images/{slug}/versions/{name}/machines/{machine}/edit."""
+    visit.require_sent()
+    if visit.form.get("do"):
+        return _edit_page(visit, slug, name, machine, visit.form)
+    try:
+        with visit.change() as (tx, actor):
+            row, version, before = _machine_for_change(tx, actor, slug, name, machine)
+            given = _edit(visit, tx, actor, row, before)
+            after = machines.MACHINES.read(tx, actor, str(before["id"]))
+            coming = fields.scheduled(after, tx.now, given)
+    except REFUSALS as problem:
+        # Without the right to change the machine, there is no form to show again: this raises then.
+        return _edit_page(visit, slug, name, machine, visit.form, _at_field(problem))
+    back = {field.name: field.shown(before)[0] for field in EDITED if field.name in given}
+    mark = {"etag": resources.etag(json.dumps(fields.shown(EDITED, after)))}
+    return visit.redirect(
+        urls.version(version, "machines"),
+        done=f"{after['identifier']} is saved." if given else "Nothing to save.",
+        more=coming,
+        undo=Undo(_edit_address(version, after), back | mark) if given else None,
+    )
+
+
+def _edit_address(version: Thing, machine: Thing) -> str:
+    return urls.version(version, "machines", str(machine["id"]), "edit")
+
+
+def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, before: Thing) -> dict[str, Any]:
+    now = fields.shown(EDITED, before)
+    visit.expect(json.dumps(now))
+    faults = Faults()
+    given = fields.given(faults, EDITED, visit.form, now)
+    patch = decode.convert_with(faults, given, wire.MachinePatch)
+    faults.then(machines.edit_machine, tx, actor, row, patch)
+    return given
 
 
 def confirm_end(visit: Visit, slug: str, name: str, machine: str) -> Page:

@@ -6,12 +6,12 @@ from typing import Any
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem
 from goldenrod.base.faults import Faults
-from goldenrod.catalogue.versions import publish, versions
+from goldenrod.catalogue.versions import publish, version_names, versions
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit import address_targets, fields, urls
-from goldenrod.web.pages.kit.forms import REFUSALS, Form
+from goldenrod.web.pages.kit.forms import REFUSALS, Form, wrong_fields
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.versions import version_fields
 
@@ -24,19 +24,27 @@ INHERITED = ("licenses", "scripts", "membership")
 
 
 def show_new(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/versions/new; `parent` preselects the parent."""
+    """GET /images/{slug}/versions/new; `parent` chooses the parent, by default the newest version in
+    the state current. Whoever may publish to the image may build on all its versions."""
     visit.require_user()
     form = Form(DEFAULTS).but(
         key=str(uuid.uuid4()), rows=FIRST_ROWS, parent=visit.asked("parent"), inherit=True
     )
-    return _page(visit, slug, form)
+    return _page(visit, slug, form, first=True)
 
 
-def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -> Page:
+def _page(
+    visit: Visit, slug: str, form: Form, problem: Problem | None = None, *, first: bool = False
+) -> Page:
     with visit.read() as (tx, actor):
         _, image = address_targets.image_for_change(tx, actor, slug)
-        choices = version_fields.choices(tx, actor, image, None)
+        choices = version_fields.choices(tx, actor, image, None, form)
         places = version_fields.provider_choices(tx, actor)
+        likely = version_names.likely_next([one["name"] for one in choices["parents"]], tx.now)
+    form = version_fields.without_words(form)
+    current = [one for one in choices["parents"] if one["state"] == "current"]
+    if first and not form.get("parent") and current:
+        form = form.but(parent=address_targets.written(current[0], image))
     if form.get("do") == "row":
         form = form.but(rows=version_fields.rows_of(form) + 1, do=None)
     return visit.page(
@@ -49,7 +57,21 @@ def _page(visit: Visit, slug: str, form: Form, problem: Problem | None = None) -
         places=places,
         rows=version_fields.rows_of(form),
         below_revoked=_below_revoked(form, problem),
+        unfolded=_unfolded(form, problem),
+        likely=likely,
     )
+
+
+def _unfolded(form: Form, problem: Problem | None) -> bool:
+    """Whether a field that is folded away has an error, a value other than at first, or a search."""
+    wrong = wrong_fields(problem)
+
+    def is_needed(name: str) -> bool:
+        typed = form.has(name) and not fields.same(form.all(name), DEFAULTS.get(name, []))
+        return typed or name in wrong
+
+    searched = form.get("do").startswith("find:")
+    return searched or any(is_needed(field.name) for field in version_fields.MORE)
 
 
 def _below_revoked(form: Form, problem: Problem | None) -> bool:

@@ -1,0 +1,1 @@
+"""Pages of what versions have attached: licenses and boot scripts."""
