@@ -170,7 +170,7 @@ class ActivitySubject(Struct):
 
 
 class Activity(Struct):
-    """A change (`changes` has the fields before and after), or a security event (`detail`). An event
+    """A change (`changes`: the fields before and after), or a security event (`detail`). An event
     happened `count` times from `at` to `last_at`. `by` is null for the console, an import and an unknown
     user. `subject` is null for an event, and for what was removed."""
 

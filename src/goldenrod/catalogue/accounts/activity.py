@@ -43,7 +43,6 @@ from goldenrod.store.sql import (
     as_json,
     json_object,
     json_text,
-    param,
 )
 
 EVENTS = 10**15

@@ -13,7 +13,7 @@ ACTIONS = {
     "version:revoke": "Revoked",
     "version:restore": "Restored",
 }
-TEXTS = ("change_log",)
+TEXTS = ("change_log", "description", "text")
 """Fields whose values are too long to show."""
 
 
@@ -42,22 +42,30 @@ def entries(history: list[Row]) -> list[Entry]:
 
 
 def _entry(row: Row) -> Entry:
-    is_new = row["action"] == "version:create"
-    changes = tuple(
-        Change(name.replace("_", " "), _before(change["before"]), _words(change["after"]))
-        for name, change in row["changes"].items()
-        # The page already shows the values of a new version.
-        if not is_new and isinstance(change, dict)
-    )
     return Entry(
         row["at"],
         str(row["by"]["username"]) if row["by"] else "the console",
         str(ACTIONS.get(row["action"], row["action"])),
-        tuple(
-            Change(it.field, "", "") if it.field.replace(" ", "_") in TEXTS else it
-            for it in changes
-        ),
+        changes_of(row),
     )
+
+
+def changes_of(row: Row) -> tuple[Change, ...]:
+    """The fields that an entry of the audit changed. Of a new thing, and of one that was removed, none:
+    the page of the new thing shows its values."""
+    if row["action"].endswith((":create", ":remove")):
+        return ()
+    changes = {n: it for n, it in row["changes"].items() if isinstance(it, dict)}
+    return tuple(
+        Change(_field(name), "", "")
+        if name in TEXTS
+        else Change(_field(name), _before(it["before"]), _words(it["after"]))
+        for name, it in changes.items()
+    )
+
+
+def _field(name: str) -> str:
+    return name.removesuffix("_id").replace("_", " ")
 
 
 def _before(value: Any) -> str:
