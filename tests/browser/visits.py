@@ -126,7 +126,7 @@ VISITS: Visits = {
     "/webhooks/{key}": {"/webhooks/1": "alice"},
     "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
     "/staff": {"/staff": "dora charlie"},
-    "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
+    "/staff/users": {"/staff/users": "dora", "/staff/users?prefix=no-such": "dora"},
     "/staff/users/new": {"/staff/users/new": "dora"},
     "/staff/users/{key}": {"/staff/users/1": "dora"},
     "/staff/users/{key}/disable": {"/staff/users/2/disable": "dora"},

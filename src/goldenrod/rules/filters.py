@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
+from sqlalchemy import ColumnElement, FromClause, String, Table, and_, exists, select, true
 
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.text import boolean as parse_boolean
@@ -40,6 +40,27 @@ def by_key(name: str, column: str = "name_key") -> Filter:
         lambda given: Wanted("", {f"f_{name}": filter_key(given)}),
         lambda thing, reader, form: thing.c[column] == param(f"f_{name}", Sortable),
     )
+
+
+def prefix(name: str, where: Callable[[FromClause, Callable[[Any], Any]], Any]) -> Filter:
+    """A name begins with the text, compared by its key. `where(thing, begins)` is the predicate;
+    `begins(column)` is true of a column whose name begins so, and is a range of an index."""
+
+    def read(given: str) -> Wanted:
+        key = filter_key(given)
+        if not key:
+            raise ValueError("takes the beginning of a name.")
+        return Wanted("", {f"f_{name}": key, f"f_{name}_end": key + LAST})
+
+    def begins(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        least, end = param(f"f_{name}", Sortable), param(f"f_{name}_end", Sortable)
+        return and_(column >= least, column < end)
+
+    return Filter("the beginning of a name", read, lambda thing, reader, form: where(thing, begins))
+
+
+LAST = "\U0010ffff"
+"""The character that no name has, and that sorts after all others."""
 
 
 def boolean(where: Where, holds: Where | None = None) -> Filter:

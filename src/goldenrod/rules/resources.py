@@ -367,6 +367,11 @@ def page_of_rows(
     return paging.page(query, total, [(row["json"], row["value"], row["id"]) for row in found])
 
 
+def decoded(row: Row, *columns: str) -> Row:
+    """A row whose JSON texts in these columns are decoded; NULL is None."""
+    return {**row, **{name: row[name] and json.loads(row[name]) for name in columns}}
+
+
 def etag(body: str) -> str:
     """The strong ETag of an answer: a hash of its bytes."""
     data = body.encode()

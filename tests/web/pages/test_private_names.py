@@ -74,7 +74,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/account/tokens/{tokens/alice's test}/revoke": "401 404 404 200 200 404",
         "/account/tokens/{tokens/dora's lesser}/revoke": "401 404 404 404 200 403",
     },
-    "/groups": {"/groups": NOBODY, "/groups?name=lab": NOBODY, "/groups?name=ops": NOBODY},
+    "/groups": {"/groups": NOBODY, "/groups?prefix=la": NOBODY, "/groups?prefix=op": NOBODY},
     "/groups/{key}": {
         "/groups/{groups/lab}": "401 404 200 200 200 404",
         "/groups/{groups/ops}": "401 404 404 404 200 404",
@@ -97,13 +97,19 @@ ASKED: dict[str, dict[str, str]] = {
         "/webhooks/{webhooks/dora's}/remove": "401 404 404 404 200 200",
     },
     "/staff": {"/staff": STAFF},
-    "/staff/users": {"/staff/users": STAFF, "/staff/users?username=erin": STAFF},
+    "/staff/users": {"/staff/users": STAFF, "/staff/users?prefix=er": STAFF},
     "/staff/users/new": {"/staff/users/new": STAFF},
     "/staff/users/{key}": {
         "/staff/users/{users/alice}": STAFF,
         "/staff/users/{users/dora}": STAFF,
     },
     "/staff/users/{key}/disable": {"/staff/users/{users/bob}/disable": STAFF},
+    "/staff/users/{key}/sessions/end": {"/staff/users/{users/bob}/sessions/end": STAFF},
+    "/staff/users/{key}/sessions/{uuid}/end": {
+        "/staff/users/{users/bob}/sessions/01a20b80-75c1-7e82-807a-321902003e71/end": (
+            "404 404 404 404 404 404"
+        ),
+    },
     "/staff/users/{key}/staff": {"/staff/users/{users/bob}/staff": STAFF},
     "/staff/identities/{key}/remove": {"/staff/identities/{identities/bob@west}/remove": STAFF},
     "/json/{resource}/{key}": {
@@ -148,7 +154,8 @@ ASKED: dict[str, dict[str, str]] = {
     "/staff/identities/{key}": {"/staff/identities/{identities/bob@west}": STAFF},
     "/staff/tags": {"/staff/tags": STAFF, "/staff/tags?search=closed": STAFF},
     "/staff/tags/{key}": {"/staff/tags/{tags/closed-tag}": STAFF},
-    "/staff/activity": {"/staff/activity": STAFF},
+    "/staff/activity": {"/staff/activity": STAFF, "/staff/activity?user=alice": STAFF},
+    "/staff/activity.csv": {"/staff/activity.csv": STAFF},
     "/staff/webhooks": {"/staff/webhooks": STAFF},
     "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
     "/images/new": {"/images/new": NOBODY},

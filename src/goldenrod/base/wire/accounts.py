@@ -171,8 +171,8 @@ class ActivitySubject(Struct):
 
 class Activity(Struct):
     """A change (`changes`: the fields before and after), or a security event (`detail`). An event
-    happened `count` times from `at` to `last_at`. `by` is null for the console, an import and an unknown
-    user. `subject` is null for an event, and for what was removed."""
+    happened `count` times from `at` to `last_at`. `by` is null for the console, imports and unknown
+    users. `subject` is null for an event, and for what was removed."""
 
     id: int
     at: Moment

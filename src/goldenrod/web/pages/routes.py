@@ -14,7 +14,15 @@ from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
-from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
+from goldenrod.web.pages.staff import (
+    activity,
+    identities,
+    providers,
+    staff_home,
+    tags,
+    user_sessions,
+    users,
+)
 from goldenrod.web.pages.staff import groups as staff_groups
 from goldenrod.web.pages.versions import (
     compare,
@@ -46,7 +54,7 @@ class Route:
 
 
 _FILTERS = (*search.FILTERS, "page")
-_IDENTITIES = ("user", "provider", "name", "cursor")
+_IDENTITIES = ("prefix", "user", "provider", "cursor")
 _PROVIDERS = ("search", "active", "current", "cursor")
 _USE_BOX = ("channel", "provider", "architecture", "as")
 
@@ -119,7 +127,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/account/tokens", tokens.create_token),
     Route("GET", "/account/tokens/{key}/revoke", tokens.show_revoke),
     Route("POST", "/account/tokens/{key}/revoke", tokens.revoke_token),
-    Route("GET", "/groups", groups.show_groups, ("name", "cursor")),
+    Route("GET", "/groups", groups.show_groups, ("prefix", "cursor")),
     Route("GET", "/groups/{key}", groups.show_group),
     Route("POST", "/groups/{key}/members", groups.add_members),
     Route("POST", "/groups/{key}/members/remove", groups.remove_members),
@@ -136,7 +144,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/webhooks/{key}/remove", webhooks.remove_webhook),
     Route("POST", "/webhooks/{key}/deliveries/{delivery}/redeliver", webhooks.redeliver),
     Route("GET", "/staff", staff_home.show_staff),
-    Route("GET", "/staff/users", users.show_users, ("username", "active", "is_staff", "cursor")),
+    Route("GET", "/staff/users", users.show_users, ("prefix", "active", "is_staff", "cursor")),
     Route("GET", "/staff/users/new", users.show_new),
     Route("POST", "/staff/users/new", users.create_user),
     Route("GET", "/staff/users/{key}", users.show_user),
@@ -147,9 +155,13 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/users/{key}/password", users.set_password),
     Route("POST", "/staff/users/{key}/accounts", users.link_account),
     Route("POST", "/staff/users/{key}/accounts/{uuid}/unlink", users.unlink_account),
+    Route("GET", "/staff/users/{key}/sessions/end", user_sessions.confirm_end_all),
+    Route("POST", "/staff/users/{key}/sessions/end", user_sessions.end_all),
+    Route("GET", "/staff/users/{key}/sessions/{uuid}/end", user_sessions.confirm_end),
+    Route("POST", "/staff/users/{key}/sessions/{uuid}/end", user_sessions.end),
     Route("GET", "/staff/activity", activity.show_activity, (*activity.FILTERS, "cursor")),
     Route("GET", "/staff/activity.csv", activity.write_csv, activity.FILTERS),
-    Route("GET", "/staff/groups", staff_groups.show_groups, ("name", "cursor")),
+    Route("GET", "/staff/groups", staff_groups.show_groups, ("prefix", "cursor")),
     Route("POST", "/staff/groups", staff_groups.create_group),
     Route("GET", "/staff/providers", providers.show_providers, _PROVIDERS),
     Route("GET", "/staff/providers/new", providers.show_new_provider),
