@@ -42,21 +42,35 @@ def by_key(name: str, column: str = "name_key") -> Filter:
     )
 
 
-def prefix(name: str, where: Callable[[FromClause, Callable[[Any], Any]], Any]) -> Filter:
-    """A name begins with the text, compared by its key. `where(thing, begins)` is the predicate;
-    `begins(column)` is true of a column whose name begins so, and is a range of an index."""
+Begins = Callable[[ColumnElement[Any]], ColumnElement[bool]]
+"""A predicate of a column of names: they begin with a text. It is a range of the column's index."""
 
-    def read(given: str) -> Wanted:
-        key = filter_key(given)
-        if not key:
-            raise ValueError("takes the beginning of a name.")
-        return Wanted("", {f"f_{name}": key, f"f_{name}_end": key + LAST})
 
-    def begins(column: ColumnElement[Any]) -> ColumnElement[bool]:
+def begins(name: str) -> Begins:
+    """The predicate with the parameters of `beginning`."""
+
+    def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
         least, end = param(f"f_{name}", Sortable), param(f"f_{name}_end", Sortable)
         return and_(column >= least, column < end)
 
-    return Filter("the beginning of a name", read, lambda thing, reader, form: where(thing, begins))
+    return holds
+
+
+def beginning(name: str, given: str) -> dict[str, Any]:
+    """The parameters of `begins` for a text. Raises ValueError where no name can begin so."""
+    key = filter_key(given)
+    if not key:
+        raise ValueError("takes the beginning of a name.")
+    return {f"f_{name}": key, f"f_{name}_end": key + LAST}
+
+
+def prefix(name: str, where: Callable[[FromClause, Begins], ColumnElement[bool]]) -> Filter:
+    """A name begins with the text, compared by its key: `where(thing, begins)`."""
+    return Filter(
+        "the beginning of a name",
+        lambda given: Wanted("", beginning(name, given)),
+        lambda thing, reader, form: where(thing, begins(name)),
+    )
 
 
 LAST = "\U0010ffff"

@@ -59,6 +59,16 @@ ASKED: dict[str, dict[str, str]] = {
         "/search/suggest?q=kept-west": ALL,
         "/search/suggest?q=open-east": ALL,
     },
+    "/complete": {
+        **{
+            f"/complete?kind={kind}&q={text}": ALL
+            for kind in ("user", "group", "member", "tag", "provider", "image")
+            for text in ("open", "closed", "shared", "a", "l", "w", "e", "k")
+        },
+        "/complete?kind=version&q=closed&image=closed-image": ALL,
+        "/complete?kind=any-version&q=shared-image/s": ALL,
+        "/complete?kind=any-version&q=k": ALL,
+    },
     "/search/versions": {
         "/search/versions?q=first": ALL,
         "/search/versions?q=kept": ALL,

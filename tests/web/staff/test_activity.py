@@ -88,7 +88,7 @@ def test_the_page_says_it_in_sentences_with_links(dora: Visitor, api: ApiClient,
         "charlie was refused PATCH /api/v2/images/{key} (change_forbidden)",
         "alice changed the image Wide open",
         "name: open image → Wide open",
-        "alice published the version open-image 1",
+        "alice published the version open-image open-1.0",
     ):
         assert sentence in page.words, sentence
     assert {"/images/open-image", "/staff/users/1"} <= set(page.links)

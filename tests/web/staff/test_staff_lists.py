@@ -57,7 +57,7 @@ def test_the_first_page_shows_failing_webhooks_and_failed_sign_ins(
         body = wire.NewWebhook(
             image="open-image", target="https://hooks.example/a", events=["version.published"]
         )
-        key, _ = webhooks.create_webhook(tx, world.actor(tx, "alice"), body)
+        key, _ = webhooks.create_webhook(tx, world.actor(tx, "alice"), body, None)
         _deliver(tx, key, "failed")
     page = dora.get("/staff")
     assert "https://hooks.example/a of alice" in page.words and "500" in page.words

@@ -8,7 +8,7 @@ document instead.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import json_links, markdown_preview
+from goldenrod.web.pages import completions, json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
@@ -65,6 +65,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/search", search.search, ("q", *_FILTERS)),
     Route("GET", "/search/suggest", search.suggest, ("q", *_FILTERS)),
     Route("GET", "/search/versions", search.search_versions, ("q", "cursor")),
+    Route("GET", "/complete", completions.show_completions, ("kind", "q", "image")),
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/json/image_versions/{key}/history", json_links.show_history),
