@@ -116,7 +116,9 @@ def _summaries(fields: tuple[str, ...], reader: ReaderKind) -> Any:
         kind = Id() if isinstance(key.type, Id) else Key
         named = json_object({"key": key, "it": it.summary(thing, reader)})
         return json_list(
-            select(named).where(in_list(key, field, kind), access.readable(thing, reader))
+            select(named).where(
+                in_list(key, f"ids_of_{field}", kind), access.readable(thing, reader)
+            )
         )
 
     return select(json_text(json_object({field: things(field) for field in fields})))
@@ -142,7 +144,8 @@ def name_things(tx: Tx, actor: Actor, entries: list[Row]) -> None:
     asked = {field: keys for field, keys in ids.items() if keys}
     if not asked:
         return
-    text = tx.value(_summaries, tuple(asked), actor.reader, **asked, **resources.params(tx, actor))
+    given = {f"ids_of_{field}": keys for field, keys in asked.items()}
+    text = tx.value(_summaries, tuple(asked), actor.reader, **given, **resources.params(tx, actor))
     for field, things in json.loads(text).items():
         found = {thing["key"]: thing["it"] for thing in things}
 
