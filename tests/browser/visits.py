@@ -141,7 +141,11 @@ VISITS: Visits = {
     "/staff/identities/{key}": {"/staff/identities/1": "dora"},
     "/staff/tags": {"/staff/tags": "dora"},
     "/staff/tags/{key}": {"/staff/tags/1": "dora"},
-    "/staff/activity": {"/staff/activity": "dora"},
+    "/staff/users/{key}/sessions/end": {"/staff/users/1/sessions/end": "dora"},
+    "/staff/users/{key}/sessions/{uuid}/end": {},  # as the one before
+    "/staff/activity": {"/staff/activity": "dora", "/staff/activity?image=no-such": "dora"},
+    "/staff/activity.csv": {},  # no page: a file
+    "/complete": {},  # no page: options of a list
     "/staff/webhooks": {"/staff/webhooks": "dora"},
 }
 

@@ -9,6 +9,7 @@ branch for each action that the filters leave. So a page costs the same, however
 """
 
 import json
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -105,7 +106,9 @@ LIST = Listing(
     {
         "result": _by_branch(tuple(RESULTS)),
         "resource": _by_branch(RESOURCES),
-        "action": _by_branch(ACTIONS),
+        "action": replace(
+            _by_branch(ACTIONS), takes="an action such as version:edit or sign_in:failure"
+        ),
         "user": filters.username("user", lambda entry: entry.c.user_id),
         "image": filters.refers("image", schema.images, _of_image),
         "address": filters.text("address", "address", "a client's address"),

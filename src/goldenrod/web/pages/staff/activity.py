@@ -50,14 +50,21 @@ def _found(visit: Visit, tx: Tx, actor: Actor) -> Listed:
     except BadRequest as problem:
         fixed, refusal = {}, problem
     found = listed(visit, tx, actor, activity.list_activity, activity.LIST, *LISTED, **fixed)
-    more = {
-        name: f"{link}&{urlencode(given)}" if link and given else link
-        for name, link in (("previous", found.previous), ("following", found.following))
-    }
-    found = replace(
-        found, form=found.form.but(**days), narrowed=found.narrowed or bool(given), **more
+    form = found.form.but(**days)
+    if refusal:
+        return Listed([], 0, form, True, refusal=refusal)
+    return replace(
+        found,
+        form=form,
+        narrowed=found.narrowed or bool(given),
+        previous=_with(found.previous, given),
+        following=_with(found.following, given),
     )
-    return Listed([], 0, found.form, True, refusal=refusal) if refusal else found
+
+
+def _with(link: str, days: dict[str, str]) -> str:
+    """A link to another page of the list, with the chosen days."""
+    return f"{link}&{urlencode(days)}" if link and days else link
 
 
 def _period(days: dict[str, str]) -> dict[str, str]:
