@@ -185,6 +185,9 @@ def test_many_entries_are_read_from_an_index(db: Database, world: World, many: i
     events of one instant."""
     with db.write() as tx:
         _fill(tx, many)
+        if many < 200_000 and tx.dialect == "postgresql":
+            # PostgreSQL reads small tables whole. Where an index serves, it takes that now.
+            tx.sql("SET LOCAL enable_seqscan = off")
         for given in ASKED:
             query = paging.parse(activity.LIST, {name: [it] for name, it in given.items()})
             found = plan(tx, query)
