@@ -185,11 +185,11 @@ def test_staff_see_them_on_a_page(visitor: Visitor, api: ApiClient) -> None:
     sign_in(api, "alice", "wrong-one")
     visitor.sign_in("dora")
     assert "/staff/activity" in visitor.get("/staff").links
-    page = visitor.get("/staff/activity?kind=sign_in:failure")
+    page = visitor.get("/staff/activity?action=sign_in:failure")
     assert page.status == 200
     assert "alice" in page.words and "192.0.2.1" in page.words
     assert "dora" not in " ".join(page.words.split("Times")[1:])
-    assert "No event matches" in visitor.get("/staff/activity?user=bob").words
+    assert "No activity matches" in visitor.get("/staff/activity?user=bob").words
     visitor.submit(visitor.get("/account"), "/sign-out")
     visitor.sign_in("alice")
     assert visitor.get("/staff/activity").status == 404

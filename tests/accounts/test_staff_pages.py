@@ -86,10 +86,10 @@ def test_users_are_listed_and_narrowed(dora: Visitor, db: Database) -> None:
     page = dora.get("/staff/users")
     assert "alice active user 2026-06-15" in page.words
     assert "dora active staff" in page.words
-    found = dora.get("/staff/users?username=Bob")
+    found = dora.get("/staff/users?prefix=Bo")
     assert "bob active" in found.words
     assert "charlie" not in found.words
-    assert "No user matches." in dora.get("/staff/users?username=nobody").words
+    assert "No user matches." in dora.get("/staff/users?prefix=nobody").words
     assert "takes true or false" in dora.get("/staff/users?active=perhaps").words
     only = dora.get("/staff/users?is_staff=true")
     assert "dora" in only.words

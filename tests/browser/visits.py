@@ -142,7 +142,7 @@ VISITS: Visits = {
     "/scripts/{key}/edit": {"/scripts/1/edit": "dora"},
     "/scripts/{key}/remove": {},  # as other confirmations
     "/staff": {"/staff": "dora charlie"},
-    "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
+    "/staff/users": {"/staff/users": "dora", "/staff/users?prefix=no-such": "dora"},
     "/staff/users/new": {"/staff/users/new": "dora"},
     "/staff/users/{key}": {"/staff/users/1": "dora"},
     "/staff/users/{key}/disable": {"/staff/users/2/disable": "dora"},
@@ -157,7 +157,11 @@ VISITS: Visits = {
     "/staff/identities/{key}": {"/staff/identities/1": "dora"},
     "/staff/tags": {"/staff/tags": "dora"},
     "/staff/tags/{key}": {"/staff/tags/1": "dora"},
-    "/staff/activity": {"/staff/activity": "dora"},
+    "/staff/users/{key}/sessions/end": {"/staff/users/1/sessions/end": "dora"},
+    "/staff/users/{key}/sessions/{uuid}/end": {},  # as the one before
+    "/staff/activity": {"/staff/activity": "dora", "/staff/activity?image=no-such": "dora"},
+    "/staff/activity.csv": {},  # no page: a file
+    "/complete": {},  # no page: options of a list
     "/staff/webhooks": {"/staff/webhooks": "dora"},
 }
 

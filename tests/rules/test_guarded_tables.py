@@ -61,6 +61,8 @@ BARE: dict[str, set[str]] = {
         "catalogue/images/image_search.py _withdrawn images",
         "catalogue/images/image_search.py _withdrawn versions",
         "catalogue/accounts/groups.py _maintained image_maintainers",
+        "catalogue/accounts/groups.py _has_member groups",
+        "catalogue/accounts/identities.py _begins groups",
         "catalogue/images/images.py _tagged tags",
         "catalogue/versions/lineage/queries.py nodes images",
         "rules/lifecycle/lineage_walk.py line versions",
@@ -140,6 +142,12 @@ BARE: dict[str, set[str]] = {
     },
     "whether the person themselves can sign in with a password": {
         "catalogue/accounts/users.py _has_password users",
+    },
+    "only staff ask, who may read all things": {
+        "catalogue/accounts/activity.py _named it.table",
+        "catalogue/accounts/activity.py _of_image machines",
+        "catalogue/accounts/activity.py _of_image table",
+        "catalogue/accounts/activity.py _of_image versions",
     },
     "finds out who asks": {
         "catalogue/accounts/oidc_accounts.py _known users",

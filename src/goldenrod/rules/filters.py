@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
+from sqlalchemy import ColumnElement, FromClause, String, Table, and_, exists, select, true
 
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.text import boolean as parse_boolean
@@ -40,6 +40,41 @@ def by_key(name: str, column: str = "name_key") -> Filter:
         lambda given: Wanted("", {f"f_{name}": filter_key(given)}),
         lambda thing, reader, form: thing.c[column] == param(f"f_{name}", Sortable),
     )
+
+
+Begins = Callable[[ColumnElement[Any]], ColumnElement[bool]]
+"""A predicate of a column of names: they begin with a text. It is a range of the column's index."""
+
+
+def begins(name: str) -> Begins:
+    """The predicate with the parameters of `beginning`."""
+
+    def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        least, end = param(f"f_{name}", Sortable), param(f"f_{name}_end", Sortable)
+        return and_(column >= least, column < end)
+
+    return holds
+
+
+def beginning(name: str, given: str) -> dict[str, Any]:
+    """The parameters of `begins` for a text. Raises ValueError where no name can begin so."""
+    key = filter_key(given)
+    if not key:
+        raise ValueError("takes the beginning of a name.")
+    return {f"f_{name}": key, f"f_{name}_end": key + LAST}
+
+
+def prefix(name: str, where: Callable[[FromClause, Begins], ColumnElement[bool]]) -> Filter:
+    """A name begins with the text, compared by its key: `where(thing, begins)`."""
+    return Filter(
+        "the beginning of a name",
+        lambda given: Wanted("", beginning(name, given)),
+        lambda thing, reader, form: where(thing, begins(name)),
+    )
+
+
+LAST = "\U0010ffff"
+"""The character that no name has, and that sorts after all others."""
 
 
 def boolean(where: Where, holds: Where | None = None) -> Filter:

@@ -215,7 +215,7 @@ def page(
         asked = query.forms, query.order, _op(query), query.page > 1
         return tx.rows(_rows, query.listing, seen, shape, actor.reader, *asked, **given, **which)
 
-    return _page(query, lambda: _count(tx, actor, query, seen, given), rows)
+    return page_of_rows(query, lambda: _count(tx, actor, query, seen, given), rows)
 
 
 def _count(tx: Tx, actor: Actor, query: Query, seen: Condition, given: dict[str, Any]) -> int:
@@ -236,7 +236,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
             _branch_rows, query.listing, len(groups), shape, actor.reader, *asked, **given, **which
         )
 
-    return _page(query, lambda: stored_counts.count_readable(tx, actor), rows)
+    return page_of_rows(query, lambda: stored_counts.count_readable(tx, actor), rows)
 
 
 def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
@@ -352,7 +352,7 @@ def _offset(query: Query) -> dict[str, Any]:
     }
 
 
-def _page(
+def page_of_rows(
     query: Query, count: Callable[[], int], rows: Callable[[dict[str, Any]], list[Row]]
 ) -> Page:
     """The page of a query. Raises NotFound past the end.
@@ -365,6 +365,11 @@ def _page(
     whole = query.page == 1 and query.cursor is None and len(found) <= query.size
     total = len(found) if whole else count()
     return paging.page(query, total, [(row["json"], row["value"], row["id"]) for row in found])
+
+
+def decoded(row: Row, *columns: str) -> Row:
+    """A row whose JSON texts in these columns are decoded; NULL is None."""
+    return {**row, **{name: row[name] and json.loads(row[name]) for name in columns}}
 
 
 def etag(body: str) -> str:

@@ -295,6 +295,7 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         Ask("{closed-tag}", "401 404 404 403 409 404"),
     ],
     "GET /security_events": [Ask("", "401 403 403 403 200 403")],
+    "GET /activity": [Ask("", "401 403 403 403 200 403")],
     "GET /tokens": [Ask("", READ, ('"charlie"',))],
     "POST /tokens": [changes("", "401 403 403 403 201 403", name="new", scope="read")],
     "GET /tokens/{key}": [

@@ -59,6 +59,16 @@ ASKED: dict[str, dict[str, str]] = {
         "/search/suggest?q=kept-west": ALL,
         "/search/suggest?q=open-east": ALL,
     },
+    "/complete": {
+        **{
+            f"/complete?kind={kind}&q={text}": ALL
+            for kind in ("user", "group", "member", "tag", "provider", "image")
+            for text in ("open", "closed", "shared", "a", "l", "w", "e", "k")
+        },
+        "/complete?kind=version&q=closed&image=closed-image": ALL,
+        "/complete?kind=any-version&q=shared-image/s": ALL,
+        "/complete?kind=any-version&q=k": ALL,
+    },
     "/search/versions": {
         "/search/versions?q=first": ALL,
         "/search/versions?q=kept": ALL,
@@ -75,7 +85,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/account/tokens/{tokens/alice's test}/revoke": "401 404 404 200 200 404",
         "/account/tokens/{tokens/dora's lesser}/revoke": "401 404 404 404 200 403",
     },
-    "/groups": {"/groups": NOBODY, "/groups?name=lab": NOBODY, "/groups?name=ops": NOBODY},
+    "/groups": {"/groups": NOBODY, "/groups?prefix=la": NOBODY, "/groups?prefix=op": NOBODY},
     "/groups/{key}": {
         "/groups/{groups/lab}": "401 404 200 200 200 404",
         "/groups/{groups/ops}": "401 404 404 404 200 404",
@@ -135,13 +145,19 @@ ASKED: dict[str, dict[str, str]] = {
         "/scripts/{boot_scripts/setup}/remove": "401 404 404 303 303 404",
     },
     "/staff": {"/staff": STAFF},
-    "/staff/users": {"/staff/users": STAFF, "/staff/users?username=erin": STAFF},
+    "/staff/users": {"/staff/users": STAFF, "/staff/users?prefix=er": STAFF},
     "/staff/users/new": {"/staff/users/new": STAFF},
     "/staff/users/{key}": {
         "/staff/users/{users/alice}": STAFF,
         "/staff/users/{users/dora}": STAFF,
     },
     "/staff/users/{key}/disable": {"/staff/users/{users/bob}/disable": STAFF},
+    "/staff/users/{key}/sessions/end": {"/staff/users/{users/bob}/sessions/end": STAFF},
+    "/staff/users/{key}/sessions/{uuid}/end": {
+        "/staff/users/{users/bob}/sessions/01a20b80-75c1-7e82-807a-321902003e71/end": (
+            "404 404 404 404 404 404"
+        ),
+    },
     "/staff/users/{key}/staff": {"/staff/users/{users/bob}/staff": STAFF},
     "/staff/identities/{key}/remove": {"/staff/identities/{identities/bob@west}/remove": STAFF},
     "/json/{resource}/{key}": {
@@ -191,7 +207,8 @@ ASKED: dict[str, dict[str, str]] = {
     "/staff/identities/{key}": {"/staff/identities/{identities/bob@west}": STAFF},
     "/staff/tags": {"/staff/tags": STAFF, "/staff/tags?search=closed": STAFF},
     "/staff/tags/{key}": {"/staff/tags/{tags/closed-tag}": STAFF},
-    "/staff/activity": {"/staff/activity": STAFF},
+    "/staff/activity": {"/staff/activity": STAFF, "/staff/activity?user=alice": STAFF},
+    "/staff/activity.csv": {"/staff/activity.csv": STAFF},
     "/staff/webhooks": {"/staff/webhooks": STAFF},
     "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
     "/images/new": {"/images/new": NOBODY},

@@ -156,3 +156,32 @@ class SecurityEvent(Struct):
     address: str | None
     detail: dict[str, Any]
     count: int
+
+
+class ActivitySubject(Struct):
+    """What a change was made to. `image`, `version` and `user` are what it belongs to, if it does."""
+
+    id: int | str
+    url: str
+    name: str
+    image: dict[str, Any] | None
+    version: dict[str, Any] | None
+    user: UserSummary | None
+
+
+class Activity(Struct):
+    """A change (`changes`: the fields before and after), or a security event (`detail`). An event
+    happened `count` times from `at` to `last_at`. `by` is null for the console, imports and unknown
+    users. `subject` is null for an event, and for what was removed."""
+
+    id: int
+    at: Moment
+    last_at: Moment
+    action: str
+    by: UserSummary | None
+    via: str
+    address: str | None
+    subject: ActivitySubject | None
+    changes: dict[str, Any] | None
+    detail: dict[str, Any] | None
+    count: int

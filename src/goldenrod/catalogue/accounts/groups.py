@@ -7,12 +7,12 @@ has exactly one member, its user: it cannot be joined, renamed or removed.
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, func, select
+from sqlalchemy import ColumnElement, FromClause, exists, func, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, field_problem, forbidden_field
 from goldenrod.base.faults import Faults
-from goldenrod.base.text import name_key
+from goldenrod.base.text import filter_key, name_key
 from goldenrod.base.wire import GroupPatch, NewGroup
 from goldenrod.catalogue.accounts.users import require_free_name
 from goldenrod.rules import access, filters, resources, summaries
@@ -23,8 +23,8 @@ from goldenrod.rules.changes.removal import require_unused
 from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing
-from goldenrod.store.sql import Key, json_list, json_object, param
+from goldenrod.store.paging import Filter, Listing, Wanted
+from goldenrod.store.sql import Key, Sortable, json_list, json_object, param
 
 
 def shape(group: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -51,6 +51,14 @@ def _members(group: FromClause, *, leaders: bool) -> ColumnElement[Any]:
     return json_list(query.order_by(member.c.user_id), group)
 
 
+def _has_member(group: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+    member, personal = schema.group_users.alias(), schema.groups.alias()
+    user = select(personal.c.personal_of).where(personal.c.name_key == param("f_user", Sortable))
+    return exists().where(
+        member.c.group_id == group.c.id, member.c.user_id == user.scalar_subquery()
+    )
+
+
 GROUPS = Resource(
     schema.groups,
     shape,
@@ -58,6 +66,12 @@ GROUPS = Resource(
         schema.groups,
         {
             "name": filters.by_key("name"),
+            "prefix": filters.prefix("prefix", lambda group, begins: begins(group.c.name_key)),
+            "user": Filter(
+                "the username of a member",
+                lambda given: Wanted("", {"f_user": filter_key(given)}),
+                _has_member,
+            ),
             "personal": filters.boolean(lambda group, reader: group.c.personal_of.is_not(None)),
         },
         ("start_date", "name"),

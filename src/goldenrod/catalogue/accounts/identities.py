@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import ColumnElement, FromClause, func, or_, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
@@ -41,6 +41,13 @@ def _on_provider(identity: FromClause, reader: ReaderKind, is_it: Any) -> Column
     return identity.c.provider_id == wanted
 
 
+def _begins(identity: FromClause, begins: Any) -> ColumnElement[bool]:
+    """Its key or its user's name begins so."""
+    group = schema.groups.alias()
+    named = select(group.c.personal_of).where(begins(group.c.name_key))
+    return or_(begins(func.lower(identity.c.key)), identity.c.user_id.in_(named))
+
+
 IDENTITIES = Resource(
     schema.identities,
     shape,
@@ -51,6 +58,7 @@ IDENTITIES = Resource(
             "username": filters.username("username", lambda identity: identity.c.user_id),
             "provider": filters.refers("provider", schema.providers, _on_provider),
             "name": filters.text("name", "key", "the exact key"),
+            "prefix": filters.prefix("prefix", _begins),
         },
         ("start_date", "name"),
         {"name": "key"},

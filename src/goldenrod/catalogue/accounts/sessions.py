@@ -73,17 +73,32 @@ def _own() -> Any:
     )
 
 
-def list_sessions(tx: Tx, actor: Actor) -> list[Row]:
-    """The actor's own valid sessions, newest first."""
-    return tx.rows(_own, me=actor.user_id, now=tx.now)
+def _whose(actor: Actor, of: Row | None) -> int:
+    """The id of the user whose sessions are meant: the actor, or the user `of` if the actor is staff.
+    Raises Unauthorized, Forbidden."""
+    if of is None or of["id"] == actor.user_id:
+        return actor.user_id
+    actor.require_staff()
+    return int(of["id"])
 
 
-def end_session(tx: Tx, actor: Actor, uuid: str) -> None:
-    """End one of the actor's own sessions. Raises NotFound."""
+def list_sessions(tx: Tx, actor: Actor, of: Row | None = None) -> list[Row]:
+    """The valid sessions of the actor, or for staff of the user `of`, newest first."""
+    return tx.rows(_own, me=_whose(actor, of), now=tx.now)
+
+
+def end_session(tx: Tx, actor: Actor, uuid: str, of: Row | None = None) -> None:
+    """End one session of the actor, or for staff of the user `of`. Raises NotFound."""
     key = uuid.lower()
-    if not is_uuid(uuid) or not tx.delete(schema.sessions, uuid=key, user_id=actor.user_id):
+    user_id = _whose(actor, of)
+    if not is_uuid(uuid) or not tx.delete(schema.sessions, uuid=key, user_id=user_id):
         raise NotFound()
-    security_log.record(tx, "session:end", actor, sessions=1)
+    _record_end(tx, actor, 1, of)
+
+
+def _record_end(tx: Tx, actor: Actor, ended: int, of: Row | None) -> None:
+    others = {"username": of["username"]} if of and of["id"] != actor.user_id else {}
+    security_log.record(tx, "session:end", actor, sessions=ended, **others)
 
 
 def _others() -> Any:
@@ -93,11 +108,13 @@ def _others() -> Any:
     )
 
 
-def end_all_sessions(tx: Tx, actor: Actor, *, but: str | None = None) -> int:
-    """End all sessions of the actor, except the one with the uuid `but`; return how many ended."""
+def end_all_sessions(tx: Tx, actor: Actor, of: Row | None = None, *, but: str | None = None) -> int:
+    """End all sessions of the actor, or for staff of the user `of`, except the one with the uuid `but`;
+    return how many ended."""
+    user_id = _whose(actor, of)
     if but is None:
-        ended = tx.delete(schema.sessions, user_id=actor.user_id)
+        ended = tx.delete(schema.sessions, user_id=user_id)
     else:
-        ended = tx.change(_others, me=actor.user_id, uuid=but)
-    security_log.record(tx, "session:end", actor, sessions=ended)
+        ended = tx.change(_others, me=user_id, uuid=but)
+    _record_end(tx, actor, ended, of)
     return ended

@@ -48,6 +48,7 @@ USERS = Resource(
         schema.users,
         {
             "username": filters.username("username", lambda user: user.c.id),
+            "prefix": filters.prefix("prefix", lambda user, begins: begins(user.c.name_key)),
             "active": filters.boolean(lambda user, reader: user.c.active),
             "is_staff": filters.boolean(lambda user, reader: user.c.is_staff),
         },

@@ -71,18 +71,22 @@ def list_entries(tx: Tx, actor: Actor, version_key: int, query: Query) -> Page:
     entries = [json.loads(text) for text in page.results]
     for entry in entries:
         entry["changes"] = json.loads(entry["changes"])
-    _name_things(tx, actor, entries)
+    name_things(tx, actor, entries)
     texts = [json.dumps(e, ensure_ascii=False, separators=(",", ":")) for e in entries]
     return Page(page.count, texts, page.next, page.previous)
 
 
 class _References:
-    """What the ids in one field of the changes refer to: a table, and the shape to show."""
+    """What the keys in one field of the changes refer to: a table, its key, and the shape to show."""
 
-    def __init__(self, table: Table, summary: Shape) -> None:
+    def __init__(self, table: Table, summary: Shape, key: str = "id") -> None:
         self.table = table
         self.summary = summary
+        self.key = key
 
+
+ASSIGNED = "assigned"
+"""The field of a channel's entries that has the numbers of versions."""
 
 _FIELDS = {
     "parent": _References(schema.versions, summaries.version_shape),
@@ -92,6 +96,13 @@ _FIELDS = {
     "scripts": _References(schema.boot_scripts, summaries.script_shape),
     "membership": _References(schema.groups, summaries.group_shape),
     "identity": _References(schema.identities, summaries.identity_shape),
+    "maintainers": _References(schema.groups, summaries.group_shape),
+    "groups": _References(schema.groups, summaries.group_shape),
+    "users": _References(schema.users, lambda user, reader: summaries.user(user.c.id)),
+    "leaders": _References(schema.users, lambda user, reader: summaries.user(user.c.id)),
+    "owner_id": _References(schema.users, lambda user, reader: summaries.user(user.c.id)),
+    "providers": _References(schema.providers, summaries.provider_shape),
+    ASSIGNED: _References(schema.versions, summaries.version_shape, "n"),
 }
 
 
@@ -99,19 +110,21 @@ def _summaries(fields: tuple[str, ...], reader: ReaderKind) -> Any:
     """The things that these fields refer to, as one JSON object of lists."""
 
     def things(field: str) -> ColumnElement[Any]:
-        table, summary = _FIELDS[field].table, _FIELDS[field].summary
-        thing = table.alias()
-        kind = Id() if table is schema.versions else Key
+        it = _FIELDS[field]
+        thing = it.table.alias()
+        key = thing.c[it.key]
+        kind = Id() if isinstance(key.type, Id) else Key
+        named = json_object({"key": key, "it": it.summary(thing, reader)})
         return json_list(
-            select(summary(thing, reader)).where(
-                in_list(thing.c.id, field, kind), access.readable(thing, reader)
+            select(named).where(
+                in_list(key, f"ids_of_{field}", kind), access.readable(thing, reader)
             )
         )
 
     return select(json_text(json_object({field: things(field) for field in fields})))
 
 
-def _name_things(tx: Tx, actor: Actor, entries: list[Row]) -> None:
+def name_things(tx: Tx, actor: Actor, entries: list[Row]) -> None:
     """Replace each id in the changes by a summary, or by `{"id"}` if the actor may not read it."""
     changes = {
         field: [entry["changes"][field] for entry in entries if field in entry["changes"]]
@@ -131,9 +144,10 @@ def _name_things(tx: Tx, actor: Actor, entries: list[Row]) -> None:
     asked = {field: keys for field, keys in ids.items() if keys}
     if not asked:
         return
-    text = tx.value(_summaries, tuple(asked), actor.reader, **asked, **resources.params(tx, actor))
+    given = {f"ids_of_{field}": keys for field, keys in asked.items()}
+    text = tx.value(_summaries, tuple(asked), actor.reader, **given, **resources.params(tx, actor))
     for field, things in json.loads(text).items():
-        found = {thing["id"]: thing for thing in things}
+        found = {thing["key"]: thing["it"] for thing in things}
 
         def show(key: Any, found: Row = found) -> Any:
             return found.get(key, {"id": key})

@@ -32,7 +32,7 @@ audit = Table(
     Column("sequence", Key, primary_key=True, autoincrement=True),
     Column("at", Moment, nullable=False),
     # null: the console or a source, see `via`
-    Column("user_id", Key, to("users.id"), index=True),
+    Column("user_id", Key, to("users.id")),
     Column("via", String(16), nullable=False),
     Column("action", String(64), nullable=False),
     Column("subject", String(64), nullable=False),
@@ -41,6 +41,10 @@ audit = Table(
     # when the entry is read, as far as the reader may see them.
     Column("changes", Text, nullable=False),
     Index("ix_audit_subject", "subject", "subject_id", "sequence"),
+    # The activity list reads the newest entries, of everybody, of one user or of one action.
+    Index("ix_audit_at", "at", "sequence"),
+    Index("ix_audit_user_id", "user_id", "at", "sequence"),
+    Index("ix_audit_action", "action", "at", "sequence"),
     sqlite_autoincrement=True,
 )
 

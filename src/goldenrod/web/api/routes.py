@@ -12,7 +12,14 @@ from typing import Any
 from msgspec import Struct
 
 from goldenrod.base import wire
-from goldenrod.catalogue.accounts import groups, identities, security_events, tokens, users
+from goldenrod.catalogue.accounts import (
+    activity,
+    groups,
+    identities,
+    security_events,
+    tokens,
+    users,
+)
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images, tags
 from goldenrod.catalogue.versions import (
@@ -228,6 +235,8 @@ ROUTES: tuple[Route, ...] = (
           listing(security_events.list_security_events, security_events.LIST),
           "List security events", wire.SecurityEvent, lists=security_events.LIST,
           refuses=(401, 403), cacheable=False),
+    Route("GET", "/activity", listing(activity.list_activity, activity.LIST), "List activity",
+          wire.Activity, lists=activity.LIST, refuses=(401, 403), cacheable=False),
     *things("webhooks", ("webhook", "Remove"), wire.Webhook, webhooks.WEBHOOKS,
             end=webhooks.remove_webhook, cacheable=False),
     Route("POST", "/webhooks", webhook_handlers.create_webhook, "Create a webhook",

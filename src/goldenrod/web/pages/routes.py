@@ -8,7 +8,7 @@ document instead.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import json_links, markdown_preview
+from goldenrod.web.pages import completions, json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.attachments import licenses_scripts as texts
@@ -18,6 +18,15 @@ from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.lookup import check
 from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
+from goldenrod.web.pages.staff import (
+    activity,
+    identities,
+    providers,
+    staff_home,
+    tags,
+    user_sessions,
+    users,
+)
 from goldenrod.web.pages.staff import groups as staff_groups
 from goldenrod.web.pages.versions import (
     compare,
@@ -49,7 +58,7 @@ class Route:
 
 
 _FILTERS = (*search.FILTERS, "page")
-_IDENTITIES = ("user", "provider", "name", "cursor")
+_IDENTITIES = ("prefix", "user", "provider", "cursor")
 _PROVIDERS = ("search", "active", "current", "cursor")
 _TEXTS = ("search", "type", "created_by", "cursor")
 _USE_BOX = ("channel", "provider", "architecture", "as")
@@ -61,6 +70,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/search", search.search, ("q", *_FILTERS)),
     Route("GET", "/search/suggest", search.suggest, ("q", *_FILTERS)),
     Route("GET", "/search/versions", search.search_versions, ("q", "cursor")),
+    Route("GET", "/complete", completions.show_completions, ("kind", "q", "image")),
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/json/image_versions/{key}/history", json_links.show_history),
@@ -141,7 +151,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/account/tokens", tokens.create_token),
     Route("GET", "/account/tokens/{key}/revoke", tokens.show_revoke),
     Route("POST", "/account/tokens/{key}/revoke", tokens.revoke_token),
-    Route("GET", "/groups", groups.show_groups, ("name", "cursor")),
+    Route("GET", "/groups", groups.show_groups, ("prefix", "cursor")),
     Route("GET", "/groups/{key}", groups.show_group),
     Route("POST", "/groups/{key}/members", groups.add_members),
     Route("POST", "/groups/{key}/members/remove", groups.remove_members),
@@ -160,7 +170,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/check", check.show_check),
     Route("POST", "/check", check.check_ids),
     Route("GET", "/staff", staff_home.show_staff),
-    Route("GET", "/staff/users", users.show_users, ("username", "active", "is_staff", "cursor")),
+    Route("GET", "/staff/users", users.show_users, ("prefix", "active", "is_staff", "cursor")),
     Route("GET", "/staff/users/new", users.show_new),
     Route("POST", "/staff/users/new", users.create_user),
     Route("GET", "/staff/users/{key}", users.show_user),
@@ -171,8 +181,13 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/users/{key}/password", users.set_password),
     Route("POST", "/staff/users/{key}/accounts", users.link_account),
     Route("POST", "/staff/users/{key}/accounts/{uuid}/unlink", users.unlink_account),
-    Route("GET", "/staff/activity", activity.show_activity, ("kind", "user", "cursor")),
-    Route("GET", "/staff/groups", staff_groups.show_groups, ("name", "cursor")),
+    Route("GET", "/staff/users/{key}/sessions/end", user_sessions.confirm_end_all),
+    Route("POST", "/staff/users/{key}/sessions/end", user_sessions.end_all),
+    Route("GET", "/staff/users/{key}/sessions/{uuid}/end", user_sessions.confirm_end),
+    Route("POST", "/staff/users/{key}/sessions/{uuid}/end", user_sessions.end),
+    Route("GET", "/staff/activity", activity.show_activity, (*activity.FILTERS, "cursor")),
+    Route("GET", "/staff/activity.csv", activity.write_csv, activity.FILTERS),
+    Route("GET", "/staff/groups", staff_groups.show_groups, ("prefix", "cursor")),
     Route("POST", "/staff/groups", staff_groups.create_group),
     Route("GET", "/staff/providers", providers.show_providers, _PROVIDERS),
     Route("GET", "/staff/providers/new", providers.show_new_provider),

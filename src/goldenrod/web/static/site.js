@@ -1,4 +1,5 @@
 // Improves every page. All pages also work without JavaScript.
+import { completes } from "./complete.js";
 import { copyButtons } from "./copy.js";
 import { forms } from "./forms.js";
 import { find } from "./find.js";
@@ -9,6 +10,7 @@ import { previews } from "./preview.js";
 import { recounts } from "./recount.js";
 import { zones } from "./zone.js";
 
+completes(document);
 copyButtons(document);
 forms(document);
 find(document);

@@ -24,7 +24,9 @@ def show_groups(visit: Visit) -> Page:
     visit.require_user()
     with visit.read() as (tx, actor):
         fixed = {"personal": "false", "ordering": "name"}
-        found = listed(visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "name", **fixed)
+        found = listed(
+            visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "prefix", **fixed
+        )
     return visit.page("account/groups.html", list=found)
 
 

@@ -76,6 +76,11 @@ def staff(*parts: object) -> str:
     return "/".join((STAFF, *map(str, parts)))
 
 
+def activity(**asked: Any) -> str:
+    """The activity page with these filters, such as `user`; empty ones are left out."""
+    return _with(staff("activity"), asked)
+
+
 def compare(one: Thing, other: Thing) -> str:
     """The page that compares two versions. It is below the image of the first. A version with a
     `channel` was named by it, and its address follows what the channel offers."""

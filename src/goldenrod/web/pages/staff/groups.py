@@ -20,7 +20,9 @@ def show_groups(visit: Visit) -> Page:
 def _list(visit: Visit, form: Form, problem: Problem | None = None) -> Page:
     with look(visit) as (tx, actor):
         fixed = {"personal": "false", "ordering": "name"}
-        found = listed(visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "name", **fixed)
+        found = listed(
+            visit, tx, actor, groups.GROUPS.page, groups.GROUPS.listing, "prefix", **fixed
+        )
     return visit.page("staff/groups.html", list=found, form=form, problem=problem, labels=LABELS)
 
 

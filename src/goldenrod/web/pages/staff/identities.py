@@ -34,7 +34,7 @@ def _identities(visit: Visit, form: Form, problem: Problem | None = None) -> Pag
             actor,
             identities.IDENTITIES.page,
             identities.IDENTITIES.listing,
-            *("user", "provider", "name"),
+            *("prefix", "user", "provider"),
         )
         choices = providers.PROVIDERS.read_list(tx, actor, ordering="name", page_size=1000)
     return visit.page(

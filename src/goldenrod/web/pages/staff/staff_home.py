@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 from goldenrod.base.errors import NotFound, field_problem
 from goldenrod.base.faults import Faults
-from goldenrod.catalogue.accounts import groups, identities, users
+from goldenrod.catalogue.accounts import groups, identities, security_events, users
 from goldenrod.catalogue.images import tags
 from goldenrod.catalogue.versions import providers
+from goldenrod.catalogue.webhooks import failing as failures
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules.access import Actor
 from goldenrod.rules.resources import Resource
@@ -60,10 +61,12 @@ def require_fields(faults: Faults, form: Form, *names: str) -> None:
 
 
 def show_staff(visit: Visit) -> Page:
-    """GET /staff: the resources, with the number of each."""
+    """GET /staff: failing webhooks, failed sign-ins, and the resources with the number of each."""
     with look(visit) as (tx, actor):
         counts = {
             name: resource.count(tx, actor, **({"personal": "false"} if name == "groups" else {}))
             for name, resource in RESOURCES.items()
         }
-    return visit.page("staff/staff_home.html", counts=counts)
+        failing = failures.list_failing(tx, actor)
+        failed = security_events.list_failed_sign_ins(tx, actor)
+    return visit.page("staff/staff_home.html", counts=counts, failing=failing, failed=failed)

@@ -9,7 +9,14 @@ from typing import Any
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem, field_problem
 from goldenrod.base.faults import Faults
-from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, users
+from goldenrod.catalogue.accounts import (
+    groups,
+    identities,
+    oidc_accounts,
+    sessions,
+    tokens,
+    users,
+)
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
@@ -35,7 +42,7 @@ User = dict[str, Any]
 def show_users(visit: Visit) -> Page:
     """GET /staff/users."""
     with look(visit) as (tx, actor):
-        fixed, asked = {"ordering": "username"}, ("username", "active", "is_staff")
+        fixed, asked = {"ordering": "username"}, ("prefix", "active", "is_staff")
         found = listed(visit, tx, actor, users.USERS.page, users.USERS.listing, *asked, **fixed)
     return visit.page("staff/users.html", list=found)
 
@@ -97,8 +104,14 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
         provider_accounts = identities.IDENTITIES.read_list(tx, actor, **by_user)
         of_user = tokens.TOKENS.read_list(tx, actor, **by_user, ordering="-created")
         owned = _owned(tx, actor, user)
+        asked = {"user": user["username"], "personal": "false", "ordering": "name"}
+        of_groups = groups.GROUPS.read_list(tx, actor, **asked, page_size=MOST_SHOWN)
+        active = sessions.list_sessions(tx, actor, user)
     return visit.page(
         "staff/user.html",
+        groups=of_groups,
+        sessions=active,
+        current=visit.session.uuid if visit.session else None,
         user=user,
         myself=user["id"] == visit.actor.user_id,
         accounts=accounts,

@@ -15,6 +15,7 @@ ACTIONS = {
     "version:restore": "Restored",
 }
 TEXTS = (LABELS["change_log"],)
+TEXTS = ("change_log", "description", "text")
 """Fields whose values are too long to show."""
 
 
@@ -61,6 +62,26 @@ def _entry(row: Row) -> Entry:
 def _label(name: str) -> str:
     """The name of a field, or of a part of one such as `reason`."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
+        changes_of(row),
+    )
+
+
+def changes_of(row: Row) -> tuple[Change, ...]:
+    """The fields that an entry of the audit changed. Of a new thing, and of one that was removed, none:
+    the page of the new thing shows its values."""
+    if row["action"].endswith((":create", ":remove")):
+        return ()
+    changes = {n: it for n, it in row["changes"].items() if isinstance(it, dict)}
+    return tuple(
+        Change(_field(name), "", "")
+        if name in TEXTS
+        else Change(_field(name), _before(it["before"]), _words(it["after"]))
+        for name, it in changes.items()
+    )
+
+
+def _field(name: str) -> str:
+    return name.removesuffix("_id").replace("_", " ")
 
 
 def _before(value: Any) -> str:

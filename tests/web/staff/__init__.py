@@ -1,0 +1,1 @@
+"""Tests of what staff see: activity, failures, names completed."""
