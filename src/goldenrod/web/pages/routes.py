@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 from goldenrod.web.pages import completions, json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
-from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.attachments import licenses_scripts as texts
-from goldenrod.web.pages.channels import channels
+from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.lookup import check
-from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
 from goldenrod.web.pages.staff import (
     activity,
     identities,

@@ -14,7 +14,6 @@ ACTIONS = {
     "version:revoke": "Revoked",
     "version:restore": "Restored",
 }
-TEXTS = (LABELS["change_log"],)
 TEXTS = ("change_log", "description", "text")
 """Fields whose values are too long to show."""
 
@@ -44,24 +43,10 @@ def entries(history: list[Row]) -> list[Entry]:
 
 
 def _entry(row: Row) -> Entry:
-    is_new = row["action"] == "version:create"
-    changes = tuple(
-        Change(_label(name), _before(change["before"]), _words(change["after"]))
-        for name, change in row["changes"].items()
-        # The page already shows the values of a new version.
-        if not is_new and isinstance(change, dict)
-    )
     return Entry(
         row["at"],
         str(row["by"]["username"]) if row["by"] else "the console",
         str(ACTIONS.get(row["action"], row["action"])),
-        tuple(Change(it.field, "", "") if it.field in TEXTS else it for it in changes),
-    )
-
-
-def _label(name: str) -> str:
-    """The name of a field, or of a part of one such as `reason`."""
-    return LABELS.get(name, name.replace("_", " ").capitalize())
         changes_of(row),
     )
 
@@ -73,15 +58,16 @@ def changes_of(row: Row) -> tuple[Change, ...]:
         return ()
     changes = {n: it for n, it in row["changes"].items() if isinstance(it, dict)}
     return tuple(
-        Change(_field(name), "", "")
+        Change(_label(name), "", "")
         if name in TEXTS
-        else Change(_field(name), _before(it["before"]), _words(it["after"]))
+        else Change(_label(name), _before(it["before"]), _words(it["after"]))
         for name, it in changes.items()
     )
 
 
-def _field(name: str) -> str:
-    return name.removesuffix("_id").replace("_", " ")
+def _label(name: str) -> str:
+    """The name of a field, or of a part of one such as `reason`."""
+    return LABELS.get(name, name.removesuffix("_id").replace("_", " ").capitalize())
 
 
 def _before(value: Any) -> str:
