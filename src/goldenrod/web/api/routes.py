@@ -165,6 +165,8 @@ ROUTES: tuple[Route, ...] = (
     *things("images", ("image", "End"), wire.Image, images.IMAGES,
             create=(images.create_image, wire.NewImage),
             edit=(images.edit_image, wire.ImagePatch), end=images.end_image),
+    Route("POST", "/images/{key}/bulk", version_handlers.change_in_bulk,
+          "Deprecate, revoke or share several versions of an image", wire.BulkEffect, wire.Bulk),
     Route("GET", "/images/{key}/channels", listing_of(channels.list_channels, channels.LIST),
           "List an image's channels", wire.Channel, lists=channels.LIST),
     Route("GET", "/images/{key}/channels/{name}", channel_handlers.get_channel,
