@@ -70,6 +70,7 @@ VISITS: Visits = {
         "/images/research-workbench/edit": "alice",
     },
     "/images/{slug}/end": {"/images/{image}/end": "alice"},
+    "/images/{slug}/bulk": {"/images/{image}/bulk": "alice charlie"},
     "/images/{slug}/restore": {"/images/{image}/restore": "alice"},
     "/images/{slug}/versions/new": {
         "/images/{image}/versions/new": "alice",

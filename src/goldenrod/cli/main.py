@@ -97,6 +97,18 @@ COMMANDS = {
         "End an image version now; nothing is deleted.",
         "versions.versions:end_version",
     ),
+    "version deprecate": (
+        "Deprecate several versions of an image: all of them, or none.",
+        "versions.bulk:deprecate",
+    ),
+    "version revoke": (
+        "Revoke several versions of an image: all of them, or none.",
+        "versions.bulk:revoke",
+    ),
+    "version share": (
+        "Share several versions of an image with more groups or people: all of them, or none.",
+        "versions.bulk:share",
+    ),
     "channel list": (
         "List the channels of an image and what they offer.",
         "channels.channels:list_channels",

@@ -158,7 +158,7 @@ ASKED: dict[str, dict[str, str]] = {
             f"/images/closed-image/{page}": CLOSEDS,
             f"/images/shared-image/{page}": SHAREDS,
         }
-        for page in ("edit", "end", "restore", "versions/new")
+        for page in ("edit", "end", "restore", "versions/new", "bulk")
     },
     **{
         f"/images/{{slug}}/versions/{{name}}/{page}": {

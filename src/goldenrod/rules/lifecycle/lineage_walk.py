@@ -37,11 +37,7 @@ def line(root: str, *, up: bool, condition: Condition | None = None) -> Any:
 def below() -> Any:
     """The versions `roots` and all that descend from them, each once."""
     start, version = schema.versions.alias(), schema.versions.alias()
-    walked = (
-        select(start.c.n)
-        .where(in_list(start.c.n, "roots"))
-        .cte("below", recursive=True)
-    )
+    walked = select(start.c.n).where(in_list(start.c.n, "roots")).cte("below", recursive=True)
     found = walked.union(select(version.c.n).where(version.c.parent_n == walked.c.n))
     return select(found.c.n)
 

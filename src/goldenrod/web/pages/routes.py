@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
+from goldenrod.web.pages.bulk import bulk
 from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
@@ -115,6 +116,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/channels/{name}/unassign", channels.confirm_unassign),
     Route("GET", "/images/{slug}/channels/{name}/hide", channels.confirm_hide),
     Route("POST", "/images/{slug}/channels/{name}/hide", channels.hide),
+    Route("GET", "/images/{slug}/bulk", bulk.show_bulk, bulk.TAKES),
+    Route("POST", "/images/{slug}/bulk", bulk.change, bulk.FILTERS),
     Route("GET", "/account/tokens", tokens.show_tokens, ("cursor",)),
     Route("POST", "/account/tokens", tokens.create_token),
     Route("GET", "/account/tokens/{key}/revoke", tokens.show_revoke),

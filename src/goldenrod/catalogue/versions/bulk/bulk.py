@@ -17,12 +17,13 @@ from goldenrod.base.errors import Conflict, field_problem, forbidden_field, unkn
 from goldenrod.base.faults import Faults
 from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.versions import impact, publish, revocations
-from goldenrod.rules import access, resources
+from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import references, version_lists
 from goldenrod.rules.lifecycle import deprecation, lineage_walk
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
+from goldenrod.store.paging import Page, Query
 from goldenrod.store.sql import Id, in_list
 
 FIELDS = {
@@ -36,7 +37,7 @@ LEFT_OUT = {
     "version_already_revoked": "It is already revoked.",
     "version_already_deprecated": "It is already deprecated.",
     "version_already_shared": "It is already shared with all of these groups.",
-    "replacement_cycle": "It is the replacement, or what replaces the replacement.",
+    "replacement_cycle": "It is the replacement, or what replaces it.",
 }
 """Why an action does not apply to a version, by a code."""
 
@@ -103,6 +104,17 @@ def change(tx: Tx, actor: Actor, image: Row, body: wire.Bulk) -> Outcome:
         machines.providers,
         [group["id"] for group in groups],
     )
+
+
+def list_choices(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the versions that a query of `VERSIONS` asks for, as summaries: to choose among."""
+    return resources.page(tx, actor, summaries.version_shape, query)
+
+
+def summaries_of(tx: Tx, actor: Actor, ids: list[str]) -> list[dict[str, Any]]:
+    """The summaries of those of these versions that the actor may read, in this order."""
+    found = revocations.versions_by_id(tx, actor, ids)
+    return [found[key] for key in dict.fromkeys(ids) if key in found]
 
 
 def _chosen(reader: ReaderKind) -> Any:

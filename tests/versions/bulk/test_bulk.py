@@ -103,9 +103,7 @@ def test_deprecating_leaves_out_the_replacement_and_what_is_deprecated(
     first = world.versions["open"]
     new, newest = release(api, "2"), release(api, "3")
     api.patch(new["url"], "alice", {"deprecation": {"reason": "mine"}})
-    answer = bulk(
-        api, [first, new, newest], "deprecate", reason="old", replacement=newest["id"]
-    )
+    answer = bulk(api, [first, new, newest], "deprecate", reason="old", replacement=newest["id"])
     assert (names(answer), names(answer, "left_out")) == (["open-1.0"], ["2", "3"])
     assert changes(answer.json) == [("open-1.0", "current", "deprecated")]
     told = {it["version"]["name"]: it["reason"] for it in answer.json["left_out"]}
