@@ -75,6 +75,11 @@ COMMANDS = {
         "List a webhook's deliveries, newest first.",
         "webhooks.webhooks:list_deliveries",
     ),
+    "webhooks delivery": (
+        "Show a delivery with its attempts: what was sent and answered.",
+        "webhooks.webhooks:show_delivery",
+    ),
+    "webhooks test": ("Send a test event to a webhook.", "webhooks.webhooks:send_test"),
     "webhooks redeliver": (
         "Send a delivery again, under the same id.",
         "webhooks.webhooks:redeliver",

@@ -11,9 +11,18 @@ from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
 from tests.support.client import ApiClient, Result, code
-from tests.support.lifecycle_steps import API, assign, changes, moves, release, restore, revoke
+from tests.support.lifecycle_steps import (
+    API,
+    assign,
+    changes,
+    moves,
+    release,
+    restore,
+    revoke,
+    state,
+    target,
+)
 from tests.support.lifecycle_steps import shown as revocation_of
-from tests.support.lifecycle_steps import state, target
 
 
 def bulk(

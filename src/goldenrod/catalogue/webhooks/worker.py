@@ -16,7 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from secrets import token_hex
 
 from goldenrod.base.errors import Unavailable
-from goldenrod.catalogue.webhooks import outbox, payloads
+from goldenrod.catalogue.webhooks import attempts, outbox, payloads
 from goldenrod.catalogue.webhooks.http_sender import Outcome, Sender
 from goldenrod.store.db import Database, Row
 
@@ -224,9 +224,11 @@ class Deliverer:
             # That the webhook is inactive shows in the API: this is a change of the catalogue.
             with self._db.write() as tx:
                 outbox.switch_off(tx, due, outcome)
+                attempts.record(tx, due, outcome, body)
         else:
             with self._db.write_unversioned() as tx:
                 outbox.record_outcome(tx, due, outcome, slow=slow)
+                attempts.record(tx, due, outcome, body)
         self._count("delivered" if outcome.delivered else "failed")
         return outcome.delivered and not slow
 

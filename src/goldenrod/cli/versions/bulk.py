@@ -16,6 +16,7 @@ VERSIONS = typer.Argument(
     help=f"Versions of one image, at most {MOST_IN_BULK}: each its UUID, or IMAGE/NAME.",
 )
 AT = typer.Option(None, help="From this instant on; now by default.")
+GROUPS = typer.Option(..., help="A group or person, by exact name; may be given several times.")
 DONE = {"deprecate": "deprecated", "revoke": "revoked", "share": "shared"}
 
 
@@ -69,9 +70,7 @@ def revoke(
 
 def share(
     versions: list[str] = VERSIONS,
-    group: list[str] = typer.Option(
-        ..., help="A group or person, by exact name; may be given several times."
-    ),
+    group: list[str] = GROUPS,
     dry_run: bool = DRY_RUN,
     idempotency_key: str | None = server_requests.KEY,
     as_json: bool = JSON,

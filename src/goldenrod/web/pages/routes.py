@@ -27,7 +27,7 @@ from goldenrod.web.pages.versions import (
     share,
     show_version,
 )
-from goldenrod.web.pages.webhooks import webhooks
+from goldenrod.web.pages.webhooks import deliveries, webhooks
 
 Handler = Callable[..., Page]
 
@@ -137,6 +137,8 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/webhooks/{key}/active", webhooks.switch_webhook),
     Route("GET", "/webhooks/{key}/remove", webhooks.show_remove),
     Route("POST", "/webhooks/{key}/remove", webhooks.remove_webhook),
+    Route("POST", "/webhooks/{key}/test", deliveries.send_test),
+    Route("GET", "/webhooks/{key}/deliveries/{delivery}", deliveries.show_delivery),
     Route("POST", "/webhooks/{key}/deliveries/{delivery}/redeliver", webhooks.redeliver),
     Route("GET", "/staff", staff_home.show_staff),
     Route("GET", "/staff/users", users.show_users, ("username", "active", "is_staff", "cursor")),

@@ -141,6 +141,11 @@ def show_webhook(visit: Visit, key: str) -> Page:
     return _show(visit, key)
 
 
+def show_refused(visit: Visit, key: str, problem: Problem) -> Page:
+    """The page of a webhook, with why nothing is sent to it."""
+    return _show(visit, key, problem=problem)
+
+
 def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | None = None) -> Page:
     with visit.read() as (tx, actor):
         text = webhooks.WEBHOOKS.get(tx, actor, key)
@@ -250,8 +255,8 @@ def redeliver(visit: Visit, key: str, delivery: str) -> Page:
     try:
         with visit.write_unversioned() as (tx, actor):
             webhooks.redeliver(tx, actor, key, delivery)
-            event = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
+            event = webhooks.get_delivery(tx, actor, key, delivery)["event"]
             hook = webhooks.WEBHOOKS.read(tx, actor, key)
     except REFUSALS as problem:
-        return _show(visit, key, problem=refused(problem))
+        return show_refused(visit, key, refused(problem))
     return visit.redirect(urls.webhook(hook), done=f"{event['type']} will be sent again.")
