@@ -76,10 +76,19 @@ def require_port(url: httpx.URL, ports: frozenset[int]) -> None:
         raise ValueError(_PORT_REFUSED)
 
 
-def checked_addresses(host: str, port: int, *, private: bool) -> list[str]:
-    """The addresses of a host, if all of them are allowed. Raises TargetRefused, OSError."""
+Receiver = tuple[str, int]
+"""An address and a port."""
+
+
+def checked_addresses(
+    host: str, port: int, *, private: bool, own: Receiver | None = None
+) -> list[str]:
+    """The addresses of a host, if all of them are allowed; `own` is, whatever else is. Raises
+    TargetRefused, OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if own is not None and all((address, port) == own for address in addresses):
+        return addresses
     if any(map(is_metadata, addresses)):
         raise TargetRefused
     if not private and not all(map(is_public, addresses)):
@@ -87,16 +96,22 @@ def checked_addresses(host: str, port: int, *, private: bool) -> list[str]:
     return addresses
 
 
-def require_reachable(target: str, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
+def require_reachable(
+    target: str,
+    *,
+    private: bool,
+    ports: frozenset[int] = frozenset(),
+    own: Receiver | None = None,
+) -> None:
     """Raise TargetRefused where webhooks may not be sent to the target. Looks up its name.
 
     Raises ValueError for a malformed target or a port that is not allowed; `ports` are further
-    allowed ports.
+    allowed ports, `own` is an allowed receiver on this machine.
     """
     url = parse_target(target)
     require_port(url, ports)
     try:
-        checked_addresses(url.raw_host.decode(), url.port or 443, private=private)
+        checked_addresses(url.raw_host.decode(), url.port or 443, private=private, own=own)
     except (OSError, UnicodeError):
         # The same refusal as for a private address: it does not show which internal names exist.
         raise TargetRefused from None
@@ -133,10 +148,13 @@ class Outcome(NamedTuple):
 
 class Sender:
     """Sends to receivers. `private` allows receivers on this machine and in private networks; `ports`
-    are further ports that are allowed."""
+    are further ports that are allowed, `own` is an allowed receiver on this machine."""
 
-    def __init__(self, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, *, private: bool, ports: frozenset[int] = frozenset(), own: Receiver | None = None
+    ) -> None:
         self._private = private
+        self._own = own
         self._ports = ports
         self._tls = ssl.create_default_context()
 
@@ -185,7 +203,9 @@ class Sender:
         )
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), STEP_TIMEOUT_S)
         backend = _CheckedBackend(
-            private=self._private, deadline=time.monotonic() + TOTAL_TIMEOUT_S
+            private=self._private,
+            own=self._own,
+            deadline=time.monotonic() + TOTAL_TIMEOUT_S,
         )
         with (
             httpcore.ConnectionPool(self._tls, max_connections=1, network_backend=backend) as pool,
@@ -228,8 +248,9 @@ def _text(received: bytes) -> str:
 class _CheckedBackend(httpcore.NetworkBackend):
     """Resolves a name, checks its addresses and connects to one of them, before a deadline."""
 
-    def __init__(self, *, private: bool, deadline: float) -> None:
+    def __init__(self, *, private: bool, own: Receiver | None, deadline: float) -> None:
         self._private = private
+        self._own = own
         self._deadline = deadline
         self._sockets = httpcore.SyncBackend()
 
@@ -242,7 +263,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failed: httpcore.NetworkError | httpcore.TimeoutException | None = None
-        for address in checked_addresses(host, port, private=self._private):
+        for address in checked_addresses(host, port, private=self._private, own=self._own):
             try:
                 left = _left(self._deadline, timeout)
                 return _DeadlineStream(

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 
+from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
     Conflict,
@@ -98,14 +99,17 @@ def webhook_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
     return row
 
 
-def target_refusal(
-    target: str | UnsetType, *, private: bool, ports: frozenset[int]
-) -> BadRequest | None:
+def target_refusal(target: str | UnsetType, settings: Settings) -> BadRequest | None:
     """Why a target is refused, if it is. Looks up its name: do not call this in a transaction."""
     if isinstance(target, UnsetType):
         return None
     try:
-        http_sender.require_reachable(target, private=private, ports=ports)
+        http_sender.require_reachable(
+            target,
+            private=settings.webhooks_private,
+            ports=settings.webhooks_ports,
+            own=settings.webhooks_receiver,
+        )
     except ValueError as wrong:
         return field_problem("target", str(wrong))
     except http_sender.TargetRefused:

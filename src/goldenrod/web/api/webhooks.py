@@ -34,10 +34,7 @@ def _target_problem(
         return None
     if changing is not None and body.target == json.loads(changing)["target"]:
         return None
-    settings = request.settings
-    return webhooks.target_refusal(
-        body.target, private=settings.webhooks_private, ports=settings.webhooks_ports
-    )
+    return webhooks.target_refusal(body.target, request.settings)
 
 
 def create_webhook(request: Request) -> Response:

@@ -120,10 +120,7 @@ def _create(visit: Visit, slug: str | None) -> Page:
 
 
 def _refusal(visit: Visit, target: Any) -> BadRequest | None:
-    settings = visit.settings
-    return webhooks.target_refusal(
-        target, private=settings.webhooks_private, ports=settings.webhooks_ports
-    )
+    return webhooks.target_refusal(target, visit.settings)
 
 
 def _fields(faults: Faults, visit: Visit) -> dict[str, Any]:
