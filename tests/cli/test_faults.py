@@ -53,6 +53,8 @@ EXAMPLES = {
     "webhooks list": "",
     "webhooks deliver": "--once",
     "webhooks deliveries": "1",
+    "webhooks delivery": "1 1",
+    "webhooks test": "1",
     "webhooks redeliver": "1 1",
     "image list": "",
     "image show": "open-image",

@@ -67,7 +67,7 @@ def test_a_test_event_is_really_delivered_to_this_webhook_alone(
     assert payloads[1]["data"]["image"] is None
     shown = api.get(made.json["url"], "alice").json
     assert (shown["event"]["type"], shown["state"]) == ("webhook.test", "delivered")
-    [attempt] = shown["attempts"]
+    [attempt] = shown["stored_attempts"]
     assert json.loads(attempt["payload"]) == payloads[0]
     assert (attempt["status"], attempt["error"]) == (204, None)
     assert api.get(f"{hook['url']}/deliveries?name=webhook.test", "alice").json["count"] == 1
@@ -89,7 +89,7 @@ def test_an_answer_is_stored_as_a_short_text_without_secrets(
     for _ in range(2):
         deliverer.deliver_due()
         clock.move(minutes=2)
-    newest, first = api.get(made["url"], "alice").json["attempts"]
+    newest, first = api.get(made["url"], "alice").json["stored_attempts"]
     assert (first["status"], first["error"]) == (500, "The receiver answered 500.")
     assert newest["status"] == 200 and newest["at"] > first["at"] and newest["milliseconds"] >= 0
     answer = newest["answer"]
@@ -124,7 +124,7 @@ def test_the_newest_attempts_of_each_webhook_are_stored(
         deliverer.deliver_due()
     for hook in hooks:
         deliveries = api.all(f"{hook['url']}/deliveries", "alice")
-        stored = [len(api.get(it["url"], "alice").json["attempts"]) for it in deliveries]
+        stored = [len(api.get(it["url"], "alice").json["stored_attempts"]) for it in deliveries]
         assert sum(stored) == 3 and stored[-1] == 1, stored
     assert api.delete(hooks[0]["url"], "alice").status_code == 204
     with db.read() as tx:
@@ -143,7 +143,7 @@ def test_a_payload_that_was_sent_shows_only_what_its_reader_may_read_now(
     ]
 
     def replacement(who: str) -> Any:
-        [attempt] = api.get(one["url"], who).json["attempts"]
+        [attempt] = api.get(one["url"], who).json["stored_attempts"]
         return json.loads(attempt["payload"])["data"]["deprecation"]["replacement"]
 
     assert replacement("bob")["name"] == "open-1.0"
@@ -152,13 +152,13 @@ def test_a_payload_that_was_sent_shows_only_what_its_reader_may_read_now(
     # What the delivery is about is hidden: then so is all that was sent.
     api.patch(f"{API}/images/kept-image", "alice", {"maintainers": []})
     shown = api.get(one["url"], "bob").json
-    assert (shown["event"], shown["state"], shown["attempts"]) == (None, "dropped", [])
+    assert (shown["event"], shown["state"], shown["stored_attempts"]) == (None, "dropped", [])
     # Payloads that were built with staff's rights are for staff.
     with db.write() as tx:
         tx.update(schema.webhooks, {"id": hook["id"]}, as_staff=True)
     api.patch(f"{API}/images/kept-image", "alice", {"maintainers": ["lab"]})
-    assert api.get(one["url"], "bob").json["attempts"] == []
-    assert len(api.get(one["url"], "dora").json["attempts"]) == 1
+    assert api.get(one["url"], "bob").json["stored_attempts"] == []
+    assert len(api.get(one["url"], "dora").json["stored_attempts"]) == 1
 
 
 def test_an_attempt_whose_delivery_was_deleted_meanwhile_is_not_recorded(

@@ -122,4 +122,4 @@ class SingleDelivery(Delivery):
     """A single delivery, with its attempts, the newest first. Of a webhook the newest 50 attempts are
     stored."""
 
-    attempts: list[Attempt]
+    stored_attempts: list[Attempt]

@@ -353,7 +353,7 @@ def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> dict[str, Any
     shown: dict[str, Any] = json.loads(found["json"])
     hidden = shown["event"] is None
     return shown | {
-        "attempts": [] if hidden else attempts.list_attempts(tx, actor, hook, found["id"])
+        "stored_attempts": [] if hidden else attempts.list_attempts(tx, actor, hook, found["id"])
     }
 
 

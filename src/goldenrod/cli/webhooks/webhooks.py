@@ -118,7 +118,7 @@ def show_delivery(webhook: str = WEBHOOK, delivery: str = DELIVERY, as_json: boo
     if as_json:
         output.show_json(found)
         return
-    attempts = found.pop("attempts")
+    attempts = found.pop("stored_attempts")
     output.show_fields((found | {"event": found["event"]["type"]}).items())
     for one in attempts:
         answer = one.pop("answer") or {}

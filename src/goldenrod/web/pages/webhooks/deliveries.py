@@ -19,7 +19,7 @@ def show_delivery(visit: Visit, key: str, delivery: str) -> Page:
     with visit.read() as (tx, actor):
         hook = webhooks.WEBHOOKS.read(tx, actor, key)
         found = webhooks.get_delivery(tx, actor, key, delivery)
-    for attempt in found["attempts"]:
+    for attempt in found["stored_attempts"]:
         attempt["payload"] = _indented(attempt["payload"])
     return visit.page("webhooks/delivery.html", hook=hook, it=found)
 
