@@ -293,26 +293,6 @@ def test_invalid_revocations_are_refused(ask: Run, image: str) -> None:
     assert ask("version", "show", f"{image}/1", "--json").json["state"] == "current"
 
 
-def test_several_versions_are_changed_at_once(ask: Run, image: str) -> None:
-    all_three = [f"{image}/{name}" for name in "123"]
-    more = ("--replacement", f"{image}/3")
-    expected = {f"{image}/{name}": "current → deprecated" for name in "12"}
-    tried = ask("version", "deprecate", *all_three, *more, "--dry-run")
-    assert changes(tried) == expected | {
-        f"{image}/3": "It is the replacement, or what replaces it."
-    }
-    done = ask("version", "deprecate", *all_three, *more)
-    assert done.out == tried.out and done.err.startswith("2 versions deprecated.\n2 versions and ")
-    shared = ask("version", "share", *all_three, "--group", "lab")
-    assert shared.err == "3 versions shared.\nShared with: lab.\n"
-    refused = ask("version", "revoke", *all_three, f"{image}/none", "--reason", "x")
-    assert (
-        refused.code == 4 and ask("version", "show", f"{image}/1", "--json").json["revoked"] is None
-    )
-    revoked = ask("version", "revoke", *all_three[1:], "--reason", "x")
-    assert changes(revoked)[f"{image}/2"] == "deprecated → revoked"
-
-
 def test_building_on_a_revoked_version_needs_an_explicit_option(ask: Run, image: str) -> None:
     ask("revoke", f"{image}/3", "--reason", "x")
     words = ("version", "create", "4", "--image", image, "--parent", f"{image}/3")
