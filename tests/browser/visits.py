@@ -11,11 +11,14 @@ from typing import Any
 import httpx
 
 from goldenrod.base import wire
+from goldenrod.base.clock import later
 from goldenrod.catalogue.accounts import actors, users
-from goldenrod.catalogue.webhooks import webhooks
+from goldenrod.catalogue.webhooks import attempts, outbox, payloads, webhooks
+from goldenrod.catalogue.webhooks.http_sender import Answer, Outcome
 from goldenrod.demo import lifecycle
 from goldenrod.demo.catalogue import load
-from goldenrod.store.db import Database
+from goldenrod.store import schema
+from goldenrod.store.db import Database, Tx
 
 Visits = dict[str, dict[str, str]]
 """For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
@@ -70,6 +73,7 @@ VISITS: Visits = {
         "/images/research-workbench/edit": "alice",
     },
     "/images/{slug}/end": {"/images/{image}/end": "alice"},
+    "/images/{slug}/bulk": {"/images/{image}/bulk": "alice charlie"},
     "/images/{slug}/restore": {"/images/{image}/restore": "alice"},
     "/images/{slug}/versions/new": {
         "/images/{image}/versions/new": "alice",
@@ -130,6 +134,7 @@ VISITS: Visits = {
         "/images/{image}/webhooks": "alice",
     },
     "/webhooks/{key}": {"/webhooks/1": "alice"},
+    "/webhooks/{key}/deliveries/{delivery}": {"/webhooks/1/deliveries/1": "alice"},
     "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
     "/licenses": {"/licenses": "nobody alice", "/licenses?search=no-such": "alice"},
     "/licenses/new": {"/licenses/new": "alice"},
@@ -188,7 +193,17 @@ def furnish(db: Database) -> None:
         # Of an image that no test changes: nothing is ever sent.
         target = "https://hooks.example/goldenrod"
         hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)
-        webhooks.create_webhook(tx, alice, hook, None)
+        hook_id, _ = webhooks.create_webhook(tx, alice, hook, None)
+        _attempt(tx, webhooks.send_test(tx, alice, str(hook_id)))
+
+
+def _attempt(tx: Tx, delivery: int) -> None:
+    """Record what an attempt of a delivery would have been answered. It waits for the next one."""
+    due = outbox.delivery(tx, delivery)
+    tx.update(schema.deliveries, {"id": delivery}, next_at=later(tx.now, days=1))
+    answer = Answer(503, {"content-type": "text/html", "server": "nginx"}, "<h1>Busy</h1>", False)
+    outcome = Outcome(503, "The receiver answered 503.", answer, 214)
+    attempts.record(tx, due, outcome, payloads.build(tx, due) or b"")
 
 
 def look_around(url: str) -> Site:

@@ -20,6 +20,10 @@ def test_every_suggested_line_works(tmp_path: Path) -> None:
             if line.startswith("goldenrod whatis"):
                 break
         told = pasted(suggested, tmp_path)
+    [logged] = [out for line, out in told if "/1/deliveries" in line]
+    assert '"type":"webhook.test"' in logged and '"state":"delivered"' in logged
+    received = told[[line for line, _ in told].index("sleep 3") + 2][1]
+    assert "POST /\nwebhook-id: " in received and '{"type":"webhook.test"' in received
     resolved = [out.splitlines() for line, out in told if "resolve" in line]
     assert [len(out) for out in resolved] == [1, 1, 3, 1, 3], "id alone, or below two warnings"
     first, again, warned, fallen, back = (out[-1] for out in resolved)

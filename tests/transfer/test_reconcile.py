@@ -171,7 +171,11 @@ def test_the_demonstration_is_complete(sqlite_db: Database) -> None:
     assert api.get(shared, report.alice).json["state"] == "current"
     names = {user["username"] for user in api.all("/api/v2/users", report.dora)}
     assert names == set(CAST)
-    addresses = [line.split()[-1] for line in report.lines("") if line.startswith("curl -s -H")]
+    addresses = [
+        line.split()[-1]
+        for line in report.lines("", "http://127.0.0.1:1/")
+        if line.startswith("curl -s -H")
+    ]
     assert len(addresses) == 3
 
 

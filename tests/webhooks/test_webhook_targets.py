@@ -9,6 +9,7 @@ from goldenrod.base import config
 from goldenrod.base.errors import SettingError
 from goldenrod.catalogue.webhooks import http_sender, special_addresses
 from goldenrod.catalogue.webhooks.http_sender import Sender
+from goldenrod.demo.receiver import Receiver as DemoReceiver
 from goldenrod.store.db import Database
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
@@ -200,3 +201,25 @@ def test_a_name_that_resolves_to_a_metadata_address_is_refused_when_connecting(
     with Receiver().running():
         outcome = Sender(private=False).send("http://hooks.example.org/", "i", "whsec_AAAA", b"{}")
     assert outcome.error == "The target resolves to an address that webhooks are not sent to."
+
+
+def test_the_demonstrations_own_receiver_alone_is_allowed() -> None:
+    other, own = DemoReceiver(), DemoReceiver()
+    own.start()
+    sender = Sender(private=False, own=own.address)
+    try:
+        outcome = sender.send(f"{own.url}hook", "id", "whsec_AAAA", b'{"type":"webhook.test"}')
+        assert (outcome.status, outcome.error) == (200, None)
+        assert outcome.answer and outcome.answer.body == "Received 23 bytes.\n"
+        assert sender.send(f"{own.url}fail", "id", "whsec_AAAA", b"{}").status == 500
+        assert "POST /hook\nwebhook-id: id\n" in own.shown() and "webhook.test" in own.shown()
+        http_sender.require_reachable(own.url, private=False, own=own.address)
+        refused = (other.url, own.url.replace("127.0.0.1", "127.0.0.2"), "http://10.0.0.1/")
+        for target in refused:
+            with pytest.raises(http_sender.TargetRefused):
+                http_sender.require_reachable(target, private=False, own=own.address)
+            assert sender.send(target, "id", "whsec_AAAA", b"{}").status is None
+    finally:
+        own.close()
+        other.close()
+    assert config.load({}).webhooks_receiver is None

@@ -231,6 +231,9 @@ class Settings:
     oidc_create: bool
     url: str
     token: str
+    webhooks_receiver: tuple[str, int] | None = None
+    """An address and port on this machine that webhooks may be sent to, whatever else is allowed: the
+    demonstration's own receiver. No environment variable sets it."""
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

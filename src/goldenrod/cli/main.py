@@ -75,6 +75,11 @@ COMMANDS = {
         "List a webhook's deliveries, newest first.",
         "webhooks.webhooks:list_deliveries",
     ),
+    "webhooks delivery": (
+        "Show a delivery with its attempts: what was sent and answered.",
+        "webhooks.webhooks:show_delivery",
+    ),
+    "webhooks test": ("Send a test event to a webhook.", "webhooks.webhooks:send_test"),
     "webhooks redeliver": (
         "Send a delivery again, under the same id.",
         "webhooks.webhooks:redeliver",
@@ -119,6 +124,17 @@ COMMANDS = {
     "script edit": (
         "Change a boot script. Fields that are not given stay as they are.",
         "versions.licenses_scripts:edit_script",
+    "version deprecate": (
+        "Deprecate several versions of an image: all of them, or none.",
+        "versions.bulk:deprecate",
+    ),
+    "version revoke": (
+        "Revoke several versions of an image: all of them, or none.",
+        "versions.bulk:revoke",
+    ),
+    "version share": (
+        "Share several versions of an image with more groups or people: all of them, or none.",
+        "versions.bulk:share",
     ),
     "channel list": (
         "List the channels of an image and what they offer.",

@@ -13,6 +13,7 @@ from goldenrod.base.errors import Conflict
 from goldenrod.cli import output
 from goldenrod.cli.open_database import prepare
 from goldenrod.demo.catalogue import DemoReport, load
+from goldenrod.demo.receiver import Receiver
 from goldenrod.store.db import Database
 from goldenrod.web import server
 
@@ -73,7 +74,8 @@ def demo(
 ) -> None:
     """Serve a demonstration with real machine images.
 
-    It listens on this machine only and uses its own database, not that of the settings.
+    It listens on this machine only and uses its own database, not that of the settings. It also offers
+    a receiver to try webhooks with, which shows what it received.
     """
     if file is not None:
         if file.exists():
@@ -93,7 +95,18 @@ def _serve_demo(file: Path, port: int) -> None:
             loaded.append(load(db, progress))
 
     def announce(address: str) -> None:
-        output.say("\n".join([f"Goldenrod serves {address}", "", *loaded[0].lines(address)]))
+        # Workers are forked before: a process that is forked should have no other threads.
+        receiver.start()
+        lines = loaded[0].lines(address, receiver.url)
+        output.say("\n".join([f"Goldenrod serves {address}", "", *lines]))
 
-    settings = replace(config.load(), database_url=f"sqlite:///{quote(str(file.resolve()))}")
-    server.serve(settings, THIS_MACHINE, port, prepare=fill, announce=announce)
+    receiver = Receiver()
+    settings = replace(
+        config.load(),
+        database_url=f"sqlite:///{quote(str(file.resolve()))}",
+        webhooks_receiver=receiver.address,
+    )
+    try:
+        server.serve(settings, THIS_MACHINE, port, prepare=fill, announce=announce)
+    finally:
+        receiver.close()

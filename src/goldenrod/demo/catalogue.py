@@ -8,6 +8,7 @@ dora    is staff
 Their password is `golden-images`. That is safe because the demonstration listens on this machine only.
 """
 
+import json
 import shlex
 import shutil
 import sys
@@ -46,8 +47,8 @@ class DemoReport:
     """The id of a version that alice shares with lab; nobody else sees it."""
     offered: lifecycle.Created
 
-    def lines(self, address: str) -> list[str]:
-        """The commands to try, for a server at this address."""
+    def lines(self, address: str, receiver: str) -> list[str]:
+        """The commands to try, for a server at this address, and a receiver of webhooks at another."""
         newest = f"{address}/image_versions?image_id={lifecycle.IMAGE}"
         return [
             f"# in a browser: {address}/; sign in at {address}/sign-in as alice, bob, charlie or",
@@ -67,7 +68,22 @@ class DemoReport:
             f"{address}/image_versions/{self.workbench}/history",
             "# dora, who is staff, lists the users",
             f"curl -s -H 'Authorization: Token {self.dora}' {address}/api/v2/users",
+            *self._webhooks(address, receiver),
             *self._lifecycle(address),
+        ]
+
+    def _webhooks(self, address: str, receiver: str) -> list[str]:
+        api, mine = f"{address}/api/v2/webhooks", f"-H 'Authorization: Token {self.alice}'"
+        body = json.dumps({"image": lifecycle.IMAGE, "target": receiver})
+        return [
+            f"# webhooks can be tried with a receiver on this machine, {receiver}",
+            f"# ({receiver}fail always fails): she creates one, and sends a test event",
+            f"curl -s -X POST {mine} -H 'Content-Type: application/json' -d '{body}' {api}",
+            f"curl -s -X POST {mine} {api}/1/test",
+            "# after a moment, what was delivered, and what the receiver got",
+            "sleep 3",
+            f"curl -s {api}/1/deliveries {mine}",
+            f"curl -s {receiver}",
         ]
 
     def _lifecycle(self, address: str) -> list[str]:

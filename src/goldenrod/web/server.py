@@ -125,7 +125,12 @@ def _deliver(settings: Settings) -> None:
     """Notify webhooks in a background thread, with its own database connections. The thread ends with
     the worker, even during a delivery: what was not delivered then is delivered later."""
     db = Database(settings.database_url, public_url=settings.public_url, pool=CONNECTIONS)
-    deliverer = Deliverer(db, private=settings.webhooks_private, ports=settings.webhooks_ports)
+    deliverer = Deliverer(
+        db,
+        private=settings.webhooks_private,
+        ports=settings.webhooks_ports,
+        own=settings.webhooks_receiver,
+    )
     stop = threading.Event()
     threading.Thread(target=deliverer.run, args=(stop,), name="webhooks", daemon=True).start()
 

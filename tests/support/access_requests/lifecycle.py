@@ -32,6 +32,10 @@ def hooked(statuses: str, image: str | None) -> Ask:
     return Ask("", statuses, body=body, known=("whsec_",))
 
 
+def _several(image: str, statuses: str, version: str, **body: Any) -> Ask:
+    return changes(f"{image}/bulk", statuses, versions=[f"{{image_versions/{version}}}"], **body)
+
+
 LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "POST /image_versions/{key}/revoke": [
         changes("{open-1.0}/revoke", "401 403 403 200 200 403", reason="new"),
@@ -60,6 +64,16 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         Ask("{open-1.1}/diff?against={closed-1.0}", KEEPERS, unseen="{closed-1.0}"),
         Ask("{open-1.1}/diff?against={shared-1.0}", LABS, ('"lab"',), unseen="{shared-1.0}"),
         Ask("{closed-1.0}/diff?against={open-1.0}", KEEPERS, ('"setup"',)),
+    ],
+    "POST /images/{key}/bulk": [
+        _several("{open}", "401 403 403 200 200 403", "open-1.0", action="deprecate"),
+        _several(
+            "{closed}", "401 404 404 200 200 404", "closed-1.0", action="share", groups=["lab"]
+        ),
+        _several(
+            "{shared}", "401 404 403 200 200 404", "shared-1.0", action="revoke", reason="new"
+        ),
+        _several("{kept}", "401 404 200 200 200 404", "kept-1.0", action="revoke", reason="new"),
     ],
     "GET /images/{key}/channels": [
         Ask(OPEN, READ, ('"latest"', '"stable"', '"inner"', '"lab"', '"ops"', "open-1.0")),
@@ -181,6 +195,10 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
     "GET /webhooks/{key}/deliveries/{delivery}": [
         Ask("{alice's}/deliveries/{deliveries/alice's}", KEEPERS, ('"waiting"',)),
         Ask("{dora's}/deliveries/{deliveries/dora's}", "404 404 404 404 200 200"),
+    ],
+    "POST /webhooks/{key}/test": [
+        Ask("{alice's}/test", "401 404 404 201 201 404"),
+        Ask("{dora's}/test", "401 404 404 404 201 201"),
     ],
     "POST /webhooks/{key}/deliveries/{delivery}/redeliver": [
         Ask("{alice's}/deliveries/{deliveries/alice's}/redeliver", "401 404 404 200 200 404"),

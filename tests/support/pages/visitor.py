@@ -125,6 +125,7 @@ class Visitor:
         self,
         page: PageResponse,
         action: str,
+        /,
         *,
         button: tuple[str, str] | None = None,
         headers: dict[str, str] | None = None,

@@ -103,6 +103,10 @@ ASKED: dict[str, dict[str, str]] = {
         "/webhooks/{webhooks/dora's}": "401 404 404 404 200 200",
         "/webhooks/{webhooks/alice's}?state=waiting": "401 404 404 200 200 404",
     },
+    "/webhooks/{key}/deliveries/{delivery}": {
+        "/webhooks/{webhooks/alice's}/deliveries/1": "401 404 404 200 200 404",
+        "/webhooks/{webhooks/dora's}/deliveries/999": "401 404 404 404 404 404",
+    },
     "/webhooks/{key}/remove": {
         "/webhooks/{webhooks/alice's}/remove": "401 404 404 200 200 404",
         "/webhooks/{webhooks/dora's}/remove": "401 404 404 404 200 200",
@@ -218,7 +222,7 @@ ASKED: dict[str, dict[str, str]] = {
             f"/images/closed-image/{page}": CLOSEDS,
             f"/images/shared-image/{page}": SHAREDS,
         }
-        for page in ("edit", "end", "restore", "versions/new")
+        for page in ("edit", "end", "restore", "versions/new", "bulk")
     },
     **{
         f"/images/{{slug}}/versions/{{name}}/{page}": {

@@ -1,6 +1,6 @@
 """Image versions, their attachments, deprecation and revocation: request and response bodies."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -254,3 +254,53 @@ class Effect(Struct):
     versions: list[ChangedVersion]
     channels_count: int
     channels: list[ChangedChannel]
+
+
+BulkAction = Literal["deprecate", "revoke", "share"]
+MOST_IN_BULK = 200
+"""The most versions that one request changes in bulk."""
+MOST_GROUPS_IN_BULK = 20
+
+
+class Bulk(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /images/{id}/bulk: one action on several versions of an image. Each action takes fields of
+    its own; the others must be absent."""
+
+    action: BulkAction
+    versions: Annotated[list[Ref], Meta(min_length=1, max_length=MOST_IN_BULK)]
+    reason: Reason | None | UnsetType = UNSET
+    at: When | None | UnsetType = UNSET
+    replacement: Ref | None | UnsetType = UNSET
+    descendants: bool | UnsetType = UNSET
+    roll_back_channels: bool | UnsetType = UNSET
+    groups: Annotated[list[Ref], Meta(max_length=MOST_GROUPS_IN_BULK)] | UnsetType = UNSET
+    dry_run: bool = False
+
+
+class LeftOut(Struct):
+    """A version that was chosen, but to which the action does not apply."""
+
+    version: VersionSummary
+    reason: str
+
+
+class BulkEffect(Struct):
+    """What a bulk action changes: the chosen versions to which it applies; all versions whose state
+    changes and channels whose target changes, the first 500 of each; the current machines of the
+    versions, the providers that have them, and the groups that the versions are shared with, or with
+    `share` will be. Each is counted once."""
+
+    dry_run: bool
+    action: BulkAction
+    at: Moment
+    chosen_count: int
+    chosen: list[VersionSummary]
+    left_out_count: int
+    left_out: list[LeftOut]
+    versions_count: int
+    versions: list[ChangedVersion]
+    channels_count: int
+    channels: list[ChangedChannel]
+    machines_count: int
+    providers_count: int
+    groups: list[GroupSummary]

@@ -77,7 +77,7 @@ class DeliveredEvent(Struct):
     """The event that a delivery sends."""
 
     uuid: Uuid
-    type: EventType
+    type: EventType | Literal["webhook.test"]
     at: Moment
 
 
@@ -95,3 +95,31 @@ class Delivery(Struct):
     last_at: Moment | None
     last_status: int | None
     last_error: str | None
+
+
+class Answer(Struct):
+    """What a receiver answered: a few headers, and the first 2 KiB of the body as text; `cut` if there
+    was more. Nothing of it can be trusted."""
+
+    headers: dict[str, str]
+    body: str
+    cut: bool
+
+
+class Attempt(Struct):
+    """One attempt of a delivery: the payload as it was sent, and the answer, if there was one. Of what
+    the reader may not read any more, the payload has the id only."""
+
+    at: Moment
+    milliseconds: int | None
+    status: int | None
+    error: str | None
+    payload: str
+    answer: Answer | None
+
+
+class SingleDelivery(Delivery):
+    """A single delivery, with its attempts, the newest first. Of a webhook the newest 50 attempts are
+    stored."""
+
+    stored_attempts: list[Attempt]

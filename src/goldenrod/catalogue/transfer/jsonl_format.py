@@ -45,6 +45,8 @@ NOT_EXPORTED = frozenset(
         "security_events",
         # The lease of the deliverer of one installation.
         "deliverer",
+        # What receivers answered lately, to one installation.
+        "delivery_attempts",
         # Denormalised: computed again from versions and images.
         "shares",
         "scope_counts",

@@ -73,20 +73,24 @@ def machines_of_image(tx: Tx, actor: Actor, image_id: int) -> MachineCounts:
     return _counted(tx.rows(_machine_counts, actor.reader, "image", **given))
 
 
-def _groups(reader: ReaderKind) -> Any:
+def _groups(reader: ReaderKind, of: str) -> Any:
     group, link, version = (
         schema.groups.alias(),
         schema.version_memberships.alias(),
         schema.versions.alias(),
+    )
+    wanted = (
+        [in_list(version.c.id, "ids", Id())]
+        if of == "versions"
+        else [version.c.image_id == param("image", Key), access.open_now(version)]
     )
     # Everyone who may read an attachment may read its group.
     shared = exists().where(
         link.c.group_id == group.c.id,
         access.readable(link, reader),
         version.c.n == link.c.version_n,
-        version.c.image_id == param("image", Key),
         access.readable(version, reader),
-        access.open_now(version),
+        *wanted,
     )
     shown = select(summaries.group_shape(group, reader)).where(shared).order_by(group.c.name_key)
     return select(json_text(json_list(shown)))
@@ -95,7 +99,14 @@ def _groups(reader: ReaderKind) -> Any:
 def groups_of_image(tx: Tx, actor: Actor, image_id: int) -> list[dict[str, Any]]:
     """The groups that current versions of an image are shared with."""
     given = {**resources.params(tx, actor), "image": image_id}
-    found: list[dict[str, Any]] = json.loads(tx.value(_groups, actor.reader, **given))
+    found: list[dict[str, Any]] = json.loads(tx.value(_groups, actor.reader, "image", **given))
+    return found
+
+
+def groups_of_versions(tx: Tx, actor: Actor, ids: list[str]) -> list[dict[str, Any]]:
+    """The groups that these versions are shared with, each once."""
+    given = {**resources.params(tx, actor), "ids": ids}
+    found: list[dict[str, Any]] = json.loads(tx.value(_groups, actor.reader, "versions", **given))
     return found
 
 

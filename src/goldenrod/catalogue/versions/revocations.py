@@ -40,21 +40,23 @@ class Effect(NamedTuple):
     channels_count: int
 
 
-def _own_revocation() -> Any:
+def _own_revocations() -> Any:
     revocation = schema.revocations
     return select(*revocation.c).where(
-        revocation.c.version_n == param("n", Key), revocation.c.restored_at.is_(None)
+        in_list(revocation.c.version_n, "versions"), revocation.c.restored_at.is_(None)
     )
+
+
+def own_revocations(tx: Tx, versions: list[int]) -> dict[int, Row]:
+    """The unrestored revocations of these versions' own, by the key of the version."""
+    return {row["version_n"]: row for row in tx.rows(_own_revocations, versions=versions)}
 
 
 def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     """Revoke a version. Raises BadRequest, Conflict
     (`version_already_revoked`)."""
-    faults = Faults()
-    reason = faults.of(deprecation.reason, "reason", body.reason)
-    at = faults.of(_instant, tx, body.at)
-    faults.report()
-    before = tx.first(_own_revocation, n=row["n"])
+    at, reason = checked(tx, body)
+    before = own_revocations(tx, [row["n"]]).get(row["n"])
     if before and before["at"] <= tx.now:
         raise Conflict(
             "This version is already revoked. Restore it first.", code="version_already_revoked"
@@ -62,11 +64,35 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
     subtree = [r["n"] for r in tx.rows(revocation_reach.subtree, n=row["n"])]
     if not (body.descendants or (before and before["descendants"])):
         subtree = [row["n"]]
-    was = _snapshot(tx, actor, subtree, at)
+    was = snapshot(tx, actor, subtree, at)
+    record(tx, actor, row["n"], before, at, reason, body)
+    return _effect(tx, actor, at, was, snapshot(tx, actor, subtree, at))
+
+
+def checked(tx: Tx, body: wire.Revocation) -> tuple[Instant, str]:
+    """When a revocation takes effect, and its reason. Raises BadRequest."""
+    faults = Faults()
+    reason = faults.of(deprecation.reason, "reason", body.reason)
+    at = faults.of(_instant, tx, body.at)
+    faults.report()
+    return at, reason
+
+
+def record(
+    tx: Tx,
+    actor: Actor,
+    n: int,
+    before: Row | None,
+    at: Instant,
+    reason: str,
+    body: wire.Revocation,
+) -> None:
+    """Record a checked revocation of a version, instead of its own one `before` that is still to
+    come."""
     if before:
         _lift(tx, actor, before)
     values = {
-        "version_n": row["n"],
+        "version_n": n,
         "at": at,
         "reason": reason,
         "descendants": body.descendants,
@@ -81,12 +107,11 @@ def revoke(tx: Tx, actor: Actor, row: Row, body: wire.Revocation) -> Effect:
         restored_by_id=None,
         **values,
     )
-    revocation_reach.add(tx, row["n"], revocation_id)
+    revocation_reach.add(tx, n, revocation_id)
     made = audit.created({name: value for name, value in values.items() if name != "version_n"})
-    audit.record(tx, actor, "version:revoke", schema.versions, row["n"], made)
+    audit.record(tx, actor, "version:revoke", schema.versions, n, made)
     if at <= tx.now:
         events.version_revoked(tx, revocation_id, at)
-    return _effect(tx, actor, at, was, _snapshot(tx, actor, subtree, at))
 
 
 def _instant(tx: Tx, given: str | None) -> Instant:
@@ -112,19 +137,19 @@ def restore(tx: Tx, actor: Actor, row: Row, body: wire.Restoring) -> Effect:
 
     Raises Conflict (`version_not_revoked`).
     """
-    own = tx.first(_own_revocation, n=row["n"])
+    own = own_revocations(tx, [row["n"]]).get(row["n"])
     if own is None:
         raise _not_revoked(tx, actor, row)
     at = Instant(max(own["at"], tx.now))
     subtree = [r["n"] for r in tx.rows(revocation_reach.subtree, n=row["n"])]
     if not own["descendants"]:
         subtree = [row["n"]]
-    was = _snapshot(tx, actor, subtree, at)
+    was = snapshot(tx, actor, subtree, at)
     events.version_restored(tx, own)
     _lift(tx, actor, own)
     audited = {"revoked": {"before": own["reason"], "after": None}}
     audit.record(tx, actor, "version:restore", schema.versions, row["n"], audited)
-    return _effect(tx, actor, at, was, _snapshot(tx, actor, subtree, at))
+    return _effect(tx, actor, at, was, snapshot(tx, actor, subtree, at))
 
 
 def _not_revoked(tx: Tx, actor: Actor, row: Row) -> Conflict:
@@ -147,7 +172,7 @@ def _origin_of(reader: ReaderKind) -> Any:
     )
 
 
-class _Snapshot(NamedTuple):
+class Snapshot(NamedTuple):
     """States of versions by id, and targets (version ids) of channels by image id and name."""
 
     states: dict[str, str]
@@ -179,7 +204,7 @@ def _targets(reader: ReaderKind) -> Any:
     )
 
 
-def _snapshot(tx: Tx, actor: Actor, versions: list[int], at: str) -> _Snapshot:
+def snapshot(tx: Tx, actor: Actor, versions: list[int], at: str) -> Snapshot:
     """The states and targets at an instant, as the reader would see them then."""
     given = {**resources.params(tx, actor), "now": at, "versions": versions}
     states = {row["id"]: row["state"] for row in tx.rows(_states, actor.reader, **given)}
@@ -187,7 +212,7 @@ def _snapshot(tx: Tx, actor: Actor, versions: list[int], at: str) -> _Snapshot:
         (row["image_id"], row["name"]): row["target"]
         for row in tx.rows(_targets, actor.reader, **given)
     }
-    return _Snapshot(states, targets)
+    return Snapshot(states, targets)
 
 
 def _readable_now(reader: ReaderKind) -> Any:
@@ -197,8 +222,16 @@ def _readable_now(reader: ReaderKind) -> Any:
     )
 
 
-def _effect(tx: Tx, actor: Actor, at: Instant, was: _Snapshot, now: _Snapshot) -> Effect:
-    """What differs between two snapshots, limited to versions that the reader may read now."""
+def _effect(tx: Tx, actor: Actor, at: Instant, was: Snapshot, now: Snapshot) -> Effect:
+    versions, channels = differences(tx, actor, was, now)
+    return Effect(at, versions[:MOST_LISTED], len(versions), channels[:MOST_LISTED], len(channels))
+
+
+def differences(
+    tx: Tx, actor: Actor, was: Snapshot, now: Snapshot
+) -> tuple[list[list[str]], list[list[Any]]]:
+    """The versions and channels that differ between two snapshots, as `Effect` lists them, limited to
+    versions that the reader may read now."""
     ids = {*was.states, *now.states, *was.targets.values(), *now.targets.values()} - {None}
     given = {**resources.params(tx, actor), "ids": sorted(str(key) for key in ids)}
     readable_ids = {row["id"] for row in tx.rows(_readable_now, actor.reader, **given)}
@@ -212,7 +245,7 @@ def _effect(tx: Tx, actor: Actor, at: Instant, was: _Snapshot, now: _Snapshot) -
         before, after = (_if_readable(side.targets.get(place), readable_ids) for side in (was, now))
         if before != after:
             channels.append([*place, before, after])
-    return Effect(at, versions[:MOST_LISTED], len(versions), channels[:MOST_LISTED], len(channels))
+    return versions, channels
 
 
 def _if_readable(key: str | None, readable_ids: set[str]) -> str | None:
@@ -224,6 +257,13 @@ def _versions_by_id(reader: ReaderKind) -> Any:
     return select(
         version.c.id, json_text(summaries.version_shape(version, reader)).label("json")
     ).where(in_list(version.c.id, "ids", Id()), access.readable(version, reader))
+
+
+def versions_by_id(tx: Tx, actor: Actor, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """The summaries of those of these versions that the actor may read, by id."""
+    given = resources.params(tx, actor)
+    rows = tx.rows(_versions_by_id, actor.reader, ids=ids, **given)
+    return {row["id"]: json.loads(row["json"]) for row in rows}
 
 
 def _images_by_id(reader: ReaderKind) -> Any:
@@ -238,10 +278,7 @@ def describe(tx: Tx, actor: Actor, effect: Effect, *, dry_run: bool) -> dict[str
     ids = {key for key, _, _ in effect.versions}
     ids |= {key for channel in effect.channels for key in channel[2:] if key}
     given = resources.params(tx, actor)
-    versions = {
-        row["id"]: json.loads(row["json"])
-        for row in tx.rows(_versions_by_id, actor.reader, ids=sorted(ids), **given)
-    }
+    versions = versions_by_id(tx, actor, sorted(ids))
     images = {
         row["id"]: json.loads(row["json"])
         for row in tx.rows(

@@ -4,7 +4,8 @@ A target on this machine or in a private network is refused, unless the operator
 is resolved once, when connecting. Every address is checked, and the connection uses a checked address,
 so a name that resolves differently the next time cannot get around the check. TLS still verifies the
 name. Redirects are not followed and proxies of the environment are not used. Only the status of the
-answer matters. The signature follows the Standard Webhooks specification.
+answer decides; the beginning of its body and a few headers are returned to be looked at. The signature
+follows the Standard Webhooks specification.
 """
 
 import base64
@@ -13,7 +14,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -29,7 +30,12 @@ STEP_TIMEOUT_S = 10.0
 TOTAL_TIMEOUT_S = 15.0
 """The longest time that one POST may take in all."""
 MOST_ANSWER_BYTES = 16 * 1024
-"""The most bytes of an answer that are read. They are discarded."""
+"""The most bytes of an answer that are read."""
+MOST_BODY_BYTES = 2 * 1024
+"""The most bytes of an answer that are returned; the others are discarded."""
+MOST_HEADER_CHARACTERS = 200
+ANSWER_HEADERS = ("content-type", "content-length", "location", "retry-after", "server")
+"""The headers of an answer that are returned."""
 SECRET_PREFIX = "whsec_"  # noqa: S105
 SECRET_BYTES = 32
 
@@ -70,10 +76,19 @@ def require_port(url: httpx.URL, ports: frozenset[int]) -> None:
         raise ValueError(_PORT_REFUSED)
 
 
-def checked_addresses(host: str, port: int, *, private: bool) -> list[str]:
-    """The addresses of a host, if all of them are allowed. Raises TargetRefused, OSError."""
+Receiver = tuple[str, int]
+"""An address and a port."""
+
+
+def checked_addresses(
+    host: str, port: int, *, private: bool, own: Receiver | None = None
+) -> list[str]:
+    """The addresses of a host, if all of them are allowed; `own` is, whatever else is. Raises
+    TargetRefused, OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if own is not None and all((address, port) == own for address in addresses):
+        return addresses
     if any(map(is_metadata, addresses)):
         raise TargetRefused
     if not private and not all(map(is_public, addresses)):
@@ -81,16 +96,22 @@ def checked_addresses(host: str, port: int, *, private: bool) -> list[str]:
     return addresses
 
 
-def require_reachable(target: str, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
+def require_reachable(
+    target: str,
+    *,
+    private: bool,
+    ports: frozenset[int] = frozenset(),
+    own: Receiver | None = None,
+) -> None:
     """Raise TargetRefused where webhooks may not be sent to the target. Looks up its name.
 
     Raises ValueError for a malformed target or a port that is not allowed; `ports` are further
-    allowed ports.
+    allowed ports, `own` is an allowed receiver on this machine.
     """
     url = parse_target(target)
     require_port(url, ports)
     try:
-        checked_addresses(url.raw_host.decode(), url.port or 443, private=private)
+        checked_addresses(url.raw_host.decode(), url.port or 443, private=private, own=own)
     except (OSError, UnicodeError):
         # The same refusal as for a private address: it does not show which internal names exist.
         raise TargetRefused from None
@@ -101,11 +122,24 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
+class Answer(NamedTuple):
+    """An answer: its status, a few of its headers, and the beginning of its body as text. All of it
+    comes from a stranger."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    cut: bool
+
+
 class Outcome(NamedTuple):
-    """The outcome of one POST: the status of the answer, and why it was not a success."""
+    """The outcome of one POST: the status of the answer, why it was not a success, what else there was
+    of an answer, and how long it took."""
 
     status: int | None
     error: str | None
+    answer: Answer | None = None
+    milliseconds: int | None = None
 
     @property
     def delivered(self) -> bool:
@@ -114,19 +148,27 @@ class Outcome(NamedTuple):
 
 class Sender:
     """Sends to receivers. `private` allows receivers on this machine and in private networks; `ports`
-    are further ports that are allowed."""
+    are further ports that are allowed, `own` is an allowed receiver on this machine."""
 
-    def __init__(self, *, private: bool, ports: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, *, private: bool, ports: frozenset[int] = frozenset(), own: Receiver | None = None
+    ) -> None:
         self._private = private
+        self._own = own
         self._ports = ports
         self._tls = ssl.create_default_context()
 
     def send(self, target: str, message_id: str, secret: str, body: bytes) -> Outcome:
         """POST a signed payload. A failure of the receiver is an outcome, never an exception."""
+        began = time.monotonic()
+        outcome = self._send(target, message_id, secret, body)
+        return outcome._replace(milliseconds=round((time.monotonic() - began) * 1000))
+
+    def _send(self, target: str, message_id: str, secret: str, body: bytes) -> Outcome:
         try:
             url = parse_target(target)
             require_port(url, self._ports)
-            status = self._post(url, message_id, secret, body)
+            answer = self._post(url, message_id, secret, body)
         except TargetRefused:
             return Outcome(None, "The target resolves to an address that webhooks are not sent to.")
         except httpcore.TimeoutException:
@@ -139,12 +181,13 @@ class Sender:
             return Outcome(None, "The target's name could not be resolved.")
         except ValueError as wrong:
             return Outcome(None, f"The target {wrong}.")
+        status = answer.status
         if 200 <= status < 300:
-            return Outcome(status, None)
+            return Outcome(status, None, answer)
         redirect = "; redirects are not followed" if 300 <= status < 400 else ""
-        return Outcome(status, f"The receiver answered {status}{redirect}.")
+        return Outcome(status, f"The receiver answered {status}{redirect}.", answer)
 
-    def _post(self, url: httpx.URL, message_id: str, secret: str, body: bytes) -> int:
+    def _post(self, url: httpx.URL, message_id: str, secret: str, body: bytes) -> Answer:
         now = datetime.now(UTC)
         headers = {
             "host": url.netloc.decode(),
@@ -160,7 +203,9 @@ class Sender:
         )
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), STEP_TIMEOUT_S)
         backend = _CheckedBackend(
-            private=self._private, deadline=time.monotonic() + TOTAL_TIMEOUT_S
+            private=self._private,
+            own=self._own,
+            deadline=time.monotonic() + TOTAL_TIMEOUT_S,
         )
         with (
             httpcore.ConnectionPool(self._tls, max_connections=1, network_backend=backend) as pool,
@@ -172,27 +217,40 @@ class Sender:
                 extensions={"timeout": timeouts},
             ) as response,
         ):
-            _drain(response)
-            return int(response.status)
+            return _answer(response)
 
 
-def _drain(response: httpcore.Response) -> None:
-    """Read a short answer to its end, so that its receiver does not see a broken connection."""
-    read = 0
+def _answer(response: httpcore.Response) -> Answer:
+    """An answer, with the beginning of its body. A short one is read to its end, so that its receiver
+    does not see a broken connection."""
+    read, kept = 0, bytearray()
     try:
         for part in response.iter_stream():
             read += len(part)
+            kept += part[: MOST_BODY_BYTES - len(kept)]
             if read > MOST_ANSWER_BYTES:
-                return
+                break
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-        return  # only the status matters, and it has arrived
+        pass  # only the status matters, and it has arrived
+    headers = {
+        name.decode("latin-1").lower(): _text(value[:MOST_HEADER_CHARACTERS])
+        for name, value in response.headers
+        if name.decode("latin-1").lower() in ANSWER_HEADERS
+    }
+    return Answer(int(response.status), headers, _text(bytes(kept)), read > len(kept))
+
+
+def _text(received: bytes) -> str:
+    """Bytes as text that any database can store. What is not UTF-8, and NUL, is replaced."""
+    return received.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
     """Resolves a name, checks its addresses and connects to one of them, before a deadline."""
 
-    def __init__(self, *, private: bool, deadline: float) -> None:
+    def __init__(self, *, private: bool, own: Receiver | None, deadline: float) -> None:
         self._private = private
+        self._own = own
         self._deadline = deadline
         self._sockets = httpcore.SyncBackend()
 
@@ -205,7 +263,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failed: httpcore.NetworkError | httpcore.TimeoutException | None = None
-        for address in checked_addresses(host, port, private=self._private):
+        for address in checked_addresses(host, port, private=self._private, own=self._own):
             try:
                 left = _left(self._deadline, timeout)
                 return _DeadlineStream(

@@ -11,6 +11,7 @@ their present state. No payload is built for what the creator may no longer read
       .restored       revoked: null, or another revocation that is still in force
     channel.assigned  image, channel (its name), before, after
     machine.*         image, version, machine
+    webhook.test      webhook, image (null for a webhook for all images)
 """
 
 import json
@@ -21,6 +22,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from goldenrod.catalogue.accounts import actors
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
+from goldenrod.rules.changes import events
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_integer, json_object, json_text, param
@@ -29,8 +31,8 @@ from goldenrod.store.sql import Key, json_integer, json_object, json_text, param
 def build(tx: Tx, due: Row) -> bytes | None:
     """The body of a delivery; None where the webhook's creator may not read what it is about.
 
-    `due` has the event's `type`, `at`, `version_n` and `about`, and the webhook's `created_by_id` and
-    `as_staff`.
+    `due` has the event's `type`, `at`, `version_n` and `about`, and the webhook's `webhook_id`,
+    `created_by_id` and `as_staff`.
     """
     actor = _creator(tx, due["created_by_id"], as_staff=due["as_staff"])
     data = actor and _data(tx, actor, due)
@@ -58,6 +60,8 @@ def _data(tx: Tx, actor: Actor, due: Row) -> Any:
     if resource == "channel":
         params |= {"channel": about["channel"], "before": about["before"]}
         found = tx.value(_channel, actor.reader, **params)
+    elif resource == "webhook":
+        found = tx.value(_webhook, actor.reader, hook=due["webhook_id"], **params)
     elif resource == "machine":
         found = tx.value(_machine, actor.reader, machine=about["machine"], **params)
     else:
@@ -73,7 +77,7 @@ def _data(tx: Tx, actor: Actor, due: Row) -> Any:
 
 def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[bool]:
     """The reader may read what the event of this sequence is about."""
-    # Three flat conditions, not nested ones: SQLite's parser limits the depth of a statement.
+    # Four flat conditions, not nested ones: SQLite's parser limits the depth of a statement.
     event = schema.events.alias()
     version, machine = schema.versions.alias(), schema.machines.alias()
     channel, image = schema.channels.alias(), schema.images.alias()
@@ -96,7 +100,8 @@ def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[
             and_(channel.c.hidden, access.edits_image(image, reader)),
         ),
     )
-    of = (of_version, of_machine, of_channel)
+    test = select(event.c.sequence).where(event.c.type == events.TEST)
+    of = (of_version, of_machine, of_channel, test)
     return or_(*(sequence.in_(those.where(event.c.sequence == sequence)) for those in of))
 
 
@@ -140,6 +145,16 @@ def _channel(reader: ReaderKind) -> Any:
             channel.c.id == param("channel", Key), or_(access.readable(channel, reader), deleted)
         )
     )
+
+
+def _webhook(reader: ReaderKind) -> Any:
+    hook = schema.webhooks.alias()
+    url = summaries.url("webhooks", hook.c.id)
+    members = {
+        "webhook": json_object({"id": hook.c.id, "url": url, "uuid": hook.c.uuid}),
+        "image": summaries.image(hook.c.image_id, reader),
+    }
+    return select(json_text(json_object(members))).where(hook.c.id == param("hook", Key))
 
 
 def _machine(reader: ReaderKind) -> Any:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 
+from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
     BadRequest,
     Conflict,
@@ -33,7 +34,7 @@ from goldenrod.base.errors import (
 )
 from goldenrod.base.faults import Faults
 from goldenrod.base.wire import EventType, NewWebhook, WebhookPatch
-from goldenrod.catalogue.webhooks import http_sender, outbox, payloads
+from goldenrod.catalogue.webhooks import attempts, http_sender, outbox, payloads
 from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
@@ -98,14 +99,17 @@ def webhook_for_editing(tx: Tx, actor: Actor, key: str) -> Row:
     return row
 
 
-def target_refusal(
-    target: str | UnsetType, *, private: bool, ports: frozenset[int]
-) -> BadRequest | None:
+def target_refusal(target: str | UnsetType, settings: Settings) -> BadRequest | None:
     """Why a target is refused, if it is. Looks up its name: do not call this in a transaction."""
     if isinstance(target, UnsetType):
         return None
     try:
-        http_sender.require_reachable(target, private=private, ports=ports)
+        http_sender.require_reachable(
+            target,
+            private=settings.webhooks_private,
+            ports=settings.webhooks_ports,
+            own=settings.webhooks_receiver,
+        )
     except ValueError as wrong:
         return field_problem("target", str(wrong))
     except http_sender.TargetRefused:
@@ -304,7 +308,7 @@ def _in_state(delivery: FromClause, reader: ReaderKind, given: Any) -> ColumnEle
 DELIVERIES = Listing(
     schema.deliveries,
     {
-        "name": filters.word("name", events.TYPES, _of_type),
+        "name": filters.word("name", (*events.TYPES, events.TEST), _of_type),
         "state": filters.word("state", STATES, _in_state),
     },
     ("id",),
@@ -342,10 +346,71 @@ def _find(tx: Tx, actor: Actor, hook: Row, key: str) -> Row:
     return found
 
 
-def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> str:
-    """One delivery of a webhook as JSON. Raises NotFound."""
+def get_delivery(tx: Tx, actor: Actor, key: str, delivery: str) -> dict[str, Any]:
+    """One delivery of a webhook, with its attempts, the newest first. Raises NotFound."""
     hook = resources.get_row(tx, actor, schema.webhooks, key)
-    return str(_find(tx, actor, hook, delivery)["json"])
+    found = _find(tx, actor, hook, delivery)
+    shown: dict[str, Any] = json.loads(found["json"])
+    hidden = shown["event"] is None
+    return shown | {
+        "stored_attempts": [] if hidden else attempts.list_attempts(tx, actor, hook, found["id"])
+    }
+
+
+def _waiting_test() -> Any:
+    delivery, event = schema.deliveries, schema.events
+    return (
+        select(delivery.c.id)
+        .select_from(delivery.join(event, event.c.sequence == delivery.c.event_sequence))
+        .where(
+            delivery.c.webhook_id == param("hook", Key),
+            delivery.c.state == "waiting",
+            event.c.type == events.TEST,
+        )
+        .limit(1)
+    )
+
+
+def send_test(tx: Tx, actor: Actor, key: str) -> int:
+    """Have a test event sent to a webhook, and to no other; the id of its delivery.
+
+    Raises NotFound, Forbidden, Conflict (`webhook_inactive`; `webhook_test_waiting`: one at a time, so
+    that tests do not crowd out other deliveries).
+    """
+    hook = WEBHOOKS.row_for_change(tx, actor, key)
+    _require_active(hook)
+    if tx.value(_waiting_test, hook=hook["id"]) is not None:
+        raise Conflict(
+            "A test event is still waiting to be sent to this webhook.", code="webhook_test_waiting"
+        )
+    sequence = tx.insert(
+        schema.events,
+        uuid=mutations.new_uuid(),
+        at=tx.now,
+        type=events.TEST,
+        image_id=hook["image_id"],
+        version_n=None,
+        about="{}",
+        dedup_key=None,
+        queued=True,
+    )
+    return tx.insert(
+        schema.deliveries,
+        uuid=mutations.new_uuid(),
+        webhook_id=hook["id"],
+        event_sequence=sequence,
+        state="waiting",
+        attempts=0,
+        next_at=tx.now,
+    )
+
+
+def _require_active(hook: Row) -> None:
+    if not hook["active"]:
+        raise Conflict(
+            "The webhook is switched off, so nothing is sent to it. Set active to true first.",
+            code="webhook_inactive",
+        )
 
 
 def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
@@ -357,11 +422,7 @@ def redeliver(tx: Tx, actor: Actor, key: str, delivery: str) -> None:
     hook = WEBHOOKS.row_for_change(tx, actor, key)
     found = _find(tx, actor, hook, delivery)
     delivery_id = found["id"]
-    if not hook["active"]:
-        raise Conflict(
-            "The webhook is switched off, so nothing is sent to it. Set active to true first.",
-            code="webhook_inactive",
-        )
+    _require_active(hook)
     hidden = json.loads(found["json"])["event"] is None
     if hidden or payloads.build(tx, outbox.delivery(tx, delivery_id)) is None:
         raise Conflict(

@@ -16,8 +16,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from secrets import token_hex
 
 from goldenrod.base.errors import Unavailable
-from goldenrod.catalogue.webhooks import outbox, payloads
-from goldenrod.catalogue.webhooks.http_sender import Outcome, Sender
+from goldenrod.catalogue.webhooks import attempts, outbox, payloads
+from goldenrod.catalogue.webhooks.http_sender import Outcome, Receiver, Sender
 from goldenrod.store.db import Database, Row
 
 log = logging.getLogger("goldenrod")
@@ -48,7 +48,8 @@ FAULT = "An internal error of the catalogue. Its operator can find the details i
 
 class Deliverer:
     """Sends what is due. `private` allows receivers on this machine and in private networks; `ports`
-    are further ports that are allowed. It uses up to `CONNECTIONS` connections of `db` at once."""
+    are further ports that are allowed, `own` is an allowed receiver on this machine. It uses up to
+    `CONNECTIONS` connections of `db` at once."""
 
     def __init__(
         self,
@@ -56,10 +57,11 @@ class Deliverer:
         *,
         private: bool,
         ports: frozenset[int] = frozenset(),
+        own: Receiver | None = None,
         lease_s: float = LEASE_S,
     ) -> None:
         self._db = db
-        self._sender = Sender(private=private, ports=ports)
+        self._sender = Sender(private=private, ports=ports, own=own)
         self._lease_s = lease_s
         self._me = token_hex(16)
         self._lock = threading.Lock()
@@ -224,9 +226,11 @@ class Deliverer:
             # That the webhook is inactive shows in the API: this is a change of the catalogue.
             with self._db.write() as tx:
                 outbox.switch_off(tx, due, outcome)
+                attempts.record(tx, due, outcome, body)
         else:
             with self._db.write_unversioned() as tx:
                 outbox.record_outcome(tx, due, outcome, slow=slow)
+                attempts.record(tx, due, outcome, body)
         self._count("delivered" if outcome.delivered else "failed")
         return outcome.delivered and not slow
 

@@ -3,6 +3,8 @@
 A dry run prints the same as a real run and changes nothing.
 """
 
+from typing import Any
+
 import typer
 
 from goldenrod.base import clock
@@ -103,11 +105,20 @@ def _change(
     if as_json:
         output.show_json(effect)
         return
+    rows = changes(effect)
+    output.show_table(("", "name", "change"), rows)
+    note_counts(effect, dry_run)
+    if effect["versions_count"] + effect["channels_count"] > len(rows):
+        output.note("Only the first ones are printed; the counts are exact.")
+
+
+def changes(effect: Body) -> list[tuple[str, Any, str]]:
+    """The rows of a table: the versions whose state changes, and the channels whose target does."""
     rows = [
         ("version", changed["version"], f"{changed['before']} → {changed['after']}")
         for changed in effect["versions"]
     ]
-    rows += [
+    return rows + [
         (
             "channel",
             f"{output.cell(changed['image'])} {changed['channel']}",
@@ -115,13 +126,14 @@ def _change(
         )
         for changed in effect["channels"]
     ]
-    output.show_table(("", "name", "change"), rows)
+
+
+def note_counts(effect: Body, dry_run: bool) -> None:
+    """Print how many versions and channels change, and when."""
     versions, channels = effect["versions_count"], effect["channels_count"]
     verb = "would change" if dry_run else "change"
     counted = f"{counts(versions, 'version')} and {counts(channels, 'channel')}"
     output.note(f"{counted} {verb} at {effect['at']}, as far as you can see.")
-    if versions + channels > len(rows):
-        output.note("Only the first ones are printed; the counts are exact.")
 
 
 def _offered(version: Body | None) -> str:

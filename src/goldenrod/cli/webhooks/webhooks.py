@@ -1,4 +1,4 @@
-"""Commands for webhooks: list them, deliver, list deliveries, send one again.
+"""Commands for webhooks: list and test them, deliver, list and show deliveries, send one again.
 
 Webhooks are created through the API or on pages, because each sends what its creator may read.
 """
@@ -21,6 +21,9 @@ from goldenrod.rules.access import CONSOLE
 from goldenrod.store import paging
 
 WEBHOOK = typer.Argument(metavar="WEBHOOK", help="Its id or uuid, as `webhooks list` prints it.")
+DELIVERY = typer.Argument(
+    metavar="DELIVERY", help="Its id or uuid, as `webhooks deliveries` prints it."
+)
 ONCE = typer.Option(False, "--once", help="Deliver what is due now, then end.")
 
 
@@ -105,9 +108,38 @@ def list_deliveries(
     output.show_things({**columns, **more} if wide else columns, found)
 
 
+def show_delivery(webhook: str = WEBHOOK, delivery: str = DELIVERY, as_json: bool = JSON) -> None:
+    """Show a delivery with its attempts, the newest first: what was sent and answered."""
+    with opened() as db, db.read() as tx:
+        with naming("webhook", webhook):
+            webhooks.WEBHOOKS.read(tx, CONSOLE, webhook)
+        with naming("delivery", delivery):
+            found = webhooks.get_delivery(tx, CONSOLE, webhook, delivery)
+    if as_json:
+        output.show_json(found)
+        return
+    attempts = found.pop("stored_attempts")
+    output.show_fields((found | {"event": found["event"]["type"]}).items())
+    for one in attempts:
+        answer = one.pop("answer") or {}
+        headers = {f"answered {name}": text for name, text in answer.get("headers", {}).items()}
+        output.say("")
+        output.show_fields([*one.items(), *headers.items(), ("answer", answer.get("body"))])
+
+
+def send_test(webhook: str = WEBHOOK) -> None:
+    """Send a test event to a webhook, and to no other.
+
+    It is sent by the server, or by `goldenrod webhooks deliver`.
+    """
+    with opened() as db, db.write_unversioned() as tx, naming("webhook", webhook):
+        delivery = webhooks.send_test(tx, CONSOLE, webhook)
+    output.say(f"Delivery {delivery} of webhook {webhook} will be sent.")
+
+
 def redeliver(
     webhook: str = WEBHOOK,
-    delivery: str = typer.Argument(metavar="DELIVERY", help="Its id or uuid."),
+    delivery: str = DELIVERY,
 ) -> None:
     """Send a delivery again, under the same id.
 

@@ -21,6 +21,8 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Moment, in_list, param
 
 TYPES: tuple[str, ...] = get_args(EventType)
+TEST = "webhook.test"
+"""The type of the event that only tests a webhook. It is sent to that webhook alone."""
 
 _V, _M, _REACH = schema.versions, schema.machines, schema.revocation_reach
 

@@ -7,7 +7,7 @@ from sqlalchemy import FromClause, Integer, exists, literal, select
 
 from goldenrod.rules.access import Predicate
 from goldenrod.store import schema
-from goldenrod.store.sql import Key, param
+from goldenrod.store.sql import Key, in_list, param
 
 Condition = Callable[[FromClause, FromClause], Predicate]
 """Whether the walk goes on to a version from a row of the walk: `condition(version, line)`."""
@@ -32,6 +32,14 @@ def line(root: str, *, up: bool, condition: Condition | None = None) -> Any:
     if condition is not None:
         further = further.where(condition(version, walked))
     return walked.union_all(further)
+
+
+def below() -> Any:
+    """The versions `roots` and all that descend from them, each once."""
+    start, version = schema.versions.alias(), schema.versions.alias()
+    walked = select(start.c.n).where(in_list(start.c.n, "roots")).cte("below", recursive=True)
+    found = walked.union(select(version.c.n).where(version.c.parent_n == walked.c.n))
+    return select(found.c.n)
 
 
 def reaches(link: str) -> Any:

@@ -49,12 +49,13 @@ from goldenrod.store.schema.versions import (
     version_words,
     versions,
 )
-from goldenrod.store.schema.webhooks import deliverer, deliveries, events, webhooks
+from goldenrod.store.schema.webhooks import attempts, deliverer, deliveries, events, webhooks
 
 __all__ = [
     "END_OF_TIME",
     "FULL_TEXT_TABLES",
     "assignments",
+    "attempts",
     "audit",
     "boot_scripts",
     "catalogue",

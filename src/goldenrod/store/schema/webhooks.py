@@ -44,7 +44,8 @@ events = Table(
     Column("uuid", Id, nullable=False, unique=True),
     Column("at", Moment, nullable=False),
     Column("type", String(64), nullable=False),
-    Column("image_id", Key, to("images.id"), nullable=False),
+    # Null only for a test of a webhook for all images.
+    Column("image_id", Key, to("images.id")),
     Column("version_n", Key, to("versions.n")),
     # Ids of what else the event is about, as a JSON object.
     Column("about", Text, nullable=False),
@@ -72,6 +73,25 @@ deliveries = resource(
     Index("ix_deliveries_next_at", "next_at"),
     Index("ix_deliveries_webhook_id", "webhook_id", "id"),
     index_where("ix_deliveries_waiting", "state = 'waiting'", "webhook_id", "next_at"),
+)
+
+# The newest attempts to deliver, with what was sent and answered, to be looked at. The webhook is no
+# foreign key: an attempt is recorded without locking the webhook's row.
+attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("webhook_id", Key, nullable=False),
+    Column("delivery_id", Key, to("deliveries.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("milliseconds", Integer),
+    Column("status", Integer),
+    Column("error", Text),
+    Column("payload", Text, nullable=False),
+    # As a JSON object: headers, body, cut. Null where there was no answer.
+    Column("answer", Text),
+    Index("ix_delivery_attempts_webhook_id", "webhook_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 # The one deliverer: until which instant it recorded the events that dates cause, and which process

@@ -11,7 +11,9 @@ from msgspec.json import Decoder
 from goldenrod.base import clock, wire
 from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import whole_number
+from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import diff, revocations, versions
+from goldenrod.catalogue.versions.bulk import bulk
 from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import idempotency
@@ -96,6 +98,16 @@ def restore(request: Request, key: str) -> Response:
     return _revoking(request, key, wire.Restoring, revocations.restore)
 
 
+def change_in_bulk(request: Request, key: str) -> Response:
+    """POST deprecates, revokes or shares several versions of an image, or with `dry_run` would."""
+    with request.change() as (tx, actor):
+        row = images.IMAGES.row(tx, actor, key)
+        actor.require_write()
+        request.expect(images.IMAGES.get(tx, actor, key))
+        outcome, dry_run = _tried(request, tx, actor, row, wire.Bulk, bulk.change, bulk.Outcome)
+        return Response(200, written(bulk.describe(tx, actor, outcome, dry_run=dry_run)))
+
+
 def _revoking(
     request: Request,
     key: str,
@@ -105,24 +117,37 @@ def _revoking(
     with request.change() as (tx, actor):
         row = versions.VERSIONS.row_for_change(tx, actor, key)
         request.expect(versions.VERSIONS.get(tx, actor, key))
-        faults = Faults()
-        body: Any = request.body(shape, faults)
-        request.no_arguments()
-        repeated = request.req.get_header("Idempotency-Key")
-        if repeated is None or body.dry_run:
-            effect = faults.then(act, tx, actor, row, body)
-            tx.dry_run = body.dry_run
-        else:
-            print_ = idempotency.fingerprint(request.req.path, request.raw())
-            kept = idempotency.find_stored(tx, actor, idempotency.checked(repeated), print_)
-            effect = (
-                revocations.Effect(**kept.extra) if kept else faults.then(act, tx, actor, row, body)
-            )
-            if not kept:
-                made = Created(row["id"], False, effect._asdict())
-                idempotency.store(tx, actor, repeated, print_, made)
-        shown = revocations.describe(tx, actor, effect, dry_run=body.dry_run)
+        effect, dry_run = _tried(request, tx, actor, row, shape, act, revocations.Effect)
+        shown = revocations.describe(tx, actor, effect, dry_run=dry_run)
         return Response(200, written(shown))
+
+
+def _tried(
+    request: Request,
+    tx: Tx,
+    actor: Actor,
+    row: Row,
+    shape: type[Struct],
+    act: Callable[[Tx, Actor, Row, Any], Any],
+    result: Callable[..., Any],
+) -> tuple[Any, bool]:
+    """What `act` does, a `result`, and whether that was a dry run. A request that is repeated with its
+    Idempotency-Key gets the first result."""
+    faults = Faults()
+    body: Any = request.body(shape, faults)
+    request.no_arguments()
+    repeated = request.req.get_header("Idempotency-Key")
+    if repeated is None or body.dry_run:
+        tx.dry_run = body.dry_run
+        return faults.then(act, tx, actor, row, body), body.dry_run
+    print_ = idempotency.fingerprint(request.req.path, request.raw())
+    kept = idempotency.find_stored(tx, actor, idempotency.checked(repeated), print_)
+    if kept:
+        return result(**kept.extra), False
+    found = faults.then(act, tx, actor, row, body)
+    made = Created(str(row["id"]), False, found._asdict())
+    idempotency.store(tx, actor, repeated, print_, made)
+    return found, False
 
 
 MOST_FAR = 99_999_999

@@ -1,8 +1,8 @@
-"""The handlers that create and edit webhooks, and that send deliveries again.
+"""The handlers that create and edit webhooks, test them, and send deliveries again.
 
 The host of a target is looked up before the transaction, so that a slow name server blocks no other
-writer. The answer to POST has the secret, so it accepts no Idempotency-Key. Redelivery changes nothing
-that readers of the catalogue see, so it does not change the catalogue's revision.
+writer. The answer to POST has the secret, so it accepts no Idempotency-Key. Tests and
+redelivery change nothing that readers of the catalogue see, so they do not change its revision.
 """
 
 import json
@@ -34,10 +34,7 @@ def _target_problem(
         return None
     if changing is not None and body.target == json.loads(changing)["target"]:
         return None
-    settings = request.settings
-    return webhooks.target_refusal(
-        body.target, private=settings.webhooks_private, ports=settings.webhooks_ports
-    )
+    return webhooks.target_refusal(body.target, request.settings)
 
 
 def create_webhook(request: Request) -> Response:
@@ -78,9 +75,20 @@ def edit_webhook(request: Request, key: str) -> Response:
 def get_delivery(request: Request, key: str, delivery: str) -> Response:
     """GET one delivery."""
     with request.read() as (tx, actor):
-        body = webhooks.get_delivery(tx, actor, key, delivery)
+        found = webhooks.get_delivery(tx, actor, key, delivery)
         request.no_arguments()
-    return one(body)
+    return one(written(found))
+
+
+def send_test(request: Request, key: str) -> Response:
+    """POST: send a test event. Answers its delivery, which is waiting. It takes no body."""
+    with request.write_unversioned() as (tx, actor):
+        webhooks.WEBHOOKS.row_for_change(tx, actor, key)
+        request.no_arguments()
+        without_idempotency(request)
+        delivery = webhooks.send_test(tx, actor, key)
+        shown = webhooks.get_delivery(tx, actor, key, str(delivery))
+    return Response(201, written(shown), {"Location": shown["url"]})
 
 
 def redeliver(request: Request, key: str, delivery: str) -> Response:
@@ -91,4 +99,4 @@ def redeliver(request: Request, key: str, delivery: str) -> Response:
         request.no_arguments()
         without_idempotency(request)
         webhooks.redeliver(tx, actor, key, delivery)
-        return one(webhooks.get_delivery(tx, actor, key, delivery))
+        return one(written(webhooks.get_delivery(tx, actor, key, delivery)))

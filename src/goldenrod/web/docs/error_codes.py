@@ -122,6 +122,9 @@ CODES: dict[str, Code] = {
         "The channel offers a revoked version. version names it, revoked has the reason, and instead "
         "names the version to use instead, or is null.",
     ),
+    "webhook_test_waiting": Code(
+        409, "A test event is still waiting to be sent to this webhook; wait for it."
+    ),
     "webhook_inactive": Code(409, "The webhook is switched off, so nothing is sent to it."),
     "delivery_unreadable": Code(
         409, "You or the webhook's creator can no longer read the subject of the delivery."

@@ -12,6 +12,7 @@ from goldenrod.web.pages import completions, json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.attachments import licenses_scripts as texts
 from goldenrod.web.pages.channels import channels, promote
+from goldenrod.web.pages.bulk import bulk
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
@@ -36,7 +37,7 @@ from goldenrod.web.pages.versions import (
     share,
     show_version,
 )
-from goldenrod.web.pages.webhooks import webhooks
+from goldenrod.web.pages.webhooks import deliveries, webhooks
 
 Handler = Callable[..., Page]
 
@@ -145,6 +146,8 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/scripts/{key}/edit", texts.SCRIPTS.edit),
     Route("GET", "/scripts/{key}/remove", texts.SCRIPTS.confirm_remove),
     Route("POST", "/scripts/{key}/remove", texts.SCRIPTS.remove),
+    Route("GET", "/images/{slug}/bulk", bulk.show_bulk, bulk.TAKES),
+    Route("POST", "/images/{slug}/bulk", bulk.change, bulk.FILTERS),
     Route("GET", "/account/tokens", tokens.show_tokens, ("cursor",)),
     Route("POST", "/account/tokens", tokens.create_token),
     Route("GET", "/account/tokens/{key}/revoke", tokens.show_revoke),
@@ -164,6 +167,8 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/webhooks/{key}/active", webhooks.switch_webhook),
     Route("GET", "/webhooks/{key}/remove", webhooks.show_remove),
     Route("POST", "/webhooks/{key}/remove", webhooks.remove_webhook),
+    Route("POST", "/webhooks/{key}/test", deliveries.send_test),
+    Route("GET", "/webhooks/{key}/deliveries/{delivery}", deliveries.show_delivery),
     Route("POST", "/webhooks/{key}/deliveries/{delivery}/redeliver", webhooks.redeliver),
     Route("GET", "/check", check.show_check),
     Route("POST", "/check", check.check_ids),

@@ -78,19 +78,22 @@ def _page(
 
 
 def _body(form: Form, faults: Faults, *, dry: bool = False) -> wire.Revocation:
-    """The request body of the form; the preview needs no reason."""
+    return decode.convert_with(faults, terms(form, faults, dry=dry), wire.Revocation)
+
+
+def terms(form: Form, faults: Faults, *, dry: bool = False) -> Thing:
+    """The terms of a revocation as a form gives them; the preview needs no reason."""
     at, scheduled = fields.instant(form.get("at")), form.get("when") == "then"
     if scheduled and at is None and not dry:
         faults.add(field_problem("at", "is required to schedule; or choose Now"))
     if at is not None and not scheduled:
         faults.add(field_problem("at", "is not now: choose Schedule, or leave the time empty"))
-    given = {
+    return {
         "reason": UNSAID if dry else form.get("reason"),
         "at": at,
         "descendants": form.on("descendants"),
         "roll_back_channels": form.on("roll_back_channels"),
     }
-    return decode.convert_with(faults, given, wire.Revocation)
 
 
 def _fingerprint(effect: Thing, form: Form) -> str:

@@ -120,10 +120,7 @@ def _create(visit: Visit, slug: str | None) -> Page:
 
 
 def _refusal(visit: Visit, target: Any) -> BadRequest | None:
-    settings = visit.settings
-    return webhooks.target_refusal(
-        target, private=settings.webhooks_private, ports=settings.webhooks_ports
-    )
+    return webhooks.target_refusal(target, visit.settings)
 
 
 def _fields(faults: Faults, visit: Visit) -> dict[str, Any]:
@@ -139,6 +136,11 @@ def show_webhook(visit: Visit, key: str) -> Page:
     """GET /webhooks/{key}: a webhook and its deliveries, newest first."""
     visit.require_user()
     return _show(visit, key)
+
+
+def show_refused(visit: Visit, key: str, problem: Problem) -> Page:
+    """The page of a webhook, with why nothing is sent to it."""
+    return _show(visit, key, problem=problem)
 
 
 def _show(visit: Visit, key: str, form: Form | None = None, problem: Problem | None = None) -> Page:
@@ -250,8 +252,8 @@ def redeliver(visit: Visit, key: str, delivery: str) -> Page:
     try:
         with visit.write_unversioned() as (tx, actor):
             webhooks.redeliver(tx, actor, key, delivery)
-            event = json.loads(webhooks.get_delivery(tx, actor, key, delivery))["event"]
+            event = webhooks.get_delivery(tx, actor, key, delivery)["event"]
             hook = webhooks.WEBHOOKS.read(tx, actor, key)
     except REFUSALS as problem:
-        return _show(visit, key, problem=refused(problem))
+        return show_refused(visit, key, refused(problem))
     return visit.redirect(urls.webhook(hook), done=f"{event['type']} will be sent again.")

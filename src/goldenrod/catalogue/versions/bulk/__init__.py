@@ -1,0 +1,1 @@
+"""One action on several versions of an image."""

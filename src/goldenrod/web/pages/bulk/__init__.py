@@ -1,0 +1,1 @@
+"""Pages that change several versions at once."""
