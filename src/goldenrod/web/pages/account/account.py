@@ -30,6 +30,7 @@ def _show(visit: Visit, problem: Problem | None = None) -> Page:
         issuer = visit.settings.oidc_issuer
         linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if issuer else []
         active = sessions.list_sessions(tx, actor)
+        staff_from_claims = actor.staff and users.is_staff_from_claims(tx, actor.user_id)
         has_password = users.has_password(tx, actor.user_id)
     return visit.page(
         "account/account.html",
@@ -40,6 +41,8 @@ def _show(visit: Visit, problem: Problem | None = None) -> Page:
         sessions=active,
         current=visit.session.uuid if visit.session else None,
         has_password=has_password,
+        staff_from_claims=staff_from_claims,
+        oidc_name=visit.settings.oidc_name,
         form=Form.of(),
         problem=problem,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import Problem, field_problem
 from goldenrod.base.faults import Faults
-from goldenrod.catalogue.accounts import identities, oidc_accounts, tokens, users
+from goldenrod.catalogue.accounts import identities, oidc_accounts, oidc_claims, tokens, users
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Tx
@@ -97,8 +97,11 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
         provider_accounts = identities.IDENTITIES.read_list(tx, actor, **by_user)
         of_user = tokens.TOKENS.read_list(tx, actor, **by_user, ordering="-created")
         owned = _owned(tx, actor, user)
+        claimed = oidc_claims.claimed_groups(tx, actor, user["id"])
     return visit.page(
         "staff/user.html",
+        claimed_groups=claimed,
+        oidc_name=visit.settings.oidc_name,
         user=user,
         myself=user["id"] == visit.actor.user_id,
         accounts=accounts,
@@ -157,9 +160,11 @@ def set_staff(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/staff: give or remove staff rights."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
+        from_claims = users.USERS.read(tx, actor, key)["staff_from_claims"]
         user = _edit(tx, actor, key, wire.UserPatch(is_staff=on))
     verb = "is now" if on else "is no longer"
-    undo = Undo(_page(user, "staff"), {} if on else {"on": "on"})
+    # Undoing would give by hand what a claim gave.
+    undo = None if from_claims else Undo(_page(user, "staff"), {} if on else {"on": "on"})
     return visit.redirect(_page(user), done=f"{user['username']} {verb} staff.", undo=undo)
 
 
