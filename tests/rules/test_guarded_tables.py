@@ -101,7 +101,6 @@ BARE: dict[str, set[str]] = {
     },
     "that the name of a user or group exists is no secret": {
         "catalogue/accounts/users.py _by_name groups",
-        "catalogue/accounts/oidc_claims.py _named groups",
         "rules/filters.py username groups",
         "rules/changes/references.py _named table",
         "rules/changes/references.py _personal groups",
@@ -141,8 +140,6 @@ BARE: dict[str, set[str]] = {
     },
     "whether the person themselves can sign in with a password": {
         "catalogue/accounts/users.py _has_password users",
-        "catalogue/accounts/users.py _staff_by_claims users",
-        "catalogue/accounts/oidc_claims.py _user users",
     },
     "finds out who asks": {
         "catalogue/accounts/oidc_accounts.py _known users",

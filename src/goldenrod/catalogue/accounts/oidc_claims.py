@@ -17,10 +17,10 @@ from sqlalchemy import select
 
 from goldenrod.base.config import Settings
 from goldenrod.base.text import sought_key
-from goldenrod.catalogue.accounts import groups
+from goldenrod.catalogue.accounts import groups, users
 from goldenrod.catalogue.accounts.groups import Member
 from goldenrod.rules import access, resources
-from goldenrod.rules.access import Actor, ReaderKind
+from goldenrod.rules.access import CONSOLE, Actor, ReaderKind
 from goldenrod.rules.changes import audit
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -71,9 +71,11 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:
 
 
 def _named() -> Any:
-    group = schema.groups
+    group = schema.groups.alias()
     wanted = in_list(group.c.name_key, "names", Sortable)
-    return select(group.c.id, group.c.name_key).where(wanted, group.c.personal_of.is_(None))
+    # For staff: the settings name the groups.
+    seen = access.readable(group, ReaderKind.STAFF)
+    return select(group.c.id, group.c.name_key).where(wanted, group.c.personal_of.is_(None), seen)
 
 
 def missing_groups(tx: Tx, settings: Settings) -> list[str]:
@@ -104,13 +106,6 @@ def claimed_groups(tx: Tx, actor: Actor, user_id: int) -> list[Row]:
     return tx.rows(_claimed_groups, actor.reader, user=user_id, **resources.params(tx, actor))
 
 
-def _user() -> Any:
-    user = schema.users
-    return select(user.c.username, user.c.is_staff, user.c.staff_by_claims).where(
-        user.c.id == param("user", Key)
-    )
-
-
 def _group_changes(tx: Tx, user_id: int, rights: Rights) -> list[int]:
     """The groups that the user has to enter or to leave, by id."""
     names = sorted(rights.groups)
@@ -120,16 +115,14 @@ def _group_changes(tx: Tx, user_id: int, rights: Rights) -> list[int]:
 
 def differ(tx: Tx, user_id: int, rights: Rights) -> bool:
     """Whether these rights change anything for the user."""
-    user = tx.first(_user, user=user_id)
-    assert user is not None
+    user = users.USERS.row(tx, CONSOLE, str(user_id))
     return user["staff_by_claims"] != rights.staff or bool(_group_changes(tx, user_id, rights))
 
 
 def apply(tx: Tx, user_id: int, rights: Rights) -> None:
     """Give a user what the claims of their sign-in give, and take away what earlier claims gave. Each
     change has an audit entry that says it came through the provider (`via` is `oidc`)."""
-    user = tx.first(_user, user=user_id)
-    assert user is not None
+    user = users.USERS.row(tx, CONSOLE, str(user_id))
     actor = Actor(kind="oidc", user_id=user_id, username=user["username"])
     for group_id in _group_changes(tx, user_id, rights):
         before = groups.members_of(tx, group_id)

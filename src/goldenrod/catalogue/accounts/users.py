@@ -98,16 +98,6 @@ def has_password(tx: Tx, user_id: int) -> bool:
     return bool(tx.value(_has_password, user_id=user_id))
 
 
-def _staff_by_claims() -> Any:
-    user = schema.users
-    return select(user.c.staff_by_claims).where(user.c.id == param("user_id", Key))
-
-
-def is_staff_from_claims(tx: Tx, user_id: int) -> bool:
-    """Whether the user's last sign-in with OpenID Connect made them staff."""
-    return bool(tx.value(_staff_by_claims, user_id=user_id))
-
-
 def hash_password(username: str, password: str | None | UnsetType) -> str | None:
     """The hash of a new password; None for none. Raises BadRequest (a bad password), Unavailable.
 

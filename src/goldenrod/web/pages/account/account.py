@@ -11,6 +11,8 @@ from goldenrod.catalogue.accounts import (
     sessions,
     users,
 )
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Tx
 from goldenrod.web.authenticate import check_password
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
@@ -30,7 +32,7 @@ def _show(visit: Visit, problem: Problem | None = None) -> Page:
         issuer = visit.settings.oidc_issuer
         linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if issuer else []
         active = sessions.list_sessions(tx, actor)
-        staff_from_claims = actor.staff and users.is_staff_from_claims(tx, actor.user_id)
+        staff_from_claims = actor.staff and _is_staff_from_claims(tx, actor)
         has_password = users.has_password(tx, actor.user_id)
     return visit.page(
         "account/account.html",
@@ -46,6 +48,10 @@ def _show(visit: Visit, problem: Problem | None = None) -> Page:
         form=Form.of(),
         problem=problem,
     )
+
+
+def _is_staff_from_claims(tx: Tx, actor: Actor) -> bool:
+    return bool(users.USERS.read(tx, actor, str(actor.user_id))["staff_from_claims"])
 
 
 def change_password(visit: Visit) -> Page:
