@@ -26,7 +26,7 @@ def news(db: Database, world: World, name: str) -> list[tuple[str, str, str]]:
     with db.read() as tx:
         found = follows.news(tx, world.actor(tx, name))
     assert found is not None
-    assert found.count == len(found.entries)
+    assert found.total == len(found.entries)
     return [
         (it["kind"], it["image"]["slug"], it["channel"] or it["version"]["name"])
         for it in found.entries

@@ -55,7 +55,7 @@ def rights_of(settings: Settings, claims: Mapping[str, Any]) -> Rights:
         return Rights(problem="too many values")
     named = (group for value, group in settings.oidc_groups if value in values)
     staff = bool(settings.oidc_staff) and settings.oidc_staff in values
-    return Rights(frozenset(map(sought_key, named)), staff)
+    return Rights(frozenset(sought_key(name) or "" for name in named), staff)
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:
@@ -80,7 +80,7 @@ def _named() -> Any:
 
 def missing_groups(tx: Tx, settings: Settings) -> list[str]:
     """The groups of the mapping that do not exist, or are personal: nobody gets into them."""
-    keys = {sought_key(name): name for _, name in settings.oidc_groups}
+    keys = {sought_key(name) or "": name for _, name in settings.oidc_groups}
     found = {row["name_key"] for row in tx.rows(_named, names=sorted(keys))}
     return sorted(name for key, name in keys.items() if key not in found)
 

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, FromClause, String, exists, func, literal,
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Conflict
-from goldenrod.catalogue.images import images
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import ME, NOW, Actor, ReaderKind
 from goldenrod.store import schema
@@ -39,21 +38,18 @@ def _since() -> Any:
     )
 
 
-def _follow(reader: ReaderKind) -> Any:
-    image, follow = schema.images.alias(), schema.follows.alias()
+def shape(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    """Since when the reader follows an image, null if not, as JSON."""
+    follow = schema.follows.alias()
     since = select(follow.c.since).where(follow.c.user_id == ME, follow.c.image_id == image.c.id)
-    shown = json_object(
+    return json_object(
         {"image": summaries.image_shape(image, reader), "since": since.scalar_subquery()}
-    )
-    return select(json_text(shown)).where(
-        image.c.id == param("image", Key), access.readable(image, reader)
     )
 
 
 def get_follow(tx: Tx, actor: Actor, key: str) -> str:
-    """Since when the actor follows an image, null if not, as JSON. Raises NotFound."""
-    image = images.IMAGES.row(tx, actor, key)
-    return str(tx.value(_follow, actor.reader, image=image["id"], **resources.params(tx, actor)))
+    """Since when the actor follows an image, as JSON. Raises NotFound."""
+    return resources.get(tx, actor, schema.images, shape, key)
 
 
 def follow(tx: Tx, actor: Actor, image: Row) -> None:
@@ -103,7 +99,7 @@ class News(NamedTuple):
     visit is a new one, to be stored by `begin_visit`."""
 
     since: Instant
-    count: int
+    total: int
     entries: list[Row]
     begins: bool
     began: Instant

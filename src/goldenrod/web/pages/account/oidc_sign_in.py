@@ -115,12 +115,11 @@ def _enter(visit: Visit, person: Person) -> None:
     """Sign in the user whom the account is linked to, or a new user, with the groups and rights that
     the claims give. Raises Forbidden."""
     rights = oidc_claims.rights_of(visit.settings, person.claims)
-    noted = {"claim": rights.problem} if rights.problem else {}
     with visit.db.write_unversioned() as tx:
         tx.address = visit.address
         user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
         if user_id is not None and not oidc_claims.differ(tx, user_id, rights):
-            visit.begin_session(tx, user_id, "oidc", **noted)
+            visit.begin_session(tx, user_id, "oidc", rights.problem)
             return
     if user_id is None and not visit.settings.oidc_create:
         raise Forbidden(_unknown(person), code="oidc_account_unknown")
@@ -130,7 +129,7 @@ def _enter(visit: Visit, person: Person) -> None:
         if user_id is None:
             user_id = oidc_accounts.create_user(tx, person.issuer, person.subject, person.name)
         oidc_claims.apply(tx, user_id, rights)
-        visit.begin_session(tx, user_id, "oidc", **noted)
+        visit.begin_session(tx, user_id, "oidc", rights.problem)
 
 
 def _unknown(person: Person) -> str:
