@@ -62,5 +62,5 @@ def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
     assert statements(lambda: api.delete(version, "alice"), 204) <= 15
     follow = f"/api/v2/images/{world.images['open']}/follow"
     assert statements(lambda: api.get(follow, "alice"), 200) <= 2
-    assert statements(lambda: api.ask("PUT", follow, "alice"), 200) <= 9
-    assert statements(lambda: api.delete(follow, "alice"), 204) <= 5
+    assert statements(lambda: api.ask("PUT", follow, "alice"), 200) <= 10
+    assert statements(lambda: api.delete(follow, "alice"), 204) <= 6
