@@ -114,7 +114,7 @@ def test_a_visit_begins_with_home_half_an_hour_after_the_last(
     for _ in range(2):
         page = visitor.get("/")
         assert "2.11 released" in page.words
-        assert "And 2 more." in page.words
+        assert "And 6 more." in page.words
     # Shown at the next visit too, because it happened during this one; then not any more.
     clock.move(minutes=21)
     assert "2.11 released" in visitor.get("/").words

@@ -21,7 +21,9 @@ from goldenrod.store.sql import Key, Moment, json_object, json_text, param
 
 VISIT_MINUTES = 30
 MOST_FOLLOWED = 200
-MOST_NEWS = 10
+"""How many images one user may follow."""
+MOST_NEWS = 6
+"""How many changes home lists."""
 
 
 # ── following ──────────────────────────────────────────────────────────────────────────────
