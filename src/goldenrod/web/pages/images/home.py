@@ -5,7 +5,8 @@ import json
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import follows, image_search
 from goldenrod.catalogue.versions import instead, providers, versions
-from goldenrod.web.pages.images import followed, search
+from goldenrod.web.pages.images import search
+from goldenrod.web.pages.images.news import note_visit
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 
@@ -23,7 +24,7 @@ def home(visit: Visit) -> Page:
         withdrawn = image_search.recently_withdrawn(tx, actor)
         better = instead.find_instead(tx, actor, [it["version"]["id"] for it in withdrawn])
         news = None if visit.anonymous or any(asked.values()) else follows.news(tx, actor)
-    followed.note_visit(visit, news)
+    note_visit(visit, news)
     return visit.page(
         "images/home.html",
         **search.shown(visit, asked, found),
