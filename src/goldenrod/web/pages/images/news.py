@@ -27,8 +27,8 @@ def follow(visit: Visit, slug: str) -> Page:
 
 def mark_seen(visit: Visit) -> Page:
     """POST /account/seen: nothing up to the instant of the page is new any more."""
-    until = decode.instant("until", visit.form.get("until"))
     with visit.write_unversioned() as (tx, actor):
+        until = decode.instant("until", visit.form.get("until"))
         follows.mark_seen(tx, actor, until)
     return visit.redirect(urls.HOME, done="Marked as seen.")
 
