@@ -325,7 +325,7 @@ def test_empty_lists_say_how_to_begin(db: Database) -> None:
     [
         ("/staff", 7),
         ("/staff/users", 2),
-        ("/staff/users/1", 6),
+        ("/staff/users/1", 7),
         ("/staff/users/1/disable", 4),
         ("/staff/groups", 2),
         ("/staff/providers", 2),

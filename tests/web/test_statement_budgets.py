@@ -62,3 +62,7 @@ def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
     }
     assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 29
     assert statements(lambda: api.delete(version, "alice"), 204) <= 15
+    follow = f"/api/v2/images/{world.images['open']}/follow"
+    assert statements(lambda: api.get(follow, "alice"), 200) <= 2
+    assert statements(lambda: api.ask("PUT", follow, "alice"), 200) <= 10
+    assert statements(lambda: api.delete(follow, "alice"), 204) <= 6

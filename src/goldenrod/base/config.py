@@ -5,6 +5,7 @@ Only this module reads the environment. An invalid value stops the start with an
 """
 
 import ipaddress
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from urllib.parse import urlsplit
 from goldenrod.base.errors import SettingError
 from goldenrod.base.numbers import whole_number
 from goldenrod.base.text import boolean
+
+MOST_CLAIM_GROUPS = 500
+"""How many values of a claim may be mapped to groups."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -70,6 +74,23 @@ def _scopes(value: str) -> str:
     if "openid" not in words:
         raise ValueError("takes scopes with spaces between them, openid among them")
     return " ".join(words)
+
+
+def _claim_groups(value: str) -> tuple[tuple[str, str], ...]:
+    """A JSON object: a value of the claim → the name of a group."""
+    wrong = ValueError('takes a JSON object such as {"/cloud/builders": "builders"}')
+    try:
+        pairs = json.loads(value, object_pairs_hook=list) if value.strip() else []
+    except (ValueError, RecursionError):
+        raise wrong from None
+    named = isinstance(pairs, list) and not value.lstrip().startswith("[")
+    if not named or not all(isinstance(group, str) and group.strip() for _, group in pairs):
+        raise wrong
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("names a value of the claim twice")
+    if len(pairs) > MOST_CLAIM_GROUPS:
+        raise ValueError(f"takes at most {MOST_CLAIM_GROUPS} values")
+    return tuple(pairs)
 
 
 def _networks(value: str) -> tuple[Network, ...]:
@@ -199,6 +220,21 @@ SETTINGS = (
         "whether the first sign-in through it creates a user; otherwise staff link accounts to users",
     ),
     Setting(
+        "oidc_groups_claim",
+        "",
+        _text,
+        "the claim of the ID token whose values put people into groups at each sign-in, such as groups "
+        "or realm_access.roles. Without it, sign-ins change no group",
+    ),
+    Setting(
+        "oidc_groups",
+        "",
+        _claim_groups,
+        "which value of that claim puts people into which group: a JSON object such as "
+        '{"/cloud/builders": "builders"}',
+    ),
+    Setting("oidc_staff", "", _text, "the value of that claim that makes people staff"),
+    Setting(
         "url",
         "http://127.0.0.1:8000",
         _public_url,
@@ -229,6 +265,9 @@ class Settings:
     oidc_scopes: str
     oidc_hosts: tuple[str, ...]
     oidc_create: bool
+    oidc_groups_claim: str
+    oidc_groups: tuple[tuple[str, str], ...]
+    oidc_staff: str
     url: str
     token: str
     webhooks_receiver: tuple[str, int] | None = None
@@ -259,6 +298,11 @@ def _require_whole(settings: Settings) -> None:
     for variable, value in needed.items():
         if settings.oidc_issuer and not value:
             raise SettingError(f"{variable} must be set where GOLDENROD_OIDC_ISSUER is")
+    if (settings.oidc_groups or settings.oidc_staff) and not settings.oidc_groups_claim:
+        raise SettingError(
+            "GOLDENROD_OIDC_GROUPS_CLAIM must be set where GOLDENROD_OIDC_GROUPS or "
+            "GOLDENROD_OIDC_STAFF is"
+        )
 
 
 def forget_header_variables() -> None:

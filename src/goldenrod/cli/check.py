@@ -14,7 +14,7 @@ import typer
 from goldenrod.base import config
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import SettingError, Unavailable
-from goldenrod.catalogue.accounts import users
+from goldenrod.catalogue.accounts import oidc_claims, users
 from goldenrod.cli import output
 from goldenrod.cli.failures import failure
 from goldenrod.cli.open_database import reach, unmigrated
@@ -74,7 +74,8 @@ def _findings() -> Iterator[Finding]:
             return
         with unmigrated(settings) as db:
             reach(db)
-            yield from filter(None, [_other_tables(db) or _no_staff(db)])
+            other = _other_tables(db)
+            yield from filter(None, [other] if other else [_no_staff(db), _no_groups(db, settings)])
     except Exception as error:
         expected = failure(error)
         if expected is None:
@@ -182,6 +183,19 @@ def _no_staff(db: Database) -> Finding | None:
         "goldenrod.W003",
         "No active user is staff.",
         "Run `goldenrod user create NAME --staff`, then `goldenrod token create NAME`.",
+    )
+
+
+def _no_groups(db: Database, settings: Settings) -> Finding | None:
+    """W005: claims of sign-ins put nobody into a group that does not exist."""
+    with db.read() as tx:
+        missing = oidc_claims.missing_groups(tx, settings)
+    if not missing:
+        return None
+    return Finding(
+        "goldenrod.W005",
+        f"GOLDENROD_OIDC_GROUPS names no group that people can be put into: {', '.join(missing)}.",
+        "Create the group, or correct its name. A personal group does not count.",
     )
 
 

@@ -53,13 +53,14 @@ class ReaderKind(Enum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who makes a request: the anonymous, a user, an import from a source, or the operator's console.
+    """Who makes a request: the anonymous, a user, an import from a source, or the operator's console;
+    or, for what the claims of a user's sign-in change, the OpenID Connect provider (`oidc`).
 
     `groups` are the ids of the groups the user is in, `providers` those of providers where they
     have an identity. A token's `scope` only restricts: without `admin` a staff user is not staff.
     """
 
-    kind: Literal["anonymous", "user", "source", "console"] = "anonymous"
+    kind: Literal["anonymous", "user", "source", "console", "oidc"] = "anonymous"
     user_id: int = 0
     username: str = ""
     staff: bool = False

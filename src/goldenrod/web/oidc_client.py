@@ -55,11 +55,13 @@ _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Person(NamedTuple):
-    """A person whom the provider authenticated: issuer, subject (its id of them) and name."""
+    """A person whom the provider authenticated: issuer, subject (its id of them), name, and all claims
+    of the ID token."""
 
     issuer: str
     subject: str
     name: str
+    claims: Mapping[str, Any]
 
 
 class _ProviderFailure(Exception):
@@ -206,7 +208,10 @@ class OpenIdProvider:
                 params={"client_id": self._client_id, "access_token": access, "nonce": nonce},
             )
             claims.validate(now=now, leeway=LEEWAY_S)
-        except (JoseError, AuthlibBaseError, ValueError, TypeError, KeyError) as problem:
+        except (
+            *(JoseError, AuthlibBaseError, ValueError, TypeError, KeyError),
+            RecursionError,
+        ) as problem:
             claim = _word(getattr(problem, "claim", None) or getattr(problem, "error", None))
             raise sign_in_failed(f"The provider's ID token is not valid ({claim}).") from None
         subject = claims["sub"]
@@ -214,7 +219,7 @@ class OpenIdProvider:
             raise sign_in_failed("The provider's ID token has no valid subject.")
         given = (claims.get(name) for name in ("preferred_username", "nickname", "name"))
         name = next((text for text in given if isinstance(text, str) and text.strip()), "")
-        return Person(self.issuer, subject, name)
+        return Person(self.issuer, subject, name, claims)
 
     def _read(self, token: str) -> jwt.Token:
         try:

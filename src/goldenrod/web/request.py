@@ -387,6 +387,8 @@ COMPUTED = frozenset(
         "parent_behind",
         "target",
         "stopped",
+        "users_from_claims",
+        "staff_from_claims",
     }
 )
 """Fields that the server computes: a PATCH that contains them ignores them."""

@@ -75,6 +75,21 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         ),
         _several("{kept}", "401 404 200 200 200 404", "kept-1.0", action="revoke", reason="new"),
     ],
+    "GET /images/{key}/follow": [
+        Ask("{open}/follow", READ, ("open-image",)),
+        Ask("{closed}/follow", KEEPERS, ("closed image",)),
+        Ask("{shared}/follow", LABS, ("shared-image",)),
+    ],
+    "PUT /images/{key}/follow": [
+        changes("{open}/follow", "401 200 200 200 200 200"),
+        changes("{closed}/follow", "401 404 404 200 200 404"),
+        changes("{shared}/follow", "401 404 200 200 200 404"),
+    ],
+    "DELETE /images/{key}/follow": [
+        Ask("{open}/follow", "401 204 204 204 204 204"),
+        Ask("{closed}/follow", "401 404 404 204 204 404"),
+        Ask("{shared}/follow", "401 404 204 204 204 404"),
+    ],
     "GET /images/{key}/channels": [
         Ask(OPEN, READ, ('"latest"', '"stable"', '"inner"', '"lab"', '"ops"', "open-1.0")),
         Ask(CLOSED, KEEPERS, ("closed-line", "closed-1.0")),

@@ -21,7 +21,8 @@ Scope = Literal["read", "write", "admin"]
 
 
 class Group(Struct):
-    """A group of users. A `personal` group has exactly one user and never changes."""
+    """A group of users. A `personal` group has exactly one user and never changes. `users_from_claims`
+    are those of `users` who are members by their last sign-in with OpenID Connect."""
 
     id: int
     uuid: Uuid
@@ -31,10 +32,12 @@ class Group(Struct):
     leaders: list[UserSummary]
     personal: bool
     start_date: Moment
+    users_from_claims: list[UserSummary]
 
 
 class User(Struct):
-    """A user, as staff and the user see them."""
+    """A user, as staff and the user see them. `staff_from_claims`: the last sign-in with OpenID Connect
+    made the user staff."""
 
     id: int
     uuid: Uuid
@@ -43,6 +46,7 @@ class User(Struct):
     is_staff: bool
     active: bool
     start_date: Moment
+    staff_from_claims: bool
 
 
 class Identity(Struct):

@@ -4,6 +4,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from goldenrod.base.wire.common import (
     GroupSummary,
+    ImageSummary,
     Moment,
     Name,
     Ref,
@@ -82,3 +83,10 @@ class TagPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 
     name: Name | UnsetType = UNSET
     description: Words | UnsetType = UNSET
+
+
+class Follow(Struct):
+    """Since when the user follows an image; `since` is null if they do not."""
+
+    image: ImageSummary
+    since: Moment | None

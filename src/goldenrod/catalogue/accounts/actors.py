@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base.clock import Instant
-from goldenrod.catalogue.accounts import tokens
+from goldenrod.catalogue.accounts import tokens, users
 from goldenrod.catalogue.accounts.sessions import Session
 from goldenrod.rules.access import NOW, Actor
 from goldenrod.store import schema
@@ -25,7 +25,7 @@ def _columns(user: FromClause) -> list[ColumnElement[Any]]:
     return [
         user.c.id,
         user.c.username,
-        user.c.is_staff,
+        users.is_staff(user).label("is_staff"),
         json_text(json_list(groups, user)).label("groups"),
         json_text(json_list(providers, user)).label("providers"),
     ]

@@ -2,12 +2,15 @@
 
 Staff create groups. The leaders of a group are members who add and remove members. A personal group
 has exactly one member, its user: it cannot be joined, renamed or removed.
+
+Claims of sign-ins with OpenID Connect also add and remove members (`oidc_claims.py`). Each membership
+says where it comes from: people, claims, or both. Leaders do not remove members who come from claims.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, exists, func, select
+from sqlalchemy import ColumnElement, FromClause, exists, func, select, true
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, field_problem, forbidden_field
@@ -35,19 +38,22 @@ def shape(group: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "uuid": group.c.uuid,
             "url": summaries.url("groups", group.c.id),
             "name": group.c.name,
-            "users": _members(group, leaders=False),
-            "leaders": _members(group, leaders=True),
+            "users": _members(group, lambda member: true()),
+            "leaders": _members(group, lambda member: member.c.leader),
             "personal": group.c.personal_of.is_not(None),
             "start_date": group.c.start_date,
+            "users_from_claims": _members(group, lambda member: member.c.by_claims),
         }
     )
 
 
-def _members(group: FromClause, *, leaders: bool) -> ColumnElement[Any]:
+def _members(
+    group: FromClause, which: Callable[[FromClause], ColumnElement[bool]]
+) -> ColumnElement[Any]:
     member = schema.group_users.alias()
-    query = select(summaries.user(member.c.user_id)).where(member.c.group_id == group.c.id)
-    if leaders:
-        query = query.where(member.c.leader)
+    query = select(summaries.user(member.c.user_id)).where(
+        member.c.group_id == group.c.id, which(member)
+    )
     return json_list(query.order_by(member.c.user_id), group)
 
 
@@ -125,7 +131,7 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
     leaders = faults.of(_user_ids, tx, actor, body.leaders, "leaders")
     members = faults.of(_user_ids, tx, actor, body.users, "users")
     faults.report()
-    users = sorted({*members, *leaders})
+    users = {*members, *leaders}
     require_free_name(tx, name)
     group_id = tx.insert(
         schema.groups,
@@ -135,28 +141,44 @@ def create_group(tx: Tx, actor: Actor, body: NewGroup) -> Created:
         personal_of=None,
         start_date=tx.now,
     )
-    _set_members(tx, group_id, {}, users, leaders)
-    created = audit.created({"name": name, "users": users, "leaders": leaders})
+    set_members(tx, group_id, {}, {user: Member(leader=user in leaders) for user in users})
+    created = audit.created({"name": name, "users": sorted(users), "leaders": leaders})
     audit.record(tx, actor, "group:create", schema.groups, group_id, created)
     return Created(str(group_id))
 
 
+class Member(NamedTuple):
+    """How a user is a member: as a leader or not, and where the membership comes from."""
+
+    leader: bool = False
+    by_hand: bool = True
+    by_claims: bool = False
+
+
 def _members_of() -> Any:
     member = schema.group_users
-    return select(member.c.user_id, member.c.leader).where(member.c.group_id == param("group", Key))
+    columns = (member.c[name] for name in ("user_id", *Member._fields))
+    return select(*columns).where(member.c.group_id == param("group", Key))
 
 
-def _set_members(
-    tx: Tx, group_id: int, before: dict[int, bool], users: list[int], leaders: list[int]
+def members_of(tx: Tx, group_id: int) -> dict[int, Member]:
+    """The members of a group, by the ids of users."""
+    rows = tx.rows(_members_of, group=group_id)
+    return {row.pop("user_id"): Member(**row) for row in map(dict, rows)}
+
+
+def set_members(
+    tx: Tx, group_id: int, before: Mapping[int, Member], after: Mapping[int, Member]
 ) -> None:
-    for removed in before.keys() - set(users):
+    """Change the members of a group."""
+    for removed in before.keys() - after.keys():
         tx.delete(schema.group_users, group_id=group_id, user_id=removed)
-    for user in users:
-        leader = user in leaders
+    for user, member in sorted(after.items()):
         if user not in before:
-            tx.insert(schema.group_users, group_id=group_id, user_id=user, leader=leader)
-        elif before[user] != leader:
-            tx.update(schema.group_users, {"group_id": group_id, "user_id": user}, leader=leader)
+            tx.insert(schema.group_users, group_id=group_id, user_id=user, **member._asdict())
+        elif before[user] != member:
+            key = {"group_id": group_id, "user_id": user}
+            tx.update(schema.group_users, key, **member._asdict())
 
 
 def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
@@ -165,13 +187,11 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     Raises BadRequest, Forbidden, Conflict (`name_taken`, `group_personal`).
     """
     given = mutations.given(patch)
-    current = {
-        member["user_id"]: member["leader"] for member in tx.rows(_members_of, group=row["id"])
-    }
+    current = members_of(tx, row["id"])
     before: Row = {
         "name": row["name"],
         "users": sorted(current),
-        "leaders": sorted(user for user, leader in current.items() if leader),
+        "leaders": sorted(user for user, member in current.items() if member.leader),
     }
     after = dict(before)
     faults = Faults()
@@ -186,6 +206,10 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
         wrong = "Leaders may change the members only. Ask staff to change the rest."
         for field in sorted({"name", "leaders"} & changed.keys()):
             faults.add(forbidden_field(field, wrong, code="staff_required"))
+        claimed = {user for user, member in current.items() if member.by_claims}
+        if after["users"] is not None and claimed - set(after["users"]):
+            wrong = "Only staff may remove members who come from single sign-on."
+            faults.add(forbidden_field("users", wrong, code="staff_required"))
     if after["leaders"] is not None and after["users"] is not None:
         if "users" not in given:
             after["users"] = sorted({*after["users"], *after["leaders"]})
@@ -200,7 +224,13 @@ def edit_group(tx: Tx, actor: Actor, row: Row, patch: GroupPatch) -> None:
     tx.update(
         schema.groups, {"id": row["id"]}, name=after["name"], name_key=name_key(after["name"])
     )
-    _set_members(tx, row["id"], current, after["users"], after["leaders"])
+    members = {}
+    for user in after["users"]:
+        member = current.get(user, Member())
+        leads = user in after["leaders"]
+        # People chose a leader, so the claim's end does not end the membership.
+        members[user] = member._replace(leader=leads, by_hand=member.by_hand or leads)
+    set_members(tx, row["id"], current, members)
     audit.record(tx, actor, "group:edit", schema.groups, row["id"], changed)
 
 

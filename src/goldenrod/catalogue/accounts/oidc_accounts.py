@@ -16,7 +16,7 @@ from goldenrod.base import decode
 from goldenrod.base.errors import Conflict, Forbidden, NotFound, field_problem
 from goldenrod.base.text import is_uuid, is_visible, name_key, without_invisible
 from goldenrod.base.wire import NewUser
-from goldenrod.catalogue.accounts import actors, users
+from goldenrod.catalogue.accounts import actors, oidc_claims, users
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, mutations
 from goldenrod.store import schema
@@ -134,7 +134,9 @@ def link(tx: Tx, actor: Actor, user: Row, issuer: str, subject: str) -> None:
 
 
 def unlink(tx: Tx, actor: Actor, user: Row, uuid: str) -> Row:
-    """Unlink an account from a user and sign the user out everywhere; return the account.
+    """Unlink an account from a user and sign the user out everywhere; return the account. What claims
+    gave the user is taken away, as no sign-in would do it later; another account's next sign-in gives
+    it again.
 
     Raises Forbidden (staff only), NotFound.
     """
@@ -146,4 +148,5 @@ def unlink(tx: Tx, actor: Actor, user: Row, uuid: str) -> Row:
     tx.delete(schema.sessions, user_id=user["id"])
     removed = {f: {"before": found[0][f], "after": None} for f in ("issuer", "subject")}
     audit.record(tx, actor, "user:unlink", schema.users, user["id"], removed)
+    oidc_claims.apply(tx, user["id"], oidc_claims.NONE)
     return found[0]

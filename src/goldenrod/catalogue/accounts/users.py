@@ -7,7 +7,7 @@ one person is sharing with a group, and the names of users and groups are unique
 from typing import Any
 
 from msgspec import UnsetType
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import ColumnElement, FromClause, or_, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import Conflict
@@ -26,6 +26,11 @@ from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, Sortable, json_object, param
 
 
+def is_staff(user: FromClause) -> ColumnElement[bool]:
+    """The user has staff's rights: given by hand, or by the claims of the last sign-in."""
+    return or_(user.c.is_staff, user.c.staff_by_claims)
+
+
 def shape(user: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """A user as JSON, for staff and for the user."""
     return json_object(
@@ -34,9 +39,10 @@ def shape(user: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "uuid": user.c.uuid,
             "url": summaries.url("users", user.c.id),
             "username": user.c.username,
-            "is_staff": user.c.is_staff,
+            "is_staff": is_staff(user),
             "active": user.c.active,
             "start_date": user.c.start_date,
+            "staff_from_claims": user.c.staff_by_claims,
         }
     )
 
@@ -50,7 +56,7 @@ USERS = Resource(
             "username": filters.username("username", lambda user: user.c.id),
             "prefix": filters.prefix("prefix", lambda user, begins: begins(user.c.name_key)),
             "active": filters.boolean(lambda user, reader: user.c.active),
-            "is_staff": filters.boolean(lambda user, reader: user.c.is_staff),
+            "is_staff": filters.boolean(lambda user, reader: is_staff(user)),
         },
         ("start_date", "username"),
         {"username": "name_key"},
@@ -143,11 +149,20 @@ def edit_user(
     tx: Tx, actor: Actor, row: Row, patch: UserPatch, *, password_hash: str | None = None
 ) -> None:
     """Change the fields of the patch. Disabling a user and changing or removing their password end
-    all their sessions. The audit records that a password changed, never the password."""
+    all their sessions. The audit records that a password changed, never the password.
+
+    Who is staff by claims stays so if `is_staff` is true; false takes staff's rights away whatever gave
+    them. The next sign-in that has the claim gives them again.
+    """
     given = mutations.given(patch)
     after: Row = {field: given[field] for field in ("is_staff", "active") if field in given}
     password_hash = password_hash or hash_password(row["username"], patch.password)
-    changed = audit.changed(row, after)
+    before = row | {"is_staff": row["is_staff"] or row["staff_by_claims"]}
+    changed = audit.changed(before, after)
+    if "is_staff" not in changed:
+        after.pop("is_staff", None)
+    elif row["staff_by_claims"]:
+        after["staff_by_claims"] = False
     if "password" in given:
         after["password_hash"] = password_hash
         changed |= _password_changed("removed" if password_hash is None else "changed")

@@ -61,6 +61,9 @@ def _head(reader: ReaderKind, form: str) -> Any:
             "versions_count": summaries.count_of(readable),
             "first_released": first.correlate(image).scalar_subquery(),
             "may_change": access.changeable(image, reader),
+            "followed": exists().where(
+                schema.follows.c.image_id == image.c.id, schema.follows.c.user_id == access.ME
+            ),
         }
     )
     return select(json_text(shown)).where(
@@ -70,7 +73,8 @@ def _head(reader: ReaderKind, form: str) -> Any:
 
 def get_head(tx: Tx, actor: Actor, key: str) -> Row:
     """An image in the API's form without its versions, plus `may_change`, whether the reader may change
-    it, and `first_released`, the start_date of the oldest version that they may read.
+    it, `followed`, whether they follow it, and `first_released`, the start_date of the oldest version
+    that they may read.
 
     Raises NotFound.
     """
@@ -80,7 +84,7 @@ def get_head(tx: Tx, actor: Actor, key: str) -> Row:
     if not text:
         raise NotFound()
     head: Row = json.loads(text)
-    return head | {"may_change": bool(head["may_change"])}
+    return head | {name: bool(head[name]) for name in ("may_change", "followed")}
 
 
 # ── its channels ───────────────────────────────────────────────────────────────────────────

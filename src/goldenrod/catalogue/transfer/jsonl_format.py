@@ -41,6 +41,8 @@ NOT_EXPORTED = frozenset(
         "sign_in_failures",
         # Users sign in again.
         "sessions",
+        # Personal: which images users follow, and when they last looked.
+        *("follows", "visits"),
         # Belongs to one installation, and contains addresses of people.
         "security_events",
         # The lease of the deliverer of one installation.
@@ -73,7 +75,7 @@ CREDENTIAL_COLUMNS: Mapping[str, frozenset[str]] = {"users": frozenset({"passwor
 """What an export without credentials omits: all rows of a table; columns, written as null."""
 
 PUBLIC_AUDIT_FIELDS: Mapping[str, frozenset[str]] = {
-    "users": frozenset({"username", "is_staff", "active"}),
+    "users": frozenset({"username", "is_staff", "active", "staff_from_claims"}),
     **{name: frozenset() for name in (*CREDENTIAL_TABLES, "sessions")},
 }
 """The only fields whose changes an export without credentials includes, in audit entries about these

@@ -26,12 +26,14 @@ from goldenrod.store.schema.channels import (
 from goldenrod.store.schema.common import audit, catalogue, idempotency, scope_counts
 from goldenrod.store.schema.helpers import END_OF_TIME, FULL_TEXT_TABLES, metadata
 from goldenrod.store.schema.images import (
+    follows,
     image_maintainers,
     image_slugs,
     image_tags,
     image_words,
     images,
     tags,
+    visits,
 )
 from goldenrod.store.schema.versions import (
     boot_scripts,
@@ -65,6 +67,7 @@ __all__ = [
     "deliverer",
     "deliveries",
     "events",
+    "follows",
     "former_names",
     "group_users",
     "groups",
@@ -96,5 +99,6 @@ __all__ = [
     "version_scripts",
     "version_words",
     "versions",
+    "visits",
     "webhooks",
 ]

@@ -14,6 +14,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    true,
 )
 
 from goldenrod.store.schema.helpers import index_where_set, metadata, resource, to
@@ -23,11 +25,14 @@ users = resource(
     "users",
     Column("username", String(256), nullable=False, unique=True),
     Column("name_key", Sortable, nullable=False, unique=True),
+    # Given by hand. Who is staff by hand or by claims has staff's rights.
     Column("is_staff", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     # Argon2id. null: password sign-in is disabled.
     Column("password_hash", Text),
     Column("start_date", Moment, nullable=False),
+    # The last sign-in with OpenID Connect had the claim that makes the user staff.
+    Column("staff_by_claims", Boolean, nullable=False, server_default=false()),
 )
 
 groups = resource(
@@ -46,6 +51,10 @@ group_users = Table(
     Column("group_id", Key, to("groups.id", ondelete="CASCADE"), primary_key=True),
     Column("user_id", Key, to("users.id"), primary_key=True),
     Column("leader", Boolean, nullable=False),
+    # Where the membership comes from: people, the claims of the last sign-in with OpenID Connect, or
+    # both. A leader is always a member by hand.
+    Column("by_hand", Boolean, nullable=False, server_default=true()),
+    Column("by_claims", Boolean, nullable=False, server_default=false()),
     Index("ix_group_users_user_id", "user_id", "group_id"),
 )
 

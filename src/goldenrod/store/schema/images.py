@@ -63,3 +63,22 @@ image_tags = Table(
 )
 
 image_words = search_table("image_words", "image_id", "images.id")
+
+# The images that users follow. Personal: not exported.
+follows = Table(
+    "follows",
+    metadata,
+    Column("user_id", Key, to("users.id"), primary_key=True),
+    Column("image_id", Key, to("images.id"), primary_key=True),
+    Column("since", Moment, nullable=False),
+)
+
+# When the last visit of a user who follows images began, and since when changes are new to them
+# (`catalogue/images/follows.py`). Personal: not exported.
+visits = Table(
+    "visits",
+    metadata,
+    Column("user_id", Key, to("users.id"), primary_key=True),
+    Column("began", Moment, nullable=False),
+    Column("since", Moment, nullable=False),
+)

@@ -36,7 +36,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.resources import Resource
 from goldenrod.store.paging import Listing
 from goldenrod.web.api import channels as channel_handlers
-from goldenrod.web.api import lookup
+from goldenrod.web.api import follows, lookup
 from goldenrod.web.api import tokens as token_handlers
 from goldenrod.web.api import users as user_handlers
 from goldenrod.web.api import versions as version_handlers
@@ -187,6 +187,11 @@ ROUTES: tuple[Route, ...] = (
           "Hide a channel", statuses=(204,)),
     Route("GET", "/images/{key}/channels/{name}/history", channel_handlers.channel_history,
           "List a channel's assignments", wire.Assignment, lists=channels.HISTORY),
+    Route("GET", "/images/{key}/follow", follows.get_follow,
+          "Get since when you follow an image", wire.Follow),
+    Route("PUT", "/images/{key}/follow", follows.put_follow, "Follow an image", wire.Follow),
+    Route("DELETE", "/images/{key}/follow", follows.delete_follow, "Unfollow an image",
+          statuses=(204,)),
     Route("GET", "/resolve/{image}/{channel}/{provider}", channel_handlers.resolve,
           "Resolve a channel to the machine it offers on a provider", wire.Resolved,
           options={"architecture": "such as x86_64",

@@ -157,6 +157,7 @@ CODES: dict[str, Code] = {
         409, "That account of the OpenID Connect provider is already linked to a user."
     ),
     "identity_taken": Code(409, "The user already has this account on this provider."),
+    "follows_limit": Code(409, "You follow 200 images, which is the most. Unfollow one first."),
     "group_personal": Code(409, "A personal group cannot be changed or removed."),
     "license_in_use": Code(
         409, "A version uses the license, so its text cannot change. Create another license."

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from goldenrod.web.pages import completions, json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.attachments import licenses_scripts as texts
-from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.bulk import bulk
-from goldenrod.web.pages.images import edit_image, feed, home, image, search
+from goldenrod.web.pages.channels import channels, promote
+from goldenrod.web.pages.images import edit_image, feed, home, image, news, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.lookup import check
@@ -79,6 +79,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),
     Route("GET", "/images/{slug}/lineage", page.show_image_lineage),
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
+    Route("POST", "/images/{slug}/follow", news.follow),
     Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b")),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
     Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_USE_BOX)),
@@ -92,6 +93,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/account/password", account.change_password),
     Route("POST", "/account/sessions/{uuid}/end", account.end_session),
     Route("POST", "/account/sign-out-everywhere", account.sign_out_everywhere),
+    Route("POST", "/account/seen", news.mark_seen),
     Route("POST", "/preview", markdown_preview.preview),
     Route("GET", "/images/new", edit_image.show_new),
     Route("POST", "/images/new", edit_image.create),

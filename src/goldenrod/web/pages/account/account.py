@@ -11,6 +11,9 @@ from goldenrod.catalogue.accounts import (
     sessions,
     users,
 )
+from goldenrod.catalogue.images import follows
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Tx
 from goldenrod.web.authenticate import check_password
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form, refused
@@ -29,7 +32,9 @@ def _show(visit: Visit, problem: Problem | None = None) -> Page:
         accounts = identities.IDENTITIES.read_list(tx, actor, user=actor.username)
         issuer = visit.settings.oidc_issuer
         linked = oidc_accounts.list_accounts(tx, actor, actor.user_id) if issuer else []
+        followed = follows.list_followed(tx, actor)
         active = sessions.list_sessions(tx, actor)
+        staff_from_claims = actor.staff and _is_staff_from_claims(tx, actor)
         has_password = users.has_password(tx, actor.user_id)
     return visit.page(
         "account/account.html",
@@ -37,12 +42,19 @@ def _show(visit: Visit, problem: Problem | None = None) -> Page:
         groups_count=mine.count,
         identities=accounts,
         linked=linked,
+        followed=followed,
         sessions=active,
         current=visit.session.uuid if visit.session else None,
         has_password=has_password,
+        staff_from_claims=staff_from_claims,
+        oidc_name=visit.settings.oidc_name,
         form=Form.of(),
         problem=problem,
     )
+
+
+def _is_staff_from_claims(tx: Tx, actor: Actor) -> bool:
+    return bool(users.USERS.read(tx, actor, str(actor.user_id))["staff_from_claims"])
 
 
 def change_password(visit: Visit) -> Page:

@@ -47,6 +47,8 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
         "account/group.html",
         group=group,
         leaders={leader["id"] for leader in group["leaders"]},
+        claimed={user["id"] for user in group["users_from_claims"]},
+        oidc_name=visit.settings.oidc_name,
         may_change=row["may_change"],
         access=access,
         form=form,

@@ -2,7 +2,8 @@
 
 State, nonce, verifier and where the visitor was going are in a cookie, which is signed for this
 browser, lasts ten minutes and is used once. The provider redirects to the public URL only. Accounts
-are identified by issuer and subject (`catalogue/accounts/oidc_accounts.py`), never by name.
+are identified by issuer and subject (`catalogue/accounts/oidc_accounts.py`), never by name. Each
+sign-in gives the user the groups and rights that its claims give (`oidc_claims.py`, beside it).
 """
 
 import hmac
@@ -13,7 +14,7 @@ from typing import Any
 
 from goldenrod.base.clock import later
 from goldenrod.base.errors import BadRequest, Forbidden, NotFound, Unavailable
-from goldenrod.catalogue.accounts import oidc_accounts
+from goldenrod.catalogue.accounts import oidc_accounts, oidc_claims
 from goldenrod.rules.changes import security_log
 from goldenrod.web import oidc_client
 from goldenrod.web.oidc_client import OpenIdProvider, Person
@@ -111,19 +112,24 @@ def _person(visit: Visit, provider: OpenIdProvider, promised: dict[str, Any] | N
 
 
 def _enter(visit: Visit, person: Person) -> None:
-    """Sign in the user whom the account is linked to, or a new user. Raises Forbidden."""
+    """Sign in the user whom the account is linked to, or a new user, with the groups and rights that
+    the claims give. Raises Forbidden."""
+    rights = oidc_claims.rights_of(visit.settings, person.claims)
     with visit.db.write_unversioned() as tx:
         tx.address = visit.address
         user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
-        if user_id is not None:
-            visit.begin_session(tx, user_id, "oidc")
+        if user_id is not None and not oidc_claims.differ(tx, user_id, rights):
+            visit.begin_session(tx, user_id, "oidc", rights.problem)
             return
-    if not visit.settings.oidc_create:
+    if user_id is None and not visit.settings.oidc_create:
         raise Forbidden(_unknown(person), code="oidc_account_unknown")
     with visit.db.write() as tx:
         tx.address = visit.address
-        user_id = oidc_accounts.create_user(tx, *person)
-        visit.begin_session(tx, user_id, "oidc")
+        user_id = oidc_accounts.find_user(tx, person.issuer, person.subject)
+        if user_id is None:
+            user_id = oidc_accounts.create_user(tx, person.issuer, person.subject, person.name)
+        oidc_claims.apply(tx, user_id, rights)
+        visit.begin_session(tx, user_id, "oidc", rights.problem)
 
 
 def _unknown(person: Person) -> str:

@@ -3,9 +3,10 @@
 import json
 
 from goldenrod.base.errors import NotFound
-from goldenrod.catalogue.images import image_search
+from goldenrod.catalogue.images import follows, image_search
 from goldenrod.catalogue.versions import instead, providers, versions
 from goldenrod.web.pages.images import search
+from goldenrod.web.pages.images.news import note_visit
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 
@@ -22,6 +23,8 @@ def home(visit: Visit) -> Page:
         choices = image_search.choices(tx, actor)
         withdrawn = image_search.recently_withdrawn(tx, actor)
         better = instead.find_instead(tx, actor, [it["version"]["id"] for it in withdrawn])
+        news = None if visit.anonymous or any(asked.values()) else follows.news(tx, actor)
+    note_visit(visit, news)
     return visit.page(
         "images/home.html",
         **search.shown(visit, asked, found),
@@ -29,6 +32,7 @@ def home(visit: Visit) -> Page:
         newest=[json.loads(one) for one in newest.results],
         versions_count=newest.count,
         withdrawn=[it | {"instead": better[it["version"]["id"]]} for it in withdrawn],
+        news=news,
         known=[],
         refusal=None,
     )

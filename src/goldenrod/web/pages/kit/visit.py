@@ -276,15 +276,17 @@ class Visit(Request):
             self._secret = self._jar.get(cookies.VISIT) or cookies.new_secret()
             self._jar.set_cookie(cookies.VISIT, self._secret)
 
-    def begin_session(self, tx: Tx, user_id: int, by: str) -> None:
-        """Sign a user in with this browser. `by`: the way that they proved who they are."""
+    def begin_session(self, tx: Tx, user_id: int, by: str, claim: str | None = None) -> None:
+        """Sign a user in with this browser. `by`: the way that they proved who they are. `claim`: what
+        is wrong with the claim of groups."""
         days = self.settings.session_days
         browser = browser_name(self.req.get_header("User-Agent"))
         self._secret = sessions.create_session(tx, user_id, days, browser)
         self._jar.set_cookie(cookies.SESSION, self._secret, days * 86_400)
         self._jar.delete(cookies.VISIT)
         if by != "password":
-            security_log.record(tx, "sign_in:success", user_id=user_id, by=by)
+            noted: dict[str, Any] = {"by": by} | ({"claim": claim} if claim else {})
+            security_log.record(tx, "sign_in:success", user_id=user_id, **noted)
 
     def leave(self) -> None:
         """Have the browser delete its session's cookie."""

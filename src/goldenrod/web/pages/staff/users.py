@@ -13,6 +13,7 @@ from goldenrod.catalogue.accounts import (
     groups,
     identities,
     oidc_accounts,
+    oidc_claims,
     sessions,
     tokens,
     users,
@@ -107,11 +108,14 @@ def _show(visit: Visit, key: str, form: Form, problem: Problem | None = None) ->
         asked = {"user": user["username"], "personal": "false", "ordering": "name"}
         of_groups = groups.GROUPS.read_list(tx, actor, **asked, page_size=MOST_SHOWN)
         active = sessions.list_sessions(tx, actor, user)
+        claimed = oidc_claims.claimed_groups(tx, actor, user["id"])
     return visit.page(
         "staff/user.html",
         groups=of_groups,
         sessions=active,
         current=visit.session.uuid if visit.session else None,
+        claimed_groups=claimed,
+        oidc_name=visit.settings.oidc_name,
         user=user,
         myself=user["id"] == visit.actor.user_id,
         accounts=accounts,
@@ -170,9 +174,11 @@ def set_staff(visit: Visit, key: str) -> Page:
     """POST /staff/users/{key}/staff: give or remove staff rights."""
     on = visit.form.on("on")
     with change(visit) as (tx, actor):
+        from_claims = users.USERS.read(tx, actor, key)["staff_from_claims"]
         user = _edit(tx, actor, key, wire.UserPatch(is_staff=on))
     verb = "is now" if on else "is no longer"
-    undo = Undo(_page(user, "staff"), {} if on else {"on": "on"})
+    # Undoing would give by hand what a claim gave.
+    undo = None if from_claims else Undo(_page(user, "staff"), {} if on else {"on": "on"})
     return visit.redirect(_page(user), done=f"{user['username']} {verb} staff.", undo=undo)
 
 
