@@ -143,6 +143,14 @@ VISITS: Visits = {
     "/staff/tags/{key}": {"/staff/tags/1": "dora"},
     "/staff/activity": {"/staff/activity": "dora"},
     "/staff/webhooks": {"/staff/webhooks": "dora"},
+    "/help": {
+        "/help": "nobody alice",
+        "/help?q=token": "nobody",
+        "/help?q=no+such+thing": "nobody",
+    },
+    "/help/{name}": {"/help/lifecycle": "nobody", "/help/commands": "alice"},
+    "/docs": {},  # as tests/browser/test_reference.py looks at it
+    "/docs/errors": {"/docs/errors": "nobody"},
 }
 
 

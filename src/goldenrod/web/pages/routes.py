@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
+from goldenrod.web.pages.help import api_reference, help
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
@@ -170,5 +171,9 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/tags/{key}/remove", tags.remove_tag),
     Route("GET", "/staff/webhooks", webhooks.show_of_all, ("cursor",)),
     Route("POST", "/staff/webhooks", webhooks.create_of_all),
+    Route("GET", "/help", help.show_help, ("q",)),
+    Route("GET", "/help/{name}", help.show_document),
+    Route("GET", "/docs", api_reference.show_reference),
+    Route("GET", "/docs/errors", api_reference.show_errors),
 )
 # fmt: on
