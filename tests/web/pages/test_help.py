@@ -11,7 +11,9 @@ from goldenrod.web.pages.kit.render import TEMPLATES
 from tests.support.pages.visitor import Visitor
 from tests.test_docs import DOCS, anchors, text
 
-TO_HELP = re.compile(r'm\.help\("([a-z]+)"(?:, "([^"]*)")?[,)]|link\.help\("([a-z]+)"(?:, "([^"]*)")?\)')
+TO_HELP = re.compile(
+    r'm\.help\("([a-z]+)"(?:, "([^"]*)")?[,)]|link\.help\("([a-z]+)"(?:, "([^"]*)")?\)'
+)
 
 
 def test_each_document_is_a_page_whose_links_and_pictures_lead_somewhere(visitor: Visitor) -> None:
@@ -32,8 +34,10 @@ def test_each_document_is_a_page_whose_links_and_pictures_lead_somewhere(visitor
             assert there.status == 200, link
             assert not anchor or f'id="{anchor}"' in there.text, link
         for picture in re.findall(r'src="([^"]+)"', shown):
-            found = visitor.get(picture)
-            assert (found.status, found.headers["content-type"][:6]) == (200, "image/"), picture
+            found = visitor.client.simulate_get(picture)
+            assert (found.status_code, found.headers["content-type"][:6]) == (200, "image/"), (
+                picture
+            )
             assert "immutable" in found.headers["cache-control"]
     assert visitor.get("/help/no-such").status == visitor.get("/help/..%2fREADME").status == 404
 
@@ -47,7 +51,7 @@ def test_the_search_of_the_help_finds_headings_first(visitor: Visitor) -> None:
     assert "No section has all of these words" in nothing.words
     assert "<b>nothing" not in nothing.text
     assert visitor.get("/help?q=%00").status == 400
-    assert visitor.get("/help?q=+").text == visitor.get("/help").text.replace("?q=+", "")
+    assert "Automate" in visitor.get("/help?q=+").words
 
 
 def test_a_document_is_rendered_once_in_each_process(visitor: Visitor) -> None:
@@ -77,5 +81,5 @@ def test_help_is_one_click_away(visitor: Visitor, where: str) -> None:
 
 def test_the_documents_are_part_of_the_package() -> None:
     inside = Path(assets.__file__).parents[2] / "documents"
-    assert assets.DOCUMENTS == inside
+    assert inside == assets.DOCUMENTS
     assert {path.name for path in inside.glob("*.md")} == {path.name for path in DOCS.glob("*.md")}
