@@ -42,9 +42,11 @@ CANNOT = {
     "python -m bench --only import --amis FILE": "needs a file of 200 MB that is not kept here",
     "python -m bench.report bench/out/FILE.json": "needs measurements; rewrites the documents",
     "python -m tests.support.stale_reads": "reads 100,000 times; tests/store/test_stale.py less often",
+    "curl -s -X POST http://127.0.0.1:8000/api/v2/webhooks \\": "its target is not a real host; "
+    "tests/webhooks/test_webhooks.py posts to one",
     "python -m tests.test_docs": "rewrites the documents; tests/test_docs.py compares them",
 }
-"""Commands that are not run, and why."""
+"""The first lines of commands that are not run, and why."""
 
 MAKE = re.compile(r"make [a-z-]+(?: [A-Z]+=\w+)?")
 """Targets that documents name; tests/test_docs.py requires that they exist. They run all tests or
@@ -146,6 +148,10 @@ def is_whole(command: str) -> bool:
     return True
 
 
+def first(command: str) -> str:
+    return command.partition("\n")[0]
+
+
 def filled(command: str) -> str:
     for word, value in FILLED.items():
         command = command.replace(word, value)
@@ -158,7 +164,7 @@ def filled(command: str) -> str:
 def test_what_is_said_not_to_run_is_printed() -> None:
     commands = [command for one in printed() for command in one.commands]
     assert len(commands) > 40
-    assert {*CANNOT} <= {*commands}, "these are not printed any more"
+    assert {*CANNOT} <= {*map(first, commands)}, "these are not printed any more"
     assert all(CANNOT.values())
     for command in commands:
         parsed = subprocess.run(["bash", "-nc", filled(command)], capture_output=True, text=True)
@@ -232,7 +238,7 @@ def scripts() -> dict[str, str]:
     """The scripts to run, each with where it is printed: what cannot be run is left out."""
     found = {}
     for one in printed():
-        runs = [filled(command) for command in one.commands if command not in CANNOT]
+        runs = [filled(command) for command in one.commands if first(command) not in CANNOT]
         if runs and not all(run.startswith("export ") for run in runs):
             found["\n".join(runs)] = one.where
     return found
