@@ -65,7 +65,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/search/versions?q=kept": ALL,
     },
     "/help": {"/help": ALL, "/help?q=open": ALL},
-    "/help/{name}": {"/help/lifecycle": ALL, "/help/operating": ALL, "/help/secret": MISSING},
+    "/help/{name}": {"/help/lifecycle": ALL, "/help/importing": ALL, "/help/secret": MISSING},
     "/docs": {"/docs": ALL},
     "/docs/errors": {"/docs/errors": ALL},
     "/sign-in": {
