@@ -77,7 +77,8 @@ def contents() -> list[tuple[str, list[Document]]]:
 def find(words: str) -> list[Match]:
     """The sections that have all words of a search: those with the words in their heading first."""
     wanted = words.casefold().split()
-    headings, texts = [], []
+    headings: list[Match] = []
+    texts: list[Match] = []
     for one in (one for _, group in contents() for one in group) if wanted else ():
         for section in one.sections:
             heading = f"{one.title} {section.title}".casefold()
