@@ -17,7 +17,6 @@ DOCUMENTS = Path(str(files("goldenrod.web") / "documents"))
 """The documents, `docs/*.md`, with their pictures."""
 STYLES = (
     *("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin"),
-    "help",
 )
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -41,7 +40,9 @@ def assets() -> dict[str, Asset]:
     style = "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in STYLES)
     found = {"style.css": lean(style).encode()}
     pictures = (*DOCUMENTS.glob("*.svg"), *DOCUMENTS.glob("screenshots/*.png"))
-    for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"), *pictures)):
+    for path in sorted(
+        (*STATIC.glob("*.js"), *STATIC.glob("*.svg"), STATIC / "help.css", *pictures)
+    ):
         found[path.name] = path.read_bytes()
     return {
         name: Asset(content, TYPES[Path(name).suffix], f'"{_hash(content)}"')
