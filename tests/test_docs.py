@@ -8,6 +8,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -447,6 +448,8 @@ def test_the_glossary_is_alphabetical_with_one_line_for_each_word() -> None:
 def test_the_commands_of_the_readme_work_as_written(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'first.db'}"
     blocks = fenced(text("README.md"), "sh")
+    if shutil.which("terraform") is None:
+        blocks = [block for block in blocks if "terraform init" not in block]
     assert blocks[0].count("goldenrod serve &\n") == 1
     with running(url, tmp_path / "stderr") as server:
         script = "set -euo pipefail\n" + "".join(blocks).replace("goldenrod serve &\n", "")

@@ -168,6 +168,14 @@ VISITS: Visits = {
     "/staff/activity.csv": {},  # no page: a file
     "/complete": {},  # no page: options of a list
     "/staff/webhooks": {"/staff/webhooks": "dora"},
+    "/help": {
+        "/help": "nobody alice",
+        "/help?q=token": "nobody",
+        "/help?q=no+such+thing": "nobody",
+    },
+    "/help/{name}": {"/help/lifecycle": "nobody", "/help/commands": "alice"},
+    "/docs": {},  # as tests/browser/test_reference.py looks at it
+    "/docs/errors": {"/docs/errors": "nobody"},
 }
 
 

@@ -69,7 +69,7 @@ def addresses(world: World) -> Iterator[str]:
     yield f"/images/open-image/versions/{world.versions['open']}"
     yield from (assets.address(name) for name in assets.assets())
     yield from (f"/docs/assets/{name}" for name in ASSETS)
-    yield from ("/docs", "/docs/errors", "/openapi.json", "/static/x/none.css", "/nowhere")
+    yield from ("/openapi.json", "/static/x/none.css", "/nowhere")
 
 
 def test_every_answer_carries_the_shared_headers(client: testing.TestClient, world: World) -> None:

@@ -25,6 +25,7 @@ from tests.support.client import ApiClient
 from tests.support.pages.visitor import PageResponse, Visitor
 
 ALL = "200 200 200 200 200 200"
+MISSING = "404 404 404 404 404 404"
 NOBODY = "401 200 200 200 200 200"
 # Of open everybody reads, alice and dora change; of shared bob reads besides.
 OPENS = "401 403 403 200 200 403"
@@ -74,6 +75,10 @@ ASKED: dict[str, dict[str, str]] = {
         "/search/versions?q=kept": ALL,
     },
     "/check": {"/check": ALL},
+    "/help": {"/help": ALL, "/help?q=open": ALL},
+    "/help/{name}": {"/help/lifecycle": ALL, "/help/importing": ALL, "/help/secret": MISSING},
+    "/docs": {"/docs": ALL},
+    "/docs/errors": {"/docs/errors": ALL},
     "/sign-in": {
         "/sign-in": "200 303 303 303 303 303",
         "/sign-in?next=/images": "200" + " 303" * 5,

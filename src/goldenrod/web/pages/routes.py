@@ -13,6 +13,7 @@ from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, 
 from goldenrod.web.pages.attachments import licenses_scripts as texts
 from goldenrod.web.pages.bulk import bulk
 from goldenrod.web.pages.channels import channels, promote
+from goldenrod.web.pages.help import api_reference, help
 from goldenrod.web.pages.images import edit_image, feed, home, image, news, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
@@ -214,5 +215,9 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/tags/{key}/remove", tags.remove_tag),
     Route("GET", "/staff/webhooks", webhooks.show_of_all, ("cursor",)),
     Route("POST", "/staff/webhooks", webhooks.create_of_all),
+    Route("GET", "/help", help.show_help, ("q",)),
+    Route("GET", "/help/{name}", help.show_document),
+    Route("GET", "/docs", api_reference.show_reference),
+    Route("GET", "/docs/errors", api_reference.show_errors),
 )
 # fmt: on

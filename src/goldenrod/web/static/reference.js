@@ -1,7 +1,13 @@
-// Starts Swagger UI with this server's OpenAPI document.
-window.addEventListener("DOMContentLoaded", () => {
+// Starts Swagger UI with this server's OpenAPI document, each operation once: many also have an address
+// at the root.
+window.addEventListener("DOMContentLoaded", async () => {
+  const spec = await (await fetch("/openapi.json")).json();
+  for (const [path, methods] of Object.entries(spec.paths)) {
+    const twice = Object.values(methods).every((one) => one.operationId.endsWith("_at_root"));
+    if (twice) delete spec.paths[path];
+  }
   SwaggerUIBundle({
-    url: "openapi.json",
+    spec,
     dom_id: "#reference",
     deepLinking: true,
     docExpansion: "list",

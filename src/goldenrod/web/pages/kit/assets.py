@@ -1,4 +1,5 @@
-"""The files that pages load: styles, scripts, the logo. All come from this server.
+"""The files that pages load: styles, scripts, the logo, the documents' pictures. All come from this
+server.
 
 Each address has a hash of all files, so that browsers can cache a file for good and still load those of
 a new release. The style sheet is one file, joined from `static/styles/` in the order below.
@@ -12,11 +13,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 STATIC = Path(str(files("goldenrod.web") / "static"))
-STYLES = ("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin")
+DOCUMENTS = Path(str(files("goldenrod.web") / "documents"))
+"""The documents, `docs/*.md`, with their pictures."""
+STYLES = (
+    *("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin"),
+)
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
 }
 
 
@@ -33,7 +39,10 @@ def assets() -> dict[str, Asset]:
     """All files, by name."""
     style = "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in STYLES)
     found = {"style.css": lean(style).encode()}
-    for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
+    pictures = (*DOCUMENTS.glob("*.svg"), *DOCUMENTS.glob("screenshots/*.png"))
+    for path in sorted(
+        (*STATIC.glob("*.js"), *STATIC.glob("*.svg"), STATIC / "help.css", *pictures)
+    ):
         found[path.name] = path.read_bytes()
     return {
         name: Asset(content, TYPES[Path(name).suffix], f'"{_hash(content)}"')

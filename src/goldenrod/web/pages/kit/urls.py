@@ -130,6 +130,12 @@ def sign_in_elsewhere(then: str = "") -> str:
     return _with(f"{SIGN_IN}/oidc", {"next": "" if then == HOME else then})
 
 
+def help(name: str = "", anchor: str = "") -> str:
+    """A document of the help, or the section with this anchor; without a name, the help itself."""
+    path = f"/help/{name}" if name else "/help"
+    return f"{path}#{anchor}" if anchor else path
+
+
 def _with(path: str, asked: Mapping[str, Any]) -> str:
     given = {name: value for name, value in asked.items() if value not in (None, "", False)}
     return f"{path}?{urlencode(given)}" if given else path
