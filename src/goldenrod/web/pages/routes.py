@@ -8,7 +8,7 @@ document instead.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import json_links, markdown_preview
+from goldenrod.web.pages import json_links, markdown_preview, preferences
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
 from goldenrod.web.pages.images import edit_image, feed, home, image, search
@@ -170,5 +170,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/tags/{key}/remove", tags.remove_tag),
     Route("GET", "/staff/webhooks", webhooks.show_of_all, ("cursor",)),
     Route("POST", "/staff/webhooks", webhooks.create_of_all),
+    Route("GET", "/theme", preferences.choose_theme, ("theme", "next")),
+    Route("GET", "/keys", preferences.show_keys),
 )
 # fmt: on

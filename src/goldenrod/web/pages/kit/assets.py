@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 STATIC = Path(str(files("goldenrod.web") / "static"))
-STYLES = ("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin")
+STYLES = ("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin", "media")
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
