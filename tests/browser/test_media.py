@@ -1,5 +1,8 @@
 """Themes, keys, forced colours, paper and zoom, in the browser."""
 
+import re
+
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -100,6 +103,16 @@ def test_on_paper_there_are_no_controls_and_nothing_is_cut(
     assert page.evaluate(CONTROLS) == []
     assert page.evaluate(CUT) == []
     assert _width(page) <= 720
+
+
+def test_the_first_page_is_small(site: Site) -> None:
+    """Home and an image's page, with their style sheets, before compression."""
+    for address in ("/", "/images/{image}", "/images/{twin}", "/images/{older}"):
+        page = httpx.get(site.url + site.at(address), timeout=60).text
+        styles = {*re.findall(r'"(/static/[^"]+[.]css)"', page)}
+        sizes = [len(httpx.get(site.url + style).content) for style in styles]
+        assert len(styles) == 1
+        assert len(page.encode()) + sum(sizes) < 60_000, address
 
 
 def _width(page: Page) -> int:

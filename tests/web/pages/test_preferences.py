@@ -34,9 +34,7 @@ def test_a_theme_is_stored_in_the_browser_and_written_into_each_page(
     assert visitor.get("/images/open-image").text == before.text
 
 
-def test_no_other_site_chooses_the_theme_or_where_it_leads(
-    world: World, visitor: Visitor
-) -> None:
+def test_no_other_site_chooses_the_theme_or_where_it_leads(world: World, visitor: Visitor) -> None:
     visitor.get(CHOOSE, headers={"Sec-Fetch-Site": "cross-site"})
     assert "data-theme" not in visitor.get("/").text
     for elsewhere in ("https://evil.example/", "//evil.example", "/\\evil.example"):
@@ -57,6 +55,6 @@ def test_the_keys_are_listed(world: World, visitor: Visitor) -> None:
 
 def test_nothing_on_a_page_moves_by_itself() -> None:
     """So that reduced motion needs no rule of its own."""
-    style = assets.assets()["style.css"].content.decode()
+    style = "".join(assets.assets()[name].content.decode() for name in assets.STYLES)
     for word in ("transition", "animation", "scroll-behavior"):
         assert word not in style

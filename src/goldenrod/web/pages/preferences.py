@@ -5,7 +5,7 @@ into each page: a page never shows in the wrong colours first. Caches tell pages
 (`Vary: Cookie`), and so does the response cache.
 """
 
-from goldenrod.web.pages.kit import cookies, urls
+from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.csrf import is_from_this_site
 from goldenrod.web.pages.kit.visit import Page, Visit
 

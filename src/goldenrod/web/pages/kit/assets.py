@@ -1,7 +1,7 @@
 """The files that pages load: styles, scripts, the logo. All come from this server.
 
 Each address has a hash of all files, so that browsers can cache a file for good and still load those of
-a new release. The style sheet is one file, joined from `static/styles/` in the order below.
+a new release. The style sheets are joined from `static/styles/` in the order below.
 """
 
 import hashlib
@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 STATIC = Path(str(files("goldenrod.web") / "static"))
-STYLES = ("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin", "media")
+STYLES = {
+    "style.css": ("base", "parts", "tables", "use", "picture", "home", "media"),
+    "forms.css": ("forms", "account", "edit", "admin", "compare"),
+}
+"""The style sheets, each joined from files of `static/styles/`. Home and the pages of images and
+versions load only the first one."""
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -31,8 +36,12 @@ class Asset(NamedTuple):
 @cache
 def assets() -> dict[str, Asset]:
     """All files, by name."""
-    style = "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in STYLES)
-    found = {"style.css": lean(style).encode()}
+    found = {
+        sheet: lean(
+            "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in names)
+        ).encode()
+        for sheet, names in STYLES.items()
+    }
     for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
         found[path.name] = path.read_bytes()
     return {
@@ -42,8 +51,9 @@ def assets() -> dict[str, Asset]:
 
 
 def lean(style: str) -> str:
-    """A style sheet without comments and superfluous spaces."""
+    """A style sheet without comments, superfluous spaces and zeros."""
     bare = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    bare = re.sub(r"(?<=[ (,:])0(?=\.\d)", "", bare)
     return re.sub(r"\s*([{};])\s*", r"\1", bare).strip()
 
 

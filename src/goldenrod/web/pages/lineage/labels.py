@@ -95,8 +95,8 @@ def labels(shown: LineageGraph, layout: Layout, lines: Lines) -> Labels:
 
 
 def _flags(lane: list[Spot], edge: int) -> dict[str, tuple[Flag, ...]]:
-    """Place flags from right to left, those of one version on one pole. Flags rise above those that they
-    would cover, so that no pole crosses a flag. If there is no free level, or the picture ends, a
+    """Place flags from right to left, those of one version on one pole. Flags rise above those that
+    they would cover, so that no pole crosses a flag. If there is no free level, or the picture ends, a
     version gets fewer or shorter flags."""
     levels = FLAG_LEVELS[lane[0].own]
     found: dict[str, tuple[Flag, ...]] = {}
@@ -138,8 +138,8 @@ def _flag_width(text: str) -> int:
 
 
 def _names(lane: list[Spot], asked: str | None, lines: Lines) -> dict[str, Label]:
-    """Names below the versions, clear of lines from other lanes. In the central lane, those with channels
-    may use a second row. One that matters is written over a line rather than not at all."""
+    """Names below the versions, clear of lines from other lanes. In the central lane, those with
+    channels may use a second row. One that matters is written over a line rather than not at all."""
     found: dict[str, Label] = {}
     taken: list[list[Label]] = [[], []]
 

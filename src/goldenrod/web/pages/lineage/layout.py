@@ -21,8 +21,8 @@ WIDTH = 918
 TOP = 28
 """The height above the first lane, for the months."""
 HEIGHTS = {True: 112, False: 72}
-"""The height of the central lane (True) and of other lanes. The lowest 18 pixels are for the lane's name,
-which narrow windows show there."""
+"""The height of the central lane (True) and of other lanes. The lowest 18 pixels are for the lane's
+name, which narrow windows show there."""
 BASES = {True: 56, False: 30}
 """The distance of a lane's line from the top of the lane."""
 RADII = {True: 6.5, False: 4.5}
