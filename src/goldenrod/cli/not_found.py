@@ -114,7 +114,7 @@ _BY_KIND: dict[str, Callable[[Client, str], object]] = {
     "provider": find_provider,
     "version": find_version,
 }
-_REFERENCE = re.compile(r"(?P<field>\w+)(?:\[\d+\])?: there is no '(?P<typed>.*)' here")
+_REFERENCE = re.compile(r"(?P<field>\w+)(?:\[\d+\])?: there is no [a-z ]+ '(?P<typed>.*)' that")
 _BY_FIELD = {
     "image": ("images", "slug"),
     "provider": ("providers", "slug"),
