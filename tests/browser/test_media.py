@@ -73,7 +73,7 @@ def test_the_keys_open_over_a_page_and_escape_closes_menus(site: Site, windows: 
 
 def test_forced_colours_keep_states_apart_and_show_the_focus(site: Site, windows: Windows) -> None:
     page = windows(forced_colors="active")
-    page.goto(site.at("/images/{image}"))
+    page.goto(site.at("/images/{older}"))
     shapes = page.evaluate(SHAPES)
     assert len(shapes) >= 2
     assert len(set(shapes.values())) == len(shapes)

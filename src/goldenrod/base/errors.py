@@ -210,12 +210,12 @@ def forbidden_field(field: str, detail: str, *, code: str = "change_forbidden") 
 
 def unknown_reference(field: str, shown: object) -> BadRequest:
     """The 400 for a reference to what does not exist or may not be read: one answer for both."""
-    noun = _NOUNS.get(field.rpartition(".")[2].partition("[")[0], "thing")
-    detail = f"there is no {noun} {shown!r} that you may use"
+    kind = _KINDS.get(field.rpartition(".")[2].partition("[")[0], "thing")
+    detail = f"there is no {kind} {shown!r} that you may use"
     return field_problem(field, detail, code="reference_unknown")
 
 
-_NOUNS = {
+_KINDS = {
     **dict.fromkeys(("image", "images"), "image"),
     **dict.fromkeys(("version", "image_version", "parent", "replacement"), "version"),
     **dict.fromkeys(("provider", "providers"), "provider"),
