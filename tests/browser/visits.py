@@ -37,6 +37,8 @@ VISITS: Visits = {
     # These lead on to a search.
     "/tags/{name}": {},
     "/providers/{slug}": {},
+    "/theme": {},  # leads back
+    "/keys": {"/keys": "nobody"},
     "/images": {"/images": "nobody"},
     "/images/{slug}": {
         "/images/{image}": "nobody alice",

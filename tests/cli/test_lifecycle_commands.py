@@ -415,8 +415,8 @@ def test_a_newer_parent_is_reported(ask: Run, image: str) -> None:
     told = ask("lineage", f"{image}/2", "--depth", "1").out.splitlines()
     assert told == [
         f"{image}/1  current",
-        f"{image}/2  current, stale  (this one)",
-        f"{image}/3  current, stale",
+        f"{image}/2  current, outdated  (this one)",
+        f"{image}/3  current, outdated",
     ]
     stale = ask("version", "list", "--image", image, "--stale", "--json").json
     assert {version["name"] for version in stale} == {"1b", "2", "3"}

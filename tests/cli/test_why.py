@@ -49,7 +49,7 @@ def test_why_names_the_clause_that_grants(on: Run, cast: World) -> None:
     told = on("why", "bob", shared)
     assert told.out.startswith(f"bob may see {shared}:\n")
     granting = [words for words, grants in told.rows()[1:] if grants == "yes"]
-    assert granting == ["is in a group of its membership, and it and its image are current"]
+    assert granting == ["is in a group that it is shared with; version and image are current"]
     stranger = on("why", "charlie", shared)
     assert stranger.out.startswith(f"charlie may not see {shared}: nothing grants it.\n")
     assert {grants for _, grants in stranger.rows()[1:]} == {"no"}

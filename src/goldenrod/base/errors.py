@@ -106,7 +106,7 @@ class NotFound(Problem):
     default_code = "not_found"
 
     def __init__(
-        self, detail: str = "There is nothing here that you may see.", **more: Any
+        self, detail: str = "This does not exist, or you do not have access to it.", **more: Any
     ) -> None:
         super().__init__(detail, **more)
 
@@ -210,6 +210,19 @@ def forbidden_field(field: str, detail: str, *, code: str = "change_forbidden") 
 
 def unknown_reference(field: str, shown: object) -> BadRequest:
     """The 400 for a reference to what does not exist or may not be read: one answer for both."""
-    return field_problem(
-        field, f"there is no {shown!r} here that you may use", code="reference_unknown"
-    )
+    kind = _KINDS.get(field.rpartition(".")[2].partition("[")[0], "thing")
+    detail = f"there is no {kind} {shown!r} that you may use"
+    return field_problem(field, detail, code="reference_unknown")
+
+
+_KINDS = {
+    **dict.fromkeys(("image", "images"), "image"),
+    **dict.fromkeys(("version", "image_version", "parent", "replacement"), "version"),
+    **dict.fromkeys(("provider", "providers"), "provider"),
+    **dict.fromkeys(("membership", "maintainers", "groups", "group"), "user or group"),
+    **dict.fromkeys(("user", "users", "owner", "leaders"), "user"),
+    **dict.fromkeys(("license", "licenses"), "license"),
+    **dict.fromkeys(("script", "scripts", "boot_script"), "boot script"),
+    "identity": "account",
+}
+"""What a field of a body refers to, in words."""

@@ -121,7 +121,7 @@ _BY_KIND: dict[str, Callable[[Client, str], object]] = {
     "license": find_license,
     "script": find_script,
 }
-_REFERENCE = re.compile(r"(?P<field>\w+)(?:\[\d+\])?: there is no '(?P<typed>.*)' here")
+_REFERENCE = re.compile(r"(?P<field>\w+)(?:\[\d+\])?: there is no [a-z ]+ '(?P<typed>.*)' that")
 _BY_FIELD = {
     "image": ("images", "slug"),
     "provider": ("providers", "slug"),

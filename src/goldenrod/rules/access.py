@@ -198,7 +198,7 @@ def shared_with(version: FromClause) -> Predicate:
 
 def _version(version: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause(
-        "its image is public, and both are current",
+        "its image is public; version and image are current",
         and_(version.c.public, open_now(version)),
     )
     if reader is ReaderKind.ANONYMOUS:
@@ -207,7 +207,7 @@ def _version(version: FromClause, reader: ReaderKind) -> list[Clause]:
         *_version_editors(version, reader),
         public,
         Clause(
-            "is in a group of its membership, and it and its image are current",
+            "is in a group that it is shared with; version and image are current",
             and_(open_now(version), shared_with(version)),
         ),
     ]

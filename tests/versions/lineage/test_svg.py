@@ -160,7 +160,7 @@ def test_lineages_of_any_size(count: int) -> None:
     shown = of_size(count)
     check(shown)
     picture = lineage_picture(shown)
-    assert picture.height == 28 + 100 + 56 * (len(shown.lanes) - 1) + 4
+    assert picture.height == 28 + 112 + 72 * (len(shown.lanes) - 1) + 4
     # Above eighty it grows, and scrolls.
     assert (picture.width == WIDTH) == (count <= 80)
     assert len(picture.svg) < 1_000 + 350 * count
@@ -240,7 +240,13 @@ def test_many_channels_at_one_version() -> None:
     shown = around([node("a", TODAY, channels=names)])
     check(shown)
     _, _, written = laid(shown)
-    assert [flag.text for flag in written.flags["a"]][-1] in ("+10", "+11", "+12")
+    # On one pole, from top to bottom.
+    flags = written.flags["a"]
+    assert [flag.text for flag in flags] == ["channel-0", "channel-1", "channel-2 +9"]
+    assert len({flag.x for flag in flags}) == 1
+    assert [after.y - flag.y for flag, after in pairwise(flags)] == [18, 18]
+    poles = [it for it in drawn(shown).iter("path") if it.get("class") == "pole"]
+    assert [it.get("d") for it in poles] == ["M0 0V-64"]
     assert lineage_picture(shown).width == WIDTH
 
 

@@ -100,3 +100,4 @@ def test_the_list_names_other_images() -> None:
     assert [it.image for it in first.built_from_it] == [None]
     assert [it.asked for it in own.versions] == [False, True, False]
     assert (base.level, own.level, own.own) == (-1, 0, True)
+    assert not base.versions[0].has_parent

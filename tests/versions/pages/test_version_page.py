@@ -40,9 +40,7 @@ def test_a_stranger_sees_only_public_parts_of_a_version(visitor: Visitor, who: s
     assert "<title>open image open-1.0 · Goldenrod</title>" in page.text
     assert chosen(page) == "open-east"
     begin = "You can see this" if who else "Everyone can see this"
-    assert words_of(page, "who") == (
-        f"Who can use it {begin} because its image is public, and both are current."
-    )
+    assert words_of(page, "who") == (f"Who can use it {begin} because the image is public.")
     for text in ("Manage", "/edit", "revoke", "History", "open-west", ">west<", "Owned by"):
         assert text not in page.text
 
@@ -66,8 +64,8 @@ def test_a_group_member_sees_why_they_can_see_it(visitor: Visitor) -> None:
     visitor.sign_in("bob")
     page = visitor.get("/images/shared-image/versions/shared-1.0")
     assert words_of(page, "who") == (
-        "Who can use it You can see this because this account is in a group of its membership, and it "
-        "and its image are current. It is shared with lab."
+        "Who can use it You can see this because it is shared with one of your groups. "
+        "It is shared with lab."
     )
     assert chosen(page) == "shared-east"
     assert "shared-west" in page.text, "bob has an identity there"

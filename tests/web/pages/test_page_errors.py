@@ -213,8 +213,10 @@ def loaded(text: str) -> set[str]:
 
 
 def test_everything_a_page_loads_is_there_and_kept_for_good(visitor: Visitor) -> None:
-    found = loaded(visitor.get("/").text)
-    assert {address.rpartition("/")[2] for address in found} == {"style.css", "site.js", "mark.svg"}
+    first = loaded(visitor.get("/").text)
+    assert {address.rpartition("/")[2] for address in first} == {"style.css", "site.js", "mark.svg"}
+    found = loaded(visitor.get("/sign-in").text)
+    assert {address.rpartition("/")[2] for address in found - first} == {"forms.css"}
     for address in found:
         file = visitor.get(address)
         assert file.status == 200

@@ -254,6 +254,8 @@ ASKED: dict[str, dict[str, str]] = {
     },
     "/images": {"/images": ALL, "/images?provider=west": ALL},
     "/tags/{name}": {"/tags/closed-tag": LED},
+    "/theme": {"/theme?theme=dark&next=/": LED},
+    "/keys": {"/keys": ALL},
     "/providers/{slug}": {"/providers/west": LED},
     "/images/{slug}": {
         "/images/open-image": ALL,

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, distinct, exists, func, select
 
+from goldenrod.base.clock import Instant
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.versions import versions
@@ -25,6 +26,8 @@ from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_tex
 
 EXCERPT_LENGTH = 400
 """How many characters of a change log are read to show its first line."""
+MOST_DATES = 1000
+"""How many releases are counted by month, at most."""
 MOST_CELLS = 4000
 """How many pairs of version and provider are read, at most."""
 
@@ -240,6 +243,28 @@ def _short(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 def list_names(tx: Tx, actor: Actor, query: Query) -> list[Row]:
     """A page of versions to choose from, with id, name, state and start_date."""
     return [json.loads(text) for text in resources.page(tx, actor, _short, query).results]
+
+
+def _release_dates(reader: ReaderKind) -> Any:
+    version = schema.versions.alias()
+    return (
+        select(version.c.start_date)
+        .where(
+            version.c.image_id == param("image", Key),
+            version.c.start_date <= param("now", schema.versions.c.start_date.type),
+            access.readable(version, reader),
+        )
+        .order_by(version.c.start_date.desc())
+        .limit(MOST_DATES)
+    )
+
+
+def list_release_dates(tx: Tx, actor: Actor, image_id: int) -> list[Instant]:
+    """When an image's versions were released, the newest first, at most `MOST_DATES`."""
+    given = resources.params(tx, actor) | {"now": tx.now}
+    return [
+        row["start_date"] for row in tx.rows(_release_dates, actor.reader, image=image_id, **given)
+    ]
 
 
 # ── where they run ─────────────────────────────────────────────────────────────────────────

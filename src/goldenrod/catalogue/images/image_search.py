@@ -276,7 +276,7 @@ def recently_withdrawn(tx: Tx, actor: Actor) -> list[Row]:
 def _withdrawn(reader: ReaderKind) -> Any:
     shown, image = schema.versions.alias("shown"), schema.images.alias()
     parts = [select(part.subquery()) for part in (_revoked(reader), _deprecated(reader))]
-    withdrawn = parts[0].union_all(parts[1]).subquery("lately")
+    withdrawn = parts[0].union_all(parts[1]).subquery("recent")
     at = func.max(withdrawn.c.at).label("at")
     # A version with two revocations, its own and an inherited one, is listed once.
     picked = select(withdrawn.c.n, at).group_by(withdrawn.c.n).subquery("picked")

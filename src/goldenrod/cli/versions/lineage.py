@@ -126,5 +126,5 @@ def _words(node: Node) -> str:
         if revoked["inherited_from"]:
             words.append(f"through {output.cell(revoked['inherited_from'])}")
     if node["stale"]:
-        words.append("stale")
+        words.append("outdated")
     return ", ".join(words)

@@ -8,7 +8,7 @@ document instead.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldenrod.web.pages import completions, json_links, markdown_preview
+from goldenrod.web.pages import completions, json_links, markdown_preview, preferences
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.attachments import licenses_scripts as texts
 from goldenrod.web.pages.bulk import bulk
@@ -219,5 +219,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/help/{name}", help.show_document),
     Route("GET", "/docs", api_reference.show_reference),
     Route("GET", "/docs/errors", api_reference.show_errors),
+    Route("GET", "/theme", preferences.choose_theme, ("theme", "next")),
+    Route("GET", "/keys", preferences.show_keys),
 )
 # fmt: on

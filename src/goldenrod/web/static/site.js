@@ -20,3 +20,9 @@ use(document);
 previews(document);
 recounts(document);
 zones(document);
+for (const ring of document.querySelectorAll(".lin svg .sel")) {
+  // The version whose lineage it is, in the middle of what is seen of the picture.
+  const window = ring.closest(".scroll");
+  const [at, seen] = [ring.getBoundingClientRect(), window.getBoundingClientRect()];
+  window.scrollLeft += at.left + at.width / 2 - seen.left - seen.width / 2;
+}

@@ -12,6 +12,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.images import provider_grid
+from goldenrod.web.pages.images.release_months import release_months
 from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.launch import machine_picker
@@ -37,6 +38,8 @@ def show_image(visit: Visit, slug: str) -> Page:
         cells = image_page.list_cells(tx, actor, [it["id"] for it in releases])
         box = machine_picker.of_image(tx, actor, visit, image, channels, cells)
         found = graph.lineage_of_image(tx, actor, str(image["id"]))
+        dates = image_page.list_release_dates(tx, actor, image["id"])
+        now = tx.now
     return visit.page(
         "images/image.html",
         image=image,
@@ -50,6 +53,7 @@ def show_image(visit: Visit, slug: str) -> Page:
         following=_before(image, releases) if following else None,
         box=box,
         grid=provider_grid.grid(releases, cells, channels),
+        months=release_months(dates, now, image_page.MOST_DATES),
         lineage=page.shown(found, f"Lineage of {image['name']}"),
         public_url=visit.settings.public_url,
     )

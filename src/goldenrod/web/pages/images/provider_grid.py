@@ -50,8 +50,10 @@ class Grid:
     left_out: int
     """How many providers are not shown: those with the most versions."""
     summary: str
-    partial: bool
-    """A cell shows a version with some of its architectures."""
+    count: int
+    """How many providers there are, shown or not."""
+    marks: frozenset[str]
+    """The CSS classes of the cells that are shown, for the legend."""
 
 
 def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | None:
@@ -79,7 +81,8 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
         rows[:MOST_ROWS],
         max(len(rows) - MOST_ROWS, 0),
         _summary(columns, rows, channels, counts),
-        any(cell.css_class == "h" for provider_row in rows for cell in provider_row.cells),
+        len(rows),
+        frozenset(cell.css_class for shown in rows[:MOST_ROWS] for cell in shown.cells),
     )
 
 

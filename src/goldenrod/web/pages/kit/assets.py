@@ -2,7 +2,7 @@
 server.
 
 Each address has a hash of all files, so that browsers can cache a file for good and still load those of
-a new release. The style sheet is one file, joined from `static/styles/` in the order below.
+a new release. The style sheets are joined from `static/styles/` in the order below.
 """
 
 import hashlib
@@ -18,6 +18,12 @@ DOCUMENTS = Path(str(files("goldenrod.web") / "documents"))
 STYLES = (
     *("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin"),
 )
+STYLES = {
+    "style.css": ("base", "parts", "tables", "use", "picture", "home", "media"),
+    "forms.css": ("forms", "account", "edit", "admin", "compare"),
+}
+"""The style sheets, each joined from files of `static/styles/`. Home and the pages of images and
+versions load only the first one."""
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -43,6 +49,13 @@ def assets() -> dict[str, Asset]:
     for path in sorted(
         (*STATIC.glob("*.js"), *STATIC.glob("*.svg"), STATIC / "help.css", *pictures)
     ):
+    found = {
+        sheet: lean(
+            "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in names)
+        ).encode()
+        for sheet, names in STYLES.items()
+    }
+    for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
         found[path.name] = path.read_bytes()
     return {
         name: Asset(content, TYPES[Path(name).suffix], f'"{_hash(content)}"')
@@ -51,8 +64,9 @@ def assets() -> dict[str, Asset]:
 
 
 def lean(style: str) -> str:
-    """A style sheet without comments and superfluous spaces."""
+    """A style sheet without comments, superfluous spaces and zeros."""
     bare = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    bare = re.sub(r"(?<=[ (,:])0(?=\.\d)", "", bare)
     return re.sub(r"\s*([{};])\s*", r"\1", bare).strip()
 
 

@@ -4,6 +4,7 @@
 - `goldenrod_visit`: the secret of a visitor who is about to sign in.
 - `goldenrod_oidc`: the pending sign-in with an OpenID Connect provider, until its answer comes.
 - `goldenrod_notice`: the notice that the next page shows.
+- `goldenrod_theme`: the theme that the visitor chose, if not that of their system.
 
 All are HttpOnly, SameSite=Lax and valid for the whole host. If the public address is https, they are
 Secure and their names begin with `__Host-`, so that no other host of the domain can set them.
@@ -22,7 +23,8 @@ import falcon
 from goldenrod.base.config import Settings
 
 SESSION, VISIT, NOTICE = "goldenrod_session", "goldenrod_visit", "goldenrod_notice"
-OIDC = "goldenrod_oidc"
+OIDC, THEME = "goldenrod_oidc", "goldenrod_theme"
+THEMES = ("light", "dark")
 MOST_NOTICE = 3000
 """The longest text of a signed cookie, without its signature. Browsers store 4,096 bytes a cookie."""
 

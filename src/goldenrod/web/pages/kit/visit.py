@@ -218,7 +218,7 @@ class Visit(Request):
     ) -> Page:
         """A page from a template. With a `problem`, such as what is wrong with a form, the status and
         headers are the problem's. Besides `context` the template gets `me` (the actor), `signed_in`,
-        `token`, `notice`, `problem`, `now` and `here` (this address with its query)."""
+        `token`, `notice`, `problem`, `now`, `here` (this address with its query), `theme`."""
         self.problem = problem
         status = problem.status if problem else status
         body = self._render(template, context | {"problem": problem, "notice": self._notice()})
@@ -238,6 +238,7 @@ class Visit(Request):
             "token": self.token,
             "now": self.now or clock.now(),
             "here": self.here,
+            "theme": self.theme,
         }
         return render.render(template, known | context)
 
@@ -267,6 +268,19 @@ class Visit(Request):
     def personal(self) -> bool:
         """Whether the answer is for this visitor alone."""
         return not self.anonymous or self._secret is not None or bool(self._jar.headers)
+
+    @property
+    def theme(self) -> str:
+        """The theme that this browser's cookie names; empty for that of the system."""
+        given = self._jar.get(cookies.THEME) or ""
+        return given if given in cookies.THEMES else ""
+
+    def store_theme(self, theme: str, seconds: int) -> None:
+        """Store a theme in this browser; any other word stands for that of the system."""
+        if theme in cookies.THEMES:
+            self._jar.set_cookie(cookies.THEME, theme, seconds)
+        else:
+            self._jar.delete(cookies.THEME)
 
     # ── signing in and out ─────────────────────────────────────────────────────────────────
 

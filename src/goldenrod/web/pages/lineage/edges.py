@@ -53,10 +53,13 @@ class Lines:
     dashes: tuple[str, ...]
     lines: tuple[Line, ...]
 
-    def upright_at(self, left: int, right: int, y: int) -> bool:
-        """Whether a vertical line crosses this horizontal section."""
+    def cross(self, left: int, right: int, top: int, bottom: int) -> bool:
+        """Whether a line from lane to lane crosses this rectangle."""
         return any(
-            a[0] == b[0] and left <= a[0] <= right and min(a[1], b[1]) <= y <= max(a[1], b[1])
+            min(a[0], b[0]) <= right
+            and left <= max(a[0], b[0])
+            and min(a[1], b[1]) <= bottom
+            and top <= max(a[1], b[1])
             for line in self.lines
             for a, b in pairwise(line.corners)
         )

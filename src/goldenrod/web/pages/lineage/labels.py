@@ -7,7 +7,6 @@ of the picture, but is still in the title of its link and in the list.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from goldenrod.catalogue.versions.lineage.graph import Gap, LineageGraph
 from goldenrod.web.pages.lineage.edges import Lines
@@ -20,17 +19,18 @@ FLAG_TOP, FLAG_STEP, FLAG_HEIGHT = 28, 18, 16
 LONGEST_FLAG = 18
 PENNANT = 8
 """The width of a flag without a name."""
-UNDER, SECOND = 21, 12
-"""How far below a version its name is, and how much further down a name in the second row is."""
-BESIDE = 15
-"""How far to the right of a version its name is, clear of outgoing lines."""
+UNDER, SECOND = {True: 21, False: 18}, 12
+"""How far below a version of the central lane (True) and of other lanes its name is, and how much
+further down a name in the second row is."""
+ASCENT = 9
+"""The height of a name above its baseline."""
 APART = 4
 _FLAGGED = ("revoked", "deprecated", "scheduled")
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A version's name: its centre or left end at x, its baseline at y."""
+    """A version's name: its centre at x, its baseline at y."""
 
     text: str
     x: int
@@ -83,7 +83,7 @@ def labels(shown: LineageGraph, layout: Layout, lines: Lines) -> Labels:
     flags: dict[str, tuple[Flag, ...]] = {}
     for lane in lanes.values():
         flags |= _flags(lane, layout.width)
-        names |= _under(lane, shown.version) if lane[0].own else _beside(lane, lines)
+        names |= _names(lane, shown.version, lines)
     ends = [spot.x + 12 for spot in layout.spots.values()]
     ends += [label.right for label in names.values()]
     ends += [flag.x + flag.width for row in flags.values() for flag in row]
@@ -95,39 +95,37 @@ def labels(shown: LineageGraph, layout: Layout, lines: Lines) -> Labels:
 
 
 def _flags(lane: list[Spot], edge: int) -> dict[str, tuple[Flag, ...]]:
-    """Place flags from right to left. A flag rises above those that it would cover, so that no pole
-    crosses a flag. If there is no free level, or the picture ends, the flag gets a shorter text."""
+    """Place flags from right to left, those of one version on one pole. Flags rise above those that
+    they would cover, so that no pole crosses a flag. If there is no free level, or the picture ends, a
+    version gets fewer or shorter flags."""
     levels = FLAG_LEVELS[lane[0].own]
     found: dict[str, tuple[Flag, ...]] = {}
     poles: list[tuple[int, int]] = []
     for spot in reversed(lane):
         if not spot.node.channels:
             continue
-        for texts in _wordings(spot.node.channels):
-            end = spot.x + sum(_flag_width(text) + 4 for text in texts)
+        for texts in _wordings(spot.node.channels, levels):
+            end = spot.x + max(map(_flag_width, texts)) + 4
             level = max((over + 1 for over, x in poles if end > x), default=0)
-            if level < levels and end <= edge:
+            top = level + len(texts) - 1
+            if top < levels and end <= edge:
                 break
-        poles.append((level, spot.x))
-        found[spot.node.id] = tuple(_row(texts, spot, level))
+        poles.append((top, spot.x))
+        found[spot.node.id] = tuple(
+            Flag(text, spot.x, spot.y - FLAG_TOP - FLAG_STEP * (top - row), _flag_width(text))
+            for row, text in enumerate(texts)
+        )
     return found
 
 
-def _row(texts: list[str], spot: Spot, level: int) -> Iterable[Flag]:
-    x = spot.x
-    for text in texts:
-        wide = _flag_width(text)
-        yield Flag(text, x, spot.y - FLAG_TOP - FLAG_STEP * level, wide)
-        x += wide + 4
-
-
-def _wordings(channels: tuple[str, ...]) -> Iterable[list[str]]:
-    """Possible texts of a version's flags, longest first. The last one always fits before the next
-    version."""
+def _wordings(channels: tuple[str, ...], levels: int) -> Iterable[list[str]]:
+    """Possible texts of a version's flags from top to bottom, the longest first. The last one always
+    fits before the next version."""
     names = [shorten(name, LONGEST_FLAG) for name in channels]
-    yield names if len(names) <= 2 else [*names[:2], f"+{len(names) - 2}"]
+    for most in range(min(levels, len(names)), 0, -1):
+        rest = len(names) - most
+        yield [*names[: most - 1], f"{names[most - 1]} +{rest}" if rest else names[most - 1]]
     if len(names) > 1:
-        yield [names[0], f"+{len(names) - 1}"]
         yield [f"+{len(names)}"]
     yield [""]
 
@@ -139,8 +137,9 @@ def _flag_width(text: str) -> int:
 # ── names ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _under(lane: list[Spot], asked: str | None) -> dict[str, Label]:
-    """Names below the versions; those with channels may use a second row."""
+def _names(lane: list[Spot], asked: str | None, lines: Lines) -> dict[str, Label]:
+    """Names below the versions, clear of lines from other lanes. In the central lane, those with
+    channels may use a second row. One that matters is written over a line rather than not at all."""
     found: dict[str, Label] = {}
     taken: list[list[Label]] = [[], []]
 
@@ -154,34 +153,28 @@ def _under(lane: list[Spot], asked: str | None) -> dict[str, Label]:
     for spot in sorted(lane, key=rank):
         wide = width(spot.text)
         x = max(spot.x, wide // 2 + 2)
-        for row in (0, 1) if matters(spot) else (0,):
-            label = Label(spot.text, x, spot.y + UNDER + SECOND * row, x - wide // 2, x + wide // 2)
-            if all(_are_apart(label, other) for other in taken[row]):
-                taken[row].append(label)
-                found[spot.node.id] = label
-                break
+        rows = (0, 1) if spot.own and matters(spot) else (0,)
+        y = spot.y + UNDER[spot.own]
+        each = [
+            (row, Label(spot.text, x, y + SECOND * row, x - wide // 2, x + wide // 2))
+            for row in rows
+        ]
+        free = [
+            (row, label) for row, label in each if all(_are_apart(label, it) for it in taken[row])
+        ]
+        clear = [(row, label) for row, label in free if not _is_crossed(label, lines)]
+        for row, label in (clear or (free if matters(spot) else []))[:1]:
+            taken[row].append(label)
+            found[spot.node.id] = label
     return found
+
+
+def _is_crossed(label: Label, lines: Lines) -> bool:
+    return lines.cross(label.left - 2, label.right + 2, label.y - ASCENT, label.y + 2)
 
 
 def _are_apart(one: Label, other: Label) -> bool:
     return one.right + 2 * APART <= other.left or other.right + 2 * APART <= one.left
-
-
-def _beside(lane: list[Spot], lines: Lines) -> dict[str, Label]:
-    """Names to the right of the versions. The last version has one. Others have one if there is enough
-    room and no vertical line crosses it."""
-    found: dict[str, Label] = {}
-    for spot, after in pairwise([*lane, None]):
-        assert spot is not None
-        x = spot.x + BESIDE
-        label = Label(spot.text, x, spot.y + 4, x, x + width(spot.text))
-        free = after is None or (
-            label.right + BESIDE <= after.x
-            and not lines.upright_at(label.left - APART, label.right + APART, spot.y)
-        )
-        if free:
-            found[spot.node.id] = label
-    return found
 
 
 # ── left-out versions ───────────────────────────────────────────────────────────────────────

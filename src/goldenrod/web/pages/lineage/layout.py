@@ -10,7 +10,7 @@ routes the lines between versions; `labels.py` places the labels.
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 
 from goldenrod.catalogue.versions.lineage.graph import Lane, LineageGraph, Node
@@ -20,8 +20,9 @@ WIDTH = 918
 """The minimum width of a picture."""
 TOP = 28
 """The height above the first lane, for the months."""
-HEIGHTS = {True: 100, False: 56}
-"""The height of the central lane (True) and of other lanes."""
+HEIGHTS = {True: 112, False: 72}
+"""The height of the central lane (True) and of other lanes. The lowest 18 pixels are for the lane's
+name, which narrow windows show there."""
 BASES = {True: 56, False: 30}
 """The distance of a lane's line from the top of the lane."""
 RADII = {True: 6.5, False: 4.5}
@@ -34,6 +35,8 @@ NEARER = 11
 """The minimum distance between columns without a common lane."""
 FARTHEST = 60.0
 """The maximum distance if the picture grows."""
+CLEAR_OF_TICK = 9
+"""How far from a version the beginning of a month is."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -211,26 +214,41 @@ def _margins(shown: LineageGraph, rows: tuple[Row, ...]) -> tuple[int, int]:
     right, shifts = RIGHT, _shifts(rows)
     for row in rows:
         wide = CELL * cells(shorten(last.get(row.lane.id, "")[len(row.prefix) :]))
-        right = max(right, round(shifts[row.lane.id] + (wide / 2 if row.own else wide + 15) + 4))
+        right = max(right, round(shifts[row.lane.id] + wide / 2 + 4))
     return left, right
 
 
 def _ticks(columns: list[_Column]) -> tuple[Tick, ...]:
-    """The months whose names have room. The first one of a year has the year too."""
+    """The beginnings of the months that have a release, where their names have room. Time between two
+    columns is linear. The first month of a year has the year too."""
     ticks: list[Tick] = []
     seen: set[tuple[int, int]] = set()
     year, free = 0, -math.inf
-    for column in columns:
+    for before, column in zip([None, *columns], columns, strict=False):
         month = (column.day.year, column.day.month)
-        x = column.x - 9
-        if month in seen or x < free:
+        x = _beginning_of_month(before, column)
+        if month in seen:
+            continue
+        seen.add(month)
+        if x < free:
             continue
         name = MONTHS[column.day.month - 1]
         text = name if month[0] == year else f"{name} {month[0]}"
         ticks.append(Tick(x, text))
-        seen.add(month)
         year, free = month[0], x + 12 + CELL * len(text)
     return tuple(ticks)
+
+
+def _beginning_of_month(before: _Column | None, column: _Column) -> int:
+    """The x of the first day of a column's month: clear of the versions of both columns."""
+    latest = column.x - CLEAR_OF_TICK
+    first = column.day.replace(day=1)
+    if before is None or before.day >= first:
+        return latest
+    # A release on the last day of a month was before its end.
+    days = (column.day - before.day) / timedelta(days=1)
+    x = before.x + (column.x - before.x) * ((first - before.day) / timedelta(days=1)) / days
+    return round(max(min(x, latest), min(before.x + CLEAR_OF_TICK, latest)))
 
 
 # ── versions ───────────────────────────────────────────────────────────────────────────────

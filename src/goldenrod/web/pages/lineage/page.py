@@ -21,6 +21,9 @@ class Lineage:
 
     svg: Any
     lanes: tuple[LaneName, ...]
+    states: tuple[str, ...]
+    marks: frozenset[str]
+    begins: bool
     parts: tuple[Part, ...]
     truncated: bool
     alone: bool
@@ -33,6 +36,9 @@ def shown(found: LineageGraph, label: str) -> Lineage:
     return Lineage(
         Markup(picture.svg),  # noqa: S704 - `svg.py` escapes everything in it
         picture.lanes,
+        picture.states,
+        picture.marks,
+        picture.begins,
         lineage_list(found),
         found.truncated,
         len(found.nodes) < 2 and not found.gaps,

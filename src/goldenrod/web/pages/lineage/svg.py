@@ -16,8 +16,11 @@ from goldenrod.base.bidi import isolated_by_controls
 from goldenrod.catalogue.versions.lineage.graph import Lane, LineageGraph, Node
 from goldenrod.web.pages.lineage import urls as address
 from goldenrod.web.pages.lineage.edges import Lines, lines
-from goldenrod.web.pages.lineage.labels import Flag, Label, LeftOut, labels
+from goldenrod.web.pages.lineage.labels import ASCENT, Flag, Label, Labels, LeftOut, labels
 from goldenrod.web.pages.lineage.layout import WIDTH, Layout, Spot, lay_out
+from goldenrod.web.pages.lineage.short_names import width as text_width
+
+STATES = ("current", "scheduled", "deprecated", "revoked", "ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,12 @@ class Picture:
 
     svg: str
     lanes: tuple[LaneName, ...]
+    states: tuple[str, ...]
+    """The states of its versions, in the order of the legend."""
+    marks: frozenset[str]
+    """Its other marks, for the legend: see `_marks`."""
+    begins: bool
+    """Whether the version whose lineage this is is near the left end."""
     width: int
     height: int
 
@@ -60,7 +69,7 @@ def lineage_picture(
         f'aria-label="{_shown(label)}" aria-describedby="{escape(name)}-about">'
         f'<desc id="{escape(name)}-about">Time runs from left to right, one lane for each image. '
         "Lines connect a version to the versions built on it.</desc>",
-        *_ticks(layout),
+        *_ticks(layout, written),
         *_lines(found),
         *(_left_out(it, lanes[shown.image], shown) for it in written.left_out),
     ]
@@ -73,7 +82,33 @@ def lineage_picture(
         LaneName(row.lane.name, address.of_image(row.lane), row.own, row.prefix)
         for row in layout.rows
     )
-    return Picture("".join(parts), names, wide, high)
+    spots = layout.spots.values()
+    asked_at = next((spot.x for spot in spots if spot.node.id == shown.version), wide)
+    return Picture(
+        "".join(parts),
+        names,
+        tuple(state for state in STATES if any(spot.node.state == state for spot in spots)),
+        _marks(shown, layout, found),
+        asked_at < wide / 2,
+        wide,
+        high,
+    )
+
+
+def _marks(shown: LineageGraph, layout: Layout, found: Lines) -> frozenset[str]:
+    """Which marks other than states a picture has."""
+    spots = layout.spots.values()
+    has = {
+        "asked": shown.version in layout.spots,
+        "outdated": any(spot.outdated for spot in spots),
+        "also revoked": any(spot.node.revoked and spot.node.state != "revoked" for spot in spots),
+        "channel": any(spot.node.channels for spot in spots),
+        "line": any(not line.dotted for line in found.lines),
+        "guide": bool(found.guides or found.own_guides),
+        "scheduled line": any(line.dotted for line in found.lines),
+        "left out": bool(found.dashes),
+    }
+    return frozenset(name for name, there in has.items() if there)
 
 
 def title(node: Node, lane: Lane) -> str:
@@ -87,12 +122,31 @@ def title(node: Node, lane: Lane) -> str:
 # ── time and lines ─────────────────────────────────────────────────────────────────────────
 
 
-def _ticks(layout: Layout) -> list[str]:
+def _ticks(layout: Layout, written: Labels) -> list[str]:
     return [
-        f'<path class="tick" d="M{tick.x} 20V{layout.height}"/>'
+        f'<path class="tick" d="{_broken(tick.x, layout.height, written)}"/>'
         f'<text x="{tick.x + 4}" y="14">{tick.text}</text>'
         for tick in layout.ticks
     ]
+
+
+def _broken(x: int, bottom: int, written: Labels) -> str:
+    """A vertical line from the months to the bottom, interrupted where a text is."""
+    texts = [
+        (label.y - ASCENT - 2, label.y + 4)
+        for label in written.names.values()
+        if label.left - 4 <= x <= label.right + 4
+    ]
+    texts += [
+        (it.y - 10 - ASCENT - 2, it.y - 6)
+        for it in written.left_out
+        if it.at is not None and it.at - 4 <= x <= it.at + text_width(it.text) + 4
+    ]
+    path, y = "", 20
+    for top, end in sorted(texts):
+        path += f"M{x} {y}V{top}" if top > y else ""
+        y = max(y, end)
+    return f"{path}M{x} {y}V{bottom}"
 
 
 def _lines(found: Lines) -> list[str]:
@@ -140,8 +194,10 @@ def _version(
         f'href="{escape(address.of_version(lane, node))}" '
         f'transform="translate({spot.x} {spot.y})"><title>{_shown(title(node, lane))}</title>',
         '<circle class="hit" r="11"/>',
-        *(_flag(flag, spot) for flag in flags),
     ]
+    if flags:
+        parts.append(f'<path class="pole" d="M0 0V{min(it.y for it in flags) - spot.y}"/>')
+    parts += [_flag(flag, spot) for flag in flags]
     if asked:
         parts.append(f'<circle class="sel" r="{spot.radius + 4:g}"/>')
     if spot.outdated:
@@ -158,11 +214,10 @@ def _version(
 
 def _flag(flag: Flag, spot: Spot) -> str:
     x, y, wide = flag.x - spot.x, flag.y - spot.y, flag.width
-    pole = f'<path class="pole" d="M0 0V{y}"/>' if x == 0 else ""
     if not flag.text:
-        return f'{pole}<path class="cloth" d="M1 {y}l{wide} 6l-{wide} 6z"/>'
+        return f'<path class="cloth" d="M1 {y}l{wide} 6l-{wide} 6z"/>'
     return (
-        f'{pole}<path class="cloth" d="M{x + 1} {y}h{wide}v16h-{wide}z"/>'
+        f'<path class="cloth" d="M{x + 1} {y}h{wide}v16h-{wide}z"/>'
         f'<text class="cname" x="{x + 5}" y="{y + 12}">{_shown(flag.text)}</text>'
     )
 

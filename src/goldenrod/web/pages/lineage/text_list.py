@@ -31,6 +31,8 @@ class Entry:
     asked: bool
     """Whether it is the version whose lineage this is."""
     built_on: Named | None
+    has_parent: bool
+    """Whether the reader may read its parent, shown or not."""
     built_from_it: tuple[Named, ...]
     left_out: int
     """The number of versions that are left out before it."""
@@ -99,6 +101,7 @@ class _Facts:
             channels=node.channels,
             asked=node.id == self.asked,
             built_on=self.named(parent, node) if parent else None,
+            has_parent=node.parent_image is not None,
             built_from_it=tuple(self.named(child, node) for child in self.children[node.id]),
             left_out=gap.count if gap else 0,
             left_out_href=address.of_left_out(lane, gap) if gap else None,

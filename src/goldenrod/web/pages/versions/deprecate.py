@@ -118,7 +118,7 @@ def _changed_fields(
 def _done(before: Thing, after: Thing, now: str) -> str:
     name = after["name"]
     if after["deprecation"] is None:
-        return f"{name} is no longer deprecated."
+        return f"{name} is not deprecated any more."
     at = after["deprecation"]["at"]
     if at > now:
         return f"{name} will be deprecated {fields.spoken(at)}."

@@ -98,6 +98,15 @@ def _by_provider(machines: list[Row]) -> list[ProviderMachines]:
     return list(found.values())
 
 
+_TO_READERS = {
+    "its image is public": "the image is public",
+    "is in a group that it is shared with": "it is shared with one of your groups",
+    "is staff": "you are staff",
+}
+"""What the beginning of a clause of the access rule says to those who are not editors."""
+
+
 def _because(words: str) -> str:
     """A clause of the access rule as the end of a sentence: `because …`."""
-    return words if words.startswith(("its ", "it ")) else f"this account {words}"
+    clause = words.partition(";")[0]
+    return _TO_READERS.get(clause) or f"this account {clause}"
