@@ -124,6 +124,7 @@ COMMANDS = {
     "script edit": (
         "Change a boot script. Fields that are not given stay as they are.",
         "versions.licenses_scripts:edit_script",
+    ),
     "version deprecate": (
         "Deprecate several versions of an image: all of them, or none.",
         "versions.bulk:deprecate",

@@ -15,12 +15,10 @@ from typing import NamedTuple
 STATIC = Path(str(files("goldenrod.web") / "static"))
 DOCUMENTS = Path(str(files("goldenrod.web") / "documents"))
 """The documents, `docs/*.md`, with their pictures."""
-STYLES = (
-    *("base", "parts", "tables", "use", "picture", "forms", "home", "account", "edit", "admin"),
-)
 STYLES = {
     "style.css": ("base", "parts", "tables", "use", "picture", "home", "media"),
     "forms.css": ("forms", "account", "edit", "admin", "compare"),
+    "help.css": ("help",),
 }
 """The style sheets, each joined from files of `static/styles/`. Home and the pages of images and
 versions load only the first one."""
@@ -43,19 +41,14 @@ class Asset(NamedTuple):
 @cache
 def assets() -> dict[str, Asset]:
     """All files, by name."""
-    style = "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in STYLES)
-    found = {"style.css": lean(style).encode()}
-    pictures = (*DOCUMENTS.glob("*.svg"), *DOCUMENTS.glob("screenshots/*.png"))
-    for path in sorted(
-        (*STATIC.glob("*.js"), *STATIC.glob("*.svg"), STATIC / "help.css", *pictures)
-    ):
     found = {
         sheet: lean(
             "\n".join((STATIC / "styles" / f"{name}.css").read_text() for name in names)
         ).encode()
         for sheet, names in STYLES.items()
     }
-    for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"))):
+    pictures = (*DOCUMENTS.glob("*.svg"), *DOCUMENTS.glob("screenshots/*.png"))
+    for path in sorted((*STATIC.glob("*.js"), *STATIC.glob("*.svg"), *pictures)):
         found[path.name] = path.read_bytes()
     return {
         name: Asset(content, TYPES[Path(name).suffix], f'"{_hash(content)}"')

@@ -6,7 +6,7 @@ from sqlalchemy import Column, ForeignKey, Integer, Text
 from goldenrod.store.migrations import ddl
 from goldenrod.store.sql import Key, Moment
 
-revision = "0005"
+revision = "0003"
 down_revision = "0002"
 
 

@@ -5,8 +5,8 @@ from sqlalchemy import Boolean, Column, ForeignKey, false, true
 
 from goldenrod.store.sql import Key, Moment
 
-revision = "0007"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
