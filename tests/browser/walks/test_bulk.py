@@ -6,9 +6,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_doing import tab_to
 from tests.browser.test_looks import AXE, HEIGHT
 from tests.browser.visits import Site
+from tests.browser.walks.test_doing import tab_to
 from tests.browser.windows import Windows, at
 
 

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_doing import done, tab_to
 from tests.browser.visits import Site
+from tests.browser.walks.test_doing import done, tab_to
 from tests.browser.windows import Windows, at
 
 NEW = "/images/research-workbench/versions/new"
