@@ -79,12 +79,14 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/version_page.py _named images",
         "catalogue/versions/version_page.py _texts version_licenses",
         "catalogue/versions/version_page.py _texts version_scripts",
+        "rules/changes/labels.py _has version_labels",
         "catalogue/versions/versions.py _tagged tags",
         "catalogue/versions/versions.py _under_license version_licenses",
         "catalogue/versions/versions.py _with_latest versions",
         "rules/changes/version_lists.py _on_editable_version version_scripts",
         "rules/summaries.py _attached pairing",
         "rules/summaries.py _attached thing",
+        "rules/summaries.py labels version_labels",
         "rules/summaries.py tags tags",
         "rules/summaries.py version_shape images",
     },
@@ -135,6 +137,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/images/images.py _maintainer_ids image_maintainers",
         "catalogue/versions/attachments.py _attachment_id pairing.table",
         "catalogue/versions/publish.py _id_of versions",
+        "rules/changes/labels.py _labels version_labels",
         "rules/changes/version_lists.py _ids pairing.table",
         "rules/lifecycle/deprecation.py _id_of versions",
     },
@@ -423,7 +426,17 @@ def test_other_code_is_let_be(source: str) -> None:
     assert not bare_in("m.py", source)
 
 
-SAMPLES = ("1", "true", "word", "read", str(UUID(int=7)), "2026-01-01T00:00:00Z", "current", "URL")
+SAMPLES = (
+    "1",
+    "team:web",
+    "true",
+    "word",
+    "read",
+    str(UUID(int=7)),
+    "2026-01-01T00:00:00Z",
+    "current",
+    "URL",
+)
 SCOPE = re.compile(r"(\()|(\))|\b(\w+) AS (\w+)\b")
 
 

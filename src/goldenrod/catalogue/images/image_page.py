@@ -145,7 +145,7 @@ def _compared(
         other = schema.versions.alias()
         return exists().where(is_it(other), holds(version, other, reader)).correlate_except(other)
 
-    return filters.refers(name, schema.versions, where, narrow=True)
+    return filters.refers_to_one(name, schema.versions, where, narrow=True)
 
 
 RELEASES = replace(

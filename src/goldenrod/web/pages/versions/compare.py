@@ -31,6 +31,7 @@ LABELS = {
     "deprecation": "Deprecation",
     "revoked": "Revocation",
     "exclude_from_latest": "Excluded from latest",
+    "labels": "Labels",
 }
 LISTS = {
     "licenses": "Licenses",

@@ -44,7 +44,9 @@ def entries(history: list[Row]) -> list[Entry]:
 def _entry(row: Row) -> Entry:
     is_new = row["action"] == "version:create"
     changes = tuple(
-        Change(name.replace("_", " "), _before(change["before"]), _words(change["after"]))
+        _labels(change["before"] or {}, change["after"])
+        if name == "labels"
+        else Change(name.replace("_", " "), _before(change["before"]), _words(change["after"]))
         for name, change in row["changes"].items()
         # The page already shows the values of a new version.
         if not is_new and isinstance(change, dict)
@@ -58,6 +60,15 @@ def _entry(row: Row) -> Entry:
             for it in changes
         ),
     )
+
+
+def _labels(before: Row, after: Row) -> Change:
+    """The labels that were changed or removed, and what is there now instead of them."""
+    gone, come = (
+        ", ".join(f"{key}: {value}" for key, value in one.items() if other.get(key) != value)
+        for one, other in ((before, after), (after, before))
+    )
+    return Change("labels", _words(gone), _words(come) if come else "removed")
 
 
 def _before(value: Any) -> str:

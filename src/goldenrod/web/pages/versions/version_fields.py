@@ -43,6 +43,7 @@ MORE = (
     fields.number("min_cpu", "CPUs"),
     fields.number("min_mem", "Memory (MiB)"),
     fields.text("doc_object_id", "DOI", optional=True),
+    fields.pairs("labels", "Labels"),
 )
 MEMBERSHIP = fields.names("membership", "Shared with")
 START, END = fields.date("start_date", "Released"), fields.date("end_date", "Ends")
