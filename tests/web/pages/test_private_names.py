@@ -207,6 +207,11 @@ ASKED: dict[str, dict[str, str]] = {
         "/images/shared-image/lineage": LAB,
         "/images/closed-image/lineage": KEPT,
     },
+    "/images/{slug}/versions.csv": {
+        "/images/open-image/versions.csv": ALL,
+        "/images/shared-image/versions.csv": LAB,
+        "/images/closed-image/versions.csv": KEPT,
+    },
     "/images/{slug}/feed.atom": {
         "/images/open-image/feed.atom": ALL,
         "/images/shared-image/feed.atom": LAB,

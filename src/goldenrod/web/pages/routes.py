@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from goldenrod.web.pages import json_links, markdown_preview
 from goldenrod.web.pages.account import account, groups, oidc_sign_in, sign_in, tokens
 from goldenrod.web.pages.channels import channels
-from goldenrod.web.pages.images import edit_image, feed, home, image, search
+from goldenrod.web.pages.images import edit_image, feed, home, image, image_versions, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
@@ -43,6 +43,8 @@ class Route:
     path: str
     handler: Handler
     takes: tuple[str, ...] = ()
+    several: tuple[str, ...] = ()
+    """Those of them that may be given several times."""
 
 
 _FILTERS = (*search.FILTERS, "page")
@@ -56,17 +58,21 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/", home.home, _FILTERS),
     Route("GET", "/search", search.search, ("q", *_FILTERS)),
     Route("GET", "/search/suggest", search.suggest, ("q", *_FILTERS)),
-    Route("GET", "/search/versions", search.search_versions, ("q", "cursor")),
+    Route("GET", "/search/versions", search.search_versions,
+          (*search.VERSION_FILTERS, "cursor"), image_versions.SEVERAL),
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/json/image_versions/{key}/history", json_links.show_history),
     Route("GET", "/json/{resource}/{key}", json_links.show_json),
     Route("GET", "/images", home.home, _FILTERS),
     Route("GET", "/images/{slug}", image.show_image, _USE_BOX),
-    Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),
+    Route("GET", "/images/{slug}/versions", image_versions.list_versions,
+          (*image_versions.FILTERS, "cursor"), image_versions.SEVERAL),
+    Route("GET", "/images/{slug}/versions.csv", image_versions.show_csv,
+          image_versions.FILTERS, image_versions.SEVERAL),
     Route("GET", "/images/{slug}/lineage", page.show_image_lineage),
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
-    Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b")),
+    Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b", "pick", "picking"), ("pick",)),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
     Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_USE_BOX)),
     Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage),

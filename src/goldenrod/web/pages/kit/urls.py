@@ -90,6 +90,11 @@ def versions(image_: Thing, **asked: Any) -> str:
     return _with(image(image_, "versions"), asked)
 
 
+def versions_csv(image_: Thing, **asked: Any) -> str:
+    """The same as a CSV file."""
+    return _with(image(image_, "versions.csv"), asked)
+
+
 def search(**asked: Any) -> str:
     """The search page with these parameters, such as `q`, `tag`, `owner`; empty ones are left out."""
     return _with(SEARCH, asked)

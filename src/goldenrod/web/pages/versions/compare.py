@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
-from goldenrod.base.errors import NotFound
+from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import diff, version_page, versions
 from goldenrod.rules.access import Actor
@@ -42,18 +42,39 @@ LISTS = {
 
 
 def choose(visit: Visit, slug: str) -> Page:
-    """GET /images/{slug}/compare: redirects to the two chosen versions, else to the newest two."""
+    """GET /images/{slug}/compare: redirects to the two chosen versions, else to the newest two.
+
+    `pick`: the versions that were ticked in the list. The older one is compared with the newer one.
+    """
+    picked = list(dict.fromkeys(visit.asked_all("pick")))
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
+        if visit.asked("picking") or picked:
+            if len(picked) != 2:
+                return _not_two(visit, image, len(picked))
+            ticked = sorted((_find(tx, actor, slug, key) for key in picked), key=_released)
+            return visit.redirect(urls.compare(*ticked))
         keys = [visit.asked(name).strip() for name in ("a", "b")]
         offered = _choices(tx, actor, image)
         if not all(keys):
             newest = [it["id"] for it in offered[:2]][::-1]
             keys = [given or other for given, other in zip(keys, newest, strict=False)]
         if len(keys) < 2:
-            return visit.page("versions/compare_none.html", image=image)
+            return visit.page("versions/compare_none.html", image=image, ticked=False)
         two = [_find(tx, actor, slug, key) for key in keys]
     return visit.redirect(urls.compare(*two))
+
+
+def _released(version: Row) -> tuple[str, str]:
+    return str(version["version"]["start_date"]), str(version["id"])
+
+
+def _not_two(visit: Visit, image: Row, count: int) -> Page:
+    ticked = f"You ticked {count or 'none'}." if count != 1 else "You ticked one."
+    problem = BadRequest(
+        f"Tick exactly two versions to compare. {ticked}", code="parameter_invalid"
+    )
+    return visit.page("versions/compare_none.html", problem=problem, image=image, ticked=True)
 
 
 def show_compare(visit: Visit, slug: str, two: str) -> Page:

@@ -1,0 +1,26 @@
+"""CSV files that people open in a spreadsheet.
+
+A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end could be run as a formula by a
+spreadsheet. It gets an apostrophe in front, which spreadsheets show as text.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV file as text: a line with the names of the columns, then the rows. None is empty."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return value
