@@ -146,7 +146,7 @@ def test_home_orders_by_what_is_offered_and_begins_with_what_is_good(
     page = visitor.get("/")
     # Rolled offers what is a week old; then come those that offer nothing, newest release first.
     assert found(page) == ["good", "rolled", "open-image", "to-come", "bad", "empty"]
-    assert re.findall(r"released (?:<time[^>]*>)?([^<]*)<", page.text) == [
+    assert re.findall(r"newest release </span><time[^>]*>([^<]*)<", page.text) == [
         "3 days ago", "7 days ago", "2 weeks ago",
     ]  # fmt: skip
     [new] = re.findall(r'id="new-h".*?</ul>', page.text, re.S)
