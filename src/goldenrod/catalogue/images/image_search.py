@@ -113,20 +113,13 @@ def _offered(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """When the newest version was released that a channel of the image offers; null for none."""
     channel, version = schema.channels.alias(), schema.versions.alias()
     newest = func.max(version.c.start_date, type_=version.c.start_date.type)
-    offered = select(newest).where(*_targeted(channel, version, image, reader))
-    return offered.correlate(image).scalar_subquery()
-
-
-def _targeted(
-    channel: FromClause, version: FromClause, image: FromClause, reader: ReaderKind
-) -> list[ColumnElement[bool]]:
-    """The version is what a channel of the image offers, and the reader may know both."""
-    return [
+    offered = select(newest).where(
         channel.c.image_id == image.c.id,
         access.readable(channel, reader),
         version.c.n == channel_targets.target(channel, reader),
         access.readable(version, reader),
-    ]
+    )
+    return offered.correlate(image).scalar_subquery()
 
 
 def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
@@ -181,7 +174,12 @@ def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnEl
     offers = (
         select(_offer(channel.c.name, target, reader))
         .select_from(channel)
-        .where(*_targeted(channel, target, image, reader))
+        .where(
+            channel.c.image_id == image.c.id,
+            access.readable(channel, reader),
+            target.c.n == channel_targets.target(channel, reader),
+            access.readable(target, reader),
+        )
         .order_by(channel.c.name)
     )
     newest = schema.versions.alias()
