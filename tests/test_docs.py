@@ -28,7 +28,8 @@ from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.catalogue.webhooks import http_sender, outbox, webhooks, worker
 from goldenrod.cli.main import COMMANDS, GROUPS, command
-from goldenrod.rules.changes import events, idempotency, security_log
+from goldenrod.rules import filters
+from goldenrod.rules.changes import events, idempotency, labels, security_log
 from goldenrod.sources import aws
 from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
@@ -36,6 +37,7 @@ from goldenrod.store import paging
 from goldenrod.web import app, request_body, server
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
+from goldenrod.web.pages.images import image_versions
 from goldenrod.web.pages.kit import visit
 from tests.support.processes.server import environment, running
 
@@ -334,6 +336,9 @@ def test_limits_are_those_of_the_code() -> None:
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
         "a list in a body": [decode.MOST_ITEMS],
+        "labels of a version": [labels.MOST_LABELS],
+        "a filter": [filters.MOST_VALUES, labels.MOST_ASKED],
+        "a list of versions as CSV": [image_versions.MOST_IN_CSV],
         "a page": [paging.MOST_PER_PAGE, paging.PAGE_SIZE],
         "a search": [words.MOST_WORDS, words.MOST_CHARACTERS],
         "ids in a look-up": [lookup.MOST_IDENTIFIERS, lookup.MOST_CHARACTERS],

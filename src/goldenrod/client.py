@@ -94,7 +94,7 @@ class Client:
             yield from page["results"]
             if page["next"] is None:
                 return
-            query = dict(parse_qsl(urlsplit(page["next"]).query, keep_blank_values=True))
+            query = parse_qsl(urlsplit(page["next"]).query, keep_blank_values=True)
 
     def post(self, path: str, body: Values, *, idempotency_key: str | None = None) -> Json:
         """Create something. With the same key, the same request can be repeated safely."""
@@ -156,9 +156,14 @@ class Client:
             return ClientError(response.status_code, "server_error", detail)
 
 
-def _query(params: Values) -> dict[str, str]:
-    """Query parameters as text; None is left out."""
-    return {name: _text(value) for name, value in params.items() if value is not None}
+def _query(params: Values) -> list[tuple[str, str]]:
+    """Query parameters as text; None is left out, and a list is given several times."""
+    return [
+        (name, _text(one))
+        for name, value in params.items()
+        for one in (value if isinstance(value, list) else [value])
+        if one is not None
+    ]
 
 
 def _text(value: Any) -> str:

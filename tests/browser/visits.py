@@ -49,8 +49,10 @@ VISITS: Visits = {
     },
     "/images/{slug}/versions": {
         "/images/{image}/versions": "nobody",
+        "/images/{image}/versions?q=nothing&state=current&label=team:web": "nobody",
         "/images/research-workbench/versions": "alice",
     },
+    "/images/{slug}/versions.csv": {},  # not a page: a file
     "/images/{slug}/lineage": {"/images/{image}/lineage": "nobody alice"},
     "/images/{slug}/feed.atom": {},  # not a page: programs read it
     "/images/{slug}/compare": {"/images/{image}/compare": "nobody"},

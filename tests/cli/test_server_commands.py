@@ -203,3 +203,24 @@ def test_licenses_and_scripts_are_made_listed_shown_and_changed(ask: Run, tmp_pa
     assert (fixed.code, "cannot change" in fixed.err) == (5, True)
     for nothing in (["license", "create", "No text"], ["script", "edit", str(script["id"])]):
         assert ask(*nothing).code == 2
+
+
+def test_labels_are_given_changed_and_asked_for(ask: Run) -> None:
+    words = ("--image", "open-image", "--label", "team=web", "--label", "note=a=b: c", "--json")
+    made = ask("version", "create", "labelled", *words).json
+    assert made["labels"] == {"note": "a=b: c", "team": "web"}
+    one = "open-image/labelled"
+    assert re.search(r"^labels +note=a=b: c\n +team=web$", ask("version", "show", one).out, re.M)
+    changed = ask(
+        *("version", "edit", one, "--label", "team=ops", "--remove-label", "note"),
+        *("--label", "empty=", "--json"),
+    ).json
+    assert changed["labels"] == {"empty": "", "team": "ops"}
+    listed = ask("version", "list", "--label", "team=ops", "--label", "empty:", "--json").json
+    assert [version["name"] for version in listed] == ["labelled"]
+    assert ask("version", "list", "--label", "team=ops", "--label", "empty=x", "--json").json == []
+    several = ask("version", "list", "--state", "scheduled,current", "--all", "--json").json
+    assert {version["state"] for version in several} == {"scheduled", "current"}
+    wrong = ask("version", "edit", one, "--label", "team")
+    assert (wrong.code, "'team' is not KEY=VALUE" in wrong.err) == (2, True)
+    assert ask("version", "edit", one, "--clear", "labels", "--json").json["labels"] == {}

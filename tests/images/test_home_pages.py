@@ -23,8 +23,11 @@ def found(page: PageResponse) -> list[str]:
     return RESULT.findall(page.text)
 
 
-def add(db: Database, world: World, name: str, days_ago: int, **more: object) -> str:
-    """An image of alice's, public, with a version so many days old; the version's id."""
+def add(
+    db: Database, world: World, name: str, days_ago: int, *, offered: bool = False, **more: object
+) -> str:
+    """An image of alice's, public, with a version so many days old; the version's id. If it is
+    `offered`, it has a machine, so that `latest` offers it."""
     with db.write() as tx:
         alice = world.actor(tx, "alice")
         image = wire.NewImage(name=name, is_public=True, **more)  # type: ignore[arg-type]
@@ -32,6 +35,8 @@ def add(db: Database, world: World, name: str, days_ago: int, **more: object) ->
         version = wire.NewVersion(
             name="1", image=int(key), start_date=later(tx.now, days=-days_ago)
         )
+        if offered:
+            version.machines = [wire.NestedMachine(provider="east", identifier=f"{name}-1")]
         return publish.create_version(tx, alice, version).key
 
 
@@ -109,13 +114,46 @@ def test_a_word_of_a_hidden_versions_log_does_not_find_its_public_image(
 def test_order_is_exact_name_then_prefix_then_newest_release(
     db: Database, world: World, visitor: Visitor
 ) -> None:
-    add(db, world, "my base", 1)
-    add(db, world, "base two", 5)
-    add(db, world, "Base", 9)
-    add(db, world, "base one", 3)
+    add(db, world, "my base", 1, offered=True)
+    add(db, world, "base two", 5, offered=True)
+    add(db, world, "Base", 9, offered=True)
+    add(db, world, "base one", 3, offered=True)
     for address in ("/search?q=base", "/search/suggest?q=BASE", "/search?q=%20base%20"):
         assert found(visitor.get(address)) == ["base", "base-one", "base-two", "my-base"]
     assert found(visitor.get("/")) == ["my-base", "base-one", "base-two", "base", "open-image"]
+
+
+def test_home_orders_by_what_is_offered_and_begins_with_what_is_good(
+    db: Database, world: World, visitor: Visitor
+) -> None:
+    bad = add(db, world, "bad", 1, offered=True)
+    add(db, world, "good", 3, offered=True)
+    add(db, world, "empty", 2)
+    add(db, world, "to come", -2, offered=True)
+    rolled = add(db, world, "rolled", 2, offered=True)
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        older = wire.NewVersion(
+            name="0",
+            image="rolled",
+            start_date=later(tx.now, days=-7),
+            machines=[wire.NestedMachine(provider="east", identifier="rolled-0")],
+        )
+        publish.create_version(tx, alice, older)
+        for key in (bad, rolled):
+            row = versions.VERSIONS.row_for_change(tx, alice, key)
+            revocations.revoke(tx, alice, row, wire.Revocation(reason="bad"))
+    page = visitor.get("/")
+    # Rolled offers what is a week old; then come those that offer nothing, newest release first.
+    assert found(page) == ["good", "rolled", "open-image", "to-come", "bad", "empty"]
+    assert re.findall(r"newest release </span><time[^>]*>([^<]*)<", page.text) == [
+        "3 days ago", "7 days ago", "2 weeks ago",
+    ]  # fmt: skip
+    [new] = re.findall(r'id="new-h".*?</ul>', page.text, re.S)
+    assert re.findall(r'/images/([\w-]+)"', new) == ["empty", "good", "rolled", "open-image"]
+    visitor.sign_in("alice")
+    assert found(visitor.get("/?tag=none")) == []
+    assert found(visitor.get("/"))[:2] == ["good", "rolled"]
 
 
 def test_filters_are_in_the_address(db: Database, world: World, visitor: Visitor) -> None:
@@ -125,7 +163,7 @@ def test_filters_are_in_the_address(db: Database, world: World, visitor: Visitor
     assert found(visitor.get("/search?tag=blue&q=open")) == []
     assert found(visitor.get("/?provider=east")) == ["open-image"]
     assert found(visitor.get("/?architecture=x86_64")) == ["open-image"]
-    assert found(visitor.get("/?owner=alice")) == ["other", "open-image"]
+    assert found(visitor.get("/?owner=alice")) == ["open-image", "other"]
     assert found(visitor.get("/?owner=bob")) == []
     page = visitor.get("/?tag=blue&owner=alice")
     form = page.form("/search")
@@ -393,9 +431,9 @@ def test_how_many_statements_finding_takes(db: Database, world: World, visitor: 
 
     # home: images, versions, choices, withdrawn; with a search word, look-up takes three.
     assert all_of_them() == [4, 5, 4, 2]
-    for number in range(12):
+    for number in range(30):
         add(db, world, f"image {number}", number, tags=[f"t{number}"])
-    # Of more versions than home lists, it counts all: in two statements more.
+    # Of more versions than home reads, it counts all: in two statements more.
     many = all_of_them()
     assert many == [6, 5, 4, 2]
     for number in range(12):

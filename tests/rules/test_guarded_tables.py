@@ -22,7 +22,6 @@ from goldenrod.rules import access
 from goldenrod.rules.access import ANONYMOUS, CONSOLE, Actor, ReaderKind
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Build, Database, statement
-from goldenrod.store.paging import Filter
 from tests.rules.bare_reads import BARE
 from tests.support.every_list import LISTS
 
@@ -223,7 +222,7 @@ def test_other_code_is_let_be(source: str) -> None:
     assert not bare_in("m.py", source)
 
 
-SAMPLES = ("1", "true", "word", "read", str(UUID(int=7)), "2026-01-01T00:00:00Z", "current", "URL")
+SAMPLES = ("1", "a:b", "true", str(UUID(int=7)), "2026-01-01T00:00:00Z", "current", "read", "URL")
 SCOPE = re.compile(r"(\()|(\))|\b(\w+) AS (\w+)\b")
 
 
@@ -289,7 +288,7 @@ def test_what_reads_a_row_further_up_anew_is_not_compiled(dialect: str, build: B
         statement(dialect, build)
 
 
-def sample_of(it: Filter) -> str:
+def sample_of(it: paging.Filter) -> str:
     """A text that a filter takes."""
     for sample in SAMPLES:
         try:

@@ -274,7 +274,8 @@ class Asked:
         self.query: set[str] = set()
         for name in ("get", "all", "has", "on", "words"):
             patch.setattr(Form, name, self._recording(getattr(Form, name), "form"))
-        patch.setattr(Visit, "asked", self._recording(Visit.asked, "query"))
+        # `asked` reads with `asked_all`.
+        patch.setattr(Visit, "asked_all", self._recording(Visit.asked_all, "query"))
 
     def _recording(self, original: Callable[..., Any], kind: str) -> Callable[..., Any]:
         def recording(it: Any, name: str, *rest: Any) -> Any:

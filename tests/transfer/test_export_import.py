@@ -50,6 +50,7 @@ def populate(db: Database) -> World:
             min_mem=2**31 - 1,
             start_date="0001-01-01T00:00:00Z",
             end_date="9999-12-31T23:59:59.999999Z",
+            labels={"a/b": "größer", "a": "", "id": "7"},
         )
         newest = publish.create_version(tx, alice, body).key
         first = versions.VERSIONS.row_for_change(tx, alice, world.versions["closed"])

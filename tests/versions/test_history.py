@@ -121,7 +121,7 @@ def test_creation_and_edits_record_the_same_fields(api: ApiClient, world: World)
     assert recorded["licenses"] == made["licenses"]
     assert recorded["scripts"] == made["scripts"]
     plain = ("name", "change_log", "allow_imaging", "start_date", "end_date", "min_cpu", "min_mem")
-    plain += ("exclude_from_latest",)
+    plain += ("exclude_from_latest", "labels")
     assert {name: recorded.pop(name) for name in plain} == {name: made[name] for name in plain}
     assert set(recorded) == {
         *("parent", "image", "identity", "membership", "licenses", "scripts", "doc_object_id")

@@ -218,6 +218,15 @@ def _rest(value: Any, kind: Any, path: str, found: list[FieldError]) -> Any:
                 [item] = get_args(part)
                 given = [_rest(one, item, f"{path}[{n}]", found) for n, one in enumerate(value)]
                 rest = [_placeholder(item) if one is _ABSENT else one for one in given]
+            elif (
+                isinstance(value, dict) and len(value) <= _MOST_VALUES and get_origin(part) is dict
+            ):
+                _, item = get_args(part)
+                rest = {
+                    key: right
+                    for key, one in value.items()
+                    if (right := _rest(one, item, f'{path}["{key[:80]}"]', found)) is not _ABSENT
+                }
         if len(found) == before:
             found.append(_fault(str(wrong), path))
             return _ABSENT

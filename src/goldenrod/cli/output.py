@@ -196,6 +196,11 @@ def _name(thing: dict[str, Any]) -> str:
     return str(next((thing[name] for name in known if name in thing), ""))
 
 
+def labels(given: dict[str, str]) -> str:
+    """A version's labels as text, one a line."""
+    return "\n".join(f"{key}={value}" for key, value in given.items())
+
+
 def note(sentence: str) -> None:
     """Print a remark on stderr, if it can be written there."""
     try:

@@ -202,7 +202,8 @@ def _require_named(server: Client, resource: str, filters: Body) -> None:
     """Raise ClientError for the first filter that names nothing the reader may see."""
     for filter_, typed in filters.items():
         if filter_ in _NAMING:
-            _NAMING[filter_](server, typed)
+            for name in typed.split(","):
+                _NAMING[filter_](server, name.strip())
         elif (
             filter_ in _NAMES
             and not server.get(resource, **{filter_: typed}, page_size=1)["results"]
@@ -218,6 +219,8 @@ def show_one(thing: Body, json: bool) -> None:
     if json:
         output.show_json(thing)
     elif thing:
+        if "labels" in thing:
+            thing = thing | {"labels": output.labels(thing["labels"])}
         output.show_fields(thing.items())
     else:
         output.note("It was changed, and you may not read it any more.")

@@ -2,18 +2,19 @@
 
 If a value names a resource that the reader may not read, the list is empty, exactly as if the
 resource did not exist: predicates use the access rule wherever a reader could learn something. Each
-factory takes the parameter's name; its values are bound as `f_<name>`.
+factory takes the parameter's name; its values are bound as `f_<name>`. Most filters of a field that
+has one value take several values with commas between them, and select what has any of these.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, Table, and_, exists, select, true
+from sqlalchemy import ColumnElement, FromClause, String, Table, and_, exists, or_, select, true
 
 from goldenrod.base.clock import parse_instant
+from goldenrod.base.text import MOST_NAME, filter_key
 from goldenrod.base.text import boolean as parse_boolean
-from goldenrod.base.text import filter_key
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ReaderKind
 from goldenrod.rules.lifecycle import machine_access
@@ -23,14 +24,64 @@ from goldenrod.store.sql import Moment, Sortable, among, param
 
 Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
 
+MOST_VALUES = 10
+"""The values of one filter. A list costs at most as much as a list for each of them."""
+
+
+def several(name: str, make: Callable[[str], Filter], *, whole: bool = False) -> Filter:
+    """A filter of one value or of several with commas between them, any of which must hold. `make`
+    makes the filter of one value, with the name of its parameter. `whole`: values may have commas
+    themselves, so the text as a whole is a value too."""
+    slots = [make(f"{name}_{slot}" if slot else name) for slot in range(MOST_VALUES + 1)]
+    one = slots[0]
+
+    def read(text: str) -> Wanted:
+        if "," not in text:
+            return one.read(text)
+        values = {part.strip() for part in text.split(",")}
+        if len(values) > MOST_VALUES:
+            raise ValueError(f"takes at most {MOST_VALUES} values.")
+        if whole and len(text) <= MOST_NAME:
+            values.add(text)
+        # Ordered by form, so that few different statements are compiled.
+        ordered = sorted((one.read(value).form, value) for value in values)
+        wanted = [slot.read(value) for slot, (_, value) in zip(slots, ordered, strict=False)]
+        params = {key: value for each in wanted for key, value in each.params.items()}
+        return Wanted(",".join(each.form for each in wanted), params)
+
+    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+        forms = zip(slots, form.split(","), strict=False)
+        return or_(*(slot.where(thing, reader, each) for slot, each in forms))
+
+    takes = f"{one.takes}, or several with commas"
+    return replace(one, takes=takes, read=read, where=asked, single=one)
+
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:
     """A column equals the text exactly."""
+    return exact(name, takes, lambda thing, reader, given: thing.c[column] == given)
+
+
+def exact(
+    name: str,
+    takes: str,
+    where: Callable[[FromClause, ReaderKind, Any], ColumnElement[bool]],
+) -> Filter:
+    """A text, for which `where(thing, reader, text)` is true."""
     return Filter(
         takes,
         lambda given: Wanted("", {f"f_{name}": given}),
-        lambda thing, reader, form: thing.c[column] == param(f"f_{name}", String),
+        lambda thing, reader, form: where(thing, reader, param(f"f_{name}", String)),
     )
+
+
+def texts(
+    name: str,
+    takes: str,
+    where: Callable[[FromClause, ReaderKind, Any], ColumnElement[bool]],
+) -> Filter:
+    """A text, or one of several."""
+    return several(name, lambda slot: exact(slot, takes, where), whole=True)
 
 
 def by_key(name: str, column: str = "name_key") -> Filter:
@@ -118,8 +169,19 @@ def refers(
     *,
     narrow: bool = False,
 ) -> Filter:
-    """A resource of `table`, by id, uuid or slug. `where(thing, reader, is_it)` is the predicate.
-    `is_it(alias)` is true if the alias is this resource and the reader may read it."""
+    """One of some resources of `table`, by id, uuid or slug. `where(thing, reader, is_it)` is the
+    predicate. `is_it(alias)` is true if the alias is the resource and the reader may read it."""
+    return several(name, lambda slot: refers_to_one(slot, table, where, narrow=narrow))
+
+
+def refers_to_one(
+    name: str,
+    table: Table,
+    where: Callable[[FromClause, ReaderKind, Callable[[FromClause], ColumnElement[bool]]], Any],
+    *,
+    narrow: bool = False,
+) -> Filter:
+    """The same for exactly one resource."""
     slugs = table.name in resources.SLUGS
     takes = "a uuid" if table is schema.versions else "an id or uuid" + (" or slug" * slugs)
 
@@ -141,8 +203,11 @@ def refers(
 
 
 def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:
-    """A user column is the user with this exact name."""
+    """A user column is one of the users with these exact names."""
+    return several(name, lambda slot: _username(slot, column), whole=True)
 
+
+def _username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:
     def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
         group = schema.groups.alias()
         user = select(group.c.personal_of).where(group.c.name_key == param(f"f_{name}", Sortable))
@@ -165,7 +230,15 @@ def word(
     values: tuple[str, ...],
     where: Callable[[FromClause, ReaderKind, Any], ColumnElement[bool]],
 ) -> Filter:
-    """One of a few words, for which `where(thing, reader, word)` is true."""
+    """Some of a few words, for one of which `where(thing, reader, word)` is true."""
+    return several(name, lambda slot: _word(slot, values, where))
+
+
+def _word(
+    name: str,
+    values: tuple[str, ...],
+    where: Callable[[FromClause, ReaderKind, Any], ColumnElement[bool]],
+) -> Filter:
     asked = _words(values)
     return Filter(
         asked.takes,
@@ -176,8 +249,9 @@ def word(
 
 
 def what_is(values: tuple[str, ...], where: Callable[[FromClause, str], Any]) -> Filter:
-    """One of a few words, each with a predicate of its own: `where(thing, word)`."""
-    return replace(_words(values), where=lambda thing, reader, form: where(thing, form))
+    """Some of a few words, each with a predicate of its own: `where(thing, word)`."""
+    one = replace(_words(values), where=lambda thing, reader, form: where(thing, form))
+    return several("", lambda slot: one)
 
 
 def _words(values: tuple[str, ...]) -> Filter:

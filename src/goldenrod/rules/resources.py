@@ -272,7 +272,11 @@ class Resource:
 
     def where(self, **asked: object) -> Query:
         """The query of a list with these parameters, as in an address: `where(tag="gpu")`."""
-        return paging.parse(self.listing, {name: [str(value)] for name, value in asked.items()})
+        given = {
+            name: value if isinstance(value, list) else [str(value)]
+            for name, value in asked.items()
+        }
+        return paging.parse(self.listing, given)
 
     def page(self, tx: Tx, actor: Actor, query: Query) -> Page:
         """One page of what the actor may read, with the exact count. Raises NotFound past the end."""

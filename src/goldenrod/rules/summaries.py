@@ -24,7 +24,7 @@ from goldenrod.rules import access
 from goldenrod.rules.access import NOW, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.store import schema
-from goldenrod.store.sql import NULL_JSON, as_json, in_list, json_list, json_object, param
+from goldenrod.store.sql import NULL_JSON, as_json, in_list, json_list, json_map, json_object, param
 
 Json = ColumnElement[Any]
 Shape = Callable[[FromClause, ReaderKind], Json]
@@ -337,6 +337,17 @@ def membership(version: FromClause, reader: ReaderKind) -> Json:
         .order_by(group.c.id)
     )
     return json_list(query, version)
+
+
+def labels(version: FromClause) -> Json:
+    """The labels of a version as one object, sorted by key."""
+    label = schema.version_labels.alias()
+    query = (
+        select(label.c.key, label.c.value)
+        .where(label.c.version_n == version.c.n)
+        .order_by(label.c.key)
+    )
+    return json_map(query, version)
 
 
 def maintainers(image: FromClause, reader: ReaderKind) -> Json:

@@ -62,6 +62,10 @@ class Filter:
     read: Callable[[str], Wanted]
     where: Callable[[FromClause, Any, str], ColumnElement[bool]]
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    read_all: Callable[[list[str]], Wanted] | None = None
+    """Reads all texts of a parameter that may be given several times."""
+    single: "Filter | None" = None
+    """Where several values may be given with commas: the filter of one."""
     narrow: bool = False
     """An index finds the rows that match, and these are few compared with the whole list."""
 
@@ -169,14 +173,18 @@ def parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
 
 def _parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
     given: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
     for name, values in arguments.items():
         if name not in listing.parameters():
             raise _wrong(name[:80], "is not a parameter of this list.", "unknown")
-        if len(values) != 1:
-            raise _wrong(name, "may be given once.")
-        if "\x00" in values[0]:
+        if any("\x00" in value for value in values):
             raise _wrong(name, "holds a NUL character.")
-        given[name] = values[0]
+        if name in listing.filters and listing.filters[name].read_all:
+            several[name] = values
+        elif len(values) != 1:
+            raise _wrong(name, "may be given once.")
+        else:
+            given[name] = values[0]
     size = _number(given.pop("page_size", str(PAGE_SIZE)), "page_size", 1, MOST_PER_PAGE)
     if "page" in given and "cursor" in given:
         raise _wrong("cursor", "goes without page: take one of them.")
@@ -190,11 +198,12 @@ def _parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
         )
     forms: list[tuple[str, str]] = []
     params: dict[str, Any] = {}
-    for name, text in given.items():
+    for name in (*given, *several):
         if name == "ordering":
             continue
+        asked = listing.filters[name]
         try:
-            wanted = listing.filters[name].read(text)
+            wanted = asked.read_all(several[name]) if asked.read_all else asked.read(given[name])
         except ValueError as wrong:
             raise _wrong(name, str(wrong)) from None
         forms.append((name, wanted.form))
@@ -202,7 +211,7 @@ def _parse(listing: Listing, arguments: Mapping[str, list[str]]) -> Query:
     cursor = _cursor(listing, order, position) if position is not None else None
     return Query(
         listing,
-        tuple(given.items()),
+        (*given.items(), *((name, text) for name, texts in several.items() for text in texts)),
         tuple(sorted(forms)),
         params,
         order,

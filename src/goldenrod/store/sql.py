@@ -194,6 +194,26 @@ def _array_postgresql(element: _json_array, compiler: SQLCompiler, **kw: Any) ->
     return f"('[' || coalesce(string_agg(({item})::text, ','), '') || ']')"
 
 
+class _json_map(FunctionElement[Any]):
+    """All pairs of texts of a query as one JSON object, in the query's order."""
+
+    type = JSON()
+    inherit_cache = False
+
+
+@compiles(_json_map, "sqlite")
+def _map_sqlite(element: _json_map, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_group_object({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_json_map, "postgresql")
+def _map_postgresql(element: _json_map, compiler: SQLCompiler, **kw: Any) -> str:
+    key, value = (
+        f"to_json(({compiler.process(clause, **kw)})::text)::text" for clause in element.clauses
+    )
+    return f"('{{' || coalesce(string_agg({key} || ':' || {value}, ','), '') || '}}')"
+
+
 class as_json(FunctionElement[Any]):
     """JSON that stays JSON inside an object. Otherwise SQLite treats the JSON of a sorted row as text,
     and both databases treat the JSON of a text column as text."""
@@ -253,6 +273,12 @@ def json_list(query: Select[Any], *of: FromClause) -> ColumnElement[Any]:
     """
     rows = query.correlate(*of).subquery()
     return select(_json_array(next(iter(rows.c)))).select_from(rows).scalar_subquery()
+
+
+def json_map(query: Select[Any], *of: FromClause) -> ColumnElement[Any]:
+    """The JSON object of a query's first column (names) and second (texts), in the query's order."""
+    rows = query.correlate(*of).subquery()
+    return select(_json_map(*rows.c)).select_from(rows).scalar_subquery()
 
 
 class in_list(FunctionElement[Any]):

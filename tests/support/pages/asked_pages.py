@@ -285,6 +285,11 @@ ASKED: dict[str, dict[str, str]] = {
         "/images/ended-image/versions/ended-1.0": KEPT,
         "/images/scheduled-image/versions/scheduled-1.0": KEPT,
     },
+    "/images/{slug}/versions.csv": {
+        "/images/open-image/versions.csv": ALL,
+        "/images/shared-image/versions.csv": LAB,
+        "/images/closed-image/versions.csv": KEPT,
+    },
     "/images/{slug}/versions/{name}/lineage": {
         "/images/open-image/versions/open-1.1/lineage": ALL,
         "/images/shared-image/versions/shared-1.0/lineage": LAB,

@@ -222,6 +222,7 @@ def test_a_page_of_hostile_change_logs_is_bounded(
 
 def test_only_names_that_a_page_takes_are_part_of_its_query() -> None:
     assert known_query("utm_source=x&q=a+b&junk&q=c&page=2", ("page", "q")) == "page=2&q=a+b"
+    assert known_query("q=a&b=1&q=c&b=2", ("q", "b"), ("b",)) == "q=a&b=1&b=2"
     assert known_query("utm_source=x", ()) == ""
     assert known_query("%71=1", ("q",)) == "%71=1"
     assert known_query("a=b", None) == "a=b"

@@ -194,6 +194,15 @@ Label = Annotated[str, Meta(max_length=256)]
 Words = Annotated[str, Meta(max_length=65536)]
 
 
+Labels = Annotated[
+    dict[str, Label],
+    Meta(
+        max_length=64,
+        description="keys of 1 to 63 of a-z, 0-9, `.`, `_`, `/`, `-`, with a letter or digit first",
+    ),
+]
+
+
 Tags = Annotated[list[str | Reference], Meta(max_length=500)]
 
 

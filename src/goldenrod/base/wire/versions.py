@@ -9,6 +9,8 @@ from goldenrod.base.wire.common import (
     GroupSummary,
     IdentitySummary,
     ImageSummary,
+    Label,
+    Labels,
     LicenseSummary,
     MachineSummary,
     Moment,
@@ -76,6 +78,7 @@ class Version(Struct):
     revoked: Revoked | None
     exclude_from_latest: bool
     stale: bool
+    labels: dict[str, str]
 
 
 class SingleVersion(Version):
@@ -166,6 +169,7 @@ class NewVersion(Struct, forbid_unknown_fields=True, kw_only=True):
     deprecation: NewDeprecation | None = None
     exclude_from_latest: bool = False
     allow_revoked_parent: bool = False
+    labels: Labels = {}
     machines: Annotated[list[NestedMachine], Meta(max_length=500)] = []
 
 
@@ -189,6 +193,7 @@ class VersionPatch(Struct, forbid_unknown_fields=True, kw_only=True):
     deprecation: NewDeprecation | None | UnsetType = UNSET
     exclude_from_latest: bool | UnsetType = UNSET
     allow_revoked_parent: bool | UnsetType = UNSET
+    labels: dict[str, Label | None] | None | UnsetType = UNSET
 
 
 class NewVersionLicense(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -5,11 +5,22 @@ statements does not depend on the number of versions. Every query starts at the 
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, distinct, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    distinct,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import NotFound
@@ -22,7 +33,7 @@ from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Query
-from goldenrod.store.sql import Id, Key, as_json, in_list, json_object, json_text, param
+from goldenrod.store.sql import Id, Key, Moment, as_json, in_list, json_object, json_text, param
 
 EXCERPT_LENGTH = 400
 """How many characters of a change log are read to show its first line."""
@@ -152,7 +163,7 @@ def _compared(
         other = schema.versions.alias()
         return exists().where(is_it(other), holds(version, other, reader)).correlate_except(other)
 
-    return filters.refers(name, schema.versions, where, narrow=True)
+    return filters.refers_to_one(name, schema.versions, where, narrow=True)
 
 
 RELEASES = replace(
@@ -192,6 +203,8 @@ def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "name": version.c.name,
             "state": states.state(version),
             "start_date": version.c.start_date,
+            "end_date": version.c.end_date,
+            "labels": summaries.labels(version),
             # Whoever may read a version may read its image.
             "image": select(short).where(image.c.id == version.c.image_id).scalar_subquery(),
             "log": func.substr(version.c.change_log, 1, EXCERPT_LENGTH),
@@ -201,32 +214,46 @@ def _release(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     )
 
 
-def _behind(reader: ReaderKind) -> Any:
-    version = schema.versions.alias()
-    return select(states.behind(version, reader)).where(
-        version.c.id == param("id", Id), access.readable(version, reader)
+def _newer(reader: ReaderKind) -> Any:
+    """When the image's versions were released that count as newer than one released at `oldest`."""
+
+    def counts(version: FromClause) -> ColumnElement[bool]:
+        oldest = tuple_(param("oldest", Moment), param("oldest_id", Id))
+        return and_(
+            version.c.image_id == param("image", Key),
+            tuple_(version.c.start_date, version.c.id) > oldest,
+            ~version.c.exclude_from_latest,
+            access.readable(version, reader),
+        )
+
+    newer = states.newest_current(counts, states.MOST_BEHIND)
+    return (
+        select(newer.c.start_date, newer.c.id)
+        .order_by(newer.c.start_date.desc(), newer.c.id.desc())
+        .limit(literal_column(str(states.MOST_BEHIND)))
     )
 
 
 def list_releases(
     tx: Tx, actor: Actor, query: Query
 ) -> tuple[int, list[Row], str | None, str | None]:
-    """A page of an image's versions, newest first: the count of all, the versions, and the queries of
-    the next and the previous page.
-
-    Each version has `behind`, the number of newer current versions. It is counted down the page, so
-    the query's filters must not leave out a version between two others that counts.
-    """
-    assert query.listing is RELEASES and query.order == "-start_date"
+    """A page of an image's versions: the count of all, the versions, and the queries of the next and
+    the previous page. Each version has `behind`, the number of newer current versions."""
+    assert query.listing is RELEASES
     page = resources.page(tx, actor, _release, query)
     found: list[Row] = [json.loads(text) for text in page.results]
     if found:
+        oldest, oldest_id = min(map(_position, found))
+        about = {"image": found[0]["image"]["id"], "oldest": oldest, "oldest_id": oldest_id}
         given = resources.params(tx, actor)
-        newer = int(tx.value(_behind, actor.reader, id=found[0]["id"], **given))
+        newer = [_position(row) for row in tx.rows(_newer, actor.reader, **about, **given)][::-1]
         for row in found:
-            row["behind"] = min(newer, states.MOST_BEHIND)
-            newer += row["state"] == "current" and not row["exclude_from_latest"]
+            row["behind"] = len(newer) - bisect_right(newer, _position(row))
     return page.count, found, page.next, page.previous
+
+
+def _position(release: Row) -> tuple[str, str]:
+    return release["start_date"], release["id"]
 
 
 def _short(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:

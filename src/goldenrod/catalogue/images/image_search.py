@@ -2,7 +2,8 @@
 
 Every query starts at the access rule: results, counts and choices of filters contain only what the
 visitor may read. Images whose name or slug equals the words come first, then those whose name or slug
-begins with them, then the others; among equals the one with the newest release first.
+begins with them, then the others. Among equals, the one whose channels offer the newest release comes
+first; images that offer nothing come last.
 """
 
 import json
@@ -14,6 +15,7 @@ from sqlalchemy import ColumnElement, FromClause, case, distinct, func, or_, sel
 from goldenrod.base.text import sought_key
 from goldenrod.catalogue import search
 from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import NOW, Actor, ReaderKind
 from goldenrod.rules.lifecycle import channel_targets, machine_access, states
@@ -38,6 +40,10 @@ LIST = Listing(
 
 STABLE = "stable"
 """The channel that is preferred when an image has it."""
+MOST_NEW = 6
+"""How many new versions the home page lists."""
+NEWEST_READ = 30
+"""Among how many of the latest versions it looks for current ones."""
 MOST_WITHDRAWN = 5
 """How many withdrawn versions the home page lists."""
 REVOCATIONS_PER_VERSION = 10
@@ -57,7 +63,8 @@ class Found:
 def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
     """A page of the images that match the query. Names are compared with `words`.
 
-    Each image has description, tags, owner, versions_count, `offers` and `found_in`. `offers` is the
+    Each image has description, tags, owner, versions_count, `released`, `offers` and `found_in`.
+    `released` is when the newest version that its channels offer was released, or null. `offers` is the
     version to show, with the channel that offers it (if any), its number of providers and its
     architectures. `found_in` is the newest version with the words, if the image itself does not have
     them all. Raises NotFound past the end.
@@ -76,7 +83,7 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
     )
     if not rows and query.page > 1:
         raise past_the_end()
-    found = [json.loads(row["json"]) for row in rows]
+    found = [json.loads(row["json"]) | {"released": row["offered"]} for row in rows]
     for image in found:
         image["offers"] = _shown_offer(image.pop("channels"), image.pop("newest"))
     return Found(rows[0]["count"] if rows else 0, found)
@@ -102,6 +109,19 @@ def _newest(image: FromClause, reader: ReaderKind, column: str) -> ColumnElement
     )
 
 
+def _offered(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    """When the newest version was released that a channel of the image offers; null for none."""
+    channel, version = schema.channels.alias(), schema.versions.alias()
+    newest = func.max(version.c.start_date, type_=version.c.start_date.type)
+    offered = select(newest).where(
+        channel.c.image_id == image.c.id,
+        access.readable(channel, reader),
+        version.c.n == channel_targets.target(channel, reader),
+        access.readable(version, reader),
+    )
+    return offered.correlate(image).scalar_subquery()
+
+
 def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     image = schema.images.alias("thing")
     named = param("named", Sortable)
@@ -109,19 +129,24 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     equals = or_(*(name == named for name in names))
     begins = or_(*(func.substr(name, 1, param("length")) == named for name in names))
     filtered = [LIST.filters[name].where(image, reader, form) for name, form in forms]
-    order = (
-        case((equals, 0), (begins, 1), else_=2),
-        func.coalesce(_newest(image, reader, "start_date"), image.c.start_date),
-    )
-    picked = (
+    found = (
         select(
             image.c.id,
-            order[0].label("rank"),
-            order[1].label("released"),
+            case((equals, 0), (begins, 1), else_=2).label("rank"),
+            _offered(image, reader).label("offered"),
+            image.c.start_date,
             func.count().over().label("count"),
         )
         .where(access.readable(image, reader), *filtered)
-        .order_by(order[0], order[1].desc(), image.c.id.desc())
+        .subquery("found")
+    )
+    otherwise = func.coalesce(_newest(found, reader, "start_date"), found.c.start_date)
+    released = func.coalesce(found.c.offered, otherwise)
+    order = (found.c.rank, found.c.offered.is_(None), released.desc(), found.c.id.desc())
+    place = func.row_number().over(order_by=order).label("place")
+    picked = (
+        select(found.c.id, found.c.offered, found.c.count, place)
+        .order_by(*order)
         .limit(param("size"))
         .offset(param("offset"))
         .subquery("picked")
@@ -131,9 +156,10 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
         select(
             json_text(_shape(shown, reader, dict(forms).get("search"))).label("json"),
             picked.c.count,
+            picked.c.offered,
         )
         .select_from(picked.join(shown, shown.c.id == picked.c.id))
-        .order_by(picked.c.rank, picked.c.released.desc(), picked.c.id.desc())
+        .order_by(picked.c.place)
     )
 
 
@@ -261,6 +287,33 @@ def _choices(reader: ReaderKind) -> Any:
         json_text(json_list(owners)).label("owners"),
         json_text(json_list(providers)).label("providers"),
         count.scalar_subquery().label("providers_count"),
+    )
+
+
+def newest_versions(tx: Tx, actor: Actor) -> tuple[int, list[Row]]:
+    """How many versions the reader may read, and the newest current ones among the latest of them.
+
+    Each has id, url, name, state, start_date and image (id, slug, name).
+    """
+    query = versions.VERSIONS.where(ordering="-start_date", page_size=NEWEST_READ)
+    page = resources.page_of_versions(tx, actor, _new, query)
+    rows = (json.loads(text) for text in page.results)
+    return page.count, [row for row in rows if row["state"] == "current"][:MOST_NEW]
+
+
+def _new(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    image = schema.images.alias()
+    of = json_object({"id": image.c.id, "slug": image.c.slug, "name": image.c.name})
+    return json_object(
+        {
+            "id": version.c.id,
+            "url": summaries.url("image_versions", version.c.id),
+            "name": version.c.name,
+            "state": states.state(version),
+            "start_date": version.c.start_date,
+            # Whoever may read a version may read its image.
+            "image": select(of).where(image.c.id == version.c.image_id).scalar_subquery(),
+        }
     )
 
 

@@ -31,6 +31,7 @@ FIELDS = (
     "deprecation",
     "revoked",
     "exclude_from_latest",
+    "labels",
 )
 LISTS = ("licenses", "scripts", "membership", "machines")
 _SUMMARY = ("id", "url", "name", "state", "start_date", "end_date")
@@ -65,7 +66,7 @@ def compare(tx: Tx, actor: Actor, older: Row, newer: Row) -> dict[str, Any]:
         "fields": {
             name: {"from": before[name], "to": to[name]}
             for name in FIELDS
-            if _comparable(before[name]) != _comparable(to[name])
+            if _comparable(name, before[name]) != _comparable(name, to[name])
         },
         **{
             name: _list_difference(before[name], to[name], lambda thing: thing["id"])
@@ -87,9 +88,10 @@ def _summary(version: Row) -> dict[str, Any]:
     return {name: version[name] for name in _SUMMARY} | {"image": image}
 
 
-def _comparable(value: Any) -> Any:
-    """The value to compare: of an object with an id, only the id."""
-    return value["id"] if isinstance(value, dict) and "id" in value else value
+def _comparable(name: str, value: Any) -> Any:
+    """The value to compare: of a resource, only the id. A label may have the key `id`."""
+    is_resource = name != "labels" and isinstance(value, dict) and "id" in value
+    return value["id"] if is_resource else value
 
 
 def _providers(version: Row) -> list[Row]:

@@ -80,7 +80,7 @@ def _listing(pairing: Pairing, types: tuple[str, ...]) -> Listing:
             "name": filters.by_key("name", "title_key"),
             "type": filters.one_of("type", types, lambda thing: thing.c.type),
             "created_by": filters.username("created_by", lambda thing: thing.c.created_by_id),
-            "version_id": filters.refers("version_id", schema.versions, of_version),
+            "version_id": filters.refers_to_one("version_id", schema.versions, of_version),
             "search": search.WORDS,
         },
         ("start_date", "name"),

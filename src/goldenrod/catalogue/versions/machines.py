@@ -65,7 +65,11 @@ MACHINES = Resource(
             "provider": filters.refers("provider", schema.providers, _on_provider),
             "identifier": filters.text("identifier", "identifier", "a whole identifier"),
             "name": filters.text("name", "identifier", "a whole identifier"),
-            "architecture": filters.text("architecture", "architecture", "such as x86_64"),
+            "architecture": filters.texts(
+                "architecture",
+                "such as x86_64",
+                lambda machine, reader, given: machine.c.architecture == given,
+            ),
         },
         ("start_date", "end_date", "name"),
         {"name": "identifier"},

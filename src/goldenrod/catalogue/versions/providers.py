@@ -49,7 +49,11 @@ PROVIDERS = Resource(
         schema.providers,
         {
             "name": filters.by_key("name"),
-            "type": filters.text("type", "type", "such as aws or openstack"),
+            "type": filters.texts(
+                "type",
+                "such as aws or openstack",
+                lambda provider, reader, given: provider.c.type == given,
+            ),
             "public": filters.boolean(lambda provider, reader: provider.c.public),
             "active": filters.boolean(lambda provider, reader: provider.c.active),
             "current": filters.boolean(lambda provider, reader: access.current(provider)),

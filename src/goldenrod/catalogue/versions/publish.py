@@ -20,7 +20,7 @@ from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import machines, version_names
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.changes import audit, events, mutations, references, version_lists
+from goldenrod.rules.changes import audit, events, labels, mutations, references, version_lists
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.lifecycle import deprecation, lineage_walk, lines, revocation_reach
 from goldenrod.rules.visibility import denormalised, stored_counts
@@ -83,6 +83,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         faults.of(machines.checked, tx, actor, machine, f"machines[{place}].")
         for place, machine in enumerate(body.machines)
     ]
+    labelled = faults.of(labels.merged, {}, body.labels)
     faults.report()
     attached, left = _attached(tx, actor, given, parent, image)
     version_names.require_free(tx, image["id"], values["name"])
@@ -94,6 +95,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, row)
     for pairing in version_lists.PAIRINGS:
         version_lists.set_all(tx, pairing, n, attached[pairing.field])
+    labels.write(tx, n, {}, labelled)
     machine_ids = [
         machines.insert_machine(tx, actor, n, image["id"], machine) for machine in new_machines
     ]
@@ -104,6 +106,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         **_audited(tx, values, values),
         "image": image["id"],
         "parent": parent and parent["id"],
+        "labels": labelled,
     }
     audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
     extra = {"parent": parent["n"], "left": left} if parent else {}
@@ -226,6 +229,10 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
         after["image_id"] = image["id"]
     attached: dict[str, list[int]] = {}
     current: dict[str, list[int]] = {}
+    labelled = None
+    if not isinstance(patch.labels, UnsetType):
+        before = labels.read(tx, row["n"])
+        labelled = before, faults.of(labels.merged, before, patch.labels)
     for pairing in version_lists.PAIRINGS:
         refs = getattr(patch, pairing.field)
         if refs is not UNSET:
@@ -254,7 +261,7 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
                 code="version_in_channel",
             )
         machines.require_no_clash(tx, row["n"], image["id"])
-    _write(tx, actor, row, after, current, attached)
+    _write(tx, actor, row, after, current, attached, labelled)
 
 
 def _plain_values(faults: Faults, tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
@@ -315,9 +322,12 @@ def _write(
     after: Row,
     current: dict[str, list[int]],
     attached: dict[str, list[int]],
+    labelled: tuple[labels.Labels, labels.Labels] | None,
 ) -> None:
     changed = audit.changed(_audited(tx, row, after), _audited(tx, after, after))
     changed |= audit.changed(current, attached)
+    if labelled:
+        changed |= audit.changed({"labels": labelled[0]}, {"labels": labelled[1]})
     if not changed:
         return
     if "name" in after:
@@ -333,6 +343,8 @@ def _write(
     for pairing in version_lists.PAIRINGS:
         if pairing.field in attached:
             version_lists.set_all(tx, pairing, row["n"], attached[pairing.field])
+    if labelled:
+        labels.write(tx, row["n"], *labelled)
     if "name" in after or "change_log" in after:
         now = {**row, **after}
         search.index_version(tx, row["n"], now["name"], now["change_log"])

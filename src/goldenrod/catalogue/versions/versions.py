@@ -15,6 +15,7 @@ from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import version_names
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
+from goldenrod.rules.changes import labels
 from goldenrod.rules.lifecycle import channel_targets, states
 from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
@@ -62,6 +63,7 @@ def _members(version: FromClause, reader: ReaderKind) -> dict[str, ColumnElement
         "revoked": summaries.revoked(version, reader),
         "exclude_from_latest": version.c.exclude_from_latest,
         "stale": states.stale(version, reader),
+        "labels": summaries.labels(version),
     }
 
 
@@ -103,11 +105,9 @@ def _targeted(version: FromClause, reader: ReaderKind, form: str) -> ColumnEleme
     return channel_targets.targeted(version, reader, param("f_channel", String))
 
 
-def _of_architecture(version: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+def _of_architecture(version: FromClause, reader: ReaderKind, given: Any) -> ColumnElement[bool]:
     return filters.found_by_machine(
-        version,
-        reader,
-        lambda machine, provider: machine.c.architecture == param("f_architecture"),
+        version, reader, lambda machine, provider: machine.c.architecture == given
     )
 
 
@@ -123,17 +123,15 @@ VERSIONS = Resource(
             "name": version_names.FILTER,
             "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
             "provider": filters.refers("provider", schema.providers, _on_provider),
-            "license": filters.refers("license", schema.licenses, _under_license),
+            "license": filters.refers_to_one("license", schema.licenses, _under_license),
             "script": filters.refers("script", schema.boot_scripts, _with_script),
             "tag": Filter(
                 "a tag's name",
                 lambda given: Wanted("", {"f_tag": filter_key(given)}),
                 _tagged,
             ),
-            "architecture": Filter(
-                "an architecture, such as x86_64",
-                lambda given: Wanted("", {"f_architecture": given}),
-                _of_architecture,
+            "architecture": filters.texts(
+                "architecture", "an architecture, such as x86_64", _of_architecture
             ),
             "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
             "current": filters.boolean(lambda version, reader: access.open_now(version)),
@@ -150,6 +148,7 @@ VERSIONS = Resource(
             "channel": Filter(
                 "a channel's name", lambda given: Wanted("", {"f_channel": given}), _targeted
             ),
+            "label": labels.FILTER,
             "start_date__gte": filters.since("start_date__gte", "start_date"),
             "start_date__lt": filters.since("start_date__lt", "start_date", before=True),
             "search": search.VERSIONS,

@@ -58,6 +58,8 @@ def _lines(found: dict[str, Any]) -> Iterator[Line]:
     yield CAME, f"+++ {output.cell(found['to'])}"
     logs = found["change_logs"]
     for name, sides in found["fields"].items():
+        if name == "labels":
+            sides = {side: output.labels(labels) for side, labels in sides.items()}
         if name == "change_log" and logs:
             continue  # printed in full below
         yield HEAD, name

@@ -3,6 +3,7 @@
 A version is named by its UUID, or by IMAGE/NAME, such as `ubuntu/24.04`; its name may contain slashes.
 """
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,22 @@ from goldenrod.cli.server_requests import Body, ListOptions, given
 from goldenrod.client import Client
 
 LISTS = ("licenses", "scripts", "membership")
-VALUES = ("parent", "identity", "end_date", "doc_object_id", "min_cpu", "min_mem")
+VALUES = ("parent", "identity", "end_date", "doc_object_id", "min_cpu", "min_mem", "labels")
 
 VERSION = typer.Argument(metavar="VERSION", help="Its UUID, or IMAGE/NAME.")
 CHANGE_LOG_FILE = typer.Option(None, help="A file with the change log; - is stdin.")
 LICENSES = typer.Option([], "--license", help="A license it needs (id or uuid); may be repeated.")
 SCRIPTS = typer.Option([], "--script", help="A boot script (id or uuid); may be repeated.")
 GROUPS = typer.Option([], "--share", help="A group to share it with; may be repeated.")
+LABELS = typer.Option(
+    [], "--label", metavar="KEY=VALUE", help="A label to give it; may be repeated."
+)
+REMOVED_LABELS = typer.Option(
+    [], "--remove-label", metavar="KEY", help="A label to remove; may be repeated."
+)
+LABELLED = typer.Option(
+    [], "--label", metavar="KEY=VALUE", help="Only with this label; may be repeated: all must hold."
+)
 CLEAR = typer.Option([], help=f"Empty this field ({', '.join(LISTS + VALUES)}); may be repeated.")
 MACHINES = typer.Option(
     [],
@@ -55,6 +65,7 @@ def fields(
     allow_revoked_parent: bool | None = typer.Option(
         None, "--allow-revoked-parent", help="Allow a revoked parent."
     ),
+    labels: list[str] = LABELS,
 ) -> Body:
     """The fields that are given when a version is published or changed. The parent is as typed."""
     return given(
@@ -72,7 +83,16 @@ def fields(
         min_mem=min_mem,
         exclude_from_latest=None if for_latest is None else not for_latest,
         allow_revoked_parent=allow_revoked_parent,
+        labels=dict(map(_label, labels)) or None,
     )
+
+
+def _label(text: str) -> tuple[str, str]:
+    """The key and the value of a label. A key has neither `=` nor `:`."""
+    found = re.fullmatch("([^=:]+)[=:](.*)", text, re.DOTALL)
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE.")
+    return found[1], found[2]
 
 
 @with_options(filters=server_requests.common_filters, options=server_requests.list_options)
@@ -86,8 +106,9 @@ def list_versions(
         None, help="Only children of this version (UUID, or IMAGE/NAME)."
     ),
     state: str | None = typer.Option(
-        None, help="Only in this state, such as current or deprecated."
+        None, help="Only in this state, or one of several: current,deprecated."
     ),
+    labels: list[str] = LABELLED,
     channel: str | None = typer.Option(
         None, help="Only current targets of a channel with this name."
     ),
@@ -119,6 +140,7 @@ def list_versions(
         script=script,
         parent=parent,
         state=state,
+        label=[f"{key}:{value}" for key, value in map(_label, labels)],
         channel=channel,
         revoked=revoked,
         stale=stale,
@@ -184,15 +206,18 @@ def edit_version(
     name: str | None = typer.Option(None, help="Its name."),
     image: str | None = typer.Option(None, help="Move it to this image (slug, id or uuid)."),
     body: Body,
+    remove_labels: list[str] = REMOVED_LABELS,
     clear: list[str] = CLEAR,
     as_json: bool = JSON,
 ) -> None:
     """Change an image version; fields that are not given stay unchanged.
 
-    The given licenses, scripts and groups replace the present ones. `--clear end_date` restores an
-    ended version.
+    The given licenses, scripts and groups replace the present ones. Labels that are not named stay.
+    `--clear end_date` restores an ended version.
     """
     body |= given(name=name, image=image and server_requests.reference(image))
+    if remove_labels:
+        body["labels"] = dict.fromkeys(remove_labels) | body.get("labels", {})
     body = server_requests.cleared(body, clear, LISTS, VALUES)
     with server_requests.asked(version=version) as server:
         _find_parent(server, body)

@@ -280,6 +280,17 @@ version_memberships = _attachment("version_memberships", "groups", "group_id")
 
 version_scripts = _attachment("version_scripts", "boot_scripts", "script_id")
 
+# The labels of versions. The index finds the versions that have a label.
+version_labels = Table(
+    "version_labels",
+    metadata,
+    Column("version_n", Key, to("versions.n"), primary_key=True),
+    Column("key", Sortable, primary_key=True),
+    Column("value", String(256), nullable=False),
+    CheckConstraint("length(key) BETWEEN 1 AND 63", name="key"),
+    Index("ix_version_labels_key", "key", "value", "version_n"),
+)
+
 revocations = resource(
     "revocations",
     Column("version_n", Key, to("versions.n"), nullable=False, index=True),

@@ -71,6 +71,7 @@ VERSION: dict[str, Any] = {
     "revoked": None,
     "exclude_from_latest": False,
     "stale": False,
+    "labels": {"team": "web"},
     "behind": 0,
     "parent_behind": None,
 }

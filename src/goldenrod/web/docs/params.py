@@ -10,6 +10,7 @@ from goldenrod.catalogue.channels.channels import NAME
 from goldenrod.catalogue.channels.lookup import MOST_CHARACTERS
 from goldenrod.catalogue.versions.lineage.lineage import DIRECTIONS, MOST_DEPTH
 from goldenrod.rules.changes.idempotency import MOST_KEY
+from goldenrod.rules.filters import MOST_VALUES
 from goldenrod.store.paging import MOST_PER_PAGE, PAGE_SIZE, Filter, Listing
 from goldenrod.web.api.routes import Route
 from goldenrod.web.docs.schemas import ID_PATTERN, SLUG_PATTERN, UUID_PATTERN, Schema, named
@@ -83,11 +84,16 @@ def of_query(route: Route) -> list[Schema]:
             _query(name, words, _OPTIONS.get(name, _TEXT)) | _REQUIRED.get(name, {})
             for name, words in route.options.items()
         ]
-    filters = [
-        _query(name, filter_.takes, _filter_schema(filter_))
-        for name, filter_ in route.lists.filters.items()
-    ]
+    filters = [_filter(name, filter_) for name, filter_ in route.lists.filters.items()]
     return [*filters, *_paging(route.lists)]
+
+
+def _filter(name: str, filter_: Filter) -> Schema:
+    if filter_.single is None:
+        return _query(name, filter_.takes, _filter_schema(filter_))
+    items = _filter_schema(filter_.single)
+    several = {"type": "array", "items": items, "minItems": 1, "maxItems": MOST_VALUES}
+    return _query(name, filter_.takes, several) | {"style": "form", "explode": False}
 
 
 def _filter_schema(filter_: Filter) -> Schema:

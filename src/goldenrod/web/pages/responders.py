@@ -46,8 +46,8 @@ def add_pages(
         by_path.setdefault(route.path, []).append(route)
     for path, routes in by_path.items():
         app.add_route(path, _Resource(routes, db, settings, cache))
-        takes = [route.takes for route in routes if route.method == "GET"]
-        router.add_route(path, _QueryNames(*takes))
+        takes = [(route.takes, route.several) for route in routes if route.method == "GET"]
+        router.add_route(path, _QueryNames(*(takes[0] if takes else ())))
     app.add_route("/static/{edition}/{name}", _Assets())
     for kind, handler in handlers.items():
         app.add_error_handler(kind, _with_pages(handler, db, settings))
@@ -55,7 +55,9 @@ def add_pages(
     def known(path: str, query: str) -> str:
         found = router.find(path)
         takes = found[0] if found else None
-        return known_query(query, takes.names) if isinstance(takes, _QueryNames) else query
+        if not isinstance(takes, _QueryNames):
+            return query
+        return known_query(query, takes.names, takes.several)
 
     return known
 
@@ -63,28 +65,30 @@ def add_pages(
 class _QueryNames:
     """The query parameters of a page, in the form that the router can find."""
 
-    def __init__(self, names: tuple[str, ...] | None = None) -> None:
+    def __init__(self, names: tuple[str, ...] | None = None, several: tuple[str, ...] = ()) -> None:
         self.names = names
+        self.several = several
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         """Required of a resource by the router; never called."""
         raise NotFound()
 
 
-def known_query(query: str, takes: tuple[str, ...] | None) -> str:
-    """The part of a query that a page reads: the first value of each known name, in a fixed order.
+def known_query(query: str, takes: tuple[str, ...] | None, several: tuple[str, ...] = ()) -> str:
+    """The part of a query that a page reads: the first value of each known name, in a fixed order; all
+    values of those that may be given `several` times.
 
     Other names, such as the tracking parameters of links in mails, do not change the answer. Without
     them the cache needs only one entry for it.
     """
     if takes is None:
         return query
-    first: dict[str, str] = {}
+    found: dict[str, list[str]] = {name: [] for name in takes}
     for part in query.split("&"):
         name = unquote_plus(part.partition("=")[0])
-        if name in takes:
-            first.setdefault(name, part)
-    return "&".join(first[name] for name in takes if name in first)
+        if name in takes and (name in several or not found[name]):
+            found[name].append(part)
+    return "&".join(part for parts in found.values() for part in parts)
 
 
 class _Resource:

@@ -14,7 +14,7 @@ from goldenrod.web.pages.attachments import licenses_scripts as texts
 from goldenrod.web.pages.bulk import bulk
 from goldenrod.web.pages.channels import channels, promote
 from goldenrod.web.pages.help import api_reference, help
-from goldenrod.web.pages.images import edit_image, feed, home, image, news, search
+from goldenrod.web.pages.images import edit_image, feed, home, image, image_versions, news, search
 from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.lookup import check
@@ -55,6 +55,8 @@ class Route:
     path: str
     handler: Handler
     takes: tuple[str, ...] = ()
+    several: tuple[str, ...] = ()
+    """Those of them that may be given several times."""
 
 
 _FILTERS = (*search.FILTERS, "page")
@@ -69,19 +71,23 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/", home.home, _FILTERS),
     Route("GET", "/search", search.search, ("q", *_FILTERS)),
     Route("GET", "/search/suggest", search.suggest, ("q", *_FILTERS)),
-    Route("GET", "/search/versions", search.search_versions, ("q", "cursor")),
     Route("GET", "/complete", completions.show_completions, ("kind", "q", "image")),
+    Route("GET", "/search/versions", search.search_versions,
+          (*search.VERSION_FILTERS, "cursor"), image_versions.SEVERAL),
     Route("GET", "/tags/{name}", home.redirect_to_tag),
     Route("GET", "/providers/{slug}", home.redirect_to_provider),
     Route("GET", "/json/image_versions/{key}/history", json_links.show_history),
     Route("GET", "/json/{resource}/{key}", json_links.show_json),
     Route("GET", "/images", home.home, _FILTERS),
     Route("GET", "/images/{slug}", image.show_image, _USE_BOX),
-    Route("GET", "/images/{slug}/versions", image.list_versions, (*image.BETWEEN, "cursor")),
+    Route("GET", "/images/{slug}/versions", image_versions.list_versions,
+          (*image_versions.FILTERS, "cursor"), image_versions.SEVERAL),
+    Route("GET", "/images/{slug}/versions.csv", image_versions.show_csv,
+          image_versions.FILTERS, image_versions.SEVERAL),
     Route("GET", "/images/{slug}/lineage", page.show_image_lineage),
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
     Route("POST", "/images/{slug}/follow", news.follow),
-    Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b")),
+    Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b", "pick", "picking"), ("pick",)),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
     Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_USE_BOX)),
     Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage),

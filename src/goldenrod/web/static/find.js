@@ -13,9 +13,15 @@ function announcement(results) {
 function suggest(form, field, results) {
   const first = results.innerHTML;
   const start = field.value;
+  const here = location.href;
   const status = document.getElementById(`${form.dataset.suggest}-status`);
   let timer = 0;
   let request = null;
+
+  // The address has the words, so that it can be sent, and the back button returns to these results.
+  function put(address) {
+    if (results.dataset.pops === undefined) history.replaceState(history.state, "", address);
+  }
 
   function show(html) {
     results.innerHTML = html;
@@ -26,12 +32,16 @@ function suggest(form, field, results) {
   async function ask() {
     const words = field.value.trim();
     request?.abort();
-    if (words === start.trim()) return show(first);
+    if (words === start.trim()) {
+      put(here);
+      return show(first);
+    }
+    const asked = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (value.trim()) asked.set(name, value.trim());
+    put(`/search?${asked}`);
     if (!words) return show("");
     request = new AbortController();
-    const address = new URL("/search/suggest", location.href);
-    for (const [name, value] of new FormData(form)) address.searchParams.set(name, value);
-    address.searchParams.set("q", words);
+    const address = `/search/suggest?${asked}`;
     try {
       const answer = await fetch(address, { signal: request.signal });
       if (answer.ok) show(await answer.text());

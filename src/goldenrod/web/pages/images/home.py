@@ -1,25 +1,20 @@
-"""Home: the images with the newest release first, new versions, and recent withdrawals."""
-
-import json
+"""Home: the images that offer the newest release first, new versions, and recent withdrawals."""
 
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import follows, image_search
-from goldenrod.catalogue.versions import instead, providers, versions
+from goldenrod.catalogue.versions import instead, providers
 from goldenrod.web.pages.images import search
 from goldenrod.web.pages.images.news import note_visit
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 
-NEWEST = 6
-
 
 def home(visit: Visit) -> Page:
     """GET /: all images, or those that the filters leave."""
     asked = search.asked_filters(visit)
-    query = versions.VERSIONS.where(ordering="-start_date", page_size=NEWEST)
     with visit.read() as (tx, actor):
         found = search.find(tx, actor, visit, asked, search.PER_PAGE)
-        newest = versions.VERSIONS.page(tx, actor, query)
+        versions_count, newest = image_search.newest_versions(tx, actor)
         choices = image_search.choices(tx, actor)
         withdrawn = image_search.recently_withdrawn(tx, actor)
         better = instead.find_instead(tx, actor, [it["version"]["id"] for it in withdrawn])
@@ -29,8 +24,8 @@ def home(visit: Visit) -> Page:
         "images/home.html",
         **search.shown(visit, asked, found),
         choices=choices,
-        newest=[json.loads(one) for one in newest.results],
-        versions_count=newest.count,
+        newest=newest,
+        versions_count=versions_count,
         withdrawn=[it | {"instead": better[it["version"]["id"]]} for it in withdrawn],
         news=news,
         known=[],

@@ -6,7 +6,6 @@ The filters are in the address. `home.py` shows the same list without words.
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs
 
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.base.numbers import are_digits
@@ -18,11 +17,14 @@ from goldenrod.catalogue.versions import instead, version_page, versions
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
+from goldenrod.store.paging import Page as Envelope
+from goldenrod.web.pages.images import image_versions
 from goldenrod.web.pages.kit import urls
 from goldenrod.web.pages.kit.forms import Form
 from goldenrod.web.pages.kit.visit import Page, Visit
 
 FILTERS = ("tag", "provider", "owner", "architecture")
+VERSION_FILTERS = ("q", "state", "label", "ordering")
 PER_PAGE, SUGGESTED, MATCHES = 20, 8, 50
 
 Asked = dict[str, str]
@@ -73,19 +75,34 @@ def _results(
 
 
 def search_versions(visit: Visit) -> Page:
-    """GET /search/versions: all versions that match the words."""
-    words, cursor = visit.asked("q").strip(), visit.asked("cursor")
-    given = {name: text for name, text in (("search", words), ("cursor", cursor)) if text}
+    """GET /search/versions: all versions that match the words and filters."""
+    asked, cursor = image_versions.asked_filters(visit, VERSION_FILTERS), visit.asked("cursor")
+    given = image_versions.arguments(asked) | {"page_size": [str(MATCHES)]}
+    if cursor:
+        given["cursor"] = [cursor]
+    page, refusal = Envelope(0, [], None, None), None
     with visit.read() as (tx, actor):
-        query = versions.VERSIONS.where(**given, ordering="-start_date", page_size=MATCHES)
-        page = versions.VERSIONS.page(tx, actor, query)
+        try:
+            query = paging.parse(versions.VERSIONS.listing, given)
+            page = versions.VERSIONS.page(tx, actor, query)
+        except BadRequest as problem:
+            if cursor:
+                raise
+            refusal = problem
     return visit.page(
         "images/search_versions.html",
-        q=words,
+        problem=refusal,
+        q=asked["q"],
+        asked=asked,
+        form=Form.of(**asked),
+        states=image_versions.STATES,
+        orders=image_versions.ORDERS,
+        narrowed=any(asked[name] for name in asked if name != "ordering"),
+        channels=[],
         count=page.count,
         versions=[json.loads(one) for one in page.results],
-        previous=_neighbour(words, page.previous),
-        following=_neighbour(words, page.next),
+        previous=_neighbour(asked, page.previous),
+        following=_neighbour(asked, page.next),
     )
 
 
@@ -140,10 +157,10 @@ def _match(tx: Tx, actor: Actor, version: dict[str, Any]) -> Match:
     }
 
 
-def _neighbour(words: str, query: str | None) -> str | None:
+def _neighbour(asked: Mapping[str, Any], query: str | None) -> str | None:
     """The address of the next or previous page, from the query of the list's own link."""
-    cursor = parse_qs(query or "").get("cursor")
-    return urls.search_versions(q=words, cursor=cursor[0]) if cursor else None
+    cursor = image_versions.cursor_of(query)
+    return urls.search_versions(**asked, cursor=cursor) if cursor else None
 
 
 def _architectures(found: Found) -> list[dict[str, str]]:

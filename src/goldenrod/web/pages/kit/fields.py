@@ -183,6 +183,30 @@ def several(name: str, label: str) -> Field:
     )
 
 
+def pairs(name: str, label: str) -> Field:
+    """Pairs of a key and a text, one `key: text` a line."""
+    return Field(
+        name,
+        label,
+        lambda thing: ["\n".join(f"{key}: {value}" for key, value in thing[name].items())],
+        _pairs,
+    )
+
+
+def _pairs(field: str, texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number_, line in enumerate(_lines(texts[0]).split("\n"), 1):
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if not key and not colon:
+            continue
+        if not colon:
+            raise field_problem(field, f"line {number_} must be key: value")
+        if key in found:
+            raise field_problem(field, f"line {number_} has the key {key[:80]} again")
+        found[key] = value
+    return found
+
+
 def reference(given: str) -> int | str:
     """An id as a number; a UUID or name as text."""
     return id_or_text(given)
@@ -278,6 +302,8 @@ def _form_field(error: FieldError) -> tuple[str, str]:
     if name == "machines" and row:
         number_, _, column = row.partition("].")
         return name, f"row {int(number_) + 1}, {column or 'machine'}: {error.detail}"
+    if name == "labels" and row:
+        return name, f"{row[1:-2]}: {error.detail}"
     return name.removeprefix("deprecation.").removeprefix("requires."), error.detail
 
 

@@ -104,6 +104,16 @@ def channel(image_: Thing, name: str, *rest: str) -> str:
     return image(image_, "channels", name, *rest)
 
 
+def versions(image_: Thing, **asked: Any) -> str:
+    """The versions of an image, with these filters."""
+    return _with(image(image_, "versions"), asked)
+
+
+def versions_csv(image_: Thing, **asked: Any) -> str:
+    """The same as a CSV file."""
+    return _with(image(image_, "versions.csv"), asked)
+
+
 def search(**asked: Any) -> str:
     """The search page with these parameters, such as `q`, `tag`, `owner`; empty ones are left out."""
     return _with(SEARCH, asked)
@@ -137,8 +147,8 @@ def help(name: str = "", anchor: str = "") -> str:
 
 
 def _with(path: str, asked: Mapping[str, Any]) -> str:
-    given = {name: value for name, value in asked.items() if value not in (None, "", False)}
-    return f"{path}?{urlencode(given)}" if given else path
+    given = {name: value for name, value in asked.items() if value not in (None, "", False, [])}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 def checked_next(given: str) -> str:

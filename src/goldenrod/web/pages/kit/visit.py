@@ -151,10 +151,14 @@ class Visit(Request):
 
     def asked(self, name: str) -> str:
         """A parameter of the query, or an empty text. Raises BadRequest."""
-        text = self.arguments().get(name, [""])[0]
-        if "\x00" in text:
+        return next(iter(self.asked_all(name)), "")
+
+    def asked_all(self, name: str) -> list[str]:
+        """All values of a parameter that may be given several times. Raises BadRequest."""
+        texts = self.arguments().get(name, [])
+        if any("\x00" in text for text in texts):
             raise BadRequest(f"{name} contains a NUL character.", code="parameter_invalid")
-        return text
+        return texts
 
     @property
     def form(self) -> Form:

@@ -7,7 +7,7 @@ begins with `channel:` is named by its UUID.
 from typing import Any
 from urllib.parse import unquote
 
-from goldenrod.base.errors import NotFound
+from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.base.text import channel_of
 from goldenrod.catalogue.channels import channels as image_channels
 from goldenrod.catalogue.images import image_page
@@ -29,10 +29,19 @@ _OWN_NAMES = {
     "user": "Published by",
     "deprecation": "Deprecation",
     "revoked": "Revocation",
+    "labels": "Labels",
 }
 _COMPARED = (
     *("image", "state", "start_date", "end_date", "parent", "user", "identity", "allow_imaging"),
-    *("min_cpu", "min_mem", "doc_object_id", "deprecation", "revoked", "exclude_from_latest"),
+    *(
+        "min_cpu",
+        "min_mem",
+        "doc_object_id",
+        "deprecation",
+        "revoked",
+        "exclude_from_latest",
+        "labels",
+    ),
 )
 LABELS = {name: (FIELD_NAMES | _OWN_NAMES)[name] for name in _COMPARED}
 LISTS = {
@@ -45,19 +54,40 @@ LISTS = {
 
 def choose(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/compare: redirects to the two chosen versions or channels, else to the newest
-    two versions."""
+    two versions.
+
+    `pick`: the versions that were ticked in the list. The older one is compared with the newer one.
+    """
+    picked = list(dict.fromkeys(visit.asked_all("pick")))
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
+        if visit.asked("picking") or picked:
+            if len(picked) != 2:
+                return _not_two(visit, image, len(picked))
+            ticked = sorted((_find(tx, actor, slug, key, []) for key in picked), key=_released)
+            return visit.redirect(urls.compare(*ticked))
         keys = [visit.asked(name).strip() for name in ("a", "b")]
         offered = _choices(tx, actor, image)
         if not all(keys):
             newest = [it["id"] for it in offered[:2]][::-1]
             keys = [given or other for given, other in zip(keys, newest, strict=False)]
         if len(keys) < 2:
-            return visit.page("versions/compare_none.html", image=image)
+            return visit.page("versions/compare_none.html", image=image, ticked=False)
         channels = _channels(tx, actor, image) if any(map(channel_of, keys)) else []
         two = [_find(tx, actor, slug, key, channels) for key in keys]
     return visit.redirect(urls.compare(*two))
+
+
+def _released(version: Row) -> tuple[str, str]:
+    return str(version["version"]["start_date"]), str(version["id"])
+
+
+def _not_two(visit: Visit, image: Row, count: int) -> Page:
+    ticked = f"You ticked {count or 'none'}." if count != 1 else "You ticked one."
+    problem = BadRequest(
+        f"Tick exactly two versions to compare. {ticked}", code="parameter_invalid"
+    )
+    return visit.page("versions/compare_none.html", problem=problem, image=image, ticked=True)
 
 
 def show_compare(visit: Visit, slug: str, two: str) -> Page:

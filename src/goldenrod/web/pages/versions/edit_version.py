@@ -104,6 +104,8 @@ def _edit(visit: Visit, tx: Tx, actor: Actor, row: Row, version: Thing) -> dict[
     faults = Faults()
     given = fields.given(faults, version_fields.EDITED, visit.form, now)
     given = version_fields.resolved(faults, tx, actor, version["image"], given)
+    if "labels" in given:
+        given["labels"] = dict.fromkeys(version["labels"]) | given["labels"]
     if visit.form.on("allow_revoked_parent"):
         given["allow_revoked_parent"] = True
     patch = decode.convert_with(faults, given, wire.VersionPatch)

@@ -57,17 +57,29 @@ def changes_of(row: Row) -> tuple[Change, ...]:
     if row["action"].endswith((":create", ":remove")):
         return ()
     changes = {n: it for n, it in row["changes"].items() if isinstance(it, dict)}
-    return tuple(
-        Change(_label(name), "", "")
-        if name in TEXTS
-        else Change(_label(name), _before(it["before"]), _words(it["after"]))
-        for name, it in changes.items()
-    )
+    return tuple(_change(name, it) for name, it in changes.items())
+
+
+def _change(name: str, change: Row) -> Change:
+    if name == "labels":
+        return _labels(change["before"] or {}, change["after"] or {})
+    if name in TEXTS:
+        return Change(_label(name), "", "")
+    return Change(_label(name), _before(change["before"]), _words(change["after"]))
 
 
 def _label(name: str) -> str:
     """The name of a field, or of a part of one such as `reason`."""
     return LABELS.get(name, name.removesuffix("_id").replace("_", " ").capitalize())
+
+
+def _labels(before: Row, after: Row) -> Change:
+    """The labels that were changed or removed, and what is there now instead of them."""
+    gone, come = (
+        ", ".join(f"{key}: {value}" for key, value in one.items() if other.get(key) != value)
+        for one, other in ((before, after), (after, before))
+    )
+    return Change(_label("labels"), _words(gone), _words(come) if come else "removed")
 
 
 def _before(value: Any) -> str:

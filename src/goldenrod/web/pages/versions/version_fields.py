@@ -55,6 +55,7 @@ MORE = (
     fields.number("min_cpu", fields.LABELS["min_cpu"]),
     fields.number("min_mem", fields.LABELS["min_mem"]),
     fields.text("doc_object_id", fields.LABELS["doc_object_id"], optional=True),
+    fields.pairs("labels", "Labels"),
 )
 TITLED = {
     "licenses": licenses_scripts.LICENSE_TITLES,
