@@ -143,3 +143,13 @@ def test_only_editors_find_it_in_the_menu(visitor: Visitor) -> None:
         assert (BULK in page.links) == there
         assert ("/images/open-image/webhooks" in page.links) == there
         assert (BULK in visitor.get("/images/open-image/versions").links) == there
+
+
+def test_versions_ticked_in_the_list_are_ticked_where_they_are_changed(
+    alice: Visitor, line: list[str]
+) -> None:
+    listed = alice.get("/images/open-image/versions").text
+    assert f'formaction="{BULK}"' in listed and f'name="pick" value="{line[0]}"' in listed
+    page = alice.get(f"{BULK}?picking=1&pick={line[0]}&pick={line[2]}").text
+    ticked = re.findall(r'name="versions" value="([^"]+)" checked', page)
+    assert sorted(ticked) == sorted([line[0], line[2]])

@@ -155,7 +155,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/scripts/{key}/edit", texts.SCRIPTS.edit),
     Route("GET", "/scripts/{key}/remove", texts.SCRIPTS.confirm_remove),
     Route("POST", "/scripts/{key}/remove", texts.SCRIPTS.remove),
-    Route("GET", "/images/{slug}/bulk", bulk.show_bulk, bulk.TAKES),
+    Route("GET", "/images/{slug}/bulk", bulk.show_bulk, bulk.TAKES, ("pick",)),
     Route("POST", "/images/{slug}/bulk", bulk.change, bulk.FILTERS),
     Route("GET", "/account/tokens", tokens.show_tokens, ("cursor",)),
     Route("POST", "/account/tokens", tokens.create_token),

@@ -29,7 +29,7 @@ from goldenrod.web.pages.versions import deprecate, revoke
 Thing = dict[str, Any]
 
 FILTERS = ("state", "search", "cursor")
-TAKES = (*FILTERS, "version", "action")
+TAKES = (*FILTERS, "pick", "action")
 ACTIONS = {"deprecate": "Deprecate", "revoke": "Revoke", "share": "Share"}
 LABELS = {"versions": "Versions", "action": "Action", "groups": "Groups or people"}
 REVOKE_LABELS = revoke.LABELS | {"descendants": "Also revoke everything built on them"}
@@ -39,7 +39,7 @@ DONE = {"deprecate": "deprecated", "revoke": "revoked", "share": "shared"}
 def show_bulk(visit: Visit, slug: str) -> Page:
     """GET /images/{slug}/bulk: the versions, to choose some and an action."""
     visit.require_user()
-    ticked = [key for key in visit.arguments().get("version", []) if is_uuid(key)]
+    ticked = [key for key in visit.asked_all("pick") if is_uuid(key)]
     return _choose(visit, slug, Form.of(versions=ticked, action=visit.asked("action")))
 
 
