@@ -25,6 +25,7 @@ from bench.plan import Plan
 from goldenrod.base import config, wire
 from goldenrod.catalogue.accounts import actors, sessions, tokens, users
 from goldenrod.catalogue.images import images
+from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules.access import Actor
 from goldenrod.store.db import Database, Tx
@@ -39,8 +40,13 @@ NOBODY = "nobody"
 OWNER = "owner"
 STAFF = "staff"
 BY_STAFF = ("/staff", "/groups/{key}")
-BY_OWNER = ("/account", "/groups", "/webhooks", "/images/new")
-OF_OWNER = ("edit", "end", "restore", "deprecate", "revoke", "share", "machines", "new", "webhooks")
+BY_OWNER = ("/account", "/groups", "/webhooks", "/images/new", "/licenses/", "/scripts/")
+OF_OWNER = (
+    *("edit", "end", "restore", "deprecate", "revoke", "share", "machines", "new", "webhooks"),
+    *("bulk", "promote", "unassign", "hide"),
+)
+NOT_MEASURED = ("/sign-in/", "/tags/", "/providers/", "/json/", "/theme")
+"""Redirects, and answers that are not pages."""
 QUERIES = {
     "/search": ("?q=kernel", "?q={identifier}", "?provider={provider}"),
     "/search/suggest": ("?q=a",),
@@ -94,7 +100,7 @@ def _user(tx: Tx, name: str) -> int:
 
 def _place(db: Database, slug: str, staff: str) -> Place:
     """Sign the visitors in, and find the values of the placeholders."""
-    settings = config.load({})
+    settings = config.load({"GOLDENROD_CACHE_MB": "0"})
     with db.write() as tx:
         actor = actors.of_user(tx, _user(tx, staff), "admin")
         image = images.IMAGES.read(tx, actor, slug)
@@ -107,6 +113,10 @@ def _place(db: Database, slug: str, staff: str) -> Place:
         webhook, _ = webhooks.create_webhook(tx, _owner(tx, owner), hook, None)
         token = wire.NewToken(name="bench", scope="read")
         token_id, _ = tokens.insert_token(tx, actor, _user(tx, owner), token)
+        text = wire.NewLicense(title="Bench", type="SPDX", text="MIT")
+        license_id = licenses_scripts.create_license(tx, _owner(tx, owner), text).key
+        text_of_script = wire.NewScript(title="Bench", type="Raw Text", text="#!/bin/sh\ntrue\n")
+        script_id = licenses_scripts.create_script(tx, _owner(tx, owner), text_of_script).key
     app = build_app(db, settings)
     client = testing.TestClient(app)
     asked = f"image_id={image['id']}&state=current&ordering=-start_date&page_size=2"
@@ -124,6 +134,9 @@ def _place(db: Database, slug: str, staff: str) -> Place:
             "provider": machine["provider"]["slug"],
             "webhook": str(webhook),
             "token": str(token_id),
+            "license": str(license_id),
+            "script": str(script_id),
+            "machine": str(machine["id"]),
         },
     )
 
@@ -136,7 +149,7 @@ def asked_for() -> list[tuple[str, str]]:
     """Each page, as an address with placeholders, and its visitor."""
     found = []
     for route in PAGES:
-        if route.method != "GET" or route.path.startswith(("/sign-in/", "/tags/", "/providers/")):
+        if route.method != "GET" or route.path.startswith(NOT_MEASURED):
             continue
         path = route.path
         if path.startswith(BY_STAFF):
@@ -146,7 +159,11 @@ def asked_for() -> list[tuple[str, str]]:
         else:
             who = NOBODY
         path = path.replace("/channels/{name}", "/channels/latest")
-        path = path.replace("{name}", "{version}")
+        path = path.replace("/help/{name}", "/help/lifecycle").replace("{name}", "{version}")
+        path = path.replace("/licenses/{key}", "/licenses/{license}")
+        path = path.replace("/scripts/{key}", "/scripts/{script}")
+        if "{delivery}" in path or "{uuid}" in path:
+            continue  # a catalogue that was filled has no deliveries, and one session of each visitor
         path = path.replace("/webhooks/{key}", "/webhooks/{webhook}")
         path = path.replace("/tokens/{key}", "/tokens/{token}").replace("{key}", "1")
         for query in QUERIES.get(path, ("",)):
