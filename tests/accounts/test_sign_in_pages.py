@@ -338,5 +338,5 @@ def test_how_many_statements_signing_in_and_the_account_take(
 
     assert statements(FORM) == 0
     visitor.sign_in("alice")
-    # Groups, accounts on providers, sessions, and whether there is a password; and who asks.
-    assert statements("/account") == 5
+    # Groups, accounts on providers, sessions, followed images, whether there is a password; who asks.
+    assert statements("/account") == 6

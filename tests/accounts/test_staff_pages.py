@@ -323,9 +323,9 @@ def test_empty_lists_say_how_to_begin(db: Database) -> None:
 @pytest.mark.parametrize(
     ("address", "statements"),
     [
-        ("/staff", 7),
+        ("/staff", 9),
         ("/staff/users", 2),
-        ("/staff/users/1", 7),
+        ("/staff/users/1", 9),
         ("/staff/users/1/disable", 4),
         ("/staff/groups", 2),
         ("/staff/providers", 2),

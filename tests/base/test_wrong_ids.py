@@ -73,7 +73,7 @@ def test_in_every_reference_of_a_query(api: ApiClient, real: dict[str, Any]) -> 
         for route in ROUTES
         if route.lists
         for name, filter in route.lists.filters.items()
-        if filter.takes in REFERENCE_FILTERS
+        if filter.takes.removesuffix(", or several with commas") in REFERENCE_FILTERS
     ]
     assert len(places) > 12
     diff = in_path("/image_versions/{key}/diff", real)
@@ -110,6 +110,8 @@ def test_in_every_reference_of_a_body(api: ApiClient, real: dict[str, Any]) -> N
                 for step in steps[:-1]:
                     place = place[step]
                 place[steps[-1]] = wrong
+                if "action" in body and steps[0] == "groups":
+                    body["action"] = "share"
                 if steps[0] in ("machines", "identifiers"):
                     place["identifier"] = "x"
                 address = API + in_path(route.path, real, name="stable")
@@ -117,7 +119,7 @@ def test_in_every_reference_of_a_body(api: ApiClient, real: dict[str, Any]) -> N
                 assert answer.status_code == 400, (address, steps, wrong, body)
                 assert code(answer) == "400 reference_unknown", (address, steps, wrong)
                 field = ".".join(map(str, steps)).replace(".0", "[0]")
-                assert answer.json["errors"][0]["field"] == field
+                assert field in [error["field"] for error in answer.json["errors"]]
             asked.add(f"{route.method} {route.path} {steps[0]}")
     assert {"POST /lookup identifiers", "PUT /images/{key}/channels/{name} version"} <= asked
     assert len(asked) > 25

@@ -30,7 +30,7 @@ def test_labels_are_lines_in_the_forms_of_a_version(
     shown = visitor.submit(page, EDIT, labels="a: 1:2\nteam: ops\nnew:")
     assert version_of(api, found["id"])["labels"] == {"a": "1:2", "new": "", "team": "ops"}
     assert "/images/open-image/versions?label=team%3Aops" in shown.links
-    assert "labels: id: x, team: web → new: , team: ops" in shown.words
+    assert "Labels: id: x, team: web → new: , team: ops" in shown.words
     # Without a change of the labels, nothing is sent of them.
     assert "Nothing to save." in visitor.submit(visitor.get(EDIT), EDIT).words
     visitor.submit(visitor.get(EDIT), EDIT, labels="")

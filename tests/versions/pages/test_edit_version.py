@@ -249,7 +249,8 @@ def test_every_field_is_edited(alice: Visitor, api: ApiClient, world: World) -> 
     assert (version["allow_imaging"], version["exclude_from_latest"]) == (False, True)
     assert (version["min_cpu"], version["min_mem"], version["doc_object_id"]) == (1, 512, "doi")
     assert version["end_date"] == "2027-01-01T00:00:00.000000Z"
-    form = alice.get(f"/images/open-image/versions/{key}/edit").forms[-1]
+    edit = f"/images/open-image/versions/{key}/edit"
+    form = alice.get(edit).form(edit)
     assert form.fields["parent"] == ["0.9"]
     assert form.fields["scripts"] == [str(world.scripts["setup"]), ""]
 

@@ -205,6 +205,7 @@ def test_every_field_of_the_contract(db: Database, world: World, visitor: Visito
         "Licenses": "1",
         "Scripts": "1",
         "DOI": "10.5072/a b",
+        "Labels": "none",
         "ID": f"{key} Copy",
     }
     assert 'href="https://doi.org/10.5072/a%20b"' in page.text

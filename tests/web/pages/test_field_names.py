@@ -74,7 +74,7 @@ def test_a_history_calls_fields_as_the_form_does(
     history = words[words.index("History") :]
     for name in changes:
         assert f"{fields.LABELS[name]}:" in history, history
-    assert history_text.TEXTS == ("Change log",)
+    assert "change_log" in history_text.TEXTS
 
 
 def test_instants_are_picked_in_one_way() -> None:

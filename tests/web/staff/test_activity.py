@@ -87,7 +87,7 @@ def test_the_page_says_it_in_sentences_with_links(dora: Visitor, api: ApiClient,
         "alice failed to sign in with a password",
         "charlie was refused PATCH /api/v2/images/{key} (change_forbidden)",
         "alice changed the image Wide open",
-        "name: open image → Wide open",
+        "Name: open image → Wide open",
         "alice published the version open-image open-1.0",
     ):
         assert sentence in page.words, sentence
@@ -129,7 +129,7 @@ def test_the_file_has_what_the_filters_leave_and_runs_no_formula(
     rows = list(csv.DictReader(io.StringIO(file.text)))
     assert [row["who"] for row in rows] == ["alice", "alice"]
     assert rows[1]["what"] == "alice changed the image =1+1"
-    assert rows[1]["changes"] == "name: open image → Wide open"
+    assert rows[1]["changes"] == "Name: open image → Wide open"
     assert not any(
         str(cell).startswith(("=", "+", "-", "@")) for row in rows for cell in row.values()
     )

@@ -232,7 +232,11 @@ def _groups(faults: Faults, tx: Tx, actor: Actor, body: wire.Bulk) -> list[int]:
         faults.add(field_problem("groups", "is required"))
         return []
     membership = version_lists.MEMBERSHIP
-    return faults.of(version_lists.resolve, tx, actor, membership, refs, (), "groups") or []
+    found = [
+        faults.of(version_lists.resolve, tx, actor, membership, [ref], (), f"groups[{index}]") or []
+        for index, ref in enumerate(refs)
+    ]
+    return sorted({key for keys in found for key in keys})
 
 
 def _share(faults: Faults, tx: Tx, actor: Actor, rows: list[Row], body: wire.Bulk) -> _Done:
