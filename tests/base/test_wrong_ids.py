@@ -73,7 +73,7 @@ def test_in_every_reference_of_a_query(api: ApiClient, real: dict[str, Any]) -> 
         for route in ROUTES
         if route.lists
         for name, filter in route.lists.filters.items()
-        if filter.takes.removesuffix(", or several with commas") in REFERENCE_FILTERS
+        if filter.takes.removesuffix(", or several, comma-separated") in REFERENCE_FILTERS
     ]
     assert len(places) > 12
     diff = in_path("/image_versions/{key}/diff", real)

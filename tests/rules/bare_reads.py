@@ -43,6 +43,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/version_page.py _texts version_scripts",
         "catalogue/versions/versions.py _tagged tags",
         "catalogue/versions/versions.py _under_license version_licenses",
+        "catalogue/versions/versions.py _with_script version_scripts",
         "catalogue/versions/versions.py _with_latest versions",
         "rules/changes/version_lists.py _on_editable_version version_scripts",
         "rules/summaries.py _attached pairing",
@@ -94,6 +95,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/version_names.py meant_by versions",
     },
     "ids for a change and its audit": {
+        "rules/lifecycle/lineage_walk.py below versions",
         "catalogue/images/images.py _maintainer_ids image_maintainers",
         "catalogue/versions/attachments.py _attachment_id pairing.table",
         "catalogue/versions/publish.py _id_of versions",
@@ -108,6 +110,9 @@ BARE: dict[str, set[str]] = {
         "catalogue/accounts/activity.py _of_image machines",
         "catalogue/accounts/activity.py _of_image table",
         "catalogue/accounts/activity.py _of_image versions",
+    },
+    "the webhook to which its own test event is sent": {
+        "catalogue/webhooks/payloads.py _webhook webhooks",
     },
     "finds out who asks": {
         "catalogue/accounts/oidc_accounts.py _known users",

@@ -150,7 +150,8 @@ def test_deliveries_are_their_webhooks(stage: Stage, actor: str) -> None:
         assert page.status_code == (200 if actor in those.split() else 404)
         if page.status_code == 200:
             for it in page.json["results"]:
-                assert stage.api.get(it["url"], actor).json == it
+                alone = stage.api.get(it["url"], actor).json
+                assert alone == it | {"stored_attempts": alone["stored_attempts"]}
     # Those of one webhook are not found at another.
     theirs = stage.id_of("deliveries", "alice's")
     for name in seen_by(actor, MATRIX["webhooks"]) - {"alice's"}:

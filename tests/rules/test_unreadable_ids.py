@@ -202,7 +202,7 @@ def _references(stage: Stage, actor: str) -> None:
                 if field == "owner":
                     method, path, body = "PATCH", f"{API}/images/open-image", {field: value}
                 answer = stage.api.ask(method, path, who(actor), body)
-                echoed = answer.text.replace(f"no {value!r} here", "no KEY here")
+                echoed = answer.text.replace(f" {value!r} that you may", " KEY that you may")
                 texts.append((answer.status_code, echoed))
             assert texts[0] == texts[1], (actor, field, keys)
 
@@ -246,7 +246,9 @@ class Page:
             for name, text in heads(page.headers).items()
             if name not in ("etag", "content-length")
         }
-        return page.status, told, without(key, page.text)
+        # Its own id may be the same number as the key.
+        text = re.sub(r"(deliveries(?:/|%2F))\d+", r"\1ID", page.text)
+        return page.status, told, without(key, text)
 
     def of_none(self, form: str) -> Any:
         if form not in self.absent:

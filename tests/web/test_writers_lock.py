@@ -48,6 +48,8 @@ KEYS = {
     "providers": "providers/west",
     "identities": "identities/bob@west",
     "tags": "tags/closed-tag",
+    "licenses": "licenses/apache",
+    "scripts": "boot_scripts/setup",
 }
 PREVIEWS = (
     "/images/open-image/versions/open-1.0/revoke",

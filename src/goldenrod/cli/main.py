@@ -76,10 +76,13 @@ COMMANDS = {
         "webhooks.webhooks:list_deliveries",
     ),
     "webhooks delivery": (
-        "Show a delivery with its attempts: what was sent and answered.",
+        "Show a delivery with its attempts, the newest first: what was sent and answered.",
         "webhooks.webhooks:show_delivery",
     ),
-    "webhooks test": ("Send a test event to a webhook.", "webhooks.webhooks:send_test"),
+    "webhooks test": (
+        "Send a test event to a webhook, and to no other.",
+        "webhooks.webhooks:send_test",
+    ),
     "webhooks redeliver": (
         "Send a delivery again, under the same id.",
         "webhooks.webhooks:redeliver",

@@ -53,7 +53,7 @@ def several(name: str, make: Callable[[str], Filter], *, whole: bool = False) ->
         forms = zip(slots, form.split(","), strict=False)
         return or_(*(slot.where(thing, reader, each) for slot, each in forms))
 
-    takes = f"{one.takes}, or several with commas"
+    takes = f"{one.takes}, or several, comma-separated"
     return replace(one, takes=takes, read=read, where=asked, single=one)
 
 

@@ -36,6 +36,8 @@ def page_address(stage: Stage, path: str, session: str, **others: str) -> str:
     known = {
         name: str(filled(stage, text)) for name, text in names.items() if f"{{{name}}}" in path
     }
+    if path.startswith("/staff/users/{key}/sessions/{uuid}"):
+        known["key"] = str(stage.world.users["dora"])  # whose session it is
     if path.startswith("/tags/"):
         known["name"] = "open-tag"
     return re.sub(r"\{(\w+)\}", lambda found: (known | others)[found[1]], path)

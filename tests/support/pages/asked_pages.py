@@ -52,7 +52,7 @@ ASKED: dict[str, dict[str, str]] = {
     },
     "/check": {"/check": ALL},
     "/help": {"/help": ALL, "/help?q=open": ALL},
-    "/help/{name}": {"/help/lifecycle": ALL, "/help/importing": ALL, "/help/secret": MISSING},
+    "/help/{name}": {"/help/importing": ALL, "/help/secret": MISSING},
     "/docs": {"/docs": ALL},
     "/docs/errors": {"/docs/errors": ALL},
     "/sign-in": {

@@ -127,6 +127,7 @@ def _people(world: World) -> Iterator[tuple[Table, list[Row]]]:
                 username=it.username,
                 name_key=it.username,
                 is_staff=it.is_staff,
+                staff_by_claims=False,
                 active=it.active,
                 password_hash=None,
                 start_date=LONG_AGO,
@@ -151,7 +152,13 @@ def _people(world: World) -> Iterator[tuple[Table, list[Row]]]:
     yield (
         schema.group_users,
         [
-            {"group_id": it.id, "user_id": user, "leader": user in it.leaders}
+            {
+                "group_id": it.id,
+                "user_id": user,
+                "leader": user in it.leaders,
+                "by_hand": True,
+                "by_claims": False,
+            }
             for it in world.groups.values()
             for user in sorted(it.users)
         ],

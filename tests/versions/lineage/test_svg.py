@@ -491,6 +491,7 @@ def test_its_classes_are_in_the_style_sheet() -> None:
         "revoked",
         "c",
         "mono",
+        "fill",
     ]
     assert set(re.findall(r"var\(--([a-z-]+)\)", STYLE.read_text("utf-8"))) <= set(known)
     assert not re.search(r"#[0-9a-fA-F]{3}|rgb\(|oklch\(", STYLE.read_text("utf-8"))

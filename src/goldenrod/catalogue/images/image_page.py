@@ -278,7 +278,7 @@ def _release_dates(reader: ReaderKind) -> Any:
         select(version.c.start_date)
         .where(
             version.c.image_id == param("image", Key),
-            version.c.start_date <= param("now", schema.versions.c.start_date.type),
+            version.c.start_date <= param("now", Moment),
             access.readable(version, reader),
         )
         .order_by(version.c.start_date.desc())
