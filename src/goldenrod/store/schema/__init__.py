@@ -33,6 +33,13 @@ from goldenrod.store.schema.images import (
     images,
     tags,
 )
+from goldenrod.store.schema.sync import (
+    cloud_machines,
+    sync_entries,
+    sync_runs,
+    sync_scopes,
+    sync_sources,
+)
 from goldenrod.store.schema.versions import (
     boot_scripts,
     former_names,
@@ -61,6 +68,7 @@ __all__ = [
     "channel_groups",
     "channel_providers",
     "channels",
+    "cloud_machines",
     "deliverer",
     "deliveries",
     "events",
@@ -87,6 +95,10 @@ __all__ = [
     "sessions",
     "shares",
     "sign_in_failures",
+    "sync_entries",
+    "sync_runs",
+    "sync_scopes",
+    "sync_sources",
     "tags",
     "tokens",
     "users",
