@@ -13,6 +13,7 @@ from sqlalchemy import Boolean, Integer, Table
 
 from bench.rows import Rows, Values
 from goldenrod.rules.lifecycle import lines
+from goldenrod.rules.visibility import denormalised
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Database
 from goldenrod.store.sql import Id, Moment
@@ -31,8 +32,9 @@ def fill(db: Database, tables: Iterator[Rows], tell: Tell) -> None:
 
 
 def settle(db: Database) -> None:
-    """Find which images are one line. `rows.py` wrote the rest of the denormalised data."""
+    """Compute the denormalised data of all versions, and find which images are one line."""
     with db.write() as tx:
+        denormalised.refresh_all(tx)
         lines.find_all(tx)
 
 

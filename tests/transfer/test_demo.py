@@ -47,7 +47,7 @@ def pasted(lines: list[str], directory: Path) -> list[tuple[str, str]]:
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=WAIT_S,
+        timeout=4 * WAIT_S,  # a limit for more than a dozen commands
     )
     assert done.returncode == 0, done.stdout[-2000:]
     return list(zip(commands, done.stdout.split("\036"), strict=False))

@@ -142,6 +142,8 @@ def _walk(api: ApiClient, dora: Visitor, world: World, begin: list[str], most: i
         address = waiting.pop(0)
         page = dora.get(address)
         assert page.status == 200, address
+        if not page.headers["content-type"].startswith("text/html"):
+            continue
         reader = Reader()
         reader.feed(page.text)
         assert not reader.wrong, (address, reader.wrong[:5])
