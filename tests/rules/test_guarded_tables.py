@@ -226,11 +226,6 @@ BARE: dict[str, set[str]] = {
         "rules/cache_expiry.py _next versions",
     },
     "the operator's console: whole tables out and in, imports, why": {
-        "catalogue/transfer/source_import.py _former_names versions",
-        "catalogue/transfer/source_import.py _image_by_name images",
-        "catalogue/transfer/source_import.py _image_by_slug images",
-        "catalogue/transfer/source_import.py _machines machines",
-        "catalogue/transfer/source_import.py _versions versions",
         "catalogue/transfer/export_import.py _referenced table",
         "rules/why.py _clauses table",
         "store/bulk.py _any table",
