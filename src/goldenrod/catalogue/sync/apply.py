@@ -274,9 +274,7 @@ class _Writer:
             kind, what = ("created", "version") if n in created else ("updated", "machines added")
             reason = f"{what}: {added} {'machine' if added == 1 else 'machines'}"
             self.applied.done.append(Done(kind, self._named[n], reason, n, machines=added))
-        self.applied.counts["provider", "created"] += (
-            self._providers.created - self._created_before
-        )
+        self.applied.counts["provider", "created"] += self._providers.created - self._created_before
         self.applied.counts["version", "changed"] += plan.changed_versions
         self.applied.counts["version", "unchanged"] += plan.unchanged_versions
         self.applied.counts["machine", "unchanged"] += plan.unchanged_machines

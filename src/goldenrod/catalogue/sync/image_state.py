@@ -110,6 +110,21 @@ def read_machines(tx: Tx, machine_ids: Iterable[int], providers: Providers) -> l
     return _known(tx, rows, providers.by_id())
 
 
+def images_of(tx: Tx, machine_ids: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """The id and name of the image of each of these machines."""
+    rows = tx.rows(_images_of, keys=sorted(set(machine_ids)))
+    return {row["machine"]: (row["id"], row["name"]) for row in rows}
+
+
+def _images_of() -> Any:
+    image = schema.images
+    return (
+        select(_M.c.id.label("machine"), image.c.id, image.c.name)
+        .select_from(_M.join(image, image.c.id == _M.c.image_id))
+        .where(in_list(_M.c.id, "keys"))
+    )
+
+
 def _place(row: Row, keys: dict[int, str]) -> Place:
     # A provider that the source does not name cannot clash with one that it names.
     provider = keys.get(row["provider_id"], f"#{row['provider_id']}")

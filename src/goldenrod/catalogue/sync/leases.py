@@ -30,7 +30,9 @@ def _by_name() -> Any:
 
 def _acquire() -> Any:
     me = param("me")
-    free = or_(_S.c.locked_by.is_(None), _S.c.locked_by == me, _S.c.locked_until <= param("now", Moment))
+    free = or_(
+        _S.c.locked_by.is_(None), _S.c.locked_by == me, _S.c.locked_until <= param("now", Moment)
+    )
     return (
         _S.update()
         .where(_S.c.name == param("name"), free)

@@ -36,9 +36,7 @@ def source_actor(tx: Tx, owner: str, *, may_create: bool = True) -> Actor:
 
 def group_ids(tx: Tx, actor: Actor, names: Iterable[str]) -> dict[str, int]:
     """The ids of groups by name. Raises BadRequest for an unknown one."""
-    return {
-        name: references.group_id(tx, actor, name, "projects") for name in dict.fromkeys(names)
-    }
+    return {name: references.group_id(tx, actor, name, "projects") for name in dict.fromkeys(names)}
 
 
 class ProviderFacts(Struct, frozen=True):

@@ -25,12 +25,14 @@ class Ending(Struct, frozen=True):
 
 class ImageWork(Struct):
     """An image with its releases, and machines to end. `linked` are the machines that the cloud listed
-    until now under the places of these releases."""
+    until now under the places of these releases. `alone`: machines of this image end, and the source
+    lists nothing of it, so it is not looked for by its name."""
 
     name: str
     releases: list[Found] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     linked: set[int] = field(default_factory=set)
+    alone: bool = False
 
     @property
     def machines(self) -> int:
@@ -90,9 +92,9 @@ def describe(providers: Providers, found: Iterable[Found]) -> None:
 def keys(providers: Providers) -> dict[str, str]:
     """The slug of each provider here, by the source's name of it."""
     canonical = providers.canonical()
-    return {
-        facts.name: canonical.get(key, key) for key, facts in providers.facts.items()
-    } | {name: canonical.get(key, key) for name, key in providers.slugs.items()}
+    return {facts.name: canonical.get(key, key) for key, facts in providers.facts.items()} | {
+        name: canonical.get(key, key) for name, key in providers.slugs.items()
+    }
 
 
 def _asked(work: ImageWork, terms: Terms) -> set[tuple[Place, str]]:
@@ -113,9 +115,11 @@ def plan(
     tx: Tx, actor: Actor, work: ImageWork, providers: Providers, terms: Terms
 ) -> tuple[ImageState, ImagePlan]:
     """The plan of an image, and what it is made from."""
-    state = image_state.read_image(
-        tx, actor, work.name, providers, linked=work.linked, asked=_asked(work, terms)
-    )
+    state = ImageState()
+    if not work.alone:
+        state = image_state.read_image(
+            tx, actor, work.name, providers, linked=work.linked, asked=_asked(work, terms)
+        )
     gone: list[Gone] = []
     if work.endings:
         ending = {one.machine: one for one in work.endings}

@@ -1,9 +1,9 @@
 """Plans what a sync does to one image: a pure function of what was found and what the catalogue has.
 
 - What is new is created, and facts of the provider (architecture, size, checksum) follow the cloud.
-- What a person changed stays: names, change logs, dates, sharing, deprecations, machines that they ended.
-- A machine that the cloud deactivated is ended, and restored when it is active again. Only machines that
-  the source ended are restored.
+- What a person changed stays: names, change logs, dates, sharing, deprecations, machines they ended.
+- A machine that the cloud deactivated is ended, and restored when it is active again. Only machines
+  that the source ended are restored.
 - An identifier that comes back under another version is another build now: the old machine is ended.
 - Nothing becomes visible to more people here than on its cloud, unless the declaration says so.
 """
@@ -410,13 +410,24 @@ def _unusable_name(version: str) -> str | None:
     return None
 
 
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and not first_invisible(text)
+
+
+def can_be_identifier(text: str) -> bool:
+    """Whether a machine can be stored under this identifier."""
+    return bool(text.strip()) and len(text) <= MOST_IDENTIFIER and _is_plain(text)
+
+
 def _unusable(machine: FoundMachine) -> str | None:
     """Why a machine cannot be stored."""
-    if not machine.identifier.strip() or len(machine.identifier) > MOST_IDENTIFIER:
-        return f"its identifier is empty or longer than {MOST_IDENTIFIER} characters"
-    texts = (machine.identifier, machine.architecture, machine.checksum or "")
-    if any(first_invisible(text) or not text.isprintable() for text in texts):
-        return "its identifier, architecture or checksum has control or invisible characters"
+    if not can_be_identifier(machine.identifier):
+        return (
+            f"its identifier is empty, longer than {MOST_IDENTIFIER} characters, or has control or "
+            "invisible characters"
+        )
+    if not all(map(_is_plain, (machine.architecture, machine.checksum or ""))):
+        return "its architecture or checksum has control or invisible characters"
     if max(len(machine.architecture), len(machine.checksum or "")) > MOST_CHECKSUM:
         return f"its architecture or checksum is longer than {MOST_CHECKSUM} characters"
     if machine.size_gb is not None and not 0 <= machine.size_gb < 2**31:

@@ -47,6 +47,7 @@ cloud_machines = Table(
     Column("scope_id", Key, to("sync_scopes.id"), nullable=False),
     Column("provider_id", Key, to("providers.id"), nullable=False),
     Column("identifier", Sortable, nullable=False),
+    Column("cloud_provider", String(256)),  # the source's name of the provider
     Column("machine_id", Key, to("machines.id"), index=True),
     Column("source_name", Text, nullable=False),
     Column("architecture", String(256), nullable=False),

@@ -49,6 +49,7 @@ def _create_cloud_machines() -> None:
         *ddl.references("sync_scopes.id", "scope_id"),
         *ddl.references("providers.id", "provider_id"),
         Column("identifier", Sortable, nullable=False),
+        Column("cloud_provider", String(256)),
         Column("machine_id", Key, ForeignKey("machines.id"), index=True),
         Column("source_name", Text, nullable=False),
         Column("architecture", String(256), nullable=False),
