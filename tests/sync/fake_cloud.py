@@ -1,13 +1,16 @@
 """A cloud that tests change: regions with machines, and faults when it is read."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.catalogue.sync import source_actor
 from goldenrod.sources.declarations import AwsFile
 from goldenrod.sources.found import FoundMachine, Listed, Look, Presence, Skipped
+from goldenrod.sources.name_rules import NameRules
 from goldenrod.sources.sync import run_sync
 from goldenrod.sources.sync.run_sync import Options, Plan, Result
 from goldenrod.store.db import Database
@@ -100,4 +103,9 @@ def done(result: Result) -> dict[str, int]:
     }
 
 
-OWNER = source_actor.OWNER
+class JsonCloud(FakeCloud):
+    """A fake cloud that is read from a file of JSON: its regions, and those that cannot be read."""
+
+    def __init__(self, declaration: AwsFile, rules: NameRules, directory: Path) -> None:
+        said = json.loads((directory / declaration.files[0]).read_text())
+        super().__init__(clock.now, regions=said["regions"], failing=set(said.get("failing", ())))

@@ -13,8 +13,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from goldenrod.base.errors import Problem, Unavailable
-from goldenrod.base.text import name_key
+from goldenrod.base.errors import BadRequest, NotFound, Problem, Unavailable
+from goldenrod.base.text import is_slug, name_key
 from goldenrod.catalogue.sync import apply, cloud_rows, leases, reports, source_actor
 from goldenrod.catalogue.sync.actions import (
     CreateImage,
@@ -32,7 +32,7 @@ from goldenrod.catalogue.sync.apply import Applied
 from goldenrod.catalogue.sync.leases import LEASE_S, LeaseLost
 from goldenrod.catalogue.sync.reports import Entry, Report
 from goldenrod.rules.access import Actor
-from goldenrod.sources.declarations import AnySource
+from goldenrod.sources.declarations import AnySource, InvalidDeclaration
 from goldenrod.sources.found import Source
 from goldenrod.sources.sync import image_work, missing, survey
 from goldenrod.sources.sync.image_work import ImageWork
@@ -129,6 +129,19 @@ def sync(
     finally:
         with suppress(Unavailable), db.write_unversioned() as tx:
             leases.release(tx, declaration.name, run.me)
+
+
+def require_usable(db: Database, declaration: AnySource) -> None:
+    """Raise InvalidDeclaration where a declaration names what the catalogue does not have."""
+    name = declaration.name
+    for key in declaration.providers.values():
+        if not is_slug(key):
+            raise InvalidDeclaration(f"source {name!r}: {key!r} cannot be a provider's slug")
+    try:
+        with db.read() as tx:
+            _terms(tx, declaration, may_create=False)
+    except (NotFound, BadRequest) as refused:
+        raise InvalidDeclaration(f"source {name!r}: {refused.detail}") from None
 
 
 def _terms(tx: Tx, declaration: AnySource, *, may_create: bool) -> tuple[Actor, apply.Terms]:
@@ -239,6 +252,9 @@ class _Run:
                 counts[entry.kind] += entry.kind in ("kept", "failed")
             self._apply(report, counts, applying)
             state = self._state()
+        except LeaseLost as lost:
+            self._end(report, "failed", counts, Entry("failed", "run", str(lost)))
+            return Result(name, "locked", plan, counts, report.run_id)
         except BaseException as error:
             self._end(report, "failed", counts, Entry("failed", "run", _why(error)))
             raise
@@ -393,8 +409,6 @@ class _Run:
 def _why(error: BaseException) -> str:
     if isinstance(error, Problem):
         return error.detail
-    if isinstance(error, LeaseLost):
-        return str(error)
     return f"it was stopped: {type(error).__name__}"
 
 
