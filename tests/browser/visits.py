@@ -10,12 +10,13 @@ from typing import Any
 
 import httpx
 
-from goldenrod.base import wire
+from goldenrod.base import clock, wire
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.demo import lifecycle
 from goldenrod.demo.catalogue import load
 from goldenrod.store.db import Database
+from tests.sync.fake_cloud import FakeCloud, synced
 
 Visits = dict[str, dict[str, str]]
 """For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
@@ -143,6 +144,8 @@ VISITS: Visits = {
     "/staff/tags/{key}": {"/staff/tags/1": "dora"},
     "/staff/activity": {"/staff/activity": "dora"},
     "/staff/webhooks": {"/staff/webhooks": "dora"},
+    "/syncs": {"/syncs": "dora alice", "/syncs?state=failed": "dora"},
+    "/syncs/{key}": {"/syncs/1": "dora alice"},
 }
 
 
@@ -169,6 +172,10 @@ def furnish(db: Database) -> None:
         target = "https://hooks.example/goldenrod"
         hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)
         webhooks.create_webhook(tx, alice, hook, None)
+    cloud = FakeCloud(clock.now, failing={"south"})
+    for region in ("north", "south"):
+        cloud.put(region, f"lab-{region}", "lab-image", "1")
+    synced(db, cloud)
 
 
 def look_around(url: str) -> Site:

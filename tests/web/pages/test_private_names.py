@@ -150,6 +150,8 @@ ASKED: dict[str, dict[str, str]] = {
     "/staff/tags/{key}": {"/staff/tags/{tags/closed-tag}": STAFF},
     "/staff/activity": {"/staff/activity": STAFF},
     "/staff/webhooks": {"/staff/webhooks": STAFF},
+    "/syncs": {"/syncs": NOBODY, "/syncs?source=none": NOBODY},
+    "/syncs/{key}": {"/syncs/1": "401 404 404 404 404 404"},
     "/sign-in/oidc/callback": {"/sign-in/oidc/callback?code=x": "404 404 404 404 404 404"},
     "/images/new": {"/images/new": NOBODY},
     **{

@@ -45,6 +45,7 @@ MOST_CHECKSUM = 256
 DEACTIVATED = "deactivated on its cloud"
 HELD = "deactivated on its cloud, but the brake holds: too much would end at once"
 TAKEN = "its identifier belongs to version {} now"
+TAKEN_ELSEWHERE = "its identifier belongs to another image now"
 NOT_PUBLIC = (
     "it is not public on its cloud, but its image is public here: make the image private, or "
     "declare the source public"
@@ -211,7 +212,8 @@ class _Planner:
             live = None
         linked = self._state.linked.get(place)
         if linked and linked.live and linked.version != n:
-            self.end(linked, TAKEN.format(f"{release.ref} of {self.plan.image}"))
+            # Not which: the report of an image does not name others.
+            self.end(linked, TAKEN_ELSEWHERE)
         if machine.status == "deactivated":
             if live and machine.scope in self._terms.held:
                 self._pass("kept", subject, HELD, n)

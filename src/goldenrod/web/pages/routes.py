@@ -16,6 +16,7 @@ from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
 from goldenrod.web.pages.staff import groups as staff_groups
+from goldenrod.web.pages.sync import sync_runs
 from goldenrod.web.pages.versions import (
     compare,
     deprecate,
@@ -170,5 +171,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/staff/tags/{key}/remove", tags.remove_tag),
     Route("GET", "/staff/webhooks", webhooks.show_of_all, ("cursor",)),
     Route("POST", "/staff/webhooks", webhooks.create_of_all),
+    Route("GET", "/syncs", sync_runs.show_runs, ("source", "state", "cursor")),
+    Route("GET", "/syncs/{key}", sync_runs.show_run, ("kind", "cursor")),
 )
 # fmt: on

@@ -19,6 +19,7 @@ TOKENS = "/account/tokens"
 GROUPS = "/groups"
 STAFF = "/staff"
 SEARCH = "/search"
+SYNCS = "/syncs"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
@@ -60,6 +61,11 @@ def group(group: Thing, *rest: str) -> str:
 def webhook(hook: Thing, *rest: str) -> str:
     """The page of a webhook, or one below it."""
     return "/".join(("/webhooks", str(hook["id"]), *rest))
+
+
+def sync_run(run: Thing) -> str:
+    """The page of a run of a sync."""
+    return f"{SYNCS}/{run['id']}"
 
 
 def staff(*parts: object) -> str:
