@@ -98,6 +98,13 @@ def sync(
     raise typer.Exit(max(_EXITS.get(result.state, 0) for result in results))
 
 
+def require_valid(file: Path) -> None:
+    """Exit if the file cannot be used."""
+    with _exit_if_invalid():
+        for one in declarations.load(file):
+            source_types.make(one, file.parent)
+
+
 @contextmanager
 def _exit_if_invalid() -> Iterator[None]:
     try:
