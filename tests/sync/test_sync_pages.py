@@ -23,9 +23,7 @@ def runs(db: Database, clock: Clock, world: World) -> list[int]:
     return made
 
 
-def test_staff_see_every_sync_and_what_could_not_be_read(
-    visitor: Visitor, runs: list[int]
-) -> None:
+def test_staff_see_every_sync_and_what_could_not_be_read(visitor: Visitor, runs: list[int]) -> None:
     visitor.sign_in("dora")
     assert "/syncs" in visitor.get("/staff").links
     page = visitor.get("/syncs")

@@ -115,6 +115,8 @@ def plan(
     tx: Tx, actor: Actor, work: ImageWork, providers: Providers, terms: Terms
 ) -> tuple[ImageState, ImagePlan]:
     """The plan of an image, and what it is made from."""
+    # Another run may have created providers since they were read.
+    providers.read(tx)
     state = ImageState()
     if not work.alone:
         state = image_state.read_image(
