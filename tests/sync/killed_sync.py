@@ -6,7 +6,7 @@ from goldenrod.base import clock
 from goldenrod.store.db import Database
 from tests.sync.fake_cloud import FakeCloud, declared, synced
 
-IMAGES = 120
+IMAGES = 60
 VERSIONS = 3
 REGIONS = ("north", "south")
 

@@ -1,7 +1,7 @@
 """Random clouds, catalogues and faults: what is planned happens, and nothing that exists is ended.
 
-Between syncs, the cloud and people change things at random, looks fail, and time passes. After each sync,
-everything that the cloud lists is in the catalogue, and what people changed is as they left it.
+Between syncs, the cloud and people change things at random, looks fail, and time passes. After each
+sync, everything that the cloud lists is in the catalogue, and what people changed is as they left it.
 """
 
 import json

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, String, exists, func, literal, select, true
+from sqlalchemy import ColumnElement, FromClause, String, and_, exists, func, literal, select, true
 
 from goldenrod.base.clock import later
 from goldenrod.base.errors import NotFound
@@ -251,7 +251,7 @@ def read_run(tx: Tx, actor: Actor, key: str) -> dict[str, Any]:
 
 
 def _of_run(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
-    return (entry.c.run_id == param("run", Key)) & _sees_entry(entry, reader)
+    return and_(entry.c.run_id == param("run", Key), _sees_entry(entry, reader))
 
 
 def list_entries(tx: Tx, actor: Actor, run_id: int, query: Query) -> Page:

@@ -7,9 +7,9 @@ import msgspec
 import typer
 
 from goldenrod.catalogue.accounts import security_events, users
+from goldenrod.catalogue.sync.source_actor import OWNER
 from goldenrod.catalogue.transfer import backup as backups
 from goldenrod.catalogue.transfer import export_import
-from goldenrod.catalogue.sync.source_actor import OWNER
 from goldenrod.cli import output
 from goldenrod.cli.failures import REFUSED
 from goldenrod.cli.open_database import named, opened

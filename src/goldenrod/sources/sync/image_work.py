@@ -10,7 +10,7 @@ from goldenrod.catalogue.sync.actions import ImagePlan, ImageState, Place, ident
 from goldenrod.catalogue.sync.apply import Applied
 from goldenrod.catalogue.sync.source_actor import ProviderFacts, Providers
 from goldenrod.rules.access import Actor
-from goldenrod.sources.found import Found
+from goldenrod.sources.found import Found, FoundMachine
 from goldenrod.sources.sync.plan import Gone, Terms, plan_image
 from goldenrod.store.db import Tx
 
@@ -78,11 +78,11 @@ def _add_after_parents(
             ordered.setdefault(waiting.pop())
 
 
-def describe(providers: Providers, found: Iterable[Found]) -> None:
-    """Tell the providers what these releases say about them."""
-    first = {
-        machine.provider: machine for release in reversed([*found]) for machine in release.machines
-    }
+def describe(providers: Providers, machines: Iterable[FoundMachine]) -> None:
+    """Tell the providers what these machines say about them."""
+    first: dict[str, FoundMachine] = {}
+    for machine in machines:
+        first.setdefault(machine.provider, machine)
     providers.describe(
         ProviderFacts(machine.provider, machine.provider_type, machine.virtualization)
         for machine in first.values()

@@ -60,7 +60,7 @@ def import_found(
         else:
             releases.append(item)
     providers = Providers(public=True)
-    image_work.describe(providers, releases)
+    image_work.describe(providers, (one for release in releases for one in release.machines))
     with db.write() as tx:
         actor = source_actor(tx, owner)
         providers.read(tx)

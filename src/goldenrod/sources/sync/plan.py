@@ -310,14 +310,14 @@ class _Planner:
                 if built_on is not None:
                     return built_on
         me = (found.start_date, key)
-        here = (
-            ((one.start_date, name), one.n)
+        before: dict[tuple[str, str], VersionRef] = {
+            (one.start_date, name): one.n
             for name, one in self._state.versions.items()
             if not one.moved and not one.revoked
-        )
-        new = (((start, name), shown) for name, (start, shown) in self._new.items())
-        before = [pair for pair in (*here, *new) if pair[0] < me]
-        return max(before, key=lambda pair: pair[0])[1] if before else None
+        }
+        before |= {(start, name): shown for name, (start, shown) in self._new.items()}
+        newest = max((when for when in before if when < me), default=None)
+        return None if newest is None else before[newest]
 
     def _named(self, key: str, own: str) -> VersionRef | None:
         if key == own:

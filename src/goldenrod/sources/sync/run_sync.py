@@ -198,7 +198,7 @@ class _Run:
             if options.dry_run:
                 self.actor, self.new = _terms(tx, declaration, may_create=False)
                 known = leases.find_source(tx, declaration.name)
-                self.source_id = known and known["id"]
+                self.source_id = known["id"] if known else None
             due = survey.compare(
                 tx, self._survey, self.source_id, options.fingerprint, declaration.looks
             )

@@ -92,28 +92,13 @@ def look(
             found.append(release)
     survey.works = image_work.by_image(found)
     # Machines that contradict one another are listed, too.
-    image_work.describe(providers, [*found, *map(_alone, listed)])
+    image_work.describe(providers, [row.machine for row in listed])
     return survey
 
 
 def _skipped(skipped: Skipped) -> Entry:
     more = f" ({skipped.machines:,} machines)" if skipped.machines > 1 else ""
     return Entry("skipped", skipped.where, skipped.reason + more)
-
-
-def _alone(listed: Listed) -> Found:
-    machines = (listed.machine,)
-    start = listed.machine.created_at or listed.start_date or ""
-    return Found(
-        listed.image,
-        listed.version,
-        start,
-        "",
-        "",
-        (),
-        machines,
-        listed.source_name,  # type: ignore[arg-type]
-    )
 
 
 def compare(

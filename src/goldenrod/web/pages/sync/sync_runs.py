@@ -37,6 +37,4 @@ def show_run(visit: Visit, key: str) -> Page:
             reports.ENTRIES,
             "kind",
         )
-    return visit.page(
-        "sync/sync_run.html", run=run, list=found, kinds=reports.KINDS, states=STATES
-    )
+    return visit.page("sync/sync_run.html", run=run, list=found, kinds=reports.KINDS, states=STATES)
