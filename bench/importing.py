@@ -18,7 +18,7 @@ from typing import Any
 from bench.servers import environment, resident
 from goldenrod.demo import ami_lines
 from goldenrod.sources import aws
-from goldenrod.sources.reconcile import import_found
+from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from tests.support.processes.postgres import Cluster

@@ -12,6 +12,7 @@ import httpx
 
 from goldenrod.base import wire
 from goldenrod.base.clock import later
+from goldenrod.base import clock, wire
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import attempts, outbox, payloads, webhooks
 from goldenrod.catalogue.webhooks.http_sender import Answer, Outcome
@@ -19,6 +20,8 @@ from goldenrod.demo import lifecycle
 from goldenrod.demo.catalogue import load
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
+from goldenrod.store.db import Database
+from tests.sync.fake_cloud import FakeCloud, synced
 
 Visits = dict[str, dict[str, str]]
 """For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
@@ -180,6 +183,8 @@ VISITS: Visits = {
     "/help/{name}": {"/help/lifecycle": "nobody", "/help/commands": "alice"},
     "/docs": {},  # as tests/browser/test_reference.py looks at it
     "/docs/errors": {"/docs/errors": "nobody"},
+    "/syncs": {"/syncs": "dora alice", "/syncs?state=failed": "dora"},
+    "/syncs/{key}": {"/syncs/1": "dora alice"},
 }
 
 
@@ -216,6 +221,11 @@ def _attempt(tx: Tx, delivery: int) -> None:
     answer = Answer(503, {"content-type": "text/html", "server": "nginx"}, "<h1>Busy</h1>", False)
     outcome = Outcome(503, "The receiver answered 503.", answer, 214)
     attempts.record(tx, due, outcome, payloads.build(tx, due) or b"")
+        webhooks.create_webhook(tx, alice, hook, None)
+    cloud = FakeCloud(clock.now, failing={"south"})
+    for region in ("north", "south"):
+        cloud.put(region, f"lab-{region}", "lab-image", "1")
+    synced(db, cloud)
 
 
 def look_around(url: str) -> Site:

@@ -89,6 +89,8 @@ EXAMPLES = {
     "restore": "open-image/open-1.0 --dry-run",
     "lineage": "open-image/open-1.0",
     "diff": "open-image/open-1.0 open-image/open-1.0",
+    "sync": "{new}/none.toml --dry-run",
+    "sync log": "",
 }
 """Arguments of every command. `serve` and `demo` run until they are stopped: they have tests below."""
 

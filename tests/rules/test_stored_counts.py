@@ -17,12 +17,13 @@ from goldenrod.base import wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.transfer import source_import
 from goldenrod.catalogue.versions import attachments, versions
 from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ANONYMOUS, Actor, ReaderKind
 from goldenrod.rules.visibility import branches, denormalised, stored_counts
+from goldenrod.sources.found import Found, FoundMachine
+from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store import bulk, paging, schema
 from goldenrod.store.db import Database, Tx
 from tests.conftest import Clock
@@ -244,13 +245,16 @@ class Play:
         )
         images.edit_image(tx, actor, row, wire.ImagePatch(**change))
 
-    def take_in(self, tx: Tx, actor: Actor) -> None:
+    def take_in(self) -> None:
+        """An import, which opens its own transaction."""
         self.number += 1
-        source = source_import.source_actor(tx, self.r.choice(CAST))
-        target = source_import.Target(tx, source, {})
-        target.open(f"found {self.r.randint(1, 2)}", "", [], public=self.r.random() < 0.7)
-        target.release(f"r{self.number}", self.instant(), "", [])
-        target.finish()
+        machine = FoundMachine(
+            provider="east", provider_type="", identifier=f"m{self.number}", architecture=""
+        )
+        image, version = f"found {self.r.randint(1, 2)}", f"r{self.number}"
+        found = Found(image, version, Instant(self.instant()), "", "", (), (machine,), version)
+        owner, private = self.r.choice(CAST), self.r.random() < 0.3
+        import_found(self.db, [found], owner=owner, private=private)
 
     def step(self) -> None:
         """One change, or one move of the clock. What is refused changes nothing."""
@@ -258,8 +262,11 @@ class Play:
             self.clock.move(seconds=self.r.choice([1, 6, 30, 500, 90000, -6, -500, -90000]))
         changes: list[Callable[[Tx, Actor], None]] = [
             self.publish, self.edit, self.edit, self.end, self.share, self.edit_image,
-            self.edit_image, self.take_in,
+            self.edit_image,
         ]  # fmt: skip
+        if self.r.random() < 1 / 8:
+            self.take_in()
+            return
         try:
             with self.db.write() as tx:
                 self.r.choice(changes)(tx, self.world.actor(tx, self.r.choice(CAST)))

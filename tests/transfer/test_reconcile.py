@@ -11,7 +11,7 @@ from goldenrod.demo import ami_lines
 from goldenrod.demo.catalogue import CAST, load
 from goldenrod.sources import aws
 from goldenrod.sources.found import Found, FoundMachine, Skipped
-from goldenrod.sources.reconcile import import_found
+from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store.db import Database
 from tests.support.cast import World
 from tests.support.client import ApiClient
@@ -134,13 +134,24 @@ def test_one_identifier_at_two_releases_is_reported(db: Database, world: World) 
 def test_an_image_that_fails_is_left_out_and_the_others_are_imported(
     db: Database, api: ApiClient, world: World
 ) -> None:
-    bad = release("..", 2, "ami-2", "ami-3", image="bad")
-    report = import_all(db, [release("1", 1, "ami-1", image="bad"), bad, release("1", 1, "ami-4")])
-    assert api.get("/api/v2/images/bad", "dora").status_code == 404
+    bad = "b" * 300
+    lost = [release("1", 1, "ami-1", image=bad), release("2", 2, "ami-2", "ami-3", image=bad)]
+    report = import_all(db, [*lost, release("1", 1, "ami-4")])
     assert api.get("/image_versions?image_id=base").json["count"] == 1
     [skip] = report.skipped
-    assert (skip.where, skip.machines) == ("bad", 3)
+    assert (skip.where, skip.machines) == (bad, 3)
     assert report.of("image", "created") == 1
+
+
+def test_a_release_that_cannot_be_named_so_is_skipped_and_the_rest_of_its_image_is_imported(
+    db: Database, api: ApiClient, world: World
+) -> None:
+    bad = release("..", 2, "ami-2", "ami-3", image="good")
+    report = import_all(db, [release("1", 1, "ami-1", image="good"), bad])
+    assert api.get("/image_versions?image_id=good").json["count"] == 1
+    [skip] = report.skipped
+    assert skip.machines == 2
+    assert ".." in skip.reason
 
 
 def test_progress_is_reported_up_to_the_last_machine(db: Database, world: World) -> None:

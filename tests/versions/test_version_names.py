@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from goldenrod.base.clock import Instant
 from goldenrod.base.text import name_key
-from goldenrod.catalogue.transfer import source_import
+from goldenrod.sources.found import Found, FoundMachine
+from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.support.cast import World
@@ -86,13 +88,18 @@ def test_an_import_finds_a_renamed_release_by_the_name_that_it_had(
     rename(api, first, name="one")
     rename(api, second, image="closed-image")
     count = api.get(f"{VERSIONS}?image_id=open-image").json["count"]
-    with db.write() as tx:
-        target = source_import.Target(tx, source_import.source_actor(tx, "alice"), {})
-        target.open("open image", "", [], public=True)
-        for name in ("1.0", "2.0"):
-            assert target.release(name, tx.now, "", []) == []
-        target.finish()
-        assert target.counts["version", "unchanged"] == 2
+    found = []
+    for name in ("1.0", "2.0"):
+        machine = FoundMachine(
+            provider="east", provider_type="", identifier=f"m-{name}", architecture=""
+        )
+        start = Instant("2026-01-01T00:00:00.000000Z")
+        found.append(Found("open image", name, start, "", "", (), (machine,), name))
+    report = import_found(db, found, owner="alice")
+    assert not report.skipped
+    assert report.of("version", "created") == 0
+    assert api.get(f"{VERSIONS}/{first}", "dora").json["machines"], "it gets its machine"
+    assert not api.get(f"{VERSIONS}/{second}", "dora").json["machines"], "moved: stays as it is"
     assert api.get(f"{VERSIONS}?image_id=open-image").json["count"] == count
 
 

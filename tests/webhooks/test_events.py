@@ -5,11 +5,12 @@ import pytest
 from goldenrod.base import wire
 from goldenrod.base.clock import later
 from goldenrod.catalogue.channels import assign
-from goldenrod.catalogue.transfer import source_import
 from goldenrod.catalogue.versions import machines
 from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.rules import resources
+from goldenrod.sources.found import Found, FoundMachine
+from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store import schema
 from goldenrod.store.db import Database
 from tests.conftest import Clock
@@ -157,19 +158,27 @@ def test_attaching_a_group_is_an_edit_of_the_version(
 
 
 def test_an_import_notifies_of_new_versions_and_machines(
-    api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
+    api: ApiClient,
+    db: Database,
+    world: World,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    clock: Clock,
 ) -> None:
     hooked(api, receiver.url, "dora", None)
-    with db.write() as tx:
-        actor = source_import.source_actor(tx, "alice")
-        target = source_import.Target(tx, actor, {})
-        target.open("imported", "", [], public=True)
-        east = target.provider("east", "openstack", "")
-        facts = {"architecture": "x86_64", "size_gb": None, "checksum": ""}
-        for name in ("1", "2"):
-            placed = [{"provider_id": east, "identifier": f"new-{name}", **facts}]
-            target.release(name, later(tx.now, days=-9 + int(name)), "", placed)
-        target.finish()
+    found = [
+        Found("imported", name, later(clock.now, days=-9 + int(name)), "", "", (), (machine,), name)
+        for name in ("1", "2")
+        for machine in [
+            FoundMachine(
+                provider="east",
+                provider_type="openstack",
+                identifier=f"new-{name}",
+                architecture="x86_64",
+            )
+        ]
+    ]
+    import_found(db, found, owner="alice")
     assert deliverer.deliver_due()
     assert receiver.types() == ["version.published"] * 2 + ["machine.added"] * 2
 

@@ -180,6 +180,8 @@ COMMANDS = {
         "versions.lineage:lineage",
     ),
     "diff": ("Show what changed from one image version to another.", "versions.diff:diff"),
+    "sync": ("Bring the catalogue up to date with clouds.", "sync.sync:sync"),
+    "sync log": ("List the runs of sync, or the report of one.", "sync.sync_log:sync_log"),
 }
 
 GROUPS = {
@@ -199,6 +201,9 @@ _EXITS = """Exit codes: 0 success, 1 failed or refused, 2 the command line or a 
 missing or insufficient credentials, 4 not found, 5 conflicts with the state of the catalogue, 6 the
 server or the database cannot be used, 130 interrupted by Ctrl-C, 141 nobody reads the output any more.
 resolve and whatis describe their own."""
+
+
+_HAVE_OTHERS = {group for path in COMMANDS if (group := path.rpartition(" ")[0]) in COMMANDS}
 
 
 class LazyCommand(TyperCommand):
@@ -221,6 +226,23 @@ class LazyCommand(TyperCommand):
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         return self.load().make_context(info_name, args, parent=parent, **extra)
+
+
+class CommandWithOthers(TyperGroup):
+    """A command that has others below it: `goldenrod sync FILE` and `goldenrod sync log`."""
+
+    def __init__(self, itself: LazyCommand) -> None:
+        super().__init__(name=itself.name, short_help=itself.short_help, rich_markup_mode=None)
+        self._itself = itself
+
+    def load(self) -> Any:
+        """The command itself."""
+        return self._itself.load()
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        if args and args[0] in self.commands:
+            return super().make_context(info_name, args, parent=parent, **extra)
+        return self._itself.make_context(info_name, args, parent=parent, **extra)
 
 
 def _version(wanted: bool) -> None:
@@ -253,7 +275,8 @@ def command() -> TyperGroup:
     for path, (summary, function) in COMMANDS.items():
         group, _, name = path.rpartition(" ")
         parent = _group(root, group) if group else root
-        parent.add_command(LazyCommand(name, summary, function))
+        made = LazyCommand(name, summary, function)
+        parent.add_command(CommandWithOthers(made) if path in _HAVE_OTHERS else made)
     return root
 
 

@@ -12,6 +12,8 @@ from goldenrod.base import config
 from goldenrod.base.errors import Conflict
 from goldenrod.cli import output
 from goldenrod.cli.open_database import prepare
+from goldenrod.cli.sync.regular_sync import RegularSync, seconds
+from goldenrod.cli.sync.sync import require_valid
 from goldenrod.demo.catalogue import DemoReport, load
 from goldenrod.demo.receiver import Receiver
 from goldenrod.store.db import Database
@@ -32,6 +34,15 @@ class LogForm(StrEnum):
 
 
 LOG_FORM = typer.Option(LogForm.PLAIN, help="Write log lines as plain text or as JSON, to stderr.")
+SYNC = typer.Option(
+    None,
+    "--sync",
+    metavar="SOURCE.toml",
+    exists=True,
+    dir_okay=False,
+    help="Sync the sources that this file declares, now and every so often.",
+)
+SYNC_EVERY = typer.Option("1h", "--sync-every", help="How often to sync: 15m, 1h, 1d.")
 FILE = typer.Option(
     None,
     dir_okay=False,
@@ -51,21 +62,39 @@ def serve(
     ),
     log: LogForm = LOG_FORM,
     access_log: bool = typer.Option(False, "--access-log", help="Log every request."),
+    sync: Path | None = SYNC,
+    sync_every: str = SYNC_EVERY,
 ) -> None:
     """Serve the catalogue over HTTP.
 
     Creates or upgrades the tables first. SIGTERM or Ctrl-C ends the server after running requests.
     """
-    server.serve(
-        config.load(),
-        host,
-        port,
-        workers,
-        threads,
-        log_form=log.value,
-        log_access=access_log,
-        prepare=prepare,
-    )
+    every_s = seconds(sync_every)
+    regular = None
+    if sync is not None:
+        require_valid(sync)
+        regular = RegularSync(sync, every_s)
+
+    def announce(address: str) -> None:
+        server.say_ready(address)
+        if regular:
+            regular.start()
+
+    try:
+        server.serve(
+            config.load(),
+            host,
+            port,
+            workers,
+            threads,
+            log_form=log.value,
+            log_access=access_log,
+            prepare=prepare,
+            announce=announce,
+        )
+    finally:
+        if regular:
+            regular.stop()
 
 
 def demo(

@@ -25,7 +25,7 @@ from goldenrod.catalogue.versions import licenses_scripts, providers, publish
 from goldenrod.demo import ami_lines, lifecycle
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.sources import aws
-from goldenrod.sources.reconcile import Report, import_found
+from goldenrod.sources.sync.import_releases import Report, import_found
 from goldenrod.store.db import Database, Tx
 
 PASSWORD = "golden-images"  # noqa: S105 - of a public demonstration

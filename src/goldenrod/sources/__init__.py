@@ -1,1 +1,1 @@
-"""Sources from which image versions are imported. Only `reconcile` writes to the catalogue."""
+"""Sources from which image versions are imported. Only `sync` writes to the catalogue."""

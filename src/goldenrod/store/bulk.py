@@ -103,6 +103,26 @@ def _insert(tx: Tx, table: Table, batch: list[Row]) -> None:
     )
 
 
+def insert_rows(tx: Tx, table: Table, new: list[Row]) -> list[int]:
+    """Insert rows that all have the same columns. Returns their keys, which the table assigns."""
+    if tx.dialect == "sqlite":
+        return [tx.insert(table, **row) for row in new]
+    key = next(iter(table.primary_key)).name
+    keys: list[int] = []
+    for start in range(0, len(new), BATCH):
+        batch = new[start : start + BATCH]
+        columns = ", ".join(f'"{name}"' for name in batch[0])
+        found = tx.sql(
+            f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '
+            f'FROM json_populate_recordset(NULL::"{table.name}", %(rows)s::json) '
+            f'WITH ORDINALITY ORDER BY ordinality RETURNING "{key}"',
+            {"rows": json.dumps(batch, ensure_ascii=False)},
+        )
+        # Rows are inserted, and get their keys, in the order of the query.
+        keys += sorted(row[0] for row in found.fetchall())
+    return keys
+
+
 def _refusal(error: Exception) -> str | None:
     """Why the database refused a row; None if the error is not about a row."""
     if isinstance(error, sqlite3.IntegrityError):

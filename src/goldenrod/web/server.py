@@ -77,7 +77,7 @@ def serve(
         finally:
             db.close()  # workers must not inherit a connection
         server = _Server(
-            announce or _say_ready,
+            announce or say_ready,
             "goldenrod",
             address,
             port,
@@ -170,7 +170,8 @@ class _Server(MPServer):
             return
 
 
-def _say_ready(address: str) -> None:
+def say_ready(address: str) -> None:
+    """Print the server's address."""
     print(f"Goldenrod serves {address}", flush=True)
 
 

@@ -17,7 +17,7 @@ from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.resources import Resource
-from goldenrod.store import schema
+from goldenrod.store import bulk, schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
 from goldenrod.store.sql import Key, json_object, param
@@ -188,6 +188,33 @@ def insert_machine(tx: Tx, actor: Actor, version_key: int, image_id: int, values
     made = audit.created({"version": version_key, **values})
     audit.record(tx, actor, "machine:create", schema.machines, machine_id, made)
     return machine_id
+
+
+def insert_machines(tx: Tx, actor: Actor, machines: list[Row]) -> list[int]:
+    """Write checked machines, whose identifiers are free, and return their ids. `machines` have all
+    columns but the first. Call `events.machines_created` afterwards."""
+    rows = [
+        {"uuid": mutations.new_uuid(), "created_by_id": actor.user_id, **machine}
+        for machine in machines
+    ]
+    ids = bulk.insert_rows(tx, schema.machines, rows)
+    audit.record_all(
+        tx,
+        actor,
+        "machine:create",
+        schema.machines,
+        [
+            (machine_id, audit.created({"version": version, **rest}))
+            for machine_id, (version, rest) in zip(ids, map(_told, machines), strict=True)
+        ],
+    )
+    return ids
+
+
+def _told(machine: Row) -> tuple[int, Row]:
+    """What the audit tells of a new machine: its version, and the rest."""
+    rest = {name: it for name, it in machine.items() if name not in ("version_n", "image_id")}
+    return machine["version_n"], rest
 
 
 def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:

@@ -7,15 +7,15 @@ import msgspec
 import typer
 
 from goldenrod.catalogue.accounts import security_events, users
+from goldenrod.catalogue.sync.source_actor import OWNER
 from goldenrod.catalogue.transfer import backup as backups
 from goldenrod.catalogue.transfer import export_import
-from goldenrod.catalogue.transfer.source_import import OWNER
 from goldenrod.cli import output
 from goldenrod.cli.failures import REFUSED
 from goldenrod.cli.open_database import named, opened
 from goldenrod.cli.options import JSON
 from goldenrod.sources import aws
-from goldenrod.sources.reconcile import KINDS, OUTCOMES, import_found
+from goldenrod.sources.sync.import_releases import KINDS, OUTCOMES, import_found
 
 AMI_LINES = typer.Option(..., help="Lines of JSON, each one AMI in one region; may be gzipped.")
 EXPORTED = typer.Argument(metavar="FILE", help="A file that `goldenrod export` wrote; - is stdin.")

@@ -5,12 +5,13 @@
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Table
 
 from goldenrod.rules.access import Actor
-from goldenrod.store import schema
+from goldenrod.store import bulk, schema
 from goldenrod.store.db import Row, Tx
 
 Action = Literal[
@@ -78,16 +79,39 @@ def record(
     changes: dict[str, Any],
 ) -> None:
     """Record one entry: `changes` is {field: {"before": …, "after": …}}."""
-    tx.insert(
-        schema.audit,
-        at=tx.now,
-        user_id=actor.user_id or None,
-        via=actor.kind,
-        action=action,
-        subject=subject.name,
-        subject_id=subject_id,
-        changes=json.dumps(changes, ensure_ascii=False, separators=(",", ":")),
+    tx.insert(schema.audit, **_entry(tx, actor, action, subject, subject_id, changes))
+
+
+def record_all(
+    tx: Tx,
+    actor: Actor,
+    action: Action,
+    subject: Table,
+    changed: Iterable[tuple[int, dict[str, Any]]],
+) -> None:
+    """Record an entry for each of several things: their ids with the changes of each."""
+    bulk.insert_rows(
+        tx, schema.audit, [_entry(tx, actor, action, subject, one, its) for one, its in changed]
     )
+
+
+def _entry(
+    tx: Tx,
+    actor: Actor,
+    action: Action,
+    subject: Table,
+    subject_id: int,
+    changes: dict[str, Any],
+) -> Row:
+    return {
+        "at": tx.now,
+        "user_id": actor.user_id or None,
+        "via": actor.kind,
+        "action": action,
+        "subject": subject.name,
+        "subject_id": subject_id,
+        "changes": json.dumps(changes, ensure_ascii=False, separators=(",", ":")),
+    }
 
 
 def created(values: Row) -> dict[str, Any]:

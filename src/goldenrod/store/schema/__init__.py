@@ -35,6 +35,13 @@ from goldenrod.store.schema.images import (
     tags,
     visits,
 )
+from goldenrod.store.schema.sync import (
+    cloud_machines,
+    sync_entries,
+    sync_runs,
+    sync_scopes,
+    sync_sources,
+)
 from goldenrod.store.schema.versions import (
     boot_scripts,
     former_names,
@@ -65,6 +72,7 @@ __all__ = [
     "channel_groups",
     "channel_providers",
     "channels",
+    "cloud_machines",
     "deliverer",
     "deliveries",
     "events",
@@ -92,6 +100,10 @@ __all__ = [
     "sessions",
     "shares",
     "sign_in_failures",
+    "sync_entries",
+    "sync_runs",
+    "sync_scopes",
+    "sync_sources",
     "tags",
     "tokens",
     "users",

@@ -28,6 +28,7 @@ from goldenrod.web.pages.staff import (
     users,
 )
 from goldenrod.web.pages.staff import groups as staff_groups
+from goldenrod.web.pages.sync import sync_runs
 from goldenrod.web.pages.versions import (
     compare,
     deprecate,
@@ -227,5 +228,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/docs/errors", api_reference.show_errors),
     Route("GET", "/theme", preferences.choose_theme, ("theme", "next")),
     Route("GET", "/keys", preferences.show_keys),
+    Route("GET", "/syncs", sync_runs.show_runs, ("source", "state", "cursor")),
+    Route("GET", "/syncs/{key}", sync_runs.show_run, ("kind", "cursor")),
 )
 # fmt: on

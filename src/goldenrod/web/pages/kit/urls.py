@@ -22,6 +22,7 @@ SEARCH = "/search"
 CHECK = "/check"
 LICENSES = "/licenses"
 SCRIPTS = "/scripts"
+SYNCS = "/syncs"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
@@ -69,6 +70,11 @@ def group(group: Thing, *rest: str) -> str:
 def webhook(hook: Thing, *rest: str) -> str:
     """The page of a webhook, or one below it."""
     return "/".join(("/webhooks", str(hook["id"]), *rest))
+
+
+def sync_run(run: Thing) -> str:
+    """The page of a run of a sync."""
+    return f"{SYNCS}/{run['id']}"
 
 
 def staff(*parts: object) -> str:

@@ -1,0 +1,1 @@
+"""Commands that bring the catalogue up to date with clouds."""

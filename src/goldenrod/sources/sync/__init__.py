@@ -1,0 +1,1 @@
+"""Reading clouds and bringing the catalogue up to date with what they list."""
