@@ -1,8 +1,8 @@
 """Amazon EC2's query protocol, as far as reading machine images needs it, for `fault_server.py`.
 
 It does what moto does not: pages with NextToken, deprecated and disabled images that are hidden,
-regions that are not enabled, InvalidAMIID.NotFound for a whole call, SourceImageId. Images are written as
-boto3 returns them; the names on the wire are those of botocore's own model.
+regions that are not enabled, InvalidAMIID.NotFound for a whole call, SourceImageId. Images are written
+as boto3 returns them; the names on the wire are those of botocore's own model.
 """
 
 from collections.abc import Callable
