@@ -51,7 +51,7 @@ _REASONS = {
 
 
 class Failure(Exception):
-    """Why a question was not answered. `code` is AWS's error code, if it said one."""
+    """Why a question was not answered. `code` is AWS's error code, or the name of an exception."""
 
     def __init__(self, reason: str, code: str = "") -> None:
         super().__init__(f"{reason} ({code})" if code else reason)
@@ -70,7 +70,10 @@ class Failure(Exception):
             return cls(_REASONS.get(code, "AWS answered with an error"), code)
         kinds = [kind.__name__ for kind in type(error).__mro__]
         known = next((_REASONS[kind] for kind in kinds if kind in _REASONS), None)
-        return cls(known or f"AWS could not be asked ({kinds[0]})")
+        if known:
+            return cls(known)
+        unread = isinstance(error, LookupError | ValueError | TypeError | AttributeError)
+        return cls("the answer is not one of AWS" if unread else "AWS could not be asked", kinds[0])
 
 
 class CutShort(Exception):

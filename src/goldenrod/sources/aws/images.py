@@ -73,8 +73,11 @@ def parse(
     for number, image in enumerate(images, 1):
         try:
             row = msgspec.convert(image, _Image)
-        except (msgspec.ValidationError, RecursionError) as wrong:
+        except msgspec.ValidationError as wrong:
             yield Skipped(_where(image, number, place), _shown(str(wrong)))
+            continue
+        except UnicodeEncodeError:
+            yield Skipped(_where(image, number, place), "it has characters that do not exist")
             continue
         outcome = "listed twice" if row.image_id in seen else _listed(row, place, rules)
         seen.add(row.image_id)
@@ -194,7 +197,8 @@ def _origin(row: _Image, description: str, region: str) -> Origin | None:
     source = row.source_image_id
     if isinstance(source, str) and re.fullmatch(r"ami-[0-9A-Za-z]{1,64}", source):
         named = row.source_image_region
-        provider = named if isinstance(named, str) and 0 < len(named) <= 64 else region
+        known = isinstance(named, str) and re.fullmatch(r"[a-z0-9-]{1,64}", named, re.ASCII)
+        provider = named if known else region
         return Origin(
             provider=provider,
             identifier=source,

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from goldenrod.base.clock import now
+from goldenrod.base.numbers import are_digits
 from goldenrod.sources.aws.failures import DENIED, CutShort, Failure
 from goldenrod.sources.aws.images import Place, images_of, parse, permitted
 from goldenrod.sources.declarations import Aws
@@ -35,6 +36,7 @@ MOST_PERMISSIONS_ASKED = 200
 """Each question who may launch an image is a request. Only the newest images are asked for."""
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
+_ATTEMPTS = 5
 _HOME_REGION = "us-east-1"
 
 
@@ -241,25 +243,34 @@ class AwsSource:
         """A client of boto3. Clients may be shared between threads, sessions may not."""
         with self._lock:
             if (service, region) not in self._clients:
-                import boto3
-                from botocore.config import Config
-
-                if self._session is None:
-                    self._session = boto3.session.Session(profile_name=self._declared.profile)
-                client = self._session.client(
-                    service,
-                    region_name=region or self._session.region_name or _HOME_REGION,
-                    endpoint_url=self._declared.endpoint_url,
-                    config=Config(
-                        retries={"mode": "standard", "total_max_attempts": 5},
-                        connect_timeout=_CONNECT_SECONDS,
-                        read_timeout=_READ_SECONDS,
-                        user_agent_extra="goldenrod",
-                    ),
-                )
-                client.meta.events.register("before-parse", _check_body)
-                self._clients[service, region] = client
+                self._clients[service, region] = self._new_client(service, region)
             return self._clients[service, region]
+
+    def _new_client(self, service: str, region: str) -> Any:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        if self._session is None:
+            self._session = boto3.session.Session(profile_name=self._declared.profile)
+        try:
+            client = self._session.client(
+                service,
+                region_name=region or self._session.region_name or _HOME_REGION,
+                endpoint_url=self._declared.endpoint_url,
+                config=Config(
+                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                    connect_timeout=_CONNECT_SECONDS,
+                    read_timeout=_READ_SECONDS,
+                    user_agent_extra="goldenrod",
+                ),
+            )
+        except BotoCoreError:
+            raise
+        except ValueError:
+            raise Failure("endpoint_url is not a URL") from None
+        client.meta.events.register("before-parse", _check_body)
+        return client
 
 
 def _created(row: Listed | Skipped) -> str:
@@ -274,8 +285,8 @@ def _check_body(response_dict: Mapping[str, Any], **_: object) -> None:
     """Raises for a body that is shorter than announced or too long. botocore checks neither."""
     body = response_dict.get("body")
     length = len(body) if isinstance(body, bytes) else 0
-    announced = str(response_dict.get("headers", {}).get("content-length", length))
-    if announced.isascii() and announced.isdigit() and int(announced) > length:
-        raise CutShort
     if length > MOST_BODY_BYTES:
         raise Failure(f"the answer is longer than {MOST_BODY_BYTES // 1024**2} MiB")
+    announced = str(response_dict.get("headers", {}).get("content-length", length))
+    if are_digits(announced) and int(announced) > length:
+        raise CutShort
