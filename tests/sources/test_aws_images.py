@@ -58,7 +58,7 @@ def test_an_image_is_read_with_all_that_the_answer_says() -> None:
     found = one(
         Description="[Copied ami-0123456789abcdef0 from us-west-2] The base.\x07",
         DeprecationTime="2027-12-10T13:12:35.000Z",
-        Tags=[{"Key": "os", "Value": "linux"}, {"Key": "password", "Value": "secret"}],
+        Tags=[{"Key": "os", "Value": " linux "}, {"Key": "password", "Value": "secret"}],
         BlockDeviceMappings=[
             {"DeviceName": "/dev/sdb", "Ebs": {"VolumeSize": 500}},
             {"DeviceName": "/dev/sdc", "VirtualName": "ephemeral0"},
@@ -70,7 +70,7 @@ def test_an_image_is_read_with_all_that_the_answer_says() -> None:
         version="7",
         source_name="base-7",
         change_log="The base.",
-        tags=("os=linux",),
+        tags=("linux",),
         machine=FoundMachine(
             provider="us-east-1",
             provider_type="aws",
@@ -167,6 +167,8 @@ def test_states_sizes_and_visibility_are_those_of_the_cloud() -> None:
     mac = one(name="named-arm64-3", Architecture="arm64_mac")
     assert mac.machine.architecture == "arm64_mac"
     assert one(name="named-amd64-3").machine.architecture == "x86_64"
+    assert one(name="named-arm64-3", Architecture="").machine.architecture == "arm64"
+    assert one(Architecture="").machine.architecture == ""  # moto's images have none
     twice = "[Copied ami-0123456789abcdef0 (base 7) from us-west-2] "
     assert one(Description=twice * 2 + "The base.").change_log == "The base."
 

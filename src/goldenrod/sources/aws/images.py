@@ -14,7 +14,7 @@ from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.sources.aws.failures import Failure
 from goldenrod.sources.found import FoundMachine, Listed, Origin, Skipped, Status, Visibility
-from goldenrod.sources.name_rules import NameRules
+from goldenrod.sources.name_rules import NameRules, clean_name
 
 _MOST_DESCRIPTION = 4096
 _MOST_SHOWN = 100
@@ -92,8 +92,8 @@ class _Image(Struct, rename="pascal"):
 
     image_id: Annotated[str, Meta(pattern=r"\Aami-[0-9A-Za-z]{1,64}\Z")]
     owner_id: Annotated[str, Meta(pattern=r"\A[0-9]{1,20}\Z")]
-    architecture: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_.-]{1,64}\Z")]
     state: Annotated[str, Meta(max_length=64)]
+    architecture: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_.-]{0,64}\Z")] = ""
     name: str = ""
     image_type: str = "machine"
     image_owner_alias: Any = None
@@ -125,8 +125,9 @@ def _listed(row: _Image, place: Place, rules: NameRules) -> Listed | str:
     read = rules.read(row.name)
     if isinstance(read, str):
         return read
-    if read.architecture and not _same_architecture(read.architecture, row.architecture):
-        return f"its architecture is {row.architecture}, but its name says {read.architecture}"
+    architecture = row.architecture or read.architecture or ""
+    if read.architecture and not _same_architecture(read.architecture, architecture):
+        return f"its architecture is {architecture}, but its name says {read.architecture}"
     own = row.owner_id == place.account
     description = _text(row.description)
     machine = FoundMachine(
@@ -134,7 +135,7 @@ def _listed(row: _Image, place: Place, rules: NameRules) -> Listed | str:
         provider_type="aws",
         virtualization=_one_of(row.virtualization_type, "hvm", "paravirtual"),
         identifier=row.image_id,
-        architecture=row.architecture,
+        architecture=architecture,
         size_gb=_size(row),
         status=status,
         visibility=_visibility(row, own=own),
@@ -218,15 +219,14 @@ def _without_copies(description: str) -> str:
 
 
 def _tags(row: _Image, keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The declared tags of an own image. Other tags may hold secrets and addresses of people."""
+    """The values of the declared tags of an own image. Other tags may hold secrets or addresses."""
     tags = {
         tag.get("Key"): tag.get("Value")
         for tag in (row.tags if isinstance(row.tags, list) else [])
         if isinstance(tag, Mapping) and isinstance(tag.get("Key"), str)
     }
-    return tuple(
-        f"{key}={_text(value)}" for key in keys if (value := tags.get(key)) and _text(value)
-    )
+    values = (value for key in keys if isinstance(value := tags.get(key), str))
+    return tuple(dict.fromkeys(filter(None, map(clean_name, values))))
 
 
 def _instant(written: object) -> Instant | None:

@@ -15,6 +15,7 @@ contain parts of a request.
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -41,9 +42,12 @@ _HOME_REGION = "us-east-1"
 
 
 class AwsSource:
-    """Machine images of EC2 as declared. Safe to be used by several threads at once."""
+    """Machine images of EC2 as declared. Safe to be used by several threads at once.
 
-    def __init__(self, declared: Aws, rules: NameRules) -> None:
+    It reads no files: `directory` is there because other sources need it.
+    """
+
+    def __init__(self, declared: Aws, rules: NameRules, directory: Path | None = None) -> None:
         self._declared = declared
         self._rules = rules
         self._lock = Lock()
@@ -58,7 +62,7 @@ class AwsSource:
             account = self._account(home)
             regions = self._declared.regions or self._enabled_regions()
         except Failure as failure:
-            return [], [self._failed("regions", home, failure)]
+            return [], [self._failed("*", home, failure)]
         return [f"{account}/{region}" for region in dict.fromkeys(regions)], []
 
     def look(self, scope: str) -> Look:
