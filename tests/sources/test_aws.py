@@ -1,6 +1,7 @@
 """Reading EC2 with boto3, against a server of faults: complete looks, and failed ones that say why."""
 
 import ast
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from goldenrod.sources import aws as package
+from goldenrod.sources import declarations
 from goldenrod.sources.aws import AwsSource, source
 from goldenrod.sources.declarations import Aws
 from goldenrod.sources.found import Listed, Look
@@ -308,6 +310,27 @@ def test_whose_images_are_read_must_be_declared() -> None:
         with pytest.raises(msgspec.ValidationError, match=problem):
             msgspec.convert({"name": "production", **fields}, Aws)
     msgspec.convert({"name": "a", "owners": ["amazon"], "names": ["al2023-ami-*"]}, Aws)
+
+
+def test_the_documentation_has_all_fields_and_exactly_the_permissions_that_are_used(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "aws.md").read_text("utf-8")
+    example = tmp_path / "sources.toml"
+    example.write_text(page.split("```toml\n")[1].split("```")[0])
+    assert [one.name for one in declarations.load(example)] == ["aws-production", "aws-ecs"]
+    own = set(Aws.__struct_fields__) - set(declarations.Declaration.__struct_fields__) | {"tags"}
+    assert {field for field in own if f"| `{field}` |" not in page} == set()
+
+    server.cloud = Ec2({"us-east-1": [image(1, "base-1")]})
+    reader = declared(server)
+    reader.scopes()
+    reader.look(US)
+    reader.presence(US, "us-east-1", "ami-1")
+    policy = json.loads(page.split("```json\n")[1].split("```")[0])
+    allowed = {action.removeprefix("ec2:") for action in policy["Statement"][0]["Action"]}
+    used = {request.query["Action"] for request in server.requests}
+    assert used == {*allowed, "GetCallerIdentity"}
 
 
 def test_the_libraries_are_imported_when_a_cloud_is_read_and_not_before() -> None:
