@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support.processes.programs import library
+
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -13,8 +15,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     One real session is used by all tests: to load boto3's model of EC2 takes half a second.
     """
-    boto3 = pytest.importorskip("boto3")
-    stamina = pytest.importorskip("stamina")
+    library("boto3", "clouds")
+    library("stamina", "clouds")
+    import boto3
+    import stamina
+
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "verysecret")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")

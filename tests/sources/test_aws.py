@@ -117,6 +117,15 @@ def test_a_short_or_empty_page_does_not_end_the_list(server: FaultServer) -> Non
     assert len(listed(declared(server).look(US))) == 4
 
 
+def test_a_region_is_not_read_for_longer_than_allowed(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "MOST_LOOK_SECONDS", -1)
+    assert declared(server).look(US).failed == (
+        "production, us-east-1: reading it takes longer than -1 seconds"
+    )
+
+
 def test_passing_faults_are_waited_for(server: FaultServer) -> None:
     reader = declared(server)
     for fault in (THROTTLED, error("InternalError", status=500), cut(300), cut(300, "close")):

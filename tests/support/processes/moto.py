@@ -1,28 +1,22 @@
 """moto's server: Amazon Web Services in one process, on a free port of this machine."""
 
-import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
-import pytest
+from tests.support.processes.programs import library
 
 READY_S = 120
 
 
 @contextmanager
 def moto() -> Iterator[tuple[str, int]]:
-    """Run moto's server; yield its address and its process id. Skips the test where moto is missing;
-    with CI=true it fails."""
-    if find_spec("moto") is None or find_spec("flask") is None:
-        missing = "no moto here: pip install 'goldenrod[clouds-test]' installs it"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """Run moto's server; yield its address and its process id. Needs the extra `clouds-test`."""
+    library("moto", "clouds-test")
+    library("flask", "clouds-test")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
