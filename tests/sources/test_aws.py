@@ -3,6 +3,7 @@
 import ast
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,15 @@ def test_a_region_without_images_is_complete_and_empty(server: FaultServer) -> N
     server.cloud = Ec2({"us-east-1": []})
     look = declared(server).look(US)
     assert (look.failed, look.rows) == (None, ())
+
+
+def test_regions_are_read_by_several_threads_at_once(server: FaultServer) -> None:
+    server.cloud = Ec2({f"eu-west-{n}": images(4) for n in range(6)})
+    reader = declared(server)
+    scopes, _ = reader.scopes()
+    with ThreadPoolExecutor(6) as threads:
+        looks = list(threads.map(reader.look, scopes))
+    assert [len(listed(look)) for look in looks] == [4] * 6
 
 
 def test_a_huge_answer_is_not_parsed(server: FaultServer) -> None:

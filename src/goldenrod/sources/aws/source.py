@@ -39,6 +39,7 @@ MOST_PERMISSIONS_ASKED = 200
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _ATTEMPTS = 5
 _HOME_REGION = "us-east-1"
+_REGION = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 
 class AwsSource:
@@ -130,10 +131,13 @@ class AwsSource:
                 raise
             raise Failure(f"{failure}; declare the regions to read them without it") from None
         regions = answer.get("Regions")
-        if not isinstance(regions, list) or not regions:
-            raise Failure("the answer names no regions")
-        names = [region.get("RegionName") for region in regions if isinstance(region, Mapping)]
-        return [name for name in names if isinstance(name, str) and name]
+        listed = regions if isinstance(regions, list) else []
+        names = [one.get("RegionName") if isinstance(one, Mapping) else None for one in listed]
+        if not names or not all(
+            isinstance(name, str) and _REGION.fullmatch(name) for name in names
+        ):
+            raise Failure("the answer does not name the regions")
+        return names
 
     def _read(
         self, account: str, region: str, scope: str
@@ -195,7 +199,9 @@ class AwsSource:
         own = [
             number
             for number, row in enumerate(rows)
-            if isinstance(row, Listed) and row.machine.visibility is None
+            if isinstance(row, Listed)
+            and row.machine.visibility is None
+            and row.machine.owner == place.account
         ]
         own.sort(key=lambda number: _created(rows[number]), reverse=True)
         for done, number in enumerate(own):
