@@ -39,7 +39,7 @@ MOST_PERMISSIONS_ASKED = 200
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _ATTEMPTS = 5
 _HOME_REGION = "us-east-1"
-_REGION = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_REGION = re.compile(r"(?=.{1,64}\Z)[a-z]+(-[a-z]+)+-[0-9]+", re.ASCII)
 
 
 class AwsSource:
@@ -132,10 +132,8 @@ class AwsSource:
             raise Failure(f"{failure}; declare the regions to read them without it") from None
         regions = answer.get("Regions")
         listed = regions if isinstance(regions, list) else []
-        names = [one.get("RegionName") if isinstance(one, Mapping) else None for one in listed]
-        if not names or not all(
-            isinstance(name, str) and _REGION.fullmatch(name) for name in names
-        ):
+        names = [str(one.get("RegionName")) for one in listed if isinstance(one, Mapping)]
+        if not names or not all(map(_REGION.fullmatch, names)):
             raise Failure("the answer does not name the regions")
         return names
 

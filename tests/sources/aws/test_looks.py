@@ -334,7 +334,7 @@ def test_whose_images_are_read_must_be_declared() -> None:
 def test_the_documentation_has_all_fields_and_exactly_the_permissions_that_are_used(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "aws.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "aws.md").read_text("utf-8")
     example = tmp_path / "sources.toml"
     example.write_text(page.split("```toml\n")[1].split("```")[0])
     assert [one.name for one in declarations.load(example)] == ["aws-production", "aws-ecs"]

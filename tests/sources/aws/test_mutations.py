@@ -1,6 +1,6 @@
 """Mutated answers of EC2: a look is complete, or failed with a reason; each image is one row.
 
-`python -m tests.sources.test_aws_mutations MINUTES` goes on for so long, with a new seed each time.
+`python -m tests.sources.aws.test_mutations MINUTES` goes on for so long, with a new seed each time.
 """
 
 import json
@@ -26,7 +26,7 @@ from goldenrod.sources.name_rules import NameRules, RuleText
 from tests.sources.fake_ec2 import ACCOUNT, Ec2, error
 from tests.sources.fault_server import Answer, FaultServer, Request
 
-DATA = Path(__file__).parent / "data" / "aws"
+DATA = Path(__file__).parents[1] / "data" / "aws"
 SAMPLES: list[dict[str, Any]] = [
     image
     for path in sorted(DATA.glob("*.json"))

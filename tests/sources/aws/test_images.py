@@ -13,7 +13,7 @@ from goldenrod.sources.found import FoundMachine, Listed, Origin, Skipped
 from goldenrod.sources.name_rules import NameRules, RuleText
 from tests.sources.fake_ec2 import ACCOUNT, image
 
-DATA = Path(__file__).parent / "data" / "aws"
+DATA = Path(__file__).parents[1] / "data" / "aws"
 UBUNTU = r"ubuntu(-minimal)?/images/[a-z0-9-]+/ubuntu-(?P<edition>\w+)-[\d.]+-amd64-\w+-"
 RULES = NameRules(
     [
