@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.servers import environment, resident
 from goldenrod.demo import ami_lines
-from goldenrod.sources import aws
+from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
@@ -31,7 +31,9 @@ def import_file(url: str, file: str | None) -> dict[str, Any]:
         migrate(db)
         before = resident(os.getpid())
         began = time.perf_counter()
-        report = import_found(db, aws.parse(aws.open_lines(file) if file else ami_lines()))
+        report = import_found(
+            db, aws_ecs_file.parse(aws_ecs_file.open_lines(file) if file else ami_lines())
+        )
         seconds = time.perf_counter() - began
     finally:
         db.close()

@@ -30,7 +30,7 @@ from goldenrod.catalogue.webhooks import http_sender, outbox, webhooks, worker
 from goldenrod.cli.main import COMMANDS, GROUPS, command
 from goldenrod.rules import filters
 from goldenrod.rules.changes import events, idempotency, labels, security_log
-from goldenrod.sources import aws
+from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
 from goldenrod.store import paging
@@ -364,7 +364,7 @@ def test_limits_are_those_of_the_code() -> None:
 def test_a_line_is_imported_as_documented() -> None:
     page = text("docs/importing.md")
     [line] = fenced(page, "json")
-    [found] = aws.parse([line.encode()])
+    [found] = aws_ecs_file.parse([line.encode()])
     assert isinstance(found, Found)
     documented = set(re.findall(r"`([^`]+)`", sections(page, 2)["How a line is imported"]))
     assert {found.image, found.version, *found.tags, found.machines[0].provider_type} <= documented

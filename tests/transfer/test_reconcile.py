@@ -9,7 +9,7 @@ from goldenrod.base.clock import Instant
 from goldenrod.base.errors import NotFound
 from goldenrod.demo import ami_lines
 from goldenrod.demo.catalogue import CAST, load
-from goldenrod.sources import aws
+from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.found import Found, FoundMachine, Skipped
 from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store.db import Database
@@ -163,10 +163,10 @@ def test_progress_is_reported_up_to_the_last_machine(db: Database, world: World)
 
 def test_every_packaged_ami_is_imported_or_reported(db: Database) -> None:
     rows = sum(1 for _ in ami_lines())
-    report = import_found(db, aws.parse(ami_lines()))
+    report = import_found(db, aws_ecs_file.parse(ami_lines()))
     assert report.of("machine", "created") + report.machines_skipped == rows
     before = revision(db)
-    again = import_found(db, aws.parse(ami_lines()))
+    again = import_found(db, aws_ecs_file.parse(ami_lines()))
     assert again.of("machine", "unchanged") == report.of("machine", "created")
     assert not any(outcome != "unchanged" for _, outcome in again.counts)
     assert revision(db) > before

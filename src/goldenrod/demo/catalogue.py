@@ -24,7 +24,7 @@ from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import licenses_scripts, providers, publish
 from goldenrod.demo import ami_lines, lifecycle
 from goldenrod.rules.access import CONSOLE, Actor
-from goldenrod.sources import aws
+from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.sync.import_releases import Report, import_found
 from goldenrod.store.db import Database, Tx
 
@@ -119,7 +119,7 @@ def load(db: Database, progress: Callable[[int, int], None] | None = None) -> De
     """Fill an empty catalogue with the demonstration."""
     with db.write() as tx:
         secrets = _users(tx)
-    imported = import_found(db, aws.parse(ami_lines()), owner="alice", progress=progress)
+    imported = import_found(db, aws_ecs_file.parse(ami_lines()), owner="alice", progress=progress)
     with db.write() as tx:
         workbench = _workbench(tx)
     with db.write() as tx:

@@ -56,17 +56,37 @@ class Declaration(
     rules: Rules = field(default_factory=Rules)
 
 
-class Aws(Declaration, frozen=True, kw_only=True):
-    """Machine images of Amazon EC2, read with boto3. `owners` says whose are read, and is required."""
+AwsOwners = Annotated[
+    list[Annotated[str, Meta(pattern=r"\A([0-9]{12}|self|amazon|aws-marketplace)\Z")]],
+    Meta(min_length=1, max_length=100),
+]
+"""Ids of accounts, `self`, or aliases that AWS gives. Never empty: that would be anybody's images."""
 
-    owners: Annotated[Names, Meta(min_length=1)]
-    owners_by_region: dict[str, Names] = {}
+
+class Aws(Declaration, frozen=True, kw_only=True):
+    """Machine images of Amazon EC2, read with boto3. `owners` says whose are read, and is required.
+
+    A publisher may have other accounts in some regions: `owners_by_region` is used there instead. An
+    alias stands for many publishers, so it needs `names`. `tags` are the keys of the tags that own
+    images give to images here.
+    """
+
+    owners: AwsOwners
+    owners_by_region: dict[str, AwsOwners] = {}
     regions: Names = []
     names: Names = []
     """Filters on the name, with `*` and `?`."""
     profile: str | None = None
     endpoint_url: str | None = None
     marketplace: bool = False
+
+    def __post_init__(self) -> None:
+        owners = [*self.owners, *(o for some in self.owners_by_region.values() for o in some)]
+        aliases = {"amazon", "aws-marketplace"}.intersection(owners)
+        if aliases and not self.names:
+            raise ValueError(
+                f"owner {min(aliases)!r} stands for many publishers: declare names as well"
+            )
 
 
 class OpenStack(Declaration, frozen=True, kw_only=True):

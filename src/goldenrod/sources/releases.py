@@ -54,8 +54,12 @@ def _without_contradictions(machines: list[Listed]) -> tuple[list[Listed], list[
 
 
 def _contradicts(one: Listed, other: Listed) -> bool:
-    """Whether two machines of one place have different names and neither is a copy of the other."""
+    """Whether two machines of one place have different names, and neither is a copy of the other, nor
+    are both copies of one original, which may no longer exist."""
     if one.source_name == other.source_name:
+        return False
+    origin = one.machine.origin
+    if origin is not None and origin.kind == "copy" and origin == other.machine.origin:
         return False
     return not (_is_copy_of(one, other) or _is_copy_of(other, one))
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from importlib.util import find_spec
+from typing import NoReturn
 
 import pytest
 
@@ -14,8 +16,18 @@ def program(*names: str) -> str:
     """
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        missing = f"no {names[0]} here: `make programs` as root on Debian installs it"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        absent(f"no {names[0]} here: `make programs` as root on Debian installs it")
     return found
+
+
+def library(name: str, extra: str) -> None:
+    """Skip a test whose library is not installed, or fail it, as for a program."""
+    if find_spec(name) is None:
+        absent(f"no {name} here: pip install 'goldenrod[{extra}]' installs it")
+
+
+def absent(missing: str) -> NoReturn:
+    """Skip a test because something is missing; with CI=true, fail it."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)

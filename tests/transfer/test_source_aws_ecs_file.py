@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldenrod import demo
-from goldenrod.sources import aws
+from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.found import Found, FoundMachine, Skipped
 
 NAME = "al2023-ami-ecs-hvm-2023.0.20240305-kernel-6.1-x86_64"
@@ -37,7 +37,7 @@ def accounted(outcomes) -> int:
 
 
 def only(*lines: bytes) -> Found | Skipped:
-    outcomes = list(aws.parse(lines))
+    outcomes = list(aws_ecs_file.parse(lines))
     assert len(outcomes) == 1, outcomes
     return outcomes[0]
 
@@ -151,7 +151,7 @@ def test_a_name_gives_image_version_and_start_date(name, image, version, day, ta
     ],
 )
 def test_names_that_differ_in_more_than_the_version_are_different_images(others):
-    found = list(aws.parse([row(name=name) for name in others]))
+    found = list(aws_ecs_file.parse([row(name=name) for name in others]))
     assert all(isinstance(one, Found) for one in found), found
     assert len({one.image for one in found}) == 2
     assert len({one.version for one in found}) == 1
@@ -204,7 +204,7 @@ def test_an_image_description_does_not_name_the_release_in_any_spelling():
         (b'{"name": "\xff"}', "not UTF-8"),
         (b'{"name": "\\ud800 and more"}', "JSON is malformed"),
         (b'{"x":' + b"[" * 50_000, "nested too deeply"),
-        (b" " * (aws.MOST_LINE_BYTES + 1), "longer than 1048576 bytes"),
+        (b" " * (aws_ecs_file.MOST_LINE_BYTES + 1), "longer than 1048576 bytes"),
         *(
             (row(**{key: ...}), f"missing required field `{key}`")
             for key in ("region", "ami_id", "name", "description", "architecture", "state")
@@ -230,7 +230,7 @@ def test_an_image_description_does_not_name_the_release_in_any_spelling():
 )
 def test_an_invalid_row_is_skipped_alone(line, reason):
     good = row(region="us-west-2", ami_id="ami-00c56e74f090d6f65")
-    outcomes = list(aws.parse([row(), b"", line, good]))
+    outcomes = list(aws_ecs_file.parse([row(), b"", line, good]))
     (skipped,) = [one for one in outcomes if isinstance(one, Skipped)]
     (found,) = [one for one in outcomes if isinstance(one, Found)]
     assert reason in skipped.reason
@@ -262,20 +262,20 @@ def test_an_unknown_name_is_skipped_once_with_all_its_rows(name, reason):
 
 def test_a_repeated_name_is_skipped_so_that_each_release_is_found_once():
     other = NAME.replace("20240305", "20240312")
-    outcomes = list(aws.parse([row(), row(name=other), row(region="eu-west-1")]))
+    outcomes = list(aws_ecs_file.parse([row(), row(name=other), row(region="eu-west-1")]))
     assert [type(one) for one in outcomes] == [Found, Found, Skipped]
     assert (outcomes[2].where, outcomes[2].machines) == (NAME, 1)
     assert "must follow one another" in outcomes[2].reason
 
 
 def test_a_release_without_valid_rows_is_not_found():
-    outcomes = list(aws.parse([row(state="failed"), row(architecture="arm64")]))
+    outcomes = list(aws_ecs_file.parse([row(state="failed"), row(architecture="arm64")]))
     assert [one.where for one in outcomes] == ["line 1", "line 2"]
 
 
 def test_the_number_of_machines_of_a_release_is_limited():
     lines = [row(ami_id=f"ami-{number:017x}") for number in range(503)]
-    outcomes = list(aws.parse(lines))
+    outcomes = list(aws_ecs_file.parse(lines))
     assert [one.where for one in outcomes[:3]] == ["line 501", "line 502", "line 503"]
     assert "at most 500 machines" in outcomes[0].reason
     assert accounted(outcomes) == 503
@@ -287,7 +287,7 @@ def test_lines_are_read_one_at_a_time():
             yield row(name=NAME.replace("20240305", f"202402{day:02}"))
         raise AssertionError("read to the end before giving the first release")
 
-    assert next(aws.parse(endless())).version == "2023.0.20240201"
+    assert next(aws_ecs_file.parse(endless())).version == "2023.0.20240201"
 
 
 # Accounting, whatever comes
@@ -316,7 +316,7 @@ _rows = st.builds(
 
 @given(st.lists(st.binary(max_size=60) | _rows))
 def test_no_input_raises_and_each_line_is_found_or_skipped(lines):
-    outcomes = list(aws.parse(lines))
+    outcomes = list(aws_ecs_file.parse(lines))
     assert accounted(outcomes) == sum(1 for line in lines if line.strip())
     found = [one for one in outcomes if isinstance(one, Found)]
     assert len({(one.image, one.version) for one in found}) == len(found)
@@ -333,7 +333,7 @@ def test_found_machines_are_those_of_the_rows(lines):
         for values in map(json.loads, lines)
         if values["state"] == "available"
     }
-    for one in aws.parse(lines):
+    for one in aws_ecs_file.parse(lines):
         if isinstance(one, Found):
             for machine in one.machines:
                 assert (
@@ -351,7 +351,7 @@ def test_found_machines_are_those_of_the_rows(lines):
 def test_plain_and_gzipped_files_are_read(tmp_path: Path, pack):
     path = tmp_path / "amis"
     path.write_bytes(pack(row() + b"\n\n" + row(region="eu-west-1")))
-    assert list(aws.open_lines(path)) == [row() + b"\n", b"\n", row(region="eu-west-1")]
+    assert list(aws_ecs_file.open_lines(path)) == [row() + b"\n", b"\n", row(region="eu-west-1")]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -360,18 +360,20 @@ def test_a_line_that_is_too_long_is_skipped_without_reading_it_into_memory(
     tmp_path: Path, pack, end
 ):
     path = tmp_path / "amis"
-    path.write_bytes(pack(b"\n" + b" " * (3 * aws.MOST_LINE_BYTES) + end))
-    lines = list(aws.open_lines(path))
-    assert max(map(len, lines)) == aws.MOST_LINE_BYTES + 1
-    outcomes = list(aws.parse(lines))
+    path.write_bytes(pack(b"\n" + b" " * (3 * aws_ecs_file.MOST_LINE_BYTES) + end))
+    lines = list(aws_ecs_file.open_lines(path))
+    assert max(map(len, lines)) == aws_ecs_file.MOST_LINE_BYTES + 1
+    outcomes = list(aws_ecs_file.parse(lines))
     assert outcomes[0] == Skipped("line 2", "longer than 1048576 bytes")
     assert [type(one) for one in outcomes[1:]] == ([Found] if b"{" in end else [])
 
 
 def test_the_longest_allowed_line_is_read(tmp_path: Path):
     path = tmp_path / "amis"
-    path.write_bytes(row().ljust(aws.MOST_LINE_BYTES - 1) + b"\n" + row(region="eu-west-1"))
-    assert len(only(*aws.open_lines(path)).machines) == 2
+    path.write_bytes(
+        row().ljust(aws_ecs_file.MOST_LINE_BYTES - 1) + b"\n" + row(region="eu-west-1")
+    )
+    assert len(only(*aws_ecs_file.open_lines(path)).machines) == 2
 
 
 def test_a_damaged_gzip_file_is_an_error_not_a_shorter_file(tmp_path: Path):
@@ -381,9 +383,9 @@ def test_a_damaged_gzip_file_is_an_error_not_a_shorter_file(tmp_path: Path):
     for damaged in (whole[:-9], whole[:-3] + b"abc", flipped):
         path.write_bytes(damaged)
         with pytest.raises(OSError):
-            list(aws.open_lines(path))
+            list(aws_ecs_file.open_lines(path))
     with pytest.raises(FileNotFoundError):
-        list(aws.open_lines(tmp_path / "nothing"))
+        list(aws_ecs_file.open_lines(tmp_path / "nothing"))
 
 
 # The demonstration's data
@@ -391,7 +393,7 @@ def test_a_damaged_gzip_file_is_an_error_not_a_shorter_file(tmp_path: Path):
 
 def test_the_demonstration_has_six_images_and_nothing_is_skipped():
     lines = list(demo.ami_lines())
-    found = list(aws.parse(lines))
+    found = list(aws_ecs_file.parse(lines))
     assert all(isinstance(one, Found) for one in found)
     assert accounted(found) == len(lines) == 1413
     assert Counter(one.image for one in found) == {
@@ -408,7 +410,7 @@ def test_the_demonstration_has_six_images_and_nothing_is_skipped():
 
 def test_an_image_of_the_demonstration_leaves_a_region():
     image = "al2023-ami-ecs-hvm-kernel-6.1-x86_64"
-    releases = [one for one in aws.parse(demo.ami_lines()) if one.image == image]
+    releases = [one for one in aws_ecs_file.parse(demo.ami_lines()) if one.image == image]
     there = [
         one.start_date[:10]
         for one in releases
