@@ -206,7 +206,7 @@ def _with_details(row: _Row, whole: bytes) -> _Version | Skipped:
 
 def _listed(version: _Version, definition: _Details, tags: Iterable[str]) -> list[Listed | Skipped]:
     row, details, names = version
-    where = shown(f"{names['gallery']}/{names['image']}/{names['version']}")
+    where = shown(f"{names['gallery']}/{names['image']}/{names['version']}".lower())
     publishing = details.publishing_profile or _Publishing()
     regions = publishing.target_regions
     if regions is None:

@@ -23,6 +23,7 @@ MOST_SECONDS = 600.0
 """The longest time that one file may take."""
 
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"Goldenrod/{__version__}"}
+_NOT_KEPT = httpx.Limits(max_keepalive_connections=0)
 _MISSING = (403, 404, 410)
 """Amazon's stores answer 403 for what they do not have."""
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -92,18 +93,18 @@ class _HttpMirror:
         if not self._base.host or self._base.query or self._base.fragment:
             raise Unreadable("the base must be a URL such as https://images.example.org/releases/")
         self.name = f"{self._base.netloc.decode()}{self._base.path}".rstrip("/")
+        self._client = httpx.Client(timeout=STEP_SECONDS, headers=_HEADERS, limits=_NOT_KEPT)
 
     def read(self, path: str) -> bytes:
         """The file, after at most MOST_REDIRECTS redirects on the same host."""
         url = self._base.join(quote(f"./{inner_path(path)}", safe=_SAFE))
         deadline = time.monotonic() + MOST_SECONDS
         try:
-            with httpx.Client(timeout=STEP_SECONDS, headers=_HEADERS) as client:
-                for _ in range(MOST_REDIRECTS + 1):
-                    with client.stream("GET", url) as answer:
-                        if answer.status_code not in _REDIRECTS:
-                            return _body(answer, shown(path), deadline)
-                        url = _redirected(url, answer.headers.get("location", ""), shown(path))
+            for _ in range(MOST_REDIRECTS + 1):
+                with self._client.stream("GET", url) as answer:
+                    if answer.status_code not in _REDIRECTS:
+                        return _body(answer, shown(path), deadline)
+                    url = _redirected(url, answer.headers.get("location", ""), shown(path))
         except httpx.TimeoutException:
             raise Unreadable(
                 f"{shown(path)}: there was no answer within {STEP_SECONDS:.0f} seconds"

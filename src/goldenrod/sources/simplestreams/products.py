@@ -42,6 +42,7 @@ from goldenrod.sources.found import FoundMachine, Listed, Skipped
 from goldenrod.sources.name_rules import clean_name
 from goldenrod.sources.simplestreams.dates import mail_date
 from goldenrod.sources.simplestreams.downloads import FINGERPRINTS, Item, downloads
+from goldenrod.sources.simplestreams.mirror import inner_path
 
 INDEX = "index:1.0"
 PRODUCTS = "products:1.0"
@@ -264,6 +265,11 @@ class _Reader:
             return
         for one in found:
             self.identifiers.add(one.identifier)
+            try:
+                inner_path(one.root.path)
+            except Unreadable as wrong:
+                self._skip(where, str(wrong))
+                continue
             item = one.root.fields
             size = item.get("size")
             machine = FoundMachine(

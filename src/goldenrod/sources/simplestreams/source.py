@@ -38,6 +38,7 @@ class SimpleStreamsSource:
         self._declaration = declaration
         self._directory = directory
         self._lock = Lock()
+        self._opened: Mirror | None = None
         self._entries: dict[str, Entry | str] | None = None
         self._identifiers: dict[str, frozenset[str]] = {}
 
@@ -74,16 +75,24 @@ class SimpleStreamsSource:
             return "unknown"
         return "there" if identifier in listed else "gone"
 
+    def _mirror(self) -> Mirror:
+        with self._lock:
+            if self._opened is None:
+                declared = self._declaration
+                self._opened = mirror(declared.base, self._directory, declared.name)
+            return self._opened
+
     def _read_index(self) -> dict[str, Entry | str]:
-        at = mirror(self._declaration.base, self._directory, self._declaration.name)
-        name, text, _ = self._read_first(at, INDEXES[:1] if self._declaration.keyring else INDEXES)
+        name, text, _ = self._read_first(
+            self._mirror(), INDEXES[:1] if self._declaration.keyring else INDEXES
+        )
         entries = parse_index(text, name)
         with self._lock:
             self._entries = entries
         return entries
 
     def _read_products(self, scope: str) -> Listing:
-        at = mirror(self._declaration.base, self._directory, self._declaration.name)
+        at = self._mirror()
         with self._lock:
             entries = self._entries
         entry = (entries or self._read_index()).get(scope, "the index has no such content id")
