@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 MOST_BYTES = 64 * 1024 * 1024
 """The most bytes of one document."""
-MOST_SEPARATORS = 4_000_000
-"""The most commas of one document, including those in its texts: ten times as many as Ubuntu's list of
-all its images has. So a document's values take a limited amount of memory."""
+MOST_SEPARATORS = 2_000_000
+"""The most commas of one document, including those in its texts: several times as many as Ubuntu's list
+of all its images has. So a document's values take a limited amount of memory."""
 MOST_ROWS = 250_000
 """The most rows of one look."""
 MOST_NESTED = 500
@@ -118,13 +118,20 @@ def decode_document(raw: bytes, kind: Any, name: str) -> Any:
         raise Unreadable(f"{name}: {wrong}") from None
 
 
-def decode_rows(raws: Iterable[Raw], kind: type[T], name: str) -> Iterator[T | Skipped]:
-    """Each row by itself: decoded, or skipped with the reason."""
+def decode_rows(raws: list[Raw], kind: type[T], name: str) -> Iterator[T | Skipped]:
+    """Each row by itself: decoded, or skipped with the reason. Raises Unreadable for too many."""
+    require_few(len(raws))
     for number, raw in enumerate(raws, 1):
         try:
             yield decode(raw, kind)
         except Unreadable as wrong:
             yield Skipped(f"{name}: row {number}", str(wrong))
+
+
+def require_few(rows: int) -> None:
+    """Raise Unreadable for more rows than a look may have."""
+    if rows > MOST_ROWS:
+        raise Unreadable(f"lists more than {MOST_ROWS:,} machines")
 
 
 class Rows:
@@ -148,8 +155,7 @@ class Rows:
                 row = Skipped(row.source_name, f"its machine is already listed as {earlier}")
             else:
                 self._names[place] = row.source_name
-        if len(self.rows) == MOST_ROWS:
-            raise Unreadable(f"lists more than {MOST_ROWS:,} machines")
+        require_few(len(self.rows) + 1)
         self.rows.append(row)
 
 

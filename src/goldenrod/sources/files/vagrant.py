@@ -115,7 +115,7 @@ def _version(
     version: _Version, image: str, description: str, provider: str, scope: str
 ) -> list[Listed | Skipped]:
     name = clean_name(str(version.version))
-    where = f"{image} {shown(str(version.version))}"
+    where = shown(f"{image} {version.version}")
     machines = max(len(version.providers), 1)
     if name is None:
         return [Skipped(where, "its version is empty, too long, or not a name", machines)]

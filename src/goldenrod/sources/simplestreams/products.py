@@ -35,6 +35,7 @@ from goldenrod.sources.files.document import (
     is_given,
     is_identifier,
     paragraph,
+    require_few,
     shown,
     tag_names,
 )
@@ -126,6 +127,7 @@ def parse_products(
         raise Unreadable(f"{name}: its format is {shown(head.format)}, not {PRODUCTS}")
     if head.content_id not in (None, content_id):
         raise Unreadable(f"{name}: is {shown(head.content_id or '')}, not {shown(content_id)}")
+    require_few(len(head.products))
     reader = _Reader(content_id, mirror, tags, _aliases(head, name))
     top = reader.inherit({}, decode_document(raw, dict[str, Raw], name))
     for key, product in head.products.items():
@@ -176,6 +178,7 @@ class _Reader:
         except Unreadable as wrong:
             self._lose(key, str(wrong))
             return
+        require_few(len(versions))
         if not versions:
             self._skip(key, "it has no versions")
         for version, inner in versions.items():
@@ -212,6 +215,7 @@ class _Reader:
 
     def _version(self, key: str, version: str, fields: Fields, items: dict[str, Raw]) -> None:
         where = f"{key} {version}"
+        require_few(len(items))
         if not items:
             self._skip(where, "it has no items")
         files: list[Item] = []
