@@ -11,6 +11,7 @@ from goldenrod.sources.declarations import AwsFile
 from goldenrod.sources.files import aws_lines
 from goldenrod.sources.files.json_lines import DamagedFile, MarkedLines
 from goldenrod.sources.found import Listed, Look, Skipped
+from goldenrod.sources.name_rules import NameRules
 from tests.support.processes.command_line import runner
 
 NOW = Instant("2026-11-26T12:00:00.000000Z")
@@ -68,7 +69,9 @@ def test_the_source_and_the_import_command_read_marked_files(
 ) -> None:
     file = tmp_path / "amis.jsonl"
     file.write_bytes(b"\n".join([*LINES, b'{"end": true, "lines": 2}\n']))
-    source = aws_lines.AwsFileSource(AwsFile(name="a", files=["amis.jsonl"]), tmp_path)
+    source = aws_lines.AwsFileSource(
+        AwsFile(name="a", files=["amis.jsonl"]), NameRules([]), tmp_path
+    )
     assert source.scopes() == (["amis.jsonl"], [])
     assert len(source.look("amis.jsonl").rows) == 2
     assert source.presence("amis.jsonl", "us-east-1", "ami-0") == "unknown"

@@ -313,11 +313,13 @@ def test_sources_read_their_files_and_never_say_that_a_machine_is_gone(tmp_path:
         gcp.GcpSource(
             Gcp(name="g", project="project_name", files=["global_images.json"]), RULES, tmp_path
         ),
-        azure.AzureSource(Azure(name="a", files=["gallery-image-version-2026.json"]), tmp_path),
-        image_builder.ImageBuilderSource(
-            ImageBuilder(name="i", files=[str(tmp_path / "builds.json")]), tmp_path
+        azure.AzureSource(
+            Azure(name="a", files=["gallery-image-version-2026.json"]), RULES, tmp_path
         ),
-        vagrant.VagrantSource(Vagrant(name="v", files=["box.json"]), tmp_path),
+        image_builder.ImageBuilderSource(
+            ImageBuilder(name="i", files=[str(tmp_path / "builds.json")]), RULES, tmp_path
+        ),
+        vagrant.VagrantSource(Vagrant(name="v", files=["box.json"]), RULES, tmp_path),
     ]
     for source in sources:
         (scope,), failures = source.scopes()
@@ -332,7 +334,8 @@ def test_a_file_that_is_missing_no_file_or_too_large_fails_the_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failed(name: str) -> str:
-        return azure.AzureSource(Azure(name="a", files=[name]), tmp_path).look("galleries").failed
+        source = azure.AzureSource(Azure(name="a", files=[name]), RULES, tmp_path)
+        return source.look("galleries").failed or ""
 
     assert failed("missing.json") == "missing.json: No such file or directory"
     (tmp_path / "folder").mkdir()

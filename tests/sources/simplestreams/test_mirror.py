@@ -10,6 +10,7 @@ from msgspec import structs
 from goldenrod.sources.declarations import SimpleStreams
 from goldenrod.sources.files.document import Unreadable
 from goldenrod.sources.found import Listed, Look
+from goldenrod.sources.name_rules import NameRules
 from goldenrod.sources.simplestreams import SimpleStreamsSource, mirror, source
 from tests.sources.fault_server import HANGS, HTML, Answer, FaultServer, Request, cut, edited
 from tests.sources.simplestreams.trees import IDS, INCUS, TREE, Served, digest, index, written
@@ -24,7 +25,8 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of(base: str | Path, **fields: Any) -> SimpleStreamsSource:
-    return SimpleStreamsSource(SimpleStreams(name="mirror", base=str(base), **fields), Path())
+    declared = SimpleStreams(name="mirror", base=str(base), **fields)
+    return SimpleStreamsSource(declared, NameRules([]), Path())
 
 
 def only_look(one: SimpleStreamsSource) -> Look:

@@ -16,6 +16,7 @@ import pytest
 from goldenrod.sources.declarations import SimpleStreams
 from goldenrod.sources.files.document import Unreadable
 from goldenrod.sources.found import Listed, Look
+from goldenrod.sources.name_rules import NameRules
 from goldenrod.sources.simplestreams import SimpleStreamsSource, signature
 from tests.sources.simplestreams.trees import INCUS, index, written
 from tests.support.processes.programs import program
@@ -80,7 +81,7 @@ def look(base: Path, keyring: Path | None) -> Look:
     declared = SimpleStreams(
         name="mirror", base=str(base), keyring=str(keyring) if keyring else None
     )
-    source = SimpleStreamsSource(declared, base)
+    source = SimpleStreamsSource(declared, NameRules([]), base)
     scopes, failed = source.scopes()
     return source.look(scopes[0]) if scopes else failed[0]
 

@@ -15,14 +15,15 @@ from goldenrod.sources.declarations import AwsFile
 from goldenrod.sources.files.document import Listing, Rows, Unreadable, look_at
 from goldenrod.sources.files.json_lines import DamagedFile, MarkedLines
 from goldenrod.sources.found import Found, Listed, Look, Presence, Skipped
+from goldenrod.sources.name_rules import NameRules
 
 NO_END_MARK = "the file has no end mark and may be cut, so nothing counts as missing"
 
 
 class AwsFileSource:
-    """Files with lines of JSON, each one machine image in one region."""
+    """Files with lines of JSON, each one machine image in one region. It needs no rules for names."""
 
-    def __init__(self, declaration: AwsFile, directory: Path) -> None:
+    def __init__(self, declaration: AwsFile, rules: NameRules, directory: Path) -> None:
         self._declaration = declaration
         self._directory = directory
 

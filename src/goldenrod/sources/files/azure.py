@@ -40,7 +40,7 @@ from goldenrod.sources.files.document import (
     whole_document,
 )
 from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Presence, Skipped
-from goldenrod.sources.name_rules import clean_name
+from goldenrod.sources.name_rules import NameRules, clean_name
 
 SCOPE = "galleries"
 
@@ -120,9 +120,9 @@ class _Version(NamedTuple):
 
 
 class AzureSource:
-    """Saved answers about galleries."""
+    """Saved answers about galleries. It needs no rules for names."""
 
-    def __init__(self, declaration: Azure, directory: Path) -> None:
+    def __init__(self, declaration: Azure, rules: NameRules, directory: Path) -> None:
         self._declaration = declaration
         self._directory = directory
 

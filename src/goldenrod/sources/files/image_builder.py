@@ -33,7 +33,7 @@ from goldenrod.sources.files.document import (
     shown,
 )
 from goldenrod.sources.found import FoundMachine, Listed, Look, Presence, Skipped
-from goldenrod.sources.name_rules import clean_name
+from goldenrod.sources.name_rules import NameRules, clean_name
 
 SCOPE = "builds"
 
@@ -75,9 +75,9 @@ class _Page(Struct, rename="camel"):
 
 
 class ImageBuilderSource:
-    """Saved answers about builds."""
+    """Saved answers about builds. It needs no rules for names."""
 
-    def __init__(self, declaration: ImageBuilder, directory: Path) -> None:
+    def __init__(self, declaration: ImageBuilder, rules: NameRules, directory: Path) -> None:
         self._declaration = declaration
         self._directory = directory
 

@@ -31,7 +31,7 @@ from goldenrod.sources.files.document import (
     shown,
 )
 from goldenrod.sources.found import FoundMachine, Listed, Look, Presence, Skipped
-from goldenrod.sources.name_rules import clean_name
+from goldenrod.sources.name_rules import NameRules, clean_name
 
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha384": 96, "sha512": 128}
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -62,9 +62,9 @@ class _Box(Struct):
 
 
 class VagrantSource:
-    """Catalogues of boxes, each a file."""
+    """Catalogues of boxes, each a file. It needs no rules for names."""
 
-    def __init__(self, declaration: Vagrant, directory: Path) -> None:
+    def __init__(self, declaration: Vagrant, rules: NameRules, directory: Path) -> None:
         self._declaration = declaration
         self._directory = directory
 

@@ -16,6 +16,7 @@ from goldenrod.base.clock import now
 from goldenrod.sources.declarations import SimpleStreams
 from goldenrod.sources.files.document import Listing, Unreadable, look_at, shown
 from goldenrod.sources.found import Look, Presence
+from goldenrod.sources.name_rules import NameRules
 from goldenrod.sources.simplestreams import signature
 from goldenrod.sources.simplestreams.dates import mail_date
 from goldenrod.sources.simplestreams.mirror import Mirror, NotThere, inner_path, mirror
@@ -32,9 +33,9 @@ PAUSE_SECONDS = 2.0
 
 
 class SimpleStreamsSource:
-    """The tree of a mirror. Safe to be used by several threads at once."""
+    """The tree of a mirror. Safe to be used by several threads at once. It needs no rules for names."""
 
-    def __init__(self, declaration: SimpleStreams, directory: Path) -> None:
+    def __init__(self, declaration: SimpleStreams, rules: NameRules, directory: Path) -> None:
         self._declaration = declaration
         self._directory = directory
         self._lock = Lock()
