@@ -130,6 +130,9 @@ def test_an_answer_that_is_cut_foreign_or_huge_fails_the_look(
             assert look.rows == () and reason in (look.failed or ""), (reason, look.failed)
             assert (look.failed or "").startswith("streams/v1/images.json: ")
         server.clear()
+        with monkeypatch.context() as patience:
+            patience.setattr(mirror, "MOST_SECONDS", -1)
+            assert "took longer" in (of(f"{server.url}/mirror").scopes()[1][0].failed or "")
         server.fault(HTML)
         scopes, (failed,) = of(f"{server.url}/mirror").scopes()
         assert scopes == [] and "is HTML" in (failed.failed or "")

@@ -235,7 +235,7 @@ class _Reader:
             elif path:
                 files.append(Item(name, path, item))
             else:
-                self._skip(f"{where} {name}", "it has neither an id nor a path")
+                self._lose(f"{where} {name}", "it has neither an id nor a path")
         if files:
             self._downloads(key, version, fields, files)
 
