@@ -50,7 +50,23 @@ LINE = {
 }
 SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n%b\n-----BEGIN PGP SIGNATURE-----\n=\n-----END PGP SIGNATURE-----\n"  # noqa: E501
 
-ODD = [None, True, -1, 0, 2**70, 1.5, "", "\0", "x" * 3000, "é\u202e", [], {}, [[]], {"id": []}]
+ODD = [
+    None,
+    10**4000,
+    True,
+    -1,
+    0,
+    2**70,
+    1.5,
+    "",
+    "\0",
+    "x" * 3000,
+    "é\u202e",
+    [],
+    {},
+    [[]],
+    {"id": []},
+]
 Parse = Callable[[bytes], Look]
 
 
@@ -106,7 +122,7 @@ def mutated(raw: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(changed) + 1)
         end = min(len(changed), at + chance.choice((0, 1, 3, 40)))
-        new = chance.choice((b"", b"\xff", b"\0", b'"', b"{", b"]", b"9" * 50, raw[at : at + 60]))
+        new = chance.choice((b"", b"\xff", b"\0", b'"', b"{", b"]", b"9" * 5000, raw[at : at + 60]))
         changed[at:end] = new
     return bytes(
         changed[: chance.randrange(len(changed) + 1)] if chance.random() < 0.1 else changed
@@ -139,9 +155,10 @@ def check(name: str, raw: bytes) -> Look:
     assert b"\\u0000" not in written
     for row in machines:
         machine = row.machine
-        assert 0 < len(machine.identifier) <= MOST_IDENTIFIER and machine.provider
+        assert 0 < len(machine.identifier) <= MOST_IDENTIFIER >= len(machine.replacement or "")
+        assert 0 < len(machine.provider) <= 256 >= len(machine.owner)
         assert 0 < len(row.image) <= 256 and 0 < len(row.version) <= 256
-        assert len(machine.architecture) <= 256 and len(machine.checksum or "") <= 600
+        assert len(machine.architecture) <= 256 and len(machine.checksum or "") <= 256
         assert machine.size_gb is None or 0 < machine.size_gb < 2**31
         assert row.source_name.isprintable() and len(row.source_name) < 2000
     return look

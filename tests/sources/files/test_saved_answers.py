@@ -5,6 +5,7 @@ The files in `tests/sources/data` are recorded or documented answers: of apache/
 """
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -340,6 +341,8 @@ def test_a_file_that_is_missing_no_file_or_too_large_fails_the_look(
     assert failed("missing.json") == "missing.json: No such file or directory"
     (tmp_path / "folder").mkdir()
     assert "folder: " in failed("folder")
+    os.mkfifo(tmp_path / "pipe")
+    assert failed("pipe") == "pipe: is not a file"
     assert failed("nul\0") and failed("/dev/zero") == "/dev/zero: is not a file"
     monkeypatch.setattr(document, "MOST_SEPARATORS", 10)
     (tmp_path / "many.json").write_bytes(b"[" + b"1," * 20 + b"1]")

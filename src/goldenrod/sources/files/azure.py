@@ -229,7 +229,7 @@ def _listed(version: _Version, definition: _Details, tags: Iterable[str]) -> lis
             architecture=clean_name(definition.architecture or "") or "",
             size_gb=gigabytes(storage.os_disk_image.size) if storage.os_disk_image else None,
             deprecated_at=_deprecated_at(publishing, region, definition, published),
-            owner=names["subscription"],
+            owner=clean_name(names["subscription"]) or "",
             origin=_origin(storage.source, provider),
             created_at=published,
             scope=SCOPE,

@@ -70,9 +70,10 @@ def look_at(scope: str, read_at: Instant, read: Callable[[], Listing]) -> Look:
 def read_file(path: Path, name: str, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file. Raises Unreadable, which calls the file by `name`."""
     try:
+        # To open a pipe would wait for somebody to write to it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unreadable(f"{name}: is not a file")
         with path.open("rb") as file:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise Unreadable(f"{name}: is not a file")
             raw = file.read(most + 1)
     except (OSError, ValueError) as wrong:
         raise Unreadable(f"{name}: {getattr(wrong, 'strerror', None) or wrong}") from None

@@ -7,6 +7,7 @@ The image is the family, or what a rule makes of the name; the version comes fro
 image whose date of deprecation is unknown or still to come is deprecated since it was created.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from goldenrod.sources.files.document import (
 from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Presence, Skipped
 from goldenrod.sources.name_rules import NameRules, clean_name
 
+_ID = re.compile(r"[0-9]{1,30}", re.ASCII)
 _UNUSABLE = ("OBSOLETE", "DELETED")
 
 
@@ -46,7 +48,7 @@ class _Deprecated(Struct):
 
 class _Image(Struct, rename="camel"):
     name: str
-    id: str | int = ""
+    id: str = ""
     self_link: str = ""
     creation_timestamp: str | None = None
     description: str | None = None
@@ -61,7 +63,7 @@ class _Image(Struct, rename="camel"):
 
 class _Page(Struct, rename="camel"):
     kind: str = ""
-    id: str | int = ""
+    id: str = ""
     items: list[Raw] | None = None
     next_page_token: str | None = None
     error: Raw = Raw()
@@ -125,7 +127,7 @@ def _items(name: str, raw: bytes, project: str, pages: Pages) -> list[Raw]:
     if is_given(document.error):
         raise Unreadable(f"{name}: is an error that the cloud answered, not a list of images")
     if document.kind == "compute#imageList":
-        other = str(document.id).removesuffix("/global/images")
+        other = document.id.removesuffix("/global/images")
         if document.id and other != f"projects/{project}":
             raise Unreadable(f"{name}: lists images of {shown(other)}, not of projects/{project}")
         pages.add(name, "", document.next_page_token)
@@ -164,7 +166,7 @@ def _listed(
             identifier=identifier,
             architecture=_architecture(row.architecture) or name.architecture or "",
             size_gb=gigabytes(row.disk_size_gb),
-            checksum=f"id:{row.id}" if is_identifier(str(row.id)) else None,
+            checksum=f"id:{row.id}" if _ID.fullmatch(row.id) else None,
             status="deactivated" if deprecated.state in _UNUSABLE else "active",
             deprecated_at=_deprecated_at(deprecated, created, read_at),
             replacement=_from_projects(deprecated.replacement),
@@ -180,7 +182,8 @@ def _from_projects(link: str | None) -> str | None:
     """The part of a link that all of Google's hosts share; None for a text without it."""
     before, found, after = (link or "").rpartition("projects/")
     whole = not before or before.endswith("/")
-    return f"{found}{after}" if found and whole and is_identifier(after) else None
+    identifier = f"{found}{after}"
+    return identifier if found and whole and is_identifier(identifier) else None
 
 
 def _architecture(written: str | None) -> str | None:

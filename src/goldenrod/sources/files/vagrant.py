@@ -46,7 +46,7 @@ class _Provider(Struct):
 
 
 class _Version(Struct):
-    version: str | int | float
+    version: str
     providers: Annotated[list[Raw], Meta(max_length=MOST_NESTED)]
     status: str | None = None
     description_markdown: str | None = None
@@ -114,7 +114,7 @@ def parse(raw: bytes, *, scope: str, provider: str, read_at: Instant) -> Look:
 def _version(
     version: _Version, image: str, description: str, provider: str, scope: str
 ) -> list[Listed | Skipped]:
-    name = clean_name(str(version.version))
+    name = clean_name(version.version)
     where = shown(f"{image} {version.version}")
     machines = max(len(version.providers), 1)
     if name is None:
@@ -146,7 +146,8 @@ def _version(
 
 def _machine(one: _Provider, version: _Version, provider: str, scope: str) -> FoundMachine:
     name = clean_name(one.name)
-    if name is None or "/" in name:
+    place = clean_name(f"{provider}/{name}")
+    if name is None or place is None or "/" in name:
         raise Unreadable("its provider has no usable name")
     if not one.url:
         raise Unreadable("it has no url")
@@ -156,7 +157,7 @@ def _machine(one: _Provider, version: _Version, provider: str, scope: str) -> Fo
         raise Unreadable("its url contains a password or name to sign in with")
     architecture = clean_name(one.architecture or "")
     return FoundMachine(
-        provider=f"{provider}/{name}",
+        provider=place,
         provider_type="vagrant",
         virtualization=name,
         identifier=one.url,
