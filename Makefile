@@ -32,10 +32,10 @@ test-long: $(installed) programs ## run the tests that take long: many random wo
 
 # Only root on Debian can install them here. Where one is missing, its tests say that they were skipped;
 # with CI=true they fail.
-programs: ## install Chromium, wrk, nginx and packer for tests, as root on Debian; elsewhere say so
+programs: ## install Chromium, wrk, nginx, packer and gpg for tests, as root on Debian; elsewhere say so
 	@missing() { \
 		command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium; \
-		for one in wrk nginx packer; do command -v $$one || echo $$one; done; \
+		for one in wrk nginx packer gpg gpg-agent gpgv; do command -v $$one || echo $$one; done; \
 	}; \
 	list=$$(missing | grep -v / | tr '\n' ' '); \
 	if [ -n "$$list" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

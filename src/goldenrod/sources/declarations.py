@@ -120,7 +120,7 @@ class SimpleStreams(Declaration, frozen=True, kw_only=True):
 
 
 class Files(Declaration, frozen=True, kw_only=True):
-    """What the three sources that read only files have."""
+    """What the sources that read only files have."""
 
     files: Annotated[Names, Meta(min_length=1)]
 
@@ -141,11 +141,17 @@ class Vagrant(Files, frozen=True, kw_only=True):
     provider: str = "vagrant"
 
 
+class ImageBuilder(Files, frozen=True, kw_only=True, tag="image-builder"):
+    """Answers of EC2 Image Builder: build versions of images."""
+
+
 class AwsFile(Files, frozen=True, kw_only=True, tag="aws-file"):
     """Lines of JSON, each one Amazon machine image in one region, as `goldenrod import aws` reads."""
 
 
-AnySource = Aws | OpenStack | Packer | SimpleStreams | Gcp | Azure | Vagrant | AwsFile
+AnySource = (
+    Aws | OpenStack | Packer | SimpleStreams | Gcp | Azure | Vagrant | ImageBuilder | AwsFile
+)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):

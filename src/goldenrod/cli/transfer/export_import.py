@@ -15,6 +15,7 @@ from goldenrod.cli.failures import REFUSED
 from goldenrod.cli.open_database import named, opened
 from goldenrod.cli.options import JSON
 from goldenrod.sources import aws_ecs_file
+from goldenrod.sources.files.json_lines import MarkedLines
 from goldenrod.sources.sync.import_releases import KINDS, OUTCOMES, import_found
 
 AMI_LINES = typer.Option(..., help="Lines of JSON, each one AMI in one region; may be gzipped.")
@@ -36,7 +37,7 @@ def import_aws(
     Importing the same file again changes nothing. What could not be imported is listed on stderr.
     Exits with 1 if nothing of the file could be imported.
     """
-    found = aws_ecs_file.parse(aws_ecs_file.open_lines(file))
+    found = aws_ecs_file.parse(MarkedLines(aws_ecs_file.open_lines(file), str(file)))
     with opened() as db, output.progress("machines") as progress:
         if owner != OWNER:
             with db.read() as tx:

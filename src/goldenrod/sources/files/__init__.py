@@ -1,0 +1,1 @@
+"""Sources that read only files: answers of clouds that somebody saved, and lines of JSON."""
