@@ -99,13 +99,15 @@ class OpenStack(Declaration, frozen=True, kw_only=True):
 
 
 class Packer(Declaration, frozen=True, kw_only=True):
-    """Manifests that Packer's `manifest` post-processor wrote."""
+    """Manifests that Packer's `manifest` post-processor wrote. `run` is `last`, `all`, or the UUID of a
+    run; `expect` is how many builds it must have."""
 
     files: Annotated[Names, Meta(min_length=1)]
     image: str | None = None
     provider: str | None = None
     base_url: str | None = None
     run: str = "last"
+    expect: Annotated[int, Meta(ge=1)] | None = None
 
 
 class SimpleStreams(Declaration, frozen=True, kw_only=True):
