@@ -147,9 +147,9 @@ def test_published_manifests_are_read_whole():
     assert shown["proxmox-vm-id-900-first"] == ["linux-13/v13.0.0.20250812140623 px=900"]
     assert shown["proxmox-vm-id-900-second"] == ["debian-13/v13.6.0.20260901112920 px=900"]
     assert shown["virtualbox-ova"] == [
-        "linux-2204/20251030-225149 files=https://x.test/i/output-demo-box/demo-box.ova"
+        "linux-2204/20251031-003829 files=https://x.test/i/output-demo-box/demo-box.ova"
     ]
-    assert shown["vmware-iso-files"] == ["vmware/20240321-143032 files=output-vmware/appliance.ovf"]
+    assert shown["vmware-iso-files"] == ["vmware/20240321-144352 files=output-vmware/appliance.ovf"]
     assert shown["vagrant-windows-path"][0].endswith("=https://x.test/packer_build_dir/package.box")
     assert shown["libvirt"][0].startswith("build-linux/1 host=/var/lib/libvirt/images/")
     assert shown["yandex"][0].endswith(" ya=fd8pt8q5ri1ltp0mefl6")
