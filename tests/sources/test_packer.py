@@ -19,7 +19,8 @@ HERE = {"image": "i", "version": "1", "provider": "here"}
 
 
 def sample(name: str, **options: Any) -> Manifest:
-    return read_manifest((DATA / f"{name}.json").read_bytes(), Options(**options))
+    [file] = DATA.glob(f"*/{name}.json")
+    return read_manifest(file.read_bytes(), Options(**options))
 
 
 def manifest(*builds: dict[str, Any], last: str = "run") -> bytes:
@@ -156,7 +157,7 @@ def test_published_manifests_are_read_whole():
 
 
 def test_all_manifests_give_a_machine_for_each_build_of_all_runs():
-    for file in sorted(DATA.glob("*.json")):
+    for file in sorted(DATA.glob("*/*.json")):
         raw = json.loads(file.read_bytes())
         read = sample(file.stem, run="all", image="i", provider="here")
         assert read.builds == len(raw["builds"]), file
@@ -335,7 +336,7 @@ def mutated(rng: random.Random, raw: bytes) -> bytes:
 
 
 def check_mutations(rng: random.Random, count: int) -> None:
-    samples = [file.read_bytes() for file in sorted(DATA.glob("*.json"))]
+    samples = [file.read_bytes() for file in sorted(DATA.glob("*/*.json"))]
     read = 0
     for _ in range(count):
         raw = mutated(rng, rng.choice(samples))

@@ -191,16 +191,20 @@ def name_rules(source: AnySource, directory: Path) -> NameRules:
     """
     own = list(source.rules.rule)
     if source.rules.file is not None:
-        path = directory / source.rules.file
-        text, found = _decoded(path, RuleFile)
-        try:
-            NameRules(found.rule)
-        except InvalidRule as wrong:
-            line = toml_lines.line_of(text, ("rule", wrong.number, wrong.field))
-            raise _invalid(path, line, str(wrong)) from None
-        own += found.rule
+        own += rules_of_file(directory / source.rules.file)
     shipped = source.rules.shipped
     return NameRules(own + (shipped_rules() if shipped or (shipped is None and not own) else []))
+
+
+def rules_of_file(path: Path) -> list[RuleText]:
+    """The rules of a file, which are checked. Raises InvalidDeclaration, OSError."""
+    text, found = _decoded(path, RuleFile)
+    try:
+        NameRules(found.rule)
+    except InvalidRule as wrong:
+        line = toml_lines.line_of(text, ("rule", wrong.number, wrong.field))
+        raise _invalid(path, line, str(wrong)) from None
+    return found.rule
 
 
 def explain(source: AnySource, directory: Path, name: str) -> list[str]:

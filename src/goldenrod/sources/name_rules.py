@@ -33,6 +33,7 @@ import regex
 from msgspec import Struct
 
 from goldenrod.base.clock import Instant, parse_instant
+from goldenrod.base.numbers import are_digits
 from goldenrod.base.text import MOST_NAME, normalized
 
 _GROUP = re.compile(r"\{(\w+)\}")
@@ -272,7 +273,7 @@ def _without_version(name: str, found: re.Match[str]) -> str:
 
 def _day(written: str) -> Instant | None:
     digits = re.sub("[.-]", "", written)
-    if len(digits) != 8 or not digits.isascii() or not digits.isdigit():
+    if len(digits) != 8 or not are_digits(digits):
         return None
     year, month, day = (digits[a:b] for a, b in pairwise((0, 4, 6, 8)))
     try:
