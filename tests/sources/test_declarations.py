@@ -4,6 +4,7 @@ import pytest
 
 from goldenrod.sources import declarations
 from goldenrod.sources.declarations import InvalidDeclaration
+from tests.test_docs import fenced, text
 
 GOOD = """\
 [[source]]
@@ -96,9 +97,9 @@ def test_a_problem_in_a_file_of_rules_is_reported_with_that_file(tmp_path):
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path):
     nested = "x = " + "[" * 5000
-    for text in (b"\xff\n", b"\x00", b"<html>", b"a" * 1_100_000, nested.encode(), b""):
+    for raw in (b"\xff\n", b"\x00", b"<html>", b"a" * 1_100_000, nested.encode(), b""):
         with pytest.raises(InvalidDeclaration, match=r"sources\.toml: "):
-            declarations.load(write(tmp_path, text))
+            declarations.load(write(tmp_path, raw))
     with pytest.raises(OSError, match="No such file"):
         declarations.load(tmp_path / "none.toml")
 
@@ -115,3 +116,17 @@ def test_a_name_is_explained_rule_by_rule(tmp_path):
     ]
     assert declarations.explain(two, tmp_path, "?")[-1] == "it is skipped: no rule matches its name"
     assert "control characters" in declarations.explain(two, tmp_path, "a\x00b")[-1]
+
+
+def test_the_declarations_of_the_documents_are_valid(tmp_path):
+    (tmp_path / "rules.toml").write_text(RULES)
+    seen = []
+    for page in ("docs/building.md", "docs/names.md"):
+        for block in fenced(text(page), "toml"):
+            if "[[source]]" in block:
+                [source] = declarations.load(write(tmp_path, block))
+                seen.append((source.name, len(declarations.name_rules(source, tmp_path))))
+            else:
+                (tmp_path / "own.toml").write_text(block)
+                assert len(declarations.rules_of_file(tmp_path / "own.toml")) == 1
+    assert seen == [("packer", 0), ("aws", 21)]

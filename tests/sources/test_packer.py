@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from goldenrod.sources.declarations import Packer
+from goldenrod.sources.declarations import Packer, name_rules
 from goldenrod.sources.found import Found, Listed, Skipped
 from goldenrod.sources.name_rules import NameRules, RuleText
 from goldenrod.sources.packer.manifest import InvalidManifest, Manifest, Options, read_manifest
@@ -291,7 +291,7 @@ def test_a_declared_source_reads_its_files(tmp_path):
     declared = Packer(
         name="p", files=["good.json", "bad.json", "none.json", ".", "good.json"], provider="x"
     )
-    source = PackerSource(declared, tmp_path, None)
+    source = PackerSource(declared, tmp_path, name_rules(declared, tmp_path))
     scopes, failed = source.scopes()
     assert (scopes, failed) == (["good.json", "bad.json", "none.json", "."], [])
     good, *others = map(source.look, scopes)

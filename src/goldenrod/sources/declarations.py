@@ -43,7 +43,8 @@ Names = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     """The rules for names: in place, then those of a file, then the shipped ones.
 
-    The shipped ones hold where `shipped` is true, and by default where no others are declared.
+    The shipped ones hold where `shipped` is true, and by default where no others are declared. Packer
+    has none by default: names of one's own builds are not those of public images.
     """
 
     file: Annotated[str, Meta(pattern=r"\A[^\x00-\x1f]+\Z")] | None = None
@@ -193,7 +194,9 @@ def name_rules(source: AnySource, directory: Path) -> NameRules:
     if source.rules.file is not None:
         own += rules_of_file(directory / source.rules.file)
     shipped = source.rules.shipped
-    return NameRules(own + (shipped_rules() if shipped or (shipped is None and not own) else []))
+    if shipped is None:
+        shipped = not own and not isinstance(source, Packer)
+    return NameRules(own + (shipped_rules() if shipped else []))
 
 
 def rules_of_file(path: Path) -> list[RuleText]:

@@ -21,10 +21,10 @@ _MOST_CHECKSUM_BYTES = 1024 * 1024
 
 
 class PackerSource:
-    """Manifests as declared; names of files are relative to `directory`. `rules` are null where the
-    declaration has none: names of one's own builds are not those of public images."""
+    """Manifests as declared; names of files are relative to `directory`. Where there are rules, each
+    name must match one, unless image and version are known without."""
 
-    def __init__(self, declaration: Packer, directory: Path, rules: NameRules | None) -> None:
+    def __init__(self, declaration: Packer, directory: Path, rules: NameRules) -> None:
         self._files = list(dict.fromkeys(declaration.files))
         self._directory = directory
         self._options = Options(
@@ -33,7 +33,7 @@ class PackerSource:
             base_url=declaration.base_url,
             run=declaration.run,
             expect=declaration.expect,
-            rules=rules,
+            rules=rules if len(rules) else None,
         )
 
     def scopes(self) -> tuple[list[str], list[Look]]:
