@@ -60,6 +60,7 @@ EXAMPLES = {
     "image show": "open-image",
     "image create": "Bild-→-{n}",
     "image edit": "open-image --description Größe→",
+    "publish": "{manifest} --image open-image --provider east --version →p{n}",
     "version list": "",
     "version show": "open-image/open-1.0",
     "version create": "→{n} --image open-image",
@@ -126,13 +127,19 @@ def database(served: Served, directory: Path) -> Path:
 def words(database: Path, tmp_path: Path) -> Words:
     """The arguments of a command, with files that are whole."""
     (tmp_path / "new").mkdir()
-    amis, exported, log = (tmp_path / name for name in ("amis.gz", "exported", "log.md"))
+    names = ("amis.gz", "exported", "log.md", "manifest.json")
+    amis, exported, log, manifest = (tmp_path / name for name in names)
     amis.write_bytes(gzip.compress(b"".join(list(ami_lines())[:20])))
     exported.write_bytes(b'{"format":"goldenrod catalogue"}\n')
     log.write_text("Größe → alles")
+    builds = b'[{"builder_type": "x", "artifact_id": "%d", "packer_run_uuid": "r"}]' % next(NUMBERS)
+    manifest.write_bytes(b'{"builds": %s, "last_run_uuid": "r"}' % builds)
     files = {"amis": amis, "exported": exported, "log": log, "new": tmp_path / "new"}
+    files |= {"manifest": manifest}
 
     def words(path: str) -> list[str]:
+        build = {"builder_type": "x", "artifact_id": str(next(NUMBERS)), "packer_run_uuid": "r"}
+        manifest.write_text(json.dumps({"builds": [build], "last_run_uuid": "r"}))
         example = EXAMPLES[path].format(n=next(NUMBERS), **files)
         return [*path.split(), *example.split()]
 

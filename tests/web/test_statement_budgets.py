@@ -61,6 +61,8 @@ def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
         "parent": world.versions["open"],
     }
     assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 29
+    assigned = body | {"name": "2.1", "channels": ["candidate"]}
+    assert statements(lambda: api.post(VERSIONS, "alice", assigned), 201) <= 35
     assert statements(lambda: api.delete(version, "alice"), 204) <= 15
     follow = f"/api/v2/images/{world.images['open']}/follow"
     assert statements(lambda: api.get(follow, "alice"), 200) <= 2

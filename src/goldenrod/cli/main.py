@@ -94,6 +94,10 @@ COMMANDS = {
         "Change an image. Fields that are not given stay as they are.",
         "images.images:edit_image",
     ),
+    "publish": (
+        "Publish what Packer built, from its manifest.",
+        "versions.publish:publish",
+    ),
     "version list": ("List image versions, newest first.", "versions.versions:list_versions"),
     "version show": ("Show one image version.", "versions.versions:show_version"),
     "version create": ("Publish an image version.", "versions.versions:create_version"),

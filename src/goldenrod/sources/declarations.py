@@ -15,22 +15,41 @@ from where it usually does.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from goldenrod.sources.name_rules import NameRules, RuleText
+from goldenrod.sources import toml_lines
+from goldenrod.sources.name_rules import (
+    UNUSABLE,
+    InvalidRule,
+    NameRules,
+    RuleFile,
+    RuleText,
+    clean_name,
+    shipped_rules,
+)
+
+T = TypeVar("T")
+
+MOST_BYTES = 1024 * 1024
+"""The most bytes of a file of declarations or rules."""
 
 SourceName = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,63}\Z")]
 Names = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=100)]
 
 
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):
-    """The rules for names: in a file of their own, in place, or both (the file's come last)."""
+    """The rules for names: in place, then those of a file, then the shipped ones.
 
-    file: str | None = None
-    rule: list[RuleText] = []
+    The shipped ones hold where `shipped` is true, and by default where no others are declared. Packer
+    has none by default: names of one's own builds are not those of public images.
+    """
+
+    file: Annotated[str, Meta(pattern=r"\A[^\x00-\x1f]+\Z")] | None = None
+    rule: Annotated[list[RuleText], Meta(max_length=1000)] = []
+    shipped: bool | None = None
 
 
 class Declaration(
@@ -101,13 +120,15 @@ class OpenStack(Declaration, frozen=True, kw_only=True):
 
 
 class Packer(Declaration, frozen=True, kw_only=True):
-    """Manifests that Packer's `manifest` post-processor wrote."""
+    """Manifests that Packer's `manifest` post-processor wrote. `run` is `last`, `all`, or the UUID of a
+    run; `expect` is how many builds it must have."""
 
     files: Annotated[Names, Meta(min_length=1)]
     image: str | None = None
     provider: str | None = None
     base_url: str | None = None
     run: str = "last"
+    expect: Annotated[int, Meta(ge=1)] | None = None
 
 
 class SimpleStreams(Declaration, frozen=True, kw_only=True):
@@ -154,6 +175,9 @@ AnySource = (
 )
 
 
+TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnySource))
+
+
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     source: Annotated[list[AnySource], Meta(min_length=1, max_length=100)]
 
@@ -163,32 +187,101 @@ class InvalidDeclaration(ValueError):
 
 
 def load(path: Path) -> list[AnySource]:
-    """The sources that a file declares. Raises InvalidDeclaration, or OSError if it is unreadable."""
-    try:
-        declared = msgspec.toml.decode(path.read_bytes(), type=_File)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
-        raise InvalidDeclaration(f"{path}: {wrong}") from None
-    names = [source.name for source in declared.source]
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidDeclaration(f"{path}: two sources are named {name!r}")
+    """The sources that a file declares. Raises InvalidDeclaration, or OSError if it is unreadable.
+
+    The rules of each source are checked too, with the files that they are in.
+    """
+    text, declared = _decoded(path, _File)
+    names: set[str] = set()
+    for number, source in enumerate(declared.source):
+        if source.name in names:
+            line = toml_lines.line_of(text, ("source", number, "name"))
+            raise _invalid(path, line, f"two sources are named {source.name!r}")
+        names.add(source.name)
+        try:
+            NameRules(source.rules.rule)
+        except InvalidRule as wrong:
+            where = ("source", number, "rules", "rule", wrong.number, wrong.field)
+            raise _invalid(path, toml_lines.line_of(text, where), str(wrong)) from None
+        try:
+            name_rules(source, path.parent)
+        except OSError as wrong:
+            line = toml_lines.line_of(text, ("source", number, "rules", "file"))
+            raise _invalid(path, line, f"{wrong.filename}: {wrong.strerror}") from None
     return declared.source
 
 
 def name_rules(source: AnySource, directory: Path) -> NameRules:
     """The compiled rules of a source. Files are relative to `directory`.
 
-    Raises InvalidDeclaration for rules that cannot be used.
+    Raises InvalidDeclaration for rules that cannot be used, OSError for a file that is unreadable.
     """
-    texts = list(source.rules.rule)
+    own = list(source.rules.rule)
+    if source.rules.file is not None:
+        own += rules_of_file(directory / source.rules.file)
+    shipped = source.rules.shipped
+    if shipped is None:
+        shipped = not own and not isinstance(source, Packer)
+    return NameRules(own + (shipped_rules() if shipped else []))
+
+
+def rules_of_file(path: Path) -> list[RuleText]:
+    """The rules of a file, which are checked. Raises InvalidDeclaration, OSError."""
+    text, found = _decoded(path, RuleFile)
     try:
-        if source.rules.file:
-            raw = (directory / source.rules.file).read_bytes()
-            texts += msgspec.toml.decode(raw, type=_RulesFile).rule
-        return NameRules(texts)
-    except (OSError, ValueError) as wrong:
-        raise InvalidDeclaration(f"source {source.name!r}: {wrong}") from None
+        NameRules(found.rule)
+    except InvalidRule as wrong:
+        line = toml_lines.line_of(text, ("rule", wrong.number, wrong.field))
+        raise _invalid(path, line, str(wrong)) from None
+    return found.rule
 
 
-class _RulesFile(Struct, frozen=True, forbid_unknown_fields=True):
-    rule: list[RuleText]
+def explain(source: AnySource, directory: Path, name: str) -> list[str]:
+    """How the rules of a source read a name: each rule that is tried, and what the last one gives."""
+    rules = name_rules(source, directory)
+    lines = [f"source {source.name!r} has {len(rules)} rules; the name is {name[:300]!r}"]
+    clean = clean_name(name)
+    if clean is None:
+        return [*lines, f"it is skipped: {UNUSABLE}"]
+    if clean != name:
+        lines.append(f"it is read as {clean!r}")
+    for tried in rules.explain(name):
+        if tried.groups is None:
+            lines.append(f"rule {tried.rule!r} does not match")
+        else:
+            groups = ", ".join(f"{key}={value!r}" for key, value in tried.groups.items())
+            lines.append(f"rule {tried.rule!r} matches: {groups}")
+    read = rules.read(name)
+    if isinstance(read, str):
+        return [*lines, f"it is skipped: {read}"]
+    lines += [f"image: {read.image}", f"version: {read.version}"]
+    given = {"start date": read.date, "architecture": read.architecture, "region": read.region}
+    return lines + [f"{what}: {value}" for what, value in given.items() if value]
+
+
+def _decoded(path: Path, kind: type[T]) -> tuple[str, T]:
+    """A TOML file as text and as a value. Raises InvalidDeclaration, OSError."""
+    with path.open("rb") as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise InvalidDeclaration(f"{path}: is larger than {MOST_BYTES // 1024} KiB")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        line = raw[: wrong.start].count(b"\n") + 1
+        raise _invalid(path, line, "is not UTF-8") from None
+    try:
+        return text, msgspec.toml.decode(text, type=kind)
+    except msgspec.ValidationError as wrong:
+        reason, where = toml_lines.problem(str(wrong))
+        if where[-1:] == ("type",):
+            reason += f" is not one of {', '.join(TYPES)}"
+        raise _invalid(path, toml_lines.line_of(text, where), reason) from None
+    except (msgspec.MsgspecError, RecursionError) as wrong:
+        reason, at = toml_lines.syntax_problem(str(wrong))
+        raise _invalid(path, at, reason) from None
+
+
+def _invalid(path: Path, line: int | None, reason: str) -> InvalidDeclaration:
+    where = f"{path}: line {line}" if line else str(path)
+    return InvalidDeclaration(f"{where}: {reason}")

@@ -13,23 +13,43 @@ without the version and the separator before it. The group `date` is the day of 
 `region` is the part of a name that differs between the regions of one version: no template may use it.
 
 A name that no rule matches is skipped, never guessed.
+
+A regular expression can be so ambiguous that trying it on one name takes years. Such a rule is refused
+when it is loaded, because it is tried on names that are hard to refuse. What these do not find is ended
+after `_MOST_SECONDS`: then the name is skipped, and a rule that was too slow for several names is not
+tried any more.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import msgspec
+import regex
 from msgspec import Struct
 
 from goldenrod.base.clock import Instant, parse_instant
+from goldenrod.base.numbers import are_digits
 from goldenrod.base.text import MOST_NAME, normalized
 
 _GROUP = re.compile(r"\{(\w+)\}")
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 # "-v" before a version is a separator too.
 _SEPARATOR_BEFORE = re.compile(r"(?:[-_ ./]v|[-_ ./])\Z")
+UNUSABLE = f"its name is empty, longer than {MOST_NAME} characters, or has control characters"
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_MOST_SECONDS = 0.5
+"""The most time that one rule may take for one name. Usual is a hundred-thousandth of it."""
+_MOST_SLOW_NAMES = 5
+_MOST_REMEMBERED = 4096
+_MOST_RULE = 4096
+_UNITS = (*"aA0z9._-/ +", "a0", "0a", "a-", "-a", "0.", ".0", "a_", "a ", "a.", "aA", "a-0.")
+_BEGINNING = re.compile(r"[\w ./-]*")
 
 
 class RuleText(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,8 +61,20 @@ class RuleText(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     image: str | None = None
 
 
+class RuleFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A TOML file of rules."""
+
+    rule: list[RuleText]
+
+
 class InvalidRule(ValueError):
-    """A rule cannot be used. The message names the rule and the reason."""
+    """A rule cannot be used. The message names the rule and the reason; `number` counts from 0, and
+    `field` is the key that is wrong."""
+
+    def __init__(self, rule: RuleText, field: str, reason: str) -> None:
+        super().__init__(f"rule {rule.name!r}: {reason}")
+        self.field = field
+        self.number = 0
 
 
 class ReadName(NamedTuple):
@@ -63,29 +95,55 @@ class Tried(NamedTuple):
     groups: dict[str, str] | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Rule:
     name: str
-    match: re.Pattern[str]
+    match: Any
     image: str | None
     version: str
+    slow_names: int = 0
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        """The match of a whole name. Raises TimeoutError."""
+        if self.slow_names >= _MOST_SLOW_NAMES:
+            raise TimeoutError
+        try:
+            found: re.Match[str] | None = self.match.fullmatch(text, timeout=_MOST_SECONDS)
+            return found
+        except TimeoutError:
+            self.slow_names += 1
+            raise
 
 
 class NameRules:
     """Compiled rules. Raises InvalidRule for a rule that cannot be used."""
 
     def __init__(self, rules: list[RuleText]) -> None:
-        self._rules = [_compile(rule) for rule in rules]
+        self._rules: list[_Rule] = []
+        for number, rule in enumerate(rules):
+            try:
+                self._rules.append(_compile(rule))
+            except InvalidRule as wrong:
+                wrong.number = number
+                raise
+        # Copies of one version in several regions have one name.
+        self._remembered = lru_cache(_MOST_REMEMBERED)(self._read)
+
+    def __len__(self) -> int:
+        return len(self._rules)
 
     def read(self, name: str) -> ReadName | str:
         """What a name says, or the reason why it says nothing."""
         text = clean_name(name)
-        if text is None:
-            return (
-                f"its name is empty, longer than {MOST_NAME} characters, or has control characters"
-            )
+        return UNUSABLE if text is None else self._remembered(text)
+
+    def _read(self, text: str) -> ReadName | str:
         for rule in self._rules:
-            if found := rule.match.fullmatch(text):
+            try:
+                found = rule.fullmatch(text)
+            except TimeoutError:
+                return f"rule {rule.name!r} takes too long to match its name"
+            if found:
                 return _read(rule, text, found)
         return "no rule matches its name"
 
@@ -94,7 +152,10 @@ class NameRules:
         text = clean_name(name)
         tried: list[Tried] = []
         for rule in self._rules if text is not None else ():
-            found = rule.match.fullmatch(text or "")
+            try:
+                found = rule.fullmatch(text or "")
+            except TimeoutError:
+                break
             groups = found and {k: v for k, v in found.groupdict().items() if v is not None}
             tried.append(Tried(rule.name, groups))
             if found:
@@ -115,29 +176,66 @@ def clean_name(name: str) -> str | None:
     return text
 
 
+def shipped_rules() -> list[RuleText]:
+    """The rules for names of well-known public images."""
+    file = Path(__file__).with_name("rules.toml")
+    return msgspec.toml.decode(file.read_bytes(), type=RuleFile).rule
+
+
 def _compile(rule: RuleText) -> _Rule:
-    try:
-        match = re.compile(rule.match)
-    except (re.error, RecursionError, OverflowError) as wrong:
-        raise InvalidRule(
-            f"rule {rule.name!r}: match is not a regular expression: {wrong}"
-        ) from None
+    match = _compile_match(rule)
     groups = set(match.groupindex)
     if "version" not in groups and rule.version == "{version}":
-        raise InvalidRule(f"rule {rule.name!r}: match names no group 'version'")
+        raise InvalidRule(rule, "match", "match names no group 'version'")
     for field, template in (("image", rule.image), ("version", rule.version)):
         used = set(_GROUP.findall(template or ""))
         if unknown := sorted(used - groups):
-            raise InvalidRule(
-                f"rule {rule.name!r}: {field} names a group that match has not: {unknown[0]}"
-            )
+            reason = f"{field} names a group that match has not: {unknown[0]}"
+            raise InvalidRule(rule, field, reason)
         if "region" in used:
-            raise InvalidRule(f"rule {rule.name!r}: {field} must not use the group 'region'")
+            raise InvalidRule(rule, field, f"{field} must not use the group 'region'")
+        if _leftover(template or ""):
+            reason = f"{field} has a bracket or brace that is not part of {{group}} or [-{{group}}]"
+            raise InvalidRule(rule, field, reason)
     if rule.image is None and "version" not in groups:
-        raise InvalidRule(
-            f"rule {rule.name!r}: needs image, because match names no group 'version'"
-        )
+        raise InvalidRule(rule, "match", "needs image, because match names no group 'version'")
     return _Rule(rule.name, match, rule.image, rule.version)
+
+
+def _compile_match(rule: RuleText) -> Any:
+    """The pattern. It must be one for Python's `re`; it is run by `regex`, which can be interrupted."""
+    if len(rule.match) > _MOST_RULE:
+        raise InvalidRule(rule, "match", f"match is longer than {_MOST_RULE} characters")
+    try:
+        re.compile(rule.match)
+        match = regex.compile(rule.match, regex.VERSION0)
+    except (re.error, regex.error, RecursionError, OverflowError, MemoryError) as wrong:
+        reason = f"match is not a regular expression: {wrong}"
+        raise InvalidRule(rule, "match", reason) from None
+    for name in _hard_names(rule.match):
+        try:
+            match.fullmatch(name, timeout=_MOST_SECONDS)
+        except TimeoutError:
+            reason = f"match takes too long, for example for the name {name!r}"
+            raise InvalidRule(rule, "match", reason) from None
+    return match
+
+
+def _hard_names(match: str) -> Iterator[str]:
+    """Long names that repeat few characters, and that the pattern hardly matches: they begin and end
+    with the characters that it may look for first."""
+    begin = _BEGINNING.match(match)
+    letters = "".join(letter for letter in match if letter.isalnum() or letter in "-_. /")
+    for start in {"", begin[0] if begin else ""}:
+        for end in ("", "!", "-!", ".", f"!{letters[-1:]}", f"!{letters[-8:]}"):
+            for unit in _UNITS:
+                yield start + (unit * MOST_NAME)[: MOST_NAME - len(start) - len(end)] + end
+
+
+def _leftover(template: str) -> bool:
+    """Whether a template has brackets or braces that would stay in names."""
+    rest = _GROUP.sub("", _OPTIONAL.sub(lambda part: part[1], template))
+    return any(sign in rest for sign in "[]{}")
 
 
 def _read(rule: _Rule, name: str, found: re.Match[str]) -> ReadName | str:
@@ -175,7 +273,7 @@ def _without_version(name: str, found: re.Match[str]) -> str:
 
 def _day(written: str) -> Instant | None:
     digits = re.sub("[.-]", "", written)
-    if len(digits) != 8 or not digits.isascii() or not digits.isdigit():
+    if len(digits) != 8 or not are_digits(digits):
         return None
     year, month, day = (digits[a:b] for a, b in pairwise((0, 4, 6, 8)))
     try:

@@ -20,6 +20,7 @@ from tests.support.lifecycle.records import (
     Machine,
     Reader,
     Revocation,
+    Version,
     World,
     current,
     dated,
@@ -83,6 +84,12 @@ def state(w: World, key: str) -> str:
     if version.deprecation is not None and version.deprecation[0] <= w.now:
         return "deprecated"
     return "current"
+
+
+def would_be_offered(w: World, new: Version) -> bool:
+    """Whether a version that is not yet in the catalogue could be assigned to channels."""
+    with_it = replace(w, versions=w.versions | {new.id: new})
+    return state(with_it, new.id) in ("current", "deprecated")
 
 
 def revoked(w: World, reader: Reader, key: str) -> Answer | None:
@@ -159,6 +166,13 @@ def walk_back(w: World, channel: Channel) -> tuple[str | None, str | None]:
     return None, None
 
 
+def stopping_reason(w: World, reader: Reader, key: str) -> str | None:
+    """The reason of the nearest revocation in force that stops channels, if its origin is readable."""
+    stops = [it for it in holding(w, key) if it[1].at <= w.now and not it[1].rolls_back]
+    distance, it = min(stops, key=lambda one: one[0])
+    return it.reason if distance == 0 or reads_version(w, reader, it.version) else None
+
+
 def by_date(w: World, key: str) -> tuple[str, str]:
     return w.versions[key].start, key
 
@@ -208,7 +222,7 @@ def shown_channel(w: World, reader: Reader, channel: Channel) -> Answer:
     return {
         "assigned": seen(w, reader, channel.assignments[-1] if channel.assignments else None),
         "target": target(w, reader, channel),
-        "stopped": stopped and (stopped, (revoked(w, reader, stopped) or {})["reason"]),
+        "stopped": stopped and (stopped, stopping_reason(w, reader, stopped)),
         "restricted": channel.restricted,
         "groups": sorted(channel.groups if all_groups else channel.groups & reader.groups),
     }

@@ -7,6 +7,7 @@ code. It calls the functions of the resource modules, as the handlers do.
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -153,13 +154,17 @@ class Play:
         )
         below = parent is not None and bool(model.in_force(self.w, parent))
         refused = "parent_revoked" if below and not allowed else None
-        what = f"publish {name} below {parent} {start} {end}"
+        new = Version("new", image, who, parent, frozenset(membership), start, end, excluded)
+        if r.random() < 0.3 and model.would_be_offered(self.w, new):
+            body.channels = r.sample(sorted({*CHANNELS}), r.choice((1, 2)))
+        what = f"publish {name} below {parent} {start} {end} to {body.channels}"
         made = self.do(who, what, lambda a: publishing.create_version(self.tx, a, body), refused)
         if made:
-            self.w.versions[made.key] = Version(
-                made.key, image, who, parent, frozenset(membership), start, end, excluded
-            )
+            self.w.versions[made.key] = replace(new, id=made.key)
             self.learn_machines(made.key)
+            for place in [(image, one) for one in body.channels]:
+                channel = self.w.channels.setdefault(place, Channel(*place))
+                channel.hidden, channel.assignments = False, [*channel.assignments, made.key]
 
     def learn_machines(self, key: str) -> None:
         """Add the machines of a version that the catalogue created to the model, with their ids."""

@@ -171,6 +171,7 @@ class NewVersion(Struct, forbid_unknown_fields=True, kw_only=True):
     allow_revoked_parent: bool = False
     labels: Labels = {}
     machines: Annotated[list[NestedMachine], Meta(max_length=500)] = []
+    channels: Annotated[list[str], Meta(max_length=500)] = []
 
 
 class VersionPatch(Struct, forbid_unknown_fields=True, kw_only=True):

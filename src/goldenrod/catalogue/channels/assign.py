@@ -6,6 +6,7 @@ assigned already adds no entry. Of two concurrent assignments with If-Match, the
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import FromClause, exists, func, select
@@ -24,6 +25,8 @@ from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, json_list, json_text, param
 
+_NAME_RULE = "Names of channels consist of a-z, 0-9, dots, hyphens and underscores."
+
 
 def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Row, Row | None]:
     """The row of an image that the actor may change, and of its channel of this name or None.
@@ -32,8 +35,37 @@ def channel_for_assigning(tx: Tx, actor: Actor, key: str, name: str) -> tuple[Ro
     """
     image = resources.get_row_for_change(tx, actor, schema.images, key)
     if not channels.NAME.fullmatch(name):
-        raise NotFound("Names of channels consist of a-z, 0-9, dots, hyphens and underscores.")
+        raise NotFound(_NAME_RULE)
     return image, tx.first(_channel_named, image=image["id"], named=name)
+
+
+def checked_name(field: str, name: str) -> str:
+    """The name of a channel that a body gives. Raises BadRequest."""
+    if not channels.NAME.fullmatch(name):
+        raise field_problem(field, f"is not the name of a channel. {_NAME_RULE}")
+    return name
+
+
+def assign_new_version(
+    tx: Tx, actor: Actor, image: Row, version: Row, names: Iterable[str]
+) -> None:
+    """Assign a version that the actor just published to channels of its image, in this order.
+
+    Raises Conflict (`channel_computed`, `version_not_offered`, `channel_requirement_unmet`).
+    """
+    distinct = list(dict.fromkeys(names))
+    for name in distinct:
+        _require_assignable(name)
+    if distinct:
+        _require_offerable(tx, version)
+    given = {"reason": None, "override": False, "voids": None}
+    for name in distinct:
+        channel = tx.first(_channel_named, image=image["id"], named=name)
+        if channel:
+            _require_met(
+                tx, actor, channel, version, f"publish it without the channel {name} first"
+            )
+        _record_assignment(tx, actor, image, channel, name, version, given)
 
 
 def _channel_named() -> Any:
@@ -93,18 +125,22 @@ def assign(
     if body.voids is not None:
         _require_undoes(tx, channel, body.voids, version)
     elif version:
-        state = tx.value(_state, n=version["n"], now=tx.now)
-        if state not in states.OFFERABLE:
-            raise Conflict(
-                f"Only current or deprecated versions can be assigned. This version is {state}.",
-                code="version_not_offered",
-                extra={"state": state},
-            )
+        _require_offerable(tx, version)
         if channel and not body.override:
             _require_met(tx, actor, channel, version)
     given = {"reason": reason, "override": body.override, "voids": body.voids}
     _record_assignment(tx, actor, image, channel, name, version, given)
     return new
+
+
+def _require_offerable(tx: Tx, version: Row) -> None:
+    state = tx.value(_state, n=version["n"], now=tx.now)
+    if state not in states.OFFERABLE:
+        raise Conflict(
+            f"Only current or deprecated versions can be assigned. This version is {state}.",
+            code="version_not_offered",
+            extra={"state": state},
+        )
 
 
 def _version_of(tx: Tx, actor: Actor, image: Row, ref: references.Given) -> Row:
@@ -232,16 +268,17 @@ def find_unmet(
     return found
 
 
-def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row) -> None:
-    """Raise Conflict with what is missing unless the version meets the channel's requirements."""
+def _require_met(tx: Tx, actor: Actor, channel: Row, version: Row, first: str = "") -> None:
+    """Raise Conflict with what is missing unless the version meets the channel's requirements. `first`
+    is what must be done before the version can be assigned."""
     name = channel["name"]
     missing = find_unmet(tx, actor, channel["image_id"], version["n"], name).get(name)
     if missing:
         raise Conflict(
-            "The version does not meet this channel's requirements: see missing. To assign it anyway, "
-            "send override with a reason.",
+            f"The version does not meet the requirements of the channel {name}: see missing. To assign "
+            f"it anyway, {first and f'{first}, then '}send override with a reason.",
             code="channel_requirement_unmet",
-            extra={"missing": missing},
+            extra={"channel": name, "missing": missing},
         )
 
 

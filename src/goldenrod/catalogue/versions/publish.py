@@ -17,6 +17,7 @@ from goldenrod.base.faults import Faults
 from goldenrod.base.text import name_key
 from goldenrod.base.wire import NewVersion, VersionPatch
 from goldenrod.catalogue import search
+from goldenrod.catalogue.channels import assign
 from goldenrod.catalogue.versions import machines, version_names
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -38,10 +39,11 @@ LINE_FIELDS = {"image_id", "parent_n", "start_date"}
 
 
 def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
-    """Publish a version with its machines; `not_inherited` lists what it did not inherit.
+    """Publish a version with its machines, and assign it to channels; `not_inherited` lists what it did
+    not inherit.
 
     Raises BadRequest, Forbidden (not the actor's image), Conflict (`version_name_taken`,
-    `imaging_not_allowed`, `machine_taken`).
+    `imaging_not_allowed`, `machine_taken`, and those of `assign.assign_new_version`).
     """
     actor.require_write()
     faults = Faults()
@@ -84,6 +86,8 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         for place, machine in enumerate(body.machines)
     ]
     labelled = faults.of(labels.merged, {}, body.labels)
+    for position, channel in enumerate(body.channels):
+        faults.of(assign.checked_name, f"channels[{position}]", channel)
     faults.report()
     attached, left = _attached(tx, actor, given, parent, image)
     version_names.require_free(tx, image["id"], values["name"])
@@ -109,6 +113,7 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         "labels": labelled,
     }
     audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
+    assign.assign_new_version(tx, actor, image, {"n": n}, body.channels)
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(key, True, extra)
 

@@ -64,7 +64,7 @@ def set_channel(
         try:
             _show(server.put(_address(image, name), body), as_json)
         except ClientError as refused:
-            raise _with_what_is_missing(refused) from None
+            raise with_what_is_missing(refused) from None
 
 
 def edit_channel(
@@ -146,7 +146,9 @@ def _version(server: Client, image: str, typed: str) -> str:
         return not_found.find_named_version(server, image, typed)
 
 
-def _with_what_is_missing(refused: ClientError) -> ClientError:
+def with_what_is_missing(
+    refused: ClientError, override: str = "use --override with a --reason"
+) -> ClientError:
     """The same error, with the unmet requirements in its detail."""
     missing = refused.problem.get("missing")
     if refused.code != "channel_requirement_unmet" or not missing:
@@ -158,9 +160,9 @@ def _with_what_is_missing(refused: ClientError) -> ClientError:
         first = missing["not_before"]
         unmet.append(f"to wait until {first}" if first else "to have been in the other channel")
     detail = (
-        f"The version does not meet the channel's requirements. It needs {' and '.join(unmet)}."
+        f"The version does not meet the requirements of the channel {refused.problem.get('channel')}. "
+        f"It needs {' and '.join(unmet)}. To assign it anyway, {override}."
     )
-    detail += " To assign it anyway, use --override with a --reason."
     return ClientError(refused.status, refused.code, detail, refused.problem)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import typer
 
 from goldenrod.cli import not_found, output, server_requests
+from goldenrod.cli.channels.channels import with_what_is_missing
 from goldenrod.cli.options import JSON, with_options
 from goldenrod.cli.server_requests import Body, ListOptions, given
-from goldenrod.client import Client
+from goldenrod.client import Client, ClientError
 
 LISTS = ("licenses", "scripts", "membership")
 VALUES = ("parent", "identity", "end_date", "doc_object_id", "min_cpu", "min_mem", "labels")
@@ -33,6 +34,7 @@ LABELLED = typer.Option(
     [], "--label", metavar="KEY=VALUE", help="Only with this label; may be repeated: all must hold."
 )
 CLEAR = typer.Option([], help=f"Empty this field ({', '.join(LISTS + VALUES)}); may be repeated.")
+CHANNELS = typer.Option([], "--channel", help="A channel to assign it to at once; may be repeated.")
 MACHINES = typer.Option(
     [],
     "--machine",
@@ -186,6 +188,7 @@ def create_version(
     image: str = typer.Option(..., help="The image it is a version of (slug, id or uuid)."),
     machines: list[str] = MACHINES,
     architecture: str | None = typer.Option(None, help="The architecture of these machines."),
+    channels: list[str] = CHANNELS,
     body: Body,
     idempotency_key: str | None = server_requests.KEY,
     as_json: bool = JSON,
@@ -193,10 +196,20 @@ def create_version(
     """Publish an image version."""
     body |= {"name": name, "image": server_requests.reference(image)}
     body |= given(machines=[_machine(machine, architecture) for machine in machines])
+    body |= given(channels=channels)
     with server_requests.asked() as server:
         _find_parent(server, body)
-        made = server.post("/image_versions", body, idempotency_key=idempotency_key)
+        made = post_version(server, body, idempotency_key)
     server_requests.show_one(made, as_json)
+
+
+def post_version(server: Client, body: Body, idempotency_key: str | None) -> Any:
+    """Publish a version. Raises ClientError, which says what a channel requires."""
+    try:
+        return server.post("/image_versions", body, idempotency_key=idempotency_key)
+    except ClientError as refused:
+        override = "publish it without that channel, then `goldenrod channel set … --override`"
+        raise with_what_is_missing(refused, override) from None
 
 
 @with_options(body=fields)
