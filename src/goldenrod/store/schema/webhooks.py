@@ -44,7 +44,8 @@ events = Table(
     Column("uuid", Id, nullable=False, unique=True),
     Column("at", Moment, nullable=False),
     Column("type", String(64), nullable=False),
-    Column("image_id", Key, to("images.id"), nullable=False),
+    # Null for an event that is about no image (sync.failed): webhooks for all images are notified.
+    Column("image_id", Key, to("images.id")),
     Column("version_n", Key, to("versions.n")),
     # Ids of what else the event is about, as a JSON object.
     Column("about", Text, nullable=False),

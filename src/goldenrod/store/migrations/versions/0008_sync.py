@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from goldenrod.store.migrations import ddl
@@ -40,6 +41,7 @@ def upgrade() -> None:
     )
     _create_cloud_machines()
     _create_runs()
+    _allow_events_of_no_image()
 
 
 def _create_cloud_machines() -> None:
@@ -64,10 +66,14 @@ def _create_cloud_machines() -> None:
         Column("missed", Integer, nullable=False),
         Column("missing_since", Moment),
         Column("gone", Boolean, nullable=False),
+        Column("notified", String(128), nullable=False, server_default=""),
         UniqueConstraint("scope_id", "provider_id", "identifier"),
         Index("ix_cloud_machines_identifier", "identifier", "provider_id"),
         ddl.index_where(
             "ix_cloud_machines_missing_since", "missing_since IS NOT NULL", "missing_since"
+        ),
+        ddl.index_where(
+            "ix_cloud_machines_deprecated_at", "deprecated_at IS NOT NULL", "deprecated_at"
         ),
         sqlite_autoincrement=True,
     )
@@ -97,3 +103,21 @@ def _create_runs() -> None:
         ddl.index_where("ix_sync_entries_image_id", "image_id IS NOT NULL", "image_id"),
         sqlite_autoincrement=True,
     )
+
+
+def _allow_events_of_no_image() -> None:
+    """The event sync.failed is about no image. SQLite cannot change a column: the table is rebuilt."""
+    if op.get_context().dialect.name == "postgresql":
+        op.alter_column("events", "image_id", nullable=True)
+        return
+    sequence = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+    used = op.get_bind().exec_driver_sql(sequence).scalar()
+    op.drop_index("ix_events_unqueued", "events")
+    options = {"sqlite_autoincrement": True}
+    with op.batch_alter_table("events", recreate="always", table_kwargs=options) as events:
+        events.alter_column("image_id", nullable=True)
+    where = text("NOT queued")
+    op.create_index("ix_events_unqueued", "events", ["sequence"], sqlite_where=where)
+    op.execute("DELETE FROM sqlite_sequence WHERE name IN ('events', '_alembic_tmp_events')")
+    if used is not None:
+        op.execute(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('events', {int(used)})")

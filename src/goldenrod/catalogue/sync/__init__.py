@@ -1,0 +1,1 @@
+"""Reading clouds: where the catalogue and the clouds differ."""
