@@ -125,6 +125,7 @@ VISITS: Visits = {
     },
     "/webhooks/{key}": {"/webhooks/1": "alice"},
     "/webhooks/{key}/remove": {"/webhooks/1/remove": "alice"},
+    "/drift": {"/drift": "alice dora", "/drift?kind=unchecked": "alice"},
     "/staff": {"/staff": "dora charlie"},
     "/staff/users": {"/staff/users": "dora", "/staff/users?username=no-such": "dora"},
     "/staff/users/new": {"/staff/users/new": "dora"},

@@ -16,6 +16,7 @@ from goldenrod.web.pages.kit.visit import Page
 from goldenrod.web.pages.lineage import page
 from goldenrod.web.pages.staff import activity, identities, providers, staff_home, tags, users
 from goldenrod.web.pages.staff import groups as staff_groups
+from goldenrod.web.pages.sync import drift
 from goldenrod.web.pages.versions import (
     compare,
     deprecate,
@@ -127,6 +128,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/groups/{key}/name", groups.rename_group),
     Route("GET", "/groups/{key}/remove", groups.show_remove),
     Route("POST", "/groups/{key}/remove", groups.remove_group),
+    Route("GET", "/drift", drift.show_drift, ("kind", "provider", "image", "cursor")),
     Route("GET", "/images/{slug}/webhooks", webhooks.show_of_image, ("cursor",)),
     Route("POST", "/images/{slug}/webhooks", webhooks.create_of_image),
     Route("GET", "/webhooks/{key}", webhooks.show_webhook, ("state", "cursor")),

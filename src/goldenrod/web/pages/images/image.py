@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode
 
 from goldenrod.base.errors import NotFound
 from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.sync import drift
 from goldenrod.catalogue.versions import instead, version_page
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.rules.access import Actor
@@ -16,6 +17,7 @@ from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.launch import machine_picker
 from goldenrod.web.pages.lineage import page
+from goldenrod.web.pages.sync import drift as sync_drift
 
 NEWEST, PER_PAGE = 12, 50
 BETWEEN = ("start_date__gte", "start_date__lt", "after", "before", "newer_than")
@@ -36,7 +38,9 @@ def show_image(visit: Visit, slug: str) -> Page:
         count, releases, following, _ = _releases(tx, actor, image, {}, NEWEST)
         cells = image_page.list_cells(tx, actor, [it["id"] for it in releases])
         box = machine_picker.of_image(tx, actor, visit, image, channels, cells)
+        marks = drift.find_marks(tx, actor, image_id=image["id"]) if image["may_change"] else []
         found = graph.lineage_of_image(tx, actor, str(image["id"]))
+    drifted = sync_drift.of_versions(marks)
     return visit.page(
         "images/image.html",
         image=image,
@@ -49,7 +53,8 @@ def show_image(visit: Visit, slug: str) -> Page:
         older=count - len(releases),
         following=_before(image, releases) if following else None,
         box=box,
-        grid=provider_grid.grid(releases, cells, channels),
+        grid=provider_grid.grid(releases, cells, channels, drifted.at),
+        drifted=drifted,
         lineage=page.shown(found, f"Lineage of {image['name']}"),
         public_url=visit.settings.public_url,
     )

@@ -4,7 +4,9 @@ A summary above it says how many providers have the version that a channel offer
 lack the newest version, and which have had no new version for long.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from goldenrod.store.db import Row
 from goldenrod.web.pages.kit.render import plural
@@ -26,6 +28,8 @@ class Cell:
     """On how many architectures."""
     css_class: str
     """Empty: all architectures; o: no machine; h: some architectures; d: deprecated; r: revoked."""
+    drift: str
+    """How a machine there differs from its cloud, for editors; empty if none does."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,18 @@ class Grid:
     summary: str
     partial: bool
     """A cell shows a version with some of its architectures."""
+    drifted: bool
+    """A cell shows a machine that differs from its cloud."""
 
 
-def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | None:
-    """The grid of these versions, or None if none of them has a machine."""
+def grid(
+    releases: list[Row],
+    cells: list[Row],
+    channels: list[Row],
+    drift: Mapping[tuple[str, int], str] = MappingProxyType({}),
+) -> Grid | None:
+    """The grid of these versions, or None if none of them has a machine. `drift`: how machines of a
+    version on a provider differ from their cloud."""
     if not cells:
         return None
     counts: dict[int, dict[str, int]] = {}
@@ -72,7 +84,16 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     if newest is not None:
         having = sum(releases[newest]["id"] in there for there in counts.values())
         newest = newest if 2 * having > len(counts) else None
-    rows = [_row(*names[key], releases, counts[key], most_architectures, newest) for key in counts]
+    rows = [
+        _row(
+            *names[key],
+            [{**it, "drift": drift.get((it["id"], key), "")} for it in releases],
+            counts[key],
+            most_architectures,
+            newest,
+        )
+        for key in counts
+    ]
     rows.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
     return Grid(
         columns,
@@ -80,6 +101,7 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
         max(len(rows) - MOST_ROWS, 0),
         _summary(columns, rows, channels, counts),
         any(cell.css_class == "h" for provider_row in rows for cell in provider_row.cells),
+        any(cell.drift for provider_row in rows for cell in provider_row.cells),
     )
 
 
@@ -108,6 +130,7 @@ def _row(
                 "o"
                 if not count
                 else trouble or ("h" if count < most_architectures[it["id"]] else ""),
+                it["drift"],
             )
         )
     return ProviderRow(slug, name, tuple(cells), newest is not None and not cells[newest].count)
