@@ -76,12 +76,13 @@ EXAMPLES = {
     "restore": "open-image/open-1.0 --dry-run",
     "lineage": "open-image/open-1.0",
     "diff": "open-image/open-1.0 open-image/open-1.0",
+    "drift": "",
 }
 """Arguments of every command. `serve` and `demo` run until they are stopped: they have tests below."""
 
 NOT_HERE = {"serve", "demo"}
 ASK = {name for name, (_, code) in COMMANDS.items() if code.split(".")[0] in {"images", "versions"}}
-ASK |= {name for name, (_, code) in COMMANDS.items() if code.startswith("channels.")}
+ASK |= {name for name, (_, code) in COMMANDS.items() if code.startswith("channels.")} | {"drift"}
 
 Words = Callable[[str], list[str]]
 Try = Callable[..., Ended]

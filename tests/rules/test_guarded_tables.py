@@ -197,6 +197,12 @@ BARE: dict[str, set[str]] = {
     "the newest of those that its caller asks the rule about": {
         "rules/lifecycle/states.py newest_current versions",
     },
+    "asks of a cloud's machine; the list asks the rule about the version of its machine here": {
+        "catalogue/sync/drift.py _in_image machines",
+        "catalogue/sync/drift.py _is_unknown machines",
+        "catalogue/sync/drift.py _of_version machines",
+        "catalogue/sync/drift.py _visibility_here version_memberships",
+    },
     "which channels a change may have touched, of those that the rule gives": {
         "catalogue/versions/revocations.py _targets versions",
     },

@@ -163,7 +163,9 @@ def test_editors_see_the_drift_of_their_versions_and_staff_all(
         "alice": (200, 200, 200),
         "dora": (200, 200, 200),
     }.items():
-        addresses = (f"/image_versions/{world.versions[it]}/drift" for it in ("open", "shared", "kept"))
+        addresses = (
+            f"/image_versions/{world.versions[it]}/drift" for it in ("open", "shared", "kept")
+        )
         answers = [api.get(address, who) for address in addresses]
         assert tuple(answer.status_code for answer in answers) == statuses
         if statuses[2] == 200:
@@ -232,7 +234,10 @@ def test_webhooks_are_notified_of_each_change_once(
     db: Database, world: World, api: ApiClient, cloud: Cloud, clock: Clock, receiver: Receiver
 ) -> None:
     api = ApiClient(db, OPEN, world)
-    mine, all_ = hooked(api, f"{receiver.url}?alice"), hooked(api, f"{receiver.url}?dora", "dora", None)
+    mine, all_ = (
+        hooked(api, f"{receiver.url}?alice"),
+        hooked(api, f"{receiver.url}?dora", "dora", None),
+    )
     secrets = {"/hook?alice": mine["secret"], "/hook?dora": all_["secret"]}
     bad = cloud.scope("bad")
     row = cloud.lists("open-east", visibility="private")

@@ -2,8 +2,8 @@
 
 A payload is built at the moment of sending, with the rights that the webhook's creator has then. It is
 `{"type", "timestamp", "data"}`. Its data are summaries of the objects that the event is about, in
-their present state. No payload is built for what the creator may no longer read. What a cloud says about a
-machine is told to the editors of its version, and that a cloud could not be read to staff.
+their present state. No payload is built for what the creator may no longer read. Only editors of a version
+are told what a cloud says about its machines, and only staff that a cloud could not be read.
 
     version.*         image, version
       .edited         fields: which ones were changed; null for a creator who may not edit the version
@@ -162,9 +162,7 @@ def _channel(reader: ReaderKind) -> Any:
 def _is_editors(machine: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
     """The reader is an editor of the machine's version."""
     version = schema.versions.alias()
-    return exists().where(
-        version.c.n == machine.c.version_n, access.edits_version(version, reader)
-    )
+    return exists().where(version.c.n == machine.c.version_n, access.edits_version(version, reader))
 
 
 def _scope() -> Any:
