@@ -105,8 +105,8 @@ def command_reference() -> str:
     """The text of docs/commands.md."""
     parts = [
         "# Commands\n\nThe `--help` of every command. `channel`, `deprecate`, `diff`, `drift`, "
-        "`image`, `lineage`,\n`resolve`, `restore`, `revoke`, `version` and `whatis` ask a server. The others "
-        "work directly on the\ndatabase that the [settings](operating.md#settings) name.\n"
+        "`image`, `lineage`,\n`resolve`, `restore`, `revoke`, `version` and `whatis` ask a server. "
+        "The others work directly on the\ndatabase that the [settings](operating.md#settings) name.\n"
     ]
     for path in ["", *COMMANDS]:
         heading = f"goldenrod {path}".rstrip()

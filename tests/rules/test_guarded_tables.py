@@ -40,7 +40,6 @@ RULE = {
     "is_it",
 }
 
-
 # Why no reader learns from it what they may not see, and what reads bare for this reason.
 BARE: dict[str, set[str]] = {
     "asks the rule through the condition `seen` that it is given": {
@@ -68,6 +67,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/lineage/lineage.py _path line",
         "catalogue/versions/lineage/lineage.py _path versions",
         "catalogue/channels/lookup.py _matches images",
+        "catalogue/sync/drift.py _is_unknown machines",
         "catalogue/versions/attachments.py _resource pairing.other",
         "catalogue/images/image_page.py _release images",
         "catalogue/images/feed_times.py _edited versions",
@@ -196,12 +196,6 @@ BARE: dict[str, set[str]] = {
     },
     "the newest of those that its caller asks the rule about": {
         "rules/lifecycle/states.py newest_current versions",
-    },
-    "asks of a cloud's machine; the list asks the rule about the version of its machine here": {
-        "catalogue/sync/drift.py _in_image machines",
-        "catalogue/sync/drift.py _is_unknown machines",
-        "catalogue/sync/drift.py _of_version machines",
-        "catalogue/sync/drift.py _visibility_here version_memberships",
     },
     "which channels a change may have touched, of those that the rule gives": {
         "catalogue/versions/revocations.py _targets versions",

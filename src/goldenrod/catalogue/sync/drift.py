@@ -98,9 +98,8 @@ def _differs(cloud: FromClause, machine: FromClause) -> dict[str, Predicate]:
 
 
 def _visibility_here(version: FromClause, public: Any, shared: Any, private: Any) -> Any:
-    membership = schema.version_memberships.alias()
-    has_members = exists().where(membership.c.version_n == version.c.n)
-    return case((version.c.public, public), (has_members, shared), else_=private)
+    """Who sees a version here, in these three words or numbers."""
+    return case((version.c.public, public), (access.has_membership(version), shared), else_=private)
 
 
 def _not_there(cloud: FromClause) -> Predicate:
@@ -277,10 +276,9 @@ def _on_provider(cloud: FromClause, reader: ReaderKind, is_it: Any) -> Predicate
 
 
 def _in_image(cloud: FromClause, reader: ReaderKind, is_it: Any) -> Predicate:
-    machine, image = schema.machines.alias(), schema.images.alias()
-    found = exists().where(
-        machine.c.id == cloud.c.machine_id, image.c.id == machine.c.image_id, is_it(image)
-    )
+    _, version, _, of_cloud = _joined(cloud, ReaderKind.STAFF)
+    image = schema.images.alias()
+    found = exists().where(of_cloud, image.c.id == version.c.image_id, is_it(image))
     return found.correlate(cloud)
 
 
@@ -310,11 +308,10 @@ def list_drift(tx: Tx, actor: Actor, query: Query) -> Page:
 
 
 def _of_version(cloud: FromClause, reader: ReaderKind) -> Predicate:
-    machine = schema.machines.alias()
-    its = exists().where(
-        machine.c.id == cloud.c.machine_id, machine.c.version_n == param("version", Key)
-    )
-    return and_(its.correlate(cloud), _drifted(cloud, reader))
+    machine, version, scope, is_it = _joined(cloud, reader)
+    found = _of_known(cloud, machine, version, scope)
+    its = exists().where(is_it, version.c.n == param("version", Key), or_(*found.values()))
+    return its.correlate(cloud)
 
 
 def list_drift_of_version(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
