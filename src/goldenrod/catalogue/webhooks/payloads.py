@@ -2,8 +2,8 @@
 
 A payload is built at the moment of sending, with the rights that the webhook's creator has then. It is
 `{"type", "timestamp", "data"}`. Its data are summaries of the objects that the event is about, in
-their present state. No payload is built for what the creator may no longer read. What a cloud says about a
-machine is for editors of its version, and that a cloud could not be read for staff.
+their present state. No payload is built for what the creator may no longer read. What a cloud says
+about a machine is for editors of its version, and that a cloud could not be read for staff.
 
     version.*         image, version
       .edited         fields: which ones were changed; null for a creator who may not edit the version
