@@ -8,7 +8,6 @@ from goldenrod.rules.changes.mutations import new_uuid
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Row
 from goldenrod.store.sql import Sortable, param
-from tests.support.cast import World
 
 
 def _machine() -> Any:
@@ -18,11 +17,11 @@ def _machine() -> Any:
 
 class Cloud:
     """A source with scopes, and rows of `cloud_machines` that agree with the machines here except in
-    what is given."""
+    what is given. Unknown machines are on `provider`."""
 
-    def __init__(self, db: Database, world: World) -> None:
+    def __init__(self, db: Database, provider: int) -> None:
         self.db = db
-        self.world = world
+        self.provider = provider
         with db.write() as tx:
             source = {"name": "prod", "type": "openstack", "start_date": tx.now}
             self.source = tx.insert(schema.sync_sources, uuid=new_uuid(), **source)
@@ -45,7 +44,7 @@ class Cloud:
             here: Row = tx.first(_machine, identifier=identifier) or {}
             row = {
                 "scope_id": scope_id,
-                "provider_id": here.get("provider_id", self.world.providers["east"]),
+                "provider_id": here.get("provider_id", self.provider),
                 "identifier": identifier,
                 "machine_id": here.get("id"),
                 "source_name": f"the {identifier}",

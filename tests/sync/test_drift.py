@@ -27,7 +27,7 @@ RANKS = ("private", "shared", "community", "public")
 
 @pytest.fixture
 def cloud(db: Database, world: World) -> Cloud:
-    return Cloud(db, world)
+    return Cloud(db, world.providers["east"])
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_the_exit_code_tells_drift_from_what_could_not_be_checked(
     run = runner(monkeypatch, capsys)
     with serving_the_cast(tmp_path) as (server, world):
         db = Database(f"sqlite:///{tmp_path / 'served.db'}")
-        cloud = Cloud(db, world)
+        cloud = Cloud(db, world.providers["east"])
         row = cloud.lists("closed-east", visibility="private")
         ended = run("drift", URL=server.url, TOKEN=world.secrets["alice"])
         assert (ended.code, ended.rows()) == (0, [])

@@ -15,7 +15,7 @@ MARKS = ("differ", "on the cloud", "drift", 'class="x')
 
 @pytest.fixture
 def cloud(db: Database, world: World) -> Cloud:
-    return Cloud(db, world)
+    return Cloud(db, world.providers["east"])
 
 
 def test_the_page_shows_first_what_too_many_people_see(visitor: Visitor, cloud: Cloud) -> None:
