@@ -107,9 +107,9 @@ def help_of(path: str) -> str:
 def command_reference() -> str:
     """The text of docs/commands.md."""
     parts = [
-        "# Commands\n\nThe `--help` of every command. `channel`, `deprecate`, `diff`, `image`, "
-        "`lineage`, `resolve`,\n`restore`, `revoke`, `version` and `whatis` ask a server. The others "
-        "work directly on the database\nthat the [settings](operating.md#settings) name.\n"
+        "# Commands\n\nThe `--help` of every command. `channel`, `deprecate`, `diff`, `drift`, "
+        "`image`, `lineage`,\n`resolve`, `restore`, `revoke`, `version` and `whatis` ask a server. "
+        "The others work directly on the\ndatabase that the [settings](operating.md#settings) name.\n"
     ]
     for path in ["", *COMMANDS]:
         heading = f"goldenrod {path}".rstrip()

@@ -22,6 +22,7 @@ from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.db import Database
 from tests.sync.fake_cloud import FakeCloud, synced
+from tests.support.clouds import Cloud
 
 Visits = dict[str, dict[str, str]]
 """For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
@@ -153,6 +154,7 @@ VISITS: Visits = {
     "/scripts/{key}": {"/scripts/1": "alice"},
     "/scripts/{key}/edit": {"/scripts/1/edit": "dora"},
     "/scripts/{key}/remove": {},  # as other confirmations
+    "/drift": {"/drift": "alice dora", "/drift?kind=unchecked": "alice"},
     "/staff": {"/staff": "dora charlie"},
     "/staff/users": {"/staff/users": "dora", "/staff/users?prefix=no-such": "dora"},
     "/staff/users/new": {"/staff/users/new": "dora"},
@@ -226,6 +228,26 @@ def _attempt(tx: Tx, delivery: int) -> None:
     for region in ("north", "south"):
         cloud.put(region, f"lab-{region}", "lab-image", "1")
     synced(db, cloud)
+    _drift(db)
+
+
+def _drift(db: Database) -> None:
+    """Let machines of a private image differ from what a cloud said about them."""
+    image = "SELECT id FROM images WHERE slug = 'research-workbench'"
+    found = f"SELECT identifier, provider_id FROM machines WHERE image_id = ({image}) ORDER BY id"
+    with db.read() as tx:
+        machines = tx.sql(found).fetchall()
+    cloud = Cloud(db, machines[0][1])
+    since = "2026-10-01T06:00:00.000000Z"
+    facts: tuple[dict[str, Any], ...] = (
+        {"visibility": "public", "size_gb": 999},
+        {"missed": 3, "missing_since": since, "gone": True},
+        {"architecture": "riscv64", "status": "deactivated", "scope": "north"},
+    )
+    for (identifier, _), differing in zip(machines, facts, strict=False):
+        cloud.lists(identifier, **differing)
+    cloud.lists("2f1c8a52-6d2b-4ab0-9c52-b5d5b7f5f0aa")
+    cloud.scope("north", failing_since=since, failed_reason="the credentials are refused")
 
 
 def look_around(url: str) -> Site:

@@ -92,12 +92,13 @@ EXAMPLES = {
     "diff": "open-image/open-1.0 open-image/open-1.0",
     "sync": "{new}/none.toml --dry-run",
     "sync log": "",
+    "drift": "",
 }
 """Arguments of every command. `serve` and `demo` run until they are stopped: they have tests below."""
 
 NOT_HERE = {"serve", "demo"}
 ASK = {name for name, (_, code) in COMMANDS.items() if code.split(".")[0] in {"images", "versions"}}
-ASK |= {name for name, (_, code) in COMMANDS.items() if code.startswith("channels.")}
+ASK |= {name for name, (_, code) in COMMANDS.items() if code.startswith("channels.")} | {"drift"}
 
 Words = Callable[[str], list[str]]
 Try = Callable[..., Ended]

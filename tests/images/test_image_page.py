@@ -428,6 +428,8 @@ def test_how_many_statements_an_image_takes(db: Database, world: World, visitor:
     assert all_of_them() == many
     visitor.sign_in("bob")
     assert all_of_them() == [count + 1 for count in many]
+    visitor.sign_in("alice")  # an editor, who is shown drift
+    assert all_of_them() == [many[0] + 2, *(count + 1 for count in many[1:])]
 
 
 def test_it_is_cached_until_it_changes(

@@ -29,6 +29,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/lineage/lineage.py _path line",
         "catalogue/versions/lineage/lineage.py _path versions",
         "catalogue/channels/lookup.py _matches images",
+        "catalogue/sync/drift.py _is_unknown machines",
         "catalogue/versions/attachments.py _resource pairing.other",
         "catalogue/images/image_page.py _release images",
         "catalogue/images/image_search.py _new images",

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import alembic.command
 import alembic.op
 import pytest
 import sqlalchemy as sa
@@ -315,3 +316,31 @@ def test_an_upgrade_finds_which_images_are_one_line(db: Database, world: World) 
         tx.sql("UPDATE images SET one_line = (1 = 0)")
         tx.sql(str(found_by_upgrade._FIND_LINES))
     assert lines_now() == expected
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_an_upgrade_keeps_events_their_deliveries_and_the_next_number(
+    bare: Database, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite rebuilds the table of events, so that one can be about no image."""
+    upgrade = alembic.command.upgrade
+    monkeypatch.setattr(alembic.command, "upgrade", lambda it, _: upgrade(it, "0002"))
+    migrate(bare)
+    monkeypatch.undo()
+    event = "INSERT INTO events VALUES (?, ?, ?, 'version.ended', 3, 4, '{}', ?, 0)"
+    with closing(sqlite3.connect(sqlite_path(bare.url), isolation_level=None)) as old:
+        for number in (7, 9):
+            old.execute(event, (number, f"u{number}", "2026-01-01", f"key {number}"))
+        old.execute("DELETE FROM events WHERE sequence = 9")
+        delivery = "(uuid, webhook_id, event_sequence, state, attempts) VALUES ('u', 1, 7, 'x', 0)"
+        old.execute("PRAGMA ignore_check_constraints = ON")
+        old.execute(f"INSERT INTO deliveries {delivery}")
+    assert migrate(bare)
+    with closing(sqlite3.connect(sqlite_path(bare.url))) as new:
+        row = (7, "u7", "2026-01-01", "version.ended", 3, 4, "{}", "key 7", 0)
+        assert new.execute("SELECT * FROM events").fetchall() == [row]
+        assert new.execute("SELECT event_sequence FROM deliveries").fetchall() == [(7,)]
+        counters = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+        assert new.execute(counters).fetchall() == [(9,)]
+        [[made]] = new.execute("SELECT sql FROM sqlite_master WHERE name = 'deliveries'")
+        assert "REFERENCES events (sequence)" in made

@@ -1,6 +1,6 @@
 """Names of processor architectures. Clouds write one architecture in several ways; Goldenrod in one."""
 
-_SPELLINGS = {
+SPELLINGS = {
     "amd64": "x86_64",
     "x86-64": "x86_64",
     "x64": "x86_64",
@@ -15,4 +15,4 @@ def normal_architecture(written: str) -> str:
     Architectures without another spelling keep theirs, in lower case.
     """
     lower = written.strip().lower()
-    return _SPELLINGS.get(lower, lower)
+    return SPELLINGS.get(lower, lower)

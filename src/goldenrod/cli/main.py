@@ -186,6 +186,7 @@ COMMANDS = {
     "diff": ("Show what changed from one image version to another.", "versions.diff:diff"),
     "sync": ("Bring the catalogue up to date with clouds.", "sync.sync:sync"),
     "sync log": ("List the runs of sync, or the report of one.", "sync.sync_log:sync_log"),
+    "drift": ("List machines that differ from their cloud.", "sync.drift:drift"),
 }
 
 GROUPS = {
@@ -204,7 +205,7 @@ GROUPS = {
 _EXITS = """Exit codes: 0 success, 1 failed or refused, 2 the command line or a setting is wrong, 3
 missing or insufficient credentials, 4 not found, 5 conflicts with the state of the catalogue, 6 the
 server or the database cannot be used, 130 interrupted by Ctrl-C, 141 nobody reads the output any more.
-resolve and whatis describe their own."""
+drift, resolve and whatis describe their own."""
 
 
 _HAVE_OTHERS = {group for path in COMMANDS if (group := path.rpartition(" ")[0]) in COMMANDS}

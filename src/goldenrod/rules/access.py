@@ -196,6 +196,12 @@ def shared_with(version: FromClause) -> Predicate:
     return shared.correlate_except(pairing)
 
 
+def has_membership(version: FromClause) -> Predicate:
+    """The version is shared with any group."""
+    pairing = schema.version_memberships.alias()
+    return exists().where(pairing.c.version_n == version.c.n).correlate_except(pairing)
+
+
 def _version(version: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause(
         "its image is public; version and image are current",

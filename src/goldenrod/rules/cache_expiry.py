@@ -17,6 +17,7 @@ from goldenrod.store.db import Tx
 
 _V, _I, _M = schema.versions, schema.images, schema.machines
 _P, _R, _T = schema.providers, schema.revocations, schema.tokens
+_C = schema.cloud_machines
 
 
 def _least(at: ColumnElement[Any], *conditions: Any) -> Any:
@@ -40,6 +41,7 @@ def _next() -> Any:
         _least(_P.c.start_date),
         _least(_P.c.end_date),
         _least(_T.c.expires),
+        _least(_C.c.deprecated_at),
     ).subquery("parts")
     return select(func.min(parts.c.at))
 

@@ -294,6 +294,13 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         Ask("{open-tag}", "401 403 403 403 409 403"),
         Ask("{closed-tag}", "401 404 404 403 409 404"),
     ],
+    "GET /drift": [Ask("", "401 200 200 200 200 200")],
+    "GET /image_versions/{key}/drift": [
+        Ask("{open-1.0}/drift", "401 403 403 200 200 403"),
+        Ask("{closed-1.0}/drift", "404 404 404 200 200 404"),
+        Ask("{shared-1.0}/drift", "404 404 403 200 200 404"),
+        Ask("{kept-1.0}/drift", "404 404 200 200 200 404"),
+    ],
     "GET /security_events": [Ask("", "401 403 403 403 200 403")],
     "GET /activity": [Ask("", "401 403 403 403 200 403")],
     "GET /tokens": [Ask("", READ, ('"charlie"',))],

@@ -97,6 +97,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/webhooks/{webhooks/alice's}/remove": "401 404 404 200 200 404",
         "/webhooks/{webhooks/dora's}/remove": "401 404 404 404 200 200",
     },
+    "/drift": {"/drift": NOBODY, "/drift?image=closed-image": NOBODY, "/drift?kind=wider": NOBODY},
     "/staff": {"/staff": STAFF},
     "/staff/users": {"/staff/users": STAFF, "/staff/users?username=erin": STAFF},
     "/staff/users/new": {"/staff/users/new": STAFF},

@@ -16,6 +16,9 @@ EventType = Literal[
     "channel.assigned",
     "machine.added",
     "machine.gone",
+    "machine.missing",
+    "machine.drifted",
+    "sync.failed",
 ]
 
 

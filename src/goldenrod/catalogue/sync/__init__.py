@@ -1,1 +1,1 @@
-"""Syncing with clouds: what the catalogue has of an image, changing it, and the reports of runs."""
+"""Syncing with clouds: what the catalogue has of an image, changing it, reports of runs, and drift."""

@@ -128,7 +128,7 @@ def create_deliveries(tx: Tx) -> bool:
     new_events = tx.rows(_new_events, most=BATCH)
     if not new_events:
         return False
-    images = sorted({event["image_id"] for event in new_events})
+    images = sorted({event["image_id"] for event in new_events} - {None})
     hooks = tx.rows(_active_webhooks, images=images)
     kinds = {hook["id"]: frozenset(json.loads(hook["events"])) for hook in hooks}
     # The batch before may have ended in the middle of the first event.

@@ -2,7 +2,8 @@
 
 A payload is built at the moment of sending, with the rights that the webhook's creator has then. It is
 `{"type", "timestamp", "data"}`. Its data are summaries of the objects that the event is about, in
-their present state. No payload is built for what the creator may no longer read.
+their present state. No payload is built for what the creator may no longer read. What a cloud says
+about a machine is for editors of its version, and that a cloud could not be read for staff.
 
     version.*         image, version
       .edited         fields: which ones were changed; null for a creator who may not edit the version
@@ -11,13 +12,16 @@ their present state. No payload is built for what the creator may no longer read
       .restored       revoked: null, or another revocation that is still in force
     channel.assigned  image, channel (its name), before, after
     machine.*         image, version, machine
+      .missing        since: when its cloud first did not list it
+      .drifted        kinds: the ways in which it began to differ from its cloud
+    sync.failed       source, scope, since, reason
     webhook.test      webhook, image (null for a webhook for all images)
 """
 
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, select, true
 
 from goldenrod.catalogue.accounts import actors
 from goldenrod.rules import access, resources, summaries
@@ -63,16 +67,26 @@ def _data(tx: Tx, actor: Actor, due: Row) -> Any:
     elif resource == "webhook":
         found = tx.value(_webhook, actor.reader, hook=due["webhook_id"], **params)
     elif resource == "machine":
-        found = tx.value(_machine, actor.reader, machine=about["machine"], **params)
+        found = tx.value(_machine, what, actor.reader, machine=about["machine"], **params)
+    elif resource == "sync":
+        found = tx.value(_scope, scope=about["scope"]) if actor.has_staff_rights else None
     else:
         found = tx.value(_version, actor.reader, what, **params)
     if found is None:
         return None
     data = json.loads(found)
+    told = _TOLD.get(due["type"], ())
+    data |= {name: about[name] for name in told}
     if what == "edited":
         is_editor = tx.value(_editable, actor.reader, **params) is not None
         data["fields"] = about["fields"] if is_editor else None
     return data
+
+
+_TOLD = {"machine.missing": ("since",), "machine.drifted": ("kinds",), "sync.failed": ("since",)}
+"""What a payload says as it was when the event happened."""
+_OF_EDITORS = ("machine.missing", "machine.drifted")
+"""The events of machines of which only editors of the version are told."""
 
 
 def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[bool]:
@@ -90,6 +104,7 @@ def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[
         event.c.type.startswith("machine."),
         machine.c.id == json_integer(event.c.about, "machine"),
         access.readable(machine, reader),
+        or_(event.c.type.not_in(_OF_EDITORS), _is_editors(machine, reader)),
     )
     of_channel = select(event.c.sequence).where(
         event.c.type.startswith("channel."),
@@ -101,7 +116,9 @@ def readable(sequence: ColumnElement[int], reader: ReaderKind) -> ColumnElement[
         ),
     )
     test = select(event.c.sequence).where(event.c.type == events.TEST)
-    of = (of_version, of_machine, of_channel, test)
+    of = [of_version, of_machine, of_channel, test]
+    if reader is ReaderKind.STAFF:
+        of.append(select(event.c.sequence).where(event.c.type.startswith("sync.")))
     return or_(*(sequence.in_(those.where(event.c.sequence == sequence)) for those in of))
 
 
@@ -157,8 +174,23 @@ def _webhook(reader: ReaderKind) -> Any:
     return select(json_text(json_object(members))).where(hook.c.id == param("hook", Key))
 
 
-def _machine(reader: ReaderKind) -> Any:
+def _is_editors(machine: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
+    """The reader is an editor of the machine's version."""
+    version = schema.versions.alias()
+    return exists().where(version.c.n == machine.c.version_n, access.edits_version(version, reader))
+
+
+def _scope() -> Any:
+    scope, source = schema.sync_scopes.alias(), schema.sync_sources.alias()
+    members = {"source": source.c.name, "scope": scope.c.scope, "reason": scope.c.failed_reason}
+    return select(json_text(json_object(members))).where(
+        scope.c.id == param("scope", Key), source.c.id == scope.c.source_id
+    )
+
+
+def _machine(what: str, reader: ReaderKind) -> Any:
     machine = schema.machines.alias()
+    told = _is_editors(machine, reader) if f"machine.{what}" in _OF_EDITORS else true()
     members = {
         # Whoever may read a machine may read its version and its image.
         "image": summaries.image(machine.c.image_id, ReaderKind.STAFF),
@@ -166,5 +198,5 @@ def _machine(reader: ReaderKind) -> Any:
         "machine": summaries.machine_shape(machine, reader),
     }
     return select(json_text(json_object(members))).where(
-        machine.c.id == param("machine", Key), access.readable(machine, reader)
+        machine.c.id == param("machine", Key), access.readable(machine, reader), told
     )

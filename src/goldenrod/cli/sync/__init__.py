@@ -1,1 +1,1 @@
-"""Commands that bring the catalogue up to date with clouds."""
+"""Commands that bring the catalogue up to date with clouds, and list where they differ."""

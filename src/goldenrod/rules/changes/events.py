@@ -37,10 +37,10 @@ DatedEvent = tuple[str, str]
 
 class Event(NamedTuple):
     """One event: what it is about, as ids; of several with the same `once` one is written. It
-    happened `at` (None: now)."""
+    happened `at` (None: now). `image_id` is None for an event about no image."""
 
     kind: str
-    image_id: int
+    image_id: int | None
     version_n: int | None
     about: Mapping[str, Any] = MappingProxyType({})
     dedup_key: str | None = None
@@ -274,6 +274,33 @@ def version_restored(tx: Tx, revocation: Row) -> None:
     about = {"revocation": key}
     lifted = [Event("version.restored", row["image_id"], row["n"], about) for row in rows]
     record(tx, [*(of_revocation(row, key, at, at) for row in missed), *lifted])
+
+
+# ── events of reading clouds ─────────────────────────────────────────────────────────────────
+
+
+def of_missing_machine(row: Row, since: str) -> Event:
+    """The event that a cloud does not list a machine any more. `row` has the ids of the machine
+    (`machine_id`), its image and version."""
+    about = {"machine": row["machine_id"], "since": since}
+    dedup_key = f"machine.missing:{row['machine_id']}:{since}"
+    return Event("machine.missing", row["image_id"], row["version_n"], about, dedup_key)
+
+
+def of_drifted_machine(row: Row, kinds: list[str], at: str) -> Event:
+    """The event that a machine differs from its cloud in ways that are new."""
+    about = {"machine": row["machine_id"], "kinds": kinds}
+    dedup_key = f"machine.drifted:{row['machine_id']}:{','.join(kinds)}:{at}"
+    return Event("machine.drifted", row["image_id"], row["version_n"], about, dedup_key)
+
+
+def of_failed_scope(tx: Tx, scope_id: int, since: str) -> list[Event]:
+    """The event that a scope cannot be read since an instant. None for one that failed so long ago
+    that the event may be deleted already: it would be sent again."""
+    if since < later(tx.now, days=1 - DAYS_STORED):
+        return []
+    about = {"scope": scope_id, "since": since}
+    return [Event("sync.failed", None, None, about, f"sync.failed:{scope_id}:{since}")]
 
 
 # ── what is recorded already ──────────────────────────────────────────────────────────────────

@@ -65,9 +65,12 @@ cloud_machines = Table(
     Column("missing_since", Moment),
     # Asked by its id, the cloud said that it is gone.
     Column("gone", Boolean, nullable=False),
+    # The kinds of drift that webhooks were last notified of, with commas between them.
+    Column("notified", String(128), nullable=False, server_default=""),
     UniqueConstraint("scope_id", "provider_id", "identifier"),
     Index("ix_cloud_machines_identifier", "identifier", "provider_id"),
     index_where_set("ix_cloud_machines_missing_since", "missing_since"),
+    index_where_set("ix_cloud_machines_deprecated_at", "deprecated_at"),
     sqlite_autoincrement=True,
 )
 

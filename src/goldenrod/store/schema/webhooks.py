@@ -44,7 +44,8 @@ events = Table(
     Column("uuid", Id, nullable=False, unique=True),
     Column("at", Moment, nullable=False),
     Column("type", String(64), nullable=False),
-    # Null only for a test of a webhook for all images.
+    # Null for an event that is about no image, such as sync.failed, and for a test of a webhook for all
+    # images.
     Column("image_id", Key, to("images.id")),
     Column("version_n", Key, to("versions.n")),
     # Ids of what else the event is about, as a JSON object.

@@ -22,6 +22,7 @@ from goldenrod.catalogue.accounts import (
 )
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import images, tags
+from goldenrod.catalogue.sync import drift
 from goldenrod.catalogue.versions import (
     attachments,
     history,
@@ -244,6 +245,13 @@ ROUTES: tuple[Route, ...] = (
           refuses=(401, 403), cacheable=False),
     Route("GET", "/activity", listing(activity.list_activity, activity.LIST), "List activity",
           wire.Activity, lists=activity.LIST, refuses=(401, 403), cacheable=False),
+    Route("GET", "/drift", listing(drift.list_drift, drift.LIST),
+          "List machines that differ from their cloud", wire.Drift, lists=drift.LIST,
+          refuses=(401,), cacheable=False),
+    Route("GET", "/image_versions/{key}/drift",
+          listing_of(drift.list_drift_of_version, drift.OF_VERSION),
+          "List a version's machines that differ from their cloud", wire.Drift,
+          lists=drift.OF_VERSION, refuses=(401, 403), cacheable=False, at_root=True),
     *things("webhooks", ("webhook", "Remove"), wire.Webhook, webhooks.WEBHOOKS,
             end=webhooks.remove_webhook, cacheable=False),
     Route("POST", "/webhooks", webhook_handlers.create_webhook, "Create a webhook",

@@ -28,7 +28,7 @@ from goldenrod.web.pages.staff import (
     users,
 )
 from goldenrod.web.pages.staff import groups as staff_groups
-from goldenrod.web.pages.sync import sync_runs
+from goldenrod.web.pages.sync import drift, sync_runs
 from goldenrod.web.pages.versions import (
     compare,
     deprecate,
@@ -170,6 +170,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/groups/{key}/name", groups.rename_group),
     Route("GET", "/groups/{key}/remove", groups.show_remove),
     Route("POST", "/groups/{key}/remove", groups.remove_group),
+    Route("GET", "/drift", drift.show_drift, ("kind", "provider", "image", "cursor")),
     Route("GET", "/images/{slug}/webhooks", webhooks.show_of_image, ("cursor",)),
     Route("POST", "/images/{slug}/webhooks", webhooks.create_of_image),
     Route("GET", "/webhooks/{key}", webhooks.show_webhook, ("state", "cursor")),

@@ -1,7 +1,7 @@
 """The newest attempts to deliver to webhooks; test events of webhooks for all images."""
 
 from alembic import op
-from sqlalchemy import Column, ForeignKey, Integer, Text
+from sqlalchemy import Column, ForeignKey, Integer, Text, text
 
 from goldenrod.store.migrations import ddl
 from goldenrod.store.sql import Key, Moment
@@ -11,8 +11,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("events", table_kwargs={"sqlite_autoincrement": True}) as events:
-        events.alter_column("image_id", existing_type=Key, nullable=True)
+    _allow_events_of_no_image()
     op.create_table(
         "delivery_attempts",
         Column("id", Key, primary_key=True, autoincrement=True),
@@ -32,3 +31,21 @@ def upgrade() -> None:
         ddl.index("ix_delivery_attempts_webhook_id", "webhook_id id"),
         sqlite_autoincrement=True,
     )
+
+
+def _allow_events_of_no_image() -> None:
+    """A test event of a webhook for all images is about no image. SQLite cannot change a column: the table is rebuilt."""
+    if op.get_context().dialect.name == "postgresql":
+        op.alter_column("events", "image_id", nullable=True)
+        return
+    sequence = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+    used = op.get_bind().exec_driver_sql(sequence).scalar()
+    op.drop_index("ix_events_unqueued", "events")
+    options = {"sqlite_autoincrement": True}
+    with op.batch_alter_table("events", recreate="always", table_kwargs=options) as events:
+        events.alter_column("image_id", nullable=True)
+    where = text("NOT queued")
+    op.create_index("ix_events_unqueued", "events", ["sequence"], sqlite_where=where)
+    op.execute("DELETE FROM sqlite_sequence WHERE name IN ('events', '_alembic_tmp_events')")
+    if used is not None:
+        op.execute(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('events', {int(used)})")

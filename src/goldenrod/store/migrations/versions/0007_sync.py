@@ -65,10 +65,14 @@ def _create_cloud_machines() -> None:
         Column("missed", Integer, nullable=False),
         Column("missing_since", Moment),
         Column("gone", Boolean, nullable=False),
+        Column("notified", String(128), nullable=False, server_default=""),
         UniqueConstraint("scope_id", "provider_id", "identifier"),
         Index("ix_cloud_machines_identifier", "identifier", "provider_id"),
         ddl.index_where(
             "ix_cloud_machines_missing_since", "missing_since IS NOT NULL", "missing_since"
+        ),
+        ddl.index_where(
+            "ix_cloud_machines_deprecated_at", "deprecated_at IS NOT NULL", "deprecated_at"
         ),
         sqlite_autoincrement=True,
     )

@@ -1,6 +1,7 @@
 """The page of an image: machine picker, channels, versions, provider grid and lineage."""
 
 from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.sync import drift
 from goldenrod.catalogue.versions import instead
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.rules.access import Actor
@@ -12,6 +13,7 @@ from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.launch import machine_picker
 from goldenrod.web.pages.lineage import page
+from goldenrod.web.pages.sync import drift as sync_drift
 
 NEWEST = 12
 
@@ -31,9 +33,11 @@ def show_image(visit: Visit, slug: str) -> Page:
         count, releases, following, _ = image_page.list_releases(tx, actor, query)
         cells = image_page.list_cells(tx, actor, [it["id"] for it in releases])
         box = machine_picker.of_image(tx, actor, visit, image, channels, cells)
+        marks = drift.find_marks(tx, actor, image_id=image["id"]) if image["may_change"] else []
         found = graph.lineage_of_image(tx, actor, str(image["id"]))
         dates = image_page.list_release_dates(tx, actor, image["id"])
         now = tx.now
+    drifted = sync_drift.of_versions(marks)
     return visit.page(
         "images/image.html",
         image=image,
@@ -46,8 +50,9 @@ def show_image(visit: Visit, slug: str) -> Page:
         older=count - len(releases),
         following=_before(image, releases) if following else None,
         box=box,
-        grid=provider_grid.grid(releases, cells, channels),
+        grid=provider_grid.grid(releases, cells, channels, drifted.at),
         months=release_months(dates, now, image_page.MOST_DATES),
+        drifted=drifted,
         lineage=page.shown(found, f"Lineage of {image['name']}"),
         public_url=visit.settings.public_url,
     )

@@ -4,7 +4,9 @@ A summary above it says how many providers have the version that a channel offer
 lack the newest version, and which have had no new version for long.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from goldenrod.store.db import Row
 from goldenrod.web.pages.kit.render import plural
@@ -26,6 +28,8 @@ class Cell:
     """On how many architectures."""
     css_class: str
     """Empty: all architectures; o: no machine; h: some architectures; d: deprecated; r: revoked."""
+    drift: str
+    """How a machine there differs from its cloud, for editors; empty if none does."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,14 @@ class Grid:
     """The CSS classes of the cells that are shown, for the legend."""
 
 
-def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | None:
-    """The grid of these versions, or None if none of them has a machine."""
+def grid(
+    releases: list[Row],
+    cells: list[Row],
+    channels: list[Row],
+    drift: Mapping[tuple[str, int], str] = MappingProxyType({}),
+) -> Grid | None:
+    """The grid of these versions, or None if none of them has a machine. `drift`: how machines of a
+    version on a provider differ from their cloud."""
     if not cells:
         return None
     counts: dict[int, dict[str, int]] = {}
@@ -74,7 +84,16 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
     if newest is not None:
         having = sum(releases[newest]["id"] in there for there in counts.values())
         newest = newest if 2 * having > len(counts) else None
-    rows = [_row(*names[key], releases, counts[key], most_architectures, newest) for key in counts]
+    rows = [
+        _row(
+            *names[key],
+            [{**it, "drift": drift.get((it["id"], key), "")} for it in releases],
+            counts[key],
+            most_architectures,
+            newest,
+        )
+        for key in counts
+    ]
     rows.sort(key=lambda it: (sum(cell.count > 0 for cell in it.cells), not it.slug, it.slug))
     return Grid(
         columns,
@@ -82,7 +101,12 @@ def grid(releases: list[Row], cells: list[Row], channels: list[Row]) -> Grid | N
         max(len(rows) - MOST_ROWS, 0),
         _summary(columns, rows, channels, counts),
         len(rows),
-        frozenset(cell.css_class for shown in rows[:MOST_ROWS] for cell in shown.cells),
+        frozenset(
+            mark
+            for shown in rows[:MOST_ROWS]
+            for cell in shown.cells
+            for mark in (cell.css_class, "x" if cell.drift else cell.css_class)
+        ),
     )
 
 
@@ -111,6 +135,7 @@ def _row(
                 "o"
                 if not count
                 else trouble or ("h" if count < most_architectures[it["id"]] else ""),
+                it["drift"],
             )
         )
     return ProviderRow(slug, name, tuple(cells), newest is not None and not cells[newest].count)

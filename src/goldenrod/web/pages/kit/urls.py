@@ -23,6 +23,7 @@ CHECK = "/check"
 LICENSES = "/licenses"
 SCRIPTS = "/scripts"
 SYNCS = "/syncs"
+DRIFT = "/drift"
 NEW_IMAGE = "/images/new"
 
 TAKEN = ("new",)
@@ -133,6 +134,11 @@ def search_versions(**asked: Any) -> str:
 def home(**asked: Any) -> str:
     """The list of images with these filters: `tag`, `provider`, `owner`, `architecture`."""
     return _with(HOME, asked)
+
+
+def drift(**asked: Any) -> str:
+    """The list of machines that differ from their cloud, with these filters: `image`, `kind`."""
+    return _with(DRIFT, asked)
 
 
 def sign_in(then: str = "") -> str:

@@ -1,1 +1,1 @@
-"""Pages of what was read from clouds."""
+"""Pages of what was read from clouds, and where they differ from the catalogue."""

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from goldenrod.catalogue.images import image_page
+from goldenrod.catalogue.sync import drift
 from goldenrod.catalogue.versions import history, instead, version_page
 from goldenrod.rules import why
 from goldenrod.rules.access import Actor
@@ -13,6 +14,7 @@ from goldenrod.web.pages.images import provider_grid
 from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.launch import machine_picker
+from goldenrod.web.pages.sync import drift as sync_drift
 from goldenrod.web.pages.versions import history_text
 
 MOST_ENTRIES = 20
@@ -42,6 +44,7 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         built_count, built = version_page.list_children(tx, actor, row["n"])
         better = instead.find_instead(tx, actor, [row["id"]] if _is_warned(row["version"]) else [])
         ways = [] if row["may_change"] else why.explain(tx, actor, f"version:{row['id']}")
+        marks = drift.find_marks(tx, actor, version_key=row["n"]) if row["may_change"] else []
         history_count, entries = _history(tx, actor, row)
     places = _by_provider(machines)
     wanted = visit.asked("on").strip()
@@ -66,6 +69,7 @@ def show_version(visit: Visit, slug: str, name: str) -> Page:
         because=[_because(way.words) for way in ways if way.grants],
         history=entries,
         history_count=history_count,
+        drifted=sync_drift.of_machines(marks),
         public_url=visit.settings.public_url,
     )
 

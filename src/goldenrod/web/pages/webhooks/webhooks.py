@@ -34,6 +34,9 @@ EVENT_LABELS = {
     "channel.assigned": "channel assigned",
     "machine.added": "machine added",
     "machine.gone": "machine ended",
+    "machine.missing": "machine missing on its cloud",
+    "machine.drifted": "machine differs from its cloud",
+    "sync.failed": "cloud could not be read (staff)",
 }
 
 Hook = dict[str, Any]
