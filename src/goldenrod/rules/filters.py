@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, Table, exists, select, true
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.text import boolean as parse_boolean
-from goldenrod.base.text import filter_key
+from goldenrod.base.text import filter_key, identifier_key
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ReaderKind
 from goldenrod.rules.lifecycle import machine_access
@@ -22,6 +23,7 @@ from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Moment, Sortable, among, param
 
 Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
+OfArchitecture = Callable[[FromClause], ColumnElement[bool]]
 
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:
@@ -31,6 +33,30 @@ def text(name: str, column: str, takes: str = "the exact text") -> Filter:
         lambda given: Wanted("", {f"f_{name}": given}),
         lambda thing, reader, form: thing.c[column] == param(f"f_{name}", String),
     )
+
+
+def identifier(name: str) -> Filter:
+    """A machine's id on its provider. UUIDs and Azure's ids compare without case."""
+    return Filter(
+        "a whole identifier",
+        lambda given: Wanted("", {f"f_{name}": identifier_key(given)}),
+        lambda thing, reader, form: thing.c.identifier_key == param(f"f_{name}", Sortable),
+    )
+
+
+def architecture(where: Callable[[FromClause, ReaderKind, OfArchitecture], Any]) -> Filter:
+    """An architecture, in any of its spellings. `where(thing, reader, is_it)` is the predicate, and
+    `is_it(machine)` is true if the machine is of it."""
+    return Filter(
+        "an architecture, such as x86_64 or amd64",
+        lambda given: Wanted("", {"f_architecture": normal_architecture(given)}),
+        lambda thing, reader, form: where(thing, reader, _is_of_architecture),
+    )
+
+
+def _is_of_architecture(machine: FromClause) -> ColumnElement[bool]:
+    wanted: ColumnElement[bool] = machine.c.architecture == param("f_architecture", String)
+    return wanted
 
 
 def by_key(name: str, column: str = "name_key") -> Filter:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, null, select
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.errors import Conflict, NotFound
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.versions import instead
@@ -173,7 +174,7 @@ def resolve(
             version_key=version_key,
             image=found["image_id"],
             provider=found["provider_id"],
-            architecture=architecture,
+            architecture=architecture and normal_architecture(architecture),
             **resources.params(tx, actor),
         )
     if not offers:

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from goldenrod.base import wire
 from goldenrod.base.errors import NotFound
-from goldenrod.base.text import name_key, slug
+from goldenrod.base.text import identifier_key, name_key, slug
 from goldenrod.catalogue.accounts import users
 from goldenrod.catalogue.images import images
 from goldenrod.catalogue.versions import providers, publish, version_names
-from goldenrod.catalogue.versions.machines import insert_machine
+from goldenrod.catalogue.versions.machines import insert_machine, stored
 from goldenrod.rules.access import CONSOLE, Actor
 from goldenrod.rules.changes import audit, events
 from goldenrod.rules.lifecycle import lines
@@ -121,7 +121,7 @@ class Target:
                 else:
                     self._moved.add(row["name_key"])
             for row in self.tx.rows(_machines, image=self.image_id):
-                key = row["provider_id"], row["identifier"]
+                key = row["provider_id"], row["identifier_key"]
                 if key not in self._machines or row["end_date"] is None:
                     self._machines[key] = row
             return
@@ -191,20 +191,22 @@ class Target:
 
     def _add_machine(self, version_key: int, values: Row) -> str:
         """Create a machine, or update its facts. Returns the outcome; `clash` changes nothing."""
-        existing = self._machines.get((values["provider_id"], values["identifier"]))
+        key = values["provider_id"], identifier_key(values["identifier"])
+        existing = self._machines.get(key)
         if existing is None:
             machine_id = insert_machine(self.tx, self.actor, version_key, self.image_id, values)
-            row = {"id": machine_id, "version_n": version_key, **values}
-            self._machines[values["provider_id"], values["identifier"]] = row
+            self._machines[key] = {"id": machine_id, "version_n": version_key, **stored(values)}
             self._new_machines.append(machine_id)
             return "created"
         if existing["version_n"] != version_key:
             return "clash"
-        facts = {f: values[f] for f in ("architecture", "size_gb", "checksum")}
+        facts = {f: stored(values)[f] for f in ("architecture", "size_gb", "checksum")}
         changed = audit.changed(existing, {f: v for f, v in facts.items() if v not in (None, "")})
         if not changed:
             return "unchanged"
         after = {field: change["after"] for field, change in changed.items()}
+        if "architecture" in after:
+            after["architecture_given"] = values["architecture"]
         self.tx.update(schema.machines, {"id": existing["id"]}, **after)
         audit.record(self.tx, self.actor, "machine:edit", schema.machines, existing["id"], changed)
         existing.update(after)

@@ -114,7 +114,7 @@ resource "google_compute_instance" "this" {{
 
 
 def _aws_type(launch: Launch) -> str:
-    return "m7g.large" if launch.architecture in ("arm64", "aarch64") else "m7i.large"
+    return "m7g.large" if launch.architecture == "arm64" else "m7i.large"
 
 
 def _aws(launch: Launch) -> Snippet:

@@ -8,6 +8,7 @@ If there is none, it says why. It never shows another machine than the one that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.catalogue.versions import instead, version_page
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
@@ -116,7 +117,8 @@ def _chosen(
         for it in (DEFAULT_ARCHITECTURE, *on_provider, *sorted(all_architectures))
         if it in (on_provider or all_architectures)
     ]
-    architecture = visit.asked("architecture") or next(iter(preferred), "")
+    asked = normal_architecture(visit.asked("architecture"))
+    architecture = asked or next(iter(preferred), "")
     choices = all_architectures | ({architecture} - {""})
     found = next((r for r in machines if _is(r, provider, architecture)), None)
     return Box(
