@@ -218,7 +218,8 @@ def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> W
         for path in route.paths(API):
             by_path.setdefault(path, []).append(route)
     for path, routes in by_path.items():
-        app.add_route(path, _Resource(routes, db, settings, cache))
+        template = f"{path[:-1]}:path}}" if any(it.slashes for it in routes) else path
+        app.add_route(template, _Resource(routes, db, settings, cache))
     add_reference(app, db, settings, API)
     app.add_route("/healthz", _Health())
 

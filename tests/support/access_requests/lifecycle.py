@@ -61,6 +61,11 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         Ask("{open-1.1}/diff?against={shared-1.0}", LABS, ('"lab"',), unseen="{shared-1.0}"),
         Ask("{closed-1.0}/diff?against={open-1.0}", KEEPERS, ('"setup"',)),
     ],
+    "GET /image_versions/{key}/user-data": [
+        Ask("{open-1.0}/user-data", READ),
+        Ask("{closed-1.0}/user-data", KEEPERS, ("setup",)),
+        Ask("{shared-1.0}/user-data", LABS),
+    ],
     "GET /images/{key}/channels": [
         Ask(OPEN, READ, ('"latest"', '"stable"', '"inner"', '"lab"', '"ops"', "open-1.0")),
         Ask(CLOSED, KEEPERS, ("closed-line", "closed-1.0")),
@@ -123,6 +128,18 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         inner("open-image/inner/east", LABS, "open-east"),
         Ask("shared-image/shared-line/east", LABS, ("shared-east",)),
         Ask("kept-image/latest/west?allow_revoked=true", LABS, ("kept-west",)),
+    ],
+    "GET /resolve/{image}@{version}/{provider}": [
+        Ask("{images/open}@open-1.0/{providers/east}", READ, ("open-east",)),
+        Ask("open-image@{image_versions/open-1.0}/east", READ, ("open-east",)),
+        Ask("open-image@open-1.0/west", LABS, ("open-west",), unseen="west"),
+        Ask(
+            "shared-image@shared-1.0/east?allow_revoked=true",
+            LABS,
+            ("shared-east",),
+            unseen="shared-image",
+        ),
+        Ask("kept-image@kept-1.0/west", LABS, ("kept-west",)),
     ],
     "GET /resolve/{image}/{channel}": [
         Ask("open-image/stable", READ, ("open-east", "open-west")),

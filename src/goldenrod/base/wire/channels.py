@@ -115,10 +115,10 @@ class Offer(Struct):
 
 
 class Resolved(Struct):
-    """The machine that a channel offers on the provider."""
+    """The machine that a channel offers on the provider; `channel` is null if a version was named."""
 
     image: ImageSummary
-    channel: str
+    channel: str | None
     provider: ProviderSummary
     version: VersionSummary
     machine: MachineSummary

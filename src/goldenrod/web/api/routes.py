@@ -29,7 +29,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.resources import Resource
 from goldenrod.store.paging import Listing
 from goldenrod.web.api import channels as channel_handlers
-from goldenrod.web.api import lookup
+from goldenrod.web.api import lookup, user_data
 from goldenrod.web.api import tokens as token_handlers
 from goldenrod.web.api import users as user_handlers
 from goldenrod.web.api import versions as version_handlers
@@ -56,6 +56,7 @@ class Route:
     `options`: the query parameters, if it is no list. `refuses`: error statuses in addition to the
     method's usual ones. `also`: media types in addition to JSON. `asks`: a POST that changes nothing
     and needs no token. `cacheable`: every change to its answers also changes the catalogue's revision.
+    `slashes`: the last part of the path may hold slashes.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Route:
     asks: bool = False
     also: tuple[str, ...] = ()
     cacheable: bool = True
+    slashes: bool = False
 
     def paths(self, api: str) -> list[str]:
         """The paths under which it is reached."""
@@ -162,6 +164,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/image_versions/{key}/history", listing_of(history.list_history, history.LIST),
           "List who changed an image version", wire.Change, lists=history.LIST, refuses=(403,),
           at_root=True),
+    Route("GET", "/image_versions/{key}/user-data", user_data.get_user_data,
+          "Get an image version's boot scripts as user data", also=("text/plain",), at_root=True),
     *things("images", ("image", "End"), wire.Image, images.IMAGES,
             create=(images.create_image, wire.NewImage),
             edit=(images.edit_image, wire.ImagePatch), end=images.end_image),
@@ -183,6 +187,11 @@ ROUTES: tuple[Route, ...] = (
           options={"architecture": "such as x86_64",
                    "allow_revoked": "true: answer even a revoked version, with the reason"},
           refuses=(409,), also=("text/plain",), at_root=True),
+    Route("GET", "/resolve/{image}@{version}/{provider}", channel_handlers.resolve_version,
+          "Resolve a version to its machine on a provider", wire.Resolved,
+          options={"architecture": "such as x86_64",
+                   "allow_revoked": "true: answer even a revoked version, with the reason"},
+          refuses=(409,), also=("text/plain",), at_root=True, slashes=True),
     Route("GET", "/resolve/{image}/{channel}", channel_handlers.resolve_everywhere,
           "Resolve a channel on every provider", wire.ResolvedEverywhere, refuses=(409,),
           at_root=True),
