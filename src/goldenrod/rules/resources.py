@@ -367,9 +367,9 @@ def _page(
     return paging.page(query, total, [(row["json"], row["value"], row["id"]) for row in found])
 
 
-def etag(body: str) -> str:
+def etag(body: str | bytes) -> str:
     """The strong ETag of an answer: a hash of its bytes."""
-    data = body.encode()
+    data = body.encode() if isinstance(body, str) else body
     digest = hashlib.blake2b(data[:_PIECE], digest_size=16)
     for start in range(_PIECE, len(data), _PIECE):
         digest.update(data[start : start + _PIECE])

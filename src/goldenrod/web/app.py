@@ -25,6 +25,7 @@ from goldenrod.base.errors import (
 )
 from goldenrod.store.db import Database
 from goldenrod.web import content_coding
+from goldenrod.web.api import terraform
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.content_coding import IDENTITY, UNCHANGING, UNCOMPRESSED
 from goldenrod.web.docs.params import FOR_A_SECRET
@@ -63,7 +64,7 @@ def _responder(
     route: Route, db: Database, settings: Settings, cache: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        request = Request(req, db, settings, cache)
+        request = Request(req, db, settings, cache, basic=route.basic)
         try:
             answer = request.answer(route.handler, path)
         except Forbidden as problem:
@@ -94,7 +95,7 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymou
         resp.set_header("ETag", answer.etag)
     if answer.body is not None:
         resp.content_type = answer.media_type
-        resp.data = answer.body.encode()
+        resp.data = answer.body.encode() if isinstance(answer.body, str) else answer.body
     if req.method == "GET":
         resp.set_header("Cache-Control", f"{'public' if anonymous else 'private'}, no-cache")
     else:
@@ -222,6 +223,7 @@ def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> W
         app.add_route(template, _Resource(routes, db, settings, cache))
     add_reference(app, db, settings, API)
     app.add_route("/healthz", _Health())
+    app.add_route(terraform.DISCOVERY, terraform.Discovery(API))
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         # A token that is not valid gets 401 everywhere, even at unknown addresses.

@@ -9,5 +9,6 @@ from goldenrod.base.wire.common import *
 from goldenrod.base.wire.images import *
 from goldenrod.base.wire.lineage import *
 from goldenrod.base.wire.providers import *
+from goldenrod.base.wire.terraform import *
 from goldenrod.base.wire.versions import *
 from goldenrod.base.wire.webhooks import *

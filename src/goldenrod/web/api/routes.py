@@ -29,7 +29,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.resources import Resource
 from goldenrod.store.paging import Listing
 from goldenrod.web.api import channels as channel_handlers
-from goldenrod.web.api import lookup, user_data
+from goldenrod.web.api import lookup, terraform, user_data
 from goldenrod.web.api import tokens as token_handlers
 from goldenrod.web.api import users as user_handlers
 from goldenrod.web.api import versions as version_handlers
@@ -56,7 +56,8 @@ class Route:
     `options`: the query parameters, if it is no list. `refuses`: error statuses in addition to the
     method's usual ones. `also`: media types in addition to JSON. `asks`: a POST that changes nothing
     and needs no token. `cacheable`: every change to its answers also changes the catalogue's revision.
-    `slashes`: the last part of the path may hold slashes.
+    `slashes`: the last part of the path may hold slashes. `basic`: a token may also come as the
+    password of HTTP Basic.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Route:
     also: tuple[str, ...] = ()
     cacheable: bool = True
     slashes: bool = False
+    basic: bool = False
 
     def paths(self, api: str) -> list[str]:
         """The paths under which it is reached."""
@@ -182,6 +184,17 @@ ROUTES: tuple[Route, ...] = (
           "Hide a channel", statuses=(204,)),
     Route("GET", "/images/{key}/channels/{name}/history", channel_handlers.channel_history,
           "List a channel's assignments", wire.Assignment, lists=channels.HISTORY),
+    Route("GET", "/images/{key}/channels/{name}/tfstate", terraform.get_state,
+          "Get what a channel offers as a Terraform state", wire.TerraformState, refuses=(409,),
+          basic=True),
+    Route("GET", "/terraform/{namespace}/{name}/{system}/versions", terraform.list_versions,
+          "List the versions of a Terraform module", wire.ModuleVersions, refuses=(409,)),
+    Route("GET", "/terraform/{namespace}/{name}/{system}/{number}/download",
+          terraform.get_download, "Get where a Terraform module is", wire.ModuleLocation,
+          refuses=(409,)),
+    Route("GET", "/terraform/{namespace}/{name}/{system}/{number}/machines.zip",
+          terraform.get_archive, "Get a Terraform module", also=("application/zip",),
+          refuses=(409,), basic=True),
     Route("GET", "/resolve/{image}/{channel}/{provider}", channel_handlers.resolve,
           "Resolve a channel to the machine it offers on a provider", wire.Resolved,
           options={"architecture": "such as x86_64",

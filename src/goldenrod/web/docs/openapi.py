@@ -105,6 +105,11 @@ _SCHEMES: dict[str, Schema] = {
         "description": "`Token <secret>`: the word Token, a space, the secret",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "the same secret"},
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "the same secret as the password, with any username",
+    },
 }
 
 
@@ -138,7 +143,12 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
         "tags": [tag_of(route)],
         "parameters": [*of_path(route), *of_query(route), *headers(route)],
         "responses": _responses(route, components),
-        "security": [*([] if _needs_token(route) else [{}]), {"token": []}, {"bearer": []}],
+        "security": [
+            *([] if _needs_token(route) else [{}]),
+            {"token": []},
+            {"bearer": []},
+            *([{"basic": []}] * route.basic),
+        ],
     }
     if route.takes:
         operation["requestBody"] = _request_body(route, components)
