@@ -20,7 +20,7 @@ from goldenrod.web.pages.launch.snippets import launch_snippets
 DEFAULT_ARCHITECTURE = "x86_64"
 """The architecture shown first when the visitor has not chosen one."""
 MOST_SCRIPT_TEXT = 6000
-"""Boot scripts longer than this together are left out of the cloud-init snippet."""
+"""Boot scripts longer than this together are fetched as user data instead of shown."""
 
 
 @dataclass(frozen=True)
@@ -178,15 +178,15 @@ def _with_snippets(
         provider_type=machine["provider_type"],
         image=image,
         version=version["name"],
+        version_id=version["id"],
         channel=box.channel or None,
         base=visit.settings.public_url,
         needs_token=not (is_open and machine["provider_public"]),
         region=aws_region(machine["provider"], machine["provider_name"]),
     )
-    # Long scripts are shown on the version's page only. A truncated script would be wrong.
+    # A truncated script would be wrong.
     short = sum(script["length"] for script in scripts) <= MOST_SCRIPT_TEXT
-    snippets = launch_snippets(launch, scripts if short else ())
-    snippets = tuple(snippet for snippet in snippets if short or snippet.key != "cloud-init")
+    snippets = launch_snippets(launch, scripts if short else None)
     asked = visit.asked("as")
     tab = asked if asked in [snippet.key for snippet in snippets] else snippets[0].key
     return replace(box, version=version, snippets=snippets, tab=tab)
