@@ -93,9 +93,9 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymou
     resp.set_headers(dict(answer.headers))
     if answer.etag:
         resp.set_header("ETag", answer.etag)
-    if answer.body is not None:
+    if answer.body is not None or answer.archive is not None:
         resp.content_type = answer.media_type
-        resp.data = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        resp.data = answer.body.encode() if answer.body is not None else answer.archive
     if req.method == "GET":
         resp.set_header("Cache-Control", f"{'public' if anonymous else 'private'}, no-cache")
     else:

@@ -47,13 +47,14 @@ MERGE_PATCH = "application/merge-patch+json"
 
 @dataclass(frozen=True)
 class Response:
-    """A handler's response: a status, a text, an archive or nothing, and headers."""
+    """A handler's response: a status, a text or an archive or nothing, and headers."""
 
     status: int = 200
-    body: str | bytes | None = None
+    body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     etag: str | None = None
     media_type: str = JSON
+    archive: bytes | None = None
 
 
 A = TypeVar("A", bound=Response)

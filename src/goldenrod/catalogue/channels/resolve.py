@@ -63,7 +63,7 @@ def _named(reader: ReaderKind, image_form: str, provider_form: str | None, compu
         if computed
         else (channel_targets.target(channel, reader), channel_targets.stopped(channel))
     )
-    found = [
+    found: list[ColumnElement[Any]] = [
         image.c.id.label("image_id"),
         json_text(summaries.image_shape(image, reader)).label("image"),
         channel.c.id.label("channel_id"),
@@ -97,7 +97,7 @@ def _pinned(reader: ReaderKind, image_form: str, provider_form: str | None, by_i
     )
     if not by_id:
         meant = version.c.n == version_names.meant_by(image_form, reader)
-    found = [
+    found: list[ColumnElement[Any]] = [
         json_text(summaries.image_shape(image, reader)).label("image"),
         version.c.n,
         states.revoked(version).label("revoked"),

@@ -53,7 +53,7 @@ TEXT = "text/plain"
 
 
 def one(
-    body: str | bytes,
+    body: str,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     media_type: str = JSON,

@@ -131,7 +131,8 @@ def get_archive(request: Request, namespace: str, name: str, system: str, number
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(zipfile.ZipInfo("main.tf"), _module(found))
-    return one(packed.getvalue(), media_type=ZIP)
+    data = packed.getvalue()
+    return Response(etag=resources.etag(data), media_type=ZIP, archive=data)
 
 
 def _find(tx: Tx, actor: Actor, namespace: str, name: str, system: str, number: str) -> Offers:

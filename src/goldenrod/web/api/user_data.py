@@ -43,13 +43,12 @@ def get_user_data(request: Request, key: str) -> Response:
 
 def user_data(scripts: Sequence[Mapping[str, Any]]) -> str:
     """The multipart of scripts, in the API's form. The same scripts give the same bytes."""
-    whole = MIMEMultipart()
-    for number, script in enumerate(scripts, start=1):
-        whole.attach(_part(number, script))
-    if not scripts:
-        whole.attach(_encoded(MIMENonMultipart("text", "cloud-config"), _NOTHING))
-    texts = "\0".join(part.get_payload() for part in whole.get_payload())
-    whole.set_boundary(f"=={hashlib.sha256(texts.encode()).hexdigest()[:40]}==")
+    parts = [_part(number, script) for number, script in enumerate(scripts, start=1)]
+    if not parts:
+        parts = [_encoded(MIMENonMultipart("text", "cloud-config"), _NOTHING)]
+    texts = "\0".join(part.as_string() for part in parts)
+    boundary = f"=={hashlib.sha256(texts.encode()).hexdigest()[:40]}=="
+    whole = MIMEMultipart(boundary=boundary, _subparts=parts)
     return whole.as_string()
 
 

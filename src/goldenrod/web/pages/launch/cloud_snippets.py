@@ -65,8 +65,8 @@ data "http" "image" {{
 
 
 def _module(resource: Callable[[str], str]) -> Callable[[Launch], Snippet | None]:
-    """A Terraform snippet that takes the machine from the channel's module, of which the catalogue is the
-    registry. None where Terraform could not take its address: it asks by HTTPS, a host with a dot, and
+    """A Terraform snippet that takes the machine from the channel's module, whose registry is the
+    catalogue. None where Terraform could not take its address: it asks by HTTPS, a host with a dot, and
     names without dots."""
 
     def make(launch: Launch) -> Snippet | None:
