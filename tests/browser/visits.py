@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 
-from goldenrod.base import wire
-from goldenrod.base.clock import later
 from goldenrod.base import clock, wire
+from goldenrod.base.clock import later
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import attempts, outbox, payloads, webhooks
 from goldenrod.catalogue.webhooks.http_sender import Answer, Outcome
@@ -20,9 +19,8 @@ from goldenrod.demo import lifecycle
 from goldenrod.demo.catalogue import load
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.db import Database
-from tests.sync.fake_cloud import FakeCloud, synced
 from tests.support.clouds import Cloud
+from tests.sync.fake_cloud import FakeCloud, synced
 
 Visits = dict[str, dict[str, str]]
 """For each path of PAGES: addresses, and who looks (several, separated by spaces)."""
@@ -214,6 +212,11 @@ def furnish(db: Database) -> None:
         hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)
         hook_id, _ = webhooks.create_webhook(tx, alice, hook, None)
         _attempt(tx, webhooks.send_test(tx, alice, str(hook_id)))
+    cloud = FakeCloud(clock.now, failing={"south"})
+    for region in ("north", "south"):
+        cloud.put(region, f"lab-{region}", "lab-image", "1")
+    synced(db, cloud)
+    _drift(db)
 
 
 def _attempt(tx: Tx, delivery: int) -> None:
@@ -223,12 +226,6 @@ def _attempt(tx: Tx, delivery: int) -> None:
     answer = Answer(503, {"content-type": "text/html", "server": "nginx"}, "<h1>Busy</h1>", False)
     outcome = Outcome(503, "The receiver answered 503.", answer, 214)
     attempts.record(tx, due, outcome, payloads.build(tx, due) or b"")
-        webhooks.create_webhook(tx, alice, hook, None)
-    cloud = FakeCloud(clock.now, failing={"south"})
-    for region in ("north", "south"):
-        cloud.put(region, f"lab-{region}", "lab-image", "1")
-    synced(db, cloud)
-    _drift(db)
 
 
 def _drift(db: Database) -> None:

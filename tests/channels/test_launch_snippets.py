@@ -245,6 +245,39 @@ def test_snippets_for_a_channel_resolve_it() -> None:
     assert "architecture" not in "".join(it.text for it in bare.values())
 
 
+def test_a_channel_is_also_a_terraform_module() -> None:
+    found = lines(machine(channel="stable"))
+    assert list(found)[:2] == ["terraform", "module"]
+    text = found["module"].text
+    assert '  source = "images.example.org/al2023/stable/channel"' in text
+    assert 'ami           = module.image.machines["aws-eu-central-1"]["x86_64"]' in text
+    assert "token" not in text
+    private = lines(machine(channel="stable", needs_token=True))["module"].text
+    assert private.startswith("# ") and 'credentials "images.example.org"' in private
+    port = lines(machine(channel="stable", base="https://images.example.org:8443"))["module"].text
+    assert '"images.example.org:8443/al2023/stable/channel"' in port
+    # Terraform asks by HTTPS, a host with a dot; names of modules have no dots.
+    for no in (
+        {"base": ""},
+        {"base": "http://images.example.org"},
+        {"base": "https://localhost:8443"},
+        {"base": "https://images.example.org/below"},
+        {"channel": "rhel9.4"},
+        {"channel": None},
+        {"provider_type": "vmware"},
+    ):
+        assert "module" not in lines(machine(**{"channel": "stable", **no}))
+
+
+def test_long_boot_scripts_are_fetched_as_user_data() -> None:
+    launch = machine(version_id="0190-7", channel="stable")
+    snippet = {it.key: it for it in launch_snippets(launch, None)}["cloud-init"]
+    assert called(snippet.text.replace("> user-data", "")) == [
+        ["curl", "-fsS", f"{BASE}/image_versions/0190-7/user-data"]
+    ]
+    assert snippet.text.endswith(" > user-data")
+
+
 def test_snippets_without_a_public_url_use_a_variable() -> None:
     found = lines(machine(channel="stable", base=""))
     assert called(found["curl"].text, GOLDENROD_URL="http://here") == [

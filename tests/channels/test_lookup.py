@@ -287,7 +287,7 @@ def test_a_machine_on_an_inactive_provider_is_unknown(api: ApiClient, world: Wor
         [],
         [f"ami-{n}" for n in range(1001)],
         ["x" * 5000],
-        ["x" * 257],
+        ["x" * 513],
         [""],
         ["a\x00b"],
         [7],
@@ -313,7 +313,7 @@ def test_limits_are_named_in_errors(api: ApiClient, world: World) -> None:
     answer = api.post("/lookup", None, {"identifiers": [str(n) for n in range(1001)]})
     assert "1000" in answer.json["errors"][0]["detail"].replace(",", "")
     answer = api.post("/lookup", None, {"identifiers": ["x" * 5000]})
-    assert "256" in answer.json["errors"][0]["detail"]
+    assert "512" in answer.json["errors"][0]["detail"]
     assert len(answer.text) < 1000
 
 

@@ -40,6 +40,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/channels/resolve.py _everywhere channels",
         "catalogue/versions/version_page.py _children versions",
         "catalogue/versions/version_page.py _named images",
+        "catalogue/versions/licenses_scripts.py _scripts_of version_scripts",
         "catalogue/versions/version_page.py _texts version_licenses",
         "catalogue/versions/version_page.py _texts version_scripts",
         "catalogue/versions/versions.py _tagged tags",
@@ -127,6 +128,8 @@ BARE: dict[str, set[str]] = {
         "catalogue/accounts/password_sign_in.py _account users",
     },
     "what the catalogue repeats for speed: written, not answered": {
+        "store/migrations/versions/0008_spellings.py _fold_identifiers machines",
+        "store/migrations/versions/0008_spellings.py _spell_architectures machines",
         "catalogue/search.py _slugs_and_tags tags",
         "catalogue/search.py _image_text images",
         "rules/visibility/stored_counts.py _count_all versions",

@@ -20,6 +20,7 @@ from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, field_problem
 from goldenrod.base.faults import MOST_LISTED, Faults, sentence
 from goldenrod.base.text import (
+    MOST_IDENTIFIER,
     MOST_MARKS,
     MOST_NAME,
     first_invisible,
@@ -276,12 +277,12 @@ def _parts(kind: Any) -> list[Any]:
     return [kind]
 
 
-def name(field: str, text: str, stored: str | None = None) -> str:
-    """A name: trimmed, one line, 1 to 256 characters, none of them invisible.
+def name(field: str, text: str, stored: str | None = None, most: int = MOST_NAME) -> str:
+    """A name: trimmed, one line, 1 to `most` characters, none of them invisible.
 
     The `stored` name may be sent back as it is, whatever was allowed when it was given.
     """
-    trimmed = label(field, text, stored)
+    trimmed = label(field, text, stored, most)
     if not trimmed:
         raise field_problem(field, "must not be empty")
     if trimmed != stored and not is_visible(trimmed):
@@ -289,13 +290,18 @@ def name(field: str, text: str, stored: str | None = None) -> str:
     return trimmed
 
 
-def label(field: str, text: str, stored: str | None = None) -> str:
+def identifier(field: str, text: str, stored: str | None = None) -> str:
+    """A machine's id on its provider: like a name, but longer."""
+    return name(field, text, stored, MOST_IDENTIFIER)
+
+
+def label(field: str, text: str, stored: str | None = None, most: int = MOST_NAME) -> str:
     """A short text, such as an architecture: like a name, but it may be empty."""
     if text == stored:
         return text
     trimmed = text.strip()
-    if len(trimmed) > MOST_NAME:
-        raise field_problem(field, f"has at most {MOST_NAME} characters")
+    if len(trimmed) > most:
+        raise field_problem(field, f"has at most {most} characters")
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in trimmed):
         raise field_problem(field, "is one line, without control characters")
     if invisible := first_invisible(trimmed):

@@ -16,6 +16,8 @@ from typing import Literal, NamedTuple
 
 MOST_NAME = 256
 """The most characters of any name."""
+MOST_IDENTIFIER = 512
+"""The most characters of a machine's id on its provider. Azure's are the longest."""
 MOST_MARKS = 30
 """Combining marks in a row, as in the Stream-Safe Text Format of Unicode (UAX #15)."""
 MOST_WORDS = 16
@@ -44,6 +46,7 @@ _WORD = re.compile(r"[^\W_]+(?:[-._][^\W_]+)*")
 _RUNS = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_AZURE = re.compile(r"/(?:subscriptions|sharedGalleries|communityGalleries)/", re.I | re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -115,6 +118,13 @@ def without_invisible(text: str, instead: str = "") -> str:
 def is_visible(text: str) -> bool:
     """Something of the text can be seen: a letter, a digit, punctuation or a sign."""
     return any(unicodedata.category(c)[0] in "LNPS" for c in without_invisible(text))
+
+
+def identifier_key(identifier: str) -> str:
+    """The key by which a machine's id on its provider compares: UUIDs and Azure's ids without case."""
+    if is_uuid(identifier) or _AZURE.match(identifier):
+        return identifier.lower()
+    return identifier
 
 
 def sought_key(text: str) -> str | None:

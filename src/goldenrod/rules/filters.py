@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, Table, and_, exists, or_, select, true
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import parse_instant
-from goldenrod.base.text import MOST_NAME, filter_key
+from goldenrod.base.text import MOST_NAME, filter_key, identifier_key
 from goldenrod.base.text import boolean as parse_boolean
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ReaderKind
@@ -23,6 +24,7 @@ from goldenrod.store.paging import Filter, Wanted
 from goldenrod.store.sql import Moment, Sortable, among, param
 
 Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
+OfArchitecture = Callable[[FromClause], ColumnElement[bool]]
 
 MOST_VALUES = 10
 """The values of one filter. A list costs at most as much as a list for each of them."""
@@ -82,6 +84,33 @@ def texts(
 ) -> Filter:
     """A text, or one of several."""
     return several(name, lambda slot: exact(slot, takes, where), whole=True)
+
+
+def identifier(name: str) -> Filter:
+    """A machine's id on its provider. UUIDs and Azure's ids compare without case."""
+    return Filter(
+        "a whole identifier",
+        lambda given: Wanted("", {f"f_{name}": identifier_key(given)}),
+        lambda thing, reader, form: thing.c.identifier_key == param(f"f_{name}", Sortable),
+    )
+
+
+def architecture(where: Callable[[FromClause, ReaderKind, OfArchitecture], Any]) -> Filter:
+    """An architecture in any of its spellings, or several. `where(thing, reader, is_it)` is the
+    predicate, and `is_it(machine)` is true if the machine is of it."""
+
+    def make(slot: str) -> Filter:
+        def is_it(machine: FromClause) -> ColumnElement[bool]:
+            wanted: ColumnElement[bool] = machine.c.architecture == param(f"f_{slot}", String)
+            return wanted
+
+        return Filter(
+            "an architecture, such as x86_64 or amd64",
+            lambda given: Wanted("", {f"f_{slot}": normal_architecture(given)}),
+            lambda thing, reader, form: where(thing, reader, is_it),
+        )
+
+    return several("architecture", make, whole=True)
 
 
 def by_key(name: str, column: str = "name_key") -> Filter:

@@ -376,9 +376,9 @@ def decoded(row: Row, *columns: str) -> Row:
     return {**row, **{name: row[name] and json.loads(row[name]) for name in columns}}
 
 
-def etag(body: str) -> str:
+def etag(body: str | bytes) -> str:
     """The strong ETag of an answer: a hash of its bytes."""
-    data = body.encode()
+    data = body.encode() if isinstance(body, str) else body
     digest = hashlib.blake2b(data[:_PIECE], digest_size=16)
     for start in range(_PIECE, len(data), _PIECE):
         digest.update(data[start : start + _PIECE])

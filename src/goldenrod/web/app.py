@@ -25,6 +25,7 @@ from goldenrod.base.errors import (
 )
 from goldenrod.store.db import Database
 from goldenrod.web import content_coding
+from goldenrod.web.api import terraform
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.content_coding import IDENTITY, UNCHANGING, UNCOMPRESSED
 from goldenrod.web.docs.params import FOR_A_SECRET
@@ -63,7 +64,7 @@ def _responder(
     route: Route, db: Database, settings: Settings, cache: ResponseCache | None
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        request = Request(req, db, settings, cache)
+        request = Request(req, db, settings, cache, basic=route.basic)
         try:
             answer = request.answer(route.handler, path)
         except Forbidden as problem:
@@ -92,9 +93,9 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymou
     resp.set_headers(dict(answer.headers))
     if answer.etag:
         resp.set_header("ETag", answer.etag)
-    if answer.body is not None:
+    if answer.body is not None or answer.archive is not None:
         resp.content_type = answer.media_type
-        resp.data = answer.body.encode()
+        resp.data = answer.body.encode() if answer.body is not None else answer.archive
     if req.method == "GET":
         resp.set_header("Cache-Control", f"{'public' if anonymous else 'private'}, no-cache")
     else:
@@ -218,9 +219,11 @@ def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> W
         for path in route.paths(API):
             by_path.setdefault(path, []).append(route)
     for path, routes in by_path.items():
-        app.add_route(path, _Resource(routes, db, settings, cache))
+        template = f"{path[:-1]}:path}}" if any(it.slashes for it in routes) else path
+        app.add_route(template, _Resource(routes, db, settings, cache))
     add_reference(app, db, settings, API)
     app.add_route("/healthz", _Health())
+    app.add_route(terraform.DISCOVERY, terraform.Discovery(API))
 
     def nowhere(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         # A token that is not valid gets 401 everywhere, even at unknown addresses.

@@ -4,6 +4,7 @@ A request without the header is anonymous. A header that is not exactly one vali
 401 everywhere, never treated as anonymous.
 """
 
+import base64
 import re
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,19 @@ from goldenrod.rules.changes import security_log
 from goldenrod.store.db import Database, Row, Tx
 
 _HEADER = re.compile(r"(?:token|bearer) +(?P<secret>[A-Za-z0-9._~+/=-]{1,512})", re.I | re.ASCII)
+
+
+def from_basic(header: str) -> str:
+    """The header with the password of HTTP Basic as its token, whatever the username; any other header
+    as it is. Only where a program can send nothing else, such as Terraform's backend `http`."""
+    scheme, _, given = header.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return header
+    try:
+        _, _, secret = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return header
+    return f"Token {secret}"
 
 
 def identify(tx: Tx, header: str | None) -> tuple[Actor, bool]:

@@ -34,7 +34,7 @@ from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision
-from goldenrod.web.authenticate import identify, record_token_use
+from goldenrod.web.authenticate import from_basic, identify, record_token_use
 from goldenrod.web.client_address import client_address
 from goldenrod.web.request_body import RECEIVER, Sender
 from goldenrod.web.response_cache import ResponseCache, Validity
@@ -47,13 +47,14 @@ MERGE_PATCH = "application/merge-patch+json"
 
 @dataclass(frozen=True)
 class Response:
-    """A handler's response: a status, a JSON text or nothing, and headers."""
+    """A handler's response: a status, a text or an archive or nothing, and headers."""
 
     status: int = 200
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     etag: str | None = None
     media_type: str = JSON
+    archive: bytes | None = None
 
 
 A = TypeVar("A", bound=Response)
@@ -68,8 +69,12 @@ class Request:
         db: Database,
         settings: Settings,
         cache: ResponseCache | None = None,
+        *,
+        basic: bool = False,
     ) -> None:
+        """`basic`: a token may also come as the password of HTTP Basic."""
         self.req = req
+        self._basic = basic
         self.db = db
         self.settings = settings
         self.actor = ANONYMOUS
@@ -132,7 +137,7 @@ class Request:
             return None
         read = Revision(self._tx.revision, clock.to_micros(self._tx.now))
         validity = self._cache.validity_of(read, self.actor)
-        header = self.req.get_header("Authorization")
+        header = self._authorization()
         if validity is not None and header is not None:
             self._cache.add_actor(header, self.actor, validity)
         return validity
@@ -195,13 +200,17 @@ class Request:
 
     def _identify(self, tx: Tx) -> bool:
         """Find who asks; whether the use of their token must be recorded. Raises Unauthorized."""
-        header = self.req.get_header("Authorization")
+        header = self._authorization()
         known = header and self._cache and self._cache.find_actor(tx, header)
         if known:
             self.actor = known
             return False
         self.actor, unnoted = identify(tx, header)
         return unnoted
+
+    def _authorization(self) -> str | None:
+        header = self.req.get_header("Authorization")
+        return from_basic(header) if header and self._basic else header
 
     def _note_use(self) -> None:
         record_token_use(self.db, self.actor)

@@ -7,6 +7,9 @@ from tests.support.access_requests.resources import READ, Ask, changes
 
 KEEPERS = "404 404 404 200 200 404"
 LABS = "404 404 200 200 200 404"
+NONE = "404 404 404 404 404 404"
+NUMBER = "0.20260615.120000"
+"""The number of the modules of channels, from the start date of the versions."""
 
 OPEN, CLOSED, SHARED, KEPT = (
     f"{{{image}}}/channels" for image in ("open", "closed", "shared", "kept")
@@ -90,6 +93,11 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         Ask("{closed}/follow", "401 404 404 204 204 404"),
         Ask("{shared}/follow", "401 404 204 204 204 404"),
     ],
+    "GET /image_versions/{key}/user-data": [
+        Ask("{open-1.0}/user-data", READ),
+        Ask("{closed-1.0}/user-data", KEEPERS, ("setup",)),
+        Ask("{shared-1.0}/user-data", LABS),
+    ],
     "GET /images/{key}/channels": [
         Ask(OPEN, READ, ('"latest"', '"stable"', '"inner"', '"lab"', '"ops"', "open-1.0")),
         Ask(CLOSED, KEEPERS, ("closed-line", "closed-1.0")),
@@ -145,6 +153,30 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         Ask(f"{CLOSED}/closed-line/history", KEEPERS, ("closed-line it is",)),
         Ask(f"{SHARED}/shared-line/history", LABS, ("shared-line it is",)),
     ],
+    "GET /images/{key}/channels/{name}/tfstate": [
+        Ask(f"{OPEN}/stable/tfstate", READ, ("open-east", "open-west")),
+        Ask(f"{OPEN}/latest/tfstate", READ, ("open-east", "open-west")),
+        inner(f"{OPEN}/inner/tfstate", LABS, "open-west"),
+        Ask(f"{SHARED}/shared-line/tfstate", LABS, ("shared-west",)),
+        Ask(f"{KEPT}/latest/tfstate", LABS, ("kept-west",)),
+    ],
+    "GET /terraform/{namespace}/{name}/{system}/versions": [
+        Ask("open-image/stable/channel/versions", READ),
+        Ask("images/open-image/version/versions", READ),
+        Ask("shared-image/shared-line/channel/versions", LABS),
+        Ask("images/shared-image/version/versions", LABS, unseen="shared-image"),
+    ],
+    "GET /terraform/{namespace}/{name}/{system}/{number}/download": [
+        Ask(f"open-image/stable/channel/{NUMBER}/download", READ),
+        Ask(f"open-image/inner/channel/{NUMBER}/download", LABS, unseen="inner"),
+        Ask(f"shared-image/shared-line/channel/{NUMBER}/download", LABS),
+        Ask("images/shared-image/version/1.0.0/download", NONE, unseen="shared-image"),
+    ],
+    "GET /terraform/{namespace}/{name}/{system}/{number}/machines.zip": [
+        Ask(f"open-image/latest/channel/{NUMBER}/machines.zip", READ, ("open-west",)),
+        Ask(f"shared-image/shared-line/channel/{NUMBER}/machines.zip", LABS, ("shared-east",)),
+        Ask("images/closed-image/version/1.0.0/machines.zip", NONE, unseen="closed-image"),
+    ],
     "GET /resolve/{image}/{channel}/{provider}": [
         Ask("{images/open}/stable/{providers/east}", READ, ("open-east",)),
         Ask("open-image/latest/east?architecture=x86_64", READ, ("open-east",)),
@@ -152,6 +184,18 @@ LIFECYCLE_ASKED: dict[str, list[Ask]] = {
         inner("open-image/inner/east", LABS, "open-east"),
         Ask("shared-image/shared-line/east", LABS, ("shared-east",)),
         Ask("kept-image/latest/west?allow_revoked=true", LABS, ("kept-west",)),
+    ],
+    "GET /resolve/{image}@{version}/{provider}": [
+        Ask("{images/open}@open-1.0/{providers/east}", READ, ("open-east",)),
+        Ask("open-image@{image_versions/open-1.0}/east", READ, ("open-east",)),
+        Ask("open-image@open-1.0/west", LABS, ("open-west",), unseen="west"),
+        Ask(
+            "shared-image@shared-1.0/east?allow_revoked=true",
+            LABS,
+            ("shared-east",),
+            unseen="shared-image",
+        ),
+        Ask("kept-image@kept-1.0/west", LABS, ("kept-west",)),
     ],
     "GET /resolve/{image}/{channel}": [
         Ask("open-image/stable", READ, ("open-east", "open-west")),

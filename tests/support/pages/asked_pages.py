@@ -295,4 +295,7 @@ ASKED: dict[str, dict[str, str]] = {
         "/images/shared-image/versions/shared-1.0/lineage": LAB,
         "/images/closed-image/versions/closed-1.0/lineage": KEPT,
     },
+    "/drift": {"/drift": NOBODY, "/drift?image=closed-image": NOBODY, "/drift?kind=wider": NOBODY},
+    "/syncs": {"/syncs": NOBODY, "/syncs?source=none": NOBODY},
+    "/syncs/{key}": {"/syncs/1": "401 404 404 404 404 404"},
 }

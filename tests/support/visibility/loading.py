@@ -315,6 +315,8 @@ def _machine(world: World, it: model.Machine) -> Row:
         size_gb=None,
         architecture="x86_64",
         checksum="",
+        identifier_key=f"machine{it.id}",
+        architecture_given="x86_64",
         created_by_id=world.versions[it.version].user,
         **_dates(it),
     )

@@ -10,5 +10,6 @@ from goldenrod.base.wire.images import *
 from goldenrod.base.wire.lineage import *
 from goldenrod.base.wire.providers import *
 from goldenrod.base.wire.sync import *
+from goldenrod.base.wire.terraform import *
 from goldenrod.base.wire.versions import *
 from goldenrod.base.wire.webhooks import *

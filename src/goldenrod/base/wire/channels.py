@@ -6,10 +6,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from goldenrod.base.wire.common import (
     GroupSummary,
+    Identifier,
     ImageSummary,
     MachineSummary,
     Moment,
-    Name,
     ProviderSummary,
     Reason,
     Ref,
@@ -52,14 +52,14 @@ class ChannelPatch(Struct, forbid_unknown_fields=True, kw_only=True):
 class Running(Struct, forbid_unknown_fields=True, kw_only=True):
     """The id of a running machine, and optionally its provider."""
 
-    identifier: Name
+    identifier: Identifier
     provider: Ref | None | UnsetType = UNSET
 
 
 class Lookup(Struct, forbid_unknown_fields=True, kw_only=True):
     """POST /lookup: at most 1,000 ids."""
 
-    identifiers: Annotated[list[Name | Running], Meta(min_length=1, max_length=1000)]
+    identifiers: Annotated[list[Identifier | Running], Meta(min_length=1, max_length=1000)]
 
 
 class Stopped(Struct):
@@ -115,10 +115,10 @@ class Offer(Struct):
 
 
 class Resolved(Struct):
-    """The machine that a channel offers on the provider."""
+    """The machine that a channel offers on the provider; `channel` is null if a version was named."""
 
     image: ImageSummary
-    channel: str
+    channel: str | None
     provider: ProviderSummary
     version: VersionSummary
     machine: MachineSummary

@@ -188,6 +188,8 @@ Refs = Annotated[list[Ref], Meta(max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+Identifier = Annotated[str, Meta(min_length=1, max_length=512)]
+
 Label = Annotated[str, Meta(max_length=256)]
 
 

@@ -3,6 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from goldenrod.base.wire.common import (
+    Identifier,
     ImageSummary,
     Label,
     LicenseType,
@@ -36,6 +37,7 @@ class Machine(Struct):
     created_by: UserSummary
     start_date: Moment
     end_date: Moment | None
+    architecture_given: str
 
 
 class Provider(Struct):
@@ -87,7 +89,7 @@ class NestedMachine(Struct, forbid_unknown_fields=True, kw_only=True):
     """A machine in the POST of its version."""
 
     provider: Ref
-    identifier: Name
+    identifier: Identifier
     architecture: Label = ""
     size_gb: Size | None = None
     checksum: Label = ""
@@ -104,7 +106,7 @@ class NewMachine(NestedMachine, forbid_unknown_fields=True, kw_only=True):
 class MachinePatch(Struct, forbid_unknown_fields=True, kw_only=True):
     """PATCH /provider_machines/{id}."""
 
-    identifier: Name | UnsetType = UNSET
+    identifier: Identifier | UnsetType = UNSET
     architecture: Label | UnsetType = UNSET
     size_gb: Size | None | UnsetType = UNSET
     checksum: Label | UnsetType = UNSET

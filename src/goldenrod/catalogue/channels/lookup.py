@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, FromClause, String, and_, case, literal, o
 from goldenrod.base.errors import field_problem, unknown_reference
 from goldenrod.base.faults import Faults
 from goldenrod.base.numbers import id_or_text
-from goldenrod.base.text import is_uuid
+from goldenrod.base.text import MOST_IDENTIFIER, identifier_key, is_uuid
 from goldenrod.base.wire import Running
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -28,7 +28,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import NULL_JSON, in_list, json_list, json_object, json_text
 
 MOST_IDENTIFIERS = 1000
-MOST_CHARACTERS = 256
+MOST_CHARACTERS = MOST_IDENTIFIER
 
 
 def _match(
@@ -136,7 +136,7 @@ def _matches(reader: ReaderKind) -> Any:
     return (
         select(
             machine.c.id,
-            machine.c.identifier,
+            machine.c.identifier_key,
             machine.c.provider_id,
             provider.c.uuid,
             access.readable(provider, reader).label("seen"),
@@ -148,10 +148,10 @@ def _matches(reader: ReaderKind) -> Any:
             .join(provider, provider.c.id == machine.c.provider_id)
         )
         .where(
-            in_list(machine.c.identifier, "identifiers", String()),
+            in_list(machine.c.identifier_key, "identifiers", String()),
             machine_access.found_running(machine, version, provider, reader),
         )
-        .order_by(machine.c.identifier, machine.c.id)
+        .order_by(machine.c.identifier_key, machine.c.id)
     )
 
 
@@ -174,7 +174,7 @@ def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
     slugs = sorted({key for _, key in wanted if isinstance(key, str) and not is_uuid(key)})
     by_slug = {row["slug"]: row["provider_id"] for row in tx.rows(_slugs, slugs=slugs)}
     given = resources.params(tx, actor)
-    identifiers = sorted({identifier for identifier, _ in wanted})
+    identifiers = sorted({identifier_key(identifier) for identifier, _ in wanted})
     rows = tx.rows(_matches, actor.reader, identifiers=identifiers, **given)
     machines = [row["id"] for row in rows]
     offers = {
@@ -184,12 +184,12 @@ def look_up(tx: Tx, actor: Actor, items: list[str | Running]) -> dict[str, Any]:
     shown = {row["id"]: json.loads(row["json"]) | {"offered": offers[row["id"]]} for row in rows}
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        found[row["identifier"]].append(row)
+        found[row["identifier_key"]].append(row)
     results = []
     for asked, (identifier, provider) in zip(items, wanted, strict=True):
         matches = [
             shown[row["id"]]
-            for row in found[identifier]
+            for row in found[identifier_key(identifier)]
             if provider is None or _is_on(row, provider, by_slug)
         ]
         echo = {"asked": to_builtins(asked), "identifier": identifier}

@@ -1,7 +1,9 @@
-"""Resolving: from image, channel and provider to the one machine to launch. Automation calls this.
+"""Resolving: from image, channel (or version) and provider to the one machine to launch. Automation
+calls this.
 
-A channel that stopped at a revoked version answers 409 with the reason, unless revoked versions were
-allowed. Machines of several architectures answer 409 with a list, unless an architecture was named.
+A revoked version, and a channel that stopped at one, answer 409 with the reason, unless revoked
+versions were allowed. Machines of several architectures answer 409 with a list, unless an architecture
+was named.
 """
 
 import json
@@ -9,16 +11,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, null, select
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.errors import Conflict, NotFound
+from goldenrod.base.text import is_uuid, sought_key
 from goldenrod.catalogue.channels import channels
-from goldenrod.catalogue.versions import instead
+from goldenrod.catalogue.versions import instead, version_names
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import channel_targets, machine_access, machine_choice
+from goldenrod.rules.lifecycle import channel_targets, machine_access, machine_choice, states
 from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.sql import Key, json_list, json_object, json_text, param
+from goldenrod.store.sql import Id, Key, json_list, json_object, json_text, param
 
 
 def _offer(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -59,7 +63,7 @@ def _named(reader: ReaderKind, image_form: str, provider_form: str | None, compu
         if computed
         else (channel_targets.target(channel, reader), channel_targets.stopped(channel))
     )
-    found = [
+    found: list[ColumnElement[Any]] = [
         image.c.id.label("image_id"),
         json_text(summaries.image_shape(image, reader)).label("image"),
         channel.c.id.label("channel_id"),
@@ -67,12 +71,7 @@ def _named(reader: ReaderKind, image_form: str, provider_form: str | None, compu
         stopped.label("stopped"),
     ]
     if provider_form:
-        provider = schema.providers.alias()
-        provider_id = select(provider.c.id).where(
-            resources.named(provider, schema.providers, provider_form, "provider_key"),
-            access.readable(provider, reader),
-        )
-        found.append(provider_id.scalar_subquery().label("provider_id"))
+        found.append(_provider_id(reader, provider_form))
     return (
         select(*found)
         .select_from(image.outerjoin(channel, its_channel))
@@ -80,7 +79,39 @@ def _named(reader: ReaderKind, image_form: str, provider_form: str | None, compu
     )
 
 
-def _find_named(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -> Row:
+def _provider_id(reader: ReaderKind, form: str) -> ColumnElement[Any]:
+    provider = schema.providers.alias()
+    provider_id = select(provider.c.id).where(
+        resources.named(provider, schema.providers, form, "provider_key"),
+        access.readable(provider, reader),
+    )
+    return provider_id.scalar_subquery().label("provider_id")
+
+
+def _pinned(reader: ReaderKind, image_form: str, provider_form: str | None, by_id: bool) -> Any:
+    """All that a path with a version names: the image, the version if the reader may read it, and the
+    provider. A name that a version had before it was moved to another image still means it."""
+    image, version = schema.images.alias("thing"), schema.versions.alias("pinned")
+    meant: ColumnElement[bool] = and_(
+        version.c.id == param("version", Id), version.c.image_id == image.c.id
+    )
+    if not by_id:
+        meant = version.c.n == version_names.meant_by(image_form, reader)
+    found: list[ColumnElement[Any]] = [
+        json_text(summaries.image_shape(image, reader)).label("image"),
+        version.c.n,
+        states.revoked(version).label("revoked"),
+    ]
+    if provider_form:
+        found.append(_provider_id(reader, provider_form))
+    return (
+        select(*found)
+        .select_from(image.outerjoin(version, and_(meant, access.readable(version, reader))))
+        .where(resources.named(image, schema.images, image_form), access.readable(image, reader))
+    )
+
+
+def find_named(tx: Tx, actor: Actor, image: str, channel: str, provider: str | None) -> Row:
     """The row of `_named`. Raises NotFound (`channel_not_found` if only the channel is missing)."""
     form = resources.key_form(schema.images, image)
     provider_form = provider and resources.key_form(schema.providers, provider)
@@ -143,6 +174,52 @@ def _machines(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
     )
 
 
+def resolve_version(
+    tx: Tx,
+    actor: Actor,
+    image: str,
+    version: str,
+    provider: str,
+    *,
+    architecture: str | None = None,
+    allow_revoked: bool = False,
+) -> dict[str, Any]:
+    """The same as `resolve`, for a version: by its id, or by a name that it has or had in the image."""
+    form = resources.key_form(schema.images, image)
+    provider_form = resources.key_form(schema.providers, provider)
+    if form is None or "\x00" in version:
+        raise NotFound()
+    by_id = is_uuid(version)
+    keys: dict[str, Any] = {"version": version.lower() if by_id else sought_key(version)}
+    if provider_form:
+        keys["provider_key"] = resources.key_value(provider_form, provider)
+    found = tx.first(
+        _pinned,
+        actor.reader,
+        form,
+        provider_form,
+        by_id,
+        key=resources.key_value(form, image),
+        **keys,
+        **resources.params(tx, actor),
+    )
+    if found is None:
+        raise NotFound()
+    if found["n"] is None:
+        raise NotFound("This image has no version of this name that you may see.")
+    if found.get("provider_id") is None:
+        raise NotFound()
+    if found["revoked"] and not allow_revoked:
+        _refuse_revoked(tx, actor, found["n"], "This version is revoked.", stops=False)
+    offers = _offers(tx, actor, found["provider_id"], architecture, version_key=found["n"])
+    if not offers:
+        raise NotFound(
+            "This version has no machine on this provider that you may launch.",
+            code="machine_not_found",
+        )
+    return {"image": json.loads(found["image"]), "channel": None, **_only(offers)}
+
+
 def resolve(
     tx: Tx,
     actor: Actor,
@@ -158,26 +235,50 @@ def resolve(
     Takes two statements. Raises NotFound (`channel_not_found`, `machine_not_found`), Conflict
     (`version_revoked`, `machine_ambiguous`).
     """
-    found = _find_named(tx, actor, image, channel, provider)
+    found = find_named(tx, actor, image, channel, provider)
     latest = channel == LATEST
-    version_key = (
-        None if latest else _offered_version(tx, actor, found, allow_revoked=allow_revoked)
-    )
+    version_key = None if latest else offered_version(tx, actor, found, allow_revoked=allow_revoked)
     offers = []
     if latest or version_key is not None:
-        offers = tx.rows(
-            _machines,
-            actor.reader,
-            latest,
-            architecture is not None,
+        offers = _offers(
+            tx,
+            actor,
+            found["provider_id"],
+            architecture,
+            latest=latest,
             version_key=version_key,
             image=found["image_id"],
-            provider=found["provider_id"],
-            architecture=architecture,
-            **resources.params(tx, actor),
         )
     if not offers:
         raise NotFound(_why_none(tx, actor, found["image_id"]), code="machine_not_found")
+    return {"image": json.loads(found["image"]), "channel": channel, **_only(offers)}
+
+
+def _offers(
+    tx: Tx,
+    actor: Actor,
+    provider_id: int,
+    architecture: str | None,
+    *,
+    version_key: int | None,
+    latest: bool = False,
+    image: int | None = None,
+) -> list[Row]:
+    return tx.rows(
+        _machines,
+        actor.reader,
+        latest,
+        architecture is not None,
+        version_key=version_key,
+        image=image,
+        provider=provider_id,
+        architecture=architecture and normal_architecture(architecture),
+        **resources.params(tx, actor),
+    )
+
+
+def _only(offers: list[Row]) -> dict[str, Any]:
+    """The newest of these machines. Raises Conflict (`machine_ambiguous`)."""
     architectures = sorted({row["architecture"] for row in offers})
     if len(architectures) > 1:
         raise Conflict(
@@ -185,8 +286,8 @@ def resolve(
             code="machine_ambiguous",
             extra={"machines": [json.loads(row["machine"]) for row in offers]},
         )
-    offer = json.loads(offers[0]["offer"])
-    return {"image": json.loads(found["image"]), "channel": channel, **offer}
+    offer: dict[str, Any] = json.loads(offers[0]["offer"])
+    return offer
 
 
 def _why_none(tx: Tx, actor: Actor, image_id: int) -> str:
@@ -195,7 +296,7 @@ def _why_none(tx: Tx, actor: Actor, image_id: int) -> str:
     return "This channel offers no machine on this provider that you may launch."
 
 
-def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
+def offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -> int | None:
     """The version that a named channel offers, or None.
 
     Raises Conflict (`version_revoked`) if the channel stopped at a version that the reader may read.
@@ -204,17 +305,26 @@ def _offered_version(tx: Tx, actor: Actor, found: Row, *, allow_revoked: bool) -
     if stopped is None or allow_revoked:
         version_key: int | None = found["target"] if stopped is None else stopped
         return version_key
-    stopped_version = tx.first(
-        _stopped_version, actor.reader, version_key=stopped, **resources.params(tx, actor)
+    _refuse_revoked(tx, actor, stopped, "The channel stopped at a revoked version.", stops=True)
+    return None
+
+
+def _refuse_revoked(tx: Tx, actor: Actor, version_key: int, what: str, *, stops: bool) -> None:
+    """Raise Conflict (`version_revoked`) if the reader may read this revoked version."""
+    row = tx.first(
+        _revoked_version,
+        actor.reader,
+        stops,
+        version_key=version_key,
+        **resources.params(tx, actor),
     )
-    if stopped_version is None:
-        return None
-    revoked = json.loads(stopped_version["revoked"])
-    version = json.loads(stopped_version["version"])
-    better = instead.of_row(stopped_version)
+    if row is None:
+        return
+    revoked, version = json.loads(row["revoked"]), json.loads(row["version"])
+    better = instead.of_row(row)
     reason = revoked["reason"] or "no reason shown"
     raise Conflict(
-        f"The channel stopped at a revoked version. {_use(better)} Why it was revoked: {reason}",
+        f"{what} {_use(better)} Why it was revoked: {reason}",
         code="version_revoked",
         extra={"version": version, "revoked": revoked, "instead": better.version},
     )
@@ -230,11 +340,13 @@ def _use(better: instead.Instead) -> str:
     return "There is no version that you can use instead."
 
 
-def _stopped_version(reader: ReaderKind) -> Any:
+def _revoked_version(reader: ReaderKind, stops: bool) -> Any:
+    """A revoked version, with its revocation: the one that `stops` channels, or the one it shows."""
     version = schema.versions.alias()
+    revocation = summaries.stopping if stops else summaries.revoked
     return select(
         json_text(summaries.version_shape(version, reader)).label("version"),
-        json_text(summaries.stopping(version, reader)).label("revoked"),
+        json_text(revocation(version, reader)).label("revoked"),
         *instead.columns(version, reader),
     ).where(version.c.n == param("version_key", Key), access.readable(version, reader))
 
@@ -265,9 +377,9 @@ def resolve_everywhere(tx: Tx, actor: Actor, image: str, channel: str) -> dict[s
 
     Takes two statements. Raises NotFound, Conflict (`version_revoked`).
     """
-    found = _find_named(tx, actor, image, channel, None)
+    found = find_named(tx, actor, image, channel, None)
     if channel != LATEST:
-        _offered_version(tx, actor, found, allow_revoked=False)
+        offered_version(tx, actor, found, allow_revoked=False)
     given = resources.params(tx, actor)
     results = tx.value(_everywhere, actor.reader, channel=found["channel_id"], **given)
     head = json.loads(found["image"])

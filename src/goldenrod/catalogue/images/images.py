@@ -81,8 +81,12 @@ def _on_provider(image: FromClause, reader: ReaderKind, is_it: Any) -> ColumnEle
     return _of_version(image, reader, lambda machine, provider: is_it(provider))
 
 
-def _of_architecture(image: FromClause, reader: ReaderKind, given: Any) -> ColumnElement[bool]:
-    return _of_version(image, reader, lambda machine, provider: machine.c.architecture == given)
+def _of_architecture(image: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
+    return _of_version(
+        image,
+        reader,
+        lambda machine, provider: is_it(machine),
+    )
 
 
 def _tagged(image: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
@@ -109,9 +113,7 @@ IMAGES = Resource(
             "owner": filters.username("owner", lambda image: image.c.owner_id),
             "created_by": filters.username("created_by", lambda image: image.c.created_by_id),
             "provider": filters.refers("provider", schema.providers, _on_provider),
-            "architecture": filters.texts(
-                "architecture", "an architecture, such as x86_64", _of_architecture
-            ),
+            "architecture": filters.architecture(_of_architecture),
             "is_public": filters.boolean(lambda image, reader: image.c.is_public),
             "current": filters.boolean(lambda image, reader: access.current(image)),
             "search": search.IMAGES,

@@ -4,6 +4,7 @@ Everyone can read every license. A script is visible to its creator and to every
 version that uses it. Text and type cannot change once a version uses them.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,13 +14,13 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, FromClause, Table, exists, select
 
 from goldenrod.base import decode
-from goldenrod.base.errors import Conflict, field_problem
+from goldenrod.base.errors import Conflict, NotFound, field_problem
 from goldenrod.base.faults import Faults
-from goldenrod.base.text import name_key
+from goldenrod.base.text import is_uuid, name_key
 from goldenrod.base.wire import LicensePatch, NewLicense, NewScript, ScriptPatch
 from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import versions
-from goldenrod.rules import filters, summaries
+from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, mutations, version_lists
 from goldenrod.rules.changes.mutations import Created
@@ -29,7 +30,7 @@ from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
-from goldenrod.store.sql import Key, json_object, param
+from goldenrod.store.sql import Id, Key, json_list, json_object, json_text, param
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*", re.ASCII)
 
@@ -49,6 +50,41 @@ def script_shape(script: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             wait_for_deploy=script.c.wait_for_deploy,
         )
     )
+
+
+def _scripts_of(reader: ReaderKind) -> Any:
+    version, script, used = (
+        schema.versions.alias(),
+        schema.boot_scripts.alias(),
+        schema.version_scripts.alias(),
+    )
+    whole = {
+        "title": script.c.title,
+        "type": script.c.type,
+        "text": script.c.text,
+        "run_every_deploy": script.c.run_every_deploy,
+    }
+    scripts = (
+        select(json_object(whole))
+        .select_from(used.join(script, script.c.id == used.c.script_id))
+        .where(used.c.version_n == version.c.n, access.readable(script, reader))
+        .order_by(script.c.id)
+    )
+    return select(json_text(json_list(scripts, version))).where(
+        version.c.id == param("version", Id), access.readable(version, reader)
+    )
+
+
+def list_scripts_of(tx: Tx, actor: Actor, version: str) -> list[Row]:
+    """The boot scripts of a version, in its order, with their whole texts. Raises NotFound."""
+    given = resources.params(tx, actor)
+    found = is_uuid(version) and tx.value(
+        _scripts_of, actor.reader, version=version.lower(), **given
+    )
+    if not found:
+        raise NotFound()
+    scripts: list[Row] = json.loads(found)
+    return scripts
 
 
 def _members(resource: str, thing: FromClause, **more: Any) -> Mapping[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from goldenrod.base import decode
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.errors import Conflict, forbidden_field
 from goldenrod.base.faults import Faults
+from goldenrod.base.text import identifier_key
 from goldenrod.base.wire import MachinePatch, NestedMachine, NewMachine
 from goldenrod.rules import filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
@@ -20,7 +22,7 @@ from goldenrod.rules.resources import Resource
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
-from goldenrod.store.sql import Key, json_object, param
+from goldenrod.store.sql import Key, Sortable, json_object, param
 
 
 def shape(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -41,6 +43,7 @@ def shape(machine: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "created_by": summaries.user(machine.c.created_by_id),
             "start_date": machine.c.start_date,
             "end_date": machine.c.end_date,
+            "architecture_given": machine.c.architecture_given,
         }
     )
 
@@ -63,13 +66,9 @@ MACHINES = Resource(
         {
             "version_id": filters.refers("version_id", schema.versions, _of_version),
             "provider": filters.refers("provider", schema.providers, _on_provider),
-            "identifier": filters.text("identifier", "identifier", "a whole identifier"),
-            "name": filters.text("name", "identifier", "a whole identifier"),
-            "architecture": filters.texts(
-                "architecture",
-                "such as x86_64",
-                lambda machine, reader, given: machine.c.architecture == given,
-            ),
+            "identifier": filters.identifier("identifier"),
+            "name": filters.identifier("name"),
+            "architecture": filters.architecture(lambda machine, reader, is_it: is_it(machine)),
         },
         ("start_date", "end_date", "name"),
         {"name": "identifier"},
@@ -86,7 +85,7 @@ def checked(
     start_date, end_date = mutations.dates(faults, tx, given.start_date, given.end_date, field)
     values = {
         "provider_id": faults.of(_provider_id, tx, actor, given, f"{field}provider", may_ask),
-        "identifier": faults.of(decode.name, f"{field}identifier", given.identifier),
+        "identifier": faults.of(decode.identifier, f"{field}identifier", given.identifier),
         "architecture": faults.of(decode.label, f"{field}architecture", given.architecture),
         "size_gb": given.size_gb,
         "checksum": faults.of(decode.label, f"{field}checksum", given.checksum),
@@ -95,6 +94,33 @@ def checked(
     }
     faults.report()
     return values
+
+
+def stored(values: Row) -> Row:
+    """The columns of a machine from what was given: its architecture in one spelling and as it was
+    given, and the key by which its identifier is found."""
+    columns = dict(values)
+    if "architecture" in values:
+        columns["architecture_given"] = values["architecture"]
+        columns["architecture"] = normal_architecture(values["architecture"])
+    if "identifier" in values:
+        columns["identifier_key"] = identifier_key(values["identifier"])
+    return columns
+
+
+_DERIVED = ("architecture_given", "identifier_key")
+"""Columns that the audit does not have: they follow from others."""
+
+
+def _shown(columns: Row) -> Row:
+    return {name: value for name, value in columns.items() if name not in _DERIVED}
+
+
+def _with_spelling(row: Row, after: Row) -> Row:
+    """The columns to change. An architecture sent back in the one spelling leaves what was given."""
+    if after.get("architecture") == row["architecture"]:
+        return {name: value for name, value in after.items() if name != "architecture_given"}
+    return after
 
 
 def _provider_id(tx: Tx, actor: Actor, given: NestedMachine, field: str, may_ask: bool) -> int:
@@ -113,7 +139,7 @@ def _current_with_identifier() -> Any:
     return select(*machine.c).where(
         machine.c.image_id == param("image", Key),
         machine.c.provider_id == param("provider", Key),
-        machine.c.identifier == param("identifier"),
+        machine.c.identifier_key == param("identifier", Sortable),
         machine.c.end_date.is_(None),
     )
 
@@ -125,7 +151,7 @@ def _ended_here() -> Any:
         .where(
             machine.c.version_n == param("n", Key),
             machine.c.provider_id == param("provider", Key),
-            machine.c.identifier == param("identifier"),
+            machine.c.identifier_key == param("identifier", Sortable),
             machine.c.end_date <= param("now", machine.c.end_date.type),
         )
         .order_by(machine.c.id.desc())
@@ -138,7 +164,7 @@ def require_free(tx: Tx, image_id: int, values: Row, machine_id: int = 0) -> Non
         _current_with_identifier,
         image=image_id,
         provider=values["provider_id"],
-        identifier=values["identifier"],
+        identifier=identifier_key(values["identifier"]),
     )
     if values["end_date"] is None and taken and taken["id"] != machine_id:
         raise Conflict(
@@ -156,7 +182,7 @@ def _clashing() -> Any:
         other.c.image_id == param("image", Key),
         other.c.end_date.is_(None),
         other.c.provider_id == mine.c.provider_id,
-        other.c.identifier == mine.c.identifier,
+        other.c.identifier_key == mine.c.identifier_key,
     )
 
 
@@ -183,9 +209,9 @@ def insert_machine(tx: Tx, actor: Actor, version_key: int, image_id: int, values
         version_n=version_key,
         image_id=image_id,
         created_by_id=actor.user_id,
-        **values,
+        **stored(values),
     )
-    made = audit.created({"version": version_key, **values})
+    made = audit.created({"version": version_key, **_shown(stored(values))})
     audit.record(tx, actor, "machine:create", schema.machines, machine_id, made)
     return machine_id
 
@@ -239,7 +265,7 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
         _ended_here,
         n=version["n"],
         provider=values["provider_id"],
-        identifier=values["identifier"],
+        identifier=identifier_key(values["identifier"]),
         now=tx.now,
     )
     if not ended:
@@ -252,9 +278,10 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
 
 
 def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) -> None:
-    changed = audit.changed(row, after)
+    after = stored(after)
+    changed = audit.changed(row, _shown(after))
     if changed:
-        tx.update(schema.machines, {"id": row["id"]}, **after)
+        tx.update(schema.machines, {"id": row["id"]}, **_with_spelling(row, after))
         audit.record(tx, actor, action, schema.machines, row["id"], changed)
         events.machine_changed(tx, row, {**row, **after})
 
@@ -266,7 +293,7 @@ def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:
     after: Row = mutations.new_dates(faults, row, patch.start_date, patch.end_date)
     if "identifier" in given:
         after["identifier"] = faults.of(
-            decode.name, "identifier", given["identifier"], row["identifier"]
+            decode.identifier, "identifier", given["identifier"], row["identifier"]
         )
     if "size_gb" in given:
         after["size_gb"] = given["size_gb"]

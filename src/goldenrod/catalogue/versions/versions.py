@@ -105,9 +105,11 @@ def _targeted(version: FromClause, reader: ReaderKind, form: str) -> ColumnEleme
     return channel_targets.targeted(version, reader, param("f_channel", String))
 
 
-def _of_architecture(version: FromClause, reader: ReaderKind, given: Any) -> ColumnElement[bool]:
+def _of_architecture(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
     return filters.found_by_machine(
-        version, reader, lambda machine, provider: machine.c.architecture == given
+        version,
+        reader,
+        lambda machine, provider: is_it(machine),
     )
 
 
@@ -130,9 +132,7 @@ VERSIONS = Resource(
                 lambda given: Wanted("", {"f_tag": filter_key(given)}),
                 _tagged,
             ),
-            "architecture": filters.texts(
-                "architecture", "an architecture, such as x86_64", _of_architecture
-            ),
+            "architecture": filters.architecture(_of_architecture),
             "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
             "current": filters.boolean(lambda version, reader: access.open_now(version)),
             "launchable": filters.boolean(channel_targets.has_launchable),

@@ -18,7 +18,7 @@ from goldenrod.cli.options import JSON
 from goldenrod.cli.versions.withdraw import USABLE
 
 MOST_PER_CALL = 1000
-MOST_CHARACTERS = 256
+MOST_CHARACTERS = 512
 _SEPARATORS = re.compile(r"[\t\r\n]")
 REASONS = ("revoked", "deprecated", "ended", "unknown", "behind")
 COLUMNS = ("id", "image", "version", "state", "behind", "instead", "reason")

@@ -210,10 +210,15 @@ machines = resource(
     Column("provider_id", Key, to("providers.id"), nullable=False),
     Column("identifier", Sortable, nullable=False),
     Column("size_gb", Integer),
+    # In the one spelling of `base/architectures.py`.
     Column("architecture", String(256), nullable=False),
     Column("checksum", String(256), nullable=False),
     Column("created_by_id", Key, to("users.id"), nullable=False),
     *start_and_end(),
+    # As it was given, such as amd64.
+    Column("architecture_given", String(256), nullable=False, server_default=""),
+    # By which it is found: see `base/text.py`.
+    Column("identifier_key", Sortable, nullable=False, server_default=""),
     ForeignKeyConstraint(
         ["version_n", "image_id"],
         ["versions.n", "versions.image_id"],
@@ -223,6 +228,7 @@ machines = resource(
     Index("ix_machines_version_n", "version_n", "id"),
     Index("ix_machines_provider_id", "provider_id", "version_n"),
     Index("ix_machines_identifier", "identifier", "provider_id"),
+    Index("ix_machines_identifier_key", "identifier_key", "provider_id"),
     Index("ix_machines_architecture", "architecture", "version_n"),
     Index("ix_machines_start_date", "start_date"),
     index_where_set("ix_machines_end_date", "end_date"),

@@ -1,6 +1,8 @@
 """Handlers of channels and of resolving them."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import convert
 
@@ -8,11 +10,9 @@ from goldenrod.base import wire
 from goldenrod.base.faults import Faults
 from goldenrod.catalogue.channels import assign, channels
 from goldenrod.catalogue.channels import resolve as resolving
-from goldenrod.web.api.handlers import one, parameter_problem
+from goldenrod.web.api.handlers import TEXT, one, parameter_problem
 from goldenrod.web.api.versions import Deprecation, VersionFacts, warnings
 from goldenrod.web.request import Request, Response, written
-
-TEXT = "text/plain"
 
 
 def get_channel(request: Request, key: str, name: str) -> Response:
@@ -69,23 +69,34 @@ def channel_history(request: Request, key: str, name: str) -> Response:
 
 def resolve(request: Request, image: str, channel: str, provider: str) -> Response:
     """GET the machine that a channel offers on a provider; as text/plain its identifier alone."""
+    return _resolved(request, resolving.resolve, image, channel, provider)
+
+
+def resolve_version(request: Request, image: str, version: str, provider: str) -> Response:
+    """GET the machine of a version on a provider, as `resolve` does.
+
+    The version's name may hold `@` and `/`, which image and provider do not: the name begins at the
+    first `@` and ends at the last `/`.
+    """
+    image, _, rest = f"{image}@{version}/{provider}".partition("@")
+    version, _, provider = rest.rpartition("/")
+    return _resolved(request, resolving.resolve_version, image, version, provider)
+
+
+def _resolved(request: Request, ask: Callable[..., dict[str, Any]], *names: str) -> Response:
     with request.read() as (tx, actor):
         given = request.options("architecture", "allow_revoked")
-        allow = _boolean("allow_revoked", given.get("allow_revoked", "false"))
-        found = resolving.resolve(
+        found = ask(
             tx,
             actor,
-            image,
-            channel,
-            provider,
+            *names,
             architecture=given.get("architecture"),
-            allow_revoked=allow,
+            allow_revoked=_boolean("allow_revoked", given.get("allow_revoked", "false")),
         )
     deprecation = convert(found["deprecation"], Deprecation | None)
     headers = warnings(deprecation, convert(found["version"], VersionFacts), [])
     if request.req.get_header("Accept", default="").split(";")[0].strip().lower() == TEXT:
-        text = f"{found['machine']['identifier']}\n"
-        return Response(200, text, headers, one(text).etag, TEXT)
+        return one(f"{found['machine']['identifier']}\n", headers=headers, media_type=TEXT)
     return one(written(found), headers=headers)
 
 

@@ -19,7 +19,7 @@ from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.resources import Resource
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query, parse
-from goldenrod.web.request import Handler, Request, Response
+from goldenrod.web.request import JSON, Handler, Request, Response
 
 Get = Callable[[Tx, Actor, str], str]
 Take = Callable[[Tx, Actor, str], Row]
@@ -49,9 +49,17 @@ def reading_one(get: Get) -> Handler:
     return handler
 
 
-def one(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+TEXT = "text/plain"
+
+
+def one(
+    body: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = JSON,
+) -> Response:
     """A response with its strong ETag."""
-    return Response(status, body, headers or {}, etag=resources.etag(body))
+    return Response(status, body, headers or {}, resources.etag(body), media_type)
 
 
 def creating(

@@ -37,7 +37,7 @@ from goldenrod.rules.access import Actor
 from goldenrod.rules.resources import Resource
 from goldenrod.store.paging import Listing
 from goldenrod.web.api import channels as channel_handlers
-from goldenrod.web.api import follows, lookup
+from goldenrod.web.api import follows, lookup, terraform, user_data
 from goldenrod.web.api import tokens as token_handlers
 from goldenrod.web.api import users as user_handlers
 from goldenrod.web.api import versions as version_handlers
@@ -64,6 +64,8 @@ class Route:
     `options`: the query parameters, if it is no list. `refuses`: error statuses in addition to the
     method's usual ones. `also`: media types in addition to JSON. `asks`: a POST that changes nothing
     and needs no token. `cacheable`: every change to its answers also changes the catalogue's revision.
+    `slashes`: the last part of the path may hold slashes. `basic`: a token may also come as the
+    password of HTTP Basic.
     """
 
     method: str
@@ -80,6 +82,8 @@ class Route:
     asks: bool = False
     also: tuple[str, ...] = ()
     cacheable: bool = True
+    slashes: bool = False
+    basic: bool = False
 
     def paths(self, api: str) -> list[str]:
         """The paths under which it is reached."""
@@ -170,6 +174,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/image_versions/{key}/history", listing_of(history.list_history, history.LIST),
           "List who changed an image version", wire.Change, lists=history.LIST, refuses=(403,),
           at_root=True),
+    Route("GET", "/image_versions/{key}/user-data", user_data.get_user_data,
+          "Get an image version's boot scripts as user data", also=("text/plain",), at_root=True),
     *things("images", ("image", "End"), wire.Image, images.IMAGES,
             create=(images.create_image, wire.NewImage),
             edit=(images.edit_image, wire.ImagePatch), end=images.end_image),
@@ -193,11 +199,27 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/images/{key}/follow", follows.put_follow, "Follow an image", wire.Follow),
     Route("DELETE", "/images/{key}/follow", follows.delete_follow, "Unfollow an image",
           statuses=(204,)),
+    Route("GET", "/images/{key}/channels/{name}/tfstate", terraform.get_state,
+          "Get what a channel offers as a Terraform state", wire.TerraformState, refuses=(409,),
+          basic=True),
+    Route("GET", "/terraform/{namespace}/{name}/{system}/versions", terraform.list_versions,
+          "List the versions of a Terraform module", wire.ModuleVersions, refuses=(409,)),
+    Route("GET", "/terraform/{namespace}/{name}/{system}/{number}/download",
+          terraform.get_download, "Get where a Terraform module is", wire.ModuleLocation,
+          refuses=(409,)),
+    Route("GET", "/terraform/{namespace}/{name}/{system}/{number}/machines.zip",
+          terraform.get_archive, "Get a Terraform module", also=("application/zip",),
+          refuses=(409,), basic=True),
     Route("GET", "/resolve/{image}/{channel}/{provider}", channel_handlers.resolve,
           "Resolve a channel to the machine it offers on a provider", wire.Resolved,
           options={"architecture": "such as x86_64",
                    "allow_revoked": "true: answer even a revoked version, with the reason"},
           refuses=(409,), also=("text/plain",), at_root=True),
+    Route("GET", "/resolve/{image}@{version}/{provider}", channel_handlers.resolve_version,
+          "Resolve a version to its machine on a provider", wire.Resolved,
+          options={"architecture": "such as x86_64",
+                   "allow_revoked": "true: answer even a revoked version, with the reason"},
+          refuses=(409,), also=("text/plain",), at_root=True, slashes=True),
     Route("GET", "/resolve/{image}/{channel}", channel_handlers.resolve_everywhere,
           "Resolve a channel on every provider", wire.ResolvedEverywhere, refuses=(409,),
           at_root=True),

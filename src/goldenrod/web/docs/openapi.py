@@ -8,6 +8,7 @@ parameters and headers, `examples.py` the contract's example. `reference.py` ser
 from typing import Any
 
 from apispec import APISpec
+from msgspec import Struct
 
 from goldenrod import __version__
 from goldenrod.base import errors, wire
@@ -104,6 +105,11 @@ _SCHEMES: dict[str, Schema] = {
         "description": "`Token <secret>`: the word Token, a space, the secret",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "the same secret"},
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "the same secret as the password, with any username",
+    },
 }
 
 
@@ -119,6 +125,7 @@ def operation_id(route: Route) -> str:
     """`list_images`, `get_image`, `edit_image`, `list_image_channels`."""
     parts = [part.replace("-", "_") for part in route.path.strip("/").split("/")]
     words = [part for part in parts if not part.startswith("{")]
+    words += ["version"] * ("{image}@{version}" in parts)
     many = route.lists is not None
     owners = [_singular(word) for word in words[:-1]]
     last = words[-1] if many or len(words) > 1 else _singular(words[-1])
@@ -136,7 +143,12 @@ def _operation(route: Route, components: Components, *, at_root: bool) -> Schema
         "tags": [tag_of(route)],
         "parameters": [*of_path(route), *of_query(route), *headers(route)],
         "responses": _responses(route, components),
-        "security": [*([] if _needs_token(route) else [{}]), {"token": []}, {"bearer": []}],
+        "security": [
+            *([] if _needs_token(route) else [{}]),
+            {"token": []},
+            {"bearer": []},
+            *([{"basic": []}] * route.basic),
+        ],
     }
     if route.takes:
         operation["requestBody"] = _request_body(route, components)
@@ -180,23 +192,29 @@ def _responses(route: Route, components: Components) -> dict[str, Any]:
 
 def _success(route: Route, status: int, components: Components) -> Schema:
     description = _DESCRIPTIONS.get((route.method, status), "The answer.")
-    if route.answers is None or status == 204:
+    if status == 204 or not (route.answers or route.also):
         return {"description": description}
-    paged = route.lists is not None
-    schema = components.page_ref(route.answers) if paged else components.ref(route.answers)
-    media: Schema = {"schema": schema}
-    if route.answers is wire.Version:
-        media["example"] = examples.COLLECTION
-    if route.answers is wire.SingleVersion:
-        media["example"] = examples.VERSION
+    content: Schema = dict.fromkeys(route.also, _TEXT)
+    if route.answers:
+        content = {JSON: _json(route, route.answers, components), **content}
     tagged = route.method != "POST" or status == 201
     headers = ["ETag"] * (tagged and route.takes not in FOR_A_SECRET)
     headers += ["Location"] * (status == 201 and route.method == "POST")
     return {
         "description": description,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {JSON: media, **dict.fromkeys(route.also, _TEXT)},
+        "content": content,
     }
+
+
+def _json(route: Route, answers: type[Struct], components: Components) -> Schema:
+    paged = route.lists is not None
+    media: Schema = {"schema": (components.page_ref if paged else components.ref)(answers)}
+    if route.answers is wire.Version:
+        media["example"] = examples.COLLECTION
+    if route.answers is wire.SingleVersion:
+        media["example"] = examples.VERSION
+    return media
 
 
 _TEXT: Schema = {"schema": {"type": "string"}}

@@ -20,6 +20,8 @@ FOR_A_SECRET = (NewToken, NewWebhook)
 _WITHOUT_KEY = ("tokens", "webhooks")
 """Resources that accept no Idempotency-Key, because their answers have a secret."""
 
+ANY_NAME = r"[^\u0000]+"
+NUMBER_PATTERN = r"[0-9]+(?:\.[0-9]+)+(?:-[0-9A-Za-z.-]+)?"
 _KEYS = {
     "image_versions": (UUID_PATTERN,),
     "images": (ID_PATTERN, UUID_PATTERN, SLUG_PATTERN),
@@ -30,12 +32,19 @@ _NAMED = {
     "channel": (NAME.pattern,),
     "image": _KEYS["images"],
     "provider": _KEYS["providers"],
+    "version": (UUID_PATTERN, ANY_NAME),
+    "namespace": (SLUG_PATTERN,),
+    "system": ("channel|version",),
+    "number": (NUMBER_PATTERN,),
 }
 _PATTERN_NAMES = {
     ID_PATTERN: "id",
     UUID_PATTERN: "UUID",
     SLUG_PATTERN: "slug",
     NAME.pattern: "name",
+    ANY_NAME: "name",
+    "channel|version": "kind, channel or version",
+    NUMBER_PATTERN: "number, such as 1.2.0",
 }
 _FILTER_PATTERNS = {
     "a uuid": (UUID_PATTERN,),

@@ -34,7 +34,8 @@ def upgrade() -> None:
 
 
 def _allow_events_of_no_image() -> None:
-    """A test event of a webhook for all images is about no image. SQLite cannot change a column: the table is rebuilt."""
+    """A test event of a webhook for all images is about no image. SQLite cannot change a column: the
+    table is rebuilt."""
     if op.get_context().dialect.name == "postgresql":
         op.alter_column("events", "image_id", nullable=True)
         return

@@ -1,5 +1,6 @@
 """Snippets for each kind of cloud: Terraform, the cloud's own command line, Packer."""
 
+import re
 from collections.abc import Callable
 
 from goldenrod.web.pages.launch.quoting import hcl
@@ -63,6 +64,32 @@ data "http" "image" {{
 """
 
 
+def _module(resource: Callable[[str], str]) -> Callable[[Launch], Snippet | None]:
+    """A Terraform snippet that takes the machine from the channel's module, whose registry is the
+    catalogue. None where Terraform could not take its address: it asks by HTTPS, a host with a dot, and
+    names without dots."""
+
+    def make(launch: Launch) -> Snippet | None:
+        host = _MODULE_HOST.fullmatch(launch.base)
+        if not host or not _MODULE_NAME.fullmatch(launch.channel or ""):
+            return None
+        keys = f"[{hcl(launch.provider)}][{hcl(launch.architecture)}]"
+        source = hcl(f"{host[1]}/{launch.image}/{launch.channel}/channel")
+        text = _MODULE_ACCESS.format(host=hcl(host[1])) if launch.needs_token else ""
+        text += f'module "image" {{\n  source = {source}\n}}\n\n'
+        return Snippet("module", "Module", "hcl", text + resource(f"module.image.machines{keys}"))
+
+    return make
+
+
+_MODULE_HOST = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]+)?)", re.ASCII)
+_MODULE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", re.ASCII)
+_MODULE_ACCESS = """\
+# Terraform reads the token from its settings: credentials {host} {{ token = "…" }},
+# and for the archive from the netrc file, as the password.
+"""
+
+
 def _aws_instance(expression: str) -> str:
     return f"""\
 resource "aws_instance" "this" {{
@@ -114,7 +141,7 @@ resource "google_compute_instance" "this" {{
 
 
 def _aws_type(launch: Launch) -> str:
-    return "m7g.large" if launch.architecture in ("arm64", "aarch64") else "m7i.large"
+    return "m7g.large" if launch.architecture == "arm64" else "m7i.large"
 
 
 def _aws(launch: Launch) -> Snippet:
@@ -168,9 +195,10 @@ def _packer(source: str, *lines: str) -> Callable[[Launch], Snippet]:
     return make
 
 
-CLOUDS: dict[str, tuple[Callable[[Launch], Snippet], ...]] = {
+CLOUDS: dict[str, tuple[Callable[[Launch], Snippet | None], ...]] = {
     "aws": (
         _terraform(_aws_instance),
+        _module(_aws_instance),
         _aws,
         _packer(
             "amazon-ebs",
@@ -183,6 +211,7 @@ CLOUDS: dict[str, tuple[Callable[[Launch], Snippet], ...]] = {
     ),
     "openstack": (
         _terraform(_openstack_instance),
+        _module(_openstack_instance),
         _openstack,
         _packer(
             "openstack",
@@ -194,10 +223,12 @@ CLOUDS: dict[str, tuple[Callable[[Launch], Snippet], ...]] = {
     ),
     "azure": (
         _terraform(_azure_instance),
+        _module(_azure_instance),
         _azure,
     ),
     "gcp": (
         _terraform(_google_instance),
+        _module(_google_instance),
         _google,
     ),
 }

@@ -8,6 +8,7 @@ If there is none, it says why. It never shows another machine than the one that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.catalogue.versions import instead, version_page
 from goldenrod.rules.access import Actor
 from goldenrod.rules.lifecycle.channel_targets import LATEST
@@ -19,7 +20,7 @@ from goldenrod.web.pages.launch.snippets import launch_snippets
 DEFAULT_ARCHITECTURE = "x86_64"
 """The architecture shown first when the visitor has not chosen one."""
 MOST_SCRIPT_TEXT = 6000
-"""Boot scripts longer than this together are left out of the cloud-init snippet."""
+"""Boot scripts longer than this together are fetched as user data instead of shown."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _chosen(
         for it in (DEFAULT_ARCHITECTURE, *on_provider, *sorted(all_architectures))
         if it in (on_provider or all_architectures)
     ]
-    architecture = visit.asked("architecture") or next(iter(preferred), "")
+    asked = normal_architecture(visit.asked("architecture"))
+    architecture = asked or next(iter(preferred), "")
     choices = all_architectures | ({architecture} - {""})
     found = next((r for r in machines if _is(r, provider, architecture)), None)
     return Box(
@@ -176,15 +178,15 @@ def _with_snippets(
         provider_type=machine["provider_type"],
         image=image,
         version=version["name"],
+        version_id=version["id"],
         channel=box.channel or None,
         base=visit.settings.public_url,
         needs_token=not (is_open and machine["provider_public"]),
         region=aws_region(machine["provider"], machine["provider_name"]),
     )
-    # Long scripts are shown on the version's page only. A truncated script would be wrong.
+    # A truncated script would be wrong.
     short = sum(script["length"] for script in scripts) <= MOST_SCRIPT_TEXT
-    snippets = launch_snippets(launch, scripts if short else ())
-    snippets = tuple(snippet for snippet in snippets if short or snippet.key != "cloud-init")
+    snippets = launch_snippets(launch, scripts if short else None)
     asked = visit.asked("as")
     tab = asked if asked in [snippet.key for snippet in snippets] else snippets[0].key
     return replace(box, version=version, snippets=snippets, tab=tab)

@@ -30,6 +30,8 @@ class Launch:
     """The URL of this catalogue. If empty, snippets use a variable instead."""
     needs_token: bool = False
     """The catalogue answers for it only to somebody who is known, so snippets send a token."""
+    version_id: str = ""
+    """The version's id."""
     region: str = ""
     """The cloud's own name of the region, if known; see `aws_region`."""
 

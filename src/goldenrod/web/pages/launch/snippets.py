@@ -22,12 +22,20 @@ from goldenrod.web.pages.launch.snippet_parts import (
 
 
 def launch_snippets(
-    launch: Launch, scripts: Sequence[Mapping[str, Any]] = ()
+    launch: Launch, scripts: Sequence[Mapping[str, Any]] | None = ()
 ) -> tuple[Snippet, ...]:
-    """The snippets for a machine. `scripts` are the version's boot scripts, in the API's form."""
-    cloud = CLOUDS.get(launch.provider_type.lower())
-    cloud_snippets = [] if cloud is None else [make(launch) for make in cloud]
-    return (*cloud_snippets, _cloud_init(launch, scripts), _curl(launch), _goldenrod(launch))
+    """The snippets for a machine. `scripts` are the version's boot scripts, in the API's form; None if
+    they are too long to be shown, and fetched instead."""
+    cloud_snippets = (make(launch) for make in CLOUDS.get(launch.provider_type.lower(), ()))
+    at_boot = _user_data(launch) if scripts is None else _cloud_init(launch, scripts)
+    return (*filter(None, cloud_snippets), at_boot, _curl(launch), _goldenrod(launch))
+
+
+def _user_data(launch: Launch) -> Snippet:
+    """Fetches the boot scripts of the version as user data."""
+    address = shell_address(launch, f"/image_versions/{launch.version_id}/user-data")
+    text = joined("curl -fsS", curl_token(launch), f"{address} > user-data")
+    return Snippet("cloud-init", "cloud-init", "shell", text)
 
 
 def _cloud_init(launch: Launch, scripts: Sequence[Mapping[str, Any]]) -> Snippet:
