@@ -169,7 +169,7 @@ def check_scopes(scopes: list[str], failed: list[Look]) -> str:
 
 
 @pytest.mark.usefixtures("aws")
-@pytest.mark.parametrize("count", [40, pytest.param(6000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [40, pytest.param(1500, marks=pytest.mark.long)])
 def test_mutated_answers_are_read_or_fail_and_never_raise(count: int) -> None:
     with reading() as (server, source, bodies):
         outcomes = Counter(mutate(seed, server, source, bodies) for seed in range(count))
@@ -187,7 +187,7 @@ def test_an_answer_that_is_nested_deeply_or_expands_entities_is_no_trouble() -> 
             assert check(source.look(SCOPE)) == "failed"
 
 
-@pytest.mark.parametrize("count", [3000, pytest.param(200_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [3000, pytest.param(50_000, marks=pytest.mark.long)])
 def test_each_image_is_one_row_whatever_kinds_its_values_are(count: int) -> None:
     chance = random.Random(count)
     for _ in range(count // 10):
