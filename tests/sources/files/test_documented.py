@@ -13,6 +13,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "mirrors-and-files.md").read_text("
 def test_the_documented_declarations_can_be_loaded_and_are_of_all_types(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "sources.toml").write_text(example)
+    (tmp_path / "rules.toml").write_text("[[rule]]\nname = 'any'\nmatch = '(?P<version>[0-9]+)'\n")
     loaded = declarations.load(tmp_path / "sources.toml")
     kinds = {SimpleStreams, *Files.__subclasses__()}
     assert {type(one) for one in loaded} == kinds
