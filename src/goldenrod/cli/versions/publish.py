@@ -88,7 +88,7 @@ def publish(
     body: Body,
     as_json: bool = JSON,
 ) -> None:
-    """Publish what Packer built, from the manifest that its post-processor wrote.
+    """Publish what Packer built, from its manifest.
 
     Each version is published with its machines and channels by one request, or not at all. With
     `--if-exists update`, a version that exists gets what it lacks; repeat the command if that fails.
