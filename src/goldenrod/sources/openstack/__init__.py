@@ -6,6 +6,6 @@ hidden and of those that are, page by page. An answer that is not Glance's fails
 is imported only when a cloud is asked.
 """
 
-from goldenrod.sources.openstack.source import Glance
+from goldenrod.sources.openstack.source import OpenStackSource
 
-__all__ = ["Glance"]
+__all__ = ["OpenStackSource"]

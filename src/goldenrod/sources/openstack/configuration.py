@@ -68,7 +68,7 @@ def _regions_of_catalogue(region: "CloudRegion") -> list[str]:
         service_type="image", interface=region.get_interface("image") or "public"
     )
     regions = [
-        str(one.get("region_id") or one.get("region") or "")
+        str((one or {}).get("region_id") or (one or {}).get("region") or "")
         for endpoints in found.values()
         for one in endpoints
     ]
@@ -107,10 +107,8 @@ def why(wrong: Exception) -> str:
         ((known.ConnectTimeout, known.RequestTimeout), "the cloud did not answer in time"),
         (known.SSLError, "the certificate of the cloud cannot be verified"),
         (known.ConnectionError, "the cloud cannot be reached"),
-        (
-            (known.CatalogException, known.EndpointNotFound, known.DiscoveryFailure),
-            "the service catalogue has no image service that answers",
-        ),
+        (known.DiscoveryFailure, "no service of OpenStack answers at its address"),
+        (known.CatalogException, "its service catalogue names no image service"),
         (
             (ConfigException, known.AuthPluginException),
             "clouds.yaml does not say all that signing in needs, or has no such region",

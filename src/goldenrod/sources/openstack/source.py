@@ -1,6 +1,8 @@
 """The source: its scopes, looks at them, and whether one image exists."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Lock
 
 from msgspec.structs import replace
@@ -18,11 +20,15 @@ PAGE_SIZE = 1000
 """The most images that Glance gives at once."""
 MOST_IMAGES = 200_000
 
+_MEMBERS_AT_ONCE = 8
 
-class Glance:
+
+class OpenStackSource:
     """A declared cloud. It raises nothing: what cannot be read is a failed look."""
 
-    def __init__(self, declaration: OpenStack, rules: NameRules) -> None:
+    def __init__(
+        self, declaration: OpenStack, rules: NameRules, directory: Path | None = None
+    ) -> None:
         self._declaration = declaration
         self._rules = rules
         self._places: dict[str, Place] = {}
@@ -96,25 +102,33 @@ def _rows(service: Service, reading: Reading) -> tuple[list[Listed | Skipped], l
             found = _both_lists(service, reading)
         except MarkerGone:
             raise ScopeFailed("images were deleted while they were listed, twice") from None
+    shared = [
+        row.machine.identifier
+        for row in found
+        if isinstance(row, Listed) and row.machine.visibility == "shared"
+    ]
+    with ThreadPoolExecutor(_MEMBERS_AT_ONCE) as pool:
+        visible = dict(zip(shared, map(_shared, pool.map(service.members, shared)), strict=True))
     rows: list[Listed | Skipped] = []
-    others = untold = 0
+    others = 0
     for row in found:
         if isinstance(row, Skipped) and row.reason == OTHERS:
             others += row.machines
             continue
-        if isinstance(row, Listed) and row.machine.visibility == "shared":
-            visibility = _shared(service.members(row.machine.identifier))
-            untold += visibility is None
+        if isinstance(row, Listed) and row.machine.identifier in visible:
+            visibility = visible[row.machine.identifier]
             row = replace(row, machine=replace(row.machine, visibility=visibility))
         rows.append(row)
     if others:
         rows.append(Skipped("images of other projects", OTHERS, others))
+    untold = sum(visibility is None for visibility in visible.values())
     notes = [f"{untold} shared images: the cloud does not say with whom"] if untold else []
     return rows, notes
 
 
 def _shared(members: list[str] | None) -> Visibility | None:
-    """Glance calls each new image shared. Without members, nobody else may use it."""
+    """Glance calls each new image shared. Without members, nobody else may use it. A member may use it
+    by its id even before accepting it, or after refusing it."""
     return None if members is None else "shared" if members else "private"
 
 
