@@ -2,12 +2,13 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from goldenrod.sources.declarations import OpenStack
+from goldenrod.sources.declarations import Declaration, OpenStack, load
 from goldenrod.sources.found import Listed, Origin, Skipped
 from goldenrod.sources.name_rules import NameRules
 from goldenrod.sources.openstack.images import (
@@ -253,3 +254,13 @@ def _change_a_value(body: bytearray, chance: random.Random) -> None:
         key = chance.choice(sorted(one))
         one[key] = chance.choice(HOSTILE_VALUES)
     body[:] = json.dumps(content).encode()
+
+
+def test_the_document_has_all_keys_and_an_example_that_loads(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "openstack.md").read_text("utf-8")
+    example = text.split("```toml\n")[1].split("```")[0]
+    (tmp_path / "sources.toml").write_text(example)
+    (loaded,) = load(tmp_path / "sources.toml")
+    assert isinstance(loaded, OpenStack) and loaded.parent_property == "base_image_ref"
+    own = set(OpenStack.__struct_fields__) - set(Declaration.__struct_fields__)
+    assert own | {"tags"} == set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))

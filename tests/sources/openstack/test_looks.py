@@ -1,5 +1,6 @@
 """Looks at an OpenStack cloud, by the real SDK, at a server whose answers can be spoiled."""
 
+import logging
 import sys
 from typing import Any
 
@@ -79,6 +80,23 @@ def test_a_cloud_that_cannot_be_asked_is_a_failed_look(
     assert reason() == "openstacksdk is not installed: pip install 'goldenrod[clouds]'"
 
 
+def test_a_token_without_a_project_and_a_cloud_without_regions(office: Office) -> None:
+    office.north.images = [image(10)]
+    office.keystone.tokens.add("token")
+    auth = {"endpoint": f"{office.server.url}/north/v2", "token": "token"}
+    office.configured(auth_type="admin_token", auth=auth)
+    reading = office.source()
+    assert reading.scopes() == (["office"], [])
+    no_project = "signing in names no project: declare project_owners"
+    assert reading.look("office").failed == f"source 'our-openstack' at office: {no_project}"
+    reading = office.source(project_owners=[PROJECT])
+    reading.scopes()
+    assert machines(reading.look("office"))["10"].machine.provider == "office"
+    assert all(logging.getLogger(name).handlers for name in ("openstack", "keystoneauth"))
+    unknown = reading.look("office/west").failed
+    assert unknown == "source 'our-openstack' at office: there is no scope 'office/west'"
+
+
 def test_both_lists_are_read_page_by_page_and_each_image_once(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +119,7 @@ def test_both_lists_are_read_page_by_page_and_each_image_once(
         Skipped("debian-12-amd64-20260101-15", "Expected `str`, got `null` - at `$.id`"),
         Skipped("images of other projects", source.OTHERS, 2),
     ]
-    assert found["16"].machine.visibility == "shared"
+    assert (found["16"].machine.visibility, found["16"].machine.members) == ("shared", ("theirs",))
     assert found["12"].machine.visibility == "community"
     assert {found[n].machine.visibility for n in ("10", "11", "23")} == {"private"}
     assert found["10"].machine.deprecated_at == "2026-01-02T00:00:00.000000Z"
@@ -191,8 +209,12 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 }
 
 
+SOME = ("a page of a guest network", "a cut body", "no list", "never signed in", "no answer")
+
+
+@pytest.mark.parametrize("names", [SOME, pytest.param(tuple(FAULTS), marks=pytest.mark.long)])
 def test_an_answer_that_is_not_glances_fails_the_look_and_says_why(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    names: tuple[str, ...], office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MOST_BYTES", 200_000)
     office.configured(api_timeout=0.5, image_status_code_retries=2)
@@ -201,7 +223,8 @@ def test_an_answer_that_is_not_glances_fails_the_look_and_says_why(
     reading = office.source()
     reading.scopes()
     assert len(machines(reading.look(NORTH))) == 6
-    for name, (fault, reason) in FAULTS.items():
+    for name in names:
+        fault, reason = FAULTS[name]
         office.server.clear()
         office.server.fault(fault, when=lambda r: is_list(r) and r.path.startswith("/north"))
         look = reading.look(NORTH)
@@ -213,6 +236,14 @@ def test_an_answer_that_is_not_glances_fails_the_look_and_says_why(
         if name == "no answer":
             reading = office.source()
             reading.scopes()
+
+
+def test_a_look_ends_in_time(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.north.images = [image(10)]
+    reading = office.source()
+    reading.scopes()
+    monkeypatch.setattr(service, "MOST_SECONDS", 0)
+    assert str(reading.look(NORTH).failed).endswith("reading took longer than 0 seconds")
 
 
 def test_a_fault_that_passes_is_none(office: Office) -> None:

@@ -1,5 +1,6 @@
 """Which regions clouds.yaml or the service catalogue name, and why one of them cannot be read."""
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ def open_config() -> "OpenStackConfig":
     """What clouds.yaml and the environment say. What they do not say about patience is said here."""
     from openstack.config import OpenStackConfig
 
+    for name in ("openstack", "keystoneauth"):
+        # Where nobody set up logging, its warnings would go to the terminal, in the middle of ours.
+        if not (logger := logging.getLogger(name)).handlers:
+            logger.addHandler(logging.NullHandler())
     return OpenStackConfig(override_defaults={"api_timeout": 60, "image_status_code_retries": 3})
 
 

@@ -112,7 +112,9 @@ def read_page(body: bytes) -> Page | str:
 def read_members(body: bytes) -> list[str] | str:
     """The projects that an image is shared with, or why the answer does not say."""
     members = _decoded(body, _Members)
-    return members if isinstance(members, str) else [one.member_id for one in members.members]
+    return (
+        members if isinstance(members, str) else [_short(one.member_id) for one in members.members]
+    )
 
 
 def read_presence(body: bytes, identifier: str) -> Presence:

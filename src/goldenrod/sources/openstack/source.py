@@ -108,28 +108,32 @@ def _rows(service: Service, reading: Reading) -> tuple[list[Listed | Skipped], l
         if isinstance(row, Listed) and row.machine.visibility == "shared"
     ]
     with ThreadPoolExecutor(_MEMBERS_AT_ONCE) as pool:
-        visible = dict(zip(shared, map(_shared, pool.map(service.members, shared)), strict=True))
+        members = dict(zip(shared, pool.map(service.members, shared), strict=True))
     rows: list[Listed | Skipped] = []
     others = 0
     for row in found:
         if isinstance(row, Skipped) and row.reason == OTHERS:
             others += row.machines
-            continue
-        if isinstance(row, Listed) and row.machine.identifier in visible:
-            visibility = visible[row.machine.identifier]
-            row = replace(row, machine=replace(row.machine, visibility=visibility))
-        rows.append(row)
+        elif isinstance(row, Listed) and row.machine.identifier in members:
+            rows.append(_with_members(row, members[row.machine.identifier]))
+        else:
+            rows.append(row)
     if others:
         rows.append(Skipped("images of other projects", OTHERS, others))
-    untold = sum(visibility is None for visibility in visible.values())
+    untold = sum(told is None for told in members.values())
     notes = [f"{untold} shared images: the cloud does not say with whom"] if untold else []
     return rows, notes
 
 
-def _shared(members: list[str] | None) -> Visibility | None:
-    """Glance calls each new image shared. Without members, nobody else may use it. A member may use it
-    by its id even before accepting it, or after refusing it."""
-    return None if members is None else "shared" if members else "private"
+def _with_members(row: Listed, members: list[str] | None) -> Listed:
+    """A shared image with those whom it is shared with; None where the cloud does not say.
+
+    Glance calls each new image shared: without members, nobody else may use it. A member may use it by
+    its id even before accepting it, or after refusing it.
+    """
+    visibility: Visibility | None = None if members is None else "shared" if members else "private"
+    machine = replace(row.machine, visibility=visibility, members=tuple(members or ()))
+    return replace(row, machine=machine)
 
 
 def _both_lists(service: Service, reading: Reading) -> list[Listed | Skipped]:
