@@ -13,12 +13,16 @@ from msgspec import Meta, Struct
 
 from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import Instant, parse_instant
+from goldenrod.base.text import first_invisible
 from goldenrod.sources.declarations import OpenStack
 from goldenrod.sources.found import VISIBILITIES, FoundMachine, Listed, Origin, Presence, Skipped
 from goldenrod.sources.name_rules import NameRules, clean_name
 
 OTHERS = "they belong to projects whose images are not read"
 
+MOST_VALUES = 500_000
+"""The most values of an answer, about twice those of a thousand images with as many properties and tags
+as Glance allows. Values take more memory than their text."""
 _MOST_TAGS = 100
 _MOST_TEXT = 16 * 1024
 _GIB = 2**30
@@ -30,7 +34,7 @@ _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 class Page(NamedTuple):
     """One page of a list: the images as they are written, and the marker of the next page."""
 
-    images: list[msgspec.Raw]
+    images: list[bytes]
     marker: str | None
 
 
@@ -98,15 +102,16 @@ def read_page(body: bytes) -> Page | str:
     page = _decoded(body, _Page)
     if isinstance(page, str):
         return page
+    images = [bytes(one) for one in page.images]
     if page.next is None:
-        return Page(page.images, None)
+        return Page(images, None)
     try:
         markers = parse_qs(urlsplit(page.next).query).get("marker", [])
     except ValueError:
         markers = []
     if len(markers) != 1:
         return "the address of the next page has no marker"
-    return Page(page.images, markers[0])
+    return Page(images, markers[0])
 
 
 def read_members(body: bytes) -> list[str] | str:
@@ -142,7 +147,7 @@ def read_image(raw: bytes, reading: Reading) -> Listed | Skipped:
     except (msgspec.MsgspecError, RecursionError) as wrong:
         return Skipped(where, _told(wrong))
     listed = _listed(image, values, reading)
-    return Skipped(where, listed) if isinstance(listed, str) else listed
+    return Skipped(where, _shown(listed)) if isinstance(listed, str) else listed
 
 
 def _listed(image: _Image, values: dict[str, Any], reading: Reading) -> Listed | str:
@@ -179,7 +184,7 @@ def _machine(
     hidden_at = _instant(image.updated_at) or created or reading.read_at
     origin = None
     if reading.declaration.parent_property:
-        parent = clean_name(_property(values, reading.declaration.parent_property))
+        parent = _line(_property(values, reading.declaration.parent_property))
         origin = parent and Origin(provider=reading.provider, identifier=parent, kind="build")
     return FoundMachine(
         provider=reading.provider,
@@ -210,8 +215,8 @@ class _Named(NamedTuple):
 def _named(image: _Image, values: dict[str, Any], rules: NameRules) -> _Named | str:
     """What the name says by the rules, else what the properties say; or why neither says it."""
     architecture = _property(values, "architecture").strip()
-    if len(architecture) > 64 or (architecture and clean_name(architecture) is None):
-        return "its property architecture is too long, or has control characters"
+    if len(architecture) > 64 or (architecture and _line(architecture) is None):
+        return "its property architecture is too long, or has control or invisible characters"
     written = image.name or ""
     read = rules.read(written) if written.strip() else "it has no name"
     if not isinstance(read, str):
@@ -230,9 +235,12 @@ def _named(image: _Image, values: dict[str, Any], rules: NameRules) -> _Named | 
     if not version.strip():
         return f"{read}, and it has neither property internal_version nor image_build_date"
     name = "-".join([*parts, *filter(None, [normal_architecture(architecture)])])
-    image_name, version_name = clean_name(name), clean_name(version)
+    image_name, version_name = _line(name), _line(version)
     if image_name is None or version_name is None:
-        return "a property that names its image or version is too long or has control characters"
+        return (
+            "a property that names its image or version is too long, or has control or invisible "
+            "characters"
+        )
     source_name = clean_name(written) or image.id
     return _Named(image_name, version_name, architecture, None, source_name)
 
@@ -259,7 +267,13 @@ def _checksum(image: _Image) -> str | None:
 def _tags(image: _Image, values: dict[str, Any], listed: list[str]) -> tuple[str, ...]:
     """The tags, and the values of the listed properties."""
     written = [*image.tags, *(_property(values, key) for key in listed)]
-    return tuple(dict.fromkeys(filter(None, map(clean_name, written))))[:_MOST_TAGS]
+    return tuple(dict.fromkeys(filter(None, map(_line, written))))[:_MOST_TAGS]
+
+
+def _line(written: str) -> str | None:
+    """A text that may be a name or tag here; None for one that may not."""
+    line = clean_name(written)
+    return None if line is None or first_invisible(line) else line
 
 
 def _property(values: dict[str, Any], key: str) -> str:
@@ -287,12 +301,19 @@ def _short(text: str) -> str:
 def _where(values: dict[str, Any]) -> str:
     """How a person finds an image that is skipped: its name and id, which are both no secret."""
     name, identifier = (_property(values, key)[:100] for key in ("name", "id"))
-    said = f"{name} ({identifier})" if name and identifier else name or identifier or "an image"
-    return said if said.isprintable() else ascii(said)
+    return _shown(
+        f"{name} ({identifier})" if name and identifier else name or identifier or "an image"
+    )
+
+
+def _shown(text: str) -> str:
+    return text if text.isprintable() else ascii(text)
 
 
 def _decoded(raw: bytes, kind: type[Any]) -> Any:
     """JSON as a type, or why it is not that."""
+    if raw.count(b",") > MOST_VALUES:
+        return "it has too many values"
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
