@@ -97,6 +97,24 @@ def test_a_token_without_a_project_and_a_cloud_without_regions(office: Office) -
     assert unknown == "source 'our-openstack' at office: there is no scope 'office/west'"
 
 
+def test_what_is_not_openstack_fails_the_look_and_the_next_one_finds_the_service(
+    office: Office,
+) -> None:
+    office.north.images = [image(10)]
+    reading = office.source(regions=["north"])
+    reading.scopes()
+    reason = (
+        "source 'our-openstack' at office/north: no service of OpenStack answers at its address"
+    )
+    for path in ("/identity/v3", "/identity/v3/auth/tokens", "/north"):
+        for fault in (HTML, answer([])):
+            office.server.clear()
+            office.server.fault(fault, when=lambda request, path=path: request.path == path)
+            assert reading.look(NORTH).failed == reason, (path, fault)
+        office.server.clear()
+    assert len(machines(reading.look(NORTH))) == 1
+
+
 def test_both_lists_are_read_page_by_page_and_each_image_once(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,9 +251,6 @@ def test_an_answer_that_is_not_glances_fails_the_look_and_says_why(
         assert told.startswith(reason) and told.isprintable() and len(told) < 200, (name, told)
         assert SECRET not in told and "127.0.0.1" not in told, name
         assert len(machines(reading.look(SOUTH))) == 1, name
-        if name == "no answer":
-            reading = office.source()
-            reading.scopes()
 
 
 def test_a_look_ends_in_time(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

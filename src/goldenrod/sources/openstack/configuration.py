@@ -104,7 +104,7 @@ def why(wrong: Exception) -> str:
     if isinstance(wrong, ImportError):
         return NOT_INSTALLED
     from keystoneauth1 import exceptions as known
-    from openstack.exceptions import ConfigException
+    from openstack.exceptions import ConfigException, NotSupported
 
     if isinstance(wrong, known.HttpError):
         return refusal(wrong.http_status)
@@ -112,7 +112,10 @@ def why(wrong: Exception) -> str:
         ((known.ConnectTimeout, known.RequestTimeout), "the cloud did not answer in time"),
         (known.SSLError, "the certificate of the cloud cannot be verified"),
         (known.ConnectionError, "the cloud cannot be reached"),
-        (known.DiscoveryFailure, "no service of OpenStack answers at its address"),
+        (
+            (known.DiscoveryFailure, known.InvalidResponse, NotSupported),
+            "no service of OpenStack answers at its address",
+        ),
         (known.CatalogException, "its service catalogue names no image service"),
         (
             (ConfigException, known.AuthPluginException),

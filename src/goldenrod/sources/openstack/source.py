@@ -67,6 +67,8 @@ class OpenStackSource:
             )
             rows, notes = _rows(service, reading)
         except Exception as wrong:
+            with self._lock:
+                self._services.pop(scope, None)  # the next look finds the service anew
             reason = self._reason(place.provider, wrong)
             return Look(scope=scope, read_at=read_at, failed=reason)
         return Look(scope=scope, read_at=read_at, rows=tuple(rows), notes=tuple(notes))
