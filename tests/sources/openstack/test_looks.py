@@ -32,8 +32,11 @@ def is_next_page(request: Request) -> bool:
 
 
 def test_each_region_is_a_scope(office: Office) -> None:
-    assert office.source().scopes() == ([NORTH, SOUTH], [])
+    reading = office.source()
+    assert reading.scopes() == ([NORTH, SOUTH], [])
     assert office.asked("POST", "/identity/v3/auth/tokens") == 1
+    del office.keystone.regions["south"]
+    assert reading.scopes() == ([NORTH], [])
     office.server.clear()
     assert office.source(regions=["south", "south"]).scopes() == ([SOUTH], [])
     office.configured(regions=["north", {"name": "east"}])

@@ -46,9 +46,8 @@ class OpenStackSource:
             regions, project = configuration.regions(cloud, self._declaration.regions)
         except Exception as wrong:  # whatever a library raises is the reason of a failed look
             return [], [Look(scope=cloud, read_at=read_at, failed=self._reason(cloud, wrong))]
-        for region in regions:
-            place = Place(cloud, region)
-            self._places["/".join(filter(None, (place.provider, project)))] = place
+        places = [Place(cloud, region) for region in regions]
+        self._places = {"/".join(filter(None, (at.provider, project))): at for at in places}
         return list(self._places), []
 
     def look(self, scope: str) -> Look:
