@@ -117,6 +117,8 @@ class OpenStack(Declaration, frozen=True, kw_only=True):
     """Only images of these projects are read; empty: of the project that one is signed in to."""
     public_images: bool = False
     """Also read images that other projects published to everybody."""
+    parent_property: str | None = None
+    """The property that has the id of the image that one was built from, such as `base_image_ref`."""
 
 
 class Packer(Declaration, frozen=True, kw_only=True):

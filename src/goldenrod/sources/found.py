@@ -42,7 +42,8 @@ class FoundMachine(Struct, frozen=True, kw_only=True):
 
     `min_mem` is in MiB. `visibility` is null where the source does not say it. `deprecated_at` is when
     the cloud deprecates it, and `replacement` the identifier that the cloud recommends in its place.
-    `owner` is the account or project that it belongs to there.
+    `owner` is the account or project that it belongs to there; `members` are those that it is shared
+    with, as far as the source says.
     """
 
     provider: str
@@ -58,6 +59,7 @@ class FoundMachine(Struct, frozen=True, kw_only=True):
     deprecated_at: Instant | None = None
     replacement: str | None = None
     owner: str = ""
+    members: tuple[str, ...] = ()
     origin: Origin | None = None
     created_at: Instant | None = None
     scope: str = ""
