@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from goldenrod.base import clock, wire
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.demo import lifecycle
@@ -172,7 +172,8 @@ def furnish(db: Database) -> None:
         target = "https://hooks.example/goldenrod"
         hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)
         webhooks.create_webhook(tx, alice, hook, None)
-    cloud = FakeCloud(clock.now, failing={"south"})
+        now = tx.now
+    cloud = FakeCloud(lambda: now, failing={"south"})
     for region in ("north", "south"):
         cloud.put(region, f"lab-{region}", "lab-image", "1")
     synced(db, cloud)
