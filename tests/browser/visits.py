@@ -12,6 +12,7 @@ import httpx
 
 from goldenrod.base import clock, wire
 from goldenrod.base.clock import later
+from goldenrod.base import wire
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import attempts, outbox, payloads, webhooks
 from goldenrod.catalogue.webhooks.http_sender import Answer, Outcome
@@ -213,6 +214,9 @@ def furnish(db: Database) -> None:
         hook_id, _ = webhooks.create_webhook(tx, alice, hook, None)
         _attempt(tx, webhooks.send_test(tx, alice, str(hook_id)))
     cloud = FakeCloud(clock.now, failing={"south"})
+        webhooks.create_webhook(tx, alice, hook, None)
+        now = tx.now
+    cloud = FakeCloud(lambda: now, failing={"south"})
     for region in ("north", "south"):
         cloud.put(region, f"lab-{region}", "lab-image", "1")
     synced(db, cloud)

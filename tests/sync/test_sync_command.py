@@ -124,3 +124,5 @@ def test_a_name_is_explained_without_reading_a_cloud(run: Run, folder: Path) -> 
     assert "rule r: version=7" in told.out
     assert "image app, version 7" in told.out
     assert run("sync", "sources.toml", "--only", "nothing").code == 2
+    missing = run("sync", "none.toml")
+    assert (missing.code, "none.toml: No such file" in missing.err) == (2, True)

@@ -1,11 +1,15 @@
 """A sync brings the catalogue up to date with what clouds list, and keeps what people changed."""
 
+import json
 from typing import Any
 
 import pytest
 
 from goldenrod.base.clock import Instant
+from goldenrod.catalogue.sync import leases, reports
+from goldenrod.rules.access import CONSOLE
 from goldenrod.sources.found import Origin, Skipped
+from goldenrod.store import paging
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
@@ -47,14 +51,9 @@ def miss(db: Database, cloud: FakeCloud, clock: Clock, looks: int = 3, **options
 
 
 def entries(db: Database, api: ApiClient, run: int | None) -> list[Any]:
-    from goldenrod.catalogue.sync import reports
-    from goldenrod.rules.access import CONSOLE
-    from goldenrod.store import paging
-
+    """The report of a run."""
     with db.read() as tx:
         page = reports.list_entries(tx, CONSOLE, run or 0, paging.parse(reports.ENTRIES, {}))
-    import json
-
     return [json.loads(text) for text in page.results]
 
 
@@ -302,8 +301,6 @@ def test_rows_that_cannot_be_read_or_contradict_each_other_are_skipped_with_reas
 def test_one_run_at_a_time_has_the_source(
     db: Database, api: ApiClient, cloud: FakeCloud, clock: Clock
 ) -> None:
-    from goldenrod.catalogue.sync import leases
-
     synced(db, cloud)
     with db.write() as tx:
         assert leases.acquire(tx, "fake", "fake", "somebody else", 60)

@@ -26,7 +26,8 @@ from goldenrod.catalogue.sync.actions import (
 )
 from goldenrod.catalogue.sync.source_actor import Providers
 from goldenrod.catalogue.versions import machines, publish, version_names
-from goldenrod.rules.access import Actor
+from goldenrod.rules import access
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, version_lists
 from goldenrod.rules.lifecycle import lineage_walk, lines
 from goldenrod.rules.visibility import denormalised
@@ -205,14 +206,17 @@ class _Writer:
         told = {name.replace("replacement_n", "replacement"): it for name, it in changed.items()}
         if "replacement" in told:
             told["replacement"] = {
-                side: key and tx.value(_version_id, n=key)
-                for side, key in told["replacement"].items()
+                side: self._version_id(key) for side, key in told["replacement"].items()
             }
         audit.record(tx, self._actor, "version:edit", schema.versions, n, told)
         events.version_edited(tx, n, told, row)
         self._count("version", "changed")
         reason = f"deprecated at {action.at} there" if action.at else "no longer deprecated there"
         self.applied.done.append(Done("updated", action.name, reason, n, image=row["image_id"]))
+
+    def _version_id(self, n: int | None) -> str | None:
+        row = self._tx.first(_version, n=n) if n else None
+        return row["id"] if row else None
 
     # ── machines ──────────────────────────────────────────────────────────────────────────
 
@@ -285,23 +289,26 @@ def _machine() -> Any:
     return (
         select(*machine.c, provider.c.slug.label("provider"))
         .select_from(machine.join(provider, provider.c.id == machine.c.provider_id))
-        .where(machine.c.id == param("id", Key))
+        .where(machine.c.id == param("id", Key), access.readable(provider, ReaderKind.STAFF))
     )
 
 
 def _version() -> Any:
-    return select(*schema.versions.c).where(schema.versions.c.n == param("n", Key))
-
-
-def _version_id() -> Any:
-    return select(schema.versions.c.id).where(schema.versions.c.n == param("n", Key))
+    version = schema.versions
+    return select(*version.c).where(
+        version.c.n == param("n", Key), access.readable(version, ReaderKind.STAFF)
+    )
 
 
 def _identity() -> Any:
     identity = schema.identities
     return (
         select(identity.c.id)
-        .where(identity.c.key == param("key"), identity.c.user_id == param("user", Key))
+        .where(
+            identity.c.key == param("key"),
+            identity.c.user_id == param("user", Key),
+            access.readable(identity, ReaderKind.STAFF),
+        )
         .order_by(identity.c.id)
         .limit(1)
     )

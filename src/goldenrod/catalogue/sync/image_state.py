@@ -1,4 +1,4 @@
-"""Reads what the catalogue has of an image, for a plan (`actions.py`)."""
+"""Reads what the catalogue has of an image, for a plan (`actions.py`). A source reads as staff."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,8 @@ from goldenrod.catalogue.sync.actions import (
     identifier_key,
 )
 from goldenrod.catalogue.sync.source_actor import Providers
-from goldenrod.rules.access import Actor
+from goldenrod.rules import access
+from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.lifecycle import states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
@@ -29,7 +30,11 @@ def _image_by_slug() -> Any:
     return (
         select(*image.c)
         .select_from(image.join(slugs, slugs.c.image_id == image.c.id))
-        .where(slugs.c.slug == param("slug"), image.c.owner_id == param("owner", Key))
+        .where(
+            slugs.c.slug == param("slug"),
+            image.c.owner_id == param("owner", Key),
+            access.readable(image, ReaderKind.STAFF),
+        )
     )
 
 
@@ -37,7 +42,11 @@ def _image_by_name() -> Any:
     image = schema.images
     return (
         select(*image.c)
-        .where(image.c.name_key == param("key", Sortable), image.c.owner_id == param("owner", Key))
+        .where(
+            image.c.name_key == param("key", Sortable),
+            image.c.owner_id == param("owner", Key),
+            access.readable(image, ReaderKind.STAFF),
+        )
         .order_by(image.c.id)
     )
 
@@ -90,7 +99,7 @@ def read_image(
         _read_machines(tx, state, keys)
     if linked := sorted(set(linked)):
         own = {machine.id for machine in state.all_machines()}
-        for machine in _known(tx, tx.rows(_machines_by_id, keys=linked), keys):
+        for machine in _known(tx, tx.rows(_machines, "id", keys=linked), keys):
             if machine.id not in own and machine.image != state.id:
                 state.linked[machine.place] = machine
     asked = list(asked)
@@ -106,7 +115,7 @@ def read_image(
 
 def read_machines(tx: Tx, machine_ids: Iterable[int], providers: Providers) -> list[KnownMachine]:
     """These machines."""
-    rows = tx.rows(_machines_by_id, keys=sorted(set(machine_ids)))
+    rows = tx.rows(_machines, "id", keys=sorted(set(machine_ids)))
     return _known(tx, rows, providers.by_id())
 
 
@@ -121,7 +130,7 @@ def _images_of() -> Any:
     return (
         select(_M.c.id.label("machine"), image.c.id, image.c.name)
         .select_from(_M.join(image, image.c.id == _M.c.image_id))
-        .where(in_list(_M.c.id, "keys"))
+        .where(in_list(_M.c.id, "keys"), access.readable(image, ReaderKind.STAFF))
     )
 
 
@@ -144,7 +153,7 @@ def _versions() -> Any:
         _V.c.deprecated_at,
         _V.c.replacement_n,
         states.revoked(_V).label("revoked"),
-    ).where(_V.c.image_id == param("image", Key))
+    ).where(_V.c.image_id == param("image", Key), access.readable(_V, ReaderKind.STAFF))
 
 
 def _former_names() -> Any:
@@ -157,7 +166,7 @@ def _former_names() -> Any:
             states.revoked(_V).label("revoked"),
         )
         .select_from(former.join(_V, _V.c.n == former.c.version_n))
-        .where(former.c.image_id == param("image", Key))
+        .where(former.c.image_id == param("image", Key), access.readable(_V, ReaderKind.STAFF))
     )
 
 
@@ -199,16 +208,8 @@ def _read_versions(tx: Tx, state: ImageState) -> None:
 # ── machines ──────────────────────────────────────────────────────────────────────────────
 
 
-def _machines() -> Any:
-    return select(*_M.c).where(_M.c.image_id == param("image", Key)).order_by(_M.c.id)
-
-
-def _machines_of() -> Any:
-    return select(*_M.c).where(in_list(_M.c.version_n, "keys")).order_by(_M.c.id)
-
-
-def _machines_by_id() -> Any:
-    return select(*_M.c).where(in_list(_M.c.id, "keys")).order_by(_M.c.id)
+def _machines(column: str) -> Any:
+    return select(*_M.c).where(in_list(_M.c[column], "keys")).order_by(_M.c.id)
 
 
 def _versions_of() -> Any:
@@ -242,9 +243,9 @@ def _ends() -> Any:
 
 
 def _read_machines(tx: Tx, state: ImageState, keys: dict[int, str]) -> None:
-    rows = tx.rows(_machines, image=state.id)
+    rows = tx.rows(_machines, "image_id", keys=[state.id])
     if moved := sorted({version.n for version in state.versions.values() if version.moved}):
-        rows += tx.rows(_machines_of, keys=moved)
+        rows += tx.rows(_machines, "version_n", keys=moved)
     for machine in _known(tx, rows, keys):
         state.machines[machine.place].append(machine)
 

@@ -27,7 +27,7 @@ _R, _E, _S = schema.sync_runs, schema.sync_entries, schema.sync_sources
 
 State = Literal["running", "done", "partly", "braked", "failed"]
 STATES: tuple[State, ...] = ("running", "done", "partly", "braked", "failed")
-KINDS = ("created", "updated", "ended", "restored", "kept", "skipped", "failed")
+KINDS = ("created", "updated", "ended", "restored", "kept", "skipped", "failed", "note")
 MOST_ALIKE = 200
 """At most this many entries of a run have the same kind and reason; the rest are counted in one."""
 MOST_REASON = 2_000

@@ -101,7 +101,7 @@ def sync(
 def require_valid(file: Path) -> None:
     """Exit if the file cannot be used."""
     with _exit_if_invalid():
-        for one in declarations.load(file):
+        for one in _declared(file, []):
             source_types.make(one, file.parent)
 
 
@@ -115,7 +115,10 @@ def _exit_if_invalid() -> Iterator[None]:
 
 
 def _declared(file: Path, only: list[str]) -> list[AnySource]:
-    declared = declarations.load(file)
+    try:
+        declared = declarations.load(file)
+    except OSError as unreadable:
+        raise InvalidDeclaration(f"{file}: {unreadable.strerror}") from None
     names = [source.name for source in declared]
     if unknown := [name for name in only if name not in names]:
         raise InvalidDeclaration(

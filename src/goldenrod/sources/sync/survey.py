@@ -82,7 +82,7 @@ def look(
                 survey.entries.append(_skipped(row))
         if one.failed is not None:
             survey.entries.append(Entry("failed", one.scope, one.failed))
-        survey.entries += [Entry("kept", one.scope, note) for note in one.notes]
+        survey.entries += [Entry("note", one.scope, note) for note in one.notes]
     found: list[Found] = []
     for release in releases(listed):
         if isinstance(release, Skipped):

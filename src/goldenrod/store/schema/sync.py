@@ -93,7 +93,7 @@ sync_entries = Table(
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("run_id", Key, to("sync_runs.id", ondelete="CASCADE"), nullable=False),
-    # created, updated, ended, restored, skipped, failed, kept (missing, but not ended: why)
+    # created, updated, ended, restored, skipped, failed, note, kept (missing, but not ended: why)
     Column("kind", String(16), nullable=False),
     Column("image_id", Key, to("images.id")),
     Column("version_n", Key, to("versions.n")),
