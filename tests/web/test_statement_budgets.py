@@ -46,6 +46,8 @@ def test_reading(api: ApiClient, world: World, statements: Statements) -> None:
     assert statements(lambda: api.get(VERSIONS, "alice"), 200) <= 2
     assert statements(lambda: api.get(f"{VERSIONS}?image_id={world.images['open']}"), 200) <= 1
     assert statements(lambda: api.get(resolve, "alice"), 200) <= 3
+    assert statements(lambda: api.get("/api/v2/drift", "alice"), 200) <= 2
+    assert statements(lambda: api.get(f"{version}/drift", "alice"), 200) <= 3
 
 
 def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
