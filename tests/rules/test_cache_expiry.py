@@ -9,6 +9,7 @@ from tests.conftest import NOON, Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient
+from tests.support.clouds import Cloud
 
 VERSIONS = "/api/v2/image_versions"
 
@@ -57,6 +58,8 @@ def test_whatever_takes_effect_is_awaited(api: ApiClient, db: Database, clock: C
         start_date=to_come(),
         end_date=to_come(),
     )
+    # A page says to editors that a machine is deprecated on its cloud.
+    Cloud(db, api.world.providers["east"]).lists("open-east", deprecated_at=to_come())
     made(api, "/api/v2/providers", "dora", name="south", start_date=to_come(), end_date=to_come())
     made(api, "/api/v2/tokens", "dora", name="short", scope="read", expires=to_come())
 

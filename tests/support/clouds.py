@@ -4,10 +4,14 @@ from typing import Any
 
 from sqlalchemy import select
 
+from goldenrod.base import wire
+from goldenrod.catalogue.sync import drift
+from goldenrod.catalogue.webhooks import webhooks
 from goldenrod.rules.changes.mutations import new_uuid
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Row
 from goldenrod.store.sql import Sortable, param
+from tests.support.cast import World
 
 
 def _machine() -> Any:
@@ -64,3 +68,19 @@ class Cloud:
         """Change what the cloud says about a machine."""
         with self.db.write() as tx:
             tx.update(schema.cloud_machines, {"id": row}, **columns)
+
+
+def add_read_cloud(db: Database, world: World) -> None:
+    """What was read of a cloud: a drifted machine, a failed scope with its event, and a run."""
+    cloud = Cloud(db, world.providers["east"])
+    cloud.lists("closed-east", visibility="public")
+    failed = cloud.scope("kaputt", failed_reason="wrong key")
+    hook = wire.NewWebhook(target="https://hooks.example/all")
+    with db.write() as tx:
+        webhooks.create_webhook(tx, world.actor(tx, "dora"), hook, None)
+        tx.update(schema.sync_scopes, {"id": failed}, failing_since=tx.now)
+        for scope in (cloud.scopes["all"], failed):
+            drift.record_changes(tx, scope)
+        run = {"source_id": cloud.source, "start_date": tx.now, "state": "done", "counts": "{}"}
+        run_id = tx.insert(schema.sync_runs, uuid=new_uuid(), **run)
+        tx.insert(schema.sync_entries, run_id=run_id, kind="failed", subject="kaputt", reason="no")

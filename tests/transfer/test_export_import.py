@@ -13,7 +13,6 @@ from goldenrod.catalogue.accounts import groups
 from goldenrod.catalogue.accounts import users as people
 from goldenrod.catalogue.channels import assign, channels
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.sync import drift
 from goldenrod.catalogue.transfer.export_import import export_catalogue, import_catalogue
 from goldenrod.catalogue.transfer.jsonl_format import (
     NOT_EXPORTED,
@@ -29,7 +28,7 @@ from goldenrod.store.db import Database, Tx
 from tests.support.cast import World, build_world
 from tests.support.catalogues import Catalogues, nothing
 from tests.support.client import ApiClient
-from tests.support.clouds import Cloud
+from tests.support.clouds import add_read_cloud
 
 New = Callable[[str], Database]
 Values = dict[str, Any]
@@ -61,24 +60,8 @@ def populate(db: Database) -> World:
         groups.remove_group(tx, CONSOLE, groups.GROUPS.row_for_change(tx, CONSOLE, gone))
     with db.write() as tx:
         _add_lifecycle(tx, world, newest)
-    _add_cloud(db, world)
+    add_read_cloud(db, world)
     return world
-
-
-def _add_cloud(db: Database, world: World) -> None:
-    """What was read of a cloud: a drifted machine, a failed scope with its event, and a run."""
-    cloud = Cloud(db, world.providers["east"])
-    cloud.lists("closed-east", visibility="public")
-    failed = cloud.scope("kaputt", failed_reason="wrong key")
-    hook = wire.NewWebhook(target="https://hooks.example/all")
-    with db.write() as tx:
-        webhooks.create_webhook(tx, world.actor(tx, "dora"), hook, None)
-        tx.update(schema.sync_scopes, {"id": failed}, failing_since=tx.now)
-        for scope in (cloud.scopes["all"], failed):
-            drift.record_changes(tx, scope)
-        run = {"source_id": cloud.source, "start_date": tx.now, "state": "done", "counts": "{}"}
-        run_id = tx.insert(schema.sync_runs, uuid=mutations.new_uuid(), **run)
-        tx.insert(schema.sync_entries, run_id=run_id, kind="failed", subject="kaputt", reason="no")
 
 
 def _add_lifecycle(tx: Tx, world: World, newest: str) -> None:

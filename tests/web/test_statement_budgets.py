@@ -48,6 +48,8 @@ def test_reading(api: ApiClient, world: World, statements: Statements) -> None:
     assert statements(lambda: api.get(resolve, "alice"), 200) <= 3
     # The token, its use in this hour, the page, its count, and the names that changes refer to.
     assert statements(lambda: api.get("/api/v2/activity?page_size=5", "dora"), 200) <= 5
+    assert statements(lambda: api.get("/api/v2/drift", "alice"), 200) <= 2
+    assert statements(lambda: api.get(f"{version}/drift", "alice"), 200) <= 3
 
 
 def test_changing(api: ApiClient, world: World, statements: Statements) -> None:

@@ -22,7 +22,7 @@ which source and scope reads a machine.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -54,7 +54,6 @@ from goldenrod.store.paging import Listing, Page, Query
 from goldenrod.store.sql import Key, as_json, json_object, json_text, param
 
 Predicate = ColumnElement[bool]
-Shown = Callable[[FromClause, FromClause, FromClause], Any]
 
 KINDS: tuple[str, ...] = get_args(DriftKind)
 FACTS = ("architecture", "size_gb", "checksum")
