@@ -153,6 +153,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/channels/lookup.py _offered versions",
         "catalogue/channels/lookup.py _offers machines",
         "catalogue/channels/lookup.py _offers versions",
+        "catalogue/channels/offers.py _of_latest machines",
         "catalogue/channels/resolve.py _everywhere machines",
         "catalogue/channels/resolve.py _offer versions",
         "catalogue/channels/resolve.py _machines machines",

@@ -18,7 +18,7 @@ from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.every_route import EVERY_ASKED
 from tests.support.access_requests.rehearsal import Rehearsal
 from tests.support.access_requests.resources import Ask
-from tests.support.access_requests.secrets import SECRET, filled, secrets_in
+from tests.support.access_requests.secrets import SECRET, filled, secrets_in, told
 from tests.support.access_requests.who_sees import ACTORS, ALL, NOWHERE, named, who
 from tests.support.client import Result, code
 
@@ -79,13 +79,13 @@ def opens_to_whom_it_may(stage: Stage, route: str, ask: Ask) -> None:
     body = filled(stage, ask.body)
     for actor, status in zip(ACTORS, ask.statuses.split(), strict=True):
         answer = stage.api.ask(method, path, who(actor), body)
-        assert answer.status_code == int(status), (actor, answer.text)
+        assert answer.status_code == int(status), (actor, answer.content)
         assert not secrets_in(answer, actor, ask.known), actor
         if answer.status_code < 300:
             missing = [
                 text
                 for text in ask.shows
-                if actor in SECRET.get(text, ALL).split() and text not in answer.text
+                if actor in SECRET.get(text, ALL).split() and text not in told(answer)
             ]
             assert not missing, actor
         else:

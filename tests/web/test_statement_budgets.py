@@ -50,6 +50,12 @@ def test_reading(api: ApiClient, world: World, statements: Statements) -> None:
     assert statements(lambda: api.get("/api/v2/activity?page_size=5", "dora"), 200) <= 5
     assert statements(lambda: api.get("/api/v2/drift", "alice"), 200) <= 2
     assert statements(lambda: api.get(f"{version}/drift", "alice"), 200) <= 3
+    pinned = "/resolve/open-image@open-1.0/east"
+    state = "/api/v2/images/open-image/channels/latest/tfstate"
+    modules = "/api/v2/terraform/images/open-image/version/versions"
+    for address in (pinned, state, modules):
+        assert statements(lambda address=address: api.get(address, "alice"), 200) <= 3
+    assert statements(lambda: api.get(f"{version}/user-data", "alice"), 200) <= 2
 
 
 def test_changing(api: ApiClient, world: World, statements: Statements) -> None:

@@ -8,7 +8,7 @@ from tests.support.access_requests.resources import READ, Ask, changes
 KEEPERS = "404 404 404 200 200 404"
 LABS = "404 404 200 200 200 404"
 NONE = "404 404 404 404 404 404"
-NUMBER = "0.20260615.120000"
+NUMBER = "0.20260526.120000"
 """The number of the modules of channels, from the start date of the versions."""
 
 OPEN, CLOSED, SHARED, KEPT = (

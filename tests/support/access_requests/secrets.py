@@ -60,8 +60,9 @@ SECRET: Sees = {
 
 
 def told(answer: Result) -> str:
-    """The full text of an answer: its headers and its body."""
-    return "\n".join([*(f"{name}: {text}" for name, text in answer.headers.items()), answer.text])
+    """The full text of an answer: its headers and its body, which may be an archive."""
+    body = answer.content.decode("utf-8", "replace")
+    return "\n".join([*(f"{name}: {text}" for name, text in answer.headers.items()), body])
 
 
 def secrets_in(answer: Result, actor: str, known: tuple[str, ...] = ()) -> list[str]:

@@ -360,10 +360,11 @@ def test_long_scripts_are_not_cut_into_ready_lines(
         long = int(licenses_scripts.create_script(tx, alice, script).key)
         publish(tx, world, "2.0", 1, "east/x86_64", scripts=[long])
     page = visitor.get("/images/open-image/versions/2.0")
-    assert "cloud-init" not in page.words
+    assert "#cloud-config" not in page.words
+    assert "/user-data > user-data" in page.words
     assert "Full text (30,000 characters)" in words_of(page, "texts")
     assert f"/scripts/{long}" in page.links
-    assert "cloud-init" in visitor.get(OPEN).words
+    assert "#cloud-config" in visitor.get(OPEN).words
 
 
 def test_texts_are_escaped(db: Database, world: World, visitor: Visitor) -> None:
