@@ -38,6 +38,7 @@ NAMES = {
     "versions": "open-1.0",
     "channels": "stable",
     "tags": "closed-tag",
+    "help": "importing",
 }
 KEYS = {
     "json": "image_versions/open-1.0",
@@ -48,7 +49,7 @@ KEYS = {
     "providers": "providers/west",
     "identities": "identities/bob@west",
     "tags": "tags/closed-tag",
-    "licenses": "licenses/apache",
+    "licenses": "licenses/Apache 2.0",
     "scripts": "boot_scripts/setup",
 }
 PREVIEWS = (
@@ -114,13 +115,15 @@ def address_of(stage: Stage, path: str) -> str:
     path = path.replace("{slug}", "west" if path.startswith("/providers") else "open-image")
     path = path.replace("{two}", "open-1.0...open-1.1").replace("{resource}", "image_versions")
     path = path.replace("{machine}", stage.id_of("provider_machines", "open-east"))
+    path = path.replace("{delivery}", stage.id_of("deliveries", "alice's"))
+    path = path.replace("{uuid}", "00000000-0000-4000-8000-000000000000")
     before_name = re.search(r"(\w+)/\{name\}", path)
     if before_name:
         path = path.replace("{name}", NAMES[before_name[1]])
     if "{key}" in path:
         first, second = path.split("/")[1:3]
-        resource, name = KEYS[second if first == "staff" else first].split("/")
-        path = path.replace("{key}", stage.id_of(resource, name))
+        thing = KEYS.get(second if first == "staff" else first)
+        path = path.replace("{key}", stage.id_of(*thing.split("/")) if thing else "1")
     return path
 
 

@@ -75,7 +75,7 @@ def _period(days: dict[str, str]) -> dict[str, str]:
             try:
                 day = date.fromisoformat(days[name]) + timedelta(days=later)
             except (ValueError, OverflowError):
-                label = "Since" if name == "since" else "Until"
+                label = "After" if name == "since" else "Before"
                 raise field_problem(label, "must be a day, such as 2026-03-14") from None
             found[parameter] = f"{day.isoformat()}T00:00:00Z"
     return found
