@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldenrod import demo
-from goldenrod.sources import aws, name_rules
+from goldenrod.sources import aws_ecs_file, name_rules
 from goldenrod.sources.name_rules import InvalidRule, NameRules, RuleText, shipped_rules
 
 DATA = Path(__file__).parent / "data"
@@ -46,7 +46,7 @@ def test_the_shipped_rules_read_all_1635_names_of_amazons_container_images_like_
 
 
 def assert_read_alike(names: set[str], known: int, readable: int):
-    own = {name: aws._read_name(name) for name in names}
+    own = {name: aws_ecs_file._read_name(name) for name in names}
     expected = {
         name: (one.image, one.version, one.start_date)
         for name, one in own.items()

@@ -291,7 +291,7 @@ def test_a_declared_source_reads_its_files(tmp_path):
     declared = Packer(
         name="p", files=["good.json", "bad.json", "none.json", ".", "good.json"], provider="x"
     )
-    source = PackerSource(declared, tmp_path, name_rules(declared, tmp_path))
+    source = PackerSource(declared, name_rules(declared, tmp_path), tmp_path)
     scopes, failed = source.scopes()
     assert (scopes, failed) == (["good.json", "bad.json", "none.json", "."], [])
     good, *others = map(source.look, scopes)

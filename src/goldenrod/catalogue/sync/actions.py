@@ -12,16 +12,9 @@ from typing import Literal
 from msgspec import Struct, field
 
 from goldenrod.base.clock import Instant
-from goldenrod.base.text import is_uuid
 
 Place = tuple[str, str]
 """A provider, by its slug, and the key of a machine's identifier there."""
-
-
-def identifier_key(identifier: str) -> str:
-    """What identifiers compare by: UUIDs and Azure's ids without case, others as they are."""
-    folds = is_uuid(identifier.lower()) or identifier[:15].lower() == "/subscriptions/"
-    return identifier.lower() if folds else identifier
 
 
 class KnownMachine(Struct, frozen=True):

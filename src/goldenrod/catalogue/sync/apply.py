@@ -244,7 +244,7 @@ class _Writer:
         row = tx.first(_machine, id=machine_id)
         assert row is not None
         changed = audit.changed(row, after)
-        tx.update(schema.machines, {"id": machine_id}, **after)
+        tx.update(schema.machines, {"id": machine_id}, **machines.stored(after))
         audit.record(tx, self._actor, action, schema.machines, machine_id, changed)
         events.machine_changed(tx, row, {**row, **after})
         self._count("machine", {"updated": "changed"}.get(outcome, outcome))

@@ -12,7 +12,8 @@ from msgspec import Struct, field
 from sqlalchemy import and_, func, select
 
 from goldenrod.base.clock import Instant
-from goldenrod.catalogue.sync.actions import Place, identifier_key
+from goldenrod.base.text import identifier_key
+from goldenrod.catalogue.sync.actions import Place
 from goldenrod.rules.changes import mutations
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Row, Tx
@@ -213,11 +214,11 @@ def _scope(tx: Tx, source_id: int, name: str, declaration: str, at: Instant) -> 
 
 def record_failure(
     tx: Tx, source_id: int, name: str, reason: str, at: Instant, declaration: str
-) -> None:
-    """Record a failed look at a scope. It says nothing about machines."""
+) -> int:
+    """Record a failed look at a scope, and return the scope's id. It says nothing about machines."""
     found = tx.first(_by_name, source=source_id, scope=name)
     if found is None:
-        tx.insert(
+        return tx.insert(
             _S,
             uuid=mutations.new_uuid(),
             source_id=source_id,
@@ -227,9 +228,9 @@ def record_failure(
             failing_since=at,
             failed_reason=reason,
         )
-        return
     since = found["failing_since"] or at
     tx.update(_S, {"id": found["id"]}, failing_since=since, failed_reason=reason)
+    return int(found["id"])
 
 
 def add(tx: Tx, new: list[Row]) -> None:

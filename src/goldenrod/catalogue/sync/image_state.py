@@ -6,13 +6,12 @@ from typing import Any
 
 from sqlalchemy import String, select
 
-from goldenrod.base.text import name_key, slug
+from goldenrod.base.text import identifier_key, name_key, slug
 from goldenrod.catalogue.sync.actions import (
     ImageState,
     KnownMachine,
     KnownVersion,
     Place,
-    identifier_key,
 )
 from goldenrod.catalogue.sync.source_actor import Providers
 from goldenrod.rules import access

@@ -220,7 +220,7 @@ def insert_machines(tx: Tx, actor: Actor, machines: list[Row]) -> list[int]:
     """Write checked machines, whose identifiers are free, and return their ids. `machines` have all
     columns but the first. Call `events.machines_created` afterwards."""
     rows = [
-        {"uuid": mutations.new_uuid(), "created_by_id": actor.user_id, **machine}
+        {"uuid": mutations.new_uuid(), "created_by_id": actor.user_id, **stored(machine)}
         for machine in machines
     ]
     ids = bulk.insert_rows(tx, schema.machines, rows)
@@ -239,7 +239,8 @@ def insert_machines(tx: Tx, actor: Actor, machines: list[Row]) -> list[int]:
 
 def _told(machine: Row) -> tuple[int, Row]:
     """What the audit tells of a new machine: its version, and the rest."""
-    rest = {name: it for name, it in machine.items() if name not in ("version_n", "image_id")}
+    shown = _shown(stored(machine))
+    rest = {name: it for name, it in shown.items() if name not in ("version_n", "image_id")}
     return machine["version_n"], rest
 
 

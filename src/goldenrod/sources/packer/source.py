@@ -24,7 +24,7 @@ class PackerSource:
     """Manifests as declared; names of files are relative to `directory`. Where there are rules, each
     name must match one, unless image and version are known without."""
 
-    def __init__(self, declaration: Packer, directory: Path, rules: NameRules) -> None:
+    def __init__(self, declaration: Packer, rules: NameRules, directory: Path) -> None:
         self._files = list(dict.fromkeys(declaration.files))
         self._directory = directory
         self._options = Options(

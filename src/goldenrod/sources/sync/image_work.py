@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from goldenrod.base.text import name_key
+from goldenrod.base.text import identifier_key, name_key
 from goldenrod.catalogue.sync import apply, image_state
-from goldenrod.catalogue.sync.actions import ImagePlan, ImageState, Place, identifier_key
+from goldenrod.catalogue.sync.actions import ImagePlan, ImageState, Place
 from goldenrod.catalogue.sync.apply import Applied
 from goldenrod.catalogue.sync.source_actor import ProviderFacts, Providers
 from goldenrod.rules.access import Actor

@@ -263,7 +263,7 @@ class _Planner:
                 place=place,
                 identifier=machine.identifier,
                 provider=machine.provider,
-                architecture=normal_architecture(machine.architecture),
+                architecture=machine.architecture,
                 size_gb=machine.size_gb,
                 checksum=machine.checksum or "",
                 start_date=found.start_date,

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from goldenrod.base.errors import BadRequest, NotFound, Problem, Unavailable
 from goldenrod.base.text import is_slug, name_key
-from goldenrod.catalogue.sync import apply, cloud_rows, leases, reports, source_actor
+from goldenrod.catalogue.sync import apply, cloud_rows, drift, leases, reports, source_actor
 from goldenrod.catalogue.sync.actions import (
     CreateImage,
     CreateMachine,
@@ -284,7 +284,7 @@ class _Run:
             with self.db.write() as tx:
                 leases.require(tx, self.source_id, self.me)
                 if one.failed is not None:
-                    cloud_rows.record_failure(
+                    self._scope_ids[one.scope] = cloud_rows.record_failure(
                         tx, self.source_id, one.scope, one.failed, one.read_at, options.fingerprint
                     )
                     continue
@@ -325,6 +325,7 @@ class _Run:
             if applying:
                 applying(done, total)
         self._add_left()
+        self._record_drift()
 
     def _apply_one(
         self, tx: Tx, report: Report, work: ImageWork, counts: Counter[str]
@@ -404,6 +405,12 @@ class _Run:
             providers = self._survey.providers.copy()
             rows = [self._new_row(tx, row, None, providers) for row in self._left.values()]
             cloud_rows.add(tx, rows)
+
+    def _record_drift(self) -> None:
+        """Record the events of machines that went missing or drifted, and of scopes that failed."""
+        for scope_id in self._scope_ids.values():
+            with self.db.write() as tx:
+                drift.record_changes(tx, scope_id)
 
 
 def _why(error: BaseException) -> str:

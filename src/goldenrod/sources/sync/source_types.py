@@ -13,12 +13,13 @@ from goldenrod.sources.found import Source
 CLASSES = {
     "aws": "goldenrod.sources.aws:AwsSource",
     "openstack": "goldenrod.sources.openstack:OpenStackSource",
-    "packer": "goldenrod.sources.packer:PackerSource",
+    "packer": "goldenrod.sources.packer.source:PackerSource",
     "simplestreams": "goldenrod.sources.simplestreams:SimpleStreamsSource",
-    "gcp": "goldenrod.sources.gcp:GcpSource",
-    "azure": "goldenrod.sources.azure:AzureSource",
-    "vagrant": "goldenrod.sources.vagrant:VagrantSource",
-    "aws-file": "goldenrod.sources.aws_ecs_file:AwsFileSource",
+    "gcp": "goldenrod.sources.files.gcp:GcpSource",
+    "azure": "goldenrod.sources.files.azure:AzureSource",
+    "vagrant": "goldenrod.sources.files.vagrant:VagrantSource",
+    "image-builder": "goldenrod.sources.files.image_builder:ImageBuilderSource",
+    "aws-file": "goldenrod.sources.files.aws_lines:AwsFileSource",
 }
 """By type: the module and its class, which is made of (declaration, rules, directory)."""
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, field
 
 from goldenrod.base.printing import escaped
-from goldenrod.base.text import name_key
+from goldenrod.base.text import identifier_key, name_key
 from goldenrod.catalogue.sync import cloud_rows, image_state
-from goldenrod.catalogue.sync.actions import Place, identifier_key
+from goldenrod.catalogue.sync.actions import Place
 from goldenrod.catalogue.sync.cloud_rows import Observed, Scope
 from goldenrod.catalogue.sync.reports import Entry
 from goldenrod.catalogue.sync.source_actor import Providers
