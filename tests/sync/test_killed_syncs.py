@@ -14,9 +14,11 @@ import pytest
 from goldenrod.store.db import Database
 from tests.support.processes.server import environment
 from tests.sync.fake_cloud import declared, done, synced
-from tests.sync.killed_sync import IMAGES, REGIONS, VERSIONS, cloud
+from tests.sync.killed_sync import REGIONS, VERSIONS, cloud
 
 MOST_S = 60
+NEW = 40
+"""How many images the cloud has more each time."""
 
 
 def images(db: Database) -> Counter[int]:
@@ -37,9 +39,10 @@ def test_a_killed_sync_leaves_no_image_half_done_and_the_next_one_finishes(
         pytest.skip("in the long run")
     db = new_database(backend)
     r = random.Random(kills)
-    for _ in range(kills):
+    whole = VERSIONS * len(REGIONS)
+    for number in range(1, kills + 1):
         running = subprocess.Popen(
-            [sys.executable, "-m", "tests.sync.killed_sync", db.url],
+            [sys.executable, "-m", "tests.sync.killed_sync", db.url, str(NEW * number)],
             env=environment(db.url),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,18 +56,15 @@ def test_a_killed_sync_leaves_no_image_half_done_and_the_next_one_finishes(
             running.wait(r.uniform(0, 0.3))
         running.send_signal(signal.SIGKILL)
         running.communicate()
-        whole = VERSIONS * len(REGIONS)
         assert set(images(db).values()) <= {whole}, (
             "an image has all of its machines, or is not there"
         )
-        if images(db).total() == IMAGES * whole:
-            break
         time.sleep(0.6)  # the lease expires
-    result = synced(db, cloud(), declared(owner="import"), lease_s=5)
+    result = synced(db, cloud(NEW * kills), declared(owner="import"), lease_s=5)
     assert result.state == "done"
     assert images(db) == Counter(dict.fromkeys(images(db), whole))
-    assert len(images(db)) == IMAGES
-    assert done(synced(db, cloud(), declared(owner="import"))) == {}
+    assert len(images(db)) == NEW * kills
+    assert done(synced(db, cloud(NEW * kills), declared(owner="import"))) == {}
     with db.read() as tx:
         states = [row[0] for row in tx.sql("SELECT state FROM sync_runs ORDER BY id").fetchall()]
         linked = tx.sql("SELECT count(*) FROM cloud_machines WHERE machine_id IS NULL").fetchone()

@@ -14,6 +14,20 @@ STATES = {
     "braked": "stopped by the brake",
     "failed": "failed",
 }
+COUNTS = {
+    "images": "new images",
+    "versions": "new versions",
+    "created": "machines created",
+    "updated": "updated",
+    "ended": "ended",
+    "restored": "restored",
+    "deprecations": "deprecations",
+    "unchanged": "unchanged",
+    "kept": "kept",
+    "skipped": "skipped",
+    "failed": "failed",
+}
+"""The counts of a run, in the order in which they are shown."""
 
 
 def show_runs(visit: Visit) -> Page:
@@ -37,4 +51,13 @@ def show_run(visit: Visit, key: str) -> Page:
             reports.ENTRIES,
             "kind",
         )
-    return visit.page("sync/sync_run.html", run=run, list=found, kinds=reports.KINDS, states=STATES)
+    told = run["counts"] or {}
+    counts = [(words, told[name]) for name, words in COUNTS.items() if name in told]
+    return visit.page(
+        "sync/sync_run.html",
+        run=run,
+        counts=counts,
+        list=found,
+        kinds=reports.KINDS,
+        states=STATES,
+    )
