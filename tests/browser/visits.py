@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 
-from goldenrod.base import clock, wire
-from goldenrod.base.clock import later
 from goldenrod.base import wire
+from goldenrod.base.clock import later
 from goldenrod.catalogue.accounts import actors, users
 from goldenrod.catalogue.webhooks import attempts, outbox, payloads, webhooks
 from goldenrod.catalogue.webhooks.http_sender import Answer, Outcome
@@ -213,8 +212,6 @@ def furnish(db: Database) -> None:
         hook = wire.NewWebhook(target=target, image=lifecycle.TWIN)
         hook_id, _ = webhooks.create_webhook(tx, alice, hook, None)
         _attempt(tx, webhooks.send_test(tx, alice, str(hook_id)))
-    cloud = FakeCloud(clock.now, failing={"south"})
-        webhooks.create_webhook(tx, alice, hook, None)
         now = tx.now
     cloud = FakeCloud(lambda: now, failing={"south"})
     for region in ("north", "south"):
