@@ -59,18 +59,18 @@ def build_world(db: Database) -> World:
         for name in CAST:
             body = wire.NewUser(username=name, is_staff=name == "dora", password=f"{name}-secret")
             world.users[name] = int(people.create_user(tx, CONSOLE, body).key)
-            scope = "admin" if name == "dora" else "write"
+            scope: wire.Scope = "admin" if name == "dora" else "write"
             _, world.secrets[name] = tokens.insert_token(
                 tx, CONSOLE, world.users[name], wire.NewToken(name="test", scope=scope)
             )
         lab = wire.NewGroup(name="lab", users=["bob"], leaders=["alice"])
         world.groups["lab"] = int(groups.create_group(tx, CONSOLE, lab).key)
         for name, public in (("east", True), ("west", False)):
-            body = wire.NewProvider(name=name, type="openstack", public=public)
-            world.providers[name] = int(providers.create_provider(tx, CONSOLE, body).key)
+            place = wire.NewProvider(name=name, type="openstack", public=public)
+            world.providers[name] = int(providers.create_provider(tx, CONSOLE, place).key)
         for who, where in (("alice", "east"), ("alice", "west"), ("bob", "west")):
-            body = wire.NewIdentity(user=who, provider=where, key=f"{who}@{where}")
-            made = identities.create_identity(tx, CONSOLE, body)
+            account = wire.NewIdentity(user=who, provider=where, key=f"{who}@{where}")
+            made = identities.create_identity(tx, CONSOLE, account)
             world.identities[f"{who}@{where}"] = int(made.key)
     with db.write() as tx:
         _alices_things(tx, world)

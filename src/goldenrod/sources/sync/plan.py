@@ -18,7 +18,7 @@ from goldenrod.base import decode
 from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Problem
-from goldenrod.base.text import first_invisible, name_key
+from goldenrod.base.text import first_invisible, identifier_key, name_key
 from goldenrod.catalogue.sync.actions import (
     CreateImage,
     CreateMachine,
@@ -34,7 +34,6 @@ from goldenrod.catalogue.sync.actions import (
     RestoreMachine,
     UpdateMachine,
     VersionRef,
-    identifier_key,
 )
 from goldenrod.catalogue.versions import version_names
 from goldenrod.sources.found import Found, FoundMachine
