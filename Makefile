@@ -6,6 +6,8 @@ MINUTES ?= 10
 
 bin := .venv/bin
 installed := .venv/.installed
+# Real servers of clouds, for the tests that take long.
+clouds := .venv/.clouds
 # Tests start servers and commands, which would each compile everything again without their caches.
 pytest := env -u PYTHONDONTWRITEBYTECODE $(bin)/python -m pytest -n 2 --dist worksteal
 
@@ -26,7 +28,7 @@ test: $(installed) programs ## check format, style, types and architecture, then
 	$(bin)/lint-imports
 	$(pytest)
 
-test-long: $(installed) programs ## run the tests that take long: many random worlds, fuzzing, browsers
+test-long: $(clouds) programs ## run the tests that take long: many random worlds, fuzzing, browsers
 	$(pytest) -m "long and not alone"
 	$(bin)/python -m pytest -m alone
 
@@ -73,4 +75,8 @@ $(installed): pyproject.toml
 		exit 1; }
 	test -x $(bin)/python || $(PYTHON) -m venv .venv
 	$(bin)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(clouds): $(installed)
+	$(bin)/python -m pip install --quiet --editable '.[dev,clouds-test]'
 	touch $@

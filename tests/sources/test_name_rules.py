@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from goldenrod import demo
 from goldenrod.sources import aws_ecs_file, name_rules
 from goldenrod.sources.name_rules import InvalidRule, NameRules, RuleText, shipped_rules
+from tests.support.processes.programs import library
 
 DATA = Path(__file__).parent / "data"
 SHIPPED = NameRules(shipped_rules())
@@ -38,9 +40,11 @@ def test_the_shipped_rules_read_amazons_container_images_like_their_own_reader()
     assert_read_alike({json.loads(line)["name"] for line in demo.ami_lines()}, 146, 146)
 
 
+@pytest.mark.long
 def test_the_shipped_rules_read_all_1635_names_of_amazons_container_images_like_their_own_reader():
-    moto = pytest.importorskip("moto")
-    folder = Path(moto.__file__).parent / "ec2/resources/ecs/optimized_amis"
+    library("moto", "clouds-test")
+    moto = import_module("moto")
+    folder = Path(str(moto.__file__)).parent / "ec2/resources/ecs/optimized_amis"
     files = [json.loads(gzip.decompress(file.read_bytes())) for file in folder.glob("*.json.gz")]
     assert_read_alike({row["name"] for rows in files for row in rows}, 1635, 1611)
 
