@@ -1,4 +1,4 @@
-"""Every type of source, from its declaration to the catalogue: read, planned, applied, and then unchanged."""
+"""Every type of source, from its declaration to the catalogue: read, planned, applied, then unchanged."""
 
 import json
 import shutil
