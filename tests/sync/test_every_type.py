@@ -1,4 +1,4 @@
-"""Every type of source, from its declaration to the catalogue: read, planned, applied, then unchanged."""
+"""Every type of source, from its declaration to the catalogue. A second sync changes nothing."""
 
 import json
 import shutil
