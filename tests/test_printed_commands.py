@@ -44,6 +44,11 @@ CANNOT = {
     "python -m tests.support.stale_reads": "reads 100,000 times; tests/store/test_stale.py less often",
     "curl -s -X POST http://127.0.0.1:8000/api/v2/webhooks \\": "its target is not a real host; "
     "tests/webhooks/test_webhooks.py posts to one",
+    "goldenrod serve --sync sources.toml --sync-every 1h": SERVES,
+    "goldenrod sync log 7": "needs seven syncs; tests/sync/test_sync_command.py shows one",
+    "curl -s http://127.0.0.1:8000/image_versions/$VERSION/user-data > user-data": "needs an id; "
+    "tests/channels/test_user_data.py asks with one",
+    "terraform init -upgrade": "needs a configuration; tests/channels/test_terraform.py has several",
     "python -m tests.test_docs": "rewrites the documents; tests/test_docs.py compares them",
 }
 """The first lines of commands that are not run, and why."""
@@ -57,6 +62,7 @@ FILLED = {
     "GOLDENROD_TOKEN=gr_… ": "",
     "{name}": "ada",
     "NAME": "new-user",
+    "SOURCE.toml": "sources.toml",
     "{}": "ada",
 }
 """What templates and messages have filled in."""
@@ -175,17 +181,33 @@ def test_what_is_said_not_to_run_is_printed() -> None:
 
 BEFORE = """
 goldenrod image create 'Base Linux' --public
+goldenrod version create 2026-01-10 --image base-linux
+goldenrod version create 2026-02-14 --image base-linux --parent base-linux/2026-01-10
 goldenrod version create 2026-03-14 --image base-linux --change-log 'First build.' \
     --machine us-east-1=ami-0123456789abcdef0 --architecture x86_64
+goldenrod version create 2026-03-21 --image base-linux --parent base-linux/2026-03-14
 goldenrod version create 2026-04-11 --image base-linux --parent base-linux/2026-03-14 \
     --machine us-east-1=ami-0fedcba9876543210 --architecture x86_64
+goldenrod version create 2026-04-18 --image base-linux --parent base-linux/2026-04-11 \
+    --machine us-east-1=ami-0fedcba9876543211 --architecture x86_64
 goldenrod channel set base-linux stable 2026-04-11
+goldenrod group create ops
 goldenrod image create Ubuntu --public
 goldenrod user create ada
 """
 """What the documents' examples speak of, beside the demonstration."""
 AWS = "#!/bin/sh\necho ami-0fedcba9876543210\n"
 """Answers as the cloud's own command would, with the id of a machine that runs."""
+SOURCES = """
+[[source]]
+name = "lines"
+type = "aws-file"
+files = ["amis.jsonl"]
+"""
+MANIFEST = """{"builds": [{"name": "base", "builder_type": "amazon-ebs", "build_time": 1790000000,
+"files": null, "artifact_id": "us-east-1:ami-0aaaaaaaaaaaaaaa1", "packer_run_uuid": "one",
+"custom_data": {"version": "2026-05-09"}}], "last_run_uuid": "one"}"""
+"""Files that the documents' examples name."""
 
 
 class Shell:
@@ -230,6 +252,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     secret = load(made).dora
     made.close()
     (tmp_path / "amis.jsonl").write_bytes(b"\n".join([*ami_lines()][:3]) + b"\n")
+    (tmp_path / "sources.toml").write_text(SOURCES)
+    (tmp_path / "packer-manifest.json").write_text(MANIFEST)
     with running(database, tmp_path / "stderr") as server:
         yield Shell(tmp_path, server.url, database, secret)
 
