@@ -140,6 +140,6 @@ def downgrade(db: Database) -> None:
             "DROP INDEX ix_machines_identifier_key",
             "ALTER TABLE machines DROP COLUMN architecture_given",
             "ALTER TABLE machines DROP COLUMN identifier_key",
-            "UPDATE alembic_version SET version_num = '0008'",
+            "UPDATE alembic_version SET version_num = '0007'",
         ):
             connection.execute(statement)

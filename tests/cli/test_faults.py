@@ -25,76 +25,11 @@ import pytest
 from goldenrod.base.config import SETTINGS
 from goldenrod.cli.main import COMMANDS
 from goldenrod.demo import ami_lines
+from tests.cli.command_examples import EXAMPLES
 from tests.support.processes.command_line import Ended, Served, runner, serving_the_cast
 from tests.support.processes.server import GOLDENROD, WAIT_S, environment
 
 NUMBERS = count(1)
-
-EXAMPLES = {
-    "migrate": "",
-    "check": "",
-    "user create": "fällig-{n}",
-    "user list": "",
-    "user show": "alice",
-    "user password": "alice --none",
-    "user disable": "gone",
-    "user enable": "gone",
-    "group create": "gruppe-{n}",
-    "group add": "lab charlie",
-    "group remove": "lab alice",
-    "token create": "alice",
-    "token list": "",
-    "token revoke": "1",
-    "import aws": "--file {amis}",
-    "import catalogue": "{exported}",
-    "export": "",
-    "backup": "{new}/{n}.db",
-    "why": "alice image:open-image",
-    "webhooks list": "",
-    "webhooks deliver": "--once",
-    "webhooks deliveries": "1",
-    "webhooks delivery": "1 1",
-    "webhooks test": "1",
-    "webhooks redeliver": "1 1",
-    "image list": "",
-    "image show": "open-image",
-    "image create": "Bild-→-{n}",
-    "image edit": "open-image --description Größe→",
-    "publish": "{manifest} --image open-image --provider east --version →p{n}",
-    "version list": "",
-    "version show": "open-image/open-1.0",
-    "version create": "→{n} --image open-image",
-    "version edit": "open-image/open-1.0 --change-log-file {log}",
-    "version end": "open-image/open-0.9",
-    "license list": "",
-    "license show": "1",
-    "license create": "Lizenz-→-{n} --text MIT",
-    "license edit": "1 --title Größe→",
-    "script list": "",
-    "script show": "1",
-    "script create": "Skript-→-{n} --text-file {log}",
-    "script edit": "1 --title ü→",
-    "version deprecate": "open-image/open-1.0 --reason ü→ --dry-run",
-    "version revoke": "open-image/open-1.0 --reason ü→ --dry-run",
-    "version share": "open-image/open-1.0 --group lab --dry-run",
-    "channel list": "open-image",
-    "channel show": "open-image stable",
-    "channel set": "open-image stable open-1.0 --reason ü→",
-    "channel edit": "open-image stable --restricted",
-    "channel delete": "open-image none",
-    "channel history": "open-image stable",
-    "resolve": "open-image latest east",
-    "whatis": "open-east ämi",
-    "deprecate": "open-image/open-1.0 --reason ü→",
-    "revoke": "open-image/open-1.0 --reason ü→ --dry-run",
-    "restore": "open-image/open-1.0 --dry-run",
-    "lineage": "open-image/open-1.0",
-    "diff": "open-image/open-1.0 open-image/open-1.0",
-    "sync": "{new}/none.toml --dry-run",
-    "sync log": "",
-    "drift": "",
-}
-"""Arguments of every command. `serve` and `demo` run until they are stopped: they have tests below."""
 
 NOT_HERE = {"serve", "demo"}
 ASK = {name for name, (_, code) in COMMANDS.items() if code.split(".")[0] in {"images", "versions"}}

@@ -31,12 +31,17 @@ def images(db: Database) -> Counter[int]:
     return Counter(row[0] for row in rows)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("backend", "kills"),
+    [
+        ("sqlite", 1),
+        pytest.param("sqlite", 20, marks=pytest.mark.long),
+        pytest.param("postgresql", 20, marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_sync_leaves_no_image_half_done_and_the_next_one_finishes(
     new_database: Callable[[str], Database], backend: str, kills: int
 ) -> None:
-    if backend == "postgresql" and kills == 1:
-        pytest.skip("in the long run")
     db = new_database(backend)
     r = random.Random(kills)
     whole = VERSIONS * len(REGIONS)

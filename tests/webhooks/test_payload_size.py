@@ -53,6 +53,8 @@ def test_the_longest_texts_stay_below_the_promised_size(
     largest = dict.fromkeys(events.TYPES, 0)
     for kind, got in zip(receiver.types(), receiver.got, strict=True):
         largest[kind] = max(largest[kind], len(got.body))
-    assert all(largest.values())
+    # What syncs tell has no text longer than these.
+    told = {"machine.missing", "machine.drifted", "sync.failed"}
+    assert {kind for kind, size in largest.items() if not size} == told
     assert largest["version.revoked"] > len(reason.encode())
     assert max(largest.values()) < PROMISED_BYTES

@@ -186,7 +186,10 @@ COMMANDS = {
     "diff": ("Show what changed from one image version to another.", "versions.diff:diff"),
     "sync": ("Bring the catalogue up to date with clouds.", "sync.sync:sync"),
     "sync log": ("List the runs of sync, or the report of one.", "sync.sync_log:sync_log"),
-    "drift": ("List machines that differ from their cloud.", "sync.drift:drift"),
+    "drift": (
+        "List machines that differ from their cloud, those that too many people see first.",
+        "sync.drift:drift",
+    ),
 }
 
 GROUPS = {

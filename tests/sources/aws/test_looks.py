@@ -335,6 +335,8 @@ def test_the_documentation_has_all_fields_and_exactly_the_permissions_that_are_u
     server: FaultServer, tmp_path: Path
 ) -> None:
     page = (Path(__file__).parents[3] / "docs" / "aws.md").read_text("utf-8")
+    rule = '[[rule]]\nname = "a"\nmatch = "(?P<version>a)"\nimage = "a"\n'
+    (tmp_path / "rules.toml").write_text(rule)
     example = tmp_path / "sources.toml"
     example.write_text(page.split("```toml\n")[1].split("```")[0])
     assert [one.name for one in declarations.load(example)] == ["aws-production", "aws-ecs"]

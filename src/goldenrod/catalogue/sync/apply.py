@@ -211,7 +211,9 @@ class _Writer:
         audit.record(tx, self._actor, "version:edit", schema.versions, n, told)
         events.version_edited(tx, n, told, row)
         self._count("version", "changed")
-        reason = f"deprecated at {action.at} there" if action.at else "no longer deprecated there"
+        reason = (
+            f"deprecated at {action.at} there" if action.at else "not deprecated there any more"
+        )
         self.applied.done.append(Done("updated", action.name, reason, n, image=row["image_id"]))
 
     def _version_id(self, n: int | None) -> str | None:

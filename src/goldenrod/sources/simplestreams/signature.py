@@ -17,7 +17,7 @@ _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 _END = b"-----END PGP SIGNATURE-----"
 _REASONS = {
-    "BADSIG": "its signature does not fit its text",
+    "BADSIG": "its signature does not match its text",
     "NO_PUBKEY": "it is signed by a key that is not in the keyring",
     "EXPKEYSIG": "the key that signed it has expired",
     "EXPSIG": "its signature has expired",

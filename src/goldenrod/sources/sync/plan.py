@@ -46,7 +46,7 @@ HELD = "deactivated on its cloud, but the brake holds: too much would end at onc
 TAKEN = "its identifier belongs to version {} now"
 TAKEN_ELSEWHERE = "its identifier belongs to another image now"
 NOT_PUBLIC = (
-    "it is not public on its cloud, but its image is public here: make the image private, or "
+    "it is not public on its cloud, but its image is public here: change the image to private, or "
     "declare the source public"
 )
 
