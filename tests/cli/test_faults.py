@@ -88,8 +88,10 @@ def attempt(
     database: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Try:
     """Runs a command, and requires that it ends as documented, without a traceback."""
+    monkeypatch.chdir(tmp_path)  # an odd argument may be the name of a file to write
     monkeypatch.setenv("GOLDENROD_URL", served.server.url)
     monkeypatch.setenv("GOLDENROD_TOKEN", served.world.secrets["dora"])
     monkeypatch.setenv("GOLDENROD_DATABASE_URL", f"sqlite:///{database}")
