@@ -126,7 +126,7 @@ def test_a_file_that_is_changed_unsigned_or_cut_fails_the_look(
     text = dumped(INCUS)
     signed = mirror.sign(text)
     for changed, reason in [
-        (signed.replace(b"disk.qcow2", b"evil.qcow2"), "does not fit its text"),
+        (signed.replace(b"disk.qcow2", b"evil.qcow2"), "does not match its text"),
         (text, "it is not signed, but a keyring is declared"),
         (signed[:-40], "gpgv does not accept"),
         (signed[: signed.index(b"-----BEGIN PGP SIGNATURE")], "gpgv does not accept"),
