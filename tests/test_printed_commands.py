@@ -10,7 +10,6 @@ server; a command that is printed anew is run too, without a word here. Other te
 import ast
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from goldenrod.demo.catalogue import ami_lines, load
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web.pages.kit.render import TEMPLATES
+from tests.support.processes.programs import program
 from tests.support.processes.server import environment, running
 from tests.test_docs import DOCS, FENCED, GUIDES, PAGES, ROOT, fenced, text
 
@@ -280,8 +280,7 @@ def test_commands_that_pages_and_messages_print_work(shell: Shell) -> None:
 
 @pytest.mark.long
 def test_every_printed_command_works(shell: Shell) -> None:
-    if shutil.which("jq") is None:
-        pytest.skip("no jq here: the API's document pipes into it")
+    program("jq")  # the API's document pipes into it
     shell.run(BEFORE, "before")
     taken = {"goldenrod image create 'Base Linux' --public", "goldenrod user create ada"}
     for script, where in scripts().items():

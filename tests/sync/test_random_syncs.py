@@ -216,16 +216,12 @@ class Story:
     "seed", [*range(3), *(pytest.param(n, marks=pytest.mark.long) for n in range(3, 40))]
 )
 def test_whatever_happens_a_sync_does_what_it_planned_and_ends_nothing_that_exists(
-    request: pytest.FixtureRequest,
     seed: int,
-    backend: str,
     world: World,
     db: Database,
     api: ApiClient,
     clock: Clock,
 ) -> None:
-    if backend == "postgresql" and seed and "long" not in request.config.getoption("-m"):
-        pytest.skip("one story is enough here")
     story = Story(seed, db, api, clock)
     for _ in range(ROUNDS):
         story.round()

@@ -19,7 +19,8 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx
-import pytest
+
+from tests.support.processes.programs import library
 
 WAIT_S = 120
 ROOT = Path(__file__).parents[3]
@@ -114,13 +115,7 @@ class RealGlance:
 @contextmanager
 def real_glance(folder: Path) -> Iterator[RealGlance]:
     """A Glance that answers, until the block ends. Skips the test where Glance is not installed."""
-    try:
-        import glance  # noqa: F401
-    except ImportError:
-        missing = "no glance here: pip install 'goldenrod[clouds-test]'"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    library("glance", "clouds-test")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"

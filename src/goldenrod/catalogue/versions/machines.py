@@ -203,16 +203,9 @@ def insert_machine(tx: Tx, actor: Actor, version_key: int, image_id: int, values
     Raises Conflict (`machine_taken`).
     """
     require_free(tx, image_id, values)
-    machine_id = tx.insert(
-        schema.machines,
-        uuid=mutations.new_uuid(),
-        version_n=version_key,
-        image_id=image_id,
-        created_by_id=actor.user_id,
-        **stored(values),
+    [machine_id] = insert_machines(
+        tx, actor, [{"version_n": version_key, "image_id": image_id, **values}]
     )
-    made = audit.created({"version": version_key, **_shown(stored(values))})
-    audit.record(tx, actor, "machine:create", schema.machines, machine_id, made)
     return machine_id
 
 

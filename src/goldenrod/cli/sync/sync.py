@@ -26,7 +26,7 @@ from goldenrod.cli.failures import USAGE
 from goldenrod.cli.open_database import opened
 from goldenrod.cli.options import JSON
 from goldenrod.sources import declarations
-from goldenrod.sources.declarations import AnySource, InvalidDeclaration, name_rules
+from goldenrod.sources.declarations import AnySource, InvalidDeclaration
 from goldenrod.sources.found import Source
 from goldenrod.sources.sync import run_sync, source_types
 from goldenrod.sources.sync.run_sync import Options, Plan, Result
@@ -73,7 +73,8 @@ def sync(
     with _exit_if_invalid():
         wanted = _declared(file, only or [])
         if explain is not None:
-            _explain(wanted, file.parent, explain)
+            for one in wanted:
+                output.say("\n".join(declarations.explain(one, file.parent, explain)))
             return
         sources = [(one, source_types.make(one, file.parent)) for one in wanted]
         marks = [source_types.fingerprint(one, file.parent) for one in wanted]
@@ -125,25 +126,6 @@ def _declared(file: Path, only: list[str]) -> list[AnySource]:
             f"{file}: no source is named {unknown[0]!r}; there are {', '.join(names)}"
         )
     return [source for source in declared if not only or source.name in only]
-
-
-def _explain(sources: list[AnySource], directory: Path, name: str) -> None:
-    for source in sources:
-        output.say(f"source {source.name}")
-        rules = name_rules(source, directory)
-        for tried in rules.explain(name):
-            groups = tried.groups
-            said = (
-                "does not match"
-                if groups is None
-                else ", ".join(f"{key}={value}" for key, value in groups.items()) or "matches"
-            )
-            output.say(f"  rule {tried.rule}: {said}")
-        read = rules.read(name)
-        if isinstance(read, str):
-            output.say(f"  skipped: {read}")
-        else:
-            output.say(f"  image {read.image}, version {read.version}")
 
 
 def _sync(

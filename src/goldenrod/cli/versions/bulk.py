@@ -9,7 +9,7 @@ from goldenrod.base.wire import MOST_IN_BULK
 from goldenrod.cli import output, server_requests
 from goldenrod.cli.options import JSON
 from goldenrod.cli.server_requests import Body
-from goldenrod.cli.versions.withdraw import DRY_RUN, changes, counts, note_counts
+from goldenrod.cli.versions.withdraw import DRY_RUN, changes, counts, note_counts, revocation
 
 VERSIONS = typer.Argument(
     metavar="VERSION...",
@@ -59,12 +59,7 @@ def revoke(
 
     Versions that are revoked already stay as they are.
     """
-    body = server_requests.given(
-        reason=reason,
-        at=at,
-        descendants=descendants or None,
-        roll_back_channels=False if hold_channels else None,
-    )
+    body = revocation(reason, at, descendants, hold_channels)
     _change(versions, "revoke", body, dry_run, idempotency_key, as_json)
 
 

@@ -73,13 +73,18 @@ def revoke(
     Channels skip it at once; it can still be read. Prints the versions whose state and the channels
     whose target change.
     """
-    body = server_requests.given(
+    body = revocation(reason, at, descendants, hold_channels)
+    _change(version, "revoke", body, dry_run, idempotency_key, as_json)
+
+
+def revocation(reason: str, at: str | None, descendants: bool, hold_channels: bool) -> Body:
+    """The fields of a revocation, from the options of a command that revokes."""
+    return server_requests.given(
         reason=reason,
         at=at,
         descendants=descendants or None,
         roll_back_channels=False if hold_channels else None,
     )
-    _change(version, "revoke", body, dry_run, idempotency_key, as_json)
 
 
 def restore(

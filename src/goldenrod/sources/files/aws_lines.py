@@ -5,7 +5,6 @@ does not list may exist all the same.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from msgspec import structs
 
@@ -14,27 +13,17 @@ from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.declarations import AwsFile
 from goldenrod.sources.files.document import Listing, Rows, Unreadable, look_at
 from goldenrod.sources.files.json_lines import DamagedFile, MarkedLines
-from goldenrod.sources.found import Found, Listed, Look, Presence, Skipped
-from goldenrod.sources.name_rules import NameRules
+from goldenrod.sources.files.saved_answers import SavedAnswers
+from goldenrod.sources.found import Found, Listed, Look, Skipped
 
 NO_END_MARK = "the file has no end mark and may be cut, so nothing counts as missing"
 
 
-class AwsFileSource:
+class AwsFileSource(SavedAnswers[AwsFile]):
     """Files with lines of JSON, each one machine image in one region. It needs no rules for names."""
-
-    def __init__(self, declaration: AwsFile, rules: NameRules, directory: Path) -> None:
-        self._declaration = declaration
-        self._directory = directory
-
-    def scopes(self) -> tuple[list[str], list[Look]]:
-        return list(dict.fromkeys(self._declaration.files)), []
 
     def look(self, scope: str) -> Look:
         return parse(aws_ecs_file.open_lines(self._directory / scope), scope=scope, read_at=now())
-
-    def presence(self, scope: str, provider: str, identifier: str) -> Presence:
-        return "unknown"
 
 
 def parse(lines: Iterable[bytes], *, scope: str, read_at: Instant) -> Look:

@@ -12,7 +12,6 @@ life, is deprecated since it was published.
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Raw, Struct, field
@@ -35,12 +34,12 @@ from goldenrod.sources.files.document import (
     listed_tags,
     look_at,
     paragraph,
-    read_file,
     shown,
     whole_document,
 )
-from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Presence, Skipped
-from goldenrod.sources.name_rules import NameRules, clean_name
+from goldenrod.sources.files.saved_answers import SavedAnswers
+from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Skipped
+from goldenrod.sources.name_rules import clean_name
 
 SCOPE = "galleries"
 
@@ -119,26 +118,18 @@ class _Version(NamedTuple):
     names: dict[str, str]
 
 
-class AzureSource:
+class AzureSource(SavedAnswers[Azure]):
     """Saved answers about galleries. It needs no rules for names."""
-
-    def __init__(self, declaration: Azure, rules: NameRules, directory: Path) -> None:
-        self._declaration = declaration
-        self._directory = directory
 
     def scopes(self) -> tuple[list[str], list[Look]]:
         return [SCOPE], []
 
     def look(self, scope: str) -> Look:
-        files = self._declaration.files
         return parse(
-            ((name, read_file(self._directory / name, name)) for name in files),
+            self._documents(),
             tags=self._declaration.tags,
             read_at=now(),
         )
-
-    def presence(self, scope: str, provider: str, identifier: str) -> Presence:
-        return "unknown"
 
 
 def parse(

@@ -9,7 +9,6 @@ image whose date of deprecation is unknown or still to come is deprecated since 
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from msgspec import Raw, Struct
 
@@ -29,11 +28,11 @@ from goldenrod.sources.files.document import (
     listed_tags,
     look_at,
     paragraph,
-    read_file,
     shown,
     whole_document,
 )
-from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Presence, Skipped
+from goldenrod.sources.files.saved_answers import SavedAnswers
+from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Skipped
 from goldenrod.sources.name_rules import NameRules, clean_name
 
 _ID = re.compile(r"[0-9]{1,30}", re.ASCII)
@@ -69,29 +68,20 @@ class _Page(Struct, rename="camel"):
     error: Raw = Raw()
 
 
-class GcpSource:
+class GcpSource(SavedAnswers[Gcp]):
     """Saved answers about the images of one project."""
-
-    def __init__(self, declaration: Gcp, rules: NameRules, directory: Path) -> None:
-        self._declaration = declaration
-        self._rules = rules
-        self._directory = directory
 
     def scopes(self) -> tuple[list[str], list[Look]]:
         return [f"gcp/{self._declaration.project}"], []
 
     def look(self, scope: str) -> Look:
-        files = self._declaration.files
         return parse(
-            ((name, read_file(self._directory / name, name)) for name in files),
+            self._documents(),
             project=self._declaration.project,
             rules=self._rules,
             tags=self._declaration.tags,
             read_at=now(),
         )
-
-    def presence(self, scope: str, provider: str, identifier: str) -> Presence:
-        return "unknown"
 
 
 def parse(

@@ -9,7 +9,6 @@ Builds that failed may list machine images too; they are skipped like builds tha
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
@@ -29,11 +28,11 @@ from goldenrod.sources.files.document import (
     listed_tags,
     look_at,
     paragraph,
-    read_file,
     shown,
 )
-from goldenrod.sources.found import FoundMachine, Listed, Look, Presence, Skipped
-from goldenrod.sources.name_rules import NameRules, clean_name
+from goldenrod.sources.files.saved_answers import SavedAnswers
+from goldenrod.sources.found import FoundMachine, Listed, Look, Skipped
+from goldenrod.sources.name_rules import clean_name
 
 SCOPE = "builds"
 
@@ -74,26 +73,18 @@ class _Page(Struct, rename="camel"):
     next_token: str | None = None
 
 
-class ImageBuilderSource:
+class ImageBuilderSource(SavedAnswers[ImageBuilder]):
     """Saved answers about builds. It needs no rules for names."""
-
-    def __init__(self, declaration: ImageBuilder, rules: NameRules, directory: Path) -> None:
-        self._declaration = declaration
-        self._directory = directory
 
     def scopes(self) -> tuple[list[str], list[Look]]:
         return [SCOPE], []
 
     def look(self, scope: str) -> Look:
-        files = self._declaration.files
         return parse(
-            ((name, read_file(self._directory / name, name)) for name in files),
+            self._documents(),
             tags=self._declaration.tags,
             read_at=now(),
         )
-
-    def presence(self, scope: str, provider: str, identifier: str) -> Presence:
-        return "unknown"
 
 
 def parse(

@@ -6,7 +6,6 @@ declared name in front. There is another `metadata.json` inside each box, which 
 """
 
 import re
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -30,8 +29,9 @@ from goldenrod.sources.files.document import (
     read_file,
     shown,
 )
-from goldenrod.sources.found import FoundMachine, Listed, Look, Presence, Skipped
-from goldenrod.sources.name_rules import NameRules, clean_name
+from goldenrod.sources.files.saved_answers import SavedAnswers
+from goldenrod.sources.found import FoundMachine, Listed, Look, Skipped
+from goldenrod.sources.name_rules import clean_name
 
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha384": 96, "sha512": 128}
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -61,15 +61,8 @@ class _Box(Struct):
     provider: Raw = Raw()
 
 
-class VagrantSource:
+class VagrantSource(SavedAnswers[Vagrant]):
     """Catalogues of boxes, each a file. It needs no rules for names."""
-
-    def __init__(self, declaration: Vagrant, rules: NameRules, directory: Path) -> None:
-        self._declaration = declaration
-        self._directory = directory
-
-    def scopes(self) -> tuple[list[str], list[Look]]:
-        return list(dict.fromkeys(self._declaration.files)), []
 
     def look(self, scope: str) -> Look:
         read_at = now()
@@ -78,9 +71,6 @@ class VagrantSource:
         except Unreadable as wrong:
             return Look(scope=scope, read_at=read_at, failed=str(wrong))
         return parse(raw, scope=scope, provider=self._declaration.provider, read_at=read_at)
-
-    def presence(self, scope: str, provider: str, identifier: str) -> Presence:
-        return "unknown"
 
 
 def parse(raw: bytes, *, scope: str, provider: str, read_at: Instant) -> Look:
