@@ -150,6 +150,7 @@ def prefix(name: str, where: Callable[[FromClause, Begins], ColumnElement[bool]]
         "the beginning of a name",
         lambda given: Wanted("", beginning(name, given)),
         lambda thing, reader, form: where(thing, begins(name)),
+        {"type": "string", "maxLength": MOST_NAME, "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"},
     )
 
 

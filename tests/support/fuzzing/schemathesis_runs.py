@@ -82,6 +82,7 @@ NOT_IN_A_SCHEMA = (
 MORE_THAN_A_SCHEMA = (
     "at least one word",
     "cannot be combined with a token",
+    "does not belong to the action",
     "has at most",
     "is no UUID",
     "is not a valid URL",
@@ -92,6 +93,7 @@ MORE_THAN_A_SCHEMA = (
     "must be an http or https URL if the type is URL",
     "must be another channel",
     "must be to come",
+    "takes the beginning of a name",
     "must not be . or ..",
     "must not be before start_date",
     "must not be empty",

@@ -117,7 +117,11 @@ FILTER = Filter(
     f"key:value; given up to {MOST_ASKED} times, all must hold",
     lambda given: _read_filter([given]),
     _has_all,
-    {"type": "array", "items": {"type": "string"}, "maxItems": MOST_ASKED},
+    {
+        "type": "array",
+        "items": {"type": "string", "pattern": rf"^{KEY.pattern}:[^\u0000]*$"},
+        "maxItems": MOST_ASKED,
+    },
     read_all=_read_filter,
 )
 """The versions that have all these labels."""

@@ -88,7 +88,7 @@ def send_test(request: Request, key: str) -> Response:
         without_idempotency(request)
         delivery = webhooks.send_test(tx, actor, key)
         shown = webhooks.get_delivery(tx, actor, key, str(delivery))
-    return Response(201, written(shown), {"Location": shown["url"]})
+    return one(written(shown), status=201, headers={"Location": shown["url"]})
 
 
 def redeliver(request: Request, key: str, delivery: str) -> Response:
