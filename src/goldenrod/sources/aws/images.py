@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from goldenrod.base.architectures import normal_architecture
-from goldenrod.base.clock import Instant, parse_instant
 from goldenrod.sources.aws.failures import Failure
 from goldenrod.sources.found import FoundMachine, Listed, Origin, Skipped, Status, Visibility
 from goldenrod.sources.name_rules import NameRules, clean_name
+from goldenrod.sources.texts import instant
 
 _MOST_DESCRIPTION = 4096
 _MOST_SHOWN = 100
@@ -139,10 +139,10 @@ def _listed(row: _Image, place: Place, rules: NameRules) -> Listed | str:
         size_gb=_size(row),
         status=status,
         visibility=_visibility(row, own=own),
-        deprecated_at=_instant(row.deprecation_time),
+        deprecated_at=instant(row.deprecation_time),
         owner=row.owner_id,
         origin=_origin(row, description, place.region),
-        created_at=_instant(row.creation_date),
+        created_at=instant(row.creation_date),
         scope=place.scope,
     )
     return Listed(
@@ -227,14 +227,6 @@ def _tags(row: _Image, keys: tuple[str, ...]) -> tuple[str, ...]:
     }
     values = (value for key in keys if isinstance(value := tags.get(key), str))
     return tuple(dict.fromkeys(filter(None, map(clean_name, values))))
-
-
-def _instant(written: object) -> Instant | None:
-    """An instant, or None for what cannot be read: AWS has been seen to write `13:31:456`."""
-    try:
-        return parse_instant(written) if isinstance(written, str) else None
-    except ValueError:
-        return None
 
 
 def _text(written: object) -> str:

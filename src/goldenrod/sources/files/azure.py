@@ -28,7 +28,6 @@ from goldenrod.sources.files.document import (
     decode_document,
     decode_rows,
     gigabytes,
-    instant,
     is_given,
     is_identifier,
     listed_tags,
@@ -40,6 +39,7 @@ from goldenrod.sources.files.document import (
 from goldenrod.sources.files.saved_answers import SavedAnswers
 from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Skipped
 from goldenrod.sources.name_rules import clean_name
+from goldenrod.sources.texts import instant
 
 SCOPE = "galleries"
 

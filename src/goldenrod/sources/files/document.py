@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from goldenrod.base.clock import Instant, parse_instant
+from goldenrod.base.clock import Instant
 from goldenrod.base.numbers import whole_number
+from goldenrod.base.text import MOST_IDENTIFIER
 from goldenrod.sources.found import Listed, Look, Skipped
 from goldenrod.sources.name_rules import clean_name
 
@@ -32,7 +33,6 @@ MOST_ROWS = 250_000
 MOST_NESTED = 500
 """The most values of a list inside a row, such as the regions of one version."""
 MOST_CHANGE_LOG = 16 * 1024
-MOST_IDENTIFIER = 512
 MOST_SHOWN = 200
 
 _LARGEST_GB = 2**31 - 1
@@ -219,14 +219,6 @@ def listed_tags(labels: dict[str, str] | None, keys: Iterable[str]) -> tuple[str
 def tag_names(texts: Iterable[str]) -> tuple[str, ...]:
     """The texts that can be tags, each once."""
     return tuple(dict.fromkeys(name for text in texts if (name := clean_name(text))))
-
-
-def instant(text: str | None) -> Instant | None:
-    """The instant of a text, or None for one that has none."""
-    try:
-        return parse_instant(text[:64]) if text else None
-    except ValueError:
-        return None
 
 
 def gigabytes(value: str | int | None) -> int | None:

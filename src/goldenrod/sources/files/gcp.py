@@ -22,7 +22,6 @@ from goldenrod.sources.files.document import (
     decode_document,
     decode_rows,
     gigabytes,
-    instant,
     is_given,
     is_identifier,
     listed_tags,
@@ -34,6 +33,7 @@ from goldenrod.sources.files.document import (
 from goldenrod.sources.files.saved_answers import SavedAnswers
 from goldenrod.sources.found import FoundMachine, Listed, Look, Origin, Skipped
 from goldenrod.sources.name_rules import NameRules, clean_name
+from goldenrod.sources.texts import instant
 
 _ID = re.compile(r"[0-9]{1,30}", re.ASCII)
 _UNUSABLE = ("OBSOLETE", "DELETED")

@@ -23,7 +23,6 @@ from goldenrod.sources.files.document import (
     Unreadable,
     decode_document,
     decode_rows,
-    instant,
     is_given,
     listed_tags,
     look_at,
@@ -33,6 +32,7 @@ from goldenrod.sources.files.document import (
 from goldenrod.sources.files.saved_answers import SavedAnswers
 from goldenrod.sources.found import FoundMachine, Listed, Look, Skipped
 from goldenrod.sources.name_rules import clean_name
+from goldenrod.sources.texts import instant
 
 SCOPE = "builds"
 

@@ -21,7 +21,6 @@ from goldenrod.sources.files.document import (
     decode,
     decode_document,
     decode_rows,
-    instant,
     is_given,
     is_identifier,
     look_at,
@@ -32,6 +31,7 @@ from goldenrod.sources.files.document import (
 from goldenrod.sources.files.saved_answers import SavedAnswers
 from goldenrod.sources.found import FoundMachine, Listed, Look, Skipped
 from goldenrod.sources.name_rules import clean_name
+from goldenrod.sources.texts import instant
 
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha384": 96, "sha512": 128}
 _HEX = re.compile(r"[0-9a-fA-F]+")

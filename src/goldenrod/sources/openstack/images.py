@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from goldenrod.base.architectures import normal_architecture
-from goldenrod.base.clock import Instant, parse_instant
+from goldenrod.base.clock import Instant
 from goldenrod.base.text import first_invisible
 from goldenrod.sources.declarations import OpenStack
 from goldenrod.sources.found import VISIBILITIES, FoundMachine, Listed, Origin, Presence, Skipped
 from goldenrod.sources.name_rules import NameRules, clean_name
+from goldenrod.sources.texts import instant
 
 OTHERS = "they belong to projects whose images are not read"
 
@@ -180,8 +181,8 @@ def _listed(image: _Image, values: dict[str, Any], reading: Reading) -> Listed |
 def _machine(
     image: _Image, values: dict[str, Any], architecture: str, reading: Reading
 ) -> FoundMachine:
-    created = _instant(image.created_at)
-    hidden_at = _instant(image.updated_at) or created or reading.read_at
+    created = instant(image.created_at)
+    hidden_at = instant(image.updated_at) or created or reading.read_at
     origin = None
     if reading.declaration.parent_property:
         parent = _line(_property(values, reading.declaration.parent_property))
@@ -280,14 +281,6 @@ def _property(values: dict[str, Any], key: str) -> str:
     """The text of a property; empty where there is none, or it is no text."""
     value = values.get(key)
     return value if isinstance(value, str) else ""
-
-
-def _instant(written: str | None) -> Instant | None:
-    """An instant; None for one that cannot be read, which is no fault of the image."""
-    try:
-        return parse_instant(written or "")
-    except ValueError:
-        return None
 
 
 def _text(written: str) -> str:

@@ -17,13 +17,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from goldenrod.base.clock import Instant, of_micros, to_datetime
+from goldenrod.base.text import MOST_IDENTIFIER
 from goldenrod.sources.found import FoundMachine, Listed, Skipped
 from goldenrod.sources.name_rules import NameRules, clean_name
 from goldenrod.sources.packer import artifacts
 from goldenrod.sources.packer.artifacts import Artifact
 
 MOST_BYTES = 64 * 1024 * 1024
-MOST_IDENTIFIER = 512
 _MOST_TEXT = 16 * 1024
 _MOST_BUILDS = 100_000
 _MOST_SECONDS = 253_402_300_799

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.sources.files.document import instant
+from goldenrod.sources.texts import instant
 
 
 @lru_cache(maxsize=1024)

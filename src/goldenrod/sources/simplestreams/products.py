@@ -31,7 +31,6 @@ from goldenrod.sources.files.document import (
     decode,
     decode_document,
     gigabytes_of,
-    instant,
     is_given,
     is_identifier,
     paragraph,
@@ -44,6 +43,7 @@ from goldenrod.sources.name_rules import clean_name
 from goldenrod.sources.simplestreams.dates import mail_date
 from goldenrod.sources.simplestreams.downloads import FINGERPRINTS, Item, downloads
 from goldenrod.sources.simplestreams.mirror import inner_path
+from goldenrod.sources.texts import instant
 
 INDEX = "index:1.0"
 PRODUCTS = "products:1.0"

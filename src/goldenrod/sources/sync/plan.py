@@ -18,7 +18,7 @@ from goldenrod.base import decode
 from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Problem
-from goldenrod.base.text import first_invisible, identifier_key, name_key
+from goldenrod.base.text import MOST_IDENTIFIER, first_invisible, identifier_key, name_key
 from goldenrod.catalogue.sync.actions import (
     CreateImage,
     CreateMachine,
@@ -38,7 +38,6 @@ from goldenrod.catalogue.sync.actions import (
 from goldenrod.catalogue.versions import version_names
 from goldenrod.sources.found import Found, FoundMachine
 
-MOST_IDENTIFIER = 512
 MOST_CHECKSUM = 256
 
 DEACTIVATED = "deactivated on its cloud"

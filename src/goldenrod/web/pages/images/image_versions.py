@@ -9,18 +9,16 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from goldenrod.base.csv_text import csv_text
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import version_page
-from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
 from goldenrod.web.pages.images.image import flags
 from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.forms import Form
-from goldenrod.web.pages.kit.visit import HEADERS, Page, Visit
+from goldenrod.web.pages.kit.visit import Page, Visit, csv_page
 
 BETWEEN = ("start_date__gte", "start_date__lt", "after", "before", "newer_than")
 """Filters of links that have a number, such as "2 newer versions"."""
@@ -38,7 +36,6 @@ PER_PAGE = 50
 MOST_IN_CSV = 10_000
 """The rows of a CSV file, in the list's order."""
 PER_STATEMENT = 1_000
-CSV = "text/csv; charset=utf-8"
 COLUMNS = (
     *("name", "state", "released", "ends", "channels", "labels"),
     *("providers", "newer versions", "change log", "id"),
@@ -148,10 +145,7 @@ def show_csv(visit: Visit, slug: str) -> Page:
             return canonical_url.lead(visit, urls.image(image, "versions.csv"))
         offered = flags(image_page.list_channels(tx, actor, image["id"]))
         rows = [_row(it, offered) for it in _all(tx, actor, image, asked)]
-    text = csv_text(COLUMNS, rows)
-    name = f'attachment; filename="{image["slug"]}-versions.csv"'
-    headers = HEADERS | {"Content-Disposition": name}
-    return Page(200, text, headers, etag=resources.etag(text), media_type=CSV)
+    return csv_page(f"{image['slug']}-versions.csv", COLUMNS, rows, tagged=True)
 
 
 def _all(tx: Tx, actor: Actor, image: Row, asked: Asked) -> Iterator[Row]:

@@ -6,7 +6,7 @@ only where it was sent from a page of this site (`check_form`). After a change t
 redirected (303) to the page that shows it, with a notice of what was done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import falcon
 
 from goldenrod.base import clock
 from goldenrod.base.config import Settings
+from goldenrod.base.csv_text import csv_text
 from goldenrod.base.errors import (
     BadRequest,
     Forbidden,
@@ -57,6 +58,16 @@ class Page(Response):
 
     cookies: tuple[str, ...] = ()
     media_type: str = HTML
+
+
+def csv_page(
+    name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, tagged: bool = False
+) -> Page:
+    """A CSV file that the browser saves under this name. `tagged`: with an ETag."""
+    text = csv_text(columns, rows)
+    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+    etag = resources.etag(text) if tagged else None
+    return Page(200, text, headers, etag=etag, media_type="text/csv; charset=utf-8")
 
 
 class Visit(Request):

@@ -5,18 +5,16 @@ The form changes nothing. It is sent by POST because a thousand ids do not fit i
 
 from collections.abc import Iterator
 
-from goldenrod.base.csv_text import csv_text
 from goldenrod.base.errors import BadRequest, Problem
 from goldenrod.catalogue.channels import check_ids as checking
 from goldenrod.catalogue.channels.check_ids import Checked, Match
 from goldenrod.web.pages.kit.forms import Form
-from goldenrod.web.pages.kit.visit import HEADERS, Page, Visit
+from goldenrod.web.pages.kit.visit import Page, Visit, csv_page
 from goldenrod.web.request_body import MOST_BODY
 
 ACTION = "action"
 MOST_MATCHES = 10
 """How many matches of one id the page shows. The CSV file has all."""
-CSV = "text/csv; charset=utf-8"
 COLUMNS = (
     "id",
     "state",
@@ -94,9 +92,7 @@ def _page(
 
 
 def _csv(checked: list[Checked]) -> Page:
-    disposition = {"Content-Disposition": 'attachment; filename="checked-ids.csv"'}
-    body = csv_text(COLUMNS, (row for one in checked for row in _rows(one)))
-    return Page(200, body, HEADERS | disposition, media_type=CSV)
+    return csv_page("checked-ids.csv", COLUMNS, (row for one in checked for row in _rows(one)))
 
 
 def _rows(one: Checked) -> Iterator[tuple[object, ...]]:

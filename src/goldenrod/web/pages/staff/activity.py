@@ -7,14 +7,13 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from goldenrod.base.csv_text import csv_text
 from goldenrod.base.errors import BadRequest, field_problem
 from goldenrod.catalogue.accounts import activity
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit.listing import Listed, listed
-from goldenrod.web.pages.kit.visit import HEADERS, Page, Visit
+from goldenrod.web.pages.kit.visit import Page, Visit, csv_page
 from goldenrod.web.pages.staff import activity_text
 from goldenrod.web.pages.staff.staff_home import look
 
@@ -87,9 +86,7 @@ def write_csv(visit: Visit) -> Page:
     with look(visit) as (tx, actor):
         asked = {name: given[name] for name in LISTED if given[name]} | _period(given)
         rows = [_row(activity_text.entry(row)) for row in _newest(tx, actor, asked)]
-    disposition = {"Content-Disposition": 'attachment; filename="activity.csv"'}
-    body = csv_text(COLUMNS, rows)
-    return Page(200, body, HEADERS | disposition, media_type="text/csv; charset=utf-8")
+    return csv_page("activity.csv", COLUMNS, rows)
 
 
 def _newest(tx: Tx, actor: Actor, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
