@@ -6,10 +6,12 @@
 
 Paths are relative to `/api/v2`. Answers are dicts as in the JSON; `base/wire/` declares their fields.
 Anything but a success raises `ClientError` with the server's own sentence and code. `get_tagged` reads
-what a later `patch`, `put` or `delete` with `if_match` changes only if nobody else did meanwhile. The
-token is sent to the given address only: of the links in answers, only the query is used.
+what a later `patch`, `put` or `delete` with `if_match` changes only if nobody else did meanwhile. A
+client remembers the newest revision of the catalogue that it has seen, and no later answer is older.
+The token is sent to the given address only: of the links in answers, only the query is used.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +21,8 @@ import httpx
 
 API = "/api/v2"
 TIMEOUT_S = 30.0
+
+_REVISION, _MIN_REVISION = "Goldenrod-Revision", "Goldenrod-Min-Revision"
 
 _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
@@ -46,6 +50,9 @@ class Client:
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = url.rstrip("/")
         self.has_token = bool(token.strip())
+        self.revision: str | None = None
+        """The newest revision of the catalogue that was seen. Set one from an earlier client to go on
+        from there; None forgets it."""
         headers = {"Accept": "application/json"}
         if token := token.strip():
             if not (token.isascii() and token.isprintable()):
@@ -115,6 +122,8 @@ class Client:
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Any request; the whole response, with its headers. Raises ClientError."""
+        if self.revision is not None:
+            more["headers"] = {_MIN_REVISION: self.revision} | dict(more.get("headers") or {})
         try:
             response = self._http.request(method, API + path, **more)
         except httpx.TimeoutException:
@@ -126,9 +135,14 @@ class Client:
             raise ClientError(
                 0, "server_unreachable", f"The server at {self.url} cannot be reached: {reason}."
             ) from None
+        self._remember(response.headers.get(_REVISION))
         if not response.is_success:
             raise self._refusal(response)
         return response
+
+    def _remember(self, seen: str | None) -> None:
+        if seen is not None and 0 <= _number(seen) >= _number(self.revision or ""):
+            self.revision = seen
 
     def _json(self, method: str, path: str, **more: Any) -> Json:
         response = self.request(method, path, **more)
@@ -154,6 +168,12 @@ class Client:
             status = f"{response.status_code} {response.reason_phrase}".strip()
             detail = f"The server at {self.url} answered {status}."
             return ClientError(response.status_code, "server_error", detail)
+
+
+def _number(revision: str) -> int:
+    """The number of a revision; -1 for what is no revision."""
+    found = re.fullmatch(r"([0-9]{1,18})-[0-9a-f]{16}", revision)
+    return int(found[1]) if found else -1
 
 
 def _query(params: Values) -> list[tuple[str, str]]:

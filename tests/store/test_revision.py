@@ -11,7 +11,7 @@ import pytest
 from goldenrod.base import clock
 from goldenrod.store import revision as open_revision_source
 from goldenrod.store.db import Database, SnapshotChanged
-from goldenrod.store.revision import BatchedReads, Revision, WalIndexRevision
+from goldenrod.store.revision import BatchedReads, Revision, Seen, WalIndexRevision
 
 MANY = 300
 
@@ -55,7 +55,7 @@ def test_on_sqlite_it_is_found_without_a_statement(
         pass
     revision = sqlite_db.current_revision().revision
     asked: list[int] = []
-    monkeypatch.setattr(WalIndexRevision, "_ask", lambda self: asked.append(1) or -1)
+    monkeypatch.setattr(WalIndexRevision, "_ask", lambda self: asked.append(1) or Seen(-1, ""))
     assert sqlite_db.current_revision().revision == revision
     assert asked == []
     with sqlite_db.write():

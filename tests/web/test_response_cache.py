@@ -302,8 +302,8 @@ def test_no_reader_sees_what_was_shared_after_they_had_left(
 
 def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
     cache = ResponseCache(db, 100_000)
-    revision, now = db.current_revision()
-    validity = Validity(revision, now, now + 10**9)
+    revision, now, mark = db.current_revision()
+    validity = Validity(revision, now, now + 10**9, mark)
 
     def answer(size: int) -> CachedResponse:
         return CachedResponse(validity, '"x"', [], b"x" * size)

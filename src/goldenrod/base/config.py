@@ -46,6 +46,12 @@ def _database_url(value: str) -> str:
     raise ValueError("takes sqlite:///file.db or postgresql://user:password@host/name")
 
 
+def _replica_url(value: str) -> str:
+    if not value or value.startswith(("postgresql:", "postgres:")):
+        return value
+    raise ValueError("takes postgresql://user:password@host/name, the address of a standby")
+
+
 def _public_url(value: str) -> str:
     if not value:
         return ""
@@ -126,7 +132,27 @@ SETTINGS = (
         "sqlite:///goldenrod.db",
         _database_url,
         "the catalogue's database: a SQLite file (the default, in the working directory) "
-        "or a PostgreSQL database",
+        "or a PostgreSQL database, of which it may name several hosts",
+    ),
+    Setting(
+        "replica_url",
+        "",
+        _replica_url,
+        "a standby of that PostgreSQL database, or several, for reads. Without it, everything is read "
+        "from the primary",
+    ),
+    Setting(
+        "replica_lag_seconds",
+        "10",
+        _whole(1, 3_600),
+        "how many seconds a standby may lag behind the primary before nothing is read from it",
+    ),
+    Setting(
+        "database_prepare",
+        "true",
+        boolean,
+        "whether statements are prepared in PostgreSQL; false behind a pooler in transaction mode, "
+        "such as pgbouncer",
     ),
     Setting(
         "public_url",
@@ -249,6 +275,9 @@ class Settings:
     """The settings, read and checked."""
 
     database_url: str
+    replica_url: str
+    replica_lag_seconds: int
+    database_prepare: bool
     public_url: str
     trusted_proxies: tuple[Network, ...]
     database_pool: int
@@ -274,6 +303,12 @@ class Settings:
     """An address and port on this machine that webhooks may be sent to, whatever else is allowed: the
     demonstration's own receiver. No environment variable sets it."""
 
+    @property
+    def several_servers(self) -> bool:
+        """Whether more than one database server may answer, so that browsers remember what they saw."""
+        hosts = urlsplit(self.database_url).netloc.rpartition("@")[2]
+        return bool(self.replica_url) or "," in hosts
+
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from the environment. Raises SettingError naming the variable."""
@@ -298,6 +333,10 @@ def _require_whole(settings: Settings) -> None:
     for variable, value in needed.items():
         if settings.oidc_issuer and not value:
             raise SettingError(f"{variable} must be set where GOLDENROD_OIDC_ISSUER is")
+    if settings.replica_url and settings.database_url.startswith("sqlite:"):
+        raise SettingError(
+            "GOLDENROD_REPLICA_URL is for PostgreSQL: GOLDENROD_DATABASE_URL names a SQLite file"
+        )
     if (settings.oidc_groups or settings.oidc_staff) and not settings.oidc_groups_claim:
         raise SettingError(
             "GOLDENROD_OIDC_GROUPS_CLAIM must be set where GOLDENROD_OIDC_GROUPS or "

@@ -15,6 +15,7 @@
     ├── TooManyRequests   429   with Retry-After
     ├── HeadersTooLarge   431
     └── Unavailable       503   the database is unavailable, or the server is busy; with Retry-After
+        └── OutcomeUnknown      the connection was lost while a change was being committed
     SettingError                a setting is invalid; the process does not start
 
 Where several apply, the first of 405, 401, 404, 403, 413, 415, 400, 412, 409 is answered.
@@ -192,6 +193,12 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
         super().__init__(detail, code=code, headers={"Retry-After": str(retry_after)})
+
+
+class OutcomeUnknown(Unavailable):
+    """503: the change may have been made, or not."""
+
+    default_code = "outcome_unknown"
 
 
 class SettingError(Exception):

@@ -56,7 +56,12 @@ def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
     """The database of the settings, without upgrading its tables."""
     # The pool logs each of its retries; the error that follows is enough.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    db = Database(settings.database_url, public_url=settings.public_url, pool=pool)
+    db = Database(
+        settings.database_url,
+        public_url=settings.public_url,
+        pool=pool,
+        prepare=settings.database_prepare,
+    )
     try:
         yield db
     finally:

@@ -19,9 +19,10 @@ import sqlalchemy as sa
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
-from goldenrod.base.errors import Unavailable
+from goldenrod.base.errors import OutcomeUnknown, Unavailable
 from goldenrod.store.drivers import driver_of
-from goldenrod.store.revision import Revision, RevisionSource
+from goldenrod.store.replica import Replica
+from goldenrod.store.revision import Revision, RevisionSource, Seen
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
 __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
@@ -48,18 +49,23 @@ class Tx:
         "committed",
         "dialect",
         "dry_run",
+        "mark",
+        "newest",
         "now",
         "revision",
         "statements",
     )
 
-    def __init__(self, connection: Any, db: "Database", revision: int, now: Instant) -> None:
+    def __init__(self, connection: Any, db: "Database", seen: Seen, now: Instant) -> None:
         self._connection = connection
         self._trace = db.trace
         self.dialect = db.dialect
         self.api = db.api
         self.now = now
-        self.revision = revision
+        self.revision = seen.revision
+        self.mark = seen.mark
+        self.newest = seen
+        """The revision that nothing read here is newer than."""
         self.statements = 0
         self.dry_run = False
         self.address: str | None = None
@@ -116,6 +122,10 @@ class Tx:
             self._trace.append(text)
         return self._connection.execute(text, params or {})
 
+    def has_reached(self, seen: Seen | None) -> bool:
+        """Whether this state of the catalogue includes what somebody has seen."""
+        return Revision(self.revision, 0, self.mark).has_reached(seen)
+
     def on_commit(self, call: Callable[[], object]) -> None:
         """Call this once the change is committed."""
         self.committed.append(call)
@@ -138,9 +148,6 @@ class _RolledBack(Exception):
     """A dry run has ended."""
 
 
-_INCREMENT = "UPDATE catalogue SET revision = revision + 1"
-
-
 class Database:
     """An open catalogue. `now`, where given, replaces the clock: tests move time with it.
 
@@ -154,15 +161,30 @@ class Database:
         public_url: str = "",
         pool: int = 8,
         now: Callable[[], Instant] | None = None,
+        prepare: bool = True,
+        standby: bool = False,
+        replica_url: str = "",
+        replica_lag_s: float = 10,
     ) -> None:
         self.url = url
         self.api = f"{public_url}/api/v2"
         self.now = now
         self.trace: list[str] | None = None
-        self._driver = driver_of(url, pool)
+        self._driver = driver_of(url, pool, prepare=prepare, standby=standby)
         self._revision_source: RevisionSource | None = None
         self._open_revision_source = threading.Lock()
         self.dialect = self._driver.dialect
+        self.replica: Replica | None = None
+        if replica_url:
+            copy = Database(
+                replica_url,
+                public_url=public_url,
+                pool=pool,
+                now=now,
+                prepare=prepare,
+                standby=True,
+            )
+            self.replica = Replica(copy, copy._driver.connect, self._driver.connect, replica_lag_s)
 
     def current_revision(self) -> Revision:
         """The revision now, and the clock. Raises Unavailable."""
@@ -177,7 +199,16 @@ class Database:
             if self._driver.is_unavailable(error):
                 raise _unavailable() from error
             raise
-        return seen if self.now is None else Revision(seen.revision, clock.to_micros(self.now()))
+        return seen if self.now is None else seen._replace(micros=clock.to_micros(self.now()))
+
+    def revision_for(self, seen: Seen | None) -> Revision:
+        """The revision now of the database that a reader who has seen this may be answered from: the
+        replica if there is one that has reached it, else the primary. Raises Unavailable."""
+        if self.replica is not None:
+            found = self.replica.current_revision()
+            if found is not None and found.has_reached(seen):
+                return found
+        return self.current_revision()
 
     @contextmanager
     def optimistic_read(self) -> Iterator[Tx]:
@@ -188,8 +219,13 @@ class Database:
         tx = None
         try:
             with self._driver.connection() as connection:
-                tx = Tx(connection, self, seen.revision, clock.of_micros(seen.micros))
+                if not self._driver.is_one_server(connection):
+                    self.connect_anew()
+                    raise SnapshotChanged
+                tx = Tx(connection, self, seen.seen, clock.of_micros(seen.micros))
                 yield tx
+        except SnapshotChanged:
+            raise
         except Exception as error:
             if self._driver.is_unavailable(error) or self._snapshot_changed(tx, seen):
                 raise SnapshotChanged from error
@@ -198,8 +234,11 @@ class Database:
             raise SnapshotChanged
 
     def _snapshot_changed(self, tx: Tx | None, seen: Revision) -> bool:
-        several = tx is not None and tx.statements > 1
-        return several and self.current_revision().revision != seen.revision
+        if tx is None or tx.statements == 0:
+            return False
+        # One statement has a snapshot of its own, which may be newer than `seen`.
+        tx.newest = self.current_revision().seen
+        return tx.statements > 1 and tx.newest != seen.seen
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -214,8 +253,8 @@ class Database:
         second."""
         with self._transaction(write=True, wait=wait) as connection:
             if self.trace is not None:
-                self.trace.append(_INCREMENT)
-            connection.execute(_INCREMENT)
+                self.trace.append(self._driver.increment)
+            connection.execute(self._driver.increment)
             tx = self._tx(connection)
             yield tx
             if tx.dry_run:
@@ -244,8 +283,8 @@ class Database:
         _call(tx.committed)
 
     def _tx(self, connection: Any) -> Tx:
-        revision, now = self._driver.time(connection)
-        return Tx(connection, self, revision, self.now() if self.now else now)
+        seen, now = self._driver.time(connection)
+        return Tx(connection, self, seen, self.now() if self.now else now)
 
     @contextmanager
     def _transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
@@ -253,7 +292,13 @@ class Database:
             with self._driver.transaction(write=write, wait=wait) as connection:
                 try:
                     yield connection
-                    connection.execute("COMMIT")
+                    if write:
+                        self._driver.commit(connection)
+                    else:
+                        connection.execute("COMMIT")
+                except OutcomeUnknown:
+                    connection.close()
+                    raise
                 except BaseException:
                     _roll_back(connection)
                     raise
@@ -270,7 +315,17 @@ class Database:
         with self._driver.connection() as connection:
             yield connection
 
+    def connect_anew(self) -> None:
+        """Open new connections: another server may be the primary now."""
+        self._driver.connect_anew()
+
+    def abandon(self) -> None:
+        """Break the connections in use: their server does not answer."""
+        self._driver.abandon()
+
     def close(self) -> None:
+        if self.replica is not None:
+            self.replica.close()
         if self._revision_source is not None:
             self._revision_source.close()
         self._driver.close()

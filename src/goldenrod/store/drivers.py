@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
+from goldenrod.store import postgresql
 from goldenrod.store import revision as open_revision_source
-from goldenrod.store.revision import RevisionSource
+from goldenrod.store.revision import RevisionSource, Seen, server_of
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
@@ -45,20 +46,28 @@ class Driver(Protocol):
     """What differs between the two databases outside of statements."""
 
     dialect: str
+    increment: str
+    """The statement that increments the catalogue's revision and draws a new mark."""
 
     def connection(self) -> AbstractContextManager[Any]: ...
     def open_revision_source(self) -> RevisionSource: ...
     def transaction(self, *, write: bool, wait: bool = True) -> AbstractContextManager[Any]: ...
-    def time(self, connection: Any) -> tuple[int, Instant]: ...
+    def time(self, connection: Any) -> tuple[Seen, Instant]: ...
+    def commit(self, connection: Any) -> None: ...
+    def is_one_server(self, connection: Any) -> bool: ...
+    def connect_anew(self) -> None: ...
+    def abandon(self) -> None: ...
+    def connect(self) -> Any: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
     def close(self) -> None: ...
 
 
-def driver_of(url: str, pool: int) -> Driver:
-    """The driver for the database that a URL names."""
+def driver_of(url: str, pool: int, *, prepare: bool = True, standby: bool = False) -> Driver:
+    """The driver for the database that a URL names. The rest is for PostgreSQL: whether statements are
+    prepared, and whether the URL is that of a standby."""
     if url.startswith("sqlite:"):
         return _Sqlite(sqlite_path(url), pool)
-    return _Postgresql(url, pool)
+    return _Postgresql(url, pool, prepare=prepare, standby=standby)
 
 
 def sqlite_path(url: str) -> str:
@@ -80,6 +89,7 @@ class _Sqlite:
     """SQLite: WAL, durable commits, one writer at a time."""
 
     dialect = "sqlite"
+    increment = "UPDATE catalogue SET revision = revision + 1, mark = lower(hex(randomblob(8)))"
 
     def __init__(self, path: str, pool: int) -> None:
         self._path = path
@@ -133,9 +143,23 @@ class _Sqlite:
     def open_revision_source(self) -> RevisionSource:
         return open_revision_source.WalIndexRevision(self._file, self._open)
 
-    def time(self, connection: sqlite3.Connection) -> tuple[int, Instant]:
-        revision = connection.execute("SELECT revision FROM catalogue").fetchone()[0]
-        return revision, clock.now()
+    def time(self, connection: sqlite3.Connection) -> tuple[Seen, Instant]:
+        return Seen(*connection.execute(open_revision_source.ASKED).fetchone()), clock.now()
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
+
+    def is_one_server(self, connection: sqlite3.Connection) -> bool:
+        return True
+
+    def connect_anew(self) -> None:
+        """There is one file only."""
+
+    def abandon(self) -> None:
+        """A file does not stop answering."""
+
+    def connect(self) -> sqlite3.Connection:
+        return self._open()
 
     def is_unavailable(self, error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", None)
@@ -191,24 +215,40 @@ class _Postgresql:
     """PostgreSQL through a pool of psycopg connections."""
 
     dialect = "postgresql"
+    increment = (
+        "UPDATE catalogue SET revision = revision + 1,"
+        " mark = right(replace(gen_random_uuid()::text, '-', ''), 16)"
+    )
 
-    def __init__(self, url: str, pool: int) -> None:
+    def __init__(self, url: str, pool: int, *, prepare: bool, standby: bool) -> None:
         import psycopg
         from psycopg_pool import ConnectionPool, PoolTimeout
 
         self._psycopg = psycopg
-        self._url = url.replace("postgres://", "postgresql://", 1)
-        self._errors = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+        self._conninfo = postgresql.conninfo(url, standby=standby)
+        self._several = postgresql.has_several_hosts(psycopg.conninfo.conninfo_to_dict(url))
+        self._prepare = prepare
+        self._connecting = postgresql.connecting(prepare=prepare)
+        self._asking: open_revision_source.PostgresRevision | None = None
+        self._in_use: set[Any] = set()
+        self._renewed_at = 0.0
+        self._errors = (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+            PoolTimeout,
+            # A standby: the server that was the primary is none any more.
+            psycopg.errors.ReadOnlySqlTransaction,
+        )
         self._pool = ConnectionPool(
-            self._url,
+            self._conninfo,
             min_size=1,
             max_size=pool,
             timeout=POOL_TIMEOUT_S,
             # Each try to reconnect waits twice as long as the one before, so that after an outage
             # the pool would come back as late again: it gives up soon, and a request begins anew.
             reconnect_timeout=POOL_TIMEOUT_S,
-            configure=_configure,
-            kwargs=_CONNECTING,
+            configure=_configure if prepare else _configure_pooled,
+            kwargs=self._connecting,
             open=False,
         )
         self._pool.open()
@@ -232,20 +272,55 @@ class _Postgresql:
         try:
             if not wait:
                 connection.execute(f"SET LOCAL lock_timeout = {BRIEF_WAIT_MS}")
+            self._in_use.add(connection)
             yield connection
+        except self._psycopg.errors.ReadOnlySqlTransaction:
+            connection.close()
+            self.connect_anew()
+            raise
         finally:
+            self._in_use.discard(connection)
             self._pool.putconn(connection)
 
     def open_revision_source(self) -> RevisionSource:
-        def connect() -> Any:
-            return self._psycopg.connect(self._url, **_CONNECTING)
-
-        asking = open_revision_source.PostgresRevision(connect)
+        asking = open_revision_source.PostgresRevision(self.connect, prepare=self._prepare)
+        self._asking = asking
         return open_revision_source.BatchedReads(asking.ask, asking.close)
 
-    def time(self, connection: Any) -> tuple[int, Instant]:
-        row = connection.execute("SELECT revision, clock_timestamp() FROM catalogue").fetchone()
-        return row[0], row[1]
+    def time(self, connection: Any) -> tuple[Seen, Instant]:
+        row = connection.execute(
+            "SELECT revision, mark, clock_timestamp() FROM catalogue"
+        ).fetchone()
+        return Seen(row[0], row[1]), row[2]
+
+    def commit(self, connection: Any) -> None:
+        postgresql.commit(connection)
+
+    def is_one_server(self, connection: Any) -> bool:
+        """Whether the connection is to the server whose revision `open_revision_source` reads. After a
+        failover the two may differ for a while."""
+        if not self._several:
+            return True
+        return self._asking is not None and self._asking.server == server_of(connection)
+
+    def connect_anew(self) -> None:
+        """Open new connections, at most once a second: another server may be the primary now."""
+        if time.monotonic() - self._renewed_at < 1:
+            return
+        self._renewed_at = time.monotonic()
+        if self._asking is not None:
+            self._asking.renew = True
+        self._pool.drain()
+
+    def abandon(self) -> None:
+        """Break the connections in use: the server does not answer, and their threads wait for it."""
+        asking = self._asking.connection if self._asking is not None else None
+        for connection in (*self._in_use, *([asking] if asking is not None else [])):
+            postgresql.break_off(connection)
+
+    def connect(self) -> Any:
+        """A connection of its own, outside the pool."""
+        return self._psycopg.connect(self._conninfo, **self._connecting)
 
     def is_unavailable(self, error: BaseException) -> bool:
         return isinstance(error, self._errors)
@@ -254,11 +329,10 @@ class _Postgresql:
         self._pool.close()
 
 
-_CONNECTING: dict[str, Any] = {
-    "autocommit": True,
-    "prepare_threshold": 0,
-    "options": "-c plan_cache_mode=force_generic_plan -c timezone=UTC -c jit=off",
-}
+def _configure_pooled(connection: Any) -> None:
+    """A connection through a pooler."""
+    postgresql.set_time_zone(connection)
+    _configure(connection)
 
 
 def _configure(connection: Any) -> None:

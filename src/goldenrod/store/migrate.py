@@ -14,10 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from goldenrod.base.errors import SettingError
+from goldenrod.store import postgresql
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in `migrations/versions`; a test compares the two."""
 
 _LOCK = 0x676F6C64
@@ -82,8 +83,10 @@ def _engine(url: str) -> sa.Engine:
         engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
-    _, _, rest = url.partition("://")
-    return sa.create_engine(f"postgresql+psycopg://{rest}", poolclass=sa.NullPool)
+    # The driver's own reading of the URL: SQLAlchemy's knows one host only.
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: postgresql.connect(url), poolclass=sa.NullPool
+    )
 
 
 def _begin_immediate(connection: Any) -> None:

@@ -15,6 +15,7 @@ older revision.
 
 import mmap
 import os
+import re
 import sqlite3
 import struct
 import threading
@@ -24,17 +25,47 @@ from typing import Any, NamedTuple, Protocol
 
 from goldenrod.base import clock
 
-ASKED = "SELECT revision FROM catalogue"
+ASKED = "SELECT revision, mark FROM catalogue"
 _HEADER = 48
 _VERSION = 3_007_000
 """The format of the WAL index, the first number of its header."""
 
 
+class Seen(NamedTuple):
+    """A revision that somebody has seen: its number and its mark."""
+
+    revision: int
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.revision}-{self.mark}"
+
+
+_SEEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{16})", re.ASCII)
+
+
+def read_seen(text: str) -> Seen | None:
+    """The revision that a text names, as `str` of one writes it; None where it names none."""
+    found = _SEEN.fullmatch(text.strip())
+    return Seen(int(found[1]), found[2]) if found else None
+
+
 class Revision(NamedTuple):
-    """The revision, and the clock that comes with it, in microseconds since 1970."""
+    """The revision, the clock that comes with it, in microseconds since 1970, and its mark."""
 
     revision: int
     micros: int
+    mark: str = ""
+
+    @property
+    def seen(self) -> Seen:
+        """Its number and its mark."""
+        return Seen(self.revision, self.mark)
+
+    def has_reached(self, seen: Seen | None) -> bool:
+        """Whether it includes what somebody has seen. The same number with another mark does not: it is
+        of a database that lost the change they saw."""
+        return seen is None or self.revision > seen.revision or self.seen == seen
 
 
 class RevisionSource(Protocol):
@@ -51,7 +82,7 @@ class WalIndexRevision:
     def __init__(self, path: str, open_: Callable[[], sqlite3.Connection]) -> None:
         self._connection = open_()
         self._lock = threading.Lock()
-        self._remembered: tuple[bytes, int] = (b"", 0)
+        self._remembered: tuple[bytes, Seen] = (b"", Seen(0, ""))
         self._connection.execute(ASKED).fetchone()  # from here on there is a WAL index
         self._map = _map_header(self._connection, path)
 
@@ -65,19 +96,19 @@ class WalIndexRevision:
         micros = clock.micros()
         if self._map is None:
             with self._lock:
-                return Revision(self._ask(), micros)
-        header, revision = self._remembered
+                seen = self._ask()
+                return Revision(seen.revision, micros, seen.mark)
+        header, seen = self._remembered
         if self._map[:_HEADER] != header:
             with self._lock:
                 # Read before the question: what is committed in between changes it again.
                 header = self._map[:_HEADER]
-                revision = self._ask()
-                self._remembered = (header, revision)
-        return Revision(revision, micros)
+                seen = self._ask()
+                self._remembered = (header, seen)
+        return Revision(seen.revision, micros, seen.mark)
 
-    def _ask(self) -> int:
-        revision: int = self._connection.execute(ASKED).fetchone()[0]
-        return revision
+    def _ask(self) -> Seen:
+        return Seen(*self._connection.execute(ASKED).fetchone())
 
     def close(self) -> None:
         with self._lock:
@@ -208,19 +239,38 @@ class PostgresRevision:
     and run on libpq itself, half of what the driver's cursor takes."""
 
     _TEXT = (
-        b"SELECT revision, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM catalogue"
+        b"SELECT revision, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, mark"
+        b" FROM catalogue"
     )
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], *, prepare: bool = True) -> None:
         self._connect = connect
+        self._prepare = prepare
         self._connection: Any = None
+        self.renew = False
+        """Whether to connect anew before the next query: another server may be the primary now."""
+
+    @property
+    def server(self) -> tuple[bytes, bytes] | None:
+        """The host and port that it asks; None while it is not connected."""
+        connection = self._connection
+        return server_of(connection) if connection is not None else None
+
+    @property
+    def connection(self) -> Any:
+        """Its connection; None while there is none."""
+        return self._connection
 
     def ask(self) -> Revision:
         """Raises psycopg's OperationalError while the database is away."""
+        if self.renew:
+            self.renew = False
+            self.close()
         seen = self._run() if self._connection is not None else None
         if seen is None:
             self._connection = self._connect()
-            self._connection.pgconn.prepare(b"look", self._TEXT)
+            if self._prepare:
+                self._connection.pgconn.prepare(b"look", self._TEXT)
             seen = self._run()
         if seen is None:
             from psycopg import OperationalError
@@ -233,9 +283,13 @@ class PostgresRevision:
         from psycopg.pq import ExecStatus
 
         try:
-            result = self._connection.pgconn.exec_prepared(b"look", None)
+            pgconn = self._connection.pgconn
+            result = (
+                pgconn.exec_prepared(b"look", None) if self._prepare else pgconn.exec_(self._TEXT)
+            )
             if result.status == ExecStatus.TUPLES_OK and result.ntuples == 1:
-                return Revision(int(result.get_value(0, 0)), int(result.get_value(0, 1)))
+                revision, micros, mark = (result.get_value(0, column) for column in range(3))
+                return Revision(int(revision), int(micros), mark.decode())
         except Exception:
             self.close()
             raise
@@ -246,3 +300,8 @@ class PostgresRevision:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def server_of(connection: Any) -> tuple[bytes, bytes]:
+    """The host and port of a connection to PostgreSQL: of several in its URL, the one that it chose."""
+    return connection.pgconn.host, connection.pgconn.port

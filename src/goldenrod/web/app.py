@@ -32,7 +32,7 @@ from goldenrod.web.docs.params import FOR_A_SECRET
 from goldenrod.web.docs.reference import add_reference
 from goldenrod.web.pages.responders import KnownQuery, add_pages
 from goldenrod.web.refusal_log import record_refusal
-from goldenrod.web.request import Request, Response
+from goldenrod.web.request import MIN_REVISION_VARIABLE, REVISION, Request, Response
 from goldenrod.web.response_cache import (
     VALIDITY,
     CachedResponse,
@@ -65,11 +65,16 @@ def _responder(
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         request = Request(req, db, settings, cache, basic=route.basic)
+        # What depends on more than the revision is read from the primary.
+        request.may_use_replica = route.cacheable and (route.method == "GET" or route.asks)
         try:
             answer = request.answer(route.handler, path)
         except Forbidden as problem:
             record_refusal(request, API + route.path, problem)
             raise
+        finally:
+            if request.seen is not None:
+                resp.set_header(REVISION, str(request.seen))
         _send(req, resp, answer, request.anonymous)
         if route.takes in FOR_A_SECRET:
             req.env[UNCOMPRESSED] = True
@@ -270,7 +275,7 @@ def _wrapped(
         if environ["QUERY_STRING"]:
             environ["QUERY_STRING"] = known_query(path, environ["QUERY_STRING"])
         key = key_of(environ)
-        cached = cache.find(key) if cache else None
+        cached = cache.find(key, environ.get(MIN_REVISION_VARIABLE)) if cache else None
         new = cached is None
         if cached is None:
             status, headers, body = _answer(app, environ)

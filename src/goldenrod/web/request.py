@@ -7,7 +7,7 @@ is not read. `request_body.py` receives the others, so that slow senders do not 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -25,6 +25,8 @@ from goldenrod.base.errors import (
     PreconditionFailed,
     Problem,
     TooLarge,
+    Unauthorized,
+    Unavailable,
     UnsupportedMedia,
     field_problem,
 )
@@ -33,13 +35,20 @@ from goldenrod.rules import resources
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Database, SnapshotChanged, Tx
-from goldenrod.store.revision import Revision
+from goldenrod.store.revision import Revision, Seen, read_seen
 from goldenrod.web.authenticate import from_basic, identify, record_token_use
 from goldenrod.web.client_address import client_address
 from goldenrod.web.request_body import RECEIVER, Sender
 from goldenrod.web.response_cache import ResponseCache, Validity
 
 S = TypeVar("S", bound=Struct)
+
+REVISION = "Goldenrod-Revision"
+"""The header with the revision that an answer shows, at the latest."""
+MIN_REVISION = "Goldenrod-Min-Revision"
+"""The header with the revision that the sender has seen: the answer must not be older."""
+MIN_REVISION_VARIABLE = "HTTP_GOLDENROD_MIN_REVISION"
+"""Its name in a WSGI environment."""
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -80,6 +89,11 @@ class Request:
         self.actor = ANONYMOUS
         self.now: Instant | None = None
         """The instant of the latest transaction; None before there was one."""
+        self.seen: Seen | None = None
+        """The newest revision that the answer may show; None before anything was read."""
+        self.may_use_replica = False
+        """Whether what is read may come from the replica, if that has what the sender has seen."""
+        self._source = db
         self._tx: Tx | None = None
         """The latest read, in which `actor` was found or confirmed."""
         self._cache = cache
@@ -115,28 +129,81 @@ class Request:
     def read(self) -> Iterator[tuple[Tx, Actor]]:
         """A snapshot of the catalogue, and who asks. Raises SnapshotChanged, Unauthorized."""
         unnoted = False
-        snapshot = self.db.read if self._again else self.db.optimistic_read
+        tx = None
         try:
-            with snapshot() as tx:
+            with ExitStack() as stack:
+                tx = self._begin_read(stack)
                 self.now = tx.now
                 if self._is_unchanged(tx, tx.revision):
                     # Like the statement that it replaces, it is part of this read's snapshot.
                     tx.statements += 1
                 else:
-                    unnoted = self._identify(tx)
+                    unnoted = self._identify_reader(tx)
+                self._require_reached(tx.has_reached(self.least()))
                 self._tx = tx
                 yield tx, self.actor
         finally:
+            if tx is not None:
+                self.seen = tx.newest
             if unnoted and not self._use_noted:
                 self._use_noted = True
                 self._note_use()
+
+    def _begin_read(self, stack: ExitStack) -> Tx:
+        """Begin a read that ends with the stack: from the replica where it may be, else the primary."""
+        replica = self.db.replica if self.may_use_replica and not self._again else None
+        if replica is not None:
+            seen = read_seen(self._least_given() or "")
+            if tx := replica.begin(stack, seen):
+                self._source = replica.db
+                return tx
+        self._source = self.db
+        return stack.enter_context(self.db.read() if self._again else self.db.optimistic_read())
+
+    def _identify_reader(self, tx: Tx) -> bool:
+        """Find who asks; whether the use of their token must be recorded. Raises Unauthorized."""
+        try:
+            return self._identify(tx)
+        except Unauthorized:
+            if self._source is not self.db:
+                raise SnapshotChanged from None  # perhaps a token that the replica does not have yet
+            raise
+
+    def _least_given(self) -> str | None:
+        given: str | None = self.req.get_header(MIN_REVISION)
+        return given
+
+    def least(self) -> Seen | None:
+        """The revision that the sender has seen. Raises BadRequest where the header is not one."""
+        given = self._least_given()
+        if given is None:
+            return None
+        seen = read_seen(given)
+        if seen is None:
+            raise BadRequest(
+                f"{MIN_REVISION} takes what an earlier answer had in {REVISION}, such as "
+                "1234-9f86d081884c7d65.",
+                code="revision_malformed",
+            )
+        return seen
+
+    def _require_reached(self, reached: bool) -> None:
+        """Raise Unavailable where the primary is behind what the sender has seen. Perhaps it is none
+        any more, so new connections are opened."""
+        if not reached:
+            self.db.connect_anew()
+            raise Unavailable(
+                "The database has not reached the revision that you have seen. It may be changing its "
+                "primary. Try again in a moment.",
+                code="revision_not_reached",
+            )
 
     def validity(self) -> Validity | None:
         """The validity of what was read; None where it is unknown or nothing is cached."""
         if self._cache is None or self._tx is None:
             return None
-        read = Revision(self._tx.revision, clock.to_micros(self._tx.now))
-        validity = self._cache.validity_of(read, self.actor)
+        read = Revision(self._tx.revision, clock.to_micros(self._tx.now), self._tx.mark)
+        validity = self._cache.validity_of(read, self.actor, self._source)
         header = self._authorization()
         if validity is not None and header is not None:
             self._cache.add_actor(header, self.actor, validity)
@@ -160,7 +227,11 @@ class Request:
         """The transaction of a change, and who asks, once the request itself has been checked."""
         with self.db.write() as tx, self._unless_outdated():
             self._confirm(tx, tx.revision - 1)
+            least = self.least()
+            self._require_reached(least is None or tx.revision > least.revision)
             yield tx, self.actor
+        if not tx.dry_run:
+            self.seen = tx.newest
 
     @contextmanager
     def write_unversioned(self) -> Iterator[tuple[Tx, Actor]]:

@@ -19,7 +19,7 @@ from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import Actor
 from goldenrod.rules.cache_expiry import next_instant
 from goldenrod.store.db import Database, SnapshotChanged, Tx
-from goldenrod.store.revision import Revision
+from goldenrod.store.revision import Revision, Seen, read_seen
 from goldenrod.web import content_coding
 from goldenrod.web.content_coding import IDENTITY
 
@@ -44,10 +44,20 @@ class Validity(NamedTuple):
     revision: int
     valid_from: int
     valid_until: int
+    mark: str = ""
 
-    def includes(self, revision: int, micros: int) -> bool:
+    @property
+    def seen(self) -> Seen:
+        """The revision, with its mark."""
+        return Seen(self.revision, self.mark)
+
+    def includes(self, revision: int, micros: int, mark: str = "") -> bool:
         """Whether an answer with this validity is valid at that revision and instant."""
-        return self.revision == revision and self.valid_from <= micros < self.valid_until
+        return (
+            self.revision == revision
+            and self.mark == mark
+            and self.valid_from <= micros < self.valid_until
+        )
 
 
 class CachedResponse(NamedTuple):
@@ -134,24 +144,28 @@ class ResponseCache:
         self._db = db
         self._most = most_bytes
         self._lock = threading.Lock()
-        self._revision = 0
+        self._seen = Seen(0, "")
         self._bytes = 0
         self._answers: dict[Key, CachedResponse] = {}
         self._actors: dict[str, tuple[Actor, Validity]] = {}
         self._cache_expiry = Validity(0, 0, 0)
         """Until when nothing takes effect, at the revision that was read last."""
 
-    def find(self, key: Key) -> CachedResponse | None:
-        """The valid answer to this request, if it is cached."""
+    def find(self, key: Key, least: str | None = None) -> CachedResponse | None:
+        """The valid answer to this request, if it is cached. `least` is the revision that its sender
+        has seen, as the header has it."""
         cached = self._answers.get(key)
         if cached is None:
             return None
+        seen = read_seen(least) if least is not None else None
+        if least is not None and seen is None:
+            return None  # the handler answers 400
         try:
-            now = self._db.current_revision()
+            now = self._db.revision_for(seen)
         except Unavailable:
             return None  # the handler answers 503
         assert cached.validity is not None
-        return cached if cached.validity.includes(*now) else None
+        return cached if cached.validity.includes(*now) and now.has_reached(seen) else None
 
     def add(self, key: Key, answer: CachedResponse) -> None:
         """Cache the answer to this request, unless it is too large."""
@@ -159,7 +173,7 @@ class ResponseCache:
         if answer.validity is None or size * _LARGEST_SHARE > self._most:
             return
         with self._lock:
-            if not self._advance(answer.validity.revision):
+            if not self._advance(answer.validity.seen):
                 return
             self._remove(key)
             while self._bytes + size > self._most:
@@ -172,40 +186,43 @@ class ResponseCache:
         if cached is not None:
             self._bytes -= _size(key, cached)
 
-    def _advance(self, revision: int) -> bool:
-        """Remove everything of earlier revisions; False where `revision` itself is an earlier one."""
-        if revision > self._revision:
-            self._revision = revision
+    def _advance(self, seen: Seen) -> bool:
+        """Remove everything of earlier revisions; False where this itself is an earlier one."""
+        if seen.revision >= self._seen.revision and seen != self._seen:
+            self._seen = seen
             self._bytes = 0
             self._answers = {}
             self._actors = {}
-        return revision == self._revision
+        return seen == self._seen
 
-    def validity_of(self, read: Revision, actor: Actor) -> Validity | None:
-        """The validity of what was read for `actor` at that revision; None where it is unknown."""
-        valid_until = self._valid_until(read)
+    def validity_of(
+        self, read: Revision, actor: Actor, db: Database | None = None
+    ) -> Validity | None:
+        """The validity of what was read for `actor` at that revision of this database; None where it is
+        unknown."""
+        valid_until = self._valid_until(read, db or self._db)
         if valid_until is None:
             return None
         if actor.token_expires is not None:
             valid_until = min(valid_until, clock.to_micros(actor.token_expires))
         if actor.kind != "anonymous":
             valid_until = min(valid_until, read.micros - read.micros % _HOUR + _HOUR)
-        return Validity(read.revision, read.micros, valid_until)
+        return Validity(read.revision, read.micros, valid_until, read.mark)
 
-    def _valid_until(self, read: Revision) -> int | None:
+    def _valid_until(self, read: Revision, db: Database) -> int | None:
         """The next instant after `read` at which anything takes effect, at its revision."""
         if self._cache_expiry.includes(*read):
             return self._cache_expiry.valid_until
         try:
-            with self._db.optimistic_read() as tx:
-                if tx.revision != read.revision:
+            with db.optimistic_read() as tx:
+                if (tx.revision, tx.mark) != read.seen:
                     return None
                 tx.now = clock.of_micros(read.micros)
                 found = next_instant(tx)
         except (SnapshotChanged, Unavailable):
             return None
         valid_until = clock.to_micros(clock.END_OF_TIME if found is None else found)
-        self._cache_expiry = Validity(read.revision, read.micros, valid_until)
+        self._cache_expiry = Validity(read.revision, read.micros, valid_until, read.mark)
         return valid_until
 
     def find_actor(self, tx: Tx, header: str) -> Actor | None:
@@ -213,11 +230,11 @@ class ResponseCache:
 
         It counts as a statement of `tx`: the actor must be of the same snapshot as the rest.
         """
-        found = self._actors.get(header) if tx.revision == self._revision else None
+        found = self._actors.get(header) if (tx.revision, tx.mark) == self._seen else None
         if found is None:
             return None
         actor, validity = found
-        if not validity.includes(tx.revision, clock.to_micros(tx.now)):
+        if not validity.includes(tx.revision, clock.to_micros(tx.now), tx.mark):
             return None
         tx.statements += 1
         return actor
@@ -225,5 +242,5 @@ class ResponseCache:
     def add_actor(self, header: str, actor: Actor, validity: Validity) -> None:
         """Cache the actor that the header spoke for, with the validity of the answer."""
         with self._lock:
-            if self._advance(validity.revision) and len(self._actors) < _MOST_ACTORS:
+            if self._advance(validity.seen) and len(self._actors) < _MOST_ACTORS:
                 self._actors[header] = (actor, validity)

@@ -71,7 +71,12 @@ def serve(
     config.forget_header_variables()
     address, port, reserved = _listen_at(host, port)
     with reserved:
-        db = Database(settings.database_url, public_url=settings.public_url, pool=1)
+        db = Database(
+            settings.database_url,
+            public_url=settings.public_url,
+            pool=1,
+            prepare=settings.database_prepare,
+        )
         try:
             prepare(db)
         finally:
@@ -113,7 +118,12 @@ def load(settings: Settings, target: str) -> Wsgi:
     """The application of a worker, with its own database connections."""
     _end_with_main()
     db = Database(
-        settings.database_url, public_url=settings.public_url, pool=settings.database_pool
+        settings.database_url,
+        public_url=settings.public_url,
+        pool=settings.database_pool,
+        prepare=settings.database_prepare,
+        replica_url=settings.replica_url,
+        replica_lag_s=settings.replica_lag_seconds,
     )
     app = build_app(db, settings)
     if settings.deliver:
@@ -124,7 +134,12 @@ def load(settings: Settings, target: str) -> Wsgi:
 def _deliver(settings: Settings) -> None:
     """Notify webhooks in a background thread, with its own database connections. The thread ends with
     the worker, even during a delivery: what was not delivered then is delivered later."""
-    db = Database(settings.database_url, public_url=settings.public_url, pool=CONNECTIONS)
+    db = Database(
+        settings.database_url,
+        public_url=settings.public_url,
+        pool=CONNECTIONS,
+        prepare=settings.database_prepare,
+    )
     deliverer = Deliverer(
         db,
         private=settings.webhooks_private,

@@ -14,6 +14,9 @@ catalogue = Table(
     Column("revision", Key, nullable=False),
     # The instant for which the counts in scope_counts are right.
     Column("counted_at", Moment, nullable=False),
+    # A random text that every such transaction draws anew. Where a database lost its last changes, the
+    # same number can come again, but not with the same mark.
+    Column("mark", String(16), nullable=False, server_default=""),
     CheckConstraint("one = 1", name="one_row"),
 )
 

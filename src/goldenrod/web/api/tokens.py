@@ -53,6 +53,7 @@ def _create_with_password(request: Request, body: NewToken) -> Response:
     with request.db.write() as tx:
         tx.address = address
         password_sign_in.require_unchanged(tx, username, account)
+        request.seen = tx.newest
         actor = actors.of_user(tx, user_id, "admin")
         token_id, secret = tokens.insert_token(tx, actor, user_id, body)
         without_idempotency(request)

@@ -45,6 +45,9 @@ CODES: dict[str, Code] = {
     "idempotency_key_invalid": Code(
         400, "Idempotency-Key must have 1 to 256 printable characters."
     ),
+    "revision_malformed": Code(
+        400, "Goldenrod-Min-Revision takes what an earlier answer had in Goldenrod-Revision."
+    ),
     # ── credentials and rights ─────────────────────────────────────────────────────────────────
     "credentials_required": Code(401, "Every change requires a token."),
     "token_invalid": Code(
@@ -200,6 +203,16 @@ CODES: dict[str, Code] = {
         503, "The server is receiving too many bodies or checking too many passwords. Retry soon."
     ),
     "database_unavailable": Code(503, "The database is unreachable or busy. Retry soon."),
+    "revision_not_reached": Code(
+        503,
+        "The database has not reached the revision in Goldenrod-Min-Revision: it may be changing its "
+        "primary, or it lost its last changes. Retry soon; without the header you get what is there.",
+    ),
+    "outcome_unknown": Code(
+        503,
+        "The connection to the database was lost while the change was being saved: it may have been "
+        "made or not. Look before you repeat it, or repeat it with the same Idempotency-Key.",
+    ),
     "oidc_unavailable": Code(
         503, "The OpenID Connect provider does not answer, or its answer is wrong. Retry soon."
     ),

@@ -18,6 +18,7 @@ from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.routes import PAGES, Route
 from goldenrod.web.refusal_log import record_refusal
+from goldenrod.web.request import REVISION
 from goldenrod.web.response_cache import VALIDITY, ResponseCache
 
 ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], None]
@@ -111,11 +112,16 @@ def _responder(
 ) -> Callable[..., None]:
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
         visit = req.context.visit = Visit(req, db, settings, cache)
+        # Sessions and visits do not change the revision, so they are read from the primary.
+        visit.may_use_replica = route.method == "GET" and not visit.may_be_signed_in
         try:
             page = visit.answer(route.handler, path)
         except Forbidden as problem:
             record_refusal(visit, route.path, problem)
             raise
+        finally:
+            if visit.seen is not None:
+                resp.set_header(REVISION, str(visit.seen))
         if isinstance(visit.problem, Forbidden):
             record_refusal(visit, route.path, visit.problem)
         _send(req, resp, page, visit)
@@ -133,6 +139,8 @@ def _send(req: falcon.Request, resp: falcon.Response, page: Page, visit: Visit) 
     resp.set_headers(dict(page.headers))
     for cookie in page.cookies:
         resp.append_header("Set-Cookie", cookie)
+    if remembered := visit.revision_cookie():
+        resp.append_header("Set-Cookie", remembered)
     if page.etag:
         resp.set_header("ETag", page.etag)
     if page.body is not None:

@@ -4,6 +4,8 @@
 - `goldenrod_visit`: the secret of a visitor who is about to sign in.
 - `goldenrod_oidc`: the pending sign-in with an OpenID Connect provider, until its answer comes.
 - `goldenrod_notice`: the notice that the next page shows.
+- `goldenrod_revision`: the newest revision that a signed-in browser has seen, if there are several
+  database servers.
 - `goldenrod_theme`: the theme that the visitor chose, if not that of their system.
 
 All are HttpOnly, SameSite=Lax and valid for the whole host. If the public address is https, they are
@@ -23,7 +25,10 @@ import falcon
 from goldenrod.base.config import Settings
 
 SESSION, VISIT, NOTICE = "goldenrod_session", "goldenrod_visit", "goldenrod_notice"
-OIDC, THEME = "goldenrod_oidc", "goldenrod_theme"
+OIDC, THEME, REVISION = "goldenrod_oidc", "goldenrod_theme", "goldenrod_revision"
+REVISION_SECONDS = 600
+"""How long a browser remembers it: longer than a failover takes. Where a database lost its last
+changes, this browser is answered again at the latest after that time."""
 THEMES = ("light", "dark")
 MOST_NOTICE = 3000
 """The longest text of a signed cookie, without its signature. Browsers store 4,096 bytes a cookie."""

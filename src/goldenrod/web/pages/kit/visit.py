@@ -30,6 +30,7 @@ from goldenrod.rules import resources
 from goldenrod.rules.access import Actor
 from goldenrod.rules.changes import security_log
 from goldenrod.store.db import Database, Tx
+from goldenrod.store.revision import Seen, read_seen
 from goldenrod.web.authenticate import identify
 from goldenrod.web.pages.kit import cookies, csrf, notices, render, urls
 from goldenrod.web.pages.kit.csrf import is_address_here, is_from_this_site, local_address
@@ -149,6 +150,27 @@ class Visit(Request):
         # Signing out leaves the catalogue's revision as it is: before a write, a session is looked up.
         look_up = in_write and self.session is not None
         return not look_up and super()._is_unchanged(tx, revision, in_write=in_write)
+
+    def least(self) -> Seen | None:
+        return super().least() or self._remembered()
+
+    def _remembered(self) -> Seen | None:
+        return read_seen(self._jar.get(cookies.REVISION) or "")
+
+    @property
+    def may_be_signed_in(self) -> bool:
+        """Whether the browser sends the cookie of a session."""
+        return self._jar.get(cookies.SESSION) is not None
+
+    def revision_cookie(self) -> str | None:
+        """The cookie with which a signed-in browser remembers what it has seen; None if it knows."""
+        if self.session is None or self.seen is None or not self.settings.several_servers:
+            return None
+        if self._remembered() == self.seen:
+            return None
+        return cookies.written(
+            cookies.REVISION, str(self.seen), self.settings, cookies.REVISION_SECONDS
+        )
 
     def _note_use(self) -> None:
         if self.session is None:
