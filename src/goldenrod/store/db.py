@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Unavailable
-from goldenrod.store.drivers import driver_of
+from goldenrod.store.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
@@ -144,7 +144,10 @@ _INCREMENT = "UPDATE catalogue SET revision = revision + 1"
 class Database:
     """An open catalogue. `now`, where given, replaces the clock: tests move time with it.
 
-    `trace`, where set to a list, receives the text of each statement that runs.
+    `trace`, where set to a list, receives the text of each statement that runs. `read_seconds`: how
+    long a read may take, where that is limited. On SQLite that is the whole read, on PostgreSQL each of
+    its statements. Changes use at most half of the connections of the `pool`: while they wait for each
+    other, others still read.
     """
 
     def __init__(
@@ -153,13 +156,15 @@ class Database:
         *,
         public_url: str = "",
         pool: int = 8,
+        read_seconds: float | None = None,
         now: Callable[[], Instant] | None = None,
     ) -> None:
         self.url = url
         self.api = f"{public_url}/api/v2"
         self.now = now
         self.trace: list[str] | None = None
-        self._driver = driver_of(url, pool)
+        self._driver = driver_of(url, pool, read_seconds)
+        self._writers = threading.Semaphore(max(1, pool // 2))
         self._revision_source: RevisionSource | None = None
         self._open_revision_source = threading.Lock()
         self.dialect = self._driver.dialect
@@ -187,10 +192,12 @@ class Database:
         seen = self.current_revision()
         tx = None
         try:
-            with self._driver.connection() as connection:
+            with self._driver.connection() as connection, self._driver.limited(connection):
                 tx = Tx(connection, self, seen.revision, clock.of_micros(seen.micros))
                 yield tx
         except Exception as error:
+            if self._driver.is_timed_out(error):
+                raise _timed_out() from error
             if self._driver.is_unavailable(error) or self._snapshot_changed(tx, seen):
                 raise SnapshotChanged from error
             raise
@@ -204,7 +211,10 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One snapshot of the catalogue; `tx.now` and `tx.revision` belong to it."""
-        with self._transaction(write=False) as connection:
+        with (
+            self._transaction(write=False) as connection,
+            self._driver.limited(connection),
+        ):
             yield self._tx(connection)
 
     @contextmanager
@@ -249,6 +259,10 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
+        if write and not self._writers.acquire(
+            timeout=(BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS) / 1000
+        ):
+            raise _unavailable()
         try:
             with self._driver.transaction(write=write, wait=wait) as connection:
                 try:
@@ -260,9 +274,14 @@ class Database:
         except _RolledBack:
             pass
         except Exception as error:
+            if not write and self._driver.is_timed_out(error):
+                raise _timed_out() from error
             if self._driver.is_unavailable(error):
                 raise _unavailable() from error
             raise
+        finally:
+            if write:
+                self._writers.release()
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
@@ -284,6 +303,15 @@ def _call(calls: list[Callable[[], object]]) -> None:
 def _unavailable() -> Unavailable:
     return Unavailable(
         "The database is unavailable or busy. Try again in a moment.", code="database_unavailable"
+    )
+
+
+def _timed_out() -> Unavailable:
+    return Unavailable(
+        "Reading this took too long and was stopped. Ask for less, such as a smaller page or fewer "
+        "filters, or try again later.",
+        code="read_timed_out",
+        retry_after=5,
     )
 
 

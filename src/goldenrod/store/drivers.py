@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -17,6 +17,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.store import revision as open_revision_source
+from goldenrod.store.read_limit import ReadLimit
 from goldenrod.store.revision import RevisionSource
 
 BUSY_TIMEOUT_MS = 5_000
@@ -25,6 +26,13 @@ BRIEF_WAIT_MS = 100
 """How long it waits for a lock where it must not wait: for a read's own small writes."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
+
+LOCK_TIMEOUT_S = 5
+"""How long a change in PostgreSQL waits for another before it is answered 503, where reads are
+limited."""
+IDLE_TRANSACTION_S = 60
+"""After how long PostgreSQL ends a transaction whose server does nothing, where reads are limited: a
+server that hangs must not stop the changes of all others."""
 
 OWNER_ONLY = 0o600
 """The mode of files that hold password hashes: read and written by their owner alone."""
@@ -51,14 +59,19 @@ class Driver(Protocol):
     def transaction(self, *, write: bool, wait: bool = True) -> AbstractContextManager[Any]: ...
     def time(self, connection: Any) -> tuple[int, Instant]: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
+    def is_timed_out(self, error: BaseException) -> bool: ...
+    def limited(self, connection: Any) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
 
-def driver_of(url: str, pool: int) -> Driver:
-    """The driver for the database that a URL names."""
+_NO_LIMIT = nullcontext()
+
+
+def driver_of(url: str, pool: int, read_seconds: float | None = None) -> Driver:
+    """The driver for the database that a URL names. `read_seconds`: how long a read may take."""
     if url.startswith("sqlite:"):
-        return _Sqlite(sqlite_path(url), pool)
-    return _Postgresql(url, pool)
+        return _Sqlite(sqlite_path(url), pool, read_seconds)
+    return _Postgresql(url, pool, read_seconds)
 
 
 def sqlite_path(url: str) -> str:
@@ -81,8 +94,9 @@ class _Sqlite:
 
     dialect = "sqlite"
 
-    def __init__(self, path: str, pool: int) -> None:
+    def __init__(self, path: str, pool: int, read_seconds: float | None) -> None:
         self._path = path
+        self._read_limit = None if read_seconds is None else ReadLimit(read_seconds)
         self._file = str(Path(path).resolve())
         open_revision_source.opened(self._file)
         # None stands for a connection to be opened when one is needed.
@@ -141,6 +155,12 @@ class _Sqlite:
         code = getattr(error, "sqlite_errorcode", None)
         return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _AWAY
 
+    def is_timed_out(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+
+    def limited(self, connection: sqlite3.Connection) -> AbstractContextManager[None]:
+        return _NO_LIMIT if self._read_limit is None else self._read_limit.limit(connection)
+
     def close(self) -> None:
         for index, connection in enumerate(self._free):
             if connection:
@@ -192,13 +212,15 @@ class _Postgresql:
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, pool: int) -> None:
+    def __init__(self, url: str, pool: int, read_seconds: float | None) -> None:
         import psycopg
         from psycopg_pool import ConnectionPool, PoolTimeout
 
         self._psycopg = psycopg
         self._url = url.replace("postgres://", "postgresql://", 1)
         self._errors = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+        self._limited = read_seconds is not None
+        connecting = _CONNECTING | (_limits(read_seconds) if read_seconds is not None else {})
         self._pool = ConnectionPool(
             self._url,
             min_size=1,
@@ -208,7 +230,7 @@ class _Postgresql:
             # the pool would come back as late again: it gives up soon, and a request begins anew.
             reconnect_timeout=POOL_TIMEOUT_S,
             configure=_configure,
-            kwargs=_CONNECTING,
+            kwargs=connecting,
             open=False,
         )
         self._pool.open()
@@ -219,11 +241,14 @@ class _Postgresql:
     @contextmanager
     def transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
         begin = "BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if write and self._limited:
+            # A COMMIT that waits for a standby must not be cancelled. In one message with BEGIN.
+            begin = "BEGIN; SET LOCAL statement_timeout = 0"
         # A pooled connection may have been lost: the first statement fails then.
         for left in range(self._pool.max_size, -1, -1):
             connection = self._pool.getconn()
             try:
-                connection.execute(begin)
+                connection.execute(begin, prepare=None if ";" not in begin else False)
                 break
             except BaseException as error:
                 self._pool.putconn(connection)  # discards it where it is lost
@@ -250,6 +275,12 @@ class _Postgresql:
     def is_unavailable(self, error: BaseException) -> bool:
         return isinstance(error, self._errors)
 
+    def is_timed_out(self, error: BaseException) -> bool:
+        return isinstance(error, self._psycopg.errors.QueryCanceled)
+
+    def limited(self, connection: Any) -> AbstractContextManager[None]:
+        return _NO_LIMIT  # PostgreSQL does it: see `_limits`
+
     def close(self) -> None:
         self._pool.close()
 
@@ -259,6 +290,18 @@ _CONNECTING: dict[str, Any] = {
     "prepare_threshold": 0,
     "options": "-c plan_cache_mode=force_generic_plan -c timezone=UTC -c jit=off",
 }
+
+
+def _limits(read_seconds: float) -> dict[str, Any]:
+    """How to connect so that a statement outside of changes takes at most so long. It is said once for
+    each connection, because saying it in each transaction would cost a round trip."""
+    limits = {
+        "statement_timeout": read_seconds,
+        "lock_timeout": LOCK_TIMEOUT_S,
+        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_S,
+    }
+    more = " ".join(f"-c {name}={round(seconds * 1000)}" for name, seconds in limits.items())
+    return {"options": f"{_CONNECTING['options']} {more}"}
 
 
 def _configure(connection: Any) -> None:
