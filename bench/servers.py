@@ -45,9 +45,10 @@ def resident(process: int, kind: str = "VmRSS") -> float | None:
 
 
 @contextmanager
-def serving(url: str, *, cache: bool) -> Iterator[Server]:
-    """Run `goldenrod serve` with one worker on a catalogue."""
-    settings = {"GOLDENROD_DATABASE_URL": url}
+def serving(url: str, *, cache: bool, **more: str) -> Iterator[Server]:
+    """Run `goldenrod serve` with one worker on a catalogue, with more settings. It counts the requests
+    of clients as by default, but refuses none."""
+    settings = {"GOLDENROD_DATABASE_URL": url, "GOLDENROD_RATE_LIMIT": "1000000"} | more
     if not cache:
         settings[CACHE_SETTING] = "0"
     port = _free_port()

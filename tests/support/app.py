@@ -8,6 +8,7 @@ Each client has its own cache, as each server process has.
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -38,8 +39,9 @@ def _shared(settings: Settings) -> Wsgi:
 
 
 def app_over(db: Database, settings: Settings) -> Wsgi:
-    """The application with this database and an empty cache."""
-    app, kept = _shared(settings), cache_for(db, settings)
+    """The application with this database and an empty cache. It does not limit how many requests
+    clients send: all tests of a process are one client."""
+    app, kept = _shared(replace(settings, rate_limit=0)), cache_for(db, settings)
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         # Not reset afterwards, because each request sets them before anything reads them.

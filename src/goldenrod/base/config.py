@@ -185,6 +185,13 @@ SETTINGS = (
         "how many seconds the body of a request may take to arrive",
     ),
     Setting(
+        "rate_limit",
+        "100",
+        _whole(0, 1_000_000),
+        "how many requests a second each address and each token may send to one process, on average of "
+        "four seconds; 0: as many as they like",
+    ),
+    Setting(
         "session_days",
         "30",
         _whole(1, 365),
@@ -283,6 +290,7 @@ class Settings:
     database_pool: int
     cache_mb: int
     body_seconds: int
+    rate_limit: int
     session_days: int
     deliver: bool
     webhooks_private: bool

@@ -177,7 +177,7 @@ class UnsupportedMedia(Problem):
 
 
 class TooManyRequests(Problem):
-    """429: failed sign-ins are limited."""
+    """429: requests and failed sign-ins are limited."""
 
     status = 429
     title = "Too many requests"

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
-from goldenrod.store.drivers import driver_of
+from goldenrod.store.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
 from goldenrod.store.replica import Replica
 from goldenrod.store.revision import Revision, RevisionSource, Seen
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
@@ -151,7 +151,10 @@ class _RolledBack(Exception):
 class Database:
     """An open catalogue. `now`, where given, replaces the clock: tests move time with it.
 
-    `trace`, where set to a list, receives the text of each statement that runs.
+    `trace`, where set to a list, receives the text of each statement that runs. `read_seconds`: how
+    long a read may take, where that is limited. On SQLite that is the whole read, on PostgreSQL each of
+    its statements. Changes use at most half of the connections of the `pool`: while they wait for each
+    other, others still read.
     """
 
     def __init__(
@@ -160,6 +163,7 @@ class Database:
         *,
         public_url: str = "",
         pool: int = 8,
+        read_seconds: float | None = None,
         now: Callable[[], Instant] | None = None,
         prepare: bool = True,
         standby: bool = False,
@@ -170,7 +174,8 @@ class Database:
         self.api = f"{public_url}/api/v2"
         self.now = now
         self.trace: list[str] | None = None
-        self._driver = driver_of(url, pool, prepare=prepare, standby=standby)
+        self._driver = driver_of(url, pool, read_seconds, prepare=prepare, standby=standby)
+        self._writers = threading.Semaphore(max(1, pool // 2))
         self._revision_source: RevisionSource | None = None
         self._open_revision_source = threading.Lock()
         self.dialect = self._driver.dialect
@@ -180,6 +185,7 @@ class Database:
                 replica_url,
                 public_url=public_url,
                 pool=pool,
+                read_seconds=read_seconds,
                 now=now,
                 prepare=prepare,
                 standby=True,
@@ -218,7 +224,7 @@ class Database:
         seen = self.current_revision()
         tx = None
         try:
-            with self._driver.connection() as connection:
+            with self._driver.connection() as connection, self._driver.limited(connection):
                 if not self._driver.is_one_server(connection):
                     self.connect_anew()
                     raise SnapshotChanged
@@ -227,6 +233,8 @@ class Database:
         except SnapshotChanged:
             raise
         except Exception as error:
+            if self._driver.is_timed_out(error):
+                raise _timed_out() from error
             if self._driver.is_unavailable(error) or self._snapshot_changed(tx, seen):
                 raise SnapshotChanged from error
             raise
@@ -243,7 +251,10 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One snapshot of the catalogue; `tx.now` and `tx.revision` belong to it."""
-        with self._transaction(write=False) as connection:
+        with (
+            self._transaction(write=False) as connection,
+            self._driver.limited(connection),
+        ):
             yield self._tx(connection)
 
     @contextmanager
@@ -288,6 +299,10 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
+        if write and not self._writers.acquire(
+            timeout=(BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS) / 1000
+        ):
+            raise _unavailable()
         try:
             with self._driver.transaction(write=write, wait=wait) as connection:
                 try:
@@ -305,9 +320,14 @@ class Database:
         except _RolledBack:
             pass
         except Exception as error:
+            if not write and self._driver.is_timed_out(error):
+                raise _timed_out() from error
             if self._driver.is_unavailable(error):
                 raise _unavailable() from error
             raise
+        finally:
+            if write:
+                self._writers.release()
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
@@ -339,6 +359,15 @@ def _call(calls: list[Callable[[], object]]) -> None:
 def _unavailable() -> Unavailable:
     return Unavailable(
         "The database is unavailable or busy. Try again in a moment.", code="database_unavailable"
+    )
+
+
+def _timed_out() -> Unavailable:
+    return Unavailable(
+        "Reading this took too long and was stopped. Ask for less, such as a smaller page or fewer "
+        "filters, or try again later.",
+        code="read_timed_out",
+        retry_after=5,
     )
 
 

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -18,6 +18,7 @@ from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.store import postgresql
 from goldenrod.store import revision as open_revision_source
+from goldenrod.store.read_limit import ReadLimit
 from goldenrod.store.revision import RevisionSource, Seen, server_of
 
 BUSY_TIMEOUT_MS = 5_000
@@ -59,15 +60,27 @@ class Driver(Protocol):
     def abandon(self) -> None: ...
     def connect(self) -> Any: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
+    def is_timed_out(self, error: BaseException) -> bool: ...
+    def limited(self, connection: Any) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
 
-def driver_of(url: str, pool: int, *, prepare: bool = True, standby: bool = False) -> Driver:
-    """The driver for the database that a URL names. The rest is for PostgreSQL: whether statements are
-    prepared, and whether the URL is that of a standby."""
+_NO_LIMIT = nullcontext()
+
+
+def driver_of(
+    url: str,
+    pool: int,
+    read_seconds: float | None = None,
+    *,
+    prepare: bool = True,
+    standby: bool = False,
+) -> Driver:
+    """The driver for the database that a URL names. `read_seconds`: how long a read may take. The rest
+    is for PostgreSQL: whether statements are prepared, and whether the URL is that of a standby."""
     if url.startswith("sqlite:"):
-        return _Sqlite(sqlite_path(url), pool)
-    return _Postgresql(url, pool, prepare=prepare, standby=standby)
+        return _Sqlite(sqlite_path(url), pool, read_seconds)
+    return _Postgresql(url, pool, read_seconds, prepare=prepare, standby=standby)
 
 
 def sqlite_path(url: str) -> str:
@@ -91,8 +104,9 @@ class _Sqlite:
     dialect = "sqlite"
     increment = "UPDATE catalogue SET revision = revision + 1, mark = lower(hex(randomblob(8)))"
 
-    def __init__(self, path: str, pool: int) -> None:
+    def __init__(self, path: str, pool: int, read_seconds: float | None) -> None:
         self._path = path
+        self._read_limit = None if read_seconds is None else ReadLimit(read_seconds)
         self._file = str(Path(path).resolve())
         open_revision_source.opened(self._file)
         # None stands for a connection to be opened when one is needed.
@@ -165,6 +179,12 @@ class _Sqlite:
         code = getattr(error, "sqlite_errorcode", None)
         return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _AWAY
 
+    def is_timed_out(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+
+    def limited(self, connection: sqlite3.Connection) -> AbstractContextManager[None]:
+        return _NO_LIMIT if self._read_limit is None else self._read_limit.limit(connection)
+
     def close(self) -> None:
         for index, connection in enumerate(self._free):
             if connection:
@@ -220,7 +240,9 @@ class _Postgresql:
         " mark = right(replace(gen_random_uuid()::text, '-', ''), 16)"
     )
 
-    def __init__(self, url: str, pool: int, *, prepare: bool, standby: bool) -> None:
+    def __init__(
+        self, url: str, pool: int, read_seconds: float | None, *, prepare: bool, standby: bool
+    ) -> None:
         import psycopg
         from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -228,7 +250,8 @@ class _Postgresql:
         self._conninfo = postgresql.conninfo(url, standby=standby)
         self._several = postgresql.has_several_hosts(psycopg.conninfo.conninfo_to_dict(url))
         self._prepare = prepare
-        self._connecting = postgresql.connecting(prepare=prepare)
+        self._limited = read_seconds is not None
+        self._connecting = postgresql.connecting(prepare=prepare, read_seconds=read_seconds)
         self._asking: open_revision_source.PostgresRevision | None = None
         self._in_use: set[Any] = set()
         self._renewed_at = 0.0
@@ -259,11 +282,14 @@ class _Postgresql:
     @contextmanager
     def transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
         begin = "BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if write and self._limited:
+            # A COMMIT that waits for a standby must not be cancelled. In one message with BEGIN.
+            begin = "BEGIN; SET LOCAL statement_timeout = 0"
         # A pooled connection may have been lost: the first statement fails then.
         for left in range(self._pool.max_size, -1, -1):
             connection = self._pool.getconn()
             try:
-                connection.execute(begin)
+                connection.execute(begin, prepare=None if ";" not in begin else False)
                 break
             except BaseException as error:
                 self._pool.putconn(connection)  # discards it where it is lost
@@ -324,6 +350,12 @@ class _Postgresql:
 
     def is_unavailable(self, error: BaseException) -> bool:
         return isinstance(error, self._errors)
+
+    def is_timed_out(self, error: BaseException) -> bool:
+        return isinstance(error, self._psycopg.errors.QueryCanceled)
+
+    def limited(self, connection: Any) -> AbstractContextManager[None]:
+        return _NO_LIMIT  # PostgreSQL does it: see `postgresql.connecting`
 
     def close(self) -> None:
         self._pool.close()

@@ -60,12 +60,29 @@ def has_several_hosts(given: dict[str, Any]) -> bool:
     return "," in str(given.get("host") or given.get("hostaddr") or "")
 
 
-def connecting(*, prepare: bool) -> dict[str, Any]:
-    """How connections are opened. Without `prepare`, as a pooler in transaction mode needs it: no
-    statement is prepared, and no setting is sent that the pooler would refuse."""
+LOCK_TIMEOUT_S = 5
+"""How long a change waits for another before it is answered 503, where reads are limited."""
+IDLE_TRANSACTION_S = 60
+"""After how long the database ends a transaction whose server does nothing, where reads are limited: a
+server that hangs must not stop the changes of all others."""
+
+
+def connecting(*, prepare: bool, read_seconds: float | None = None) -> dict[str, Any]:
+    """How connections are opened. `read_seconds`: how long a statement outside of changes may take; it
+    is said once for each connection, because saying it in each transaction would cost a round trip.
+    Without `prepare`, as a pooler in transaction mode needs it: no statement is prepared, and no
+    setting is sent that the pooler would refuse, so the pooler has to limit statements."""
     if not prepare:
         return {"autocommit": True, "prepare_threshold": None}
-    return {"autocommit": True, "prepare_threshold": 0, "options": _OPTIONS}
+    options = _OPTIONS
+    if read_seconds is not None:
+        limits = {
+            "statement_timeout": read_seconds,
+            "lock_timeout": LOCK_TIMEOUT_S,
+            "idle_in_transaction_session_timeout": IDLE_TRANSACTION_S,
+        }
+        options += "".join(f" -c {name}={round(s * 1000)}" for name, s in limits.items())
+    return {"autocommit": True, "prepare_threshold": 0, "options": options}
 
 
 def connect(url: str) -> Any:

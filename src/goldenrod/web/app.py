@@ -22,6 +22,7 @@ from goldenrod.base.errors import (
     NotFound,
     PreconditionFailed,
     Problem,
+    Unavailable,
 )
 from goldenrod.store.db import Database
 from goldenrod.web import content_coding
@@ -30,6 +31,9 @@ from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.content_coding import IDENTITY, UNCHANGING, UNCOMPRESSED
 from goldenrod.web.docs.params import FOR_A_SECRET
 from goldenrod.web.docs.reference import add_reference
+from goldenrod.web.limits import refusals
+from goldenrod.web.limits.gate import GATE, Gate
+from goldenrod.web.limits.rate_limit import UNLIMITED, RateLimit
 from goldenrod.web.pages.responders import KnownQuery, add_pages
 from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.request import MIN_REVISION_VARIABLE, REVISION, Request, Response
@@ -157,6 +161,8 @@ def _on_bug(
 
 MOST_PATH, MOST_QUERY, MOST_HEADER = 4_096, 16_384, 8_192
 """Bytes. A page may repeat its address in every link, so the length of an address multiplies."""
+RATE_LIMIT = "goldenrod.rate_limit"
+"""The name under which a request's environment has the `RateLimit` that counted it."""
 REFUSED = "goldenrod.refused"
 """The name under which a request's environment has the error for a part that is too long."""
 
@@ -202,9 +208,14 @@ def _cut(environ: dict[str, Any]) -> bool:
     return too_long is not None
 
 
-def build_app(db: Database, settings: Settings) -> Wsgi:
-    """The WSGI application over an open, migrated database."""
-    return assemble(db, settings, cache_for(db, settings))
+AT_ONCE = 32
+"""How many requests the application answers at once, unless the server says otherwise."""
+
+
+def build_app(db: Database, settings: Settings, at_once: int = AT_ONCE) -> Wsgi:
+    """The WSGI application over an open, migrated database. `at_once`: how many requests it answers at
+    once; the others wait for their turn."""
+    return assemble(db, settings, cache_for(db, settings), at_once)
 
 
 def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
@@ -212,7 +223,9 @@ def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
     return ResponseCache(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
 
 
-def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> Wsgi:
+def assemble(
+    db: Database, settings: Settings, cache: ResponseCache | None, at_once: int = AT_ONCE
+) -> Wsgi:
     """The application over its database and its response cache."""
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
@@ -239,7 +252,50 @@ def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> W
         Request(req, db, settings, cache).answer(handler, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app, cache, SharedHeaders(settings).with_shared, known_query)
+    with_shared = SharedHeaders(settings).with_shared
+    gated = _gated(app, Gate(at_once))
+    rate_limit = RateLimit(settings) if settings.rate_limit else None
+    return _limited(_wrapped(gated, cache, with_shared, known_query), rate_limit, with_shared)
+
+
+def _limited(
+    app: Wsgi, rate_limit: RateLimit | None, with_shared: Callable[[Headers], Headers]
+) -> Wsgi:
+    """The application for clients that have not sent too many requests."""
+    if rate_limit is None:
+        return app
+
+    def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        exceeded = rate_limit.spend(environ)
+        if exceeded is None or environ["PATH_INFO"] in UNLIMITED:
+            environ[RATE_LIMIT] = rate_limit
+            return app(environ, start_response)
+        status, headers, body = refusals.refusal(refusals.too_many(exceeded), environ)
+        start_response(status, with_shared(headers))
+        return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
+
+    return wsgi
+
+
+def _gated(app: Wsgi, gate: Gate) -> Wsgi:
+    """The application, which answers only so many requests at once."""
+
+    def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] in UNLIMITED:
+            return app(environ, start_response)
+        turn = environ[GATE] = gate.turn(change=environ["REQUEST_METHOD"] != "GET")
+        try:
+            turn.begin()
+        except Unavailable as problem:
+            status, headers, body = refusals.refusal(problem, environ)
+            start_response(status, headers)
+            return [body]
+        try:
+            return app(environ, start_response)
+        finally:
+            turn.end()
+
+    return wsgi
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -314,6 +370,8 @@ def _answer(app: Wsgi, environ: dict[str, Any]) -> tuple[str, Headers, Iterable[
     """The application's answer: status, headers, body."""
     answered: list[Any] = []
     body = app(environ, lambda *given: answered.extend(given))
+    if rate_limit := environ.get(RATE_LIMIT):
+        rate_limit.learn(environ, answered[0])
     return answered[0], answered[1], body
 
 

@@ -38,6 +38,8 @@ from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision, Seen, read_seen
 from goldenrod.web.authenticate import from_basic, identify, record_token_use
 from goldenrod.web.client_address import client_address
+from goldenrod.web.limits.gate import GATE
+from goldenrod.web.limits.rate_limit import TOKEN_VALID
 from goldenrod.web.request_body import RECEIVER, Sender
 from goldenrod.web.response_cache import ResponseCache, Validity
 
@@ -274,9 +276,11 @@ class Request:
         header = self._authorization()
         known = header and self._cache and self._cache.find_actor(tx, header)
         if known:
-            self.actor = known
-            return False
-        self.actor, unnoted = identify(tx, header)
+            self.actor, unnoted = known, False
+        else:
+            self.actor, unnoted = identify(tx, header)
+        if header:
+            self.req.env[TOKEN_VALID] = True
         return unnoted
 
     def _authorization(self) -> str | None:
@@ -304,7 +308,8 @@ class Request:
             req.remote_addr,
             None if self.anonymous else self.actor.user_id,
         )
-        return RECEIVER.receive(req.stream, declared, sender, self.settings.body_seconds)
+        with req.env[GATE].paused():
+            return RECEIVER.receive(req.stream, declared, sender, self.settings.body_seconds)
 
     def raw(self) -> bytes:
         """The body's bytes. Raises Forbidden, TooLarge, UnsupportedMedia."""

@@ -31,10 +31,14 @@ from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web import request_body
-from goldenrod.web.app import Wsgi, build_app
+from goldenrod.web.app import AT_ONCE, Wsgi, build_app
+from goldenrod.web.limits import gate
 
-BLOCKING_THREADS = 32
-"""More than is fastest. Requests that wait for their body have further threads."""
+BLOCKING_THREADS = AT_ONCE
+"""Requests that are answered at once: more than is fastest. Requests that wait have further threads."""
+REFUSING_THREADS = 8
+"""Threads that answer from the cache, or refuse, while all others are in use."""
+_BODIES = request_body.AT_ONCE + request_body.MOST_WAITING
 IDLE_S = 10
 """Seconds in which a connection must send a request's head, and that it may be idle between two."""
 BACKLOG = 4096
@@ -42,6 +46,8 @@ BACKLOG = 4096
 MOST_CONNECTIONS = 16_384
 """Open connections of one process. The limit on its file descriptors may allow fewer."""
 _OTHER_FILES = 256
+READ_S = 5
+"""Seconds that a read may take in the database."""
 FINISH_S = 30
 """Seconds in which requests in flight must finish after the server is asked to end."""
 LogForm = Literal["plain", "json"]
@@ -88,7 +94,8 @@ def serve(
             port,
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=threads + request_body.AT_ONCE + request_body.MOST_WAITING,
+            # Those that answer, that wait for their turn or for a body, and that refuse the rest.
+            blocking_threads=threads + gate.MOST_WAITING + _BODIES + REFUSING_THREADS,
             backlog=BACKLOG,
             backpressure=_connections(),
             # HTTP/1 only: Granian has no time limit for finding out which version a client speaks.
@@ -100,7 +107,7 @@ def serve(
             log_dictconfig=_logging(log_form),
             log_access=log_access,
         )
-        server.serve(target_loader=partial(load, settings))
+        server.serve(target_loader=partial(load, settings, threads))
 
 
 def _connections() -> int:
@@ -114,18 +121,20 @@ def _connections() -> int:
     return max(files - _OTHER_FILES, files // 2)
 
 
-def load(settings: Settings, target: str) -> Wsgi:
-    """The application of a worker, with its own database connections."""
+def load(settings: Settings, threads: int, target: str) -> Wsgi:
+    """The application of a worker, which answers so many requests at once, with its own database
+    connections."""
     _end_with_main()
     db = Database(
         settings.database_url,
         public_url=settings.public_url,
         pool=settings.database_pool,
+        read_seconds=READ_S,
         prepare=settings.database_prepare,
         replica_url=settings.replica_url,
         replica_lag_s=settings.replica_lag_seconds,
     )
-    app = build_app(db, settings)
+    app = build_app(db, settings, threads)
     if settings.deliver:
         _deliver(settings)
     return app

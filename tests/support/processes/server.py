@@ -41,9 +41,10 @@ class Running:
 
 
 def environment(url: str, **more: str) -> dict[str, str]:
-    """The environment of the test with these settings of Goldenrod and no others."""
+    """The environment of the test with these settings of Goldenrod and no others. Requests are not
+    limited, unless a setting says so: a test is one client."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENROD_")}
-    return kept | {"GOLDENROD_DATABASE_URL": url} | more
+    return kept | {"GOLDENROD_DATABASE_URL": url, "GOLDENROD_RATE_LIMIT": "0"} | more
 
 
 def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str) -> Running:

@@ -198,9 +198,12 @@ CODES: dict[str, Code] = {
     "too_many_requests": Code(
         429, "Too many failed sign-ins. Wait the seconds that Retry-After gives."
     ),
+    "rate_limited": Code(
+        429, "Too many requests from one address or with one token. Wait as Retry-After says."
+    ),
     "server_error": Code(500, "The server failed. The error has been logged."),
     "server_busy": Code(
-        503, "The server is receiving too many bodies or checking too many passwords. Retry soon."
+        503, "The server has too many requests, bodies or passwords to check at once. Retry soon."
     ),
     "database_unavailable": Code(503, "The database is unreachable or busy. Retry soon."),
     "revision_not_reached": Code(
@@ -213,6 +216,7 @@ CODES: dict[str, Code] = {
         "The connection to the database was lost while the change was being saved: it may have been "
         "made or not. Look before you repeat it, or repeat it with the same Idempotency-Key.",
     ),
+    "read_timed_out": Code(503, "Reading this took longer than five seconds. Ask for less."),
     "oidc_unavailable": Code(
         503, "The OpenID Connect provider does not answer, or its answer is wrong. Retry soon."
     ),

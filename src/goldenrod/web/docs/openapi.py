@@ -35,12 +35,12 @@ Parameters and fields that are not listed here are refused (400). Errors are pro
 
 _CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _REFUSALS: dict[str, tuple[int, ...]] = {
-    "GET": (400, 401, 404, 412, 503),
+    "GET": (400, 401, 404, 412, 429, 503),
     # 404: the same Idempotency-Key created something that is gone.
-    "POST": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
-    "PATCH": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
-    "PUT": (400, 401, 403, 404, 408, 409, 412, 413, 415, 503),
-    "DELETE": (400, 401, 403, 404, 409, 412, 503),
+    "POST": (400, 401, 403, 404, 408, 409, 412, 413, 415, 429, 503),
+    "PATCH": (400, 401, 403, 404, 408, 409, 412, 413, 415, 429, 503),
+    "PUT": (400, 401, 403, 404, 408, 409, 412, 413, 415, 429, 503),
+    "DELETE": (400, 401, 403, 404, 409, 412, 429, 503),
 }
 _VERBS = {"POST": "create", "PATCH": "edit", "PUT": "put", "DELETE": "delete"}
 _HEADERS: dict[str, Schema] = {
