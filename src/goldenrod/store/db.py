@@ -21,6 +21,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Unavailable
 from goldenrod.store.drivers import driver_of
+from goldenrod.store.outages import unavailable
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
@@ -175,7 +176,7 @@ class Database:
             seen = self._revision_source.current_revision()
         except Exception as error:
             if self._driver.is_unavailable(error):
-                raise _unavailable() from error
+                raise unavailable(error) from error
             raise
         return seen if self.now is None else Revision(seen.revision, clock.to_micros(self.now()))
 
@@ -261,7 +262,7 @@ class Database:
             pass
         except Exception as error:
             if self._driver.is_unavailable(error):
-                raise _unavailable() from error
+                raise unavailable(error) from error
             raise
 
     @contextmanager
@@ -279,12 +280,6 @@ class Database:
 def _call(calls: list[Callable[[], object]]) -> None:
     for call in calls:
         call()
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable(
-        "The database is unavailable or busy. Try again in a moment.", code="database_unavailable"
-    )
 
 
 def _roll_back(connection: Any) -> None:

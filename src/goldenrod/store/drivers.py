@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
+from goldenrod.store import outages
 from goldenrod.store import revision as open_revision_source
-from goldenrod.store.revision import RevisionSource
+from goldenrod.store.revision import GENERATION, RevisionSource
+from goldenrod.store.sqlite_file import DatabaseFile
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
@@ -76,46 +78,65 @@ def sqlite_path(url: str) -> str:
     return path
 
 
+class _Connection(sqlite3.Connection):
+    """A connection, and which of the files that were at the path it has open."""
+
+    generation = 0
+
+
 class _Sqlite:
-    """SQLite: WAL, durable commits, one writer at a time."""
+    """SQLite: WAL, durable commits, one writer at a time. Where another file takes the place of the
+    database, connections to the old one are not used again."""
 
     dialect = "sqlite"
 
     def __init__(self, path: str, pool: int) -> None:
-        self._path = path
-        self._file = str(Path(path).resolve())
-        open_revision_source.opened(self._file)
+        path = str(Path(path).resolve())
+        self._file = DatabaseFile(path)
+        open_revision_source.opened(path)
         # None stands for a connection to be opened when one is needed.
-        self._free: list[sqlite3.Connection | None] = [None] * pool
+        self._free: list[_Connection | None] = [None] * pool
         self._slots = threading.Semaphore(pool)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
+        generation = self._file.generation()
         if not self._slots.acquire(timeout=POOL_TIMEOUT_S):
             raise Unavailable("All connections to the database are busy.")
         connection = None
         try:
             # The one used last, because its pages are in the processor's cache.
-            connection = self._free.pop() or self._open()
+            connection = self._free.pop()
+            if connection and connection.generation != generation:
+                connection.close()
+                connection = None
+            connection = connection or self._open()
             yield connection
         finally:
             self._free.append(connection if connection and _is_open(connection) else None)
             self._slots.release()
 
-    def _open(self) -> sqlite3.Connection:
-        make_private(self._file)
+    def _open(self) -> _Connection:
+        generation = self._file.generation()
+        if self._file.is_new:
+            make_private(self._file.path)
         connection = sqlite3.connect(
-            self._path,
+            # Not created once it was there: an empty file in its place would be an empty catalogue.
+            f"file:{quote(os.fsencode(self._file.path))}?mode={'rwc' if self._file.is_new else 'rw'}",
+            uri=True,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=512,
+            factory=_Connection,
         )
+        connection.generation = generation
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -65536")
+        self._file.opened(connection, generation)
         return connection
 
     @contextmanager
@@ -129,13 +150,18 @@ class _Sqlite:
                 if not wait:
                     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             yield connection
+            if write:
+                self._file.require_same(_generation(connection))
 
     def open_revision_source(self) -> RevisionSource:
-        return open_revision_source.WalIndexRevision(self._file, self._open)
+        def of_the_file() -> RevisionSource:
+            return open_revision_source.WalIndexRevision(self._file.path, self._open)
+
+        return open_revision_source.ReplaceableRevision(self._file.generation, of_the_file)
 
     def time(self, connection: sqlite3.Connection) -> tuple[int, Instant]:
         revision = connection.execute("SELECT revision FROM catalogue").fetchone()[0]
-        return revision, clock.now()
+        return revision + _generation(connection) * GENERATION, clock.now()
 
     def is_unavailable(self, error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", None)
@@ -146,7 +172,11 @@ class _Sqlite:
             if connection:
                 connection.close()
                 self._free[index] = None
-        open_revision_source.closed(self._file)
+        open_revision_source.closed(self._file.path)
+
+
+def _generation(connection: Any) -> int:
+    return int(connection.generation)
 
 
 def make_private(path: str) -> None:
@@ -199,6 +229,7 @@ class _Postgresql:
         self._psycopg = psycopg
         self._url = url.replace("postgres://", "postgresql://", 1)
         self._errors = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+        self._internal = psycopg.InternalError
         self._pool = ConnectionPool(
             self._url,
             min_size=1,
@@ -248,6 +279,8 @@ class _Postgresql:
         return row[0], row[1]
 
     def is_unavailable(self, error: BaseException) -> bool:
+        if isinstance(error, self._internal):
+            return error.sqlstate in outages.INTERNAL
         return isinstance(error, self._errors)
 
     def close(self) -> None:

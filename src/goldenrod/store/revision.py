@@ -85,6 +85,39 @@ class WalIndexRevision:
             self._connection.close()
 
 
+GENERATION = 1 << 48
+"""What the replacement of a SQLite file adds to its revision, within a process: the file that took its
+place may have been at any revision, and an answer from before must not be valid for it."""
+
+
+class ReplaceableRevision:
+    """The revision of whichever file is at the path. The source of a file that was replaced is not
+    closed, because another thread may be reading it; it ends with its last reader."""
+
+    def __init__(self, generation: Callable[[], int], open_: Callable[[], RevisionSource]) -> None:
+        self._generation = generation
+        self._open = open_
+        self._lock = threading.Lock()
+        self._current = (generation(), open_())
+
+    def current_revision(self) -> Revision:
+        """The revision now. Raises Unavailable where there is no file."""
+        wanted = self._generation()
+        generation, source = self._current
+        if generation != wanted:
+            with self._lock:
+                if self._current[0] != wanted:
+                    self._current = (wanted, self._open())
+                generation, source = self._current
+        seen = source.current_revision()
+        return (
+            Revision(seen.revision + generation * GENERATION, seen.micros) if generation else seen
+        )
+
+    def close(self) -> None:
+        self._current[1].close()
+
+
 _users: Counter[str] = Counter()
 _kept_open: dict[str, list[tuple[int, mmap.mmap]]] = {}
 _guard = threading.Lock()

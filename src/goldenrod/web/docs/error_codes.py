@@ -200,6 +200,8 @@ CODES: dict[str, Code] = {
         503, "The server is receiving too many bodies or checking too many passwords. Retry soon."
     ),
     "database_unavailable": Code(503, "The database is unreachable or busy. Retry soon."),
+    "database_full": Code(503, "The disk of the database is full. Reading works."),
+    "database_read_only": Code(503, "The database can only be read at the moment."),
     "oidc_unavailable": Code(
         503, "The OpenID Connect provider does not answer, or its answer is wrong. Retry soon."
     ),
