@@ -21,6 +21,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
 from goldenrod.store.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
+from goldenrod.store.outages import unavailable
 from goldenrod.store.replica import Replica
 from goldenrod.store.revision import Revision, RevisionSource, Seen
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
@@ -203,7 +204,7 @@ class Database:
             seen = self._revision_source.current_revision()
         except Exception as error:
             if self._driver.is_unavailable(error):
-                raise _unavailable() from error
+                raise unavailable(error) from error
             raise
         return seen if self.now is None else seen._replace(micros=clock.to_micros(self.now()))
 
@@ -302,7 +303,7 @@ class Database:
         if write and not self._writers.acquire(
             timeout=(BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS) / 1000
         ):
-            raise _unavailable()
+            raise unavailable(TimeoutError("other changes are being made"))
         try:
             with self._driver.transaction(write=write, wait=wait) as connection:
                 try:
@@ -323,7 +324,7 @@ class Database:
             if not write and self._driver.is_timed_out(error):
                 raise _timed_out() from error
             if self._driver.is_unavailable(error):
-                raise _unavailable() from error
+                raise unavailable(error) from error
             raise
         finally:
             if write:
@@ -354,12 +355,6 @@ class Database:
 def _call(calls: list[Callable[[], object]]) -> None:
     for call in calls:
         call()
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable(
-        "The database is unavailable or busy. Try again in a moment.", code="database_unavailable"
-    )
 
 
 def _timed_out() -> Unavailable:

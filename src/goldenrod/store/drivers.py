@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
-from goldenrod.store import postgresql
+from goldenrod.store import outages, postgresql
 from goldenrod.store import revision as open_revision_source
 from goldenrod.store.read_limit import ReadLimit
-from goldenrod.store.revision import RevisionSource, Seen, server_of
+from goldenrod.store.revision import GENERATION, RevisionSource, Seen, server_of
+from goldenrod.store.sqlite_file import DatabaseFile
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
@@ -98,48 +99,67 @@ def sqlite_path(url: str) -> str:
     return path
 
 
+class _Connection(sqlite3.Connection):
+    """A connection, and which of the files that were at the path it has open."""
+
+    generation = 0
+
+
 class _Sqlite:
-    """SQLite: WAL, durable commits, one writer at a time."""
+    """SQLite: WAL, durable commits, one writer at a time. Where another file takes the place of the
+    database, connections to the old one are not used again."""
 
     dialect = "sqlite"
     increment = "UPDATE catalogue SET revision = revision + 1, mark = lower(hex(randomblob(8)))"
 
     def __init__(self, path: str, pool: int, read_seconds: float | None) -> None:
-        self._path = path
         self._read_limit = None if read_seconds is None else ReadLimit(read_seconds)
-        self._file = str(Path(path).resolve())
-        open_revision_source.opened(self._file)
+        path = str(Path(path).resolve())
+        self._file = DatabaseFile(path)
+        open_revision_source.opened(path)
         # None stands for a connection to be opened when one is needed.
-        self._free: list[sqlite3.Connection | None] = [None] * pool
+        self._free: list[_Connection | None] = [None] * pool
         self._slots = threading.Semaphore(pool)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
+        generation = self._file.generation()
         if not self._slots.acquire(timeout=POOL_TIMEOUT_S):
             raise Unavailable("All connections to the database are busy.")
         connection = None
         try:
             # The one used last, because its pages are in the processor's cache.
-            connection = self._free.pop() or self._open()
+            connection = self._free.pop()
+            if connection and connection.generation != generation:
+                connection.close()
+                connection = None
+            connection = connection or self._open()
             yield connection
         finally:
             self._free.append(connection if connection and _is_open(connection) else None)
             self._slots.release()
 
-    def _open(self) -> sqlite3.Connection:
-        make_private(self._file)
+    def _open(self) -> _Connection:
+        generation = self._file.generation()
+        if self._file.is_new:
+            make_private(self._file.path)
         connection = sqlite3.connect(
-            self._path,
+            # Not created once it was there: an empty file in its place would be an empty catalogue.
+            f"file:{quote(os.fsencode(self._file.path))}?mode={'rwc' if self._file.is_new else 'rw'}",
+            uri=True,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=512,
+            factory=_Connection,
         )
+        connection.generation = generation
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -65536")
+        self._file.opened(connection, generation)
         return connection
 
     @contextmanager
@@ -153,12 +173,18 @@ class _Sqlite:
                 if not wait:
                     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             yield connection
+            if write:
+                self._file.require_same(_generation(connection))
 
     def open_revision_source(self) -> RevisionSource:
-        return open_revision_source.WalIndexRevision(self._file, self._open)
+        def of_the_file() -> RevisionSource:
+            return open_revision_source.WalIndexRevision(self._file.path, self._open)
+
+        return open_revision_source.ReplaceableRevision(self._file.generation, of_the_file)
 
     def time(self, connection: sqlite3.Connection) -> tuple[Seen, Instant]:
-        return Seen(*connection.execute(open_revision_source.ASKED).fetchone()), clock.now()
+        revision, mark = connection.execute(open_revision_source.ASKED).fetchone()
+        return Seen(revision + _generation(connection) * GENERATION, mark), clock.now()
 
     def commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
@@ -190,7 +216,11 @@ class _Sqlite:
             if connection:
                 connection.close()
                 self._free[index] = None
-        open_revision_source.closed(self._file)
+        open_revision_source.closed(self._file.path)
+
+
+def _generation(connection: Any) -> int:
+    return int(connection.generation)
 
 
 def make_private(path: str) -> None:
@@ -247,6 +277,7 @@ class _Postgresql:
         from psycopg_pool import ConnectionPool, PoolTimeout
 
         self._psycopg = psycopg
+        self._internal = psycopg.InternalError
         self._conninfo = postgresql.conninfo(url, standby=standby)
         self._several = postgresql.has_several_hosts(psycopg.conninfo.conninfo_to_dict(url))
         self._prepare = prepare
@@ -349,6 +380,8 @@ class _Postgresql:
         return self._psycopg.connect(self._conninfo, **self._connecting)
 
     def is_unavailable(self, error: BaseException) -> bool:
+        if isinstance(error, self._internal):
+            return error.sqlstate in outages.INTERNAL
         return isinstance(error, self._errors)
 
     def is_timed_out(self, error: BaseException) -> bool:

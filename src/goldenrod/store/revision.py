@@ -31,6 +31,11 @@ _VERSION = 3_007_000
 """The format of the WAL index, the first number of its header."""
 
 
+GENERATION = 1 << 48
+"""What the replacement of a SQLite file adds to its revision, within a process: the file that took its
+place may have been at any revision, and an answer from before must not be valid for it."""
+
+
 class Seen(NamedTuple):
     """A revision that somebody has seen: its number and its mark."""
 
@@ -38,7 +43,7 @@ class Seen(NamedTuple):
     mark: str
 
     def __str__(self) -> str:
-        return f"{self.revision}-{self.mark}"
+        return f"{self.revision % GENERATION}-{self.mark}"
 
 
 _SEEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{16})", re.ASCII)
@@ -114,6 +119,32 @@ class WalIndexRevision:
         with self._lock:
             self._map = None
             self._connection.close()
+
+
+class ReplaceableRevision:
+    """The revision of whichever file is at the path. The source of a file that was replaced is not
+    closed, because another thread may be reading it; it ends with its last reader."""
+
+    def __init__(self, generation: Callable[[], int], open_: Callable[[], RevisionSource]) -> None:
+        self._generation = generation
+        self._open = open_
+        self._lock = threading.Lock()
+        self._current = (generation(), open_())
+
+    def current_revision(self) -> Revision:
+        """The revision now. Raises Unavailable where there is no file."""
+        wanted = self._generation()
+        generation, source = self._current
+        if generation != wanted:
+            with self._lock:
+                if self._current[0] != wanted:
+                    self._current = (wanted, self._open())
+                generation, source = self._current
+        seen = source.current_revision()
+        return seen._replace(revision=seen.revision + generation * GENERATION)
+
+    def close(self) -> None:
+        self._current[1].close()
 
 
 _users: Counter[str] = Counter()

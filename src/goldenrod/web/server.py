@@ -102,6 +102,8 @@ def serve(
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=IDLE_S * 1000),
             workers_kill_timeout=FINISH_S,
+            # Otherwise one worker that is killed, for its memory say, would end the server.
+            respawn_failed_workers=True,
             websockets=False,
             log_level=LogLevels.error,
             log_dictconfig=_logging(log_form),

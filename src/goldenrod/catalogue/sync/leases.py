@@ -1,7 +1,8 @@
 """The lease of a source: one run at a time reads it, whichever process runs.
 
-A run renews its lease while it works. When a run is killed, another may take over after the lease has
-expired. Every transaction of a run checks that the lease is still its own.
+A run renews its lease while it works. When a run is killed, another may take over: on the same machine
+at once, elsewhere after the lease has expired. Every transaction of a run checks that the lease is
+still its own.
 """
 
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from goldenrod.base.clock import later
+from goldenrod.catalogue.leases import LONGEST_S, abandoned
 from goldenrod.rules.changes import mutations
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Moment, param
 
-LEASE_S = 60.0
+LEASE_S = LONGEST_S
 """How long a lease lasts unless it is renewed."""
 
 _S = schema.sync_sources
@@ -31,7 +33,10 @@ def _by_name() -> Any:
 def _acquire() -> Any:
     me = param("me")
     free = or_(
-        _S.c.locked_by.is_(None), _S.c.locked_by == me, _S.c.locked_until <= param("now", Moment)
+        _S.c.locked_by.is_(None),
+        _S.c.locked_by == me,
+        _S.c.locked_by == param("abandoned"),
+        _S.c.locked_until <= param("now", Moment),
     )
     return (
         _S.update()
@@ -63,17 +68,18 @@ def acquire(tx: Tx, name: str, kind: str, me: str, lease_s: float = LEASE_S) -> 
         )
     elif found["type"] != kind:
         tx.update(_S, {"name": name}, type=kind)
-    if not renew(tx, name, me, lease_s):
+    left = abandoned(found["locked_by"], found["locked_until"], tx.now) if found else ""
+    if not renew(tx, name, me, lease_s, left):
         return None
     source = find_source(tx, name)
     assert source is not None
     return int(source["id"])
 
 
-def renew(tx: Tx, name: str, me: str, lease_s: float = LEASE_S) -> bool:
-    """Renew a lease. False where another run has it."""
+def renew(tx: Tx, name: str, me: str, lease_s: float = LEASE_S, left: str = "") -> bool:
+    """Renew a lease, or take over that of a run that has `left` it. False where another has it."""
     until = later(tx.now, seconds=lease_s)
-    return tx.change(_acquire, name=name, me=me, now=tx.now, until=until) == 1
+    return tx.change(_acquire, name=name, me=me, abandoned=left, now=tx.now, until=until) == 1
 
 
 def release(tx: Tx, name: str, me: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import and_, case, exists, func, or_, select, true
 
 from goldenrod.base.clock import Instant, later
+from goldenrod.catalogue import leases
 from goldenrod.catalogue.webhooks.http_sender import Outcome
 from goldenrod.rules.access import CONSOLE
 from goldenrod.rules.changes import audit, events, mutations
@@ -48,6 +49,7 @@ def _acquire() -> Any:
     free = or_(
         _LEASE.c.locked_by.is_(None),
         _LEASE.c.locked_by == param("me"),
+        _LEASE.c.locked_by == param("abandoned"),
         _LEASE.c.locked_until <= param("now", Moment),
     )
     return (
@@ -58,16 +60,21 @@ def _acquire() -> Any:
 
 
 def _lease() -> Any:
-    return select(_LEASE.c.one)
+    return select(_LEASE.c.locked_by, _LEASE.c.locked_until)
 
 
 def acquire_lease(tx: Tx, me: str, lease_s: float) -> bool:
     """Acquire or renew the lease, for `lease_s` seconds. False where another process has it."""
-    if tx.value(_lease) is None:
+    lease = tx.first(_lease)
+    if lease is None:
         _lock(tx)
-        if tx.value(_lease) is None:
-            tx.insert(_LEASE, one=1, recorded_until=events.NEVER, locked_by=None, locked_until=None)
-    return tx.change(_acquire, me=me, now=tx.now, until=later(tx.now, seconds=lease_s)) == 1
+        lease = tx.first(_lease)
+        if lease is None:
+            lease = {"locked_by": None, "locked_until": None}
+            tx.insert(_LEASE, one=1, recorded_until=events.NEVER, **lease)
+    left = leases.abandoned(lease["locked_by"], lease["locked_until"], tx.now)
+    until = later(tx.now, seconds=lease_s)
+    return tx.change(_acquire, me=me, abandoned=left, now=tx.now, until=until) == 1
 
 
 def release_lease(tx: Tx, me: str) -> None:

@@ -4,8 +4,8 @@ All its state is in the database. An event is written in the transaction of the 
 that is killed loses nothing: what it was sending is sent again, under the same id.
 
 One process at a time delivers: the one that holds the lease. It renews the lease before each POST and
-releases it when nothing is due. When it is killed, another process takes over after the lease has
-expired. Nothing is sent inside a transaction. An idle deliverer reads a few indexes each second.
+releases it when nothing is due. When it is killed, another process takes over: on the same machine at
+once, elsewhere after the lease has expired. Nothing is sent inside a transaction. An idle deliverer reads a few indexes each second.
 """
 
 import logging
@@ -13,9 +13,9 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from secrets import token_hex
 
 from goldenrod.base.errors import Unavailable
+from goldenrod.catalogue import leases
 from goldenrod.catalogue.webhooks import attempts, outbox, payloads
 from goldenrod.catalogue.webhooks.http_sender import Outcome, Receiver, Sender
 from goldenrod.store.db import Database, Row
@@ -63,7 +63,7 @@ class Deliverer:
         self._db = db
         self._sender = Sender(private=private, ports=ports, own=own)
         self._lease_s = lease_s
-        self._me = token_hex(16)
+        self._me = leases.new_holder()
         self._lock = threading.Lock()
         self._renew_at = 0.0
         self._expire_at = 0.0

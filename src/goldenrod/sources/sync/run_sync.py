@@ -8,13 +8,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from secrets import token_hex
 from typing import Literal
 
 from msgspec import Struct, field
 
 from goldenrod.base.errors import BadRequest, NotFound, Problem, Unavailable
 from goldenrod.base.text import is_slug, name_key
+from goldenrod.catalogue.leases import new_holder
 from goldenrod.catalogue.sync import apply, cloud_rows, drift, leases, reports, source_actor
 from goldenrod.catalogue.sync.actions import (
     CreateImage,
@@ -158,7 +158,7 @@ class _Run:
         self, db: Database, declaration: AnySource, source: Source, options: Options
     ) -> None:
         self.db = db
-        self.me = token_hex(16)
+        self.me = new_holder()
         self.actor = Actor(kind="source")
         self.new = apply.Terms()
         self.source_id: int | None = None

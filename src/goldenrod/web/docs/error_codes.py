@@ -217,6 +217,8 @@ CODES: dict[str, Code] = {
         "made or not. Look before you repeat it, or repeat it with the same Idempotency-Key.",
     ),
     "read_timed_out": Code(503, "Reading this took longer than five seconds. Ask for less."),
+    "database_full": Code(503, "The disk of the database is full. Reading works."),
+    "database_read_only": Code(503, "The database can only be read at the moment."),
     "oidc_unavailable": Code(
         503, "The OpenID Connect provider does not answer, or its answer is wrong. Retry soon."
     ),
