@@ -1,6 +1,9 @@
 """Answers kept in the process: given again while they hold, and not a moment longer."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +13,7 @@ from goldenrod.base import config
 from goldenrod.base.clock import later
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store.db import Database
-from goldenrod.web.response_cache import CachedResponse, ResponseCache, Validity
+from goldenrod.web.response_cache import Build, CachedResponse, ResponseCache, Validity
 from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
@@ -343,3 +346,97 @@ def test_how_long_an_answer_holds(api: ApiClient, db: Database, world: World, cl
     assert validity.valid_until - validity.valid_from == 3600 * 10**6
     # Not known for another revision than the present one.
     assert cache.validity_of(read._replace(revision=read.revision - 1), ANONYMOUS) is None
+
+# ── built once ─────────────────────────────────────────────────────────────────────────────
+
+
+class _Paused(list[str]):
+    """A trace that stops the first build after its first statement, until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def append(self, text: str) -> None:
+        super().append(text)
+        if not self.reached.is_set():
+            self.reached.set()
+            assert self.go_on.wait(10)
+
+
+class _Waiting(Build):
+    """A build that counts who waits for it."""
+
+    waiting = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        wait = self.done.wait
+
+        def counted(seconds: float) -> bool:
+            _Waiting.waiting += 1
+            return wait(seconds)
+
+        self.done.wait = counted  # type: ignore[method-assign,assignment]
+
+
+def _until(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["unchanged", "changed"])
+def test_an_answer_is_built_once_for_all_who_arrived_before_nothing_changed(
+    api: ApiClient,
+    db: Database,
+    world: World,
+    statements: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    changed: bool,
+) -> None:
+    """Four ask while the first is building. They get its answer; but if a change was made before they
+    asked, they get one that has it, built once more."""
+    one = f"{VERSIONS}/{world.versions['open']}"
+    alone = statements(one)
+    monkeypatch.setattr("goldenrod.web.response_cache.Build", _Waiting)
+    monkeypatch.setattr(_Waiting, "waiting", 0)
+    with db.write():
+        pass
+    db.trace = trace = _Paused()
+    with ThreadPoolExecutor(5) as threads:
+        first = threads.submit(api.get, one)
+        assert trace.reached.wait(10)
+        if changed:
+            db.trace = None
+            body = {"change_log": "While it was built."}
+            assert api.patch(one, "alice", body).status_code == 200
+            db.trace = trace
+        others = [threads.submit(api.get, one) for _ in range(4)]
+        _until(lambda: _Waiting.waiting == 4)
+        trace.go_on.set()
+        answers = [answer.result(10) for answer in (first, *others)]
+    db.trace = None
+    logs = {answer.json["change_log"] for answer in answers[1:]}
+    assert (logs == {"While it was built."}) == changed
+    if not changed:
+        assert len(trace) == len(alone)
+        assert len({answer.content for answer in answers}) == 1
+
+
+def test_who_waits_for_an_answer_that_cannot_be_shared_builds_their_own(
+    api: ApiClient, db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goldenrod.web.response_cache.Build", _Waiting)
+    monkeypatch.setattr(_Waiting, "waiting", 0)
+    closed = f"{VERSIONS}/{world.versions['closed']}"
+    db.trace = trace = _Paused()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(api.get, closed)
+        assert trace.reached.wait(10)
+        second = threads.submit(api.get, closed)
+        _until(lambda: _Waiting.waiting == 1)
+        trace.go_on.set()
+        assert [code(it.result(10)) for it in (first, second)] == ["404 not_found"] * 2
+    db.trace = None

@@ -39,8 +39,10 @@ from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.request import MIN_REVISION_VARIABLE, REVISION, Request, Response
 from goldenrod.web.response_cache import (
     VALIDITY,
+    Build,
     CachedResponse,
     Headers,
+    Key,
     ResponseCache,
     coded_headers,
     key_of,
@@ -331,18 +333,45 @@ def _wrapped(
         if environ["QUERY_STRING"]:
             environ["QUERY_STRING"] = known_query(path, environ["QUERY_STRING"])
         key = key_of(environ)
-        cached = cache.find(key, environ.get(MIN_REVISION_VARIABLE)) if cache else None
-        new = cached is None
-        if cached is None:
-            status, headers, body = _answer(app, environ)
-            headers = with_shared(headers)
-            etag = _header(headers, "etag")
-            if etag is None or not status.startswith("200"):
-                start_response(status, headers)
-                return _without(body) if method == "HEAD" else body
-            content = b"".join(body)
-            compressible = _is_compressible(environ, headers, content)
-            cached = CachedResponse(environ.get(VALIDITY), etag, headers, content, compressible)
+        if cache is None:
+            return build(environ, start_response, method, key, None)
+        cached = cache.find(key, environ.get(MIN_REVISION_VARIABLE))
+        if cached is not None:
+            return send(environ, start_response, method, key, cached, None)
+        with cache.building(key) as own:
+            return build(environ, start_response, method, key, own)
+
+    def build(
+        environ: dict[str, Any],
+        start_response: Callable[..., Any],
+        method: str,
+        key: Key,
+        own: Build | None,
+    ) -> Iterable[bytes]:
+        """A new answer of the application."""
+        status, headers, body = _answer(app, environ)
+        headers = with_shared(headers)
+        etag = _header(headers, "etag")
+        if etag is None or not status.startswith("200"):
+            start_response(status, headers)
+            return _without(body) if method == "HEAD" else body
+        content = b"".join(body)
+        compressible = _is_compressible(environ, headers, content)
+        built = CachedResponse(environ.get(VALIDITY), etag, headers, content, compressible)
+        return send(environ, start_response, method, key, built, own)
+
+    def send(
+        environ: dict[str, Any],
+        start_response: Callable[..., Any],
+        method: str,
+        key: Key,
+        cached: CachedResponse,
+        own: Build | None,
+    ) -> Iterable[bytes]:
+        """An answer of status 200, or what its conditions make of it. `own`: it is new."""
+        new = own is not None
+        if own is not None:
+            own.answer = cached
         if not entity_tags.if_match_holds(environ.get("HTTP_IF_MATCH"), cached.etag):
             environ[REFUSED] = PreconditionFailed("If-Match does not name what GET answers now.")
             refusal = app(environ, adding(start_response))
@@ -355,6 +384,8 @@ def _wrapped(
                 content_coding.compress_file if UNCHANGING in environ else content_coding.compress
             )
             cached, new = cached.with_form(coding, compress(cached.body, coding)), True
+            if own is not None:
+                own.answer = cached
         if cache and new:
             cache.add(key, cached)
         if tag is not None:

@@ -7,10 +7,15 @@ The key is all of a request that its answer depends on: address, query, credenti
 that a page does not take were removed from its query before (`pages/responders.py: known_query`).
 Where the cache would become larger than allowed, the oldest answers are removed. The compressed forms
 of an answer are cached with it, each from when it is first asked for.
+
+Each answer is built by one request at a time: others that miss it meanwhile wait, and send it too if it
+is at least as new as the revision that they read when they arrived. So a change of the catalogue costs
+one build of each answer, not one for each thread.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -35,6 +40,8 @@ _OVERHEAD = 1024
 _LARGEST_SHARE = 8
 """An answer larger than this part of the cache is not cached."""
 _MOST_ACTORS = 10_000
+MOST_WAIT_S = 5.0
+"""How long a request waits for another that builds the same answer before it builds its own."""
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
 
 
@@ -50,6 +57,12 @@ class Validity(NamedTuple):
     def seen(self) -> Seen:
         """The revision, with its mark."""
         return Seen(self.revision, self.mark)
+
+    def is_of(self, arrival: Revision) -> bool:
+        """Whether an answer with this validity was right at some instant since a request arrived. It
+        may be newer than the request, but must show everything that had been changed before."""
+        reached = self.revision > arrival.revision or self.seen == arrival.seen
+        return reached and arrival.micros < self.valid_until
 
     def includes(self, revision: int, micros: int, mark: str = "") -> bool:
         """Whether an answer with this validity is valid at that revision and instant."""
@@ -107,6 +120,14 @@ class CachedResponse(NamedTuple):
         return None
 
 
+class Build:
+    """An answer that one request builds while others wait for it."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.answer: CachedResponse | None = None
+
+
 def coded_headers(headers: Headers, coding: str, size: int) -> Headers:
     """The headers of an answer's form with this coding."""
     kept = [(name, value) for name, value in headers if name not in ("etag", "content-length")]
@@ -147,15 +168,16 @@ class ResponseCache:
         self._seen = Seen(0, "")
         self._bytes = 0
         self._answers: dict[Key, CachedResponse] = {}
+        self._builds: dict[Key, Build] = {}
         self._actors: dict[str, tuple[Actor, Validity]] = {}
         self._cache_expiry = Validity(0, 0, 0)
         """Until when nothing takes effect, at the revision that was read last."""
 
     def find(self, key: Key, least: str | None = None) -> CachedResponse | None:
-        """The valid answer to this request, if it is cached. `least` is the revision that its sender
-        has seen, as the header has it."""
-        cached = self._answers.get(key)
-        if cached is None:
+        """The valid answer to this request, if it is cached or another request builds it. `least` is
+        the revision that its sender has seen, as the header has it."""
+        cached, build = self._answers.get(key), self._builds.get(key)
+        if cached is None and build is None:
             return None
         seen = read_seen(least) if least is not None else None
         if least is not None and seen is None:
@@ -164,8 +186,26 @@ class ResponseCache:
             now = self._db.revision_for(seen)
         except Unavailable:
             return None  # the handler answers 503
-        assert cached.validity is not None
-        return cached if cached.validity.includes(*now) and now.has_reached(seen) else None
+        if not now.has_reached(seen):
+            return None
+        if cached is not None and cached.validity and cached.validity.includes(*now):
+            return cached
+        if build is None or not build.done.wait(MOST_WAIT_S):
+            return None
+        built = build.answer
+        return built if built and built.validity and built.validity.is_of(now) else None
+
+    @contextmanager
+    def building(self, key: Key) -> Iterator[Build]:
+        """The block builds the answer to this request. Others wait for the first that does."""
+        build = Build()
+        self._builds.setdefault(key, build)
+        try:
+            yield build
+        finally:
+            build.done.set()
+            if self._builds.get(key) is build:
+                del self._builds[key]
 
     def add(self, key: Key, answer: CachedResponse) -> None:
         """Cache the answer to this request, unless it is too large."""
