@@ -35,6 +35,15 @@ def test_an_address_with_several_hosts_reaches_the_driver_with_safe_defaults() -
     assert "secret" not in str(wrong.value)
 
 
+def test_a_host_is_moved_behind_the_others() -> None:
+    known = postgresql.conninfo(SEVERAL)
+    moved = conninfo_to_dict(postgresql.with_last(known, "h1", "1"))
+    assert (moved["host"], moved["port"], moved["user"]) == ("h2,h1", "2,1", "u")
+    assert conninfo_to_dict(postgresql.with_last(known, "h2", "2"))["host"] == "h1,h2"
+    one_port = conninfo_to_dict(postgresql.with_last("host=h1,h2 port=7", "h1", "7"))
+    assert (one_port["host"], one_port["port"]) == ("h2,h1", "7,7")
+
+
 def test_settings_for_several_servers() -> None:
     database = {"GOLDENROD_DATABASE_URL": SEVERAL}
     assert config.load(database).several_servers

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from goldenrod.base.errors import SettingError
 from goldenrod.base.numbers import whole_number
@@ -314,8 +314,9 @@ class Settings:
     @property
     def several_servers(self) -> bool:
         """Whether more than one database server may answer, so that browsers remember what they saw."""
-        hosts = urlsplit(self.database_url).netloc.rpartition("@")[2]
-        return bool(self.replica_url) or "," in hosts
+        parts = urlsplit(self.database_url)
+        hosts = [parts.netloc.rpartition("@")[2], *parse_qs(parts.query).get("host", ())]
+        return bool(self.replica_url) or any("," in host for host in hosts)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

@@ -313,6 +313,7 @@ class Database:
                     else:
                         connection.execute("COMMIT")
                 except OutcomeUnknown:
+                    self._driver.connect_anew(connection)
                     connection.close()
                     raise
                 except BaseException:

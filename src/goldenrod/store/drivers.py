@@ -57,7 +57,7 @@ class Driver(Protocol):
     def time(self, connection: Any) -> tuple[Seen, Instant]: ...
     def commit(self, connection: Any) -> None: ...
     def is_one_server(self, connection: Any) -> bool: ...
-    def connect_anew(self) -> None: ...
+    def connect_anew(self, last: Any = None) -> None: ...
     def abandon(self) -> None: ...
     def connect(self) -> Any: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
@@ -192,7 +192,7 @@ class _Sqlite:
     def is_one_server(self, connection: sqlite3.Connection) -> bool:
         return True
 
-    def connect_anew(self) -> None:
+    def connect_anew(self, last: Any = None) -> None:
         """There is one file only."""
 
     def abandon(self) -> None:
@@ -294,7 +294,7 @@ class _Postgresql:
             psycopg.errors.ReadOnlySqlTransaction,
         )
         self._pool = ConnectionPool(
-            self._conninfo,
+            lambda: self._conninfo,
             min_size=1,
             max_size=pool,
             timeout=POOL_TIMEOUT_S,
@@ -328,12 +328,12 @@ class _Postgresql:
                     raise
         try:
             if not wait:
-                connection.execute(f"SET LOCAL lock_timeout = {BRIEF_WAIT_MS}")
+                connection.execute(_BRIEFLY)
             self._in_use.add(connection)
             yield connection
         except self._psycopg.errors.ReadOnlySqlTransaction:
+            self.connect_anew(connection)
             connection.close()
-            self.connect_anew()
             raise
         finally:
             self._in_use.discard(connection)
@@ -360,11 +360,16 @@ class _Postgresql:
             return True
         return self._asking is not None and self._asking.server == server_of(connection)
 
-    def connect_anew(self) -> None:
-        """Open new connections, at most once a second: another server may be the primary now."""
+    def connect_anew(self, last: Any = None) -> None:
+        """Open new connections, at most once a second: another server may be the primary now. Try the
+        server of the connection `last`, or else that of the revision, after all others: one that was
+        the primary may go on to say that it is, and only a fence around it stops it."""
         if time.monotonic() - self._renewed_at < 1:
             return
         self._renewed_at = time.monotonic()
+        if self._several and (last := last or (self._asking and self._asking.connection)):
+            host, port = server_of(last)
+            self._conninfo = postgresql.with_last(self._conninfo, host.decode(), port.decode())
         if self._asking is not None:
             self._asking.renew = True
         self._pool.drain()
@@ -392,6 +397,13 @@ class _Postgresql:
 
     def close(self) -> None:
         self._pool.close()
+
+
+_BRIEFLY = (
+    f"SELECT set_config('lock_timeout', '{BRIEF_WAIT_MS}', true),"
+    " set_config('synchronous_commit', 'off', true)"
+)
+"""What must not wait waits neither for a lock nor for standbys."""
 
 
 def _configure_pooled(connection: Any) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 
 from goldenrod.base.errors import OutcomeUnknown, SettingError
 
-COMMIT_WAIT_S = 30
-"""How long a change waits for its commit, such as for a synchronous standby."""
+COMMIT_WAIT_S = 10
+"""How long a change waits for its commit, such as for a synchronous standby: shorter than clients and
+proxies wait for an answer."""
 
 _TCP = {
     "connect_timeout": "3",
@@ -53,6 +54,21 @@ def conninfo(url: str, *, standby: bool = False) -> str:
     if standby or has_several_hosts(given):
         defaults["target_session_attrs"] = "standby" if standby else "read-write"
     return make_conninfo("", **defaults | given)
+
+
+def with_last(text: str, host: str, port: str) -> str:
+    """The parameters of a connection with one of its hosts moved to the end: the others are tried
+    first."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    given = conninfo_to_dict(text)
+    hosts = str(given["host"]).split(",")
+    ports = str(given.get("port") or "5432").split(",")
+    pairs = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+    pairs.sort(key=(host, port).__eq__)
+    return make_conninfo(
+        text, host=",".join(one for one, _ in pairs), port=",".join(one for _, one in pairs)
+    )
 
 
 def has_several_hosts(given: dict[str, Any]) -> bool:

@@ -29,7 +29,7 @@ log = logging.getLogger("goldenrod")
 
 PAUSE_S = 1.0
 """Time between two looks at the standby."""
-ANSWER_S = 2.0
+ANSWER_S = 1.0
 """How long one look waits for an answer."""
 _MOST_SAMPLES = 600
 
