@@ -133,7 +133,8 @@ def busy(gate: Gate, *, changes: int, reads: int) -> Iterator[None]:
 def test_more_requests_than_the_server_can_answer_are_refused_at_once_or_soon(
     sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "WAIT_S", 0.05)
+    for name in ("WAIT_S", "CHANGE_WAIT_S"):
+        monkeypatch.setattr(gate, name, 0.05)
     made: list[Gate] = []
     monkeypatch.setattr("goldenrod.web.app.Gate", lambda n: made.append(Gate(n)) or made[0])
     settings = config.load({"GOLDENROD_RATE_LIMIT": "0"})

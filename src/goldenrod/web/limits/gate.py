@@ -7,41 +7,58 @@ A request whose body is arriving has no turn meanwhile (`request_body.py` limits
 """
 
 import threading
-import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from goldenrod.base.errors import Unavailable
 
-MOST_WAITING = 48
+MOST_WAITING = 64
 """Requests that wait for a turn at once; of them at most half may change something."""
-WAIT_S = 0.5
+WAIT_S = 0.3
 """How long a request waits for a turn."""
+CHANGE_WAIT_S = 2.0
+"""How long a request that may change something waits for others that may."""
 GATE = "goldenrod.gate"
 """The name under which a request's environment has its turn."""
 
 
 class _Turns:
-    """At most so many at once, and so many that wait."""
+    """At most so many at once, and so many that wait: whoever came first is the next."""
 
-    def __init__(self, at_once: int, most_waiting: int) -> None:
-        self._free = threading.Semaphore(at_once)
-        self._may_wait = threading.Semaphore(most_waiting)
+    def __init__(self, at_once: int, most_waiting: int, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._lock = threading.Lock()
+        self._free = at_once
+        self._most_waiting = most_waiting
+        self._waiting: deque[threading.Lock] = deque()
 
-    def take(self, until: float) -> None:
+    def take(self) -> None:
         """Take a turn. Raises Unavailable."""
-        if self._free.acquire(blocking=False):
-            return
-        if not self._may_wait.acquire(blocking=False):
-            raise _busy()
-        try:
-            if not self._free.acquire(timeout=max(0.0, until - time.monotonic())):
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            if len(self._waiting) >= self._most_waiting:
                 raise _busy()
-        finally:
-            self._may_wait.release()
+            given = threading.Lock()
+            given.acquire()
+            self._waiting.append(given)
+        if given.acquire(timeout=self._wait_s):
+            return
+        with self._lock:
+            # It may have been given a moment ago.
+            if given in self._waiting:
+                self._waiting.remove(given)
+                raise _busy()
 
     def give_back(self) -> None:
-        self._free.release()
+        """Give the turn to the next one."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
 
 
 class Turn:
@@ -52,11 +69,10 @@ class Turn:
 
     def begin(self) -> None:
         """Wait for a turn. Raises Unavailable."""
-        until = time.monotonic() + WAIT_S
         taken = []
         try:
             for turns in self._needed:
-                turns.take(until)
+                turns.take()
                 taken.append(turns)
         except Unavailable:
             for turns in taken:
@@ -86,8 +102,8 @@ class Gate:
     """The turns of a process."""
 
     def __init__(self, at_once: int) -> None:
-        self._all = _Turns(at_once, MOST_WAITING)
-        self._changes = _Turns(max(1, at_once // 2), MOST_WAITING // 2)
+        self._all = _Turns(at_once, MOST_WAITING, WAIT_S)
+        self._changes = _Turns(max(1, at_once // 2), MOST_WAITING // 2, CHANGE_WAIT_S)
 
     def turn(self, *, change: bool) -> Turn:
         """A turn that has not begun, for a request that may `change` something or only reads."""
