@@ -42,6 +42,8 @@ _AWAY = {
     sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_CORRUPT,
 }
+_OPEN_AGAIN = _AWAY - {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+"""After these a connection is not used again: one to a file that could only be read, say, stays so."""
 
 
 class Driver(Protocol):
@@ -135,6 +137,10 @@ class _Sqlite:
                 connection = None
             connection = connection or self._open()
             yield connection
+        except sqlite3.Error as error:
+            if connection and _primary_code(error) in _OPEN_AGAIN:
+                connection.close()
+            raise
         finally:
             self._free.append(connection if connection and _is_open(connection) else None)
             self._slots.release()
@@ -202,8 +208,7 @@ class _Sqlite:
         return self._open()
 
     def is_unavailable(self, error: BaseException) -> bool:
-        code = getattr(error, "sqlite_errorcode", None)
-        return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _AWAY
+        return isinstance(error, sqlite3.Error) and _primary_code(error) in _AWAY
 
     def is_timed_out(self, error: BaseException) -> bool:
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
@@ -217,6 +222,10 @@ class _Sqlite:
                 connection.close()
                 self._free[index] = None
         open_revision_source.closed(self._file.path)
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def _generation(connection: Any) -> int:
@@ -331,9 +340,11 @@ class _Postgresql:
                 connection.execute(_BRIEFLY)
             self._in_use.add(connection)
             yield connection
-        except self._psycopg.errors.ReadOnlySqlTransaction:
-            self.connect_anew(connection)
-            connection.close()
+        except self._internal as error:
+            if isinstance(error, self._psycopg.errors.ReadOnlySqlTransaction):
+                self.connect_anew(connection)
+            if self.is_unavailable(error):
+                connection.close()  # a session that only reads, say, stays so
             raise
         finally:
             self._in_use.discard(connection)

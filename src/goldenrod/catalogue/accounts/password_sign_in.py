@@ -10,7 +10,7 @@ import hashlib
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, select, text
+from sqlalchemy import Integer, or_, select, text
 
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
@@ -63,13 +63,16 @@ def _uncount() -> Any:
 
 def _old() -> Any:
     table = schema.sign_in_failures
-    return table.delete().where(table.c.since <= param("until", Moment))
+    # One that is to come was counted before the clock was set back.
+    wrong = or_(table.c.since <= param("until", Moment), table.c.since > param("future", Moment))
+    return table.delete().where(wrong)
 
 
 def attempt(tx: Tx, username: str, address: str) -> None:
     """Count an attempt as a failure, which `succeeded` takes back: so many attempts at once cannot pass
     the limit together. Raises TooManyRequests."""
-    tx.change(_old, until=clock.later(tx.now, minutes=-WINDOW_MINUTES))
+    until, future = (clock.later(tx.now, minutes=m) for m in (-WINDOW_MINUTES, WINDOW_MINUTES))
+    tx.change(_old, until=until, future=future)
     for bucket, most in _buckets(username, address):
         row = tx.first(_count, bucket=bucket, since=tx.now)
         assert row is not None

@@ -35,6 +35,8 @@ OVERFLOW_ERROR = (
 )
 SLOW_FOR_S = 600
 """How long a receiver counts as slow after a slow answer or a failure."""
+SET_BACK_S = 120
+"""By how much the clock must have been set back for the deliverer to notice."""
 PROGRESS_HOURS = 1
 """The deliverer records its progress through dated events at least this often."""
 
@@ -101,10 +103,29 @@ def record_dated_events(tx: Tx) -> None:
     either has been committed and is found here, or comes later and records its event itself.
     """
     _lock(tx)
+    if _was_set_back(tx):
+        tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
+        tx.change(_bring_forward, now=tx.now, latest=later(tx.now, seconds=RETRY_DELAYS_S[-1]))
     since = events.recorded_until(tx)
     if since is not None and since < tx.now:
         events.record(tx, scheduled_events.all_since(tx, since))
         tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
+
+
+def _recorded() -> Any:
+    return select(_LEASE.c.recorded_until)
+
+
+def _was_set_back(tx: Tx) -> bool:
+    """Whether events were recorded until an instant that is still to come. Dates before it would be
+    passed over, and deliveries wait too long."""
+    recorded = tx.value(_recorded)
+    return recorded is not None and recorded > later(tx.now, seconds=SET_BACK_S)
+
+
+def _bring_forward() -> Any:
+    far = and_(_D.c.state == "waiting", _D.c.next_at > param("latest", Moment))
+    return _D.update().where(far).values(next_at=param("now", Moment))
 
 
 def _new_events() -> Any:
@@ -218,8 +239,10 @@ def has_work(tx: Tx) -> bool:
 def has_dated_events(tx: Tx) -> bool:
     """Whether dates have caused events that `record_dated_events` would record."""
     since = events.recorded_until(tx)
-    if since is None or since >= tx.now:
+    if since is None:
         return False
+    if since >= tx.now:
+        return _was_set_back(tx)
     return since < later(tx.now, hours=-PROGRESS_HOURS) or scheduled_events.any_since(tx, since)
 
 

@@ -49,7 +49,8 @@ class Event(NamedTuple):
 
 def _hooked_images() -> Any:
     hook = schema.webhooks
-    return select(hook.c.image_id).where(hook.c.active).distinct()
+    newest = func.max(hook.c.start_date, type_=Moment()).label("since")
+    return select(hook.c.image_id, newest).where(hook.c.active).group_by(hook.c.image_id)
 
 
 def _any_active() -> Any:
@@ -77,7 +78,7 @@ def _recorded() -> Any:
 
 def record(tx: Tx, happened: Iterable[Event]) -> None:
     """Record events, in this order, where an active webhook could receive them."""
-    hooked = {row["image_id"] for row in tx.rows(_hooked_images)}
+    hooked = {row["image_id"]: row["since"] for row in tx.rows(_hooked_images)}
     wanted = [it for it in happened if None in hooked or it.image_id in hooked]
     if not wanted:
         return
@@ -91,7 +92,8 @@ def record(tx: Tx, happened: Iterable[Event]) -> None:
         tx.insert(
             schema.events,
             uuid=new_uuid(),
-            at=it.at or tx.now,
+            # Where the clock was set back, the webhooks may begin after now.
+            at=it.at or max(tx.now, *(hooked.get(one, NEVER) for one in (None, it.image_id))),
             type=it.kind,
             image_id=it.image_id,
             version_n=it.version_n,
