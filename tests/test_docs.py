@@ -175,6 +175,9 @@ def setting_table() -> str:
     for setting in SETTINGS:
         default = f"`{setting.default}`" if setting.default else "none"
         lines.append(f"| `{setting.variable}` | {default} | {setting.meaning} |")
+        if setting.secret:
+            of = f"the file that has the value of `{setting.variable}`"
+            lines.append(f"| `{setting.file_variable}` | none | {of} |")
     return "\n".join(lines) + "\n"
 
 
@@ -203,7 +206,10 @@ GENERATED_TABLES = {"docs/operating.md": setting_table, "docs/api.md": error_tab
 
 def test_no_other_setting_is_named() -> None:
     named = {name for page in PAGES for name in re.findall(r"GOLDENROD_\w+", page.read_text())}
-    assert named == {setting.variable for setting in SETTINGS}
+    assert named == {
+        *(setting.variable for setting in SETTINGS),
+        *(setting.file_variable for setting in SETTINGS if setting.secret),
+    }
 
 
 def test_every_error_code_is_documented() -> None:
