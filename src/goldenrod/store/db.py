@@ -11,6 +11,7 @@ own connection, at a fifth of the cost. Instants and ids are text on both databa
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -20,7 +21,9 @@ import sqlalchemy as sa
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import Unavailable
+from goldenrod.store.current_request import CURRENT
 from goldenrod.store.drivers import driver_of
+from goldenrod.store.pool_use import PoolUse
 from goldenrod.store.revision import Revision, RevisionSource
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
@@ -42,6 +45,7 @@ class Tx:
 
     __slots__ = (
         "_connection",
+        "_request",
         "_trace",
         "address",
         "api",
@@ -56,6 +60,7 @@ class Tx:
     def __init__(self, connection: Any, db: "Database", revision: int, now: Instant) -> None:
         self._connection = connection
         self._trace = db.trace
+        self._request = CURRENT.get()
         self.dialect = db.dialect
         self.api = db.api
         self.now = now
@@ -114,7 +119,7 @@ class Tx:
         self.statements += 1
         if self._trace is not None:
             self._trace.append(text)
-        return self._connection.execute(text, params or {})
+        return self._execute("sql", text, params or {})
 
     def on_commit(self, call: Callable[[], object]) -> None:
         """Call this once the change is committed."""
@@ -131,7 +136,17 @@ class Tx:
         self.statements += 1
         if self._trace is not None:
             self._trace.append(ready.text)
-        return self._connection.execute(ready.text, given)
+        return self._execute(ready.name, ready.text, given)
+
+    def _execute(self, name: str, text: str, given: Row) -> Any:
+        request = self._request
+        if request is None:
+            return self._connection.execute(text, given)
+        began = time.perf_counter()
+        try:
+            return self._connection.execute(text, given)
+        finally:
+            request.add(name, began, time.perf_counter())
 
 
 class _RolledBack(Exception):
@@ -178,6 +193,10 @@ class Database:
                 raise _unavailable() from error
             raise
         return seen if self.now is None else Revision(seen.revision, clock.to_micros(self.now()))
+
+    def pool_use(self) -> PoolUse:
+        """How the connections of this process are used."""
+        return self._driver.pool_use()
 
     @contextmanager
     def optimistic_read(self) -> Iterator[Tx]:

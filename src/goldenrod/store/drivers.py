@@ -17,6 +17,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.store import revision as open_revision_source
+from goldenrod.store.pool_use import PoolUse, Waits
 from goldenrod.store.revision import RevisionSource
 
 BUSY_TIMEOUT_MS = 5_000
@@ -51,6 +52,7 @@ class Driver(Protocol):
     def transaction(self, *, write: bool, wait: bool = True) -> AbstractContextManager[Any]: ...
     def time(self, connection: Any) -> tuple[int, Instant]: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
+    def pool_use(self) -> PoolUse: ...
     def close(self) -> None: ...
 
 
@@ -88,11 +90,13 @@ class _Sqlite:
         # None stands for a connection to be opened when one is needed.
         self._free: list[sqlite3.Connection | None] = [None] * pool
         self._slots = threading.Semaphore(pool)
+        self._most = pool
+        self._waits = Waits()
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        if not self._slots.acquire(timeout=POOL_TIMEOUT_S):
-            raise Unavailable("All connections to the database are busy.")
+        if not self._slots.acquire(blocking=False):
+            self._wait_for_slot()
         connection = None
         try:
             # The one used last, because its pages are in the processor's cache.
@@ -101,6 +105,20 @@ class _Sqlite:
         finally:
             self._free.append(connection if connection and _is_open(connection) else None)
             self._slots.release()
+
+    def _wait_for_slot(self) -> None:
+        with self._waits.waiting_for():
+            if self._slots.acquire(timeout=POOL_TIMEOUT_S):
+                return
+        self._waits.refuse()
+        raise Unavailable("All connections to the database are busy.")
+
+    def pool_use(self) -> PoolUse:
+        waits = self._waits
+        in_use = self._most - len(self._free)
+        return PoolUse(
+            self._most, in_use, waits.waiting, waits.waited, waits.seconds, waits.refused
+        )
 
     def _open(self) -> sqlite3.Connection:
         make_private(self._file)
@@ -249,6 +267,17 @@ class _Postgresql:
 
     def is_unavailable(self, error: BaseException) -> bool:
         return isinstance(error, self._errors)
+
+    def pool_use(self) -> PoolUse:
+        now = self._pool.get_stats()
+        return PoolUse(
+            self._pool.max_size,
+            now["pool_size"] - now["pool_available"],
+            now["requests_waiting"],
+            now.get("requests_queued", 0),
+            now.get("requests_wait_ms", 0) / 1000,
+            now.get("requests_errors", 0),
+        )
 
     def close(self) -> None:
         self._pool.close()

@@ -30,6 +30,8 @@ from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.content_coding import IDENTITY, UNCHANGING, UNCOMPRESSED
 from goldenrod.web.docs.params import FOR_A_SECRET
 from goldenrod.web.docs.reference import add_reference
+from goldenrod.web.monitoring.monitoring import Monitoring
+from goldenrod.web.monitoring.watch import CACHE, CODE, METHODS, ROUTE
 from goldenrod.web.pages.responders import KnownQuery, add_pages
 from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.request import Request, Response
@@ -103,6 +105,7 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymou
 
 
 def _problem(req: falcon.Request, resp: falcon.Response, problem: Problem) -> None:
+    req.env[CODE] = problem.code
     resp.status = problem.status
     resp.set_headers(problem.headers)
     resp.set_header("Cache-Control", "no-store")
@@ -157,8 +160,8 @@ REFUSED = "goldenrod.refused"
 
 
 class _Limits:
-    """Refuses requests that were found wrong before, with a problem document or a page; and has Allow
-    name HEAD wherever it names GET."""
+    """Refuses requests that were found wrong before, with a problem document or a page; has Allow name
+    HEAD wherever it names GET; and notes the template of the request's route."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         if refused := req.env.get(REFUSED):
@@ -167,6 +170,7 @@ class _Limits:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
+        req.env[ROUTE] = req.uri_template
         if allowed := resp.headers.get("allow"):
             resp.set_header("Allow", _with_head(allowed))
 
@@ -197,9 +201,9 @@ def _cut(environ: dict[str, Any]) -> bool:
     return too_long is not None
 
 
-def build_app(db: Database, settings: Settings) -> Wsgi:
+def build_app(db: Database, settings: Settings, monitoring: Monitoring | None = None) -> Wsgi:
     """The WSGI application over an open, migrated database."""
-    return assemble(db, settings, cache_for(db, settings))
+    return assemble(db, settings, cache_for(db, settings), monitoring)
 
 
 def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
@@ -207,8 +211,14 @@ def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
     return ResponseCache(db, settings.cache_mb * 1024 * 1024) if settings.cache_mb else None
 
 
-def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> Wsgi:
+def assemble(
+    db: Database,
+    settings: Settings,
+    cache: ResponseCache | None,
+    monitoring: Monitoring | None = None,
+) -> Wsgi:
     """The application over its database and its response cache."""
+    monitoring = monitoring or Monitoring(db, settings)
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
@@ -234,10 +244,9 @@ def assemble(db: Database, settings: Settings, cache: ResponseCache | None) -> W
         Request(req, db, settings, cache).answer(handler, {})
 
     app.add_sink(nowhere, "/")
-    return _wrapped(app, cache, SharedHeaders(settings).with_shared, known_query)
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+    monitoring.add_resources(app, nowhere)
+    wrapped = _wrapped(app, cache, SharedHeaders(settings).with_shared, known_query)
+    return monitoring.watched(wrapped, cache)
 
 
 def _wrapped(
@@ -262,7 +271,7 @@ def _wrapped(
             return _redirect(environ, adding(start_response))
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
-            if method not in _METHODS:
+            if method not in METHODS:
                 # No address takes TRACE: the answer is 405, with the methods that this address takes.
                 environ["REQUEST_METHOD"] = "TRACE"
             return _change(app, environ, adding(start_response))
@@ -272,6 +281,8 @@ def _wrapped(
         key = key_of(environ)
         cached = cache.find(key) if cache else None
         new = cached is None
+        if cache:
+            environ[CACHE] = "miss" if new else "hit"
         if cached is None:
             status, headers, body = _answer(app, environ)
             headers = with_shared(headers)
@@ -281,7 +292,16 @@ def _wrapped(
                 return _without(body) if method == "HEAD" else body
             content = b"".join(body)
             compressible = _is_compressible(environ, headers, content)
-            cached = CachedResponse(environ.get(VALIDITY), etag, headers, content, compressible)
+            cached = CachedResponse(
+                environ.get(VALIDITY),
+                etag,
+                headers,
+                content,
+                compressible,
+                route=environ.get(ROUTE),
+            )
+        else:
+            environ[ROUTE] = cached.route
         if not entity_tags.if_match_holds(environ.get("HTTP_IF_MATCH"), cached.etag):
             environ[REFUSED] = PreconditionFailed("If-Match does not name what GET answers now.")
             refusal = app(environ, adding(start_response))

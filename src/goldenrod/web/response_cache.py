@@ -61,6 +61,8 @@ class CachedResponse(NamedTuple):
     compressible: bool = False
     compressed: Mapping[str, bytes] = MappingProxyType({})
     """The compressed forms that were asked for so far, by coding."""
+    route: str | None = None
+    """The template of the route that it answers."""
 
     def tag(self, coding: str) -> str:
         """The ETag of the form with this coding."""
@@ -140,6 +142,11 @@ class ResponseCache:
         self._actors: dict[str, tuple[Actor, Validity]] = {}
         self._cache_expiry = Validity(0, 0, 0)
         """Until when nothing takes effect, at the revision that was read last."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """The bytes that the cached answers take, about."""
+        return self._bytes
 
     def find(self, key: Key) -> CachedResponse | None:
         """The valid answer to this request, if it is cached."""
