@@ -39,6 +39,7 @@ from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
 from goldenrod.web.pages.images import image_versions
 from goldenrod.web.pages.kit import visit
+from tests.support.document_tables import GENERATED_TABLES
 from tests.support.processes.server import environment, running
 
 ROOT = Path(__file__).parent.parent
@@ -169,25 +170,6 @@ def test_options_in_examples_exist() -> None:
 # ── settings, errors ───────────────────────────────────────────────────────────────────────
 
 
-def setting_table() -> str:
-    """The table of settings in docs/operating.md."""
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for setting in SETTINGS:
-        default = f"`{setting.default}`" if setting.default else "none"
-        lines.append(f"| `{setting.variable}` | {default} | {setting.meaning} |")
-        if setting.secret:
-            of = f"the file that has the value of `{setting.variable}`"
-            lines.append(f"| `{setting.file_variable}` | none | {of} |")
-    return "\n".join(lines) + "\n"
-
-
-def error_table() -> str:
-    """The table of codes in docs/api.md."""
-    lines = ["| code | status | when |", "|---|---|---|"]
-    lines += [f"| `{code}` | {status} | {meaning} |" for code, (status, meaning) in CODES.items()]
-    return "\n".join(lines) + "\n"
-
-
 def with_table(page: str, table: str) -> str:
     """The page with this table in place of the one with the same heading."""
     head = re.escape(table.partition("\n")[0])
@@ -199,9 +181,6 @@ def with_table(page: str, table: str) -> str:
 def test_the_tables_of_settings_and_errors_are_those_of_the_code() -> None:
     for name, table in GENERATED_TABLES.items():
         assert table() in text(name), f"run `python -m tests.test_docs` to write {name} again"
-
-
-GENERATED_TABLES = {"docs/operating.md": setting_table, "docs/api.md": error_table}
 
 
 def test_no_other_setting_is_named() -> None:

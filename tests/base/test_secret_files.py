@@ -11,7 +11,7 @@ SECRETS = {
     "database_url": "postgresql://goldenrod:hunter2-q@db.example.org/goldenrod",
     "oidc_client_secret": "hunter2-q with spaces, and ünicode",
     "token": "hunter2-q",
-    "metrics_token": "hunter2-q",
+    "metrics_token": "hunter2-q-0123456789",
 }
 
 

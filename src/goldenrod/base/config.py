@@ -19,6 +19,8 @@ from goldenrod.base.text import boolean
 
 MOST_CLAIM_GROUPS = 500
 """How many values of a claim may be mapped to groups."""
+LEAST_TOKEN = 16
+"""Characters of the token for metrics."""
 MOST_SECRET = 65_536
 """Bytes of a file that has the value of a setting."""
 
@@ -76,8 +78,11 @@ def _endpoint(value: str) -> str:
 
 
 def _metrics_token(value: str) -> str:
-    if not value.isascii() or any(character.isspace() for character in value):
-        raise ValueError("takes letters, digits and punctuation of ASCII, without spaces")
+    written = value.isascii() and value.isprintable() and " " not in value
+    if value and not (written and LEAST_TOKEN <= len(value) <= 512):
+        raise ValueError(
+            f"takes {LEAST_TOKEN} to 512 letters, digits and punctuation of ASCII, without spaces"
+        )
     return value
 
 
