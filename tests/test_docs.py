@@ -39,7 +39,7 @@ from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
 from goldenrod.web.pages.images import image_versions
 from goldenrod.web.pages.kit import visit
-from tests.support.document_tables import GENERATED_TABLES
+from tests.document_tables import GENERATED_TABLES
 from tests.support.processes.server import environment, running
 
 ROOT = Path(__file__).parent.parent
