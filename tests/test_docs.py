@@ -218,7 +218,7 @@ def _composed(source: str) -> set[str]:
 
 def test_boot_checks_are_documented() -> None:
     documented = first_cells(sections(text("docs/operating.md"), 2)["Starting"])
-    source = text("src/goldenrod/cli/check.py")
+    source = text("src/goldenrod/cli/check.py") + text("src/goldenrod/cli/deploy_check.py")
     assert {id_ for id_ in documented if id_.startswith("goldenrod.")} == {
         *re.findall(r'"(goldenrod\.[EW]\d{3})"', source)
     }
