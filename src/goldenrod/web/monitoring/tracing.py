@@ -26,6 +26,7 @@ class RequestTracer:
         from opentelemetry import trace
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        self.provider = provider
         self._trace = trace
         self._tracer = provider.get_tracer("goldenrod", goldenrod.__version__)
         self._propagator = TraceContextTextMapPropagator()
