@@ -39,6 +39,7 @@ from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
 from goldenrod.web.pages.images import image_versions
 from goldenrod.web.pages.kit import visit
+from tests.document_tables import GENERATED_TABLES
 from tests.support.processes.server import environment, running
 
 ROOT = Path(__file__).parent.parent
@@ -169,22 +170,6 @@ def test_options_in_examples_exist() -> None:
 # ── settings, errors ───────────────────────────────────────────────────────────────────────
 
 
-def setting_table() -> str:
-    """The table of settings in docs/operating.md."""
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for setting in SETTINGS:
-        default = f"`{setting.default}`" if setting.default else "none"
-        lines.append(f"| `{setting.variable}` | {default} | {setting.meaning} |")
-    return "\n".join(lines) + "\n"
-
-
-def error_table() -> str:
-    """The table of codes in docs/api.md."""
-    lines = ["| code | status | when |", "|---|---|---|"]
-    lines += [f"| `{code}` | {status} | {meaning} |" for code, (status, meaning) in CODES.items()]
-    return "\n".join(lines) + "\n"
-
-
 def with_table(page: str, table: str) -> str:
     """The page with this table in place of the one with the same heading."""
     head = re.escape(table.partition("\n")[0])
@@ -198,12 +183,12 @@ def test_the_tables_of_settings_and_errors_are_those_of_the_code() -> None:
         assert table() in text(name), f"run `python -m tests.test_docs` to write {name} again"
 
 
-GENERATED_TABLES = {"docs/operating.md": setting_table, "docs/api.md": error_table}
-
-
 def test_no_other_setting_is_named() -> None:
     named = {name for page in PAGES for name in re.findall(r"GOLDENROD_\w+", page.read_text())}
-    assert named == {setting.variable for setting in SETTINGS}
+    assert named == {
+        *(setting.variable for setting in SETTINGS),
+        *(setting.file_variable for setting in SETTINGS if setting.secret),
+    }
 
 
 def test_every_error_code_is_documented() -> None:
@@ -233,7 +218,7 @@ def _composed(source: str) -> set[str]:
 
 def test_boot_checks_are_documented() -> None:
     documented = first_cells(sections(text("docs/operating.md"), 2)["Starting"])
-    source = text("src/goldenrod/cli/check.py")
+    source = text("src/goldenrod/cli/check.py") + text("src/goldenrod/cli/deploy_check.py")
     assert {id_ for id_ in documented if id_.startswith("goldenrod.")} == {
         *re.findall(r'"(goldenrod\.[EW]\d{3})"', source)
     }

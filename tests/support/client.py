@@ -67,6 +67,11 @@ class ApiClient:
         return results
 
 
+def lasting(result: Result) -> dict[str, str]:
+    """The headers of an answer, without the id of its request."""
+    return {name: value for name, value in result.headers.items() if name != "x-request-id"}
+
+
 def code(result: Result) -> str:
     """The status and code of a problem document: `409 slug_unavailable`."""
     assert result.headers["content-type"] == "application/problem+json", result.text

@@ -8,7 +8,8 @@ import ipaddress
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,22 +19,33 @@ from goldenrod.base.text import boolean
 
 MOST_CLAIM_GROUPS = 500
 """How many values of a claim may be mapped to groups."""
+LEAST_TOKEN = 16
+"""Characters of the token for metrics."""
+MOST_SECRET = 65_536
+"""Bytes of a file that has the value of a setting."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One environment variable: its name without prefix, default, reader and meaning."""
+    """One environment variable: its name without prefix, default, reader and meaning. The value of a
+    secret may also be in a file, which another variable names."""
 
     name: str
     default: str
     read: Callable[[str], Any]
     meaning: str
+    secret: bool = False
 
     @property
     def variable(self) -> str:
         return f"GOLDENROD_{self.name.upper()}"
+
+    @property
+    def file_variable(self) -> str:
+        """The variable that names the file of a secret."""
+        return f"{self.variable}_FILE"
 
 
 def _text(value: str) -> str:
@@ -59,6 +71,25 @@ def _public_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise ValueError("takes an address such as https://images.example.org")
     return value.rstrip("/")
+
+
+def _endpoint(value: str) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise ValueError("takes an address such as http://127.0.0.1:4318, without a user name")
+    return value.rstrip("/")
+
+
+def _metrics_token(value: str) -> str:
+    written = value.isascii() and value.isprintable() and " " not in value
+    if value and not (written and LEAST_TOKEN <= len(value) <= 512):
+        raise ValueError(
+            f"takes {LEAST_TOKEN} to 512 letters, digits and punctuation of ASCII, without spaces"
+        )
+    return value
 
 
 def _issuer(value: str) -> str:
@@ -133,6 +164,7 @@ SETTINGS = (
         _database_url,
         "the catalogue's database: a SQLite file (the default, in the working directory) "
         "or a PostgreSQL database, of which it may name several hosts",
+        secret=True,
     ),
     Setting(
         "replica_url",
@@ -140,6 +172,7 @@ SETTINGS = (
         _replica_url,
         "a standby of that PostgreSQL database, or several, for reads. Without it, everything is read "
         "from the primary",
+        secret=True,
     ),
     Setting(
         "replica_lag_seconds",
@@ -229,6 +262,7 @@ SETTINGS = (
         "",
         _text,
         "the client secret at that provider; none for a public client, which PKCE protects",
+        secret=True,
     ),
     Setting(
         "oidc_name",
@@ -273,7 +307,29 @@ SETTINGS = (
         _public_url,
         "the server that the command line uses",
     ),
-    Setting("token", "", _text, "the token that the command line sends"),
+    Setting("token", "", _text, "the token that the command line sends", secret=True),
+    Setting(
+        "metrics_token",
+        "",
+        _metrics_token,
+        "the token that `GET /metrics` needs. Without it, only the port of `--metrics-port` answers "
+        "metrics",
+        secret=True,
+    ),
+    Setting(
+        "slow_ms",
+        "1000",
+        _whole(0, 600_000),
+        "a request that takes this many milliseconds or more is logged with the names of its "
+        "statements; 0: none is",
+    ),
+    Setting(
+        "otlp_endpoint",
+        "",
+        _endpoint,
+        "the OpenTelemetry collector that traces are sent to (OTLP over HTTP), such as "
+        "http://127.0.0.1:4318. It needs the extra `otel`",
+    ),
 )
 
 
@@ -281,8 +337,8 @@ SETTINGS = (
 class Settings:
     """The settings, read and checked."""
 
-    database_url: str
-    replica_url: str
+    database_url: str = field(repr=False)
+    replica_url: str = field(repr=False)
     replica_lag_seconds: int
     database_prepare: bool
     public_url: str
@@ -297,7 +353,7 @@ class Settings:
     webhooks_ports: frozenset[int]
     oidc_issuer: str
     oidc_client_id: str
-    oidc_client_secret: str
+    oidc_client_secret: str = field(repr=False)
     oidc_name: str
     oidc_scopes: str
     oidc_hosts: tuple[str, ...]
@@ -306,7 +362,10 @@ class Settings:
     oidc_groups: tuple[tuple[str, str], ...]
     oidc_staff: str
     url: str
-    token: str
+    token: str = field(repr=False)
+    metrics_token: str = field(repr=False)
+    slow_ms: int
+    otlp_endpoint: str
     webhooks_receiver: tuple[str, int] | None = None
     """An address and port on this machine that webhooks may be sent to, whatever else is allowed: the
     demonstration's own receiver. No environment variable sets it."""
@@ -324,13 +383,55 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environ is None else environ
     values = {}
     for setting in SETTINGS:
+        given, variable = _given(setting, source)
         try:
-            values[setting.name] = setting.read(source.get(setting.variable, setting.default))
+            values[setting.name] = setting.read(given)
         except ValueError as wrong:
-            raise SettingError(f"{setting.variable} {wrong}") from None
+            raise SettingError(f"{variable} {wrong}") from None
     settings = Settings(**values)
     _require_whole(settings)
     return settings
+
+
+def _given(setting: Setting, source: Mapping[str, str]) -> tuple[str, str]:
+    """The text of a setting, and the variable that gave it. Raises SettingError for a file that cannot
+    be read."""
+    file = source.get(setting.file_variable) if setting.secret else None
+    if not file:
+        return source.get(setting.variable, setting.default), setting.variable
+    if setting.variable in source:
+        raise SettingError(
+            f"{setting.variable} and {setting.file_variable} are both set; set one of them"
+        )
+    return _content(setting.file_variable, file), setting.file_variable
+
+
+def _content(variable: str, file: str) -> str:
+    """The text of a file that has the value of a setting, without the line end at its end."""
+    try:
+        with Path(file).open("rb") as opened:
+            content = opened.read(MOST_SECRET + 1)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as wrong:
+        reason = getattr(wrong, "strerror", None) or "it is not a text file"
+        raise SettingError(
+            f"{variable} names {file!r}, which cannot be read: {reason.lower()}"
+        ) from None
+    if len(content) > MOST_SECRET or "\0" in text:
+        raise SettingError(f"{variable} names {file!r}, which is too long, or has NUL characters")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def secret_files(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
+    """The files that have values of settings, by their variable."""
+    source = os.environ if environ is None else environ
+    named = [setting.file_variable for setting in SETTINGS if setting.secret]
+    return {name: Path(source[name]) for name in named if source.get(name)}
+
+
+def use_metrics_directory(directory: str) -> None:
+    """Have the processes of this server count in files of this directory (prometheus-client)."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
 
 
 def _require_whole(settings: Settings) -> None:

@@ -7,7 +7,6 @@ check returns a `Finding` or None. Checks that need the database run only if it 
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
@@ -16,39 +15,36 @@ from goldenrod.base.config import Settings
 from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.catalogue.accounts import oidc_claims, users
 from goldenrod.cli import output
+from goldenrod.cli.deploy_check import FOR_OTHERS, Deployment, Finding, sqlite_file
 from goldenrod.cli.failures import failure
 from goldenrod.cli.open_database import reach, unmigrated
 from goldenrod.cli.options import JSON
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import migrate as migrations
 from goldenrod.store.db import Database
-from goldenrod.store.drivers import sqlite_path
-from goldenrod.web import oidc_client
-
-FOR_OTHERS = 0o077
-"""The mode bits of a file that give access to others than its owner."""
-
-
-class Finding(NamedTuple):
-    """One problem, and how to solve it."""
-
-    id: str
-    what: str
-    hint: str
-
-    @property
-    def is_error(self) -> bool:
-        return self.id.startswith("goldenrod.E")
+from goldenrod.web import oidc_client, server
 
 
 def check(
+    deploy: bool = typer.Option(
+        False, "--deploy", help="Also report what would be wrong in production."
+    ),
+    workers: int = typer.Option(
+        1, min=1, max=256, help="With --deploy: the workers of all servers."
+    ),
+    threads: int = typer.Option(
+        server.BLOCKING_THREADS, min=1, max=1024, help="With --deploy: the threads of each."
+    ),
+    metrics_host: str = typer.Option(
+        "127.0.0.1", help="With --deploy: the address of the port for metrics."
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Check the settings and the database for problems.
 
     Exits with 1 if an error (E) was found; warnings (W) alone exit with 0.
     """
-    found = list(_findings())
+    found = list(_findings(Deployment(workers, threads, metrics_host) if deploy else None))
     if as_json:
         output.show_json([finding._asdict() for finding in found])
     else:
@@ -59,7 +55,7 @@ def check(
     raise typer.Exit(1 if any(finding.is_error for finding in found) else 0)
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(deployment: Deployment | None) -> Iterator[Finding]:
     try:
         settings = config.load()
     except SettingError as wrong:
@@ -68,6 +64,8 @@ def _findings() -> Iterator[Finding]:
     yield from filter(
         None, [_open_to_others(settings), _no_public_url(settings), _no_oidc(settings)]
     )
+    if deployment is not None:
+        yield from deployment.of_settings(settings)
     try:
         if missing := _missing_file(settings):
             yield missing
@@ -76,6 +74,8 @@ def _findings() -> Iterator[Finding]:
             reach(db)
             other = _other_tables(db)
             yield from filter(None, [other] if other else [_no_staff(db), _no_groups(db, settings)])
+            if deployment is not None:
+                yield from deployment.of_database(db, settings, current=other is None)
     except Exception as error:
         expected = failure(error)
         if expected is None:
@@ -87,14 +87,9 @@ def _findings() -> Iterator[Finding]:
         )
 
 
-def _sqlite_file(settings: Settings) -> Path | None:
-    url = settings.database_url
-    return Path(sqlite_path(url)) if url.startswith("sqlite:") else None
-
-
 def _missing_file(settings: Settings) -> Finding | None:
     """E001 for SQLite: a check must not create the file."""
-    file = _sqlite_file(settings)
+    file = sqlite_file(settings)
     if file is None or file.exists():
         return None
     return Finding(
@@ -125,7 +120,7 @@ def _other_tables(db: Database) -> Finding | None:
 def _open_to_others(settings: Settings) -> Finding | None:
     """W001: others can read the database files, which contain password hashes and sessions."""
     try:
-        file = _sqlite_file(settings)
+        file = sqlite_file(settings)
     except SettingError:
         return None  # E001 reports it
     if file is None:

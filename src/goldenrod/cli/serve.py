@@ -34,6 +34,10 @@ class LogForm(StrEnum):
 
 
 LOG_FORM = typer.Option(LogForm.PLAIN, help="Write log lines as plain text or as JSON, to stderr.")
+METRICS_PORT = typer.Option(
+    None, min=1, max=65535, help="A port that answers metrics for Prometheus at /metrics."
+)
+METRICS_HOST = typer.Option(THIS_MACHINE, help="The address of that port.")
 SYNC = typer.Option(
     None,
     "--sync",
@@ -62,6 +66,8 @@ def serve(
     ),
     log: LogForm = LOG_FORM,
     access_log: bool = typer.Option(False, "--access-log", help="Log every request."),
+    metrics_port: int | None = METRICS_PORT,
+    metrics_host: str = METRICS_HOST,
     sync: Path | None = SYNC,
     sync_every: str = SYNC_EVERY,
 ) -> None:
@@ -89,6 +95,7 @@ def serve(
             threads,
             log_form=log.value,
             log_access=access_log,
+            metrics_at=None if metrics_port is None else (metrics_host, metrics_port),
             prepare=prepare,
             announce=announce,
         )

@@ -11,6 +11,7 @@ own connection, at a fifth of the cost. Instants and ids are text on both databa
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -20,8 +21,10 @@ import sqlalchemy as sa
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
+from goldenrod.store.current_request import CURRENT
 from goldenrod.store.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
 from goldenrod.store.outages import unavailable
+from goldenrod.store.pool_use import PoolUse
 from goldenrod.store.replica import Replica
 from goldenrod.store.revision import Revision, RevisionSource, Seen
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
@@ -44,6 +47,7 @@ class Tx:
 
     __slots__ = (
         "_connection",
+        "_request",
         "_trace",
         "address",
         "api",
@@ -60,6 +64,7 @@ class Tx:
     def __init__(self, connection: Any, db: "Database", seen: Seen, now: Instant) -> None:
         self._connection = connection
         self._trace = db.trace
+        self._request = CURRENT.get()
         self.dialect = db.dialect
         self.api = db.api
         self.now = now
@@ -121,7 +126,7 @@ class Tx:
         self.statements += 1
         if self._trace is not None:
             self._trace.append(text)
-        return self._connection.execute(text, params or {})
+        return self._execute("sql", text, params or {})
 
     def has_reached(self, seen: Seen | None) -> bool:
         """Whether this state of the catalogue includes what somebody has seen."""
@@ -142,7 +147,17 @@ class Tx:
         self.statements += 1
         if self._trace is not None:
             self._trace.append(ready.text)
-        return self._connection.execute(ready.text, given)
+        return self._execute(ready.name, ready.text, given)
+
+    def _execute(self, name: str, text: str, given: Row) -> Any:
+        request = self._request
+        if request is None:
+            return self._connection.execute(text, given)
+        began = time.perf_counter()
+        try:
+            return self._connection.execute(text, given)
+        finally:
+            request.add(name, began, time.perf_counter())
 
 
 class _RolledBack(Exception):
@@ -216,6 +231,10 @@ class Database:
             if found is not None and found.has_reached(seen):
                 return found
         return self.current_revision()
+
+    def pool_use(self) -> PoolUse:
+        """How the connections of this process are used."""
+        return self._driver.pool_use()
 
     @contextmanager
     def optimistic_read(self) -> Iterator[Tx]:

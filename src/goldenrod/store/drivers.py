@@ -18,6 +18,7 @@ from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.store import outages, postgresql
 from goldenrod.store import revision as open_revision_source
+from goldenrod.store.pool_use import PoolUse, Waits
 from goldenrod.store.read_limit import ReadLimit
 from goldenrod.store.revision import GENERATION, RevisionSource, Seen, server_of
 from goldenrod.store.sqlite_file import DatabaseFile
@@ -65,6 +66,7 @@ class Driver(Protocol):
     def is_unavailable(self, error: BaseException) -> bool: ...
     def is_timed_out(self, error: BaseException) -> bool: ...
     def limited(self, connection: Any) -> AbstractContextManager[None]: ...
+    def pool_use(self) -> PoolUse: ...
     def close(self) -> None: ...
 
 
@@ -122,12 +124,14 @@ class _Sqlite:
         # None stands for a connection to be opened when one is needed.
         self._free: list[_Connection | None] = [None] * pool
         self._slots = threading.Semaphore(pool)
+        self._most = pool
+        self._waits = Waits()
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         generation = self._file.generation()
-        if not self._slots.acquire(timeout=POOL_TIMEOUT_S):
-            raise Unavailable("All connections to the database are busy.")
+        if not self._slots.acquire(blocking=False):
+            self._wait_for_slot()
         connection = None
         try:
             # The one used last, because its pages are in the processor's cache.
@@ -144,6 +148,20 @@ class _Sqlite:
         finally:
             self._free.append(connection if connection and _is_open(connection) else None)
             self._slots.release()
+
+    def _wait_for_slot(self) -> None:
+        with self._waits.waiting_for():
+            if self._slots.acquire(timeout=POOL_TIMEOUT_S):
+                return
+        self._waits.refuse()
+        raise Unavailable("All connections to the database are busy.")
+
+    def pool_use(self) -> PoolUse:
+        waits = self._waits
+        in_use = self._most - len(self._free)
+        return PoolUse(
+            self._most, in_use, waits.waiting, waits.waited, waits.seconds, waits.refused
+        )
 
     def _open(self) -> _Connection:
         generation = self._file.generation()
@@ -405,6 +423,17 @@ class _Postgresql:
 
     def limited(self, connection: Any) -> AbstractContextManager[None]:
         return _NO_LIMIT  # PostgreSQL does it: see `postgresql.connecting`
+
+    def pool_use(self) -> PoolUse:
+        now = self._pool.get_stats()
+        return PoolUse(
+            self._pool.max_size,
+            now["pool_size"] - now["pool_available"],
+            now["requests_waiting"],
+            now.get("requests_queued", 0),
+            now.get("requests_wait_ms", 0) / 1000,
+            now.get("requests_errors", 0),
+        )
 
     def close(self) -> None:
         self._pool.close()

@@ -47,11 +47,13 @@ _DIALECTS: dict[str, Any] = {
 
 
 class Statement:
-    """A compiled statement: its text, the defaults of its parameters, and the names of its columns."""
+    """A compiled statement: the name of the function that composed it, its text, the defaults of its
+    parameters, and the names of its columns."""
 
-    __slots__ = ("booleans", "columns", "defaults", "names", "text")
+    __slots__ = ("booleans", "columns", "defaults", "name", "names", "text")
 
-    def __init__(self, dialect: str, element: Any) -> None:
+    def __init__(self, dialect: str, element: Any, name: str = "") -> None:
+        self.name = name
         compiled = element.compile(dialect=_DIALECTS[dialect])
         self.text: str = compiled.string
         _require_correlated(self.text)
@@ -111,7 +113,15 @@ def _returned(element: Any) -> list[Any]:
 @lru_cache(maxsize=4096)
 def statement(dialect: str, build: Build, *shape: Any) -> Statement:
     """The compiled statement of `build(*shape)`, cached."""
-    return Statement(dialect, build(*shape))
+    return Statement(dialect, build(*shape), _name(build, shape))
+
+
+def _name(build: Build, shape: tuple[Any, ...]) -> str:
+    """`catalogue.search._found`; for the statements of this module, with the table: `insert images`."""
+    if build in (insert, update, delete):
+        return f"{build.__name__} {shape[0].name}"
+    module = build.__module__.removeprefix("goldenrod.")
+    return f"{module}.{getattr(build, '__qualname__', type(build).__name__)}"
 
 
 def insert(table: sa.Table, columns: tuple[str, ...]) -> Any:

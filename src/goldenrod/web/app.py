@@ -34,6 +34,8 @@ from goldenrod.web.docs.reference import add_reference
 from goldenrod.web.limits import refusals
 from goldenrod.web.limits.gate import GATE, Gate
 from goldenrod.web.limits.rate_limit import UNLIMITED, RateLimit
+from goldenrod.web.monitoring.monitoring import Monitoring
+from goldenrod.web.monitoring.watch import CACHE, CODE, METHODS, ROUTE
 from goldenrod.web.pages.responders import KnownQuery, add_pages
 from goldenrod.web.refusal_log import record_refusal
 from goldenrod.web.request import MIN_REVISION_VARIABLE, REVISION, Request, Response
@@ -114,6 +116,7 @@ def _send(req: falcon.Request, resp: falcon.Response, answer: Response, anonymou
 
 
 def _problem(req: falcon.Request, resp: falcon.Response, problem: Problem) -> None:
+    req.env[CODE] = problem.code
     resp.status = problem.status
     resp.set_headers(problem.headers)
     resp.set_header("Cache-Control", "no-store")
@@ -170,8 +173,8 @@ REFUSED = "goldenrod.refused"
 
 
 class _Limits:
-    """Refuses requests that were found wrong before, with a problem document or a page; and has Allow
-    name HEAD wherever it names GET."""
+    """Refuses requests that were found wrong before, with a problem document or a page; has Allow name
+    HEAD wherever it names GET; and notes the template of the request's route."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         if refused := req.env.get(REFUSED):
@@ -180,6 +183,7 @@ class _Limits:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
+        req.env[ROUTE] = req.uri_template
         if allowed := resp.headers.get("allow"):
             resp.set_header("Allow", _with_head(allowed))
 
@@ -214,10 +218,15 @@ AT_ONCE = 32
 """How many requests the application answers at once, unless the server says otherwise."""
 
 
-def build_app(db: Database, settings: Settings, at_once: int = AT_ONCE) -> Wsgi:
+def build_app(
+    db: Database,
+    settings: Settings,
+    at_once: int = AT_ONCE,
+    monitoring: Monitoring | None = None,
+) -> Wsgi:
     """The WSGI application over an open, migrated database. `at_once`: how many requests it answers at
     once; the others wait for their turn."""
-    return assemble(db, settings, cache_for(db, settings), at_once)
+    return assemble(db, settings, cache_for(db, settings), at_once, monitoring)
 
 
 def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
@@ -226,9 +235,14 @@ def cache_for(db: Database, settings: Settings) -> ResponseCache | None:
 
 
 def assemble(
-    db: Database, settings: Settings, cache: ResponseCache | None, at_once: int = AT_ONCE
+    db: Database,
+    settings: Settings,
+    cache: ResponseCache | None,
+    at_once: int = AT_ONCE,
+    monitoring: Monitoring | None = None,
 ) -> Wsgi:
     """The application over its database and its response cache."""
+    monitoring = monitoring or Monitoring(db, settings)
     app = falcon.App(middleware=[_Limits()])
     app.req_options.strip_url_path_trailing_slash = False
     app.resp_options.secure_cookies_by_default = True
@@ -254,10 +268,12 @@ def assemble(
         Request(req, db, settings, cache).answer(handler, {})
 
     app.add_sink(nowhere, "/")
+    monitoring.add_resources(app, nowhere)
     with_shared = SharedHeaders(settings).with_shared
     gated = _gated(app, Gate(at_once))
     rate_limit = RateLimit(settings) if settings.rate_limit else None
-    return _limited(_wrapped(gated, cache, with_shared, known_query), rate_limit, with_shared)
+    wrapped = _wrapped(gated, cache, with_shared, known_query)
+    return monitoring.watched(_limited(wrapped, rate_limit, with_shared), cache)
 
 
 def _limited(
@@ -300,9 +316,6 @@ def _gated(app: Wsgi, gate: Gate) -> Wsgi:
     return wsgi
 
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
 def _wrapped(
     app: Wsgi,
     cache: ResponseCache | None,
@@ -325,7 +338,7 @@ def _wrapped(
             return _redirect(environ, adding(start_response))
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
-            if method not in _METHODS:
+            if method not in METHODS:
                 # No address takes TRACE: the answer is 405, with the methods that this address takes.
                 environ["REQUEST_METHOD"] = "TRACE"
             return _change(app, environ, adding(start_response))
@@ -336,7 +349,9 @@ def _wrapped(
         if cache is None:
             return build(environ, start_response, method, key, None)
         cached = cache.find(key, environ.get(MIN_REVISION_VARIABLE))
+        environ[CACHE] = "miss" if cached is None else "hit"
         if cached is not None:
+            environ[ROUTE] = cached.route
             return send(environ, start_response, method, key, cached, None)
         with cache.building(key) as own:
             return build(environ, start_response, method, key, own)
@@ -357,7 +372,9 @@ def _wrapped(
             return _without(body) if method == "HEAD" else body
         content = b"".join(body)
         compressible = _is_compressible(environ, headers, content)
-        built = CachedResponse(environ.get(VALIDITY), etag, headers, content, compressible)
+        built = CachedResponse(
+            environ.get(VALIDITY), etag, headers, content, compressible, route=environ.get(ROUTE)
+        )
         return send(environ, start_response, method, key, built, own)
 
     def send(

@@ -20,6 +20,7 @@ from goldenrod.catalogue.accounts import actors, password_hashing, password_sign
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.rules.changes import security_log
 from goldenrod.store.db import Database, Row, Tx
+from goldenrod.web.monitoring.counts import COUNTS, SIGN_INS
 
 _HEADER = re.compile(r"(?:token|bearer) +(?P<secret>[A-Za-z0-9._~+/=-]{1,512})", re.I | re.ASCII)
 
@@ -91,6 +92,7 @@ def _record_failure(db: Database, username: str, address: str, problem: Problem,
     """Record a failed sign-in. An unknown username is not recorded: it may be a password that was typed
     into the wrong field."""
     limited = isinstance(problem, TooManyRequests)
+    COUNTS.add(SIGN_INS, by, "limited" if limited else "failure")
     with suppress(Unavailable), db.write_unversioned() as tx:
         tx.address = address
         user_id = users.find_user(tx, username)

@@ -84,6 +84,8 @@ class CachedResponse(NamedTuple):
     compressible: bool = False
     compressed: Mapping[str, bytes] = MappingProxyType({})
     """The compressed forms that were asked for so far, by coding."""
+    route: str | None = None
+    """The template of the route that it answers."""
 
     def tag(self, coding: str) -> str:
         """The ETag of the form with this coding."""
@@ -172,6 +174,11 @@ class ResponseCache:
         self._actors: dict[str, tuple[Actor, Validity]] = {}
         self._cache_expiry = Validity(0, 0, 0)
         """Until when nothing takes effect, at the revision that was read last."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """The bytes that the cached answers take, about."""
+        return self._bytes
 
     def find(self, key: Key, least: str | None = None) -> CachedResponse | None:
         """The valid answer to this request, if it is cached or another request builds it. `least` is

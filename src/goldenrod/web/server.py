@@ -15,8 +15,9 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import structlog
 from granian.constants import HTTPModes, Interfaces
@@ -28,11 +29,14 @@ from goldenrod.base import config
 from goldenrod.base.config import Settings
 from goldenrod.base.printing import escaped, printable
 from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
+from goldenrod.store.current_request import CURRENT
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web import request_body
 from goldenrod.web.app import AT_ONCE, Wsgi, build_app
 from goldenrod.web.limits import gate
+from goldenrod.web.monitoring.directory import metrics_directory
+from goldenrod.web.monitoring.monitoring import Monitoring
 
 BLOCKING_THREADS = AT_ONCE
 """Requests that are answered at once: more than is fastest. Requests that wait have further threads."""
@@ -64,19 +68,28 @@ def serve(
     *,
     log_form: LogForm = "plain",
     log_access: bool = False,
+    metrics_at: tuple[str, int] | None = None,
     prepare: Callable[[Database], object] = migrate,
     announce: Callable[[str], object] | None = None,
 ) -> None:
     """Serve until a signal ends it. Port 0 takes a free port.
 
     `prepare` is called with the database before workers start. `announce` is called with the server's
-    address once it answers; by default, the address is printed.
+    address once it answers; by default, the address is printed. `metrics_at` is the address and port
+    that answers metrics.
 
     Raises OSError where the server cannot listen at the address, SettingError, Unavailable.
     """
     config.forget_header_variables()
     address, port, reserved = _listen_at(host, port)
-    with reserved:
+    with reserved, ExitStack() as ends:
+        metrics = _Metrics()
+        if metrics_at is not None:
+            found, number, also_reserved = _listen_at(*metrics_at, option="--metrics-port")
+            ends.enter_context(also_reserved)
+            metrics = metrics._replace(at=(found, number))
+        if metrics_at is not None or settings.metrics_token:
+            metrics = metrics._replace(directory=ends.enter_context(metrics_directory()))
         db = Database(
             settings.database_url,
             public_url=settings.public_url,
@@ -109,7 +122,7 @@ def serve(
             log_dictconfig=_logging(log_form),
             log_access=log_access,
         )
-        server.serve(target_loader=partial(load, settings, threads))
+        server.serve(target_loader=partial(load, settings, threads, metrics=metrics))
 
 
 def _connections() -> int:
@@ -123,7 +136,19 @@ def _connections() -> int:
     return max(files - _OTHER_FILES, files // 2)
 
 
-def load(settings: Settings, threads: int, target: str) -> Wsgi:
+class _Metrics(NamedTuple):
+    """Where the workers count, and the address and port that answers what they counted."""
+
+    directory: str | None = None
+    at: tuple[str, int] | None = None
+
+
+def load(
+    settings: Settings,
+    threads: int,
+    target: str,
+    metrics: _Metrics = _Metrics(),  # noqa: B008
+) -> Wsgi:
     """The application of a worker, which answers so many requests at once, with its own database
     connections."""
     _end_with_main()
@@ -136,13 +161,16 @@ def load(settings: Settings, threads: int, target: str) -> Wsgi:
         replica_url=settings.replica_url,
         replica_lag_s=settings.replica_lag_seconds,
     )
-    app = build_app(db, settings, threads)
+    monitoring = Monitoring(db, settings, metrics.directory)
+    app = build_app(db, settings, threads, monitoring)
     if settings.deliver:
-        _deliver(settings)
+        delivering = _deliver(settings)
+        monitoring.show_pool("webhooks", delivering)
+    monitoring.begin(metrics.at)
     return app
 
 
-def _deliver(settings: Settings) -> None:
+def _deliver(settings: Settings) -> Database:
     """Notify webhooks in a background thread, with its own database connections. The thread ends with
     the worker, even during a delivery: what was not delivered then is delivered later."""
     db = Database(
@@ -159,6 +187,7 @@ def _deliver(settings: Settings) -> None:
     )
     stop = threading.Event()
     threading.Thread(target=deliverer.run, args=(stop,), name="webhooks", daemon=True).start()
+    return db
 
 
 def _end_with_main() -> None:
@@ -206,7 +235,7 @@ def _reached(address: str, port: int) -> tuple[str, int]:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port  # noqa: S104
 
 
-def _listen_at(host: str, port: int) -> tuple[str, int, socket.socket]:
+def _listen_at(host: str, port: int, option: str = "--port") -> tuple[str, int, socket.socket]:
     """The address and port to listen at, with a socket that reserves the port until it is closed.
 
     The workers' sockets share the port (SO_REUSEPORT), so a second server on it would go unnoticed.
@@ -231,7 +260,7 @@ def _listen_at(host: str, port: int) -> tuple[str, int, socket.socket]:
         reason = (wrong.strerror or str(wrong)).lower()
         raise OSError(
             wrong.errno,
-            f"Cannot listen at port {port} of {host}: {reason}. Choose another port with --port.",
+            f"Cannot listen at port {port} of {host}: {reason}. Choose another port with {option}.",
         ) from None
     return str(chosen[0]), int(reserved.getsockname()[1]), reserved
 
@@ -248,13 +277,27 @@ def _on_one_line(logger: Any, name: str, event: dict[str, Any]) -> dict[str, Any
     return {key: escaped(it) if isinstance(it, str) else it for key, it in event.items()}
 
 
+_EXTRA = (
+    *("kind", "user_id", "via", "address", "detail", "count"),
+    *("method", "route", "status", "ms", "statements"),
+)
+"""What records may say beside their text."""
+
+
+def _with_request_id(logger: Any, name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The record with the id of the request that writes it."""
+    request = CURRENT.get()
+    return event if request is None else event | {"request_id": request.id}
+
+
 def log_formatter(form: LogForm) -> structlog.stdlib.ProcessorFormatter:
     """The formatter of log records: a plain line, or a JSON object, for each."""
     first: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(("kind", "user_id", "via", "address", "detail", "count")),
+        structlog.stdlib.ExtraAdder(_EXTRA),
+        _with_request_id,
     ]
     # Plain traces: the rich ones show local variables, and secrets with them.
     last: list[Any] = (
@@ -292,5 +335,9 @@ def _logging(form: LogForm) -> dict[str, Any]:
             "goldenrod": {"level": "INFO"},
             "_granian": {},
             "granian.access": access,
+            # They would log addresses and headers of requests that the server sends, whatever the level
+            # of the others.
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
         },
     }

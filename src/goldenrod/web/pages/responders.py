@@ -14,6 +14,7 @@ from goldenrod.base.config import Settings
 from goldenrod.base.errors import Forbidden, NotFound, Problem
 from goldenrod.store.db import Database, SnapshotChanged
 from goldenrod.web.content_coding import UNCHANGING, UNCOMPRESSED
+from goldenrod.web.monitoring.watch import CODE
 from goldenrod.web.pages.kit import assets
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.routes import PAGES, Route
@@ -122,6 +123,8 @@ def _responder(
         finally:
             if visit.seen is not None:
                 resp.set_header(REVISION, str(visit.seen))
+        if visit.problem is not None:
+            req.env[CODE] = visit.problem.code
         if isinstance(visit.problem, Forbidden):
             record_refusal(visit, route.path, visit.problem)
         _send(req, resp, page, visit)

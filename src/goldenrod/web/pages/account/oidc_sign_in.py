@@ -17,6 +17,7 @@ from goldenrod.base.errors import BadRequest, Forbidden, NotFound, Unavailable
 from goldenrod.catalogue.accounts import oidc_accounts, oidc_claims
 from goldenrod.rules.changes import security_log
 from goldenrod.web import oidc_client
+from goldenrod.web.monitoring.counts import COUNTS, SIGN_INS
 from goldenrod.web.oidc_client import OpenIdProvider, Person
 from goldenrod.web.pages.account.sign_in import show_form
 from goldenrod.web.pages.kit import urls
@@ -69,6 +70,7 @@ def come_back(visit: Visit) -> Page:
 
 def _record_failure(visit: Visit, problem: BadRequest) -> None:
     """Record a failed sign-in. One that is refused with 403 is recorded as a refusal."""
+    COUNTS.add(SIGN_INS, "oidc", "failure")
     with suppress(Unavailable), visit.db.write_unversioned() as tx:
         tx.address = visit.address
         security_log.record(tx, "sign_in:failure", alike=("oidc",), by="oidc", code=problem.code)
