@@ -11,10 +11,10 @@ image offers a newer one. If an image that was not a candidate could come before
 candidates are taken.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import CTE, ColumnElement, FromClause, case, distinct, func, or_, select, true
 
 from goldenrod.base.text import sought_key
@@ -91,7 +91,7 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
         most *= MORE_CANDIDATES
     if not rows and query.page > 1:
         raise past_the_end()
-    found = [json.loads(row["json"]) | {"released": row["offered"]} for row in rows]
+    found = [msgspec.json.decode(row["json"]) | {"released": row["offered"]} for row in rows]
     for image in found:
         image["offers"] = _shown_offer(image.pop("channels"), image.pop("newest"))
     return Found(rows[0]["count"] if rows else 0, found)
@@ -298,7 +298,9 @@ def choices(tx: Tx, actor: Actor) -> Row:
     row = tx.first(_choices, actor.reader, **resources.params(tx, actor))
     assert row is not None
     count = row.pop("providers_count")
-    return {name: json.loads(value) for name, value in row.items()} | {"providers_count": count}
+    return {name: msgspec.json.decode(value) for name, value in row.items()} | {
+        "providers_count": count
+    }
 
 
 def _choices(reader: ReaderKind) -> Any:
@@ -347,7 +349,7 @@ def newest_versions(tx: Tx, actor: Actor) -> tuple[int, list[Row]]:
     """
     query = versions.VERSIONS.where(ordering="-start_date", page_size=NEWEST_READ)
     page = resources.page_of_versions(tx, actor, _new, query)
-    rows = (json.loads(text) for text in page.results)
+    rows = (msgspec.json.decode(text) for text in page.results)
     return page.count, [row for row in rows if row["state"] == "current"][:MOST_NEW]
 
 
@@ -373,7 +375,7 @@ def recently_withdrawn(tx: Tx, actor: Actor) -> list[Row]:
     Each has version (its summary), image_name, at, `deprecation` and `revoked`.
     """
     rows = tx.rows(_withdrawn, actor.reader, **resources.params(tx, actor))
-    return [json.loads(row["json"]) for row in rows]
+    return [msgspec.json.decode(row["json"]) for row in rows]
 
 
 def _withdrawn(reader: ReaderKind) -> Any:
