@@ -168,11 +168,13 @@ class Catalogue:
                 for provider in self.providers(version):
                     key += 1
                     ids = key, f"{at}-7004-8000-{key:012x}", n, image + 1, provider
-                    yield *ids, f"ami-{key:017x}", 30, architecture, "", maker, start, end
+                    found_by = (f"ami-{key:017x}",) * 2
+                    kind = 30, architecture, architecture
+                    yield *ids, *found_by, *kind, "", maker, start, end
 
         columns = (
-            "id uuid version_n image_id provider_id identifier size_gb architecture checksum "
-            "created_by_id start_date end_date"
+            "id uuid version_n image_id provider_id identifier identifier_key size_gb "
+            "architecture architecture_given checksum created_by_id start_date end_date"
         )
         return Rows("machines", columns, rows())
 

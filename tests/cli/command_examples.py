@@ -63,5 +63,6 @@ EXAMPLES = {
     "sync": "{new}/none.toml --dry-run",
     "sync log": "",
     "drift": "",
+    "activity": "",
 }
 """Arguments of every command. `serve` and `demo` run until they are stopped: they have tests below."""

@@ -33,7 +33,8 @@ NUMBERS = count(1)
 
 NOT_HERE = {"serve", "demo"}
 ASK = {name for name, (_, code) in COMMANDS.items() if code.split(".")[0] in {"images", "versions"}}
-ASK |= {name for name, (_, code) in COMMANDS.items() if code.startswith("channels.")} | {"drift"}
+ASK |= {name for name, (_, code) in COMMANDS.items() if code.startswith("channels.")}
+ASK |= {"drift", "activity"}
 
 Words = Callable[[str], list[str]]
 Try = Callable[..., Ended]

@@ -299,23 +299,29 @@ def test_a_catalogue_of_a_newer_release_is_refused(bare: Database) -> None:
     assert stored_revision(bare) == "9999"
 
 
-def test_an_upgrade_finds_which_images_are_one_line(db: Database, world: World) -> None:
+def test_an_upgrade_finds_what_images_repeat_of_their_versions(db: Database, world: World) -> None:
     """As the catalogue itself finds it for an import."""
-    found_by_upgrade = import_module("goldenrod.store.migrations.versions.0002_lines_and_undoing")
+    migrations = "goldenrod.store.migrations.versions"
+    lines_found = import_module(f"{migrations}.0002_lines_and_undoing")._FIND_LINES
+    releases_found = import_module(f"{migrations}.0011_newest_release")._FIND_RELEASES
+    forget = "UPDATE images SET one_line = (1 = 0), newest_release = NULL"
 
-    def lines_now() -> list[tuple[Any, ...]]:
+    def found_now() -> list[tuple[Any, ...]]:
+        found = "SELECT id, one_line, newest_release FROM images ORDER BY id"
         with db.read() as tx:
-            return [tuple(row) for row in tx.sql("SELECT id, one_line FROM images ORDER BY id")]
+            return [tuple(row) for row in tx.sql(found)]
 
     with db.write() as tx:
-        tx.sql("UPDATE images SET one_line = (1 = 0)")
+        tx.sql(forget)
         lines.find_all(tx)
-    expected = lines_now()
+    expected = found_now()
     assert any(row[1] for row in expected)
+    assert any(row[2] for row in expected)
     with db.write() as tx:
-        tx.sql("UPDATE images SET one_line = (1 = 0)")
-        tx.sql(str(found_by_upgrade._FIND_LINES))
-    assert lines_now() == expected
+        tx.sql(forget)
+        tx.sql(str(lines_found))
+        tx.sql(str(releases_found))
+    assert found_now() == expected
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])

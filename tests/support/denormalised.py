@@ -19,7 +19,7 @@ def derived(tx: Tx) -> list[Any]:
         [tuple(row.values()) for row in tx.rows(_rows, table, names)]
         for table, names in (
             ("versions", REPEATED),
-            ("images", ("id", "one_line")),
+            ("images", ("id", "one_line", "newest_release")),
             ("shares", tuple(schema.shares.c.keys())),
         )
     ]

@@ -179,6 +179,10 @@ COMMANDS = {
     ),
     "revoke": ("Revoke an image version.", "versions.withdraw:revoke"),
     "restore": ("Lift an image version's own revocation.", "versions.withdraw:restore"),
+    "activity": (
+        "List who changed what, who signed in and who was refused, newest first.",
+        "accounts.activity:activity",
+    ),
     "lineage": (
         "Show an image version's ancestors and descendants.",
         "versions.lineage:lineage",

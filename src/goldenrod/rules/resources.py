@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
@@ -157,12 +158,14 @@ def _rows(
     order: str,
     op: str | None,
     numbered: bool,
+    few: bool,
 ) -> Any:
     inner = listing.table.alias("thing")
     conditions = _conditions(listing, seen, inner, reader, forms)
+    pick = paging.picked_of_few if few else paging.picked
     return _built(
         listing,
-        paging.picked(listing, conditions, inner, order, op, numbered),
+        pick(listing, conditions, inner, order, op, numbered),
         shape,
         reader,
         order,
@@ -209,13 +212,16 @@ def page(
 
     `seen`, with its parameters, replaces the rule where the caller has already checked it.
     """
+    query = query.planned(tx)
     given = {**params(tx, actor), **query.params, **more}
+    count = cache(lambda: _count(tx, actor, query, seen, given))
 
     def rows(which: dict[str, Any]) -> list[Row]:
-        asked = query.forms, query.order, _op(query), query.page > 1
+        few = query.by_words and count() <= FEW
+        asked = query.forms, query.order, _op(query), query.page > 1, few
         return tx.rows(_rows, query.listing, seen, shape, actor.reader, *asked, **given, **which)
 
-    return page_of_rows(query, lambda: _count(tx, actor, query, seen, given), rows)
+    return page_of_rows(query, count, rows)
 
 
 def _count(tx: Tx, actor: Actor, query: Query, seen: Condition, given: dict[str, Any]) -> int:
@@ -253,6 +259,7 @@ def count(tx: Tx, actor: Actor, query: Query) -> int:
     if versions and not query.forms:
         return stored_counts.count_readable(tx, actor)
     seen = _condition(tx, actor, query) if versions else access.readable
+    query = query.planned(tx)
     return _count(tx, actor, query, seen, {**params(tx, actor), **query.params})
 
 
@@ -313,7 +320,8 @@ class Resource:
 
 
 FEW = 5_000
-"""A reader of at most this many versions: filters are checked on exactly these."""
+"""A reader of at most this many versions: filters are checked on exactly these. A search with at most
+this many matches: all are found and then sorted."""
 LITTLE = 100_000
 """A reader whose groups may read at most this many versions: their keys are collected first."""
 

@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -68,6 +68,9 @@ class Filter:
     """Where several values may be given with commas: the filter of one."""
     narrow: bool = False
     """An index finds the rows that match, and these are few compared with the whole list."""
+    plan: Callable[[Any, str, Mapping[str, Any]], Wanted] | None = None
+    """Of a filter by words: chooses form and parameters anew, `(tx, form, params)`, by how frequent the
+    words are. The rows that match may be few or many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +136,20 @@ class Query:
     def narrow(self) -> bool:
         """One of the filters matches few rows compared with the whole list."""
         return any(self.listing.filters[name].narrow for name, _ in self.forms)
+
+    @property
+    def by_words(self) -> bool:
+        """One of the filters is by words."""
+        return any(self.listing.filters[name].plan for name, _ in self.forms)
+
+    def planned(self, tx: Any) -> "Query":
+        """The same query, in the form that is fastest for its words."""
+        forms, params = dict(self.forms), dict(self.params)
+        for name, form in self.forms:
+            if plan := self.listing.filters[name].plan:
+                forms[name], chosen = plan(tx, form, params)
+                params |= chosen
+        return replace(self, forms=tuple(forms.items()), params=params)
 
     @property
     def backward(self) -> bool:
@@ -302,6 +319,23 @@ def picked(
     page is one by number (`numbered`), `offset`.
     """
     return _cut(_first(listing, conditions, thing, order, op), numbered)
+
+
+def picked_of_few(
+    listing: Listing,
+    conditions: list[ColumnElement[bool]],
+    thing: FromClause,
+    order: str,
+    op: str | None,
+    numbered: bool,
+) -> Select[Any]:
+    """The same where few rows match: these are found by an index and then sorted. Otherwise a planner
+    may read the whole list in its order."""
+    key = next(iter(listing.table.primary_key)).name
+    names = dict.fromkeys((key, listing.id, listing.column(order)))
+    found = select(*(thing.c[name] for name in names)).where(*conditions)
+    few = found.cte("found").prefix_with("MATERIALIZED")
+    return picked(listing, [], few, order, op, numbered)
 
 
 def merged(

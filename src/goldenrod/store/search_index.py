@@ -6,7 +6,7 @@ letters, digits and `-._`, so a quoted token is plain text in either query langu
 
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -48,27 +48,71 @@ class has_word(FunctionElement[Any]):
         super().__init__(key, param(exact, ARRAY(Text)), param(prefix, ARRAY(Text)))
 
 
+class checked_for_word(has_word):
+    """The same, checked row by row: the database finds the rows by something else."""
+
+
+class rows_with_word(has_word):
+    """How many rows have such a token, counted up to `most`. `key` is not used."""
+
+    type = BigInteger()
+
+    def __init__(self, table: str, exact: str, prefix: str, most: int) -> None:
+        self.most = most
+        super().__init__(table, literal_column("0"), exact, prefix)
+
+
+def _rows_sqlite(element: has_word, exact: str, prefix: str) -> str:
+    return (
+        f"SELECT rowid FROM {element.table} WHERE {element.table} MATCH ("
+        "SELECT group_concat(word, ' OR ') FROM ("
+        f"SELECT '\"' || value || '\"' AS word FROM json_each({exact}) UNION ALL "
+        f"SELECT '\"' || value || '\"*' FROM json_each({prefix})))"
+    )
+
+
+def _rows_postgresql(element: has_word, exact: str, prefix: str) -> str:
+    return (
+        f"SELECT {_KEYS[element.table]} FROM {element.table} WHERE tokens @@ ("
+        "SELECT string_agg(word, ' | ') FROM ("
+        f"SELECT '''' || value || '''' AS word FROM unnest({exact}) AS value UNION ALL "
+        f"SELECT '''' || value || ''':*' FROM unnest({prefix}) AS value) AS words)::tsquery"
+    )
+
+
 @compiles(has_word, "sqlite")
 def _sqlite(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
     key, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
-    return (
-        f"{key} IN (SELECT rowid FROM {element.table} WHERE {element.table} MATCH ("
-        "SELECT group_concat(word, ' OR ') FROM ("
-        f"SELECT '\"' || value || '\"' AS word FROM json_each({exact}) UNION ALL "
-        f"SELECT '\"' || value || '\"*' FROM json_each({prefix}))))"
-    )
+    return f"{key} IN ({_rows_sqlite(element, exact, prefix)})"
 
 
 @compiles(has_word, "postgresql")
 def _postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
     key, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
     # An array, which PostgreSQL computes first: for a join it would sort all versions.
-    return (
-        f"{key} = ANY(ARRAY(SELECT {_KEYS[element.table]} FROM {element.table} WHERE tokens @@ ("
-        "SELECT string_agg(word, ' | ') FROM ("
-        f"SELECT '''' || value || '''' AS word FROM unnest({exact}) AS value UNION ALL "
-        f"SELECT '''' || value || ''':*' FROM unnest({prefix}) AS value) AS words)::tsquery))"
-    )
+    return f"{key} = ANY(ARRAY({_rows_postgresql(element, exact, prefix)}))"
+
+
+@compiles(checked_for_word, "sqlite")
+def _checked_sqlite(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
+    # With the sign, it uses no index of the key.
+    return f"+{_sqlite(element, compiler, **kw)}"
+
+
+@compiles(checked_for_word, "postgresql")
+def _checked_postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
+    key, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
+    column = f"{element.table}.{_KEYS[element.table]}"
+    return f"EXISTS ({_rows_postgresql(element, exact, prefix)} AND {column} = {key})"
+
+
+@compiles(rows_with_word, "sqlite")
+@compiles(rows_with_word, "postgresql")
+def _counted(element: rows_with_word, compiler: SQLCompiler, **kw: Any) -> str:
+    _, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
+    found = _rows_sqlite if compiler.dialect.name == "sqlite" else _rows_postgresql
+    rows = found(element, exact, prefix)
+    return f"(SELECT count(*) FROM ({rows} LIMIT {element.most}) AS found)"
 
 
 class holds_word(FunctionElement[Any]):

@@ -269,6 +269,7 @@ def _image(it: model.Image) -> Row:
         owner_id=it.owner,
         created_by_id=it.created_by,
         one_line=False,  # until all are found
+        newest_release=None,
         **_dates(it),
     )
 

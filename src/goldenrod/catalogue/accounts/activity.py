@@ -8,10 +8,10 @@ The list is composed of branches, each with an index in the list's order: both t
 branch for each action that the filters leave. So a page costs the same, however long the list is.
 """
 
-import json
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -288,6 +288,12 @@ def _named(it: _Subject, change: FromClause, reader: ReaderKind) -> ColumnElemen
 
 def list_activity(tx: Tx, actor: Actor, query: Query) -> Page:
     """A page of the activity. Raises Unauthorized, Forbidden (staff only)."""
+    page, entries = read_activity(tx, actor, query)
+    return replace(page, results=[msgspec.json.encode(entry).decode() for entry in entries])
+
+
+def read_activity(tx: Tx, actor: Actor, query: Query) -> tuple[Page, list[Row]]:
+    """The same with its entries decoded. Raises Unauthorized, Forbidden (staff only)."""
     actor.require_staff()
     given = {**resources.params(tx, actor), **query.params}
 
@@ -300,10 +306,9 @@ def list_activity(tx: Tx, actor: Actor, query: Query) -> Page:
         return tx.rows(_rows, *asked, **given, **which)
 
     page = resources.page_of_rows(query, count, rows)
-    entries = [json.loads(text) for text in page.results]
+    entries = [msgspec.json.decode(text) for text in page.results]
     _name_changes(tx, actor, entries)
-    texts = [json.dumps(e, ensure_ascii=False, separators=(",", ":")) for e in entries]
-    return Page(page.count, texts, page.next, page.previous)
+    return page, entries
 
 
 def _name_changes(tx: Tx, actor: Actor, entries: list[Row]) -> None:

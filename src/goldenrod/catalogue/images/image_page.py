@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     ColumnElement,
     FromClause,
@@ -241,7 +242,7 @@ def list_releases(
     the previous page. Each version has `behind`, the number of newer current versions."""
     assert query.listing is RELEASES
     page = resources.page(tx, actor, _release, query)
-    found: list[Row] = [json.loads(text) for text in page.results]
+    found: list[Row] = [msgspec.json.decode(text) for text in page.results]
     if found:
         oldest, oldest_id = min(map(_position, found))
         about = {"image": found[0]["image"]["id"], "oldest": oldest, "oldest_id": oldest_id}

@@ -4,13 +4,18 @@ Every query starts at the access rule: results, counts and choices of filters co
 visitor may read. Images whose name or slug equals the words come first, then those whose name or slug
 begins with them, then the others. Among equals, the one whose channels offer the newest release comes
 first; images that offer nothing come last.
+
+What an image offers takes long to find, and differs by reader. So it is found for candidates only: the
+images whose newest version that is not scheduled is the newest, whoever may read it. No channel of an
+image offers a newer one. If an image that was not a candidate could come before the last result, more
+candidates are taken.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, distinct, func, or_, select
+import msgspec
+from sqlalchemy import CTE, ColumnElement, FromClause, case, distinct, func, or_, select, true
 
 from goldenrod.base.text import sought_key
 from goldenrod.catalogue import search
@@ -40,6 +45,10 @@ LIST = Listing(
 
 STABLE = "stable"
 """The channel that is preferred when an image has it."""
+CANDIDATES_PER_RESULT = 3
+"""How many images are looked at for each result, at first."""
+MORE_CANDIDATES = 4
+"""How many times as many the next time."""
 MOST_NEW = 6
 """How many new versions the home page lists."""
 NEWEST_READ = 30
@@ -70,23 +79,30 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
     them all. Raises NotFound past the end.
     """
     key = sought_key(words) or ""
-    rows = tx.rows(
-        _images,
-        actor.reader,
-        query.forms,
-        named=key,
-        length=len(key),
-        size=query.size,
-        offset=(query.page - 1) * query.size,
-        **query.params,
-        **resources.params(tx, actor),
-    )
+    query = query.planned(tx)
+    past = (query.page - 1) * query.size
+    given = {**query.params, **resources.params(tx, actor)}
+    given |= {"named": key, "length": len(key), "size": query.size, "offset": past}
+    most = CANDIDATES_PER_RESULT * (past + query.size)
+    while True:
+        rows = tx.rows(_images, actor.reader, query.forms, candidates=most, **given)
+        if not rows or rows[0]["count"] <= most or _is_final(rows[-1]):
+            break
+        most *= MORE_CANDIDATES
     if not rows and query.page > 1:
         raise past_the_end()
-    found = [json.loads(row["json"]) | {"released": row["offered"]} for row in rows]
+    found = [msgspec.json.decode(row["json"]) | {"released": row["offered"]} for row in rows]
     for image in found:
         image["offers"] = _shown_offer(image.pop("channels"), image.pop("newest"))
     return Found(rows[0]["count"] if rows else 0, found)
+
+
+def _is_final(row: Row) -> bool:
+    """No image that was not a candidate comes before this row."""
+    if row["rank"] != row["last_rank"]:
+        return True
+    last = row["last_newest"], row["last_id"]
+    return row["offered"] is not None and (row["offered"], row["id"]) >= last
 
 
 def _shown_offer(channels: list[Row], newest: Row | None) -> Row | None:
@@ -129,23 +145,32 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     equals = or_(*(name == named for name in names))
     begins = or_(*(func.substr(name, 1, param("length")) == named for name in names))
     filtered = [LIST.filters[name].where(image, reader, form) for name, form in forms]
-    found = (
+    found = _apart(
+        "found",
         select(
             image.c.id,
             case((equals, 0), (begins, 1), else_=2).label("rank"),
-            _offered(image, reader).label("offered"),
             image.c.start_date,
-            func.count().over().label("count"),
-        )
-        .where(access.readable(image, reader), *filtered)
-        .subquery("found")
+            _newest_begun(image).label("newest"),
+        ).where(access.readable(image, reader), *filtered),
     )
-    otherwise = func.coalesce(_newest(found, reader, "start_date"), found.c.start_date)
-    released = func.coalesce(found.c.offered, otherwise)
-    order = (found.c.rank, found.c.offered.is_(None), released.desc(), found.c.id.desc())
-    place = func.row_number().over(order_by=order).label("place")
+    by_newest = found.c.rank, found.c.newest.desc(), found.c.id.desc()
+    candidates = _apart("candidates", select(found).order_by(*by_newest).limit(param("candidates")))
+    last = select(candidates).order_by(
+        candidates.c.rank.desc(), candidates.c.newest, candidates.c.id
+    )
+    last = last.limit(1).subquery("last")
+    offered = _apart("offered", select(candidates, _offered(candidates, reader).label("offered")))
+    otherwise = func.coalesce(_newest(offered, reader, "start_date"), offered.c.start_date)
+    released = func.coalesce(offered.c.offered, otherwise)
+    order = (offered.c.rank, offered.c.offered.is_(None), released.desc(), offered.c.id.desc())
     picked = (
-        select(found.c.id, found.c.offered, found.c.count, place)
+        select(
+            offered.c.id,
+            offered.c.rank,
+            offered.c.offered,
+            func.row_number().over(order_by=order).label("place"),
+        )
         .order_by(*order)
         .limit(param("size"))
         .offset(param("offset"))
@@ -155,12 +180,37 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     return (
         select(
             json_text(_shape(shown, reader, dict(forms).get("search"))).label("json"),
-            picked.c.count,
+            select(func.count()).select_from(found).scalar_subquery().label("count"),
+            picked.c.id,
+            picked.c.rank,
             picked.c.offered,
+            last.c.rank.label("last_rank"),
+            last.c.newest.label("last_newest"),
+            last.c.id.label("last_id"),
         )
-        .select_from(picked.join(shown, shown.c.id == picked.c.id))
+        .select_from(picked.join(shown, shown.c.id == picked.c.id).join(last, true()))
         .order_by(picked.c.place)
     )
+
+
+def _newest_begun(image: FromClause) -> ColumnElement[Any]:
+    """When the image's newest version was released that is not scheduled, whoever may read it. For an
+    image without one, when the image began."""
+    version = schema.versions.alias()
+    begun = select(func.max(version.c.start_date, type_=version.c.start_date.type)).where(
+        version.c.image_id == image.c.id, version.c.start_date <= NOW
+    )
+    newest = case(
+        (image.c.newest_release <= NOW, image.c.newest_release),
+        else_=begun.correlate(image).scalar_subquery(),
+    )
+    return func.coalesce(newest, image.c.start_date, type_=image.c.start_date.type)
+
+
+def _apart(name: str, rows: Any) -> CTE:
+    """A part of a statement that the database computes once, before the rest."""
+    part: CTE = rows.cte(name).prefix_with("MATERIALIZED")
+    return part
 
 
 def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnElement[Any]:
@@ -248,7 +298,9 @@ def choices(tx: Tx, actor: Actor) -> Row:
     row = tx.first(_choices, actor.reader, **resources.params(tx, actor))
     assert row is not None
     count = row.pop("providers_count")
-    return {name: json.loads(value) for name, value in row.items()} | {"providers_count": count}
+    return {name: msgspec.json.decode(value) for name, value in row.items()} | {
+        "providers_count": count
+    }
 
 
 def _choices(reader: ReaderKind) -> Any:
@@ -297,7 +349,7 @@ def newest_versions(tx: Tx, actor: Actor) -> tuple[int, list[Row]]:
     """
     query = versions.VERSIONS.where(ordering="-start_date", page_size=NEWEST_READ)
     page = resources.page_of_versions(tx, actor, _new, query)
-    rows = (json.loads(text) for text in page.results)
+    rows = (msgspec.json.decode(text) for text in page.results)
     return page.count, [row for row in rows if row["state"] == "current"][:MOST_NEW]
 
 
@@ -323,7 +375,7 @@ def recently_withdrawn(tx: Tx, actor: Actor) -> list[Row]:
     Each has version (its summary), image_name, at, `deprecation` and `revoked`.
     """
     rows = tx.rows(_withdrawn, actor.reader, **resources.params(tx, actor))
-    return [json.loads(row["json"]) for row in rows]
+    return [msgspec.json.decode(row["json"]) for row in rows]
 
 
 def _withdrawn(reader: ReaderKind) -> Any:

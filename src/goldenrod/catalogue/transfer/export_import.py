@@ -145,7 +145,7 @@ def _read(numbered: Iterable[tuple[int, bytes]], missing: dict[str, int]) -> Ite
         if table is schema.versions:
             row |= denormalised.initial(row["user_id"], row["start_date"])
         elif table is schema.images:
-            row["one_line"] = False  # found at the end
+            row |= {"one_line": False, "newest_release": None}  # found at the end
         yield Line(number, table, row)
 
 

@@ -60,7 +60,7 @@ NOT_EXPORTED = frozenset(
 """Tables that are not exported. A new table is exported unless it is named here."""
 
 NOT_EXPORTED_COLUMNS: Mapping[str, frozenset[str]] = {
-    "images": frozenset({"one_line"}),
+    "images": frozenset({"one_line", "newest_release"}),
     "versions": frozenset(
         {
             *("public", "owner_id", "created_by_id"),

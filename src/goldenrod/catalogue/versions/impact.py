@@ -4,14 +4,15 @@ Only what the reader may read is counted.
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, exists, func, select, true
+from sqlalchemy import ColumnElement, FromClause, distinct, func, literal_column, select, true
 
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
-from goldenrod.rules.lifecycle import machine_choice
+from goldenrod.rules.lifecycle import machine_access, machine_choice
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Id, Key, in_list, json_list, json_text, param
@@ -19,58 +20,64 @@ from goldenrod.store.sql import Id, Key, in_list, json_list, json_text, param
 
 @dataclass(frozen=True)
 class MachineCounts:
-    """Numbers of current machines, by the id of their version, and of the providers that have them."""
+    """Numbers of current machines, of the providers that have them, and of machines by the id of their
+    version."""
 
-    by_version: dict[str, int]
+    count: int
     providers: int
-
-    @property
-    def count(self) -> int:
-        return sum(self.by_version.values())
+    by_version: dict[str, int]
 
 
-def _machine_counts(reader: ReaderKind, of: str) -> Any:
-    machine, version = schema.machines.alias(), schema.versions.alias()
-    wanted = (
-        in_list(version.c.id, "ids", Id())
-        if of == "versions"
-        else version.c.image_id == param("image", Key)
-    )
+def _machines(version: FromClause, reader: ReaderKind, *columns: Any) -> Any:
+    machine, provider = schema.machines.alias("machine"), schema.providers.alias("provider")
     return (
-        select(
-            version.c.id,
-            machine.c.provider_id.label("provider"),
-            func.count(machine.c.id).label("machines"),
+        select(*columns)
+        .select_from(
+            version.join(machine, machine.c.version_n == version.c.n).join(
+                provider, provider.c.id == machine.c.provider_id
+            )
         )
-        .select_from(machine.join(version, version.c.n == machine.c.version_n))
         .where(
-            wanted,
             access.readable(version, reader),
-            access.readable(machine, reader),
+            machine_access.readable_of(machine, version, provider, reader),
             access.open_now(version),
             access.current(machine),
         )
-        .group_by(version.c.id, machine.c.provider_id)
     )
 
 
-def _counted(rows: list[dict[str, Any]]) -> MachineCounts:
-    by_version: dict[str, int] = {}
-    for row in rows:
-        by_version[row["id"]] = by_version.get(row["id"], 0) + int(row["machines"])
-    return MachineCounts(by_version, len({row["provider"] for row in rows}))
+_PROVIDER: ColumnElement[int] = literal_column("provider.id")
+
+
+def _machines_of_versions(reader: ReaderKind) -> Any:
+    version = schema.versions.alias()
+    shown = version.c.id, _PROVIDER.label("provider"), func.count().label("machines")
+    found = _machines(version, reader, *shown)
+    return found.where(in_list(version.c.id, "ids", Id())).group_by(version.c.id, _PROVIDER)
 
 
 def machines_of_versions(tx: Tx, actor: Actor, ids: list[str]) -> MachineCounts:
     """Counts the current machines of those of these versions that are current."""
     given = {**resources.params(tx, actor), "ids": ids}
-    return _counted(tx.rows(_machine_counts, actor.reader, "versions", **given))
+    rows = tx.rows(_machines_of_versions, actor.reader, **given)
+    by_version: Counter[str] = Counter()
+    for row in rows:
+        by_version[row["id"]] += row["machines"]
+    return MachineCounts(by_version.total(), len({row["provider"] for row in rows}), by_version)
+
+
+def _machines_of_image(reader: ReaderKind) -> Any:
+    version = schema.versions.alias()
+    shown = func.count().label("count"), func.count(distinct(_PROVIDER)).label("providers")
+    return _machines(version, reader, *shown).where(version.c.image_id == param("image", Key))
 
 
 def machines_of_image(tx: Tx, actor: Actor, image_id: int) -> MachineCounts:
     """Counts the current machines of an image's current versions."""
     given = {**resources.params(tx, actor), "image": image_id}
-    return _counted(tx.rows(_machine_counts, actor.reader, "image", **given))
+    row = tx.first(_machines_of_image, actor.reader, **given)
+    assert row is not None
+    return MachineCounts(row["count"], row["providers"], {})
 
 
 def _groups(reader: ReaderKind, of: str) -> Any:
@@ -85,15 +92,13 @@ def _groups(reader: ReaderKind, of: str) -> Any:
         else [version.c.image_id == param("image", Key), access.open_now(version)]
     )
     # Everyone who may read an attachment may read its group.
-    shared = exists().where(
-        link.c.group_id == group.c.id,
-        access.readable(link, reader),
-        version.c.n == link.c.version_n,
-        access.readable(version, reader),
-        *wanted,
+    shared = (
+        select(link.c.group_id)
+        .select_from(version.join(link, link.c.version_n == version.c.n))
+        .where(*wanted, access.readable(version, reader), access.readable(link, reader))
     )
-    shown = select(summaries.group_shape(group, reader)).where(shared).order_by(group.c.name_key)
-    return select(json_text(json_list(shown)))
+    shown = select(summaries.group_shape(group, reader)).where(group.c.id.in_(shared))
+    return select(json_text(json_list(shown.order_by(group.c.name_key))))
 
 
 def groups_of_image(tx: Tx, actor: Actor, image_id: int) -> list[dict[str, Any]]:

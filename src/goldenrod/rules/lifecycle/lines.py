@@ -1,8 +1,11 @@
-"""Images whose versions are one line: each version is built on the one released before it.
+"""Columns of images that follow from their versions: `one_line` and `newest_release`.
 
-Most images are. The column `one_line` of images says so, so that `stale` and `parent_behind` need not
-read the lineage of such an image: what is newer than a version of a line descends from it. Whoever
-adds a version, or changes its image, parent or start_date, calls a function of this module.
+An image is one line if each of its versions is built on the one released before it. Most images are.
+`stale` and `parent_behind` need not read the lineage of such an image: what is newer than a version of
+a line descends from it. `newest_release` is the latest start_date of the image's versions, whoever may
+read them; null if it has none. A search uses it to read few images: no channel offers a newer release.
+
+Whoever adds a version, or changes its image, parent or start_date, calls a function of this module.
 """
 
 from typing import Any
@@ -27,7 +30,7 @@ def changed(tx: Tx, image_id: int) -> None:
 
 
 def find_all(tx: Tx) -> None:
-    """Find which images are one line, whatever is stored."""
+    """Find both columns of all images, whatever is stored."""
     tx.change(_find, False)
 
 
@@ -52,7 +55,20 @@ def _add() -> Any:
     )
     is_line = or_(before.is_(None), and_(_I.c.one_line, continues))
     image_id = select(new.c.image_id).where(new.c.n == param("n", Key)).scalar_subquery()
-    return update(_I).values(one_line=is_line).where(_I.c.id == image_id, _I.c.one_line != is_line)
+    return _set(is_line).where(_I.c.id == image_id)
+
+
+def _set(is_line: Any) -> Any:
+    """Sets the columns of the images where they differ."""
+    version = _V.alias()
+    newest = (
+        select(func.max(version.c.start_date, type_=version.c.start_date.type))
+        .where(version.c.image_id == _I.c.id)
+        .correlate_except(version)
+        .scalar_subquery()
+    )
+    differs = or_(_I.c.one_line != is_line, _I.c.newest_release.is_distinct_from(newest))
+    return update(_I).values(one_line=is_line, newest_release=newest).where(differs)
 
 
 def _find(one: bool) -> Any:
@@ -71,4 +87,4 @@ def _find(one: bool) -> Any:
     filled = select(_V.c.image_id)
     is_line = and_(_I.c.id.not_in(broken), _I.c.id.in_(filled))
     which = [_I.c.id == param("image", Key)] if one else []
-    return update(_I).values(one_line=is_line).where(_I.c.one_line != is_line, *which)
+    return _set(is_line).where(*which)

@@ -46,6 +46,19 @@ def launchable(
     return and_(listed_in_version(machine, provider, reader, version), access.open_now(version))
 
 
+def readable_of(
+    machine: FromClause, version: FromClause, provider: FromClause, reader: ReaderKind
+) -> Predicate:
+    """The access rule for a machine, where the reader may read its version. For many machines: the rule
+    by itself looks up version and provider for each."""
+    if reader is ReaderKind.STAFF:
+        return true()
+    seen = and_(access.current(machine), access.offers_to(provider, reader))
+    return (
+        seen if reader is ReaderKind.ANONYMOUS else or_(access.edits_version(version, reader), seen)
+    )
+
+
 def has_ended(machine: FromClause, provider: FromClause) -> Predicate:
     """The machine or its provider has ended, whatever the state of its version."""
     return or_(

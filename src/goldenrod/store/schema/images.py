@@ -25,6 +25,8 @@ images = resource(
     *start_and_end(),
     # Its versions are one line: each is built on the one released before it (rules/lifecycle/lines.py).
     Column("one_line", Boolean, nullable=False, server_default=false()),
+    # The latest start_date of its versions.
+    Column("newest_release", Moment),
     Index("ix_images_start_date", "start_date", "id"),
     index_where_set("ix_images_end_date", "end_date"),
     Index("ix_images_name_key", "name_key"),

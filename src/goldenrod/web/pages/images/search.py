@@ -3,9 +3,10 @@
 The filters are in the address. `home.py` shows the same list without words.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from goldenrod.base.errors import BadRequest, NotFound
 from goldenrod.base.numbers import are_digits
@@ -100,7 +101,7 @@ def search_versions(visit: Visit) -> Page:
         narrowed=any(asked[name] for name in asked if name != "ordering"),
         channels=[],
         count=page.count,
-        versions=[json.loads(one) for one in page.results],
+        versions=[msgspec.json.decode(one) for one in page.results],
         previous=_neighbour(asked, page.previous),
         following=_neighbour(asked, page.next),
     )

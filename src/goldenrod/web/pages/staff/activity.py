@@ -1,6 +1,5 @@
 """Staff's page of activity: who changed what, who signed in and who was refused; and its CSV file."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -93,8 +92,8 @@ def _newest(tx: Tx, actor: Actor, asked: dict[str, str]) -> Iterator[dict[str, A
     given = {name: [value] for name, value in asked.items()}
     given["page_size"] = [str(paging.MOST_PER_PAGE)]
     for _ in range(MOST_IN_FILE // paging.MOST_PER_PAGE):
-        page = activity.list_activity(tx, actor, paging.parse(activity.LIST, given))
-        yield from map(json.loads, page.results)
+        page, entries = activity.read_activity(tx, actor, paging.parse(activity.LIST, given))
+        yield from entries
         if page.next is None:
             return
         given = parse_qs(page.next)
