@@ -24,8 +24,8 @@ def machine(image: str, version: str, **more: Any) -> dict[str, Any]:
 @dataclass
 class FakeCloud:
     """Regions with machines by identifier. `failing` are regions that cannot be read; `hidden` machines
-    are not listed, but there by their id; `odd` rows are skipped. `nameless` is why the cloud cannot say
-    which regions it has."""
+    are not listed, but there by their id; `odd` rows are skipped. `nameless` is why the cloud
+    cannot say which regions it has."""
 
     now: Callable[[], Instant]
     regions: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)

@@ -166,7 +166,9 @@ def test_a_region_that_the_cloud_does_not_name_any_more_could_not_be_read(
     result = miss(db, cloud, clock, looks=4)
     assert (result.state, done(result), result.counts["failed"]) == ("partly", {}, 1)
     [entry] = [one for one in result.plan.entries if one.kind == "failed"]
-    assert entry.subject == "south" and entry.reason.startswith("the source does not name this part")
+    assert entry.subject == "south" and entry.reason.startswith(
+        "the source does not name this part"
+    )
     assert set(failing(db)) == {"south"}
     # A source that cannot say which regions there are fails once, and each region is unread.
     cloud.nameless = "no answer"
