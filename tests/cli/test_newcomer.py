@@ -1,5 +1,9 @@
-"""A newcomer follows the README from an empty directory, line by line, on a terminal."""
+"""A newcomer follows the README from an empty directory, line by line, on a terminal.
 
+The newcomer's cloud is moto's server, which has two images of the account.
+"""
+
+import json
 import os
 import pty
 import re
@@ -16,6 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.processes.moto import moto
 from tests.support.processes.server import WAIT_S, environment
 from tests.test_docs import fenced, text
 from tests.test_printed_commands import logical
@@ -23,6 +28,10 @@ from tests.test_printed_commands import logical
 PASSWORD = "a newcomer's long password"
 PROMPT = re.compile(r"(?:Password for ada|Repeat it): ")
 MINUTES = 10
+AMIS = {
+    "web-server-2026-03-14": "ami-0aaaaaaaaaaaaaa14",
+    "web-server-2026-04-11": "ami-0bbbbbbbbbbbbbb11",
+}
 
 
 class Terminal:
@@ -49,7 +58,7 @@ class Terminal:
         """What a command prints. Prompts for a password are answered."""
         # In braces, so that a prompt does not read the second line as its answer.
         os.write(self._master, f"{{ {command}\n}}; echo END $?-\n".encode())
-        seen, answered, until = "", 0, time.monotonic() + WAIT_S
+        seen, answered, until = "", 0, time.monotonic() + MINUTES * 60
         while not (ended := re.search(r"END (\d+)-", seen)):
             assert time.monotonic() < until, (command, seen)
             if select.select([self._master], [], [], 0.1)[0]:
@@ -67,7 +76,30 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
+def cloud(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The newcomer's cloud: moto's server with the images of `AMIS`, and credentials for it."""
+    listed = tmp_path_factory.mktemp("moto") / "amis.json"
+    about = {"owner_id": "123456789012", "architecture": "x86_64", "virtualization_type": "hvm"}
+    listed.write_text(
+        json.dumps([{**about, "ami_id": one, "name": name} for name, one in AMIS.items()])
+    )
+    settings = {
+        "MOTO_AMIS_PATH": str(listed),
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "verysecret",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with moto() as (url, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        yield
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, cloud: None) -> Iterator[Terminal]:
     opened = Terminal(tmp_path)
     try:
         yield opened
@@ -81,7 +113,7 @@ def test_a_newcomer_gets_from_an_empty_directory_to_terraform(terminal: Terminal
         port = free.getsockname()[1]
     started, told = time.monotonic(), {}
     for block in fenced(text("README.md"), "sh"):
-        if "terraform init" in block and shutil.which("terraform") is None:
+        if "terraform " in block and shutil.which("terraform") is None:
             continue
         # A terminal sees a here-document's lines one after the other.
         for command in [block] if "<<" in block else logical(block):
@@ -95,9 +127,14 @@ def test_a_newcomer_gets_from_an_empty_directory_to_terraform(terminal: Terminal
     assert time.monotonic() - started < MINUTES * 60
     [resolved] = [out for command, out in told.items() if "/api/v2/resolve/" in command]
     assert resolved == "ami-0fedcba9876543210"
+    [synced] = [out for command, out in told.items() if "goldenrod sync" in command]
+    assert "aws-production: plan: 1 new images, 2 new versions, 2 created." in synced
+    assert synced.endswith("aws-production: done. 1 new images, 2 new versions, 2 created.")
     for command, out in told.items():
         if "terraform init" in command:
             assert out.endswith("ami-0fedcba9876543210")
+        if "terraform -chdir=web plan" in command:
+            assert f'ami = "{AMIS["web-server-2026-04-11"]}"' in re.sub(r"\x1b\[\d*m", "", out)
 
 
 def signs_in(url: str) -> None:

@@ -24,13 +24,15 @@ def machine(image: str, version: str, **more: Any) -> dict[str, Any]:
 @dataclass
 class FakeCloud:
     """Regions with machines by identifier. `failing` are regions that cannot be read; `hidden` machines
-    are not listed, but there by their id; `odd` rows are skipped."""
+    are not listed, but there by their id; `odd` rows are skipped. `nameless` is why the cloud
+    cannot say which regions it has."""
 
     now: Callable[[], Instant]
     regions: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     silent: bool = False
+    nameless: str | None = None
     odd: tuple[Skipped, ...] = ()
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -44,6 +46,8 @@ class FakeCloud:
             del self.regions[region][identifier]
 
     def scopes(self) -> tuple[list[str], list[Look]]:
+        if self.nameless:
+            return [], [Look(scope="*", read_at=self.now(), failed=self.nameless)]
         return sorted(self.regions), []
 
     def look(self, scope: str) -> Look:

@@ -158,6 +158,41 @@ def test_a_machine_that_is_hidden_or_listed_elsewhere_does_not_end(
     assert any("still there by its id" in entry.reason for entry in result.plan.entries)
 
 
+def test_a_region_that_the_cloud_does_not_name_any_more_could_not_be_read(
+    db: Database, cloud: FakeCloud, clock: Clock
+) -> None:
+    synced(db, cloud)
+    south = cloud.regions.pop("south")
+    result = miss(db, cloud, clock, looks=4)
+    assert (result.state, done(result), result.counts["failed"]) == ("partly", {}, 1)
+    [entry] = [one for one in result.plan.entries if one.kind == "failed"]
+    assert entry.subject == "south" and entry.reason.startswith(
+        "the source does not name this part"
+    )
+    assert set(failing(db)) == {"south"}
+    # A source that cannot say which regions there are fails once, and each region is unread.
+    cloud.nameless = "no answer"
+    result = miss(db, cloud, clock, looks=2)
+    assert (result.state, done(result), result.counts["failed"]) == ("failed", {}, 1)
+    assert set(failing(db)) == {"*", "north", "south"}
+    cloud.nameless = None
+    cloud.regions["south"] = south
+    again = synced(db, cloud)
+    assert (again.state, done(again), failing(db)) == ("done", {}, {})
+    # Who declares other regions means it.
+    del cloud.regions["south"]
+    assert synced(db, cloud, fingerprint="two").state == "done"
+
+
+def failing(db: Database) -> dict[str, str]:
+    """The scopes that cannot be read, with the reasons."""
+    with db.read() as tx:
+        rows = tx.sql(
+            "SELECT scope, failed_reason FROM sync_scopes WHERE failing_since IS NOT NULL"
+        ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def test_another_declaration_starts_counting_anew(
     db: Database, api: ApiClient, cloud: FakeCloud, clock: Clock
 ) -> None:

@@ -210,26 +210,31 @@ def test_a_name_of_forty_kilobytes_is_one_skipped_row(server: FaultServer) -> No
     assert len(listed(look)) == 6 and len(skipped.where) < 200
 
 
-def test_own_images_that_are_not_public_are_asked_who_may_launch_them(
-    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+def test_all_own_images_that_are_not_public_are_asked_who_may_launch_them(
+    server: FaultServer,
 ) -> None:
-    monkeypatch.setattr(source, "MOST_PERMISSIONS_ASKED", 2)
-    dated = [image(n, f"base-{n}", CreationDate=f"2026-01-0{n}T00:00:00.000Z") for n in (1, 2, 3)]
-    shared = {dated[2]["ImageId"]: [{"UserId": "111122223333"}]}
-    server.cloud = Ec2({"us-east-1": dated}, permissions=shared)
+    many = [image(n, f"base-{n}", Public=n == 1) for n in range(1, 251)]
+    shared = {many[200]["ImageId"]: [{"UserId": "111122223333"}]}
+    server.cloud = Ec2({"us-east-1": many}, permissions=shared)
     look = declared(server).look(US)
-    assert [row.machine.visibility for row in listed(look)] == [None, "private", "shared"]
-    assert look.notes == ("only of 2 of 3 own images is known who may launch them",)
+    kinds = [row.machine.visibility for row in listed(look)]
+    assert kinds == ["public", *["private"] * 199, "shared", *["private"] * 49]
+    assert (look.notes, len(asked(server, "DescribeImageAttribute"))) == ((), 249)
 
+    about_one = lambda one: one.query.get("ImageId") == many[100]["ImageId"]  # noqa: E731
+    server.fault(error("InvalidAMIID.NotFound"), when=about_one)
+    assert declared(server).look(US).notes == ()
+    server.clear()
     server.fault(
         error("UnauthorizedOperation"), when=lambda one: one.query["Action"].endswith("Attribute")
     )
     look = declared(server).look(US)
-    assert [row.machine.visibility for row in listed(look)] == [None] * 3
+    assert {row.machine.visibility for row in listed(look)} == {"public", None}
     assert look.notes == (
-        "who may launch own images is not known: the policy of the credentials denies it "
-        "(UnauthorizedOperation)",
+        "who may launch 249 of 249 own images is not known, so they do not count as public: the policy "
+        "of the credentials denies it (UnauthorizedOperation)",
     )
+    assert len(asked(server, "DescribeImageAttribute")) < 20, "one refusal is enough"
 
 
 def test_one_image_is_asked_for_by_its_id(server: FaultServer) -> None:

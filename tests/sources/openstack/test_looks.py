@@ -129,8 +129,10 @@ def test_both_lists_are_read_page_by_page_and_each_image_once(
     office.north.images[3] |= {"owner": "other", "visibility": "community"}
     office.north.images[4] |= {"owner": "other", "visibility": "public"}
     office.north.images[5] |= {"id": None}
-    shared = office.north.images[6]["id"]
-    office.north.members = {shared: [{"member_id": "theirs", "status": "pending"}]}
+    shared, offered = (office.north.images[n]["id"] for n in (6, 7))
+    waiting = {"member_id": "theirs", "status": "pending"}
+    accepted = {"member_id": "friend", "status": "accepted"}
+    office.north.members = {shared: [waiting, accepted], offered: [waiting]}
     reading = office.source()
     reading.scopes()
     look = reading.look(NORTH)
@@ -140,7 +142,12 @@ def test_both_lists_are_read_page_by_page_and_each_image_once(
         Skipped("debian-12-amd64-20260101-15", "Expected `str`, got `null` - at `$.id`"),
         Skipped("images of other projects", source.OTHERS, 2),
     ]
-    assert (found["16"].machine.visibility, found["16"].machine.members) == ("shared", ("theirs",))
+    assert (found["16"].machine.visibility, found["16"].machine.members) == ("shared", ("friend",))
+    assert (found["17"].machine.visibility, found["17"].machine.members) == ("private", ())
+    assert look.notes == (
+        "2 shared images have members that have not accepted; these do not list them, but may use them "
+        "by their ids",
+    )
     assert found["12"].machine.visibility == "community"
     assert {found[n].machine.visibility for n in ("10", "11", "23")} == {"private"}
     assert found["10"].machine.deprecated_at == "2026-01-02T00:00:00.000000Z"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import and_, func, select
+from sqlalchemy import String, and_, func, select
 
 from goldenrod.base.clock import Instant
 from goldenrod.base.text import identifier_key
@@ -231,6 +231,25 @@ def record_failure(
     since = found["failing_since"] or at
     tx.update(_S, {"id": found["id"]}, failing_since=since, failed_reason=reason)
     return int(found["id"])
+
+
+def _never_read() -> Any:
+    return (
+        _S.update()
+        .where(
+            _S.c.source_id == param("source", Key),
+            _S.c.looked_at.is_(None),
+            _S.c.failing_since.is_not(None),
+            ~in_list(_S.c.scope, "keys", String),
+        )
+        .values(failing_since=None, failed_reason=None)
+    )
+
+
+def forget_failures(tx: Tx, source_id: int, looked: Iterable[str]) -> None:
+    """Forget failures of scopes that were never read and that the source does not name: among them what
+    stands for all scopes while a source cannot say which it has."""
+    tx.change(_never_read, source=source_id, keys=sorted(set(looked)))
 
 
 def add(tx: Tx, new: list[Row]) -> None:

@@ -15,6 +15,7 @@ contain parts of a request.
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,16 +27,16 @@ from goldenrod.base.numbers import are_digits
 from goldenrod.sources.aws.failures import DENIED, CutShort, Failure
 from goldenrod.sources.aws.images import Place, images_of, parse, permitted
 from goldenrod.sources.declarations import Aws
-from goldenrod.sources.found import Listed, Look, Presence, Skipped
+from goldenrod.sources.found import Listed, Look, Presence, Skipped, Visibility
 from goldenrod.sources.name_rules import NameRules
 
 PAGE_SIZE = 1000
 MOST_BODY_BYTES = 32 * 1024 * 1024
 """A longer answer is not parsed. A page of images has about a kilobyte per image."""
 MOST_LOOK_SECONDS = 1800
-MOST_PERMISSIONS_ASKED = 200
-"""Each question who may launch an image is a request. Only the newest images are asked for."""
 
+_PERMISSIONS_AT_ONCE = 8
+"""Each question who may launch an image is a request. boto3 keeps ten connections to a region."""
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _ATTEMPTS = 5
 _HOME_REGION = "us-east-1"
@@ -202,13 +203,13 @@ class AwsSource:
             and row.machine.owner == place.account
         ]
         own.sort(key=lambda number: _created(rows[number]), reverse=True)
-        for done, number in enumerate(own):
+        told: dict[int, Visibility | None] = {}
+        failed: list[Failure] = []
+
+        def ask(number: int) -> None:
             row = rows[number]
-            if done == MOST_PERMISSIONS_ASKED or time.monotonic() > deadline:
-                return rows, [
-                    f"only of {done} of {len(own)} own images is known who may launch them"
-                ]
-            assert isinstance(row, Listed)
+            if failed or time.monotonic() > deadline or not isinstance(row, Listed):
+                return
             try:
                 answer = self._ask(
                     "ec2",
@@ -217,13 +218,25 @@ class AwsSource:
                     ImageId=row.machine.identifier,
                     Attribute="launchPermission",
                 )
+                told[number] = permitted(answer)
             except Failure as failure:
                 if failure.code.startswith("InvalidAMIID."):
-                    continue  # it was deregistered meanwhile
-                return rows, [f"who may launch own images is not known: {failure}"]
-            machine = msgspec.structs.replace(row.machine, visibility=permitted(answer))
+                    told[number] = None  # it was deregistered meanwhile
+                else:
+                    failed.append(failure)
+
+        with ThreadPoolExecutor(_PERMISSIONS_AT_ONCE) as threads:
+            list(threads.map(ask, own))
+        for number, visibility in told.items():
+            row = rows[number]
+            assert isinstance(row, Listed)
+            machine = msgspec.structs.replace(row.machine, visibility=visibility)
             rows[number] = msgspec.structs.replace(row, machine=machine)
-        return rows, []
+        if len(told) == len(own):
+            return rows, []
+        why = str(failed[0]) if failed else f"{MOST_LOOK_SECONDS} seconds were over"
+        unknown = f"who may launch {len(own) - len(told):,} of {len(own):,} own images is not known"
+        return rows, [f"{unknown}, so they do not count as public: {why}"]
 
     def _ask(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """The answer to one question. Raises only Failure.

@@ -39,6 +39,13 @@ class Page(NamedTuple):
     marker: str | None
 
 
+class Members(NamedTuple):
+    """The projects that accepted an image, and how many it was offered to that have not."""
+
+    accepted: list[str]
+    offered: int
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """What decides how an image is read. `owners` are the projects whose images are read."""
 
@@ -95,9 +102,6 @@ class _Image(Struct):
     tags: list[str] = []
 
 
-OTHERS = "they belong to projects whose images are not read"
-
-
 def read_page(body: bytes) -> Page | str:
     """The images on a page, each still as it is written, or why the answer is no page."""
     page = _decoded(body, _Page)
@@ -115,12 +119,13 @@ def read_page(body: bytes) -> Page | str:
     return Page(images, markers[0])
 
 
-def read_members(body: bytes) -> list[str] | str:
+def read_members(body: bytes) -> Members | str:
     """The projects that an image is shared with, or why the answer does not say."""
-    members = _decoded(body, _Members)
-    return (
-        members if isinstance(members, str) else [_short(one.member_id) for one in members.members]
-    )
+    read = _decoded(body, _Members)
+    if isinstance(read, str):
+        return read
+    accepted = [_short(one.member_id) for one in read.members if one.status == "accepted"]
+    return Members(accepted, len(read.members) - len(accepted))
 
 
 def read_presence(body: bytes, identifier: str) -> Presence:

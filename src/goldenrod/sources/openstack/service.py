@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from goldenrod.sources.found import Presence
 from goldenrod.sources.openstack.configuration import Place, ScopeFailed, open_config, refusal
-from goldenrod.sources.openstack.images import Page, read_members, read_page, read_presence
+from goldenrod.sources.openstack.images import Members, Page, read_members, read_page, read_presence
 
 MOST_BYTES = 64 * 1024 * 1024
 """The most bytes of one answer."""
@@ -94,10 +94,10 @@ class Service:
 
         return _patiently(ask)
 
-    def members(self, identifier: str) -> list[str] | None:
+    def members(self, identifier: str) -> Members | None:
         """The projects that an image is shared with; None where the cloud does not tell us."""
 
-        def ask() -> list[str] | None:
+        def ask() -> Members | None:
             status, body = self.get(f"/images/{identifier}/members")
             if status in (403, 404):
                 return None

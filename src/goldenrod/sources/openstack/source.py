@@ -13,7 +13,7 @@ from goldenrod.sources.found import Listed, Look, Presence, Skipped, Visibility
 from goldenrod.sources.name_rules import NameRules
 from goldenrod.sources.openstack import configuration
 from goldenrod.sources.openstack.configuration import Place, ScopeFailed
-from goldenrod.sources.openstack.images import OTHERS, Reading, id_of, read_image
+from goldenrod.sources.openstack.images import OTHERS, Members, Reading, id_of, read_image
 from goldenrod.sources.openstack.service import MarkerGone, Service
 
 PAGE_SIZE = 1000
@@ -21,6 +21,7 @@ PAGE_SIZE = 1000
 MOST_IMAGES = 200_000
 
 _MEMBERS_AT_ONCE = 8
+_MAY_USE = "these do not list them, but may use them by their ids"
 
 
 class OpenStackSource:
@@ -123,17 +124,21 @@ def _rows(service: Service, reading: Reading) -> tuple[list[Listed | Skipped], l
         rows.append(Skipped("images of other projects", OTHERS, others))
     untold = sum(told is None for told in members.values())
     notes = [f"{untold} shared images: the cloud does not say with whom"] if untold else []
+    if offered := sum(told is not None and told.offered > 0 for told in members.values()):
+        notes.append(f"{offered} shared images have members that have not accepted; {_MAY_USE}")
     return rows, notes
 
 
-def _with_members(row: Listed, members: list[str] | None) -> Listed:
-    """A shared image with those whom it is shared with; None where the cloud does not say.
+def _with_members(row: Listed, members: Members | None) -> Listed:
+    """A shared image with those who accepted it; no visibility where the cloud does not say.
 
-    Glance calls each new image shared: without members, nobody else may use it. A member may use it by
-    its id even before accepting it, or after refusing it.
+    Glance calls each new image shared: until somebody accepts it, no other project lists it.
     """
-    visibility: Visibility | None = None if members is None else "shared" if members else "private"
-    machine = replace(row.machine, visibility=visibility, members=tuple(members or ()))
+    visibility: Visibility | None = None
+    if members is not None:
+        visibility = "shared" if members.accepted else "private"
+    accepted = tuple(members.accepted) if members else ()
+    machine = replace(row.machine, visibility=visibility, members=accepted)
     return replace(row, machine=machine)
 
 

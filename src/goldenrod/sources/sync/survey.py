@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
+from goldenrod.base.clock import Instant
 from goldenrod.base.printing import escaped
 from goldenrod.base.text import identifier_key, name_key
 from goldenrod.catalogue.sync import cloud_rows, image_state
@@ -25,6 +26,11 @@ from goldenrod.sources.sync.plan import can_be_identifier
 from goldenrod.store.db import Row, Tx
 
 Progress = Callable[[int, int], None]
+
+UNNAMED = (
+    "the source does not name this part any more, which was last read at {}; if that is right, declare "
+    "the other parts"
+)
 
 
 class ScopeRow(Struct, frozen=True):
@@ -108,6 +114,7 @@ def compare(
     survey.providers.read(tx)
     survey.keys = image_work.keys(survey.providers)
     survey.scopes = cloud_rows.read_scopes(tx, source_id, survey.providers.by_id())
+    _note_unnamed(survey, fingerprint, tx.now)
     gone: list[Missing] = []
     for one in survey.looks:
         if one.failed is not None:
@@ -137,6 +144,23 @@ def compare(
     survey.entries += [_kept(one, missing.ELSEWHERE) for one in kept]
     survey.entries += [_kept(one, one.reason) for one in gone if not one.due]
     return [one for one in gone if one.due and one not in kept]
+
+
+def _note_unnamed(survey: Survey, fingerprint: str, at: Instant) -> None:
+    """A scope that was read under the same declaration, and that the source names no longer, could not
+    be read: that a cloud stops naming a region does not say that it is empty."""
+    looked = {one.scope for one in survey.looks}
+    read = {name for name, scope in survey.scopes.items() if scope.looked_at is not None}
+    # A source that cannot say which scopes it has fails once, for all of them.
+    named = any(one.failed is None or one.scope in read for one in survey.looks)
+    whole = None if named else next((one.failed for one in survey.looks), None)
+    for name, scope in survey.scopes.items():
+        if name in looked or name not in read or scope.declaration != fingerprint:
+            continue
+        reason = whole or UNNAMED.format(scope.looked_at)
+        survey.looks.append(Look(scope=name, read_at=at, failed=reason))
+        if whole is None:
+            survey.entries.append(Entry("failed", name, reason))
 
 
 def _note_links(survey: Survey) -> None:
