@@ -68,13 +68,15 @@ def test_the_wheel_serves_in_a_new_environment(tmp_path: Path) -> None:
     goldenrod = str(bin_ / "goldenrod")
     run([goldenrod, "user", "create", "ada", "--staff", "--no-password"], tmp_path, env)
     assert "No problems" in run([goldenrod, "check"], tmp_path, env)
-    with running(url, tmp_path / "log", program=goldenrod, PYTHONPATH="") as server:
-        with httpx.Client(base_url=server.url) as http:
-            assert http.get("/healthz").text == "ok\n"
-            home = http.get("/").text
-            for linked in re.findall(r'(?:href|src)="(/static/[^"]+)"', home):
-                assert http.get(linked).status_code == 200
-            operating = http.get("/help/operating")
-            assert "Operating Goldenrod" in operating.text
-            assert http.get("/openapi.json").json()["info"]["title"]
-            assert http.get("/image_versions").json()["count"] == 0
+    with (
+        running(url, tmp_path / "log", program=goldenrod, PYTHONPATH="") as server,
+        httpx.Client(base_url=server.url) as http,
+    ):
+        assert http.get("/healthz").text == "ok\n"
+        home = http.get("/").text
+        for linked in re.findall(r'(?:href|src)="(/static/[^"]+)"', home):
+            assert http.get(linked).status_code == 200
+        operating = http.get("/help/operating")
+        assert "Operating Goldenrod" in operating.text
+        assert http.get("/openapi.json").json()["info"]["title"]
+        assert http.get("/image_versions").json()["count"] == 0
