@@ -2,7 +2,11 @@
 
 They are applied at start under a lock, all in one transaction. A failed migration changes nothing, and
 two processes that start at once both succeed. A start with nothing to do only reads the stored
-revision.
+revision, and whether a server of an earlier release left columns for this one to fill in.
+
+The first two digits of a revision are those of a minor version: 00 is 0.1, the next one is 01. Within a
+minor version, migrations only add (tests/store/test_additive_migrations.py). So a release works on the
+tables of later releases of its minor version, and servers can be replaced one by one, and put back.
 """
 
 import sqlite3
@@ -13,8 +17,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.errors import SettingError
-from goldenrod.store import postgresql
+from goldenrod.base.text import identifier_key
+from goldenrod.store import postgresql, schema
 from goldenrod.store.db import Database
 from goldenrod.store.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 
@@ -26,8 +32,10 @@ _LOCK = 0x676F6C64
 
 
 def is_current(db: Database) -> bool:
-    """Whether the tables are what this version needs."""
-    return stored_revision(db) == HEAD
+    """Whether the tables have all that this version needs: its own migrations, or also those of a later
+    release of the same minor version."""
+    stored = stored_revision(db)
+    return stored is not None and stored[:2] == HEAD[:2] and stored >= HEAD
 
 
 def stored_revision(db: Database) -> str | None:
@@ -48,6 +56,7 @@ def migrate(db: Database) -> bool:
     """Apply the missing migrations; return whether there were any. Raises SettingError for a catalogue
     of a newer release."""
     if is_current(db):
+        _fill_in(db)
         return False
     from alembic.command import upgrade
     from alembic.config import Config
@@ -67,6 +76,25 @@ def migrate(db: Database) -> bool:
     finally:
         engine.dispose()
     return True
+
+
+def _fill_in(db: Database) -> None:
+    """Fill in the columns of migration 0008 where a server that did not know them added a machine."""
+    with db.connection() as connection:
+        found = connection.execute(
+            "SELECT id, identifier, architecture FROM machines WHERE identifier_key = ''"
+        ).fetchall()
+    if not found:
+        return
+    with db.write() as tx:
+        for number, identifier, architecture in found:
+            tx.update(
+                schema.machines,
+                {"id": number},
+                identifier_key=identifier_key(identifier),
+                architecture=normal_architecture(architecture),
+                architecture_given=architecture,
+            )
 
 
 def _engine(url: str) -> sa.Engine:

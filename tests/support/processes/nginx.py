@@ -1,5 +1,6 @@
 """A real nginx in front of a server, on a free port of this machine."""
 
+import os
 import socket
 import subprocess
 import time
@@ -24,8 +25,10 @@ def nginx(folder: Path, servers: str) -> Iterator[str]:
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     config = folder / "nginx.conf"
+    # As root, its workers would become a user who may not write in this folder.
+    user = "user root;" if os.geteuid() == 0 else ""
     config.write_text(
-        f"daemon off; pid {folder / 'pid'}; error_log stderr; events {{}}\n"
+        f"{user} daemon off; pid {folder / 'pid'}; error_log stderr; events {{}}\n"
         f"http {{ access_log off; {here}\n{servers.replace('PORT', str(port))} }}\n"
     )
     command = [nginx_program, "-p", str(folder), "-c", str(config)]

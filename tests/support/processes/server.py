@@ -47,11 +47,19 @@ def environment(url: str, **more: str) -> dict[str, str]:
     return kept | {"GOLDENROD_DATABASE_URL": url, "GOLDENROD_RATE_LIMIT": "0"} | more
 
 
-def begin(url: str, log: Path, *options: str, command: str = "serve", **env: str) -> Running:
-    """Start the process of a server. `ready` waits until it answers."""
+def begin(
+    url: str,
+    log: Path,
+    *options: str,
+    command: str = "serve",
+    program: str | None = None,
+    **env: str,
+) -> Running:
+    """Start the process of a server. `ready` waits until it answers. `program` is another
+    installation's `goldenrod`."""
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [*GOLDENROD, command, "--port", "0", *options],
+            [*((program,) if program else GOLDENROD), command, "--port", "0", *options],
             env=environment(url, **env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

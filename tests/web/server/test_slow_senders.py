@@ -19,7 +19,6 @@ from goldenrod.catalogue.accounts.password_hashing import Turns
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
-from tests.support.processes.nginx import nginx
 from tests.support.processes.server import WAIT_S, Running, linux_only, running, within
 
 
@@ -30,7 +29,6 @@ def log(tmp_path: Path) -> Path:
 
 LOOKUP = "/api/v2/lookup"
 ASKED = {"identifiers": [{"identifier": "ami-0"}]}
-DEPLOY = Path(__file__).parents[3] / "deploy"
 
 
 def head(path: str, *, method: str = "POST", size: int = 500, token: str = "") -> bytes:
@@ -248,15 +246,3 @@ def test_trickling_senders_hold_up_nobody_else(stocked: tuple[str, World], log: 
         for thread in slow:
             thread.join()
         assert max(took) < 1
-
-
-def test_nginx_takes_the_example_and_passes_requests_on(
-    stocked: tuple[str, World], log: Path, tmp_path: Path
-) -> None:
-    with running(stocked[0], log) as server:
-        example = (DEPLOY / "nginx.conf").read_text()
-        example = example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
-        example = example.replace("listen 80;", "listen 127.0.0.1:PORT;")
-        with nginx(tmp_path, example) as url:
-            assert httpx.get(f"{url}/api/v2/images").status_code == 200
-            assert httpx.post(f"{url}{LOOKUP}", json=ASKED).status_code == 200

@@ -6,10 +6,12 @@ flushed to the disk and then renamed, so an incomplete file never has the final 
 """
 
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from goldenrod.base.errors import BadRequest, Conflict
@@ -37,9 +39,10 @@ def export_to_file(
 
 
 def backup(db: Database, path: Path) -> None:
-    """Copy a SQLite catalogue as of one moment, while others read and write.
+    """Copy a SQLite catalogue as of one moment, while others read and write. The copy is checked.
 
-    Raises BadRequest (`backup_not_offered`) on PostgreSQL, Conflict (`backup_file_exists`).
+    Raises BadRequest (`backup_not_offered`) on PostgreSQL, Conflict (`backup_file_exists`,
+    `backup_damaged`).
     """
     if db.dialect != "sqlite":
         raise BadRequest(
@@ -53,8 +56,38 @@ def backup(db: Database, path: Path) -> None:
             source.backup(target)
             # Without WAL, the copy is a single file.
             target.execute("PRAGMA journal_mode = DELETE")
+            _require_sound(target)
         _flush(temporary)
         _rename(temporary, path)
+
+
+def backup_into(db: Database, folder: Path, keep: int) -> Path:
+    """Write a backup into a folder, named by the time, and delete all but the newest `keep` of them.
+
+    Nothing is deleted before the new backup is complete. Returns its path. Raises as `backup` does.
+    """
+    path = folder / f"goldenrod-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}.db"
+    backup(db, path)
+    earlier = sorted(one for one in folder.iterdir() if _DATED.fullmatch(one.name))
+    for old in earlier[:-keep]:
+        old.unlink()
+    return path
+
+
+_DATED = re.compile(r"goldenrod-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.db")
+
+
+def _require_sound(copy: sqlite3.Connection) -> None:
+    try:
+        found = [row[0] for row in copy.execute("PRAGMA integrity_check(3)")]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    if found != ["ok"]:
+        raise Conflict(
+            f"The database is damaged, so no backup was written: {'; '.join(found)[:500]}. Earlier "
+            "backups are not changed.",
+            code="backup_damaged",
+        )
 
 
 def _require_free(path: Path) -> None:

@@ -23,7 +23,16 @@ EXPORTED = typer.Argument(metavar="FILE", help="A file that `goldenrod export` w
 EXPORT_TO = typer.Argument(
     None, metavar="[FILE]", dir_okay=False, help="The file to write; stdout if left out or -."
 )
-COPY = typer.Argument(metavar="FILE", help="The copy to write; the file must not exist.")
+COPY = typer.Argument(
+    metavar="FILE", help="The copy to write; the file must not exist. With --keep: a folder."
+)
+KEEP = typer.Option(
+    None,
+    "--keep",
+    min=1,
+    max=10_000,
+    help="Write a copy named by the time into this folder, and delete all but the newest N copies.",
+)
 
 
 def import_aws(
@@ -105,12 +114,19 @@ def export(
 
 def backup(
     file: Path = COPY,
+    keep: int | None = KEEP,
 ) -> None:
     """Copy the SQLite database while it is in use.
 
-    The copy is the catalogue as of one moment. Others can read and write meanwhile.
+    The copy is the catalogue as of one moment, and is checked. Others can read and write meanwhile.
+    PostgreSQL has its own tools: pg_dump, and pg_basebackup with an archive.
     """
+    if keep is not None and not file.is_dir():
+        raise typer.BadParameter(f"{file} is not a folder.", param_hint="FILE")
     with opened() as db:
         security_events.record_backup(db)
-        backups.backup(db, file)
+        if keep is None:
+            backups.backup(db, file)
+        else:
+            file = backups.backup_into(db, file, keep)
     output.say(f"Database copied to {file}.")
