@@ -1,14 +1,15 @@
 """CSV files that people open in a spreadsheet.
 
-A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end could be run as a formula by a
-spreadsheet. It gets an apostrophe in front, which spreadsheets show as text.
+A cell that begins with `=`, `+`, `-`, `@` (also in the wide forms that some spreadsheets take for the
+same), a tab or a line end could be run as a formula by a spreadsheet. It gets an apostrophe in front,
+which spreadsheets show as text.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -21,6 +22,6 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+    if isinstance(value, str) and value.lstrip(" \u00a0\u3000").startswith(_FORMULA):
         return f"'{value}"
     return value
