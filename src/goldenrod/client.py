@@ -47,7 +47,7 @@ class ClientError(Exception):
 class Client:
     """One server, used as one user or, without a token, anonymously."""
 
-    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:  # nosec B107 # none
         self.url = url.rstrip("/")
         self.has_token = bool(token.strip())
         self.revision: str | None = None

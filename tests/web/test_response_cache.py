@@ -347,6 +347,7 @@ def test_how_long_an_answer_holds(api: ApiClient, db: Database, world: World, cl
     # Not known for another revision than the present one.
     assert cache.validity_of(read._replace(revision=read.revision - 1), ANONYMOUS) is None
 
+
 # ── built once ─────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,15 +1,17 @@
 """CSV files that people open in a spreadsheet.
 
-A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end could be run as a formula by a
-spreadsheet. It gets an apostrophe in front, which spreadsheets show as text.
+A cell that begins with `=`, `+`, `-`, `@` (also in the wide forms that some spreadsheets take for the
+same), a tab or a line end could be run as a formula by a spreadsheet. It gets an apostrophe in front,
+which spreadsheets show as text.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_SUSPECT = frozenset((*_FORMULA, " "))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+_SPACES = " \u00a0\u3000"
+_SUSPECT = frozenset((*_FORMULA, *_SPACES))
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -28,4 +30,4 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _escaped(value: str) -> str:
-    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
+    return f"'{value}" if value.lstrip(_SPACES).startswith(_FORMULA) else value

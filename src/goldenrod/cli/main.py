@@ -199,7 +199,7 @@ COMMANDS = {
 GROUPS = {
     "user": "Add, list and disable users, and set passwords (on the database).",
     "group": "Add groups, and change their members (on the database).",
-    "token": "Create, list and revoke tokens (on the database).",
+    "token": "Create, list and revoke tokens (on the database).",  # nosec B105 # a help text
     "import": "Import machine images or a whole catalogue (on the database).",
     "webhooks": "Deliver to webhooks and see what was delivered (on the database).",
     "image": "Read and change images (on the server at GOLDENROD_URL).",

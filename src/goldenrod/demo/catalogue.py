@@ -28,7 +28,7 @@ from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.sync.import_releases import Report, import_found
 from goldenrod.store.db import Database, Tx
 
-PASSWORD = "golden-images"  # noqa: S105 - of a public demonstration
+PASSWORD = "golden-images"  # noqa: S105 # nosec B105 # of a public demonstration
 CAST = ("alice", "bob", "charlie", "dora")
 _SCRIPT = """#!/bin/sh
 # Mounts the lab's shared data when an instance starts.

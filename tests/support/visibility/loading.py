@@ -7,7 +7,7 @@ catalogue itself computes what versions repeat of their image, and the reach of 
 (`rules/visibility/denormalised.py`, `rules/lifecycle/revocation_reach.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,19 +30,26 @@ def loaded(db: Database, world: World) -> Iterator[Tx]:
     """A transaction in which the empty catalogue contains exactly this world. It is undone at the
     end."""
     with db.write() as tx:
-        for table, rows in _tables(world):
-            if rows:
-                bulk.load(tx, table, rows)
-        denormalised.refresh_all(tx)
-        for version in world.versions.values():
-            if version.revoked:
-                revocation_reach.add(tx, version.id, version.id)
+        fill(tx, world)
         yield tx
         # Not rolled back, because then psycopg would discard all its prepared statements.
         tx.sql("UPDATE versions SET parent_n = NULL, replacement_n = NULL")
         for table in reversed(schema.metadata.sorted_tables):
             if table is not schema.catalogue:
                 tx.sql(f"DELETE FROM {table.name}")
+
+
+def fill(
+    tx: Tx, world: World, changed: Callable[[Table, Row], Row] = lambda table, row: row
+) -> None:
+    """Store the world in an empty catalogue. `changed`: what to store instead of a row."""
+    for table, rows in _tables(world):
+        if rows:
+            bulk.load(tx, table, [changed(table, row) for row in rows])
+    denormalised.refresh_all(tx)
+    for version in world.versions.values():
+        if version.revoked:
+            revocation_reach.add(tx, version.id, version.id)
 
 
 def keep_statements(db: Database) -> None:

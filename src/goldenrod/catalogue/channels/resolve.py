@@ -115,7 +115,8 @@ def find_named(tx: Tx, actor: Actor, image: str, channel: str, provider: str | N
     """The row of `_named`. Raises NotFound (`channel_not_found` if only the channel is missing)."""
     form = resources.key_form(schema.images, image)
     provider_form = provider and resources.key_form(schema.providers, provider)
-    keys = {"key": form and resources.key_value(form, image), "named": channel}
+    named = channel if channels.NAME.fullmatch(channel) else ""  # which no channel has
+    keys = {"key": form and resources.key_value(form, image), "named": named}
     if provider and provider_form:
         keys["provider_key"] = resources.key_value(provider_form, provider)
     row = form and tx.first(

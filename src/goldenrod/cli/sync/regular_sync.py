@@ -6,7 +6,7 @@ given back when it ends. It ends with the server.
 
 import logging
 import re
-import subprocess
+import subprocess  # nosec B404 # it runs this program itself, without a shell
 import sys
 import threading
 from pathlib import Path
@@ -67,7 +67,7 @@ class RegularSync:
 
     def _sync(self) -> int | None:
         try:
-            with subprocess.Popen(  # noqa: S603 - this program itself
+            with subprocess.Popen(  # noqa: S603 # nosec B603 # this program itself
                 self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             ) as running:
                 self._running = running

@@ -492,6 +492,6 @@ def _create_search_tables() -> None:
 
 def _insert_single_rows() -> None:
     """The rows of `catalogue` and `deliverer`, and the counts of an empty catalogue."""
-    op.execute(f"INSERT INTO catalogue (one, revision, counted_at) VALUES (1, 0, '{now()}')")
+    op.execute(f"INSERT INTO catalogue (one, revision, counted_at) VALUES (1, 0, '{now()}')")  # nosec B608 # a date
     op.execute("INSERT INTO scope_counts (scope, n) VALUES (-1, 0), (0, 0)")
-    op.execute(f"INSERT INTO deliverer (one, recorded_until) VALUES (1, '{of_micros(0)}')")
+    op.execute(f"INSERT INTO deliverer (one, recorded_until) VALUES (1, '{of_micros(0)}')")  # nosec B608 # a date

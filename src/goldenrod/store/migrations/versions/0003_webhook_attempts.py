@@ -49,4 +49,4 @@ def _allow_events_of_no_image() -> None:
     op.create_index("ix_events_unqueued", "events", ["sequence"], sqlite_where=where)
     op.execute("DELETE FROM sqlite_sequence WHERE name IN ('events', '_alembic_tmp_events')")
     if used is not None:
-        op.execute(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('events', {int(used)})")
+        op.execute(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('events', {int(used)})")  # nosec B608 # a number

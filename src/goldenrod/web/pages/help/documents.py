@@ -116,7 +116,7 @@ def _rendered(name: str, text: str) -> Document:
     html = parser.renderer.render(rest, parser.options, {})
     summary = next(_plain(token) for token in rest if token.type == "inline")
     # The documents are part of the release; HTML in them is not passed through.
-    return Document(name, title.title, summary, Markup(html), sections)  # noqa: S704
+    return Document(name, title.title, summary, Markup(html), sections)  # noqa: S704 # nosec B704 # of the release
 
 
 @cache

@@ -44,7 +44,7 @@ def release_months(dates: list[Instant], now: Instant, most_dates: int) -> Relea
         f"{MONTHS[month % 12]} {month // 12} {count}" for month, count in shown.items()
     )
     return ReleaseMonths(
-        Markup(_svg(shown, most, words)),  # noqa: S704 - numbers and names of months
+        Markup(_svg(shown, most, words)),  # noqa: S704 # nosec B704 # numbers and names of months
         f"{total:,} since {since}, at most {most:,} in a month",
     )
 

@@ -83,13 +83,13 @@ def markdown(text: str, whole: str = "") -> Any:
 
     budget = _BUDGET.get()
     if budget is None:
-        return Markup(_cached(text).html)  # noqa: S704 - sanitised when it was rendered
+        return Markup(_cached(text).html)  # noqa: S704 # nosec B704 # sanitised when it was rendered
     found = _CACHE.find(_hash(text))
     work = found.work if found else _measured(_one_kind_of_line_end(text))[1]
     if work > budget.work:
         return _plain(text, whole, budget)
     budget.work -= work
-    return Markup((found or _cached(text)).html)  # noqa: S704 - sanitised when it was rendered
+    return Markup((found or _cached(text)).html)  # noqa: S704 # nosec B704 # sanitised when it was rendered
 
 
 def _plain(text: str, whole: str, budget: Budget) -> Any:

@@ -92,7 +92,7 @@ def _environment() -> Any:
 def _markup(text: str, *escaped: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(text).format(*escaped)  # noqa: S704 - the text is ours, what it shows is escaped
+    return Markup(text).format(*escaped)  # noqa: S704 # nosec B704 # the text is ours, what it shows is escaped
 
 
 def _searched(words: str) -> list[str]:

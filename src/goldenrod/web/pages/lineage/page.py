@@ -34,7 +34,7 @@ def shown(found: LineageGraph, label: str) -> Lineage:
     """The picture and the list of a lineage graph."""
     picture = lineage_picture(found, label=label)
     return Lineage(
-        Markup(picture.svg),  # noqa: S704 - `svg.py` escapes everything in it
+        Markup(picture.svg),  # noqa: S704 # nosec B704 # `svg.py` escapes everything in it
         picture.lanes,
         picture.states,
         picture.marks,

@@ -140,7 +140,7 @@ def _subject(row: Row) -> tuple[str, str]:
     return name, pages[resource](subject) if resource in pages else ""
 
 
-_WAYS = {"password": "with a password", "oidc": "with single sign-on"}
+_WAYS = {"password": "with a password", "oidc": "with single sign-on"}  # nosec B105 # texts
 
 
 def _detail(row: Row) -> str:
