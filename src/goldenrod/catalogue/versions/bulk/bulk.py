@@ -353,7 +353,9 @@ def undo(tx: Tx, actor: Actor, image: Row, action: str, versions: list[Changed])
             publish.edit_version(tx, actor, row, wire.VersionPatch(deprecation=None))
         else:
             now = version_lists.ids(tx, version_lists.MEMBERSHIP, row["n"])
-            left = [group for group in now if group not in wanted[row["id"]].groups]
+            left: list[references.Given] = [
+                group for group in now if group not in wanted[row["id"]].groups
+            ]
             publish.edit_version(tx, actor, row, wire.VersionPatch(membership=left))
 
 
