@@ -168,7 +168,8 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/states.py _one_line images",
         "store/migrations/versions/0002_lines_and_undoing.py (module) versions",
     },
-    "when an image's newest version was released: how many images are looked at, not which are found": {
+    "an instant of an image by which it is decided how much is looked at, not what is found": {
+        "catalogue/images/follows.py _happened images",
         "catalogue/images/image_search.py _newest_begun versions",
         "rules/lifecycle/lines.py _set images",
         "rules/lifecycle/lines.py _set versions",
