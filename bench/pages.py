@@ -23,11 +23,13 @@ from bench import catalogues
 from bench.cast import WRITER
 from bench.plan import Plan
 from goldenrod.base import config, wire
+from goldenrod.base.clock import Instant
 from goldenrod.catalogue.accounts import actors, sessions, tokens, users
-from goldenrod.catalogue.images import images
+from goldenrod.catalogue.images import follows, images
 from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.catalogue.webhooks import webhooks
-from goldenrod.rules.access import Actor
+from goldenrod.rules.access import CONSOLE, Actor
+from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.migrate import migrate
 from goldenrod.web.app import build_app
@@ -36,8 +38,11 @@ from goldenrod.web.pages.routes import PAGES
 from tests.browser.visits import furnish
 
 MOST_MS = 30
+LAST_VISIT = Instant("2023-01-01T00:00:00.000000Z")
 NOBODY = "nobody"
 OWNER = "owner"
+FOLLOWER = "follower"
+"""A user who follows as many images as one may, and whose last visit was long ago."""
 STAFF = "staff"
 BY_STAFF = ("/staff", "/groups/{key}")
 BY_OWNER = ("/account", "/groups", "/webhooks", "/images/new", "/licenses/", "/scripts/")
@@ -107,7 +112,7 @@ def _place(db: Database, slug: str, staff: str) -> Place:
         owner = image["owner"]["username"]
         secrets = {
             who: sessions.create_session(tx, _user(tx, name), settings.session_days)
-            for who, name in ((OWNER, owner), (STAFF, staff))
+            for who, name in ((OWNER, owner), (STAFF, staff), (FOLLOWER, _follower(tx)))
         }
         hook = wire.NewWebhook(target="https://hooks.example/", image=image["id"])
         webhook, _ = webhooks.create_webhook(tx, _owner(tx, owner), hook, None)
@@ -141,6 +146,20 @@ def _place(db: Database, slug: str, staff: str) -> Place:
     )
 
 
+def _follower(tx: Tx) -> str:
+    """The name of a user who follows images and last opened home before many versions were released."""
+    if users.find_user(tx, FOLLOWER) is None:
+        users.create_user(tx, CONSOLE, wire.NewUser(username=FOLLOWER))
+    user = _user(tx, FOLLOWER)
+    seen = images.IMAGES.read_list(tx, _owner(tx, FOLLOWER), page_size=follows.MOST_FOLLOWED)
+    tx.delete(schema.follows, user_id=user)
+    tx.delete(schema.visits, user_id=user)
+    for image in seen:
+        tx.insert(schema.follows, user_id=user, image_id=image["id"], since=LAST_VISIT)
+    tx.insert(schema.visits, user_id=user, began=LAST_VISIT, since=LAST_VISIT)
+    return FOLLOWER
+
+
 def _owner(tx: Tx, name: str) -> Actor:
     return actors.of_user(tx, _user(tx, name), "write")
 
@@ -168,6 +187,8 @@ def asked_for() -> list[tuple[str, str]]:
         path = path.replace("/tokens/{key}", "/tokens/{token}").replace("{key}", "1")
         for query in QUERIES.get(path, ("",)):
             found.append((path + query, who))
+        if path == "/":
+            found.append((path, FOLLOWER))
         if path in ("/", "/images/{slug}", "/images/{slug}/versions/{version}"):
             found.append((path, OWNER))
     return found

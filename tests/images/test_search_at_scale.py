@@ -71,6 +71,7 @@ def test_few_candidates_and_frequent_words_find_the_same(
             assert ranks == sorted(ranks), (who, search)
             with monkeypatch.context() as patched:
                 patched.setattr(image_search, "CANDIDATES_PER_RESULT", 1)
+                patched.setattr(image_search, "FEWEST_CANDIDATES", 1)
                 patched.setattr("goldenrod.catalogue.search.FEW_MATCHES", -1)
                 found: list[Row] = []
                 while len(found) < len(whole):

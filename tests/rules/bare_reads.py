@@ -145,8 +145,8 @@ BARE: dict[str, set[str]] = {
         "rules/visibility/denormalised.py _write_shares versions",
     },
     "the search words of a row that the rule is asked about": {
-        "store/search_index.py _postgresql {}",
-        "store/search_index.py _sqlite {}",
+        "store/search_index.py _rows_postgresql {}",
+        "store/search_index.py _rows_sqlite {}",
     },
     "a machine that the rule has chosen, and its version": {
         "catalogue/channels/lookup.py _offered machines",
@@ -167,6 +167,17 @@ BARE: dict[str, set[str]] = {
         "rules/lifecycle/lines.py _find versions",
         "rules/lifecycle/states.py _one_line images",
         "store/migrations/versions/0002_lines_and_undoing.py (module) versions",
+    },
+    "an instant of an image by which it is decided how much is looked at, not what is found": {
+        "catalogue/images/follows.py _happened images",
+        "catalogue/images/image_search.py _newest_begun versions",
+        "rules/lifecycle/lines.py _set images",
+        "rules/lifecycle/lines.py _set versions",
+        "store/migrations/versions/0011_newest_release.py (module) versions",
+    },
+    "asks the rule through `machine_access.readable_of`: a test holds the two equal": {
+        "catalogue/versions/impact.py _machines machines",
+        "catalogue/versions/impact.py _machines providers",
     },
     "lines of versions between those that the rule is asked about": {
         "rules/lifecycle/states.py _not_below versions",

@@ -9,11 +9,16 @@ own; channels, lineage and look-up have `test_access_lifecycle.py`. The cast's t
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from goldenrod.base.clock import Instant, later
-from goldenrod.rules import access, why
+from goldenrod.rules import access, resources, why
+from goldenrod.rules.access import ReaderKind
+from goldenrod.rules.lifecycle import machine_access
+from goldenrod.store import schema
 from tests.conftest import BACKENDS, Clock
 from tests.support.access_catalogue import NAMES, Stage, set_stage
 from tests.support.access_requests.who_sees import (
@@ -240,6 +245,36 @@ def names_seen(api: ApiClient, resource: str, actor: str) -> set[str]:
 
 def just_before(instant: Instant) -> Instant:
     return later(instant, microseconds=-1)
+
+
+def _machines(reader: ReaderKind, of_version: bool) -> Any:
+    """The machines that a reader may read, of versions that they may read."""
+    machine, version, provider = (
+        schema.machines.alias(),
+        schema.versions.alias(),
+        schema.providers.alias(),
+    )
+    rule = access.readable(machine, reader)
+    if of_version:
+        rule = machine_access.readable_of(machine, version, provider, reader)
+    join = version.join(machine, machine.c.version_n == version.c.n)
+    return (
+        select(machine.c.id)
+        .select_from(join.join(provider, provider.c.id == machine.c.provider_id))
+        .where(access.readable(version, reader), rule)
+        .order_by(machine.c.id)
+    )
+
+
+def test_the_rule_for_machines_of_a_readable_version_is_the_rule(stage: Stage) -> None:
+    with stage.db.read() as tx:
+        for name in ("alice", "bob", "charlie", "dora", None):
+            actor = stage.world.actor(tx, name) if name else access.ANONYMOUS
+            given = resources.params(tx, actor)
+            whole, short = (
+                tx.rows(_machines, actor.reader, form, **given) for form in (False, True)
+            )
+            assert whole == short and whole, name
 
 
 def test_a_scheduled_image_is_there_at_the_very_instant(api: ApiClient, clock: Clock) -> None:

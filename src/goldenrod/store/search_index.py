@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import param
@@ -39,7 +39,7 @@ class has_word(FunctionElement[Any]):
     """The row with this key has one of the tokens in the parameter `exact`, or a token that begins
     with one of those in `prefix` (both arrays of text)."""
 
-    type = NullType()
+    type: TypeEngine[Any] = NullType()
     inherit_cache = False
 
     def __init__(self, table: str, key: ColumnElement[int], exact: str, prefix: str) -> None:

@@ -15,6 +15,7 @@ from tests.support.lifecycle_steps import revoke, target
 from tests.support.pages.visitor import PageResponse, Visitor
 
 BULK = "/images/open-image/bulk"
+UNDO = f"{BULK}/undo"
 APPLY, COUNT, CHOOSE = ("do", "apply"), ("do", "count"), ("do", "choose")
 
 
@@ -153,3 +154,48 @@ def test_versions_ticked_in_the_list_are_ticked_where_they_are_changed(
     page = alice.get(f"{BULK}?picking=1&pick={line[0]}&pick={line[2]}").text
     ticked = re.findall(r'name="versions" value="([^"]+)" checked', page)
     assert sorted(ticked) == sorted([line[0], line[2]])
+
+
+def test_one_undo_takes_back_the_whole_change_or_nothing(
+    alice: Visitor, db: Database, api: ApiClient, line: list[str]
+) -> None:
+    first, _, third = line
+    done = _done(alice, choose(alice, "deprecate", first, third), reason="Old.")
+    assert alice.submit(done, UNDO, follow=False).status == 303
+    assert "Undone: 2 versions no longer deprecated." in alice.get(BULK).words
+    assert [version_of(api, key)["state"] for key in (first, third)] == ["current", "current"]
+    # The same page undoes nothing twice, and nothing where one version has changed since.
+    assert alice.submit(done, UNDO).status == 412
+    done = _done(alice, choose(alice, "revoke", first, third), reason="It leaks.")
+    assert api.post(f"/image_versions/{third}/restore", "alice", {}).status_code == 200
+    before = everything(db)
+    refused = alice.submit(done, UNDO)
+    assert refused.status == 412 and everything(db) == before
+    assert "Nothing was undone, because these versions have changed: 3." in refused.words
+    assert api.post(f"/image_versions/{third}/revoke", "alice", {"reason": "x"}).status_code == 200
+    assert alice.submit(done, UNDO).status == 412, "another revocation"
+
+
+def test_undoing_a_share_leaves_the_groups_of_before(
+    alice: Visitor, api: ApiClient, line: list[str]
+) -> None:
+    first, _, third = line
+    shared = {"membership": ["lab"]}
+    assert api.patch(f"/image_versions/{first}", "alice", shared).status_code == 200
+    page = alice.submit(
+        choose(alice, "share", first, third), BULK, groups="lab, charlie", button=COUNT
+    )
+    done = alice.submit(page, BULK, button=APPLY)
+    assert "2 versions shared" in done.words
+    assert alice.submit(done, UNDO, follow=False).status == 303
+    names = [[it["name"] for it in version_of(api, key)["membership"]] for key in (first, third)]
+    assert names == [["lab"], []]
+    wrong = alice.submit(done, UNDO, versions=f"{first} x 0")
+    assert wrong.status == 400
+
+
+def _done(visitor: Visitor, page: PageResponse, reason: str) -> PageResponse:
+    page = visitor.submit(page, BULK, reason=reason, button=COUNT)
+    done = visitor.submit(page, BULK, button=APPLY)
+    assert done.status == 200 and "Undo for all 2" in done.words, done.words
+    return done

@@ -9,7 +9,17 @@ change of the catalogue that the audit records, nobody else sees it, and exports
 import json
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, String, exists, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Conflict
@@ -22,6 +32,7 @@ from goldenrod.store.sql import Key, Moment, json_object, json_text, param
 VISIT_MINUTES = 30
 MOST_FOLLOWED = 200
 """How many images one user may follow."""
+BEGINNING = literal("0001-01-01T00:00:00.000000Z", Moment())
 MOST_NEWS = 6
 """How many changes home lists."""
 
@@ -120,6 +131,13 @@ def _happened(
 ) -> Any:
     """What happened in followed images in the time asked for. `thing` has the id of its image."""
     follow = schema.follows.alias()
+    if kind == "released":
+        # Only these versions are read: those that began since, or all if the image did.
+        image = schema.images.alias()
+        since = param("since", Moment)
+        first = select(case((image.c.start_date > since, BEGINNING), else_=since))
+        of_followed = first.where(image.c.id == follow.c.image_id).correlate_except(image)
+        conditions = (*conditions, thing.c.start_date > of_followed.scalar_subquery())
     channel = thing.c.name if kind == "channel" else literal("")
     columns = (
         literal(kind, String).label("kind"),

@@ -46,7 +46,8 @@ LIST = Listing(
 STABLE = "stable"
 """The channel that is preferred when an image has it."""
 CANDIDATES_PER_RESULT = 3
-"""How many images are looked at for each result, at first."""
+FEWEST_CANDIDATES = 60
+"""How many images are looked at for each result, and at least, at first."""
 MORE_CANDIDATES = 4
 """How many times as many the next time."""
 MOST_NEW = 6
@@ -83,7 +84,7 @@ def find_images(tx: Tx, actor: Actor, query: Query, words: str = "") -> Found:
     past = (query.page - 1) * query.size
     given = {**query.params, **resources.params(tx, actor)}
     given |= {"named": key, "length": len(key), "size": query.size, "offset": past}
-    most = CANDIDATES_PER_RESULT * (past + query.size)
+    most = max(FEWEST_CANDIDATES, CANDIDATES_PER_RESULT * (past + query.size))
     while True:
         rows = tx.rows(_images, actor.reader, query.forms, candidates=most, **given)
         if not rows or rows[0]["count"] <= most or _is_final(rows[-1]):
@@ -156,10 +157,8 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     )
     by_newest = found.c.rank, found.c.newest.desc(), found.c.id.desc()
     candidates = _apart("candidates", select(found).order_by(*by_newest).limit(param("candidates")))
-    last = select(candidates).order_by(
-        candidates.c.rank.desc(), candidates.c.newest, candidates.c.id
-    )
-    last = last.limit(1).subquery("last")
+    backward = candidates.c.rank.desc(), candidates.c.newest, candidates.c.id
+    last = select(candidates).order_by(*backward).limit(1).subquery("last")
     offered = _apart("offered", select(candidates, _offered(candidates, reader).label("offered")))
     otherwise = func.coalesce(_newest(offered, reader, "start_date"), offered.c.start_date)
     released = func.coalesce(offered.c.offered, otherwise)

@@ -158,6 +158,7 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/scripts/{key}/remove", texts.SCRIPTS.remove),
     Route("GET", "/images/{slug}/bulk", bulk.show_bulk, bulk.TAKES, ("pick",)),
     Route("POST", "/images/{slug}/bulk", bulk.change, bulk.FILTERS),
+    Route("POST", "/images/{slug}/bulk/undo", bulk.undo),
     Route("GET", "/account/tokens", tokens.show_tokens, ("cursor",)),
     Route("POST", "/account/tokens", tokens.create_token),
     Route("GET", "/account/tokens/{key}/revoke", tokens.show_revoke),

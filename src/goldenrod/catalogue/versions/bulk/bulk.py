@@ -5,6 +5,8 @@ are left out, and reported. The impact is computed once for all: what several of
 counted once. So the cost grows with the number of versions, also where they are built on one another.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +15,13 @@ from sqlalchemy import select
 
 from goldenrod.base import decode, wire
 from goldenrod.base.clock import Instant
-from goldenrod.base.errors import Conflict, field_problem, forbidden_field, unknown_reference
+from goldenrod.base.errors import (
+    Conflict,
+    PreconditionFailed,
+    field_problem,
+    forbidden_field,
+    unknown_reference,
+)
 from goldenrod.base.faults import Faults
 from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.versions import impact, publish, revocations
@@ -40,6 +48,8 @@ LEFT_OUT = {
     "replacement_cycle": "It is the replacement, or what replaces it.",
 }
 """Why an action does not apply to a version, by a code."""
+MOST_NAMED = 5
+"""How many versions that have changed are named where nothing is undone."""
 
 
 class Outcome(NamedTuple):
@@ -58,6 +68,8 @@ class Outcome(NamedTuple):
     machines_count: int
     providers_count: int
     groups: list[int]
+    shared: dict[str, list[int]] | None = None
+    """The groups that each version was not shared with before, by its id."""
 
 
 class _Done(NamedTuple):
@@ -68,6 +80,7 @@ class _Done(NamedTuple):
     at: Instant
     versions: list[list[str]]
     channels: list[list[Any]]
+    shared: dict[str, list[int]] | None = None
 
 
 def change(tx: Tx, actor: Actor, image: Row, body: wire.Bulk) -> Outcome:
@@ -103,6 +116,7 @@ def change(tx: Tx, actor: Actor, image: Row, body: wire.Bulk) -> Outcome:
         machines.count,
         machines.providers,
         [group["id"] for group in groups],
+        done.shared,
     )
 
 
@@ -243,6 +257,7 @@ def _share(faults: Faults, tx: Tx, actor: Actor, rows: list[Row], body: wire.Bul
     wanted = _groups(faults, tx, actor, body)
     faults.report()
     left_out: dict[str, str] = {}
+    shared: dict[str, list[int]] = {}
     for row in rows:
         shared_with = version_lists.ids(tx, version_lists.MEMBERSHIP, row["n"])
         if set(wanted) <= set(shared_with):
@@ -250,7 +265,8 @@ def _share(faults: Faults, tx: Tx, actor: Actor, rows: list[Row], body: wire.Bul
             continue
         patch = wire.VersionPatch(membership=[*shared_with, *(body.groups or [])])
         publish.edit_version(tx, actor, row, patch)
-    return _Done(left_out, tx.now, [], [])
+        shared[row["id"]] = sorted(set(wanted) - set(shared_with))
+    return _Done(left_out, tx.now, [], [], shared)
 
 
 _ACTIONS: dict[str, Callable[..., _Done]] = {
@@ -294,4 +310,68 @@ def describe(tx: Tx, actor: Actor, outcome: Outcome, *, dry_run: bool) -> dict[s
         "machines_count": outcome.machines_count,
         "providers_count": outcome.providers_count,
         "groups": [group for group in groups if group["id"] in outcome.groups],
+    }
+
+
+# ── undoing ────────────────────────────────────────────────────────────────────────────────
+
+
+class Changed(NamedTuple):
+    """A version as an action left it: its id, a hash of what the action changed, and the groups that it
+    was not shared with before."""
+
+    id: str
+    mark: str
+    groups: list[int]
+
+
+def changed_versions(tx: Tx, actor: Actor, image: Row, outcome: Outcome) -> list[Changed]:
+    """What an action that was just carried out changed, for `undo`."""
+    rows = _rows(Faults(), tx, actor, image, [*outcome.chosen])
+    marks, shared = _marks(tx, outcome.action, rows), outcome.shared or {}
+    return [Changed(row["id"], marks[row["id"]], shared.get(row["id"], [])) for row in rows]
+
+
+def undo(tx: Tx, actor: Actor, image: Row, action: str, versions: list[Changed]) -> None:
+    """Undo an action on all of these versions. Raises BadRequest, Forbidden, and PreconditionFailed if
+    one of them was changed in the same respect since."""
+    actor.require_write()
+    faults = Faults()
+    rows = _rows(faults, tx, actor, image, [it.id for it in versions])
+    faults.report()
+    wanted, marks = {it.id: it for it in versions}, _marks(tx, action, rows)
+    other = [row["name"] for row in rows if marks[row["id"]] != wanted[row["id"]].mark]
+    if other:
+        named = ", ".join(other[:MOST_NAMED]) + (" and others" if len(other) > MOST_NAMED else "")
+        raise PreconditionFailed(
+            f"Nothing was undone, because these versions have changed: {named}."
+        )
+    for row in rows:
+        if action == "revoke":
+            revocations.restore(tx, actor, row, wire.Restoring())
+        elif action == "deprecate":
+            publish.edit_version(tx, actor, row, wire.VersionPatch(deprecation=None))
+        else:
+            now = version_lists.ids(tx, version_lists.MEMBERSHIP, row["n"])
+            left: list[references.Given] = [
+                group for group in now if group not in wanted[row["id"]].groups
+            ]
+            publish.edit_version(tx, actor, row, wire.VersionPatch(membership=left))
+
+
+def _marks(tx: Tx, action: str, rows: list[Row]) -> dict[str, str]:
+    """For each version, by its id, a hash of what the action changes."""
+    facts: dict[str, Any]
+    if action == "revoke":
+        own = revocations.own_revocations(tx, [row["n"] for row in rows])
+        facts = {row["id"]: own[row["n"]]["id"] if row["n"] in own else None for row in rows}
+    elif action == "deprecate":
+        names = ("deprecated_at", "deprecation_reason", "replacement_n")
+        facts = {row["id"]: [row[name] for name in names] for row in rows}
+    else:
+        shared = version_lists.MEMBERSHIP
+        facts = {row["id"]: sorted(version_lists.ids(tx, shared, row["n"])) for row in rows}
+    return {
+        key: hashlib.blake2b(json.dumps(it).encode(), digest_size=8).hexdigest()
+        for key, it in facts.items()
     }

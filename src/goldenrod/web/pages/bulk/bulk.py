@@ -12,6 +12,7 @@ from typing import Any
 from goldenrod.base import decode, wire
 from goldenrod.base.errors import BadRequest, Problem, field_problem
 from goldenrod.base.faults import Faults
+from goldenrod.base.numbers import is_id
 from goldenrod.base.text import is_uuid
 from goldenrod.catalogue.versions import versions
 from goldenrod.catalogue.versions.bulk import bulk
@@ -23,6 +24,7 @@ from goldenrod.store.db import Tx
 from goldenrod.web.pages.kit import address_targets, fields, urls
 from goldenrod.web.pages.kit.forms import REFUSALS, Form
 from goldenrod.web.pages.kit.listing import listed
+from goldenrod.web.pages.kit.render import plural
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.versions import deprecate, revoke
 
@@ -33,6 +35,11 @@ TAKES = (*FILTERS, "pick", "action")
 ACTIONS = {"deprecate": "Deprecate", "revoke": "Revoke", "share": "Share"}
 LABELS = {"versions": "Versions", "action": "Action", "groups": "Groups or people"}
 REVOKE_LABELS = revoke.LABELS | {"descendants": "Also revoke everything built on them"}
+UNDONE = {
+    "deprecate": "no longer deprecated",
+    "revoke": "restored",
+    "share": "no longer shared with those groups",
+}
 DONE = {"deprecate": "deprecated", "revoke": "revoked", "share": "shared"}
 
 
@@ -232,9 +239,12 @@ def _apply(visit: Visit, slug: str) -> Page:
                 return Created(str(image["id"]), False, outcome._asdict())
 
             made = fields.once(visit, tx, actor, create)
-            effect = bulk.describe(tx, actor, bulk.Outcome(**made.extra), dry_run=False)
+            outcome = bulk.Outcome(**made.extra)
+            effect = bulk.describe(tx, actor, outcome, dry_run=False)
             tx.dry_run = is_new and _fingerprint(effect, visit.form) != visit.form.get("touched")
             outdated, now = tx.dry_run, tx.now
+            # A form that is sent again shows the same, but others may have changed the versions since.
+            changed = bulk.changed_versions(tx, actor, row, outcome) if is_new else []
     except REFUSALS as problem:
         return _confirm(visit, slug, visit.form, fields.placed(problem))
     if outdated:
@@ -245,4 +255,32 @@ def _apply(visit: Visit, slug: str) -> Page:
         effect=effect,
         done=DONE[effect["action"]],
         scheduled=effect["at"] > now,
+        changed=[f"{it.id} {it.mark} {','.join(map(str, it.groups))}" for it in changed],
     )
+
+
+def undo(visit: Visit, slug: str) -> Page:
+    """POST /images/{slug}/bulk/undo: undo `action` on all of `versions`, each as the page of the change
+    has it: an id, a mark, and groups."""
+    visit.require_sent()
+    with visit.change() as (tx, actor):
+        row, image = address_targets.image_for_change(tx, actor, slug)
+        changed = [_changed(text) for text in visit.form.all("versions")]
+        action = visit.form.get("action")
+        if action not in ACTIONS or not 0 < len(changed) <= wire.MOST_IN_BULK:
+            raise _not_sent()
+        bulk.undo(tx, actor, row, action, changed)
+    count = plural(len(changed), "version")
+    return visit.redirect(urls.image(image, "bulk"), done=f"Undone: {count} {UNDONE[action]}.")
+
+
+def _changed(text: str) -> bulk.Changed:
+    key, mark, groups = [*text.split(" "), "", ""][:3]
+    ids = [part for part in groups.split(",") if part]
+    if not is_uuid(key) or not all(is_id(part) for part in ids):
+        raise _not_sent()
+    return bulk.Changed(key, mark, [int(part) for part in ids])
+
+
+def _not_sent() -> BadRequest:
+    return field_problem("versions", "are not those of a page of this server")
