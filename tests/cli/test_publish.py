@@ -159,6 +159,10 @@ def test_a_version_that_exists_is_refused_skipped_or_updated(
     assert (after["change_log"], after["start_date"]) == ("More.", before["start_date"])
     unchanged = run("publish", more, *update, "--architecture", "arm64", "--json")
     assert [one["outcome"] for one in unchanged.json] == ["unchanged"]
+    # The cloud gave an id again: it is another build now.
+    assert run("publish", first, *TO_EAST, "--version", "p4-again").code == 0
+    [left] = [one["identifier"] for one in shown(run, "open-image/p4")["machines"]]
+    assert left == "p4-b"
 
 
 def test_what_cannot_be_published_whole_is_not_published(
@@ -217,7 +221,7 @@ def test_a_dry_run_asks_no_server(run: Run, manifest: Callable[..., str]) -> Non
         {
             "name": "p7",
             "image": "open-image",
-            "machines": [{"provider": "east", "identifier": "p7"}],
+            "machines": [{"provider": "east", "identifier": "p7", "take_identifier": True}],
             "channels": ["c"],
         }
     ]

@@ -53,4 +53,12 @@ def test_the_exit_code_tells_drift_from_what_could_not_be_checked(
         assert (found.code, len(found.rows())) == (3, 1)
         assert "wrong key" not in found.out
         assert "wrong key" in run("drift", TOKEN=world.secrets["dora"]).out
+        # A part that never could be read has no machines here. Staff are told all the same.
+        cloud.scope("all", failing_since=None)
+        cloud.scope("never", failing_since=since, failed_reason="no such region")
+        staff = run("drift", "--fail-on", "unknown")
+        assert staff.code == 3
+        assert f"Not read since {since}: prod, never: no such region\n" in staff.err
+        assert run("drift", "--fail-on", "unknown", "--image", "open-image").code == 0
+        assert "never" not in run("drift", TOKEN=world.secrets["alice"]).err
         db.close()

@@ -139,6 +139,39 @@ def test_an_identifier_is_unique_in_an_image_among_machines_without_an_end(
     assert api.get(one, "alice").json["end_date"] == "2030-01-01T00:00:00.000000Z"
 
 
+def test_an_identifier_that_comes_back_ends_the_machine_of_another_version_if_one_may_end_it(
+    api: ApiClient, db: Database, world: World, clock: Clock
+) -> None:
+    one = machine_of(api, world, "open")
+    clock.move(hours=1)
+    again = {"provider": "east", "identifier": "open-east", "take_identifier": True}
+    before = everything(db)
+    body = {"name": "second", "image": "open-image", "machines": [again]}
+    assert code(api.post("/image_versions", "alice", body | {"machines": [again, again]})) == (
+        "409 machine_taken"
+    )
+    refused = api.post("/image_versions", "alice", body | {"parent": "open-image/none"})
+    assert refused.status_code == 400
+    assert everything(db) == before
+    second = publish(api, "second", machines=[again])
+    [new] = second["machines"]
+    assert (new["identifier"], new["end_date"]) == ("open-east", None)
+    assert api.get(one, "alice").json["end_date"] == clock.now
+    # Back to the version that had it: the same machine, restored.
+    back = place(api, world.versions["open"], "open-east", take_identifier=True)
+    assert (back.status_code, back.json["url"]) == (200, one)
+    assert api.get(f"{MACHINES}/{new['id']}", "alice").json["end_date"] == clock.now
+    # Its own version's machine stays, and so does that of a version of others.
+    own = place(api, world.versions["open"], "open-east", take_identifier=True)
+    assert code(own) == "409 machine_taken"
+    bobs = publish(api, "bobs", who="bob", image="kept")["id"]
+    hers = publish(api, "hers", image="kept", machines=[{"provider": "west", "identifier": "w"}])
+    assert api.patch("/api/v2/images/kept-image", "alice", {"maintainers": []}).status_code == 200
+    taken = place(api, bobs, "w", "bob", provider="west", take_identifier=True)
+    assert code(taken) == "409 machine_taken"
+    assert api.get(f"/image_versions/{hers['id']}", "alice").json["machines"]
+
+
 def test_an_identifier_cannot_be_changed_to_a_taken_one(api: ApiClient, world: World) -> None:
     other = place(api, world.versions["open"], "other").json["url"]
     answer = api.patch(other, "alice", {"identifier": "open-east"})

@@ -50,7 +50,7 @@ REFUSALS = {
 }
 STAFFS = {"staff_required", "scope_insufficient"}
 STAFF_ALONE = {f"POST /{name}" for name in ("groups", "identities", "providers", "tokens", "users")}
-STAFF_ALONE |= {"GET /security_events", "GET /activity"}
+STAFF_ALONE |= {"GET /security_events", "GET /activity", "GET /unread_scopes"}
 """What only staff may do: charlie is told that, elsewhere that he may not change the thing."""
 
 ASKED = [(route, ask) for route, asks in EVERY_ASKED.items() for ask in asks]

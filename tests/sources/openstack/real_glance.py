@@ -24,7 +24,7 @@ import httpx
 
 from tests.support.processes.programs import library
 
-WAIT_S = 120
+WAIT_S = 300
 ROOT = Path(__file__).parents[3]
 
 CONFIG = """

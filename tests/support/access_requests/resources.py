@@ -295,6 +295,7 @@ ROUTES_ASKED: dict[str, list[Ask]] = {
         Ask("{closed-tag}", "401 404 404 403 409 404"),
     ],
     "GET /drift": [Ask("", "401 200 200 200 200 200")],
+    "GET /unread_scopes": [Ask("", "401 403 403 403 200 403")],
     "GET /image_versions/{key}/drift": [
         Ask("{open-1.0}/drift", "401 403 403 200 200 403"),
         Ask("{closed-1.0}/drift", "404 404 404 200 200 404"),

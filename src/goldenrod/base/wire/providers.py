@@ -95,6 +95,7 @@ class NestedMachine(Struct, forbid_unknown_fields=True, kw_only=True):
     checksum: Label = ""
     start_date: When | None = None
     end_date: When | None = None
+    take_identifier: bool = False
 
 
 class NewMachine(NestedMachine, forbid_unknown_fields=True, kw_only=True):

@@ -48,6 +48,18 @@ class MachineThere(Struct):
     deprecated_at: Moment | None
 
 
+class UnreadScope(Struct):
+    """A part of a cloud that could not be read since an instant. `looked_at` is when it was last read
+    whole; null: never."""
+
+    id: int
+    source: str
+    scope: str
+    reason: str
+    unchecked_since: Moment
+    looked_at: Moment | None
+
+
 class Drift(Struct):
     """A machine that differs between the catalogue and its cloud. Its image, version and machine are
     null if the catalogue does not have it. `source`, `scope` and `reason` are for staff."""

@@ -50,7 +50,7 @@ from goldenrod.rules.changes import events
 from goldenrod.rules.lifecycle import states
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.paging import Listing, Page, Query
+from goldenrod.store.paging import Listing, Page, Query, parse
 from goldenrod.store.sql import Key, as_json, json_object, json_text, param
 
 Predicate = ColumnElement[bool]
@@ -328,6 +328,43 @@ def _page(page: Page) -> Page:
     items = (_item(json.loads(text)) for text in page.results)
     texts = [json.dumps(it, ensure_ascii=False, separators=(",", ":")) for it in items]
     return replace(page, results=texts)
+
+
+# ── what could not be read ─────────────────────────────────────────────────────────────────
+
+
+def _unread_shape(scope: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    source = schema.sync_sources.alias()
+    name = select(source.c.name).where(source.c.id == scope.c.source_id).correlate(scope)
+    return json_object(
+        {
+            "id": scope.c.id,
+            "source": name.scalar_subquery(),
+            "scope": scope.c.scope,
+            "reason": scope.c.failed_reason,
+            "unchecked_since": scope.c.failing_since,
+            "looked_at": scope.c.looked_at,
+        }
+    )
+
+
+UNREAD = Listing(schema.sync_scopes, {}, ("id",), default="id")
+
+
+def list_unread(tx: Tx, actor: Actor, query: Query) -> Page:
+    """A page of the scopes that could not be read when they were last looked at, also those that never
+    could be and so have no machines. Raises Unauthorized, Forbidden (staff only)."""
+    actor.require_staff()
+    failing: resources.Condition = lambda scope, _: scope.c.failing_since.is_not(None)  # noqa: E731
+    return resources.page(tx, actor, _unread_shape, query, failing)
+
+
+def find_unread(tx: Tx, actor: Actor) -> list[Row]:
+    """The first of these scopes, for a page; none for who is not staff."""
+    if not actor.has_staff_rights:
+        return []
+    page = list_unread(tx, actor, parse(UNREAD, {"page_size": ["100"]}))
+    return [json.loads(text) for text in page.results]
 
 
 # ── marks on pages ─────────────────────────────────────────────────────────────────────────

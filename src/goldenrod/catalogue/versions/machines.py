@@ -14,7 +14,7 @@ from goldenrod.base.errors import Conflict, forbidden_field
 from goldenrod.base.faults import Faults
 from goldenrod.base.text import identifier_key
 from goldenrod.base.wire import MachinePatch, NestedMachine, NewMachine
-from goldenrod.rules import filters, summaries
+from goldenrod.rules import filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
@@ -174,6 +174,21 @@ def require_free(tx: Tx, image_id: int, values: Row, machine_id: int = 0) -> Non
         )
 
 
+def end_taken(tx: Tx, actor: Actor, version_key: int, image_id: int, values: Row) -> None:
+    """End the machine of another version of the image that has this provider and identifier, if the
+    actor may: the cloud gave the identifier to a new build."""
+    taken = tx.first(
+        _current_with_identifier,
+        image=image_id,
+        provider=values["provider_id"],
+        identifier=identifier_key(values["identifier"]),
+    )
+    if taken and taken["version_n"] != version_key:
+        row = resources.find_row(tx, actor, schema.machines, str(taken["id"]))
+        if row and row["may_change"]:
+            end_machine(tx, actor, row)
+
+
 def _clashing() -> Any:
     mine, other = schema.machines.alias("mine"), schema.machines.alias("other")
     return select(mine.c.identifier).where(
@@ -255,6 +270,8 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     )
     values = faults.of(checked, tx, actor, body, may_ask=not faults.found)
     faults.report()
+    if body.take_identifier:
+        end_taken(tx, actor, version["n"], version["image_id"], values)
     ended = tx.first(
         _ended_here,
         n=version["n"],

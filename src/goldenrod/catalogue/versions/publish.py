@@ -100,6 +100,9 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
     for pairing in version_lists.PAIRINGS:
         version_lists.set_all(tx, pairing, n, attached[pairing.field])
     labels.write(tx, n, {}, labelled)
+    for machine, given_machine in zip(new_machines, body.machines, strict=True):
+        if given_machine.take_identifier:
+            machines.end_taken(tx, actor, n, image["id"], machine)
     machine_ids = [
         machines.insert_machine(tx, actor, n, image["id"], machine) for machine in new_machines
     ]

@@ -18,7 +18,7 @@ from goldenrod.base.wire import DriftKind
 from goldenrod.cli import not_found, output, server_requests
 from goldenrod.cli.failures import CREDENTIALS, REFUSED
 from goldenrod.cli.options import JSON
-from goldenrod.client import Client
+from goldenrod.client import Client, ClientError
 
 KINDS: tuple[str, ...] = get_args(DriftKind)
 UNCHECKED = "unchecked"
@@ -57,24 +57,39 @@ def drift(
         raise typer.BadParameter(f"--fail-on takes {known}; not {sorted(unknown)[0]}.")
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter(f"--kind takes one of {', '.join(KINDS)}.")
-    found = list(_drifted(kind, provider, image))
+    found, unread = _asked(kind, provider, image)
     if as_json:
         output.show_json(found)
     else:
         output.show_table(COLUMNS, map(_row, found))
     counted = Counter(word for item in found for word in item["kinds"])
     output.note(_summary(found, counted))
-    if counted[UNCHECKED]:
+    for scope in unread:
+        since, name = scope["unchecked_since"], f"{scope['source']}, {scope['scope']}"
+        output.note(f"Not read since {since}: {name}: {scope['reason']}")
+    if counted[UNCHECKED] or unread:
         raise typer.Exit(NOT_CHECKED)
     if any(counted[word] for word in failing or KINDS):
         raise typer.Exit(REFUSED)
 
 
-def _drifted(kind: str | None, provider: str | None, image: str | None) -> Iterator[Item]:
+def _asked(
+    kind: str | None, provider: str | None, image: str | None
+) -> tuple[list[Item], list[Item]]:
+    """The machines that differ; and, for staff that ask about everything, the scopes that could not be
+    read, which may have machines that are not here."""
     asked = server_requests.given(kind=kind, provider=provider, image=image)
     with server_requests.asked() as server:
         _require_named(server, provider, image)
-        yield from server.pages("/drift", page_size=1000, **asked)
+        found = list(server.pages("/drift", page_size=1000, **asked))
+        unread: list[Item] = []
+        if not asked:
+            try:
+                unread += server.pages("/unread_scopes", page_size=1000)
+            except ClientError as refused:
+                if refused.status != 403:  # only staff may know
+                    raise
+    return found, unread
 
 
 def _require_named(server: Client, provider: str | None, image: str | None) -> None:

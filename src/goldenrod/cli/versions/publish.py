@@ -193,7 +193,12 @@ def _machine(machine: FoundMachine, places: dict[str, str]) -> Body:
     place = places.get(machine.provider, machine.provider)
     # A provider that is called gcp/base has the slug gcp-base.
     provider = slug(place, fallback=place) if "/" in place else server_requests.reference(place)
-    return {"provider": provider, "identifier": machine.identifier} | given(
+    # An id that comes back is another build: the machine of the version that had it ends.
+    return {
+        "provider": provider,
+        "identifier": machine.identifier,
+        "take_identifier": True,
+    } | given(
         architecture=machine.architecture or None,
         size_gb=machine.size_gb,
         checksum=machine.checksum,
@@ -279,7 +284,7 @@ def _update_machines(server: Client, key: str, machines: list[Body]) -> list[str
         facts = {
             field: value
             for field, value in machine.items()
-            if field not in ("provider", "identifier") and there[field] != value
+            if field not in ("provider", "identifier", "take_identifier") and there[field] != value
         }
         if facts:
             server.patch(path("provider_machines", str(there["id"])), facts)

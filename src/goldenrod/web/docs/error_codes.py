@@ -147,7 +147,9 @@ CODES: dict[str, Code] = {
         409, "There are machines of several architectures, listed in machines. Choose one."
     ),
     "machine_taken": Code(
-        409, "Another machine of the image has this identifier on this provider."
+        409,
+        "Another machine of the image has this identifier on this provider. If its version is another "
+        "one, send take_identifier to end it.",
     ),
     "slug_unavailable": Code(
         409, "The slug is reserved, in use, or was used before by something else."

@@ -67,10 +67,12 @@ def show_drift(visit: Visit) -> Page:
     with visit.read() as (tx, actor):
         filters = ("kind", "provider", "image")
         found = listed(visit, tx, actor, drift.list_drift, drift.LIST, *filters)
+        unread = drift.find_unread(tx, actor)
         choices = providers.PROVIDERS.read_list(tx, actor, ordering="name", page_size=1000)
     return visit.page(
         "sync/drift.html",
         list=found,
+        unread=unread,
         wider=[it for it in found.rows if "wider" in it["kinds"]],
         others=[it for it in found.rows if "wider" not in it["kinds"]],
         providers=choices,
