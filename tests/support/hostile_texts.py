@@ -114,9 +114,12 @@ HEADERS = (
     "Origin",
     "Referer",
     "Sec-Fetch-Site",
+    "Traceparent",
+    "Tracestate",
     "Transfer-Encoding",
     "User-Agent",
     "X-Forwarded-For",
+    "X-Request-Id",
 )
 """All headers that the code reads. A test checks that none is missing."""
 

@@ -6,7 +6,6 @@ Once a second and at each scrape, `metrics.py` takes what was counted since and 
 import threading
 from bisect import bisect_left
 from collections import Counter
-from typing import NamedTuple
 
 REFUSED = "goldenrod_requests_refused_total"
 SLOW = "goldenrod_slow_requests_total"
@@ -16,14 +15,10 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """The upper bounds of the histogram of seconds."""
 
 
-class Answered(NamedTuple):
-    """What is counted together: the method, the template of the route, the status, and how the cache
-    was used ("hit", "miss", or "" where it was not asked)."""
-
-    method: str
-    route: str
-    status: str
-    cache: str
+Answered = tuple[str, str, str, str | None]
+"""What is counted together: the method, the template of the route, the status, and how the cache was
+used ("hit", "miss", or None where it was not asked). A plain tuple, because one is made for each
+request."""
 
 
 class Counts:

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from goldenrod.store.current_request import CURRENT, CurrentRequest
-from goldenrod.web.monitoring.counts import COUNTS, REFUSED, SLOW, Answered
+from goldenrod.web.monitoring.counts import COUNTS, REFUSED, SLOW
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -27,13 +27,15 @@ CODE = "goldenrod.code"
 """The name under which it has the code of the problem that is answered."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods that any address takes."""
+OTHER = "other"
+"""Said of any other method."""
 NO_ROUTE = "none"
 """Said of a request that belongs to no route."""
 
 MOST_ID = 64
 _UNCLEAN = re.compile(r"[^A-Za-z0-9._:+/=-]+")
 _MOST_NAMED = 10
-_LIMITED = ("429", "503")
+_LIMITED = frozenset(("429", "503"))
 
 log = logging.getLogger("goldenrod.slow")
 
@@ -53,13 +55,14 @@ def watched(app: Wsgi, *, slow_ms: int, counting: bool, tracer: Tracer | None = 
 
     def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         given = environ.get("HTTP_X_REQUEST_ID")
-        request = CurrentRequest((given and clean(given)) or next_id())
+        id_ = (given and clean(given)) or next_id()
+        request = CurrentRequest(id_)
         answered = "500"
 
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal answered
             answered = status[:3]
-            return start_response(status, [*headers, ("x-request-id", request.id)], *rest)
+            return start_response(status, [*headers, ("x-request-id", id_)], exc_info)
 
         CURRENT.set(request)
         began = perf_counter()
@@ -72,10 +75,18 @@ def watched(app: Wsgi, *, slow_ms: int, counting: bool, tracer: Tracer | None = 
             if seconds >= slow_s:
                 _log_slow(environ, request, answered, seconds)
             if tracer is not None:
-                tracer.record(environ, request, began, answered)
+                _trace(tracer, environ, request, began, answered)
             CURRENT.set(None)
 
     return wsgi
+
+
+def _trace(tracer: Tracer, *seen: Any) -> None:
+    """Record a trace. A request is answered whatever happens to its trace."""
+    try:
+        tracer.record(*seen)
+    except Exception:
+        log.exception("a trace could not be recorded")
 
 
 def clean(given: str) -> str:
@@ -100,13 +111,15 @@ def _ids() -> Callable[[], str]:
 def method_of(environ: dict[str, Any]) -> str:
     """The method of a request, as it is counted."""
     method: str = environ["REQUEST_METHOD"]
-    return method if method in METHODS else "other"
+    return method if method in METHODS else OTHER
 
 
 def _count(environ: dict[str, Any], status: str, seconds: float) -> None:
+    method = environ["REQUEST_METHOD"]
+    if method not in METHODS:
+        method = OTHER
     route = environ.get(ROUTE) or NO_ROUTE
-    method = method_of(environ)
-    COUNTS.request(Answered(method, route, status, environ.get(CACHE, "")), seconds)
+    COUNTS.request((method, route, status, environ.get(CACHE)), seconds)
     if status in _LIMITED:
         COUNTS.add(REFUSED, status, environ.get(CODE) or NO_ROUTE)
 
