@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from goldenrod.web.pages.kit import assets, urls
 
 FIRST = (
-    ("Use the catalogue", ("pages", "lifecycle", "access", "glossary")),
+    ("Use the catalogue", ("tutorial", "pages", "lifecycle", "access", "glossary")),
     ("Automate", ("api", "commands", "webhooks")),
-    ("Run a server", ("operating", "importing")),
+    ("Run a server", ("deploying", "operating", "backups", "upgrading", "importing")),
 )
 """The order of the documents in the table of contents. All others follow under `REST`."""
 REST = "About Goldenrod"
