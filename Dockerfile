@@ -21,9 +21,9 @@ RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/goldenrod
 ENV PATH=/opt/goldenrod/bin:$PATH \
     HOME=/var/lib/goldenrod \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    GOLDENROD_DATABASE_URL=sqlite:////var/lib/goldenrod/goldenrod.db
+    PYTHONUNBUFFERED=1
 USER 10001:10001
+# Without settings, the catalogue is the file goldenrod.db here.
 WORKDIR /var/lib/goldenrod
 VOLUME /var/lib/goldenrod
 EXPOSE 8000

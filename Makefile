@@ -37,7 +37,9 @@ test-long: $(clouds) programs ## run the tests that take long: many random world
 programs: ## install Chromium, wrk, nginx, packer and gpg for tests, as root on Debian; elsewhere say so
 	@missing() { \
 		command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium; \
-		for one in wrk nginx packer jq gpg gpg-agent gpgv; do command -v $$one || echo $$one; done; \
+		for one in wrk nginx caddy packer jq gpg gpg-agent gpgv git; do command -v $$one || echo $$one; done; \
+		command -v systemd-analyze || echo systemd; \
+		ls /usr/lib/postgresql/*/bin/pg_basebackup 2>/dev/null || echo postgresql; \
 	}; \
 	list=$$(missing | grep -v / | tr '\n' ' '); \
 	if [ -n "$$list" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 from goldenrod.web.pages.kit import assets, urls
 
 FIRST = (
-    ("Use the catalogue", ("pages", "lifecycle", "access", "glossary")),
+    ("Use the catalogue", ("tutorial", "pages", "lifecycle", "access", "glossary")),
     ("Automate", ("api", "commands", "webhooks")),
-    ("Run a server", ("operating", "monitoring", "importing")),
+    (
+        "Run a server",
+        ("deploying", "operating", "monitoring", "backups", "upgrading", "importing"),
+    ),
 )
 """The order of the documents in the table of contents. All others follow under `REST`."""
 REST = "About Goldenrod"
