@@ -35,7 +35,10 @@ def test_events_and_retries_are_delivered_after_the_clock_was_set_back(
         assert deliverer.deliver_due()
         clock.move(minutes=11)
         assert deliverer.deliver_due()
-        told = [(one["version"]["name"], kind) for one, kind in zip(receiver.data(), receiver.types(), strict=True)]
+        told = [
+            (one["version"]["name"], kind)
+            for one, kind in zip(receiver.data(), receiver.types(), strict=True)
+        ]
     assert sorted(set(told)) == [(name, "version.published") for name in ("2.0", "2.1", "2.2")]
 
 

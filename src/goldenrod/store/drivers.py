@@ -275,7 +275,7 @@ class _Postgresql:
             yield connection
         except self._internal as error:
             if self.is_unavailable(error):
-                connection.close()  # a session that only reads, say, stays so
+                self._pool.drain()  # sessions that only read, say, stay so
             raise
         finally:
             self._pool.putconn(connection)

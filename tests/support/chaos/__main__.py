@@ -30,7 +30,11 @@ def main() -> int:
     for backend in BACKENDS if given.database == "both" else (given.database,):
         kinds = tuple(filter(None, given.kinds.split(",")))
         report = chaos(
-            backend, given.kills, given.seed, most_s=given.minutes * 60, kinds=kinds,
+            backend,
+            given.kills,
+            given.seed,
+            most_s=given.minutes * 60,
+            kinds=kinds,
             verbose=given.verbose,
         )
         print("\n".join(report.lines()), flush=True)

@@ -174,7 +174,9 @@ def shown(what: str, answer: Any) -> Any:
 
 def _images_by_name() -> Any:
     it = schema.images.c
-    return select(it.name, func.count().label("n")).where(it.name.like("made by %")).group_by(it.name)
+    return (
+        select(it.name, func.count().label("n")).where(it.name.like("made by %")).group_by(it.name)
+    )
 
 
 def _unannounced() -> Any:

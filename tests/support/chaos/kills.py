@@ -94,9 +94,13 @@ class Kills:
                     self.record.fail(f"the sync after the killed ones: {result.state}")
             with db.read() as tx:
                 count = tx.sql(_OF_SYNC).fetchone()
-                running = tx.sql("SELECT count(*) FROM sync_runs WHERE state = 'running'").fetchone()
+                running = tx.sql(
+                    "SELECT count(*) FROM sync_runs WHERE state = 'running'"
+                ).fetchone()
         if (count[0], running[0]) != (self.synced_images, 0):
-            self.record.fail(f"{count[0]} of {self.synced_images} images, {running[0]} runs running")
+            self.record.fail(
+                f"{count[0]} of {self.synced_images} images, {running[0]} runs running"
+            )
 
     # ── commands on a database of their own ────────────────────────────────────────────────
 
@@ -132,7 +136,7 @@ class Kills:
             migrations.migrate(db)
             with db.write() as tx:
                 for table in schema.metadata.sorted_tables:
-                    if table.name in schema.FULL_TEXT_TABLES:
+                    if table.name.endswith("_words"):  # another kind of table in SQLite
                         continue
                     columns = ", ".join(f"{table.name}.{name}" for name in table.c.keys())
                     tx.sql(f"SELECT {columns} FROM {table.name} LIMIT 1")

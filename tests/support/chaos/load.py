@@ -60,9 +60,7 @@ class Client:
                 self._connection = HTTPConnection(*self._address, timeout=PATIENCE_S)
             self._connection.request(method, path, content, sent)
             answer = self._connection.getresponse()
-            return Answer(
-                answer.status, answer.read(), str(answer.getheader("content-type"))
-            )
+            return Answer(answer.status, answer.read(), str(answer.getheader("content-type")))
         except ConnectionRefusedError as error:
             self.close()
             raise NotSent from error
@@ -301,4 +299,6 @@ class Reader(Load):
             self.record.fail(f"GET of {key}: {answer.status} {answer.body[:200]!r}")
         elif int(answer.json["change_log"]) < least:
             self.record.stale += 1
-            self.record.fail(f"stale: {key} has {answer.json['change_log']}, {least} was acknowledged")
+            self.record.fail(
+                f"stale: {key} has {answer.json['change_log']}, {least} was acknowledged"
+            )

@@ -91,7 +91,9 @@ class Replay:
         thing = self.things.get(subject, {})
         if row is None:
             return [f"{subject} is in the audit, but not there"] if thing else []
-        found = {name: row[RENAMED.get(name, name)] for name in thing if RENAMED.get(name, name) in row}
+        found = {
+            name: row[RENAMED.get(name, name)] for name in thing if RENAMED.get(name, name) in row
+        }
         for name in LISTS.keys() & thing.keys():
             found[name] = [one["item"] for one in tx.rows(_list, *LISTS[name], key=subject[1])]
         return [
@@ -103,9 +105,7 @@ class Replay:
 
 def _entries() -> Any:
     audit = schema.audit
-    return (
-        select(*audit.c).where(audit.c.sequence > param("since", Key)).order_by(audit.c.sequence)
-    )
+    return select(*audit.c).where(audit.c.sequence > param("since", Key)).order_by(audit.c.sequence)
 
 
 def _rows(table: str) -> Any:
@@ -134,6 +134,4 @@ def _assigned() -> Any:
 
 def _revoked() -> Any:
     it = schema.revocations.c
-    return (
-        select(it.restored_at).where(it.version_n == param("version", Key)).order_by(it.id)
-    )
+    return select(it.restored_at).where(it.version_n == param("version", Key)).order_by(it.id)
