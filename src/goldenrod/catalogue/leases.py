@@ -56,7 +56,7 @@ def _machine() -> str:
         return ""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        numbering = os.stat("/proc/self/ns/pid").st_ino
+        numbering = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         return ""
     return hashlib.sha256(f"{boot} {numbering} {socket.gethostname()}".encode()).hexdigest()[:12]

@@ -138,7 +138,7 @@ class Kills:
                 for table in schema.metadata.sorted_tables:
                     if table.name.endswith("_words"):  # another kind of table in SQLite
                         continue
-                    columns = ", ".join(f"{table.name}.{name}" for name in table.c.keys())
+                    columns = ", ".join(f"{table.name}.{column.name}" for column in table.c)
                     tx.sql(f"SELECT {columns} FROM {table.name} LIMIT 1")
         self.scene.drop_database(name)
 
