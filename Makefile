@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
+KILLS ?= 200
 
 bin := .venv/bin
 installed := .venv/.installed
@@ -12,7 +13,7 @@ clouds := .venv/.clouds
 pytest := env -u PYTHONDONTWRITEBYTECODE $(bin)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long programs screenshots bench bench-full bench-pages fuzz format clean
+.PHONY: help demo test test-long programs screenshots bench bench-full bench-pages fuzz chaos format clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -62,6 +63,9 @@ bench-pages: $(installed) ## measure each page: on the demonstration and with 20
 
 fuzz: $(installed) ## look for broken rules with random changes for 10 minutes (MINUTES=60: longer)
 	$(bin)/python -m tests.support.fuzzing $(MINUTES)
+
+chaos: $(installed) ## kill processes at random and look for what is lost: 200 times (KILLS=50) on each database
+	$(bin)/python -m tests.support.chaos --kills $(KILLS) --minutes $(MINUTES)
 
 format: $(installed) ## format the code and repair what ruff can
 	$(bin)/ruff check --fix

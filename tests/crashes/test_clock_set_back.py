@@ -84,7 +84,9 @@ def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(
 @linux_only
 def test_the_lease_of_a_process_that_has_ended_is_taken_over_at_once(db: Database) -> None:
     """A process that is killed cannot release it. Others of this machine see that it is gone."""
-    script = "from goldenrod.catalogue.leases import new_holder; print(new_holder(), flush=True); input()"
+    script = (
+        "from goldenrod.catalogue import leases; print(leases.new_holder(), flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", script],
         env=environment(db.url),

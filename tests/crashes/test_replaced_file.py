@@ -121,9 +121,9 @@ def test_a_change_is_not_acknowledged_where_the_file_was_replaced_under_it(
     sqlite_db: Database, world: World, file: Path
 ) -> None:
     copy = copied(file)
-    with pytest.raises(Unavailable, match="replaced while this was written"):
-        with sqlite_db.write() as tx:
-            tx.sql("UPDATE images SET description = 'lost'")
-            copy.rename(file)
+    refused = pytest.raises(Unavailable, match="replaced while this was written")
+    with refused, sqlite_db.write() as tx:
+        tx.sql("UPDATE images SET description = 'lost'")
+        copy.rename(file)
     with sqlite_db.read() as tx:
         assert tx.sql("SELECT count(*) FROM images WHERE description = 'lost'").fetchone()[0] == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from goldenrod.base.clock import Instant, later
+from goldenrod.base.numbers import is_id
 
 LONGEST_S = 60.0
 """The longest lease."""
@@ -37,13 +38,13 @@ def _has_ended(holder: str) -> bool:
     """Whether a holder's process ran on this machine and has ended. False where that is unknown."""
     machine, _, rest = holder.partition(".")
     pid, _, rest = rest.partition(".")
-    if not machine or machine != _machine() or not pid.isdecimal():
+    if not machine or machine != _machine() or not is_id(pid):
         return False
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, OverflowError):
         return False
     start = _start(int(pid))
     return start is not None and start != rest.partition(".")[0]
@@ -56,7 +57,7 @@ def _machine() -> str:
         return ""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        numbering = os.stat("/proc/self/ns/pid").st_ino
+        numbering = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         return ""
     return hashlib.sha256(f"{boot} {numbering} {socket.gethostname()}".encode()).hexdigest()[:12]

@@ -362,7 +362,7 @@ class _Postgresql:
             if isinstance(error, self._psycopg.errors.ReadOnlySqlTransaction):
                 self.connect_anew(connection)
             if self.is_unavailable(error):
-                connection.close()  # a session that only reads, say, stays so
+                self._pool.drain()  # sessions that only read, say, stay so
             raise
         finally:
             self._in_use.discard(connection)

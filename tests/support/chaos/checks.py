@@ -1,21 +1,20 @@
 """What must hold after each kill, with writers waiting; and at the end, of everything."""
 
-import json
 from random import Random
 from typing import Any
+
+from sqlalchemy import func, select
 
 from goldenrod.base import config
 from goldenrod.rules.visibility import denormalised, stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.sql import param
 from tests.support.chaos.load import Client, Lost
 from tests.support.chaos.record import Cell, Published, Record, Value
 from tests.support.chaos.replay import Replay
 from tests.support.chaos.scene import Scene
 from tests.support.client import ApiClient
 from tests.support.denormalised import derived
-from sqlalchemy import func, select
 
 COMPARED = 6
 """So many addresses are compared after each kill, each over this many connections."""

@@ -1,4 +1,4 @@
-"""The processes: a database, a server with workers, a receiver of webhooks; and how they start again."""
+"""The processes: a database, a server with workers, a receiver of webhooks; how they start again."""
 
 import os
 import signal
@@ -157,7 +157,7 @@ class Scene:
             self.start()
 
     def _answers(self) -> bool:
-        """Whether the database can be used. PostgreSQL restarts where one of its processes is killed."""
+        """Whether the database can be used. PostgreSQL restarts where a process of it is killed."""
         try:
             with self.opened() as db, db.read():
                 return True

@@ -103,24 +103,31 @@ def record_dated_events(tx: Tx) -> None:
     either has been committed and is found here, or comes later and records its event itself.
     """
     _lock(tx)
-    if _was_set_back(tx):
-        tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
-        tx.change(_bring_forward, now=tx.now, latest=later(tx.now, seconds=RETRY_DELAYS_S[-1]))
     since = events.recorded_until(tx)
+    if since is not None and _was_set_back(tx, since):
+        tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
+        if tx.change(_begun_later, now=tx.now):
+            tx.change(_next_revision)  # readers of webhooks see when they began
+        tx.change(_bring_forward, now=tx.now, latest=later(tx.now, seconds=RETRY_DELAYS_S[-1]))
     if since is not None and since < tx.now:
         events.record(tx, scheduled_events.all_since(tx, since))
         tx.update(_LEASE, {"one": 1}, recorded_until=tx.now)
 
 
-def _recorded() -> Any:
-    return select(_LEASE.c.recorded_until)
+def _was_set_back(tx: Tx, since: str) -> bool:
+    """Whether the clock was set back: events are recorded, or webhooks begin, at an instant that is
+    still to come. Dates before it would be passed over, and deliveries wait too long."""
+    return since > later(tx.now, seconds=SET_BACK_S)
 
 
-def _was_set_back(tx: Tx) -> bool:
-    """Whether events were recorded until an instant that is still to come. Dates before it would be
-    passed over, and deliveries wait too long."""
-    recorded = tx.value(_recorded)
-    return recorded is not None and recorded > later(tx.now, seconds=SET_BACK_S)
+def _begun_later() -> Any:
+    yet_to_begin = _W.c.start_date > param("now", Moment)
+    return _W.update().where(yet_to_begin).values(start_date=param("now", Moment))
+
+
+def _next_revision() -> Any:
+    catalogue = schema.catalogue
+    return catalogue.update().values(revision=catalogue.c.revision + 1)
 
 
 def _bring_forward() -> Any:
@@ -242,7 +249,7 @@ def has_dated_events(tx: Tx) -> bool:
     if since is None:
         return False
     if since >= tx.now:
-        return _was_set_back(tx)
+        return _was_set_back(tx, since)
     return since < later(tx.now, hours=-PROGRESS_HOURS) or scheduled_events.any_since(tx, since)
 
 

@@ -5,7 +5,8 @@ that is killed loses nothing: what it was sending is sent again, under the same 
 
 One process at a time delivers: the one that holds the lease. It renews the lease before each POST and
 releases it when nothing is due. When it is killed, another process takes over: on the same machine at
-once, elsewhere after the lease has expired. Nothing is sent inside a transaction. An idle deliverer reads a few indexes each second.
+once, elsewhere after the lease has expired. Nothing is sent inside a transaction. An idle deliverer
+reads a few indexes each second.
 """
 
 import logging

@@ -19,7 +19,7 @@ FIRST = (
     ("Automate", ("api", "commands", "webhooks")),
     (
         "Run a server",
-        ("deploying", "operating", "monitoring", "backups", "upgrading", "importing"),
+        ("deploying", "operating", "monitoring", "backups", "upgrading", "importing", "crash-safety"),
     ),
 )
 """The order of the documents in the table of contents. All others follow under `REST`."""
