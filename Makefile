@@ -34,10 +34,12 @@ test-long: $(clouds) programs ## run the tests that take long: many random world
 
 # Only root on Debian can install them here. Where one is missing, its tests say that they were skipped;
 # with CI=true they fail.
-programs: ## install Chromium, wrk, nginx, packer and gpg for tests, as root on Debian; elsewhere say so
+programs: ## install Chromium, wrk, nginx, packer, gpg and database programs for tests, as root on Debian
 	@missing() { \
 		command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium; \
-		for one in wrk nginx packer jq gpg gpg-agent gpgv; do command -v $$one || echo $$one; done; \
+		for one in wrk nginx packer jq gpg gpg-agent gpgv haproxy pgbouncer; do command -v $$one || echo $$one; done; \
+		command -v etcd || echo etcd-server; \
+		ls /usr/lib/postgresql/15/bin/postgres 2>/dev/null || echo postgresql-15; \
 	}; \
 	list=$$(missing | grep -v / | tr '\n' ' '); \
 	if [ -n "$$list" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -78,5 +80,5 @@ $(installed): pyproject.toml
 	touch $@
 
 $(clouds): $(installed)
-	$(bin)/python -m pip install --quiet --editable '.[dev,clouds-test]'
+	$(bin)/python -m pip install --quiet --editable '.[dev,clouds-test,scale-test]'
 	touch $@

@@ -30,6 +30,7 @@ from goldenrod.base.printing import escaped, printable
 from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
+from goldenrod.store.postgresql import conninfo
 from goldenrod.web import request_body
 from goldenrod.web.app import Wsgi, build_app
 
@@ -69,6 +70,8 @@ def serve(
     Raises OSError where the server cannot listen at the address, SettingError, Unavailable.
     """
     config.forget_header_variables()
+    if settings.replica_url:
+        conninfo(settings.replica_url)  # raises SettingError here, rather than in each worker
     address, port, reserved = _listen_at(host, port)
     with reserved:
         db = Database(

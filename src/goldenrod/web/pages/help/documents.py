@@ -17,7 +17,7 @@ from goldenrod.web.pages.kit import assets, urls
 FIRST = (
     ("Use the catalogue", ("pages", "lifecycle", "access", "glossary")),
     ("Automate", ("api", "commands", "webhooks")),
-    ("Run a server", ("operating", "importing")),
+    ("Run a server", ("operating", "importing", "scaling")),
 )
 """The order of the documents in the table of contents. All others follow under `REST`."""
 REST = "About Goldenrod"
