@@ -17,7 +17,7 @@ pytest := env -u PYTHONDONTWRITEBYTECODE $(bin)/python -m pytest -n 2 --dist wor
 .DELETE_ON_ERROR:
 
 help: ## list these targets
-	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(installed) ## serve the demonstration catalogue on 127.0.0.1:8000 (PORT=8001: there)
 	$(bin)/goldenrod demo --port $(PORT)
@@ -29,18 +29,18 @@ test: $(installed) programs ## check format, style, types and architecture, then
 	$(bin)/lint-imports
 	$(pytest)
 
-test-long: $(clouds) programs ## run the tests that take long: many random worlds, fuzzing, browsers
+test-long: $(clouds) programs-long ## run the tests that take long: many random worlds, fuzzing, browsers
 	$(pytest) -m "long and not alone"
 	$(bin)/python -m pytest -m alone
 
 # Only root on Debian can install them here. Where one is missing, its tests say that they were skipped;
-# with CI=true they fail.
-programs: ## install Chromium, wrk, nginx, packer and gpg for tests, as root on Debian; elsewhere say so
+# with CI=true they fail. PROGRAM=PACKAGE where the two have different names.
+define install_programs
 	@missing() { \
-		command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium; \
-		for one in wrk nginx caddy packer jq gpg gpg-agent gpgv git; do command -v $$one || echo $$one; done; \
-		command -v systemd-analyze || echo systemd; \
-		ls /usr/lib/postgresql/*/bin/pg_basebackup 2>/dev/null || echo postgresql; \
+		for one in $(1); do \
+			command -v $${one%=*} || { test $$one = chromium && \
+				{ command -v chromium-browser || command -v google-chrome; }; } || echo $${one##*=}; \
+		done; \
 	}; \
 	list=$$(missing | grep -v / | tr '\n' ' '); \
 	if [ -n "$$list" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -48,6 +48,13 @@ programs: ## install Chromium, wrk, nginx, packer and gpg for tests, as root on 
 	fi || true; \
 	list=$$(missing | grep -v / | tr '\n' ' '); \
 	test -z "$$list" || echo "Not here: $$list- the tests that need them will be skipped." >&2
+endef
+
+programs: ## install Chromium, nginx and other programs that tests need, as root on Debian; elsewhere say so
+	$(call install_programs,chromium wrk nginx caddy packer jq gpg gpg-agent gpgv git systemd-analyze=systemd)
+
+programs-long: programs ## the same for the tests that take long: PostgreSQL, pgbouncer, HAProxy, etcd
+	$(call install_programs,pg_ctlcluster=postgresql pgbouncer haproxy etcd=etcd-server)
 
 screenshots: $(installed) programs ## draw every page, wide and narrow, light and dark, into screenshots/
 	$(bin)/python -m tests.browser.screenshots
@@ -84,5 +91,5 @@ $(installed): pyproject.toml
 	touch $@
 
 $(clouds): $(installed)
-	$(bin)/python -m pip install --quiet --editable '.[dev,clouds-test]'
+	$(bin)/python -m pip install --quiet --editable '.[dev,clouds-test,scale-test]'
 	touch $@

@@ -80,11 +80,12 @@ def _findings(deployment: Deployment | None) -> Iterator[Finding]:
         expected = failure(error)
         if expected is None:
             raise
-        yield Finding(
-            "goldenrod.E001",
-            expected.sentence,
-            "Check that GOLDENROD_DATABASE_URL is right and that the database is running.",
-        )
+        check = "Check that GOLDENROD_DATABASE_URL is right and that the database is running."
+        if settings.database_prepare and not settings.database_url.startswith("sqlite:"):
+            check += (
+                " Behind a pooler in transaction mode, set GOLDENROD_DATABASE_PREPARE to false."
+            )
+        yield Finding("goldenrod.E001", expected.sentence, check)
 
 
 def _missing_file(settings: Settings) -> Finding | None:

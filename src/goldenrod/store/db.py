@@ -206,7 +206,7 @@ class Database:
                 prepare=prepare,
                 standby=True,
             )
-            self.replica = Replica(copy, copy._driver.connect, self._driver.connect, replica_lag_s)
+            self.replica = Replica(copy, self._driver, replica_lag_s)
 
     def current_revision(self) -> Revision:
         """The revision now, and the clock. Raises Unavailable."""
@@ -359,6 +359,10 @@ class Database:
     def connect_anew(self) -> None:
         """Open new connections: another server may be the primary now."""
         self._driver.connect_anew()
+
+    def connect(self) -> Any:
+        """A connection of its own, outside the pool."""
+        return self._driver.connect()
 
     def abandon(self) -> None:
         """Break the connections in use: their server does not answer."""

@@ -334,8 +334,14 @@ class _Postgresql:
         )
         self._pool.open()
 
-    def connection(self) -> AbstractContextManager[Any]:
-        return self._pool.connection()
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        with self._pool.connection() as connection:
+            self._in_use.add(connection)
+            try:
+                yield connection
+            finally:
+                self._in_use.discard(connection)
 
     @contextmanager
     def transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:
@@ -346,17 +352,18 @@ class _Postgresql:
         # A pooled connection may have been lost: the first statement fails then.
         for left in range(self._pool.max_size, -1, -1):
             connection = self._pool.getconn()
+            self._in_use.add(connection)
             try:
                 connection.execute(begin, prepare=None if ";" not in begin else False)
                 break
             except BaseException as error:
+                self._in_use.discard(connection)
                 self._pool.putconn(connection)  # discards it where it is lost
                 if not left or not isinstance(error, self._errors):
                     raise
         try:
             if not wait:
                 connection.execute(_BRIEFLY)
-            self._in_use.add(connection)
             yield connection
         except self._internal as error:
             if isinstance(error, self._psycopg.errors.ReadOnlySqlTransaction):

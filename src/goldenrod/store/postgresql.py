@@ -181,4 +181,5 @@ def _unknown() -> OutcomeUnknown:
         "The connection to the database was lost while this change was being saved, so the change may "
         "have been made or not. Look before you repeat it, or repeat it with the same Idempotency-Key.",
         retry_after=2,
+        code="outcome_unknown",
     )

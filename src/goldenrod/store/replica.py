@@ -24,6 +24,7 @@ from goldenrod.store.revision import Revision, Seen
 
 if TYPE_CHECKING:
     from goldenrod.store.db import Database, Tx
+    from goldenrod.store.drivers import Driver
 
 log = logging.getLogger("goldenrod")
 
@@ -31,6 +32,8 @@ PAUSE_S = 1.0
 """Time between two looks at the standby."""
 ANSWER_S = 1.0
 """How long one look waits for an answer."""
+MOST_SILENT = 3
+"""After so many looks without an answer from the primary, its connections are broken off."""
 _MOST_SAMPLES = 600
 
 _WRITTEN = b"SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
@@ -74,13 +77,14 @@ class Replica:
     def __init__(
         self,
         db: "Database",
-        connect: Callable[[], Any],
-        connect_to_primary: Callable[[], Any],
+        primary: "Driver",
         most_lag_s: float,
     ) -> None:
         self.db = db
-        self._replayed = _Position(connect, _REPLAYED)
-        self._written = _Position(connect_to_primary, _WRITTEN)
+        self._primary = primary
+        self._replayed = _Position(db.connect, _REPLAYED)
+        self._written = _Position(primary.connect, _WRITTEN)
+        self._silent = 0
         self._most_lag_s = most_lag_s
         self._samples: deque[tuple[float, int]] = deque(maxlen=_MOST_SAMPLES)
         """When the primary had written how far, oldest first: the last that is replayed, and all that
@@ -154,7 +158,15 @@ class Replica:
         now = time.monotonic()
         written = self._written.read()
         if written is not None:
+            self._silent = 0
             self._samples.append((now, written))
+        else:
+            self._silent += 1
+            if self._silent % MOST_SILENT == 0:
+                # Its host may have stopped without a word. What waited gets an error, and what is asked
+                # next looks for another primary.
+                self._primary.connect_anew()
+                self._primary.abandon()
         replayed = self._replayed.read()
         was_usable = self.usable
         self._lag_s = self._measure(now, written, replayed)

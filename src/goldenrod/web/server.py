@@ -32,6 +32,7 @@ from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
 from goldenrod.store.current_request import CURRENT
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
+from goldenrod.store.postgresql import conninfo
 from goldenrod.web import request_body
 from goldenrod.web.app import AT_ONCE, Wsgi, build_app
 from goldenrod.web.limits import gate
@@ -81,6 +82,8 @@ def serve(
     Raises OSError where the server cannot listen at the address, SettingError, Unavailable.
     """
     config.forget_header_variables()
+    if settings.replica_url:
+        conninfo(settings.replica_url)  # raises SettingError here, rather than in each worker
     address, port, reserved = _listen_at(host, port)
     with reserved, ExitStack() as ends:
         metrics = _Metrics()

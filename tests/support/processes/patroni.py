@@ -23,7 +23,7 @@ import psycopg
 from tests.support.processes.programs import absent, library, program
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "patroni"
-BINARIES = Path("/usr/lib/postgresql/15/bin")
+BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/bin"))
 PASSWORD = "of the tests"
 START_S = 120
 _POSTGRESQL, _REST, _CLIENTS, _PEERS = 54_432, 58_008, 52_379, 52_380
@@ -134,7 +134,8 @@ class Node:
         self.signal(signal.SIGKILL)
         self.patroni.wait(30)
 
-    def sql(self, text: str) -> Any:
+    def sql(self, text: str, database: str = "postgres") -> Any:
+        """The first value of what a statement answers."""
         host, _, port = self.server.partition(":")
         with psycopg.connect(
             host=host,
@@ -143,7 +144,7 @@ class Node:
             password=PASSWORD,
             autocommit=True,
             connect_timeout=2,
-            dbname="postgres",
+            dbname=database,
         ) as connection:
             cursor = connection.execute(text)
             row = cursor.fetchone() if cursor.description else None
@@ -243,6 +244,8 @@ class Patroni:
     def wait_for(self, holds: Any, what: str) -> None:
         ends = time.monotonic() + START_S
         while not holds():
+            gone = [it.name for it in self.nodes if it.patroni and it.patroni.poll() is not None]
+            assert not gone, f"{gone} ended: {self.logs()}"
             assert time.monotonic() < ends, f"no {what}: {self.members()} {self.logs()}"
             time.sleep(0.1)
 

@@ -19,7 +19,16 @@ FIRST = (
     ("Automate", ("api", "commands", "webhooks")),
     (
         "Run a server",
-        ("deploying", "operating", "monitoring", "backups", "upgrading", "importing", "crash-safety"),
+        (
+            "deploying",
+            "operating",
+            "monitoring",
+            "backups",
+            "upgrading",
+            "importing",
+            "crash-safety",
+            "scaling",
+        ),
     ),
 )
 """The order of the documents in the table of contents. All others follow under `REST`."""
