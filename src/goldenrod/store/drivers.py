@@ -17,7 +17,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.store import revision as open_revision_source
-from goldenrod.store.read_limit import ReadLimit
+from goldenrod.store.read_limit import LimitedRead, ReadLimit
 from goldenrod.store.revision import RevisionSource
 
 BUSY_TIMEOUT_MS = 5_000
@@ -159,7 +159,7 @@ class _Sqlite:
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
     def limited(self, connection: sqlite3.Connection) -> AbstractContextManager[None]:
-        return _NO_LIMIT if self._read_limit is None else self._read_limit.limit(connection)
+        return LimitedRead(self._read_limit, connection) if self._read_limit else _NO_LIMIT
 
     def close(self) -> None:
         for index, connection in enumerate(self._free):
