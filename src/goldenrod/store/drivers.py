@@ -34,6 +34,9 @@ IDLE_TRANSACTION_S = 60
 """After how long PostgreSQL ends a transaction whose server does nothing, where reads are limited: a
 server that hangs must not stop the changes of all others."""
 
+PAGE_CACHE_MB = 64
+"""The size of a SQLite connection's own cache."""
+
 OWNER_ONLY = 0o600
 """The mode of files that hold password hashes: read and written by their owner alone."""
 
@@ -129,7 +132,7 @@ class _Sqlite:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_MB * 1024}")
         return connection
 
     @contextmanager

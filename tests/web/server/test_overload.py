@@ -201,7 +201,9 @@ def test_four_times_the_load_it_can_answer_leaves_it_answering_and_well(
         worker = _worker(server)
         send = requests(versions, world.secrets["alice"])
         found = overload(server.port, send, lambda: resident(worker), 10, 3)
-        import pprint; pprint.pprint(found.figures())
+        import pprint
+
+        pprint.pprint(found.figures())
     figures = found.figures()
     assert found.during.statuses["unanswered"] == found.during.statuses["lost"] == 0, figures
     assert figures["during"]["accepted p99 ms"] < 1000, figures
