@@ -50,8 +50,10 @@ class Phase:
     sent: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     accepted_ms: list[float] = field(default_factory=list)
-    """The times of answers below 500, from when the request was due."""
+    """The times of answers below 500, from when the request was about to be sent."""
     refused_ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    """How late the driver was to send, because it had too little of the processor itself."""
     memory: list[float] = field(default_factory=list)
     """The worker's memory in MB, second by second."""
 
@@ -68,6 +70,7 @@ class Phase:
             "accepted p50 ms": round(percentile(self.accepted_ms, 50), 1),
             "accepted p99 ms": round(percentile(self.accepted_ms, 99), 1),
             "refused p99 ms": round(percentile(self.refused_ms, 99), 1),
+            "driver late p99 ms": round(percentile(self.late_ms, 99), 1),
             "statuses": dict(sorted(self.statuses.items())),
             "memory MB": [round(it) for it in self.memory[:: max(1, len(self.memory) // 6)]],
         }
@@ -141,9 +144,11 @@ class Driver:
 
     async def _ask(self, phase: Phase, due: float) -> None:
         phase.sent += 1
+        began = time.monotonic()
+        phase.late_ms.append((began - due) * 1000)
         async with self._open:
             status = await self._answer()
-        taken = (time.monotonic() - due) * 1000
+        taken = (time.monotonic() - began) * 1000
         phase.statuses[status] += 1
         (phase.accepted_ms if status < "500" else phase.refused_ms).append(taken)
 

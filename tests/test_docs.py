@@ -16,29 +16,15 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from msgspec.structs import fields
 
-from goldenrod.base import decode, errors
-from goldenrod.base import text as words
+from goldenrod.base import errors
 from goldenrod.base.config import SETTINGS
-from goldenrod.catalogue.accounts import password_hashing, password_rules, password_sign_in
-from goldenrod.catalogue.channels import lookup
-from goldenrod.catalogue.images import images
-from goldenrod.catalogue.versions.lineage import lineage
-from goldenrod.catalogue.webhooks import http_sender, outbox, webhooks, worker
 from goldenrod.cli.main import COMMANDS, GROUPS, command
-from goldenrod.rules import filters
-from goldenrod.rules.changes import events, idempotency, labels, security_log
 from goldenrod.sources import aws_ecs_file
 from goldenrod.sources.found import Found
-from goldenrod.store import drivers as store
-from goldenrod.store import paging
-from goldenrod.web import app, request_body, server
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
-from goldenrod.web.pages.images import image_versions
-from goldenrod.web.pages.kit import visit
 from tests.document_tables import GENERATED_TABLES
 from tests.support.processes.server import environment, running
 
@@ -276,74 +262,6 @@ def test_every_field_of_a_body_is_documented() -> None:
                 for field in fields(route.takes)
             }
     assert documented == {name: (by["POST"], by["PATCH"]) for name, by in taken.items()}
-
-
-def test_limits_are_those_of_the_code() -> None:
-    limits = {
-        "a path": [app.MOST_PATH],
-        "a query string": [app.MOST_QUERY],
-        "a header": [app.MOST_HEADER],
-        "a password": [password_rules.LEAST, password_rules.MOST],
-        "bodies being received at once, each process": [
-            request_body.AT_ONCE,
-            request_body.MOST_OF_ADDRESS,
-            request_body.MOST_OF_ANONYMOUS,
-            request_body.MOST_OF_USER,
-        ],
-        "passwords checked at once, each process": [
-            password_hashing.AT_ONCE,
-            PasswordHasher().memory_cost // 2**10,
-        ],
-        "a connection's time to send a request's head, or to lie idle": [server.IDLE_S],
-        "open connections, each process": [server.MOST_CONNECTIONS],
-        "a request's time to get a database connection": [int(store.POOL_TIMEOUT_S)],
-        "webhooks": [webhooks.MOST_PER_IMAGE, webhooks.MOST_PER_CREATOR],
-        "deliveries that wait for a webhook": [outbox.MOST_WAITING],
-        "receivers that are sent to at once": [
-            worker.SLOTS,
-            worker.SLOTS_PER_CREATOR,
-            worker.SLOW_SLOTS,
-        ],
-        "a delivery's time": [int(http_sender.STEP_TIMEOUT_S), int(http_sender.TOTAL_TIMEOUT_S)],
-        "deliveries and events are stored for": [events.DAYS_STORED],
-        "rows of security events in an hour": [
-            security_log.MOST_ALIKE,
-            security_log.MOST_OF_KIND,
-        ],
-        "security events are stored for": [security_log.DAYS_STORED],
-        "a body": [
-            request_body.MOST_BODY // 2**20,
-            decode.MOST_DEPTH,
-            decode.MOST_SEPARATORS,
-            decode.MOST_ANONYMOUS_SEPARATORS,
-        ],
-        "a form of somebody who is not signed in": [visit.MOST_ANONYMOUS // 2**10],
-        "a name": [decode.MOST_NAME],
-        "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
-        "a list in a body": [decode.MOST_ITEMS],
-        "labels of a version": [labels.MOST_LABELS],
-        "a filter": [filters.MOST_VALUES, labels.MOST_ASKED],
-        "a list of versions as CSV": [image_versions.MOST_IN_CSV],
-        "a page": [paging.MOST_PER_PAGE, paging.PAGE_SIZE],
-        "a search": [words.MOST_WORDS, words.MOST_CHARACTERS],
-        "ids in a look-up": [lookup.MOST_IDENTIFIERS, lookup.MOST_CHARACTERS],
-        "versions in a lineage": [lineage.MOST_NODES],
-        "versions shown inside an image": [images.NEWEST],
-        "failed sign-ins in a quarter of an hour": [
-            password_sign_in.MOST_BY_ACCOUNT,
-            password_sign_in.MOST_BY_ADDRESS,
-        ],
-        "an Idempotency-Key is stored for": [idempotency.HOURS_STORED],
-        "waiting for SQLite's other writer": [store.BUSY_TIMEOUT_MS // 1000],
-    }
-    documented = {
-        cells[0]: cells[1] for cells in rows(sections(text("docs/operating.md"), 2)["Limits"])
-    }
-    for what, numbers in limits.items():
-        shown = [
-            int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*", documented[what])
-        ]
-        assert shown[: len(numbers)] == numbers, what
 
 
 def test_a_line_is_imported_as_documented() -> None:

@@ -183,6 +183,17 @@ class TooManyRequests(Problem):
     title = "Too many requests"
     default_code = "too_many_requests"
 
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: int,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        more = headers or {}
+        super().__init__(detail, code=code, headers={"Retry-After": str(retry_after)} | more)
+
 
 class Unavailable(Problem):
     """503: try again later."""

@@ -19,7 +19,7 @@ from goldenrod.base.errors import SettingError, Unavailable
 from goldenrod.store import outages, postgresql
 from goldenrod.store import revision as open_revision_source
 from goldenrod.store.pool_use import PoolUse, Waits
-from goldenrod.store.read_limit import ReadLimit
+from goldenrod.store.read_limit import LimitedRead, ReadLimit
 from goldenrod.store.revision import GENERATION, RevisionSource, Seen, server_of
 from goldenrod.store.sqlite_file import DatabaseFile
 
@@ -29,6 +29,9 @@ BRIEF_WAIT_MS = 100
 """How long it waits for a lock where it must not wait: for a read's own small writes."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
+
+PAGE_CACHE_MB = 64
+"""The size of a SQLite connection's own cache."""
 
 OWNER_ONLY = 0o600
 """The mode of files that hold password hashes: read and written by their owner alone."""
@@ -182,7 +185,7 @@ class _Sqlite:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_MB * 1024}")
         self._file.opened(connection, generation)
         return connection
 
@@ -232,7 +235,7 @@ class _Sqlite:
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
     def limited(self, connection: sqlite3.Connection) -> AbstractContextManager[None]:
-        return _NO_LIMIT if self._read_limit is None else self._read_limit.limit(connection)
+        return LimitedRead(self._read_limit, connection) if self._read_limit else _NO_LIMIT
 
     def close(self) -> None:
         for index, connection in enumerate(self._free):

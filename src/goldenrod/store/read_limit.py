@@ -8,8 +8,7 @@ reads are here: a change, or its COMMIT, is never interrupted.
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 WATCH_S = 0.25
 """Seconds between two looks."""
@@ -19,39 +18,59 @@ class ReadLimit:
     """The reads that are running, and when each must have ended."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._running: dict[object, tuple[float, sqlite3.Connection]] = {}
-        self._watched = False
+        self.seconds = seconds
+        self.lock = threading.Lock()
+        self.running: dict[LimitedRead, float] = {}
+        self.watched = False
 
-    @contextmanager
-    def limit(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Interrupt what this connection runs in the block, once the time is over."""
-        read = object()
-        with self._lock:
-            self._running[read] = (time.monotonic() + self._seconds, connection)
-            if not self._watched:
-                self._watched = True
+    def watch(self) -> None:
+        """Start the thread that ends reads, unless it runs."""
+        with self.lock:
+            if not self.watched:
+                self.watched = True
                 threading.Thread(target=self._watch, name="read limit", daemon=True).start()
-        try:
-            yield
-        finally:
-            # Under the lock: whoever has the connection next must not be interrupted.
-            with self._lock:
-                del self._running[read]
 
     def _watch(self) -> None:
         """Interrupt what is late, again and again: a statement may begin after the time was over."""
-        idle = 0
+        idle_until = time.monotonic() + self.seconds
         while True:
             time.sleep(WATCH_S)
-            with self._lock:
-                now = time.monotonic()
-                for ends, connection in self._running.values():
+            now = time.monotonic()
+            with self.lock:
+                for read, ends in list(self.running.items()):
                     if ends <= now:
-                        with suppress(sqlite3.Error):
-                            connection.interrupt()
-                idle = 0 if self._running else idle + 1
-                if idle * WATCH_S > self._seconds:
-                    self._watched = False
-                    return
+                        read.interrupt()
+                if self.running:
+                    idle_until = now + self.seconds
+                elif now > idle_until:
+                    self.watched = False
+                    # A read that began just before has seen that it is watched.
+                    if not self.running:
+                        return
+                    self.watched = True
+
+
+class LimitedRead:
+    """One read, as a context: whatever its connection runs is interrupted once its time is over."""
+
+    __slots__ = ("_connection", "_limit")
+
+    def __init__(self, limit: ReadLimit, connection: sqlite3.Connection) -> None:
+        self._limit = limit
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        limit = self._limit
+        limit.running[self] = time.monotonic() + limit.seconds
+        if not limit.watched:
+            limit.watch()
+
+    def __exit__(self, *error: object) -> None:
+        # Under the lock: whoever has the connection next must not be interrupted.
+        with self._limit.lock:
+            del self._limit.running[self]
+
+    def interrupt(self) -> None:
+        """Interrupt the statement that is running, if any."""
+        with suppress(sqlite3.Error):
+            self._connection.interrupt()

@@ -22,7 +22,7 @@ from goldenrod.web.server import FINISH_S
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
 from tests.support.processes.server import WAIT_S, Running, children, linux_only, running
-from tests.support.webhooks.events import OPEN, hooked
+from tests.support.webhooks.events import OPEN, hooked, publish
 from tests.support.webhooks.receiver import Receiver
 
 LARGE = "/api/v2/openapi.json"
@@ -196,11 +196,14 @@ def test_four_times_the_load_it_can_answer_leaves_it_answering_and_well(
     stocked: tuple[Database, World], log: Path
 ) -> None:
     db, world = stocked
-    versions = list(world.versions.values())
+    versions = [publish(db, world, f"5.{number}") for number in range(150)]
     with running(db.url, log, GOLDENROD_CACHE_MB="0", **SETTINGS) as server:
         worker = _worker(server)
         send = requests(versions, world.secrets["alice"])
         found = overload(server.port, send, lambda: resident(worker), 10, 3)
+        import pprint
+
+        pprint.pprint(found.figures())
     figures = found.figures()
     assert found.during.statuses["unanswered"] == found.during.statuses["lost"] == 0, figures
     assert figures["during"]["accepted p99 ms"] < 1000, figures

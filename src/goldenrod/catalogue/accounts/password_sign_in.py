@@ -80,7 +80,7 @@ def attempt(tx: Tx, username: str, address: str) -> None:
             wait = _seconds_left(tx.now, row["since"])
             raise TooManyRequests(
                 f"Too many failed sign-ins. Try again in {wait} seconds.",
-                headers={"Retry-After": str(wait)},
+                retry_after=wait,
             )
 
 

@@ -50,9 +50,8 @@ class Exceeded(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the refusal (draft-ietf-httpapi-ratelimit-headers)."""
+        """The headers that say so (draft-ietf-httpapi-ratelimit-headers)."""
         return {
-            "Retry-After": str(self.seconds),
             "RateLimit-Policy": f'"client";q={self.allowance};w={WINDOW_S}',
             "RateLimit": f'"client";r=0;t={self.seconds}',
         }

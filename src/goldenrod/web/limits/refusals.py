@@ -21,6 +21,7 @@ def too_many(exceeded: Exceeded) -> TooManyRequests:
     return TooManyRequests(
         "You have sent too many requests. Try again in a few seconds.",
         code="rate_limited",
+        retry_after=exceeded.seconds,
         headers=exceeded.headers,
     )
 
