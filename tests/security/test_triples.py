@@ -175,7 +175,7 @@ def test_it_is_so_for_all_things_that_commands_name(
 ) -> None:
     asked = Asked(new_database(backend), small_world(2))
     commands_ask(monkeypatch, asked)
-    ask_commands(asked, run, Random(2), 0.25)
+    ask_commands(asked, run, Random(2), 1)
     assert asked.tally.triples > 10_000
 
 
