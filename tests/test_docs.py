@@ -35,6 +35,7 @@ from goldenrod.sources.found import Found
 from goldenrod.store import drivers as store
 from goldenrod.store import paging
 from goldenrod.web import app, request_body, server
+from goldenrod.web.api import user_data
 from goldenrod.web.api.routes import ROUTES, Route
 from goldenrod.web.docs.error_codes import CODES
 from goldenrod.web.pages.images import image_versions
@@ -335,6 +336,9 @@ def test_limits_are_those_of_the_code() -> None:
         "a form of somebody who is not signed in": [visit.MOST_ANONYMOUS // 2**10],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
+        "boot scripts as [user data](consuming.md#boot-scripts-at-launch)": [
+            user_data.MOST_USER_DATA // 2**20
+        ],
         "a list in a body": [decode.MOST_ITEMS],
         "labels of a version": [labels.MOST_LABELS],
         "a filter": [filters.MOST_VALUES, labels.MOST_ASKED],
