@@ -14,8 +14,9 @@ from goldenrod.catalogue.webhooks import attempts, http_sender, outbox, webhooks
 from goldenrod.rules import filters
 from goldenrod.rules.changes import events, idempotency, labels, security_log
 from goldenrod.store import drivers as store
-from goldenrod.store import paging
+from goldenrod.store import paging, postgresql
 from goldenrod.web import app, oidc_client, request_body, server
+from goldenrod.web.api import user_data
 from goldenrod.web.limits import gate, rate_limit
 from goldenrod.web.pages.account import oidc_sign_in
 from goldenrod.web.pages.images import image_versions
@@ -65,6 +66,9 @@ def test_limits_are_those_of_the_code() -> None:
         "a form of somebody who is not signed in": [visit.MOST_ANONYMOUS // 2**10],
         "a name": [decode.MOST_NAME],
         "a change log, description or text": [decode.MOST_TEXT_BYTES // 2**10],
+        "boot scripts as [user data](consuming.md#boot-scripts-at-launch)": [
+            user_data.MOST_USER_DATA // 2**20
+        ],
         "a list in a body": [decode.MOST_ITEMS],
         "labels of a version": [labels.MOST_LABELS],
         "a filter": [filters.MOST_VALUES, labels.MOST_ASKED],
@@ -109,7 +113,7 @@ def test_limits_are_those_of_the_code() -> None:
         ],
         "SQLite's cache of pages, each connection": [store.PAGE_CACHE_MB],
         "the response cache, each process": [config.load({}).cache_mb],
-        "a transaction of a server that hangs": [store.IDLE_TRANSACTION_S],
+        "a transaction of a server that hangs": [postgresql.IDLE_TRANSACTION_S],
         "ending after SIGTERM": [server.FINISH_S],
         "requests that wait for the OpenID Connect provider at once, each process": [
             oidc_client.MOST_AT_ONCE,
@@ -135,7 +139,7 @@ def test_limits_are_those_of_the_code() -> None:
         cells[0]: cells[1] for cells in rows(sections(text("docs/operating.md"), 2)["Limits"])
     }
     assert limits.keys() == documented.keys() - {"what"}
-    assert store.LOCK_TIMEOUT_S == store.BUSY_TIMEOUT_MS // 1000
+    assert postgresql.LOCK_TIMEOUT_S == store.BUSY_TIMEOUT_MS // 1000
     for what, numbers in limits.items():
         shown = [
             int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*", documented[what])

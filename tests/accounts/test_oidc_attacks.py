@@ -6,10 +6,12 @@ The provider and the browser are those of `test_oidc.py`.
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
 import pytest
 
 from goldenrod.base.clock import to_datetime
 from goldenrod.base.config import Settings
+from goldenrod.base.errors import Unavailable
 from goldenrod.store.db import Database
 from goldenrod.web import oidc_client
 from goldenrod.web.pages.kit import cookies
@@ -210,3 +212,27 @@ def test_it_leads_to_a_path_with_its_query(browser: Visitor, provider: Provider)
     browser.submit(browser.get("/account"), "/sign-out")
     far = "/search?q=" + "a" * 3000
     assert walk(browser, provider, far).headers["location"] == "/"
+
+
+def test_a_compressed_answer_is_refused_before_it_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hundred kilobytes may unpack to a hundred megabytes, before any length is compared."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Bomb())
+
+    class Bomb(httpx.SyncByteStream):
+        def __iter__(self) -> Any:
+            raise AssertionError("it was read")
+
+    client = httpx.Client
+    monkeypatch.setattr(
+        httpx, "Client", lambda **more: client(transport=httpx.MockTransport(answer), **more)
+    )
+    there = oidc_client.OpenIdProvider("https://sso.example", "goldenrod", "", ())
+    with pytest.raises(Unavailable):
+        there.discover()
+    assert [request.headers["accept-encoding"] for request in asked] == ["identity"]

@@ -4,7 +4,7 @@ import email
 import random
 from typing import Any
 
-from goldenrod.web.api.user_data import user_data
+from goldenrod.web.api.user_data import MOST_USER_DATA, user_data
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
@@ -121,3 +121,16 @@ def test_user_data_of_a_version(api: ApiClient, world: World) -> None:
     assert code(api.get(hidden)) == "404 not_found"
     assert api.get(hidden, "alice").status_code == 200
     assert code(api.get("/image_versions/7/user-data")) == "404 not_found"
+
+
+def test_more_than_any_cloud_takes_is_refused(api: ApiClient) -> None:
+    """Hundreds of long scripts would cost seconds for each request, by anybody."""
+    text = "#!/bin/sh\n" + "#" * (MOST_USER_DATA // 16 - 10)
+    ids = [
+        made(api, "/api/v2/boot_scripts", "alice", title="It", text=text, type="Raw Text")["id"]
+        for _ in range(17)
+    ]
+    most = publish(api, "2", scripts=ids[:16])
+    assert api.get(f"/image_versions/{most['id']}/user-data").status_code == 200
+    more = publish(api, "3", scripts=ids)
+    assert code(api.get(f"/image_versions/{more['id']}/user-data")) == "409 user_data_too_large"

@@ -102,8 +102,8 @@ def ask_parts(stage: Stage, parts: list[Part], texts: tuple[str, ...]) -> int:
 
 @pytest.mark.parametrize("stage", ["postgresql"], indirect=True)
 def test_nul_in_a_path_is_what_does_not_exist(stage: Stage) -> None:
-    parts = every_part(("GET",))
-    assert ask_parts(stage, parts, ("a\0b",)) > 100
+    parts = [it for it in every_part(("GET",)) if not it.page]
+    assert ask_parts(stage, parts, ("a\0b",)) > 40
 
 
 @pytest.mark.long
@@ -128,7 +128,7 @@ FORGED = {
 def test_headers_that_claim_another_host_change_no_answer(stage: Stage) -> None:
     """Nor what is cached for the next reader."""
     others, client = Others(stage, "charlie"), stage.api.client
-    asked = Random(2).sample([*_plain_reads()], 60)
+    asked = Random(2).sample([*_plain_reads()], 30)
     for it in asked:
         path, headers = address(others, it, ""), {"Accept": ACCEPT} if it.page else {}
         forged = client.simulate_get(path, headers=headers | FORGED)

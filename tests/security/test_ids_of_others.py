@@ -139,7 +139,7 @@ def test_every_part_of_every_route_is_known() -> None:
 
 
 def test_an_id_of_another_is_answered_like_one_that_does_not_exist(stage: Stage) -> None:
-    """One hidden thing in a part of a fifth of the routes. All of it takes long: below."""
+    """One hidden thing in a tenth of the parts of routes. All of it takes long: below."""
     r = Random(1)
     for actor in ("bob", "charlie"):
         by_route: dict[tuple[str, str, bool, str], list[Pair]] = {}

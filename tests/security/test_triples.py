@@ -23,6 +23,7 @@ from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.pages.routes import PAGES
 from tests.support.marks.asked import Asked, Tally, reads, small_world
 from tests.support.marks.entries import Entry, asked_by_address, asked_by_name, entries_of
+from tests.support.marks.permitted import Permitted
 from tests.support.marks.planted import MARK, mark
 from tests.support.processes.command_line import Run, runner
 from tests.support.visibility.loading import actor_of, version_id
@@ -175,7 +176,7 @@ def test_it_is_so_for_all_things_that_commands_name(
 ) -> None:
     asked = Asked(new_database(backend), small_world(2))
     commands_ask(monkeypatch, asked)
-    ask_commands(asked, run, Random(2), 0.25)
+    ask_commands(asked, run, Random(2), 1)
     assert asked.tally.triples > 10_000
 
 
@@ -242,6 +243,11 @@ def test_why_and_the_export_agree_with_the_rule(new_database: NewDatabase) -> No
     assert named <= exported, "who may export sees everything"
     assert not left & credentials
     assert left >= named - credentials
+    # What is looked for would be found: their own name, if that were hidden from them.
+    user = asked.clients[1]
+    asked.permitted[user.reader] = Permitted()
+    with pytest.raises(AssertionError):
+        asked.check(Entry("/users", "/api/v2/users", False), user)
 
 
 @pytest.mark.long

@@ -260,7 +260,7 @@ class OpenIdProvider:
         """The JSON object at a URL of the provider: by GET, or by POST of a form. A refusal of the form
         (400, 401) is returned too."""
         form, headers = sent or ({}, {})
-        headers = {"Accept": "application/json", **headers}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
         until = time.monotonic() + WHOLE_S
         try:
             with (
@@ -271,8 +271,11 @@ class OpenIdProvider:
             ):
                 if answer.status_code != 200 and not (sent and answer.status_code in (400, 401)):
                     raise _ProviderFailure(f"it answered {answer.status_code}")
+                # A compressed body could be small and unpack to anything.
+                if answer.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise _ProviderFailure("it answered with a compressed body unasked")
                 body = bytearray()
-                for part in answer.iter_bytes():
+                for part in answer.iter_raw():
                     body += part
                     if len(body) > MOST_ANSWER or time.monotonic() > until:
                         raise _ProviderFailure("its answer is too long, or comes too slowly")

@@ -11,10 +11,15 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
 from typing import Any
 
+from goldenrod.base.errors import Conflict
 from goldenrod.base.text import slug
 from goldenrod.catalogue.versions import licenses_scripts
 from goldenrod.web.api.handlers import TEXT, one
 from goldenrod.web.request import Request, Response
+
+MOST_USER_DATA = 1024 * 1024
+"""The most bytes of boot scripts that are put together. No cloud takes as much; without a limit, one
+request could cost seconds."""
 
 _TYPES = {
     "#!": "x-shellscript",
@@ -38,6 +43,12 @@ def get_user_data(request: Request, key: str) -> Response:
     with request.read() as (tx, actor):
         scripts = licenses_scripts.list_scripts_of(tx, actor, key)
         request.no_arguments()
+    if sum(len(str(script["text"]).encode()) for script in scripts) > MOST_USER_DATA:
+        raise Conflict(
+            f"This version has more than {MOST_USER_DATA // 2**20} MiB of boot scripts, which no cloud "
+            "takes as user data. Read them one by one.",
+            code="user_data_too_large",
+        )
     return one(user_data(scripts), media_type=TEXT)
 
 

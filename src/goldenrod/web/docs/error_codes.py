@@ -146,6 +146,9 @@ CODES: dict[str, Code] = {
     "machine_ambiguous": Code(
         409, "There are machines of several architectures, listed in machines. Choose one."
     ),
+    "user_data_too_large": Code(
+        409, "The boot scripts of the version have more than 1 MiB, which no cloud takes."
+    ),
     "machine_taken": Code(
         409,
         "Another machine of the image has this identifier on this provider. If its version is another "
