@@ -83,6 +83,7 @@ def test_limits_are_those_of_the_code() -> None:
             password_sign_in.MOST_BY_ADDRESS,
         ],
         "an Idempotency-Key is stored for": [idempotency.HOURS_STORED],
+        "a change's time to be committed on PostgreSQL": [int(postgresql.COMMIT_WAIT_S)],
         "waiting for another writer": [store.BUSY_TIMEOUT_MS // 1000],
         "requests answered at once, each process": [server.BLOCKING_THREADS],
         "requests that wait for their turn, each process": [

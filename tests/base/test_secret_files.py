@@ -9,6 +9,7 @@ from goldenrod.base.errors import SettingError
 
 SECRETS = {
     "database_url": "postgresql://goldenrod:hunter2-q@db.example.org/goldenrod",
+    "replica_url": "postgresql://reader:hunter2-q@standby.example.org/goldenrod",
     "oidc_client_secret": "hunter2-q with spaces, and ünicode",
     "token": "hunter2-q",
     "metrics_token": "hunter2-q-0123456789",
@@ -21,7 +22,7 @@ def test_each_secret_may_be_a_file_and_is_never_shown(tmp_path: Path) -> None:
     for number, (name, value) in enumerate(SECRETS.items()):
         file = tmp_path / name
         # One line end is the editor's; anything else belongs to the secret.
-        file.write_bytes(value.encode() + (b"\n", b"\r\n", b"", b"\n")[number])
+        file.write_bytes(value.encode() + (b"\n", b"\r\n", b"", b"\n", b"\n")[number])
         environ[f"GOLDENROD_{name.upper()}_FILE"] = str(file)
     settings = config.load(environ)
     assert {name: getattr(settings, name) for name in SECRETS} == SECRETS

@@ -303,7 +303,7 @@ def test_an_upgrade_finds_what_images_repeat_of_their_versions(db: Database, wor
     """As the catalogue itself finds it for an import."""
     migrations = "goldenrod.store.migrations.versions"
     lines_found = import_module(f"{migrations}.0002_lines_and_undoing")._FIND_LINES
-    releases_found = import_module(f"{migrations}.0011_newest_release")._FIND_RELEASES
+    releases_found = import_module(f"{migrations}.0010_newest_release")._FIND_RELEASES
     forget = "UPDATE images SET one_line = (1 = 0), newest_release = NULL"
 
     def found_now() -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from sqlalchemy import Column, text
 
 from goldenrod.store.sql import Moment
 
-revision = "0011"
+revision = "0010"
 down_revision = "0009"
 
 
