@@ -34,6 +34,7 @@ from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
 from goldenrod.web import request_body
 from goldenrod.web.app import Wsgi, build_app
+from goldenrod.web.monitoring import tracing
 from goldenrod.web.monitoring.directory import metrics_directory
 from goldenrod.web.monitoring.monitoring import Monitoring
 
@@ -75,6 +76,7 @@ def serve(
     Raises OSError where the server cannot listen at the address, SettingError, Unavailable.
     """
     config.forget_header_variables()
+    tracing.require_installed(settings)
     address, port, reserved = _listen_at(host, port)
     with reserved, ExitStack() as ends:
         metrics = _Metrics()
