@@ -36,6 +36,7 @@ from goldenrod.store.postgresql import conninfo
 from goldenrod.web import request_body
 from goldenrod.web.app import AT_ONCE, Wsgi, build_app
 from goldenrod.web.limits import gate
+from goldenrod.web.monitoring import tracing
 from goldenrod.web.monitoring.directory import metrics_directory
 from goldenrod.web.monitoring.monitoring import Monitoring
 
@@ -84,6 +85,7 @@ def serve(
     config.forget_header_variables()
     if settings.replica_url:
         conninfo(settings.replica_url)  # raises SettingError here, rather than in each worker
+    tracing.require_installed(settings)
     address, port, reserved = _listen_at(host, port)
     with reserved, ExitStack() as ends:
         metrics = _Metrics()

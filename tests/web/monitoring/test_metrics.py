@@ -166,16 +166,18 @@ def test_waiting_for_a_connection_is_counted(
     db = new_database(backend)
     one = monitored(of=db)
     pause, done = threading.Event(), threading.Event()
+    held = threading.Semaphore(0)
 
     def hold() -> None:
         with db.connection():
-            done.wait(30)
+            held.release()
+            done.wait(60)
 
     holding = [threading.Thread(target=hold) for _ in range(8)]
     for thread in holding:
         thread.start()
-    while db.pool_use().in_use < 8:
-        pause.wait(0.01)
+    assert all(held.acquire(timeout=30) for _ in holding)
+    assert db.pool_use()[1:3] == (8, 0)
     waiter = threading.Thread(target=lambda: db.connection().__enter__())
     waiter.start()
     while not db.pool_use().waiting:

@@ -21,6 +21,7 @@ from goldenrod.base.errors import SettingError
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
 from goldenrod.web.monitoring import tracing
+from goldenrod.web.server import serve
 from tests.support.cast import World
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -127,9 +128,9 @@ def test_nothing_is_imported_without_an_endpoint_and_an_error_says_what_is_missi
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
     settings = config.load({"GOLDENROD_OTLP_ENDPOINT": "http://127.0.0.1:4318"})
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
     with pytest.raises(SettingError, match=r"needs the extra otel: pip install"):
-        tracing.tracer_of(settings, sqlite_db)
+        serve(settings, "127.0.0.1", 0)
     for wrong in ("127.0.0.1:4318", "grpc://x:4317", "http://user:secret@x", "http://x/?a=b"):
         with pytest.raises(SettingError, match="GOLDENROD_OTLP_ENDPOINT takes an address"):
             config.load({"GOLDENROD_OTLP_ENDPOINT": wrong})

@@ -117,7 +117,7 @@ METRICS = (
         "goldenrod_replica_lag_seconds",
         _GAUGE,
         ("replica",),
-        "how far a replica is behind the primary, as the worker sees it that sees it furthest behind",
+        "how many seconds of the primary's changes a replica lacks; of all workers' values the largest",
     ),
     Metric("goldenrod_workers", _GAUGE, (), "the worker processes that are running"),
     Metric(

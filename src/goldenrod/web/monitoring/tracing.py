@@ -77,20 +77,30 @@ class RequestTracer:
         span.end(now_ns)
 
 
+def require_installed(settings: Settings) -> None:
+    """Raise SettingError where the settings need the extra `otel`, and it is not installed."""
+    if not settings.otlp_endpoint:
+        return
+    try:
+        import opentelemetry.exporter.otlp.proto.http.trace_exporter
+        import opentelemetry.sdk.trace.export  # noqa: F401
+    except ImportError:
+        raise SettingError(
+            "GOLDENROD_OTLP_ENDPOINT needs the extra otel: pip install 'goldenrod[otel]'"
+        ) from None
+
+
 def tracer_of(settings: Settings, db: Database) -> RequestTracer | None:
     """What records traces and sends them to the collector of the settings; None where there is none.
     Raises SettingError where the extra `otel` is not installed."""
     if not settings.otlp_endpoint:
         return None
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError:
-        raise SettingError(
-            "GOLDENROD_OTLP_ENDPOINT needs the extra otel: pip install 'goldenrod[otel]'"
-        ) from None
+    require_installed(settings)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     named = {"service.name": "goldenrod", "service.version": goldenrod.__version__}
     provider = TracerProvider(resource=Resource.create(named))
     exporter = OTLPSpanExporter(
