@@ -158,8 +158,8 @@ def test_each_step_of_the_dockerfile_works_and_its_command_serves(
 
     try:
         assert within(60, healthy), (tmp_path / "log").read_text()
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz").text == "ok\n"
-        assert httpx.get(f"http://127.0.0.1:{port}/help/operating").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).text == "ok\n"
+        assert httpx.get(f"http://127.0.0.1:{port}/help/operating", timeout=60).status_code == 200
     finally:
         server.terminate()
         assert server.wait(30) == 0

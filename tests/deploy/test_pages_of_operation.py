@@ -40,7 +40,7 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
         lines = [line.strip() for line in done.stdout.splitlines()]
         assert lines.count("ami-0123456789abcdef0") == 2, "what stable resolves to, asked twice"
         assert lines.count("ami-0fedcba9876543210") == 1
-        listed = httpx.get(f"{server.url}/api/v2/images").json()
+        listed = httpx.get(f"{server.url}/api/v2/images", timeout=60).json()
         assert [image["name"] for image in listed["results"]] == ["Base Linux"]
 
 
@@ -151,7 +151,7 @@ def test_a_fresh_machine_gets_a_catalogue_that_is_served_and_backed_up(tmp_path:
         units = {path.name for path in (machine.folder / "etc/systemd/system").iterdir()}
         assert units == {path.name for path in (ROOT / "deploy" / "systemd").iterdir()}
         site = f"http://127.0.0.1:{machine.port}"
-        assert httpx.get(f"{site}/help/deploying").status_code == 200
+        assert httpx.get(f"{site}/help/deploying", timeout=60).status_code == 200
     finally:
         if pid.exists():
             os.kill(int(pid.read_text()), 15)
