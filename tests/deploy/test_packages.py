@@ -70,7 +70,7 @@ def test_the_wheel_serves_in_a_new_environment(tmp_path: Path) -> None:
     assert "No problems" in run([goldenrod, "check"], tmp_path, env)
     with (
         running(url, tmp_path / "log", program=goldenrod, PYTHONPATH="") as server,
-        httpx.Client(base_url=server.url) as http,
+        httpx.Client(base_url=server.url, timeout=60) as http,
     ):
         assert http.get("/healthz").text == "ok\n"
         home = http.get("/").text

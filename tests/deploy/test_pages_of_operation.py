@@ -34,13 +34,13 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
         )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         lines = [line.strip() for line in done.stdout.splitlines()]
         assert lines.count("ami-0123456789abcdef0") == 2, "what stable resolves to, asked twice"
         assert lines.count("ami-0fedcba9876543210") == 1
-        listed = httpx.get(f"{server.url}/api/v2/images").json()
+        listed = httpx.get(f"{server.url}/api/v2/images", timeout=60).json()
         assert [image["name"] for image in listed["results"]] == ["Base Linux"]
 
 
@@ -72,6 +72,8 @@ class Machine:
             "PYTHONPATH": lent(),
             "PIP_NO_BUILD_ISOLATION": "0",
             "PIP_NO_INDEX": "1",
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_COMPILE": "1",
             "MACHINE": str(folder),
             "PORT": self.port,
         }
@@ -108,6 +110,8 @@ echo $! > $MACHINE/$unit.pid
         """A script whose absolute paths are inside the directory."""
         for path in self.PATHS:
             script = re.sub(rf"(?<![\w.]){path}", f"{self.folder}{path}", script)
+        # This machine may be busy with other tests.
+        script = script.replace("--retry 20", "--retry 120")
         return script.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
 
     def run(self, script: str, cwd: Path) -> str:
@@ -118,7 +122,7 @@ echo $! > $MACHINE/$unit.pid
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
         )
         assert done.returncode == 0, (script, done.stdout[-2000:], done.stderr[-2000:])
         return done.stdout
@@ -147,7 +151,7 @@ def test_a_fresh_machine_gets_a_catalogue_that_is_served_and_backed_up(tmp_path:
         units = {path.name for path in (machine.folder / "etc/systemd/system").iterdir()}
         assert units == {path.name for path in (ROOT / "deploy" / "systemd").iterdir()}
         site = f"http://127.0.0.1:{machine.port}"
-        assert httpx.get(f"{site}/help/deploying").status_code == 200
+        assert httpx.get(f"{site}/help/deploying", timeout=60).status_code == 200
     finally:
         if pid.exists():
             os.kill(int(pid.read_text()), 15)

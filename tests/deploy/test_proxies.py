@@ -84,7 +84,7 @@ def proxied(
 def test_a_proxy_passes_on_compressed_answers_bodies_and_the_clients_address(
     proxied: Proxied,
 ) -> None:
-    with httpx.Client(base_url=proxied.url) as http:
+    with httpx.Client(base_url=proxied.url, timeout=60) as http:
         listed = http.get("/image_versions", headers={"Accept-Encoding": "gzip"})
         assert (listed.status_code, listed.headers["content-encoding"]) == (200, "gzip")
         etag = listed.headers["etag"]
@@ -118,7 +118,7 @@ def test_nginx_stores_answers_to_anonymous_readers_and_asks_each_time_whether_th
     tokens = {
         name: {"Authorization": f"Token {world.secrets[name]}"} for name in ("alice", "charlie")
     }
-    with httpx.Client(base_url=proxied.url) as http:
+    with httpx.Client(base_url=proxied.url, timeout=60) as http:
         first = http.get(path)
         assert within(5, lambda: any(path in line for line in proxied.asked()))
         for _ in range(3):
@@ -138,12 +138,12 @@ def test_nginx_stores_answers_to_anonymous_readers_and_asks_each_time_whether_th
 
         # Whoever has a token or a session gets their own answers, and leaves none behind.
         anonymous = {address: http.get(address).content for address in ("/", "/image_versions")}
-        signed_in = httpx.Client(base_url=proxied.url, headers=tokens["alice"])
+        signed_in = httpx.Client(base_url=proxied.url, headers=tokens["alice"], timeout=60)
         private = signed_in.get("/image_versions")
         assert private.headers["cache-control"].startswith("private")
         assert private.json()["count"] > json.loads(anonymous["/image_versions"])["count"]
         for reader in ({}, tokens["charlie"], {"Cookie": "goldenrod_session=unknown"}):
-            seen = httpx.get(f"{proxied.url}/image_versions", headers=reader)
+            seen = httpx.get(f"{proxied.url}/image_versions", headers=reader, timeout=60)
             assert seen.content != private.content, reader
         assert http.get("/image_versions").content == anonymous["/image_versions"]
         hidden = f"/api/v2/images/{world.images['closed']}"
@@ -164,4 +164,4 @@ def test_nginx_stores_answers_to_anonymous_readers_and_asks_each_time_whether_th
         assert http.get(path).status_code == 404
         signed_in.close()
     proxied.server.end()
-    assert httpx.get(f"{proxied.url}/image_versions").status_code == 502
+    assert httpx.get(f"{proxied.url}/image_versions", timeout=60).status_code == 502

@@ -88,11 +88,11 @@ def test_the_server_works_where_no_memory_may_be_writable_and_executable(tmp_pat
         assert within(60, lambda: "serves" in log.read_text()), log.read_text()
         found = re.search(r"serves (\S+)", log.read_text())
         assert found
-        assert httpx.get(f"{found[1]}/image_versions").json()["count"] == 0
+        assert httpx.get(f"{found[1]}/image_versions", timeout=60).json()["count"] == 0
         wrong = {"username": "ada", "password": "not her password"}
-        signed_in = httpx.post(f"{found[1]}/api/v2/sign_in", json=wrong)
+        signed_in = httpx.post(f"{found[1]}/api/v2/sign_in", json=wrong, timeout=60)
         assert signed_in.status_code < 500
-        assert httpx.get(f"{found[1]}/help/operating").status_code == 200
+        assert httpx.get(f"{found[1]}/help/operating", timeout=60).status_code == 200
     finally:
         server.terminate()
         assert server.wait(40) == 0, log.read_text()

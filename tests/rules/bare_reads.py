@@ -130,6 +130,7 @@ BARE: dict[str, set[str]] = {
     "what the catalogue repeats for speed: written, not answered": {
         "store/migrations/versions/0008_spellings.py _fold_identifiers machines",
         "store/migrations/versions/0008_spellings.py _spell_architectures machines",
+        "store/migrate.py _fill_in machines",
         "catalogue/search.py _slugs_and_tags tags",
         "catalogue/search.py _image_text images",
         "rules/visibility/stored_counts.py _count_all versions",
