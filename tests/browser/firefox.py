@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("firefox-esr", "firefox")
-STARTS_S, ANSWERS_S = 60, 60
+STARTS_S, ANSWERS_S = 120, 120
 SCHEMES = {"dark": 0, "light": 1}
 _PREFERENCES = {
     "marionette.port": 0,
