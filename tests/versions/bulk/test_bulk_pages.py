@@ -162,7 +162,7 @@ def test_one_undo_takes_back_the_whole_change_or_nothing(
     first, _, third = line
     done = _done(alice, choose(alice, "deprecate", first, third), reason="Old.")
     assert alice.submit(done, UNDO, follow=False).status == 303
-    assert "Undone: 2 versions no longer deprecated." in alice.get(BULK).words
+    assert "Undone: 2 versions not deprecated any more." in alice.get(BULK).words
     assert [version_of(api, key)["state"] for key in (first, third)] == ["current", "current"]
     # The same page undoes nothing twice, and nothing where one version has changed since.
     assert alice.submit(done, UNDO).status == 412

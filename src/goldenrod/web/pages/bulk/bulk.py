@@ -36,7 +36,7 @@ ACTIONS = {"deprecate": "Deprecate", "revoke": "Revoke", "share": "Share"}
 LABELS = {"versions": "Versions", "action": "Action", "groups": "Groups or people"}
 REVOKE_LABELS = revoke.LABELS | {"descendants": "Also revoke everything built on them"}
 UNDONE = {
-    "deprecate": "no longer deprecated",
+    "deprecate": "not deprecated any more",
     "revoke": "restored",
     "share": "no longer shared with those groups",
 }
