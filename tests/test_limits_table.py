@@ -88,7 +88,6 @@ def test_limits_are_those_of_the_code() -> None:
         "requests answered at once, each process": [server.BLOCKING_THREADS],
         "requests that wait for their turn, each process": [
             gate.MOST_WAITING,
-            gate.MOST_WAITING // 2,
         ],
         "requests of one address or token, each process": [
             config.load({}).rate_limit,
@@ -101,7 +100,7 @@ def test_limits_are_those_of_the_code() -> None:
         ],
         "threads that answer requests, each process": [
             server.BLOCKING_THREADS,
-            gate.MOST_WAITING,
+            gate.MOST_WAITING + gate.MOST_CHANGES_WAITING,
             request_body.AT_ONCE + request_body.MOST_WAITING,
             server.REFUSING_THREADS,
         ],

@@ -44,6 +44,7 @@ BLOCKING_THREADS = AT_ONCE
 """Requests that are answered at once: more than is fastest. Requests that wait have further threads."""
 REFUSING_THREADS = 8
 """Threads that answer from the cache, or refuse, while all others are in use."""
+_WAITING = gate.MOST_WAITING + gate.MOST_CHANGES_WAITING
 _BODIES = request_body.AT_ONCE + request_body.MOST_WAITING
 IDLE_S = 10
 """Seconds in which a connection must send a request's head, and that it may be idle between two."""
@@ -113,7 +114,7 @@ def serve(
             interface=Interfaces.WSGI,
             workers=workers,
             # Those that answer, that wait for their turn or for a body, and that refuse the rest.
-            blocking_threads=threads + gate.MOST_WAITING + _BODIES + REFUSING_THREADS,
+            blocking_threads=threads + _WAITING + _BODIES + REFUSING_THREADS,
             backlog=BACKLOG,
             backpressure=_connections(),
             # HTTP/1 only: Granian has no time limit for finding out which version a client speaks.

@@ -61,6 +61,7 @@ def load(server: Running, clients: int, ask: Callable[[httpx.Client], object]) -
             thread.join(WAIT_S)
 
 
+@pytest.mark.long
 @linux_only
 def test_clients_that_read_slowly_hold_no_thread(
     stocked: tuple[Database, World], log: Path

@@ -143,7 +143,7 @@ def test_more_requests_than_the_server_can_answer_are_refused_at_once_or_soon(
     cached = client.simulate_get(LIST)
     assert cached.status_code == 200
 
-    with busy(made[0], changes=1, reads=3):
+    with busy(made[0], changes=0, reads=2):
         refused = client.simulate_get(f"{API}/tags")
         assert (refused.status_code, refused.json["code"]) == (503, "server_busy")
         assert refused.headers["Retry-After"] == "1"
@@ -153,7 +153,7 @@ def test_more_requests_than_the_server_can_answer_are_refused_at_once_or_soon(
         assert client.simulate_get(LIST).status_code == 200, "from the cache"
         assert client.simulate_get("/healthz").status_code == 200
 
-    # Changes have half of the turns: the others still read.
+    # Changes have turns of their own: while they wait for each other, others still read.
     body = {"name": "one more"}
     with busy(made[0], changes=2, reads=0):
         assert client.simulate_post(f"{API}/images", json=body, headers=alice).status_code == 503
@@ -165,10 +165,12 @@ def test_more_requests_than_the_server_can_answer_are_refused_at_once_or_soon(
 
 def test_a_turn_is_waited_for_and_given_up_while_a_body_arrives() -> None:
     gate = Gate(1)
-    first, second = gate.turn(change=True), gate.turn(change=False)
+    first, second = gate.turn(change=True), gate.turn(change=True)
     first.begin()
     waiting = threading.Thread(target=second.begin)
     waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
     with first.paused():
         waiting.join(5)
         assert not waiting.is_alive()

@@ -1,8 +1,8 @@
 """How many requests a process works on at once; the next ones wait for a moment, the rest get 503.
 
 Without it, every request that arrived would wait for its turn, and under more load than the server can
-answer each would wait longer than the one before. Answers from the cache need no turn. Requests that
-may change something have at most half of the turns: while they wait for each other, others still read.
+answer each would wait longer than the one before. Answers from the cache need no turn. Half of the
+turns are for requests that may change something: while these wait for each other, others still read.
 A request whose body is arriving has no turn meanwhile (`request_body.py` limits these).
 """
 
@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from goldenrod.base.errors import Unavailable
 
 MOST_WAITING = 64
-"""Requests that wait for a turn at once; of them at most half may change something."""
+MOST_CHANGES_WAITING = 32
+"""Requests that wait for a turn at once: those that only read, and the others."""
 WAIT_S = 0.3
-"""How long a request waits for a turn."""
 CHANGE_WAIT_S = 2.0
-"""How long a request that may change something waits for others that may."""
+"""How long they wait for it."""
 GATE = "goldenrod.gate"
 """The name under which a request's environment has its turn."""
 
@@ -64,37 +64,28 @@ class _Turns:
 class Turn:
     """The turn of one request."""
 
-    def __init__(self, *needed: _Turns) -> None:
-        self._needed = needed
+    def __init__(self, turns: _Turns) -> None:
+        self._turns = turns
+        self._taken = False
 
     def begin(self) -> None:
         """Wait for a turn. Raises Unavailable."""
-        taken = []
-        try:
-            for turns in self._needed:
-                turns.take()
-                taken.append(turns)
-        except Unavailable:
-            for turns in taken:
-                turns.give_back()
-            self._needed = ()
-            raise
+        self._turns.take()
+        self._taken = True
 
     def end(self) -> None:
         """Let the next one have it."""
-        for turns in self._needed:
-            turns.give_back()
+        if self._taken:
+            self._taken = False
+            self._turns.give_back()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Have no turn in the block, which waits for the client. Raises Unavailable at its end."""
-        needed, self._needed = self._needed, ()
-        for turns in needed:
-            turns.give_back()
+        self.end()
         try:
             yield
         finally:
-            self._needed = needed
             self.begin()
 
 
@@ -102,12 +93,13 @@ class Gate:
     """The turns of a process."""
 
     def __init__(self, at_once: int) -> None:
-        self._all = _Turns(at_once, MOST_WAITING, WAIT_S)
-        self._changes = _Turns(max(1, at_once // 2), MOST_WAITING // 2, CHANGE_WAIT_S)
+        half = max(1, at_once // 2)
+        self._changes = _Turns(half, MOST_CHANGES_WAITING, CHANGE_WAIT_S)
+        self._reads = _Turns(max(1, at_once - half), MOST_WAITING, WAIT_S)
 
     def turn(self, *, change: bool) -> Turn:
         """A turn that has not begun, for a request that may `change` something or only reads."""
-        return Turn(self._changes, self._all) if change else Turn(self._all)
+        return Turn(self._changes if change else self._reads)
 
 
 def _busy() -> Unavailable:
