@@ -53,8 +53,8 @@ endef
 programs: ## install Chromium, nginx and other programs that tests need, as root on Debian; elsewhere say so
 	$(call install_programs,chromium wrk nginx caddy packer jq gpg gpg-agent gpgv git systemd-analyze=systemd)
 
-programs-long: programs ## the same for the tests that take long: PostgreSQL, pgbouncer, HAProxy, etcd
-	$(call install_programs,pg_ctlcluster=postgresql pgbouncer haproxy etcd=etcd-server)
+programs-long: programs ## the same for the tests that take long: PostgreSQL, etcd, Firefox and others
+	$(call install_programs,pg_ctlcluster=postgresql pgbouncer haproxy etcd=etcd-server firefox-esr)
 
 screenshots: $(installed) programs ## draw every page, wide and narrow, light and dark, into screenshots/
 	$(bin)/python -m tests.browser.screenshots
