@@ -43,7 +43,12 @@ class Monitoring:
         """The database, over connections that nothing else uses."""
         with self._lock:
             if self._own is None:
-                self._own = Database(self._db.url, pool=CONNECTIONS, now=self._db.now)
+                self._own = Database(
+                    self._db.url,
+                    pool=CONNECTIONS,
+                    now=self._db.now,
+                    prepare=self._settings.database_prepare,
+                )
             return self._own
 
     def add_resources(self, app: Any, nowhere: Callable[..., None]) -> None:
