@@ -181,7 +181,8 @@ def test_a_region_that_the_cloud_does_not_name_any_more_could_not_be_read(
     assert (again.state, done(again), failing(db)) == ("done", {}, {})
     # Who declares other regions means it.
     del cloud.regions["south"]
-    assert synced(db, cloud, fingerprint="two").state == "done"
+    assert (synced(db, cloud).state, set(failing(db))) == ("partly", {"south"})
+    assert (synced(db, cloud, fingerprint="two").state, failing(db)) == ("done", {})
 
 
 def failing(db: Database) -> dict[str, str]:

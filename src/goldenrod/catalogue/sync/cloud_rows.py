@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import String, and_, func, select
+from sqlalchemy import String, and_, func, or_, select
 
 from goldenrod.base.clock import Instant
 from goldenrod.base.text import identifier_key
@@ -233,12 +233,12 @@ def record_failure(
     return int(found["id"])
 
 
-def _never_read() -> Any:
+def _not_asked() -> Any:
     return (
         _S.update()
         .where(
             _S.c.source_id == param("source", Key),
-            _S.c.looked_at.is_(None),
+            or_(_S.c.looked_at.is_(None), _S.c.declaration != param("declaration")),
             _S.c.failing_since.is_not(None),
             ~in_list(_S.c.scope, "keys", String),
         )
@@ -246,10 +246,11 @@ def _never_read() -> Any:
     )
 
 
-def forget_failures(tx: Tx, source_id: int, looked: Iterable[str]) -> None:
-    """Forget failures of scopes that were never read and that the source does not name: among them what
-    stands for all scopes while a source cannot say which it has."""
-    tx.change(_never_read, source=source_id, keys=sorted(set(looked)))
+def forget_failures(tx: Tx, source_id: int, looked: Iterable[str], declaration: str) -> None:
+    """Forget failures of scopes that are not asked for any more: those of another declaration, and what
+    stood for all scopes while the source could not say which it has."""
+    keys = sorted(set(looked))
+    tx.change(_not_asked, source=source_id, keys=keys, declaration=declaration)
 
 
 def add(tx: Tx, new: list[Row]) -> None:

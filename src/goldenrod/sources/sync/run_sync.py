@@ -303,7 +303,8 @@ class _Run:
                 if row.place in found.observed[row.scope].new:
                     self._left[row.scope, *row.place] = row
         with self.db.write() as tx:
-            cloud_rows.forget_failures(tx, self.source_id, (one.scope for one in found.looks))
+            looked = (one.scope for one in found.looks)
+            cloud_rows.forget_failures(tx, self.source_id, looked, options.fingerprint)
             report.add(tx, plan.entries)
 
     def _apply(self, report: Report, counts: Counter[str], applying: Progress | None) -> None:
