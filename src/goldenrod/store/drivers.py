@@ -136,13 +136,15 @@ class _Sqlite:
             factory=_Connection,
         )
         connection.generation = generation
+        # Before the first statement, which would apply a -wal that is there to this file.
+        self._file.require_opened(connection, generation)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -65536")
-        self._file.opened(connection, generation)
+        self._file.remember(connection, generation)
         return connection
 
     @contextmanager
