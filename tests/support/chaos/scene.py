@@ -170,7 +170,8 @@ class Scene:
             f"{log.name}: {line}"
             for log in self.directory.glob("stderr-*")
             for line in log.read_text().splitlines()
-            if "failed: " in line or "Traceback" in line
+            if "Traceback" in line
+            or ("[error" in line and "Unexpected exit from worker" not in line)
         ]
 
     def integrity(self) -> str:
