@@ -180,13 +180,15 @@ class _Sqlite:
             factory=_Connection,
         )
         connection.generation = generation
+        # Before the first statement, which would apply a -wal that is there to this file.
+        self._file.require_opened(connection, generation)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_MB * 1024}")
-        self._file.opened(connection, generation)
+        self._file.remember(connection, generation)
         return connection
 
     @contextmanager

@@ -58,9 +58,18 @@ class DatabaseFile:
         if self.generation() != generation:
             raise _away("was replaced while this was written")
 
-    def opened(self, connection: sqlite3.Connection, generation: int) -> None:
-        """A connection was opened. Closes it and raises Unavailable where the file that it has open is
-        not the one at the path, or where its tables are not those of the file before."""
+    def require_opened(self, connection: sqlite3.Connection, generation: int) -> None:
+        """Close a connection, and raise Unavailable, where it may have opened another file."""
+        try:
+            if self.generation() != generation:
+                raise _away("is being replaced")
+        except Unavailable:
+            connection.close()
+            raise
+
+    def remember(self, connection: sqlite3.Connection, generation: int) -> None:
+        """Remember the file of a new connection, and those beside it. Closes the connection and raises
+        Unavailable where it is not the one at the path, or has not the tables of the file before."""
         try:
             schema = _schema(connection)  # from here on there are the files beside it
             with self._lock:

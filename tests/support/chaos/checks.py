@@ -165,9 +165,9 @@ def shown(what: str, answer: Any) -> Any:
         case "stable":
             return it["assigned"] and it["assigned"]["id"]
         case "ended":
-            return it["end_date"] is not None or None
+            return it["end_date"] is not None
         case "revoked":
-            return it["revoked"] is not None or None
+            return it["revoked"] is not None
     return it[what]
 
 

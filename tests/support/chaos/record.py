@@ -54,14 +54,14 @@ class Record:
     def begin(self, cell: Cell, value: Any) -> None:
         """A change is being sent."""
         with self.lock:
-            self.cells.setdefault(cell, Value(None)).maybe.append(value)
+            self.cells.setdefault(cell, _at_first(cell)).maybe.append(value)
             self.touched.add(cell)
 
     def acknowledge(self, cell: Cell, value: Any) -> None:
         """The change was acknowledged. Changes follow one another, so earlier ones without an answer
         were made before it, or never will be."""
         with self.lock:
-            it = self.cells.setdefault(cell, Value(None))
+            it = self.cells.setdefault(cell, _at_first(cell))
             it.known, it.maybe, it.turns = value, [], it.turns + 1
             self.touched.add(cell)
             self.acknowledged += 1
@@ -83,3 +83,8 @@ class Record:
             taken = {cell: self.cells[cell] for cell in self.touched}
             self.touched.clear()
             return taken
+
+
+def _at_first(cell: Cell) -> Value:
+    """Nothing has ended or is revoked; anything else is not there."""
+    return Value(False if cell[0] in ("ended", "revoked") else None)

@@ -16,6 +16,7 @@ WRITERS, READERS = 3, 2
 BEFORE_S = 0.3
 """A kill comes after at most this time of undisturbed work."""
 DELIVERED_S = 120
+MOST_SHOWN = 50
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Report:
             f"{it.stale} stale; {self.audit:,} audit entries replayed; revision {self.revision:,}",
             f"  {self.events:,} events: {self.delivered:,} delivered, {self.waiting:,} waiting; "
             f"{self.received:,} requests received",
-            *(f"  WRONG {one}" for one in it.wrong[:20]),
+            *(f"  WRONG {one}" for one in it.wrong[:MOST_SHOWN]),
         ]
 
 
