@@ -196,11 +196,11 @@ class ResponseCache:
         return seen == self._seen
 
     def validity_of(
-        self, read: Revision, actor: Actor, db: Database | None = None
+        self, read: Revision, actor: Actor, replica: Database | None = None
     ) -> Validity | None:
-        """The validity of what was read for `actor` at that revision of this database; None where it is
-        unknown."""
-        valid_until = self._valid_until(read, db or self._db)
+        """The validity of what was read for `actor` at that revision, from the replica or else from the
+        primary; None where it is unknown."""
+        valid_until = self._valid_until(read, replica)
         if valid_until is None:
             return None
         if actor.token_expires is not None:
@@ -209,12 +209,12 @@ class ResponseCache:
             valid_until = min(valid_until, read.micros - read.micros % _HOUR + _HOUR)
         return Validity(read.revision, read.micros, valid_until, read.mark)
 
-    def _valid_until(self, read: Revision, db: Database) -> int | None:
+    def _valid_until(self, read: Revision, replica: Database | None) -> int | None:
         """The next instant after `read` at which anything takes effect, at its revision."""
         if self._cache_expiry.includes(*read):
             return self._cache_expiry.valid_until
         try:
-            with db.optimistic_read() as tx:
+            with replica.read() if replica else self._db.optimistic_read() as tx:
                 if (tx.revision, tx.mark) != read.seen:
                     return None
                 tx.now = clock.of_micros(read.micros)
