@@ -157,15 +157,17 @@ class ResponseCache:
         cached = self._answers.get(key)
         if cached is None:
             return None
-        seen = read_seen(least) if least is not None else None
-        if least is not None and seen is None:
+        seen = None
+        if least is not None and (seen := read_seen(least)) is None:
             return None  # the handler answers 400
+        db = self._db
         try:
-            now = self._db.revision_for(seen)
+            now = db.current_revision() if db.replica is None else db.revision_for(seen)
         except Unavailable:
             return None  # the handler answers 503
         assert cached.validity is not None
-        return cached if cached.validity.includes(*now) and now.has_reached(seen) else None
+        valid = cached.validity.includes(*now) and (seen is None or now.has_reached(seen))
+        return cached if valid else None
 
     def add(self, key: Key, answer: CachedResponse) -> None:
         """Cache the answer to this request, unless it is too large."""
