@@ -236,6 +236,10 @@ class Database:
         """How the connections of this process are used."""
         return self._driver.pool_use()
 
+    def replica_lag_seconds(self) -> float | None:
+        """How far the replica lags behind the primary; None where there is none, or it is not known."""
+        return None if self.replica is None else self.replica.lag_seconds()
+
     @contextmanager
     def optimistic_read(self) -> Iterator[Tx]:
         """A read without a transaction. Each statement sees a snapshot of its own; they are one
@@ -356,9 +360,10 @@ class Database:
         with self._driver.connection() as connection:
             yield connection
 
-    def connect_anew(self) -> None:
-        """Open new connections: another server may be the primary now."""
-        self._driver.connect_anew()
+    def connect_anew(self, pause_s: float = 1) -> None:
+        """Open new connections, unless it was done within so many seconds: another server may be the
+        primary now."""
+        self._driver.connect_anew(pause_s=pause_s)
 
     def connect(self) -> Any:
         """A connection of its own, outside the pool."""

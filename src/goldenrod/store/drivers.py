@@ -63,7 +63,7 @@ class Driver(Protocol):
     def time(self, connection: Any) -> tuple[Seen, Instant]: ...
     def commit(self, connection: Any) -> None: ...
     def is_one_server(self, connection: Any) -> bool: ...
-    def connect_anew(self, last: Any = None) -> None: ...
+    def connect_anew(self, last: Any = None, pause_s: float = 1) -> None: ...
     def abandon(self) -> None: ...
     def connect(self) -> Any: ...
     def is_unavailable(self, error: BaseException) -> bool: ...
@@ -221,7 +221,7 @@ class _Sqlite:
     def is_one_server(self, connection: sqlite3.Connection) -> bool:
         return True
 
-    def connect_anew(self, last: Any = None) -> None:
+    def connect_anew(self, last: Any = None, pause_s: float = 1) -> None:
         """There is one file only."""
 
     def abandon(self) -> None:
@@ -401,11 +401,11 @@ class _Postgresql:
             return True
         return self._asking is not None and self._asking.server == server_of(connection)
 
-    def connect_anew(self, last: Any = None) -> None:
-        """Open new connections, at most once a second: another server may be the primary now. Try the
-        server of the connection `last`, or else that of the revision, after all others: one that was
-        the primary may go on to say that it is, and only a fence around it stops it."""
-        if time.monotonic() - self._renewed_at < 1:
+    def connect_anew(self, last: Any = None, pause_s: float = 1) -> None:
+        """Open new connections, unless it was done a moment ago: another server may be the primary now.
+        Try the server of the connection `last`, or else that of the revision, after all others: one
+        that was the primary may go on to say that it is, and only a fence around it stops it."""
+        if time.monotonic() - self._renewed_at < pause_s:
             return
         self._renewed_at = time.monotonic()
         if self._several and (last := last or (self._asking and self._asking.connection)):
@@ -413,7 +413,8 @@ class _Postgresql:
             self._conninfo = postgresql.with_last(self._conninfo, host.decode(), port.decode())
         if self._asking is not None:
             self._asking.renew = True
-        self._pool.drain()
+        with suppress(self._psycopg.OperationalError):  # while it is being closed
+            self._pool.drain()
 
     def abandon(self) -> None:
         """Break the connections in use: the server does not answer, and their threads wait for it."""

@@ -95,7 +95,8 @@ class Request:
         """The newest revision that the answer may show; None before anything was read."""
         self.may_use_replica = False
         """Whether what is read may come from the replica, if that has what the sender has seen."""
-        self._source = db
+        self._replica: Database | None = None
+        """The replica that the latest read is from; None for the primary."""
         self._tx: Tx | None = None
         """The latest read, in which `actor` was found or confirmed."""
         self._cache = cache
@@ -157,9 +158,9 @@ class Request:
         if replica is not None:
             seen = read_seen(self._least_given() or "")
             if tx := replica.begin(stack, seen):
-                self._source = replica.db
+                self._replica = replica.db
                 return tx
-        self._source = self.db
+        self._replica = None
         return stack.enter_context(self.db.read() if self._again else self.db.optimistic_read())
 
     def _identify_reader(self, tx: Tx) -> bool:
@@ -167,7 +168,7 @@ class Request:
         try:
             return self._identify(tx)
         except Unauthorized:
-            if self._source is not self.db:
+            if self._replica is not None:
                 raise SnapshotChanged from None  # perhaps a token that the replica does not have yet
             raise
 
@@ -191,9 +192,10 @@ class Request:
 
     def _require_reached(self, reached: bool) -> None:
         """Raise Unavailable where the primary is behind what the sender has seen. Perhaps it is none
-        any more, so new connections are opened."""
+        any more, so new connections are opened: rarely, because anybody can claim to have seen more."""
         if not reached:
-            self.db.connect_anew()
+            if self.settings.several_servers:
+                self.db.connect_anew(pause_s=10)
             raise Unavailable(
                 "The database has not reached the revision that you have seen. It may be changing its "
                 "primary. Try again in a moment.",
@@ -205,7 +207,7 @@ class Request:
         if self._cache is None or self._tx is None:
             return None
         read = Revision(self._tx.revision, clock.to_micros(self._tx.now), self._tx.mark)
-        validity = self._cache.validity_of(read, self.actor, self._source)
+        validity = self._cache.validity_of(read, self.actor, self._replica)
         header = self._authorization()
         if validity is not None and header is not None:
             self._cache.add_actor(header, self.actor, validity)

@@ -186,14 +186,15 @@ class ResponseCache:
         cached, build = self._answers.get(key), self._builds.get(key)
         if cached is None and build is None:
             return None
-        seen = read_seen(least) if least is not None else None
-        if least is not None and seen is None:
+        seen = None
+        if least is not None and (seen := read_seen(least)) is None:
             return None  # the handler answers 400
+        db = self._db
         try:
-            now = self._db.revision_for(seen)
+            now = db.current_revision() if db.replica is None else db.revision_for(seen)
         except Unavailable:
             return None  # the handler answers 503
-        if not now.has_reached(seen):
+        if seen is not None and not now.has_reached(seen):
             return None
         if cached is not None and cached.validity and cached.validity.includes(*now):
             return cached
@@ -243,11 +244,11 @@ class ResponseCache:
         return seen == self._seen
 
     def validity_of(
-        self, read: Revision, actor: Actor, db: Database | None = None
+        self, read: Revision, actor: Actor, replica: Database | None = None
     ) -> Validity | None:
-        """The validity of what was read for `actor` at that revision of this database; None where it is
-        unknown."""
-        valid_until = self._valid_until(read, db or self._db)
+        """The validity of what was read for `actor` at that revision, from the replica or else from the
+        primary; None where it is unknown."""
+        valid_until = self._valid_until(read, replica)
         if valid_until is None:
             return None
         if actor.token_expires is not None:
@@ -256,12 +257,12 @@ class ResponseCache:
             valid_until = min(valid_until, read.micros - read.micros % _HOUR + _HOUR)
         return Validity(read.revision, read.micros, valid_until, read.mark)
 
-    def _valid_until(self, read: Revision, db: Database) -> int | None:
+    def _valid_until(self, read: Revision, replica: Database | None) -> int | None:
         """The next instant after `read` at which anything takes effect, at its revision."""
         if self._cache_expiry.includes(*read):
             return self._cache_expiry.valid_until
         try:
-            with db.optimistic_read() as tx:
+            with replica.read() if replica else self._db.optimistic_read() as tx:
                 if (tx.revision, tx.mark) != read.seen:
                     return None
                 tx.now = clock.of_micros(read.micros)

@@ -30,6 +30,9 @@ Without credentials you see what is public. Send `Authorization: Token <secret>`
 use your own rights. An invalid token gets 401 everywhere. What you may not see gets 404, exactly
 like what does not exist.
 
+Every answer has the header `Goldenrod-Revision`. Send it back as `Goldenrod-Min-Revision`, and no
+answer is older than that (503 `revision_not_reached`).
+
 Parameters and fields that are not listed here are refused (400). Errors are problem documents
 (RFC 9457); [all codes](docs/errors)."""
 
