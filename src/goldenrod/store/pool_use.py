@@ -1,7 +1,4 @@
-"""How the connections of a process to its database are used, and how far its replicas are behind.
-
-Whoever reads a replica reports its lag here; the metrics show it.
-"""
+"""How the connections of a process to its database are used."""
 
 import threading
 import time
@@ -50,15 +47,3 @@ class Waits:
         """Somebody waited in vain."""
         with self._lock:
             self.refused += 1
-
-
-MOST_REPLICAS = 16
-replica_lags: dict[str, float] = {}
-"""Seconds that each replica is behind the primary, as this process knows it."""
-
-
-def set_replica_lag(replica: str, seconds: float) -> None:
-    """Report how many seconds a replica is behind. `replica` is a short name of the settings' order
-    ("1", "2"), never an address with a password."""
-    if replica in replica_lags or len(replica_lags) < MOST_REPLICAS:
-        replica_lags[replica] = seconds

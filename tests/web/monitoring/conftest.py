@@ -25,7 +25,7 @@ class Monitored:
         given = {"GOLDENROD_METRICS_TOKEN": TOKEN} | settings
         self.settings = config.load(given)
         self.monitoring = Monitoring(db, self.settings, str(directory))
-        self.client = testing.TestClient(build_app(db, self.settings, self.monitoring))
+        self.client = testing.TestClient(build_app(db, self.settings, monitoring=self.monitoring))
 
     def samples(self) -> Samples:
         """What `/metrics` answers, by name and labels."""

@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from uuid import uuid4
 
 import httpx
@@ -19,7 +21,6 @@ from goldenrod.base.clock import later, to_micros
 from goldenrod.catalogue.accounts.password_sign_in import MOST_BY_ACCOUNT
 from goldenrod.store import schema
 from goldenrod.store.db import Database
-from goldenrod.store.pool_use import replica_lags, set_replica_lag
 from goldenrod.web.app import build_app
 from goldenrod.web.monitoring.directory import metrics_directory
 from goldenrod.web.monitoring.metrics import METRICS
@@ -196,13 +197,15 @@ def test_waiting_for_a_connection_is_counted(
 def test_every_metric_is_shown_and_none_besides(
     db: Database, monitored: Callable[..., Monitored]
 ) -> None:
-    set_replica_lag("1", 2.5)
-    try:
-        one = monitored()
-        samples = one.samples()
-    finally:
-        replica_lags.clear()
-    assert sample(samples, "goldenrod_replica_lag_seconds", replica="1") == 2.5
+    one = monitored()
+    samples = one.samples()
+    assert sample(samples, "goldenrod_replica_lag_seconds") == 0
+    for lag, shown in ((2.5, 2.5), (None, float("inf"))):
+        replicated = cast(
+            Database, SimpleNamespace(replica=1, replica_lag_seconds=lambda lag=lag: lag)
+        )
+        one.monitoring.metrics.show_replica(replicated)
+        assert sample(one.samples(), "goldenrod_replica_lag_seconds") == shown
     text = one.client.simulate_get("/metrics", headers={"Authorization": f"Token {TOKEN}"}).text
     shown = {*re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)}
     declared = {(metric.name, metric.kind) for metric in METRICS}

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, mult
 
 from goldenrod.base import config
 from goldenrod.store.db import Database
-from goldenrod.store.pool_use import PoolUse, replica_lags
+from goldenrod.store.pool_use import PoolUse
 from goldenrod.web.monitoring.counts import BUCKETS, COUNTS, REFUSED, SIGN_INS, SLOW
 from goldenrod.web.response_cache import ResponseCache
 
@@ -116,8 +116,9 @@ METRICS = (
     Metric(
         "goldenrod_replica_lag_seconds",
         _GAUGE,
-        ("replica",),
-        "how many seconds of the primary's changes a replica lacks; of all workers' values the largest",
+        (),
+        "how many seconds the replica is behind the primary, of all workers' values the largest; "
+        "`+Inf` while that is unknown, 0 without a replica",
     ),
     Metric("goldenrod_workers", _GAUGE, (), "the worker processes that are running"),
     Metric(
@@ -202,11 +203,16 @@ class WorkerMetrics:
         made(Gauge, "goldenrod_workers", multiprocess_mode=summed).set(1)
         self._pools: dict[str, tuple[Callable[[], PoolUse], PoolUse]] = {}
         self._stored: ResponseCache | None = None
+        self._replicated: Database | None = None
         self._lock = threading.Lock()
 
     def show_pool(self, name: str, db: Database) -> None:
         """Show how the connections of `db` are used."""
         self._pools[name] = (db.pool_use, PoolUse(0, 0, 0, 0, 0.0, 0))
+
+    def show_replica(self, db: Database) -> None:
+        """Show how far the replica of `db` is behind, if it has one."""
+        self._replicated = db if db.replica is not None else None
 
     def show_cache(self, cache: ResponseCache | None) -> None:
         """Show the size of this cache."""
@@ -244,8 +250,9 @@ class WorkerMetrics:
                 self._pools[name] = (ask, use)
             if self._stored is not None:
                 self._cache_bytes.set(self._stored.stored_bytes)
-            for replica, lag in list(replica_lags.items()):
-                self._lag.labels(replica).set(lag)
+            if self._replicated is not None:
+                lag = self._replicated.replica_lag_seconds()
+                self._lag.set(float("inf") if lag is None else lag)
 
 
 _OF_PROCESS = re.compile(r"gauge_live\w+_(\d+)\.db")

@@ -35,6 +35,7 @@ class Monitoring:
 
             self.metrics = metrics.WorkerMetrics(directory)
             self.metrics.show_pool("requests", db)
+            self.metrics.show_replica(db)
             self.scrape = scrape.Scrape(
                 self.metrics, self.readiness, self.connections, settings.metrics_token
             )
