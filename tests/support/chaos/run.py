@@ -11,11 +11,13 @@ from tests.support.chaos.kills import Kills
 from tests.support.chaos.load import Gate, Load, Reader, Writer
 from tests.support.chaos.record import Record
 from tests.support.chaos.scene import Scene, scene
+from tests.support.processes.server import within
 
 WRITERS, READERS = 3, 2
 BEFORE_S = 0.3
 """A kill comes after at most this time of undisturbed work."""
 DELIVERED_S = 120
+FIRST_S = 60
 MOST_SHOWN = 50
 
 
@@ -80,6 +82,8 @@ def chaos(
         for one in load:
             one.start()
         try:
+            # Writers begin before anything is killed, however soon the first kill comes.
+            within(FIRST_S, lambda: len(record.versions) >= WRITERS)
             for number in range(kills):
                 if time.monotonic() - began > most_s:
                     break
