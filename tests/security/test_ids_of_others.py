@@ -100,7 +100,8 @@ class Comparing:
             given = self.stage.api.ask(pair.method, path, self.actor, body)
             answer = given.status_code, dict(given.headers), given.text
         self.stage.db.trace = None
-        return answer, ran
+        # Old security events are deleted now and then, whatever was asked.
+        return answer, [it for it in ran if not it.startswith("DELETE FROM security_events")]
 
     def compare(self, pair: Pair) -> None:
         (hidden, ran), (absent, ran_for_none) = (
