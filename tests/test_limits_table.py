@@ -13,8 +13,9 @@ from goldenrod.catalogue.versions.lineage import lineage
 from goldenrod.catalogue.webhooks import attempts, http_sender, outbox, webhooks, worker
 from goldenrod.rules import filters
 from goldenrod.rules.changes import events, idempotency, labels, security_log
-from goldenrod.store import drivers as store
-from goldenrod.store import paging, postgresql
+from goldenrod.store import paging
+from goldenrod.store.connections import drivers as store
+from goldenrod.store.connections import postgresql
 from goldenrod.web import app, oidc_client, request_body, server
 from goldenrod.web.api import user_data
 from goldenrod.web.limits import gate, rate_limit

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from goldenrod.base import config
-from goldenrod.store import replica
+from goldenrod.store.connections import replica
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.catalogues import Catalogues

@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from goldenrod.base import config
 from goldenrod.base.errors import SettingError
-from goldenrod.store import postgresql
+from goldenrod.store.connections import postgresql
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import HEAD, migrate, stored_revision
 from tests.support.processes.postgres import Cluster

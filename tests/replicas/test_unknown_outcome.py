@@ -5,7 +5,7 @@ import time
 import pytest
 
 from goldenrod.base.errors import Unavailable
-from goldenrod.store import postgresql
+from goldenrod.store.connections import postgresql
 from goldenrod.store.db import Database
 from tests.support.client import ApiClient, code
 

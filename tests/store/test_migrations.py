@@ -19,8 +19,8 @@ from goldenrod.base.errors import SettingError
 from goldenrod.rules.lifecycle import lines
 from goldenrod.store import migrate as migrations
 from goldenrod.store import schema
+from goldenrod.store.connections.drivers import sqlite_path
 from goldenrod.store.db import Database
-from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import HEAD, is_current, migrate, stored_revision
 from tests.support.cast import World
 

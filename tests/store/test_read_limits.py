@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from goldenrod.base.errors import Unavailable
-from goldenrod.store import read_limit
+from goldenrod.store.connections import read_limit
 from goldenrod.store.db import Database
 
 SLOW = {

@@ -16,10 +16,10 @@ from goldenrod.base.errors import NotFound, Unavailable
 from goldenrod.catalogue.images import images
 from goldenrod.rules.access import CONSOLE
 from goldenrod.rules.changes import mutations
-from goldenrod.store import drivers as store
 from goldenrod.store import paging, schema
+from goldenrod.store.connections import drivers as store
+from goldenrod.store.connections.drivers import sqlite_path
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.drivers import sqlite_path
 from goldenrod.store.migrate import migrate
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient, code

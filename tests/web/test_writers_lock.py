@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from goldenrod.base import config
-from goldenrod.store.drivers import sqlite_path
+from goldenrod.store.connections.drivers import sqlite_path
 from goldenrod.web.api.routes import ROUTES
 from goldenrod.web.app import API
 from goldenrod.web.pages.routes import PAGES

@@ -3,7 +3,7 @@
 An `Instant` is a string of 27 characters, `2015-10-11T10:50:50.123456Z`: UTC, always six
 fractional digits, years 0001 to 9999. So instants compare as strings, and are the same in SQLite,
 JSON and Python. PostgreSQL stores them as `timestamptz`
-(`store/drivers.py` turns them back into this form).
+(`store/connections/drivers.py` turns them back into this form).
 """
 
 import re

@@ -16,9 +16,9 @@ from goldenrod.base.config import Settings
 from goldenrod.base.errors import SettingError
 from goldenrod.catalogue import figures
 from goldenrod.catalogue.webhooks import worker
-from goldenrod.store import server_settings
+from goldenrod.store.connections import server_settings
+from goldenrod.store.connections.drivers import sqlite_path
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.drivers import sqlite_path
 from goldenrod.web.monitoring import monitoring
 
 FOR_OTHERS = 0o077

@@ -21,11 +21,11 @@ import sqlalchemy as sa
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
+from goldenrod.store.connections.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
+from goldenrod.store.connections.outages import unavailable
+from goldenrod.store.connections.pool_use import PoolUse
+from goldenrod.store.connections.replica import Replica
 from goldenrod.store.current_request import CURRENT
-from goldenrod.store.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
-from goldenrod.store.outages import unavailable
-from goldenrod.store.pool_use import PoolUse
-from goldenrod.store.replica import Replica
 from goldenrod.store.revision import Revision, RevisionSource, Seen
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 

@@ -20,9 +20,10 @@ import sqlalchemy as sa
 from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.errors import SettingError
 from goldenrod.base.text import identifier_key
-from goldenrod.store import postgresql, schema
+from goldenrod.store import schema
+from goldenrod.store.connections import postgresql
+from goldenrod.store.connections.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 from goldenrod.store.db import Database
-from goldenrod.store.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 
 HEAD = "0010"
 """The newest revision in `migrations/versions`; a test compares the two."""

@@ -29,10 +29,10 @@ from goldenrod.base import config
 from goldenrod.base.config import Settings
 from goldenrod.base.printing import escaped, printable
 from goldenrod.catalogue.webhooks.worker import CONNECTIONS, Deliverer
+from goldenrod.store.connections.postgresql import conninfo
 from goldenrod.store.current_request import CURRENT
 from goldenrod.store.db import Database
 from goldenrod.store.migrate import migrate
-from goldenrod.store.postgresql import conninfo
 from goldenrod.web import request_body
 from goldenrod.web.app import AT_ONCE, Wsgi, build_app
 from goldenrod.web.limits import gate

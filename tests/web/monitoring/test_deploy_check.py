@@ -9,7 +9,8 @@ import pytest
 
 from goldenrod.base import config
 from goldenrod.cli import deploy_check
-from goldenrod.store import schema, server_settings
+from goldenrod.store import schema
+from goldenrod.store.connections import server_settings
 from goldenrod.store.db import Database
 from tests.support.processes.command_line import Run, runner
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
 
 from goldenrod.base import config
+from goldenrod.store.connections.pool_use import PoolUse
 from goldenrod.store.db import Database
-from goldenrod.store.pool_use import PoolUse
 from goldenrod.web.monitoring.counts import BUCKETS, COUNTS, REFUSED, SIGN_INS, SLOW
 from goldenrod.web.response_cache import ResponseCache
 
@@ -117,7 +117,7 @@ METRICS = (
         "goldenrod_replica_lag_seconds",
         _GAUGE,
         (),
-        "how many seconds the replica is behind the primary, of all workers' values the largest; "
+        "how many seconds the replica lags behind the primary, of all workers' values the largest; "
         "`+Inf` while that is unknown, 0 without a replica",
     ),
     Metric("goldenrod_workers", _GAUGE, (), "the worker processes that are running"),

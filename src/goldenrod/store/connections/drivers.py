@@ -16,12 +16,12 @@ from urllib.parse import quote, unquote, urlsplit
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
-from goldenrod.store import outages, postgresql
 from goldenrod.store import revision as open_revision_source
-from goldenrod.store.pool_use import PoolUse, Waits
-from goldenrod.store.read_limit import LimitedRead, ReadLimit
+from goldenrod.store.connections import outages, postgresql
+from goldenrod.store.connections.pool_use import PoolUse, Waits
+from goldenrod.store.connections.read_limit import LimitedRead, ReadLimit
+from goldenrod.store.connections.sqlite_file import DatabaseFile
 from goldenrod.store.revision import GENERATION, RevisionSource, Seen, server_of
-from goldenrod.store.sqlite_file import DatabaseFile
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""

@@ -19,12 +19,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from goldenrod.base.errors import Unavailable
-from goldenrod.store import postgresql
+from goldenrod.store.connections import postgresql
 from goldenrod.store.revision import Revision, Seen
 
 if TYPE_CHECKING:
+    from goldenrod.store.connections.drivers import Driver
     from goldenrod.store.db import Database, Tx
-    from goldenrod.store.drivers import Driver
 
 log = logging.getLogger("goldenrod")
 

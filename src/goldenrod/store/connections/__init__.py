@@ -1,0 +1,1 @@
+"""How the process reaches SQLite and PostgreSQL: drivers, pools, a standby for reads, and outages."""
