@@ -211,7 +211,7 @@ class WorkerMetrics:
         self._pools[name] = (db.pool_use, PoolUse(0, 0, 0, 0, 0.0, 0))
 
     def show_replica(self, db: Database) -> None:
-        """Show how far the replica of `db` is behind, if it has one."""
+        """Show how far the replica of `db` lags, if it has one."""
         self._replicated = db if db.replica is not None else None
 
     def show_cache(self, cache: ResponseCache | None) -> None:
