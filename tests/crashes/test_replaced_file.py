@@ -8,12 +8,19 @@ import pytest
 
 from goldenrod.base import config
 from goldenrod.base.errors import Unavailable
+from goldenrod.store.connections import sqlite_file
 from goldenrod.store.db import Database
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient, code
 
 UNCACHED = config.load({"GOLDENROD_CACHE_MB": "0"})
 CACHED = config.load({})
+
+
+@pytest.fixture(autouse=True)
+def _looking_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers from the cache look at the path each time, too."""
+    monkeypatch.setattr(sqlite_file, "LOOK_S", 0)
 
 
 @pytest.fixture
@@ -98,6 +105,25 @@ def test_another_file_in_its_place_is_used_by_all_and_nothing_stale_is_answered(
     assert file.with_name(f"{file.name}-wal.replaced").exists()
     other.close()
     third.close()
+
+
+def test_answers_from_the_cache_look_at_the_path_a_few_times_a_second(
+    sqlite_db: Database, world: World, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    identity = sqlite_file._identity
+    monkeypatch.setattr(sqlite_file, "_identity", lambda path: looks.append(path) or identity(path))
+    monkeypatch.setattr(sqlite_file, "LOOK_S", 60)
+    api = ApiClient(sqlite_db, CACHED, world)
+    shown = api.get("/api/v2/images")
+    looks.clear()
+    for _ in range(20):
+        assert api.get("/api/v2/images").text == shown.text
+    assert looks == []
+    copied(file).rename(file)
+    monkeypatch.setattr(sqlite_file, "LOOK_S", 0)
+    assert api.get("/api/v2/images").status_code == 200
+    assert str(file) in looks
 
 
 def test_a_file_that_is_no_catalogue_is_503_until_a_catalogue_is_there(

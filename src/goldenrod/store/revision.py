@@ -141,6 +141,8 @@ class ReplaceableRevision:
                     self._current = (wanted, self._open())
                 generation, source = self._current
         seen = source.current_revision()
+        if not generation:
+            return seen
         return seen._replace(revision=seen.revision + generation * GENERATION)
 
     def close(self) -> None:

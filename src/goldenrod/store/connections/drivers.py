@@ -209,7 +209,7 @@ class _Sqlite:
         def of_the_file() -> RevisionSource:
             return open_revision_source.WalIndexRevision(self._file.path, self._open)
 
-        return open_revision_source.ReplaceableRevision(self._file.generation, of_the_file)
+        return open_revision_source.ReplaceableRevision(self._file.recent_generation, of_the_file)
 
     def time(self, connection: sqlite3.Connection) -> tuple[Seen, Instant]:
         revision, mark = connection.execute(open_revision_source.ASKED).fetchone()

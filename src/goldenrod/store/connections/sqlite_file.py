@@ -2,7 +2,8 @@
 
 SQLite does not notice in WAL mode that another file was put in the place of an open one: it goes on
 writing to the old file, which nobody will see again. So each use of the database looks at the path
-first, and each change also after its commit. Where the file is gone, nothing is read or written. Where
+first, and each change also after its commit. An answer from the cache uses no connection: for those, a
+process looks every twentieth of a second. Where the file is gone, nothing is read or written. Where
 another catalogue is there, it is used from then on.
 
 A `-wal` file belongs to one database file, but SQLite finds it by its name, and would apply that of
@@ -13,6 +14,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,9 @@ from goldenrod.base.errors import Unavailable
 
 _AWAY_S = 5
 """Seconds after which a client may try again."""
+LOOK_S = 0.05
+"""Seconds between two looks at the path for answers from the cache. A look lets go of the interpreter's
+lock, so that one for each answer would halve how many are sent."""
 _BESIDE = ("-wal", "-shm")
 
 Identity = tuple[int, int]
@@ -34,6 +39,7 @@ class DatabaseFile:
         self._lock = threading.Lock()
         self._identity: Identity | None = None
         self._generation = 0
+        self._looked_at = float("-inf")
         self._beside: set[Identity | None] = set()
         """The `-wal` and `-shm` of the files that were used here."""
         self._schema: tuple[object, ...] | None = None
@@ -48,10 +54,18 @@ class DatabaseFile:
         """How often the file was replaced. Raises Unavailable where there is none any more."""
         if self._identity is None:
             return 0
+        now = time.monotonic()
         found = _identity(self.path)
         if found != self._identity:
             self._replaced_by(found)
+        self._looked_at = now
         return self._generation
+
+    def recent_generation(self) -> int:
+        """The same, as of the last twentieth of a second."""
+        if time.monotonic() - self._looked_at < LOOK_S:
+            return self._generation
+        return self.generation()
 
     def require_same(self, generation: int) -> None:
         """Raise Unavailable where a commit went to a file that is not the catalogue any more."""
