@@ -7,7 +7,7 @@ is not read. `request_body.py` receives the others, so that slow senders do not 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -34,6 +34,7 @@ from goldenrod.base.faults import Faults
 from goldenrod.rules import resources
 from goldenrod.rules.access import ANONYMOUS, Actor
 from goldenrod.store import paging
+from goldenrod.store.connections.replica import Replica
 from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision, Seen, read_seen
 from goldenrod.web.authenticate import from_basic, identify, record_token_use
@@ -134,8 +135,7 @@ class Request:
         unnoted = False
         tx = None
         try:
-            with ExitStack() as stack:
-                tx = self._begin_read(stack)
+            with self._snapshot() as tx:
                 self.now = tx.now
                 if self._is_unchanged(tx, tx.revision):
                     # Like the statement that it replaces, it is part of this read's snapshot.
@@ -152,16 +152,19 @@ class Request:
                 self._use_noted = True
                 self._note_use()
 
-    def _begin_read(self, stack: ExitStack) -> Tx:
-        """Begin a read that ends with the stack: from the replica where it may be, else the primary."""
-        replica = self.db.replica if self.may_use_replica and not self._again else None
-        if replica is not None:
-            seen = read_seen(self._least_given() or "")
-            if tx := replica.begin(stack, seen):
-                self._replica = replica.db
-                return tx
+    def _snapshot(self) -> AbstractContextManager[Tx]:
+        """A read: from the replica where it may be, else the primary."""
+        if self.db.replica is not None and self.may_use_replica and not self._again:
+            return self._replicated_snapshot(self.db.replica)
         self._replica = None
-        return stack.enter_context(self.db.read() if self._again else self.db.optimistic_read())
+        return self.db.read() if self._again else self.db.optimistic_read()
+
+    @contextmanager
+    def _replicated_snapshot(self, replica: Replica) -> Iterator[Tx]:
+        with ExitStack() as stack:
+            tx = replica.begin(stack, read_seen(self.req.get_header(MIN_REVISION) or ""))
+            self._replica = None if tx is None else replica.db
+            yield tx or stack.enter_context(self.db.optimistic_read())
 
     def _identify_reader(self, tx: Tx) -> bool:
         """Find who asks; whether the use of their token must be recorded. Raises Unauthorized."""
@@ -172,13 +175,9 @@ class Request:
                 raise SnapshotChanged from None  # perhaps a token that the replica does not have yet
             raise
 
-    def _least_given(self) -> str | None:
-        given: str | None = self.req.get_header(MIN_REVISION)
-        return given
-
     def least(self) -> Seen | None:
         """The revision that the sender has seen. Raises BadRequest where the header is not one."""
-        given = self._least_given()
+        given = self.req.get_header(MIN_REVISION)
         if given is None:
             return None
         seen = read_seen(given)
