@@ -140,6 +140,8 @@ def downgrade(db: Database) -> None:
             "DROP INDEX ix_machines_identifier_key",
             "ALTER TABLE machines DROP COLUMN architecture_given",
             "ALTER TABLE machines DROP COLUMN identifier_key",
+            "ALTER TABLE catalogue DROP COLUMN mark",
+            "ALTER TABLE images DROP COLUMN newest_release",
             "UPDATE alembic_version SET version_num = '0007'",
         ):
             connection.execute(statement)

@@ -73,7 +73,8 @@ def hidden_from(stage: Stage, actor: str, resource: str) -> list[Keys]:
 
 
 def heads(headers: dict[str, str]) -> dict[str, str]:
-    return {name: text for name, text in headers.items() if name not in ("date", "set-cookie")}
+    changing = ("date", "set-cookie", "x-request-id")
+    return {name: text for name, text in headers.items() if name not in changing}
 
 
 # ── the API ────────────────────────────────────────────────────────────────────────────────

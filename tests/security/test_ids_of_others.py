@@ -23,6 +23,7 @@ from tests.support.access_catalogue import Stage, set_stage
 from tests.support.access_requests.every_route import EVERY_ASKED
 from tests.support.access_requests.rehearsal import Rehearsal
 from tests.support.access_requests.secrets import filled
+from tests.support.client import lasting
 from tests.support.marks.others import Others, Pair, add_more, kind_of
 from tests.support.pages.visitor import Visitor
 
@@ -75,7 +76,8 @@ class Browser(Visitor):
         if method == "POST":
             body = urlencode(FIELDS | {"token": csrf.form_token(self.secret)})
         page = self.ask(method, path, body=body, follow=False)
-        return page.status, page.headers, page.text
+        headers = {name: it for name, it in page.headers.items() if name != "x-request-id"}
+        return page.status, headers, page.text
 
 
 def bodies() -> dict[str, list[Any]]:
@@ -98,7 +100,7 @@ class Comparing:
         else:
             body = filled(self.stage, self.bodies[f"{pair.method} {pair.route}"][0])
             given = self.stage.api.ask(pair.method, path, self.actor, body)
-            answer = given.status_code, dict(given.headers), given.text
+            answer = given.status_code, lasting(given), given.text
         self.stage.db.trace = None
         # Old security events are deleted now and then, whatever was asked.
         return answer, [it for it in ran if not it.startswith("DELETE FROM security_events")]

@@ -107,6 +107,7 @@ HEADERS = (
     "Content-Encoding",
     "Content-Type",
     "Cookie",
+    "Goldenrod-Min-Revision",
     "Host",
     "Idempotency-Key",
     "If-Match",

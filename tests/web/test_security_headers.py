@@ -41,7 +41,7 @@ def world(sqlite_db: Database) -> World:
 
 @pytest.fixture
 def client(sqlite_db: Database, world: World) -> testing.TestClient:
-    return testing.TestClient(build_app(sqlite_db, config.load({})))
+    return testing.TestClient(build_app(sqlite_db, config.load({"GOLDENROD_RATE_LIMIT": "0"})))
 
 
 def wrong_with(answer: Result) -> list[str]:

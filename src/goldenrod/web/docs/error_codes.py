@@ -233,6 +233,9 @@ CODES: dict[str, Code] = {
     "import_line_invalid": Code(400, "A line of the import is wrong. Nothing was imported."),
     "catalogue_not_empty": Code(409, "An import requires an empty catalogue."),
     "backup_not_offered": Code(400, "Goldenrod backs up SQLite only. For PostgreSQL use pg_dump."),
+    "backup_damaged": Code(
+        409, "The database is damaged. Restore a backup; earlier backups are not changed."
+    ),
     "backup_file_exists": Code(409, "The backup file already exists. Choose another name."),
     "user_not_found": Code(404, "No user has this name."),
 }

@@ -59,10 +59,10 @@ def watched(app: Wsgi, *, slow_ms: int, counting: bool, tracer: Tracer | None = 
         request = CurrentRequest(id_)
         answered = "500"
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             nonlocal answered
             answered = status[:3]
-            return start_response(status, [*headers, ("x-request-id", id_)], exc_info)
+            return start_response(status, [*headers, ("x-request-id", id_)], *rest)
 
         CURRENT.set(request)
         began = perf_counter()
