@@ -8,6 +8,7 @@ for the field: `zqve007n` is the name of version 7. Public ids are recognised to
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Table
@@ -202,6 +203,7 @@ def _more(tx: Tx, world: World) -> None:
     for number, version in world.versions.items():
         changed = {"change_log": {"before": mark("au", number, "b"), "after": ""}}
         by = Actor("user", user_id=version.user) if number % 2 else CONSOLE
+        by = replace(by, source=mark("so", 1))
         audit.record(tx, by, "version:edit", schema.versions, number, changed)
 
 
