@@ -95,6 +95,7 @@ NAMES: dict[str, Callable[[World], list[str]]] = {
     "lineage": lambda world: [_named(world, n) for n in world.versions],
     "diff": lambda world: [f"{_named(world, n)} {version_id(1)}" for n in world.versions],
     "drift": lambda world: [""],
+    "activity": lambda world: [""],
 }
 """The arguments of each command that reads from a server."""
 
