@@ -33,6 +33,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/attachments.py _resource pairing.other",
         "catalogue/images/image_page.py _release images",
         "catalogue/images/image_search.py _new images",
+        "catalogue/versions/history.py _source versions",
         "catalogue/images/feed_times.py _edited versions",
         "catalogue/images/feed_times.py _lifted versions",
         "catalogue/channels/assign.py _state versions",

@@ -45,7 +45,7 @@ def test_editors_and_staff_read_who_changed_what_and_when(
     api.delete(kept, "dora")
     for who in ("alice", "bob", "dora"):
         made, edited, ended = entries(api, kept, who)
-        assert list(edited) == ["sequence", "at", "by", "action", "changes"]
+        assert list(edited) == ["sequence", "at", "by", "source", "action", "changes"]
         assert [entry["by"]["username"] for entry in (made, edited, ended)] == [
             "alice",
             "bob",

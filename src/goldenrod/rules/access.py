@@ -58,6 +58,7 @@ class Actor:
 
     `groups` are the ids of the groups the user is in, `providers` those of providers where they
     have an identity. A token's `scope` only restricts: without `admin` a staff user is not staff.
+    `source` is the name of the source whose sync acts.
     """
 
     kind: Literal["anonymous", "user", "source", "console", "oidc"] = "anonymous"
@@ -69,6 +70,7 @@ class Actor:
     providers: tuple[int, ...] = ()
     token_id: int = 0
     token_expires: str | None = None
+    source: str | None = None
 
     @property
     def has_staff_rights(self) -> bool:

@@ -121,6 +121,7 @@ class _Adding:
         if model.edits_image(self.world, self.reader, number):
             self.add("se", number)
             self.add("so", 1)
+            self.add("ns", number)
 
     def version(self, number: int) -> None:
         it = self.world.versions[number]

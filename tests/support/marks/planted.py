@@ -8,6 +8,7 @@ for the field: `zqve007n` is the name of version 7. Public ids are recognised to
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Table
@@ -53,7 +54,8 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
 
 Further kinds: `lb` a version's labels, `cm` what a cloud said about a machine (`un` about one that the
 catalogue does not have), `sp` the scope that was read, `so` a source, `se` what a sync reports about an
-image, `au` what an audit entry of a version has in it."""
+image, `au` what an audit entry of a version has in it, `ns` the source that it names, with the number
+of the version's image."""
 
 OWN_TOKENS = 500
 """The tokens of readers have the id of the user, and this more."""
@@ -202,6 +204,7 @@ def _more(tx: Tx, world: World) -> None:
     for number, version in world.versions.items():
         changed = {"change_log": {"before": mark("au", number, "b"), "after": ""}}
         by = Actor("user", user_id=version.user) if number % 2 else CONSOLE
+        by = replace(by, source=mark("ns", version.image))
         audit.record(tx, by, "version:edit", schema.versions, number, changed)
 
 

@@ -25,13 +25,21 @@ def test_staff_list_who_did_what(
         found = run("activity", "--action", "version:edit", TOKEN=world.secrets["dora"])
         assert found.code == 0, found.err
         [row] = found.rows()
-        assert row[1:] == ["alice", "version:edit", "open-image/open-1.0", "min_cpu:  → 4", "", "1"]
+        assert row[1:] == [
+            "alice",
+            "version:edit",
+            "open-image/open-1.0",
+            "min_cpu:  → 4",
+            "",
+            "1",
+            "",
+        ]
         [entry] = json.loads(run("activity", "--action", "version:edit", "--json").out)
         assert entry["by"]["username"] == "alice"
         lines = list(
             csv.reader(io.StringIO(run("activity", "--action", "version:edit", "--csv").out))
         )
-        assert lines[0] == ["at", "who", "action", "what", "change", "address", "count"]
+        assert lines[0] == ["at", "who", "action", "what", "change", "address", "count", "source"]
         assert lines[1:] == [row]
         # The refusal of alice's own request, and what the filters leave.
         refused = run("activity", "--result", "refusals").rows()

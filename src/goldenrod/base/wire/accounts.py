@@ -176,7 +176,8 @@ class ActivitySubject(Struct):
 class Activity(Struct):
     """A change (`changes`: the fields before and after), or a security event (`detail`). An event
     happened `count` times from `at` to `last_at`. `by` is null for the console, imports and unknown
-    users. `subject` is null for an event, and for what was removed."""
+    users. `source` is the source whose sync made the change. `subject` is null for an event, and for
+    what was removed."""
 
     id: int
     at: Moment
@@ -184,6 +185,7 @@ class Activity(Struct):
     action: str
     by: UserSummary | None
     via: str
+    source: str | None
     address: str | None
     subject: ActivitySubject | None
     changes: dict[str, Any] | None

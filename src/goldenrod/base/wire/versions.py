@@ -132,11 +132,13 @@ class VersionScript(Struct):
 
 
 class Change(Struct):
-    """One entry of a version's history."""
+    """One entry of a version's history. `source` is the source that a sync read: only staff and editors
+    of the image are told."""
 
     sequence: int
     at: Moment
     by: UserSummary | None
+    source: str | None
     action: str
     changes: dict[str, Any]
 

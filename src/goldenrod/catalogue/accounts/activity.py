@@ -218,6 +218,7 @@ def _shape(
             "action": func.coalesce(change.c.action, event.c.kind, type_=String()),
             "by": summaries.user(func.coalesce(change.c.user_id, event.c.user_id, type_=Key)),
             "via": func.coalesce(change.c.via, event.c.via, type_=String()),
+            "source": change.c.source,
             "address": event.c.address,
             "subject": as_json(_subject(change, reader)),
             "changes": as_json(change.c.changes),

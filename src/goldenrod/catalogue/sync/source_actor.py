@@ -1,6 +1,7 @@
 """Who a source writes as, and the providers that it names."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Struct, field
@@ -21,17 +22,23 @@ OWNER = "import"
 """The default owner of imported images. It is created on first use and cannot sign in."""
 
 
-def source_actor(tx: Tx, owner: str, *, may_create: bool = True) -> Actor:
-    """The actor of a source that writes for this user. Raises NotFound for an unknown user."""
+def source_actor(
+    tx: Tx, owner: str, source: str | None = None, *, may_create: bool = True
+) -> Actor:
+    """The actor of a source that writes for this user; `source` is its name if it is synced.
+
+    Raises NotFound for an unknown user.
+    """
     user_id = users.find_user(tx, owner)
     if user_id is None and owner == OWNER:
         if may_create:
-            user_id = int(users.create_user(tx, CONSOLE, wire.NewUser(username=OWNER)).key)
+            creator = replace(CONSOLE, source=source)
+            user_id = int(users.create_user(tx, creator, wire.NewUser(username=OWNER)).key)
         else:
             user_id = 0
     if user_id is None:
         raise NotFound(f"There is no user {owner!r}.", code="user_not_found")
-    return Actor(kind="source", user_id=user_id, username=owner, scope="admin")
+    return Actor(kind="source", user_id=user_id, username=owner, scope="admin", source=source)
 
 
 def group_ids(tx: Tx, actor: Actor, names: Iterable[str]) -> dict[str, int]:

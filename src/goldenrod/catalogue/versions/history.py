@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, select
+from sqlalchemy import ColumnElement, FromClause, Table, and_, case, exists, select
 
 from goldenrod.base.errors import Forbidden, Unauthorized
 from goldenrod.rules import access, resources, summaries
@@ -27,10 +27,25 @@ def shape(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
             "sequence": entry.c.sequence,
             "at": entry.c.at,
             "by": summaries.user(entry.c.user_id),
+            "source": _source(entry, reader),
             "action": entry.c.action,
             "changes": entry.c.changes,
         }
     )
+
+
+def _source(entry: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    """The source that a sync read, for those who may read its report: staff, and editors of the image.
+    Who only created the version is told null."""
+    if reader is ReaderKind.STAFF:
+        return entry.c.source
+    version, image = schema.versions.alias(), schema.images.alias()
+    edits = exists().where(
+        version.c.n == entry.c.subject_id,
+        image.c.id == version.c.image_id,
+        access.edits_image(image, reader),
+    )
+    return case((edits.correlate_except(version, image), entry.c.source))
 
 
 LIST = Listing(

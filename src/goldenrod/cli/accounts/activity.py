@@ -11,7 +11,7 @@ from goldenrod.base.csv_text import csv_text
 from goldenrod.cli import not_found, output, server_requests
 from goldenrod.cli.options import JSON
 
-COLUMNS = ("at", "who", "action", "what", "change", "address", "count")
+COLUMNS = ("at", "who", "action", "what", "change", "address", "count", "source")
 MOST_PER_PAGE = 1000
 FORMER_NAMES = ("name", "title", "username", "key", "target", "identifier")
 """The fields of an entry that have the name of what was removed."""
@@ -84,7 +84,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
     by = entry["by"]["username"] if entry["by"] else entry["via"]
     changes = "; ".join(_changes(entry["changes"] or {}))
     what = (entry["at"], by, entry["action"], _what(entry), changes)
-    return *what, entry["address"] or "", entry["count"]
+    return *what, entry["address"] or "", entry["count"], entry["source"] or ""
 
 
 def _what(entry: Entry) -> str:

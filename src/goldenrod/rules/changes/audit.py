@@ -107,6 +107,7 @@ def _entry(
         "at": tx.now,
         "user_id": actor.user_id or None,
         "via": actor.kind,
+        "source": actor.source,
         "action": action,
         "subject": subject.name,
         "subject_id": subject_id,

@@ -145,7 +145,9 @@ def require_usable(db: Database, declaration: AnySource) -> None:
 
 
 def _terms(tx: Tx, declaration: AnySource, *, may_create: bool) -> tuple[Actor, apply.Terms]:
-    actor = source_actor.source_actor(tx, declaration.owner, may_create=may_create)
+    actor = source_actor.source_actor(
+        tx, declaration.owner, declaration.name, may_create=may_create
+    )
     groups = source_actor.group_ids(tx, actor, declaration.projects.values())
     return actor, apply.Terms(
         identities=declaration.identities,

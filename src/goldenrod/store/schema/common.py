@@ -43,6 +43,9 @@ audit = Table(
     # JSON {"field": {"before": …, "after": …}} with ids of other resources. Their names are added
     # when the entry is read, as far as the reader may see them.
     Column("changes", Text, nullable=False),
+    # The name of the source that a sync read, null for every other change. No reference to
+    # sync_sources: the entry outlives the source.
+    Column("source", String(64)),
     Index("ix_audit_subject", "subject", "subject_id", "sequence"),
     # The activity list reads the newest entries, of everybody, of one user or of one action.
     Index("ix_audit_at", "at", "sequence"),

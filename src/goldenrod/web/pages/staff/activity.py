@@ -21,7 +21,7 @@ DAYS = ("since", "until")
 LISTED = ("result", "resource", "action", "user", "image", "address")
 FILTERS = (*LISTED, *DAYS)
 MOST_IN_FILE = 10_000
-COLUMNS = ("at", "last_at", "count", "who", "what", "changes", "address", "action")
+COLUMNS = ("at", "last_at", "count", "who", "what", "changes", "address", "action", "source")
 
 
 def show_activity(visit: Visit) -> Page:
@@ -100,4 +100,5 @@ def _newest(tx: Tx, actor: Actor, asked: dict[str, str]) -> Iterator[dict[str, A
 
 
 def _row(it: activity_text.Entry) -> tuple[object, ...]:
-    return it.at, it.last_at, it.count, it.who, it.sentence, it.changed, it.address, it.action
+    said = it.who, it.sentence, it.changed, it.address, it.action, it.source
+    return it.at, it.last_at, it.count, *said

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from goldenrod.catalogue.accounts.activity import ACTIONS, RESOURCES
 from goldenrod.store.db import Row
 from goldenrod.web.pages.kit import urls
-from goldenrod.web.pages.versions.history_text import Change, changes_of
+from goldenrod.web.pages.versions.history_text import Change, changes_of, in_sync
 
 RESULTS = {
     "changes": "changes",
@@ -57,6 +57,7 @@ class Entry:
     more: str
     changes: tuple[Change, ...]
     address: str
+    source: str
     count: int
     action: str
 
@@ -89,9 +90,10 @@ def entry(row: Row) -> Entry:
         kind=_kind(row["action"]) if is_change else "",
         name=name,
         href=href,
-        more="" if is_change else _detail(row),
+        more=in_sync(row) if is_change else _detail(row),
         changes=changes_of(row) if is_change else (),
         address=row["address"] or "",
+        source=row["source"] or "",
         count=row["count"],
         action=row["action"],
     )

@@ -45,10 +45,19 @@ def entries(history: list[Row]) -> list[Entry]:
 def _entry(row: Row) -> Entry:
     return Entry(
         row["at"],
-        str(row["by"]["username"]) if row["by"] else "the console",
+        " ".join(filter(None, (_by(row), in_sync(row)))),
         str(ACTIONS.get(row["action"], row["action"])),
         changes_of(row),
     )
+
+
+def _by(row: Row) -> str:
+    return str(row["by"]["username"]) if row["by"] else "the console"
+
+
+def in_sync(row: Row) -> str:
+    """Which source was synced, in words; empty for every other change."""
+    return f"in a sync of {row['source']}" if row["source"] else ""
 
 
 def changes_of(row: Row) -> tuple[Change, ...]:
