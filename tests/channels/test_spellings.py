@@ -142,6 +142,7 @@ def downgrade(db: Database) -> None:
             "ALTER TABLE machines DROP COLUMN identifier_key",
             "ALTER TABLE catalogue DROP COLUMN mark",
             "ALTER TABLE images DROP COLUMN newest_release",
+            "ALTER TABLE audit DROP COLUMN source",
             "UPDATE alembic_version SET version_num = '0007'",
         ):
             connection.execute(statement)
