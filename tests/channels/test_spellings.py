@@ -143,6 +143,9 @@ def downgrade(db: Database) -> None:
             "ALTER TABLE catalogue DROP COLUMN mark",
             "ALTER TABLE images DROP COLUMN newest_release",
             "ALTER TABLE audit DROP COLUMN source",
+            "ALTER TABLE catalogue DROP COLUMN narrow_since",
+            "ALTER TABLE catalogue DROP COLUMN narrow_until",
+            "DROP TABLE image_revisions",
             "UPDATE alembic_version SET version_num = '0007'",
         ):
             connection.execute(statement)

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from goldenrod.base import clock
 from goldenrod.store import revision as open_revision_source
 from goldenrod.store.db import Database, SnapshotChanged
-from goldenrod.store.revision import BatchedReads, Revision, Seen, WalIndexRevision
+from goldenrod.store.revision import BatchedReads, Revision, Seen, Standing, WalIndexRevision
 
 MANY = 300
 
@@ -128,9 +128,13 @@ class _Slow:
         return Revision(answer, 0)
 
 
+def _nothing_of_images(images: Sequence[int]) -> Standing:
+    raise AssertionError(images)
+
+
 def test_nobody_joins_a_question_that_has_begun() -> None:
     slow = _Slow()
-    joined = BatchedReads(slow.ask, lambda: None)
+    joined = BatchedReads(slow.ask, lambda: None, _nothing_of_images)
     found: dict[str, Any] = {}
 
     def look(name: str) -> None:
@@ -177,7 +181,7 @@ def test_who_asks_for_others_hands_over_in_time() -> None:
         time.sleep(0)
         return Revision(asked, 0)
 
-    joined = BatchedReads(ask, lambda: None)
+    joined = BatchedReads(ask, lambda: None, _nothing_of_images)
     wrong: list[tuple[int, int]] = []
 
     def look() -> None:

@@ -1,10 +1,11 @@
 """The long run: `python -m tests.support.stale_reads READS` reads while another process writes and
 time passes.
 
-The writer publishes numbered change logs, and versions that start in a moment. It announces each
-one after its commit has returned. The reader notes what was announced and the time, sends a
-request, and compares: an answer must include everything that was announced before the request, and
-every start before it. The run exits with 1 if an answer was stale.
+The writer publishes numbered change logs and names, and versions that start in a moment; between them
+it changes an image that nobody reads. It announces each change after its commit has returned. The
+reader notes what was announced and the time, sends a request, and compares: an answer must include
+everything that was announced before the request, and every start before it. One of the versions that
+are read shows the name of another image's. The run exits with 1 if an answer was stale.
 """
 
 import multiprocessing
@@ -20,8 +21,10 @@ from typing import Any, NamedTuple
 
 from goldenrod.base import clock, config, wire
 from goldenrod.catalogue.versions import publish, versions
-from goldenrod.store.db import Database
+from goldenrod.rules.access import Actor
+from goldenrod.store.db import Database, Tx
 from goldenrod.store.migrate import migrate
+from tests.support.actions import made
 from tests.support.cast import World, build_world
 from tests.support.client import ApiClient
 from tests.support.processes.postgres import Cluster
@@ -33,10 +36,11 @@ SOON_MS = 30
 
 
 class Told(NamedTuple):
-    """What the writer has announced: the number of its last change, and the latest start of a
-    version, in microseconds since 1970."""
+    """What the writer has announced: the numbers of its last change and of its last name, and the
+    latest start of a version, in microseconds since 1970."""
 
     number: "Synchronized[int]"
+    name: "Synchronized[int]"
     start: "Synchronized[int]"
 
 
@@ -48,10 +52,12 @@ def write(url: str, world: World, told: Told, stop: Any) -> None:
         number += 1
         starts = None
         with db.write() as tx:
-            alice = world.actor(tx, "alice")
-            row = versions.VERSIONS.row_for_change(tx, alice, world.versions["open"])
+            _edit(tx, world, "ended", wire.VersionPatch(change_log=str(number)))
+        with db.write() as tx:
             patch = wire.VersionPatch(change_log=str(number))
-            publish.edit_version(tx, alice, row, patch)
+            if number % 7 == 0:
+                patch = wire.VersionPatch(change_log=str(number), name=f"n{number}")
+            alice = _edit(tx, world, "open", patch)
             if number % 10 == 0:
                 starts = clock.later(tx.now, milliseconds=SOON_MS)
                 body = wire.NewVersion(
@@ -59,16 +65,25 @@ def write(url: str, world: World, told: Told, stop: Any) -> None:
                 )
                 publish.create_version(tx, alice, body)
         told.number.value = number
+        if number % 7 == 0:
+            told.name.value = number
         if starts:
             told.start.value = clock.to_micros(starts)
     db.close()
+
+
+def _edit(tx: Tx, world: World, image: str, patch: wire.VersionPatch) -> Actor:
+    alice = world.actor(tx, "alice")
+    row = versions.VERSIONS.row_for_change(tx, alice, world.versions[image])
+    publish.edit_version(tx, alice, row, patch)
+    return alice
 
 
 @contextmanager
 def writing(url: str, world: World) -> Iterator[Told]:
     """Another process that writes until the block ends."""
     context = multiprocessing.get_context("spawn")
-    told = Told(context.Value("q", 0), context.Value("q", 0))
+    told = Told(*(context.Value("q", 0) for _ in Told._fields))
     stop = context.Event()
     process = context.Process(target=write, args=(url, world, told, stop), daemon=True)
     process.start()
@@ -84,20 +99,22 @@ def writing(url: str, world: World) -> Iterator[Told]:
 
 
 class Reader(threading.Thread):
-    """Reads one version and the starts of the newest versions this number of times. `stale` lists
-    the wrong answers."""
+    """Reads one version, one that is built on it, and the starts of the newest versions, all together
+    this number of times. `stale` lists the wrong answers."""
 
-    def __init__(self, api: ApiClient, world: World, told: Told, reads: int) -> None:
+    def __init__(self, api: ApiClient, world: World, derived: str, told: Told, reads: int) -> None:
         super().__init__()
         self.api, self.told, self.reads = api, told, reads
         self.one = f"/image_versions/{world.versions['open']}"
+        self.derived = f"/image_versions/{derived}"
         self.newest = "/image_versions?ordering=-start_date&page_size=20&image_id=open-image"
         self.seen: set[int] = set()
         self.stale: list[str] = []
 
     def run(self) -> None:
+        looks = (self.read_one, self.read_derived, self.read_newest)
         for read in range(self.reads):
-            (self.read_newest if read % 2 else self.read_one)((None, "charlie")[read // 2 % 2])
+            looks[read % 3]((None, "charlie")[read // 3 % 2])
 
     def read_one(self, who: str | None) -> None:
         told = self.told.number.value
@@ -105,6 +122,12 @@ class Reader(threading.Thread):
         self.seen.add(number)
         if number < told:
             self.stale.append(f"change {told} was told, {number} answered")
+
+    def read_derived(self, who: str | None) -> None:
+        told = self.told.name.value
+        name = self.api.get(self.derived, who).json["parent"]["name"]
+        if (int(name[1:]) if name[1:].isdigit() else 0) < told:
+            self.stale.append(f"name {told} was told, {name} answered")
 
     def read_newest(self, who: str | None) -> None:
         due, then = self.told.start.value, clock.micros()
@@ -122,8 +145,12 @@ def check(db: Database, reads: int) -> tuple[int, list[str]]:
     """Read this number of times. Returns how many changes were read, and what was stale."""
     world = build_world(db)
     api = ApiClient(db, config.load({}), world)
+    image = {"name": "derived", "slug": "derived", "description": "", "is_public": True}
+    made(api, "/api/v2/images", "alice", **image)
+    version = {"name": "1.0", "image": "derived", "parent": world.versions["open"]}
+    derived = made(api, "/image_versions", "alice", **version)["id"]
     with writing(db.url, world) as told:
-        readers = [Reader(api, world, told, reads // READERS) for _ in range(READERS)]
+        readers = [Reader(api, world, derived, told, reads // READERS) for _ in range(READERS)]
         for reader in readers:
             reader.start()
         for reader in readers:

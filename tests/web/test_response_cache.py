@@ -305,7 +305,7 @@ def test_no_reader_sees_what_was_shared_after_they_had_left(
 
 def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
     cache = ResponseCache(db, 100_000)
-    revision, now, mark = db.current_revision()
+    revision, now, mark, _ = db.current_revision()
     validity = Validity(revision, now, now + 10**9, mark)
 
     def answer(size: int) -> CachedResponse:
@@ -313,7 +313,7 @@ def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
 
     for n in range(1000):
         cache.add((f"/{n}", "", None, None, None), answer(n))
-        assert cache._bytes <= 100_000
+        assert cache.stored_bytes <= 100_000
     found = [n for n in range(1000) if cache.find((f"/{n}", "", None, None, None))]
     # The newest, and as many as fit.
     assert found == list(range(found[0], 1000))
@@ -328,7 +328,7 @@ def test_no_more_bytes_are_kept_than_allowed(db: Database) -> None:
     newer = answer(10)._replace(validity=validity._replace(revision=revision + 1))
     cache.add(("/new", "", None, None, None), newer)
     cache.add(("/late", "", None, None, None), answer(10))
-    assert list(cache._answers) == [("/new", "", None, None, None)]
+    assert list(cache._answers.stored) == [("/new", "", None, None, None)]
 
 
 def test_how_long_an_answer_holds(api: ApiClient, db: Database, world: World, clock: Clock) -> None:

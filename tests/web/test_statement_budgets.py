@@ -61,17 +61,17 @@ def test_reading(api: ApiClient, world: World, statements: Statements) -> None:
 def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
     version = f"{VERSIONS}/{world.versions['open']}"
     patch = {"change_log": "A new text."}
-    assert statements(lambda: api.patch(version, "alice", patch), 200) <= 9
+    assert statements(lambda: api.patch(version, "alice", patch), 200) <= 11
     body = {
         "image": world.images["open"],
         "name": "2.0",
         "change_log": "The next one.",
         "parent": world.versions["open"],
     }
-    assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 29
+    assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 31
     assigned = body | {"name": "2.1", "channels": ["candidate"]}
-    assert statements(lambda: api.post(VERSIONS, "alice", assigned), 201) <= 35
-    assert statements(lambda: api.delete(version, "alice"), 204) <= 15
+    assert statements(lambda: api.post(VERSIONS, "alice", assigned), 201) <= 37
+    assert statements(lambda: api.delete(version, "alice"), 204) <= 17
     follow = f"/api/v2/images/{world.images['open']}/follow"
     assert statements(lambda: api.get(follow, "alice"), 200) <= 2
     assert statements(lambda: api.ask("PUT", follow, "alice"), 200) <= 10

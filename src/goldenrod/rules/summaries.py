@@ -5,6 +5,7 @@ the inner resource, the summary is `{"id": …}` alone. URLs begin with the para
 after the public URL if one is set.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,17 @@ from goldenrod.rules import access
 from goldenrod.rules.access import NOW, ReaderKind
 from goldenrod.rules.lifecycle import machine_access, states
 from goldenrod.store import schema
-from goldenrod.store.sql import NULL_JSON, as_json, in_list, json_list, json_map, json_object, param
+from goldenrod.store.db import Row
+from goldenrod.store.sql import (
+    NULL_JSON,
+    as_json,
+    in_list,
+    json_list,
+    json_map,
+    json_object,
+    json_text,
+    param,
+)
 
 Json = ColumnElement[Any]
 Shape = Callable[[FromClause, ReaderKind], Json]
@@ -272,6 +283,42 @@ def _revocation(
         return query.order_by(reach.c.at > NOW, reach.c.depth).limit(1).scalar_subquery()
 
     return as_json(first(shown)), first(reason)
+
+
+def images_shown(version: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """The ids of all images on which the JSON of a version depends: its own, and those of its parent,
+    its replacement and the origins of its revocations."""
+    reach, revocation, origin = (
+        schema.revocation_reach.alias(),
+        schema.revocations.alias(),
+        schema.versions.alias(),
+    )
+    origins = (
+        select(origin.c.image_id)
+        .select_from(
+            reach.join(revocation, revocation.c.id == reach.c.revocation_id).join(
+                origin, origin.c.n == revocation.c.version_n
+            )
+        )
+        .where(reach.c.n == version.c.n)
+    )
+    return (
+        version.c.image_id.label("own_image"),
+        _image_of(version.c.parent_n).label("parent_image"),
+        _image_of(version.c.replacement_n).label("replacement_image"),
+        json_text(json_list(origins, version)).label("revoking_images"),
+    )
+
+
+def _image_of(n: ColumnElement[int]) -> ColumnElement[int]:
+    other = schema.versions.alias()
+    return select(other.c.image_id).where(other.c.n == n).scalar_subquery()
+
+
+def image_ids(row: Row) -> list[int | None]:
+    """The ids in the columns of `images_shown`."""
+    origins = json.loads(row["revoking_images"])
+    return [row["own_image"], row["parent_image"], row["replacement_image"], *origins]
 
 
 def image(image_id: ColumnElement[int], reader: ReaderKind) -> Json:

@@ -117,6 +117,7 @@ def insert_rows(tx: Tx, table: Table, new: list[Row]) -> list[int]:
             f'FROM json_populate_recordset(NULL::"{table.name}", %(rows)s::json) '
             f'WITH ORDINALITY ORDER BY ordinality RETURNING "{key}"',
             {"rows": json.dumps(batch, ensure_ascii=False)},
+            writes=table.name,
         )
         # Rows are inserted, and get their keys, in the order of the query.
         keys += sorted(row[0] for row in found.fetchall())

@@ -12,7 +12,7 @@ own connection, at a fifth of the cost. Instants and ids are text on both databa
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -21,12 +21,14 @@ import sqlalchemy as sa
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
+from goldenrod.store import image_changes
 from goldenrod.store.connections.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
 from goldenrod.store.connections.outages import unavailable
 from goldenrod.store.connections.pool_use import PoolUse
 from goldenrod.store.connections.replica import Replica
 from goldenrod.store.current_request import CURRENT
-from goldenrod.store.revision import Revision, RevisionSource, Seen
+from goldenrod.store.image_changes import ImageChanges
+from goldenrod.store.revision import Revision, RevisionSource, Seen, Standing
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
 __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
@@ -51,9 +53,12 @@ class Tx:
         "_trace",
         "address",
         "api",
+        "changes",
         "committed",
         "dialect",
         "dry_run",
+        "generation",
+        "images",
         "mark",
         "newest",
         "now",
@@ -61,7 +66,16 @@ class Tx:
         "statements",
     )
 
-    def __init__(self, connection: Any, db: "Database", seen: Seen, now: Instant) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        db: "Database",
+        seen: Seen,
+        now: Instant,
+        *,
+        generation: int | None = None,
+        changes: ImageChanges | None = None,
+    ) -> None:
         self._connection = connection
         self._trace = db.trace
         self._request = CURRENT.get()
@@ -72,6 +86,12 @@ class Tx:
         self.mark = seen.mark
         self.newest = seen
         """The revision that nothing read here is newer than."""
+        self.generation = generation
+        """That of the revision, where it was read before the transaction; else None."""
+        self.images: tuple[int, ...] = ()
+        """The images that what was read depends on, if it depends on no others."""
+        self.changes = changes
+        """What this transaction has changed; None where it makes no change with a revision."""
         self.statements = 0
         self.dry_run = False
         self.address: str | None = None
@@ -120,10 +140,26 @@ class Tx:
         """Delete the rows that `key` names; how many."""
         return int(self._run(statement(self.dialect, delete, table, tuple(key)), key).rowcount)
 
-    def sql(self, text: str, params: Row | None = None) -> Any:
+    def depends_on(self, images: Iterable[int | None]) -> None:
+        """Tell that what is read here depends on these images, and on nothing else of an image."""
+        self.images = tuple(sorted({image for image in images if image is not None}))
+
+    @contextmanager
+    def within_image(self, image_id: int) -> Iterator[None]:
+        """What the block writes concerns this image only (`image_changes.py`)."""
+        assert self.changes is not None
+        outer, self.changes.within = self.changes.within, image_id
+        try:
+            yield
+        finally:
+            self.changes.within = outer
+
+    def sql(self, text: str, params: Row | None = None, *, writes: str | None = None) -> Any:
         """Run this text on the driver, for what SQLAlchemy Core cannot express. Parameters are in
-        the driver's own style."""
+        the driver's own style. `writes`: the table that it writes."""
         self.statements += 1
+        if self.changes is not None:
+            self.changes.note(writes)
         if self._trace is not None:
             self._trace.append(text)
         return self._execute("sql", text, params or {})
@@ -145,6 +181,8 @@ class Tx:
                 if isinstance(value, list):
                     given[name] = json.dumps(value)
         self.statements += 1
+        if ready.writes is not None and self.changes is not None:
+            self.changes.note(ready.writes)
         if self._trace is not None:
             self._trace.append(ready.text)
         return self._execute(ready.name, ready.text, given)
@@ -211,17 +249,31 @@ class Database:
     def current_revision(self) -> Revision:
         """The revision now, and the clock. Raises Unavailable."""
         try:
-            if self._revision_source is None:
-                with self._open_revision_source:
-                    self._revision_source = (
-                        self._revision_source or self._driver.open_revision_source()
-                    )
-            seen = self._revision_source.current_revision()
+            seen = self._source().current_revision()
         except Exception as error:
-            if self._driver.is_unavailable(error):
-                raise unavailable(error) from error
+            self._require_available(error)
             raise
         return seen if self.now is None else seen._replace(micros=clock.to_micros(self.now()))
+
+    def standing(self, images: Sequence[int]) -> Standing:
+        """The revision now, and that of the last change that may concern these images. Raises
+        Unavailable."""
+        try:
+            return self._source().standing(images)
+        except Exception as error:
+            self._require_available(error)
+            raise
+
+    def _source(self) -> RevisionSource:
+        if self._revision_source is None:
+            with self._open_revision_source:
+                self._revision_source = self._revision_source or self._driver.open_revision_source()
+        return self._revision_source
+
+    def _require_available(self, error: Exception) -> None:
+        """Raise Unavailable where that is what the driver's error means."""
+        if self._driver.is_unavailable(error):
+            raise unavailable(error) from error
 
     def revision_for(self, seen: Seen | None) -> Revision:
         """The revision now of the database that a reader who has seen this may be answered from: the
@@ -252,7 +304,8 @@ class Database:
                 if not self._driver.is_one_server(connection):
                     self.connect_anew()
                     raise SnapshotChanged
-                tx = Tx(connection, self, seen.seen, clock.of_micros(seen.micros))
+                now = clock.of_micros(seen.micros)
+                tx = Tx(connection, self, seen.seen, now, generation=seen.generation)
                 yield tx
         except SnapshotChanged:
             raise
@@ -289,11 +342,14 @@ class Database:
         with self._transaction(write=True, wait=wait) as connection:
             if self.trace is not None:
                 self.trace.append(self._driver.increment)
-            connection.execute(self._driver.increment)
-            tx = self._tx(connection)
+            changes = ImageChanges()
+            seen, now = self._driver.time(connection, self._driver.increment)
+            tx = Tx(connection, self, seen, self.now() if self.now else now, changes=changes)
             yield tx
             if tx.dry_run:
                 raise _RolledBack
+            if changes.narrow:
+                image_changes.record(tx, changes)
         if not tx.dry_run:
             _call(tx.committed)
 

@@ -13,6 +13,7 @@ when it *began*. A request that arrives during a query waits for the next one: j
 older revision.
 """
 
+import json
 import mmap
 import os
 import re
@@ -20,12 +21,23 @@ import sqlite3
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from goldenrod.base import clock
 
 ASKED = "SELECT revision, mark FROM catalogue"
+_CHANGED = (
+    "CASE WHEN narrow_until = revision THEN narrow_since ELSE revision END,"
+    " (SELECT coalesce(max(changed.revision), 0) FROM image_revisions AS changed"
+    " WHERE changed.image_id {among})"
+)
+"""The last change that was not of single images only, or an earlier one; and the last that was of these
+images."""
+_STANDING = (
+    f"SELECT revision, mark, {_CHANGED.format(among='IN (SELECT value FROM json_each(?))')}"  # nosec B608 # constants
+    " FROM catalogue"
+)
 _HEADER = 48
 _VERSION = 3_007_000
 """The format of the WAL index, the first number of its header."""
@@ -61,6 +73,8 @@ class Revision(NamedTuple):
     revision: int
     micros: int
     mark: str = ""
+    generation: int = 0
+    """How often the connection that read it had been renewed: another server may have answered."""
 
     @property
     def seen(self) -> Seen:
@@ -73,10 +87,18 @@ class Revision(NamedTuple):
         return seen is None or self.revision > seen.revision or self.seen == seen
 
 
+class Standing(NamedTuple):
+    """The revision now, and that of the last change that may concern certain images."""
+
+    now: Revision
+    changed: int
+
+
 class RevisionSource(Protocol):
     """Reads the catalogue's current revision."""
 
     def current_revision(self) -> Revision: ...
+    def standing(self, images: Sequence[int]) -> Standing: ...
     def close(self) -> None: ...
 
 
@@ -112,6 +134,14 @@ class WalIndexRevision:
                 self._remembered = (header, seen)
         return Revision(seen.revision, micros, seen.mark)
 
+    def standing(self, images: Sequence[int]) -> Standing:
+        """The revision now, and that of the last change that may concern these images."""
+        micros = clock.micros()
+        with self._lock:
+            given = (json.dumps(images),)
+            revision, mark, *changed = self._connection.execute(_STANDING, given).fetchone()
+        return Standing(Revision(revision, micros, mark), max(changed))
+
     def _ask(self) -> Seen:
         return Seen(*self._connection.execute(ASKED).fetchone())
 
@@ -133,6 +163,18 @@ class ReplaceableRevision:
 
     def current_revision(self) -> Revision:
         """The revision now. Raises Unavailable where there is no file."""
+        earlier, source = self._source()
+        seen = source.current_revision()
+        return seen._replace(revision=seen.revision + earlier) if earlier else seen
+
+    def standing(self, images: Sequence[int]) -> Standing:
+        """The revision now, and that of the last change that may concern these images."""
+        earlier, source = self._source()
+        now, changed = source.standing(images)
+        return Standing(now._replace(revision=now.revision + earlier), changed + earlier)
+
+    def _source(self) -> tuple[int, RevisionSource]:
+        """What the files before this one add to its revision, and the source of this one."""
         wanted = self._generation()
         generation, source = self._current
         if generation != wanted:
@@ -140,10 +182,7 @@ class ReplaceableRevision:
                 if self._current[0] != wanted:
                     self._current = (wanted, self._open())
                 generation, source = self._current
-        seen = source.current_revision()
-        if not generation:
-            return seen
-        return seen._replace(revision=seen.revision + generation * GENERATION)
+        return generation * GENERATION, source
 
     def close(self) -> None:
         self._current[1].close()
@@ -216,9 +255,15 @@ thread takes about as long as a query."""
 class BatchedReads:
     """One query at a time, whose result is for all that were waiting when it began."""
 
-    def __init__(self, ask: Callable[[], Revision], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], Revision],
+        close: Callable[[], None],
+        standing: Callable[[Sequence[int]], Standing],
+    ) -> None:
         self._ask = ask
         self.close = close
+        self.standing = standing
         self._lock = threading.Lock()
         self._in_flight = False
         self._next: _Batch | None = None
@@ -271,15 +316,20 @@ class PostgresRevision:
     """The revision and clock of a PostgreSQL catalogue, over a connection of its own: prepared once
     and run on libpq itself, half of what the driver's cursor takes."""
 
-    _TEXT = (
-        b"SELECT revision, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, mark"
-        b" FROM catalogue"
-    )
+    _COLUMNS = "revision, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, mark"
+    _TEXTS: Mapping[bytes, bytes] = {
+        b"look": f"SELECT {_COLUMNS} FROM catalogue".encode(),  # nosec B608 # constants
+        b"look_at": (
+            f"SELECT {_COLUMNS}, {_CHANGED.format(among='= ANY($1::bigint[])')} FROM catalogue"  # nosec B608 # constants
+        ).encode(),
+    }
 
     def __init__(self, connect: Callable[[], Any], *, prepare: bool = True) -> None:
         self._connect = connect
         self._prepare = prepare
+        self._lock = threading.Lock()
         self._connection: Any = None
+        self._generation = 0
         self.renew = False
         """Whether to connect anew before the next query: another server may be the primary now."""
 
@@ -296,33 +346,50 @@ class PostgresRevision:
 
     def ask(self) -> Revision:
         """Raises psycopg's OperationalError while the database is away."""
-        if self.renew:
-            self.renew = False
-            self.close()
-        seen = self._run() if self._connection is not None else None
-        if seen is None:
-            self._connection = self._connect()
-            if self._prepare:
-                self._connection.pgconn.prepare(b"look", self._TEXT)
-            seen = self._run()
-        if seen is None:
-            from psycopg import OperationalError
+        return self._revision(self._answer(b"look"))
 
-            raise OperationalError("the catalogue's revision cannot be read")
-        return seen
+    def standing(self, images: Sequence[int]) -> Standing:
+        """The revision now, and that of the last change that may concern these images. Raises as
+        `ask`."""
+        given = "{" + ",".join(map(str, images)) + "}"
+        *now, common, own = self._answer(b"look_at", [given.encode()])
+        return Standing(self._revision(now), max(int(common), int(own)))
 
-    def _run(self) -> Revision | None:
-        """None where the connection is lost, which is closed then."""
+    def _revision(self, values: Sequence[bytes]) -> Revision:
+        revision, micros, mark = values
+        return Revision(int(revision), int(micros), mark.decode(), self._generation)
+
+    def _answer(self, name: bytes, given: list[bytes] | None = None) -> Sequence[bytes]:
+        with self._lock:
+            if self.renew:
+                self.renew = False
+                self.close()
+            row = self._run(name, given) if self._connection is not None else None
+            if row is None:
+                self._connection = self._connect()
+                self._generation += 1
+                if self._prepare:
+                    for statement, text in self._TEXTS.items():
+                        self._connection.pgconn.prepare(statement, text)
+                row = self._run(name, given)
+            if row is None:
+                from psycopg import OperationalError
+
+                raise OperationalError("the catalogue's revision cannot be read")
+            return row
+
+    def _run(self, name: bytes, given: list[bytes] | None) -> Sequence[bytes] | None:
+        """The row of a statement; None where the connection is lost, which is closed then."""
         from psycopg.pq import ExecStatus
 
         try:
             pgconn = self._connection.pgconn
-            result = (
-                pgconn.exec_prepared(b"look", None) if self._prepare else pgconn.exec_(self._TEXT)
-            )
+            if self._prepare:
+                result = pgconn.exec_prepared(name, given)
+            else:
+                result = pgconn.exec_params(self._TEXTS[name], given)
             if result.status == ExecStatus.TUPLES_OK and result.ntuples == 1:
-                revision, micros, mark = (result.get_value(0, column) for column in range(3))
-                return Revision(int(revision), int(micros), mark.decode())
+                return [result.get_value(0, column) for column in range(result.nfields)]
         except Exception:
             self.close()
             raise

@@ -24,6 +24,7 @@ def put(tx: Tx, table: str, key: int, tokens: list[str]) -> None:
         tx.sql(
             f"INSERT OR REPLACE INTO {table} (rowid, tokens) VALUES (:key, :tokens)",
             {"key": key, "tokens": " ".join(tokens)},
+            writes=table,
         )
     else:
         column = _KEYS[table]
@@ -32,6 +33,7 @@ def put(tx: Tx, table: str, key: int, tokens: list[str]) -> None:
             "VALUES (%(key)s, array_to_tsvector(%(tokens)s::text[])) "
             f"ON CONFLICT ({column}) DO UPDATE SET tokens = excluded.tokens",
             {"key": key, "tokens": tokens},
+            writes=table,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.sql.dml import UpdateBase
 
 from goldenrod.store.schema.helpers import metadata
 
@@ -48,12 +49,14 @@ _DIALECTS: dict[str, Any] = {
 
 class Statement:
     """A compiled statement: the name of the function that composed it, its text, the defaults of its
-    parameters, and the names of its columns."""
+    parameters, the names of its columns, and the name of the table that it writes."""
 
-    __slots__ = ("booleans", "columns", "defaults", "name", "names", "text")
+    __slots__ = ("booleans", "columns", "defaults", "name", "names", "text", "writes")
 
     def __init__(self, dialect: str, element: Any, name: str = "") -> None:
         self.name = name
+        written = element.table if isinstance(element, UpdateBase) else None
+        self.writes = written.name if isinstance(written, sa.Table) else None
         compiled = element.compile(dialect=_DIALECTS[dialect])
         self.text: str = compiled.string
         _require_correlated(self.text)

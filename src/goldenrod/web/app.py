@@ -87,7 +87,7 @@ def _responder(
         if route.takes in FOR_A_SECRET:
             req.env[UNCOMPRESSED] = True
         if route.cacheable and answer.status == 200:
-            req.env[VALIDITY] = request.validity()
+            req.env[VALIDITY] = request.validity(narrow=route.narrow)
 
     return respond
 

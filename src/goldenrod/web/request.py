@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import falcon
 from msgspec import Struct
 
-from goldenrod.base import clock, decode, entity_tags
+from goldenrod.base import clock, decode, entity_tags, wire
 from goldenrod.base.clock import Instant
 from goldenrod.base.config import Settings
 from goldenrod.base.errors import (
@@ -201,12 +201,17 @@ class Request:
                 code="revision_not_reached",
             )
 
-    def validity(self) -> Validity | None:
-        """The validity of what was read; None where it is unknown or nothing is cached."""
+    def validity(self, *, narrow: bool = False) -> Validity | None:
+        """The validity of what was read; None where it is unknown or nothing is cached. `narrow`: the
+        answer depends on no images but those that the read told (`Tx.depends_on`)."""
         if self._cache is None or self._tx is None:
             return None
-        read = Revision(self._tx.revision, clock.to_micros(self._tx.now), self._tx.mark)
-        validity = self._cache.validity_of(read, self.actor, self._replica)
+        tx = self._tx
+        read = Revision(tx.revision, clock.to_micros(tx.now), tx.mark, tx.generation or 0)
+        # Which images were changed is known of the primary, and of the connection to it.
+        known = self._replica is None and tx.generation is not None
+        images = tx.images if narrow and known else ()
+        validity = self._cache.validity_of(read, self.actor, self._replica, images)
         header = self._authorization()
         if validity is not None and header is not None:
             self._cache.add_actor(header, self.actor, validity)
@@ -355,7 +360,7 @@ class Request:
             raise field_problem("body", "must be a JSON object")
         changeable = set(shape.__struct_fields__)
         for name in [name for name in value if name in current and name not in changeable]:
-            if name not in COMPUTED and not _same(value[name], current[name]):
+            if name not in wire.COMPUTED and not _same(value[name], current[name]):
                 faults.add(field_problem(name, "cannot be changed", code="field_read_only"))
             del value[name]
         return decode.convert_with(faults, value, shape)
@@ -457,27 +462,6 @@ class Request:
 def written(value: Any) -> str:
     """A value as JSON text, as the database would write it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-COMPUTED = frozenset(
-    {
-        "url",
-        "state",
-        "versions",
-        "versions_count",
-        "versions_url",
-        "last_used",
-        "personal",
-        "stale",
-        "behind",
-        "parent_behind",
-        "target",
-        "stopped",
-        "users_from_claims",
-        "staff_from_claims",
-    }
-)
-"""Fields that the server computes: a PATCH that contains them ignores them."""
 
 
 def _same(given: Any, current: Any) -> bool:

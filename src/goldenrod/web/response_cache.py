@@ -2,7 +2,9 @@
 
 An answer is valid for one revision of the catalogue, and until the next instant at which anything
 takes effect that it may depend on: a start, an end, a deprecation, a revocation, a token's expiry. An
-answer to a token is valid for at most the rest of the hour, so that the token's use is recorded.
+answer to a token is valid for at most the rest of the hour, so that the token's use is recorded. An
+answer whose handler names the images that it depends on stays valid while only others are changed:
+once the revision has moved, one question finds that out (`store/image_changes.py`).
 The key is all of a request that its answer depends on: address, query, credentials, `Accept`. Names
 that a page does not take were removed from its query before (`pages/responders.py: known_query`).
 Where the cache would become larger than allowed, the oldest answers are removed. The compressed forms
@@ -24,7 +26,7 @@ from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import Actor
 from goldenrod.rules.cache_expiry import next_instant
 from goldenrod.store.db import Database, SnapshotChanged, Tx
-from goldenrod.store.revision import Revision, Seen, read_seen
+from goldenrod.store.revision import Revision, Seen, Standing, read_seen
 from goldenrod.web import content_coding
 from goldenrod.web.content_coding import IDENTITY
 
@@ -46,12 +48,18 @@ _BODY_HEADERS = frozenset({"content-type", "content-length"})
 
 
 class Validity(NamedTuple):
-    """The revision of an answer, and from when until when it is valid (microseconds since 1970)."""
+    """The revision of an answer, and from when until when it is valid (microseconds since 1970).
+
+    `images`: the images that it depends on, if the answer depends on no others. `generation`: that of
+    the revision.
+    """
 
     revision: int
     valid_from: int
     valid_until: int
     mark: str = ""
+    images: tuple[int, ...] = ()
+    generation: int | None = None
 
     @property
     def seen(self) -> Seen:
@@ -64,13 +72,21 @@ class Validity(NamedTuple):
         reached = self.revision > arrival.revision or self.seen == arrival.seen
         return reached and arrival.micros < self.valid_until
 
-    def includes(self, revision: int, micros: int, mark: str = "") -> bool:
+    def includes(self, now: Revision) -> bool:
         """Whether an answer with this validity is valid at that revision and instant."""
-        return (
-            self.revision == revision
-            and self.mark == mark
-            and self.valid_from <= micros < self.valid_until
-        )
+        return self.revision == now.revision and self.mark == now.mark and self.is_at(now.micros)
+
+    def is_at(self, micros: int) -> bool:
+        """Whether an answer with this validity is valid at that instant, as far as time goes."""
+        return self.valid_from <= micros < self.valid_until
+
+    def renewed(self, standing: Standing) -> "Validity | None":
+        """The validity at a later revision, if nothing that the answer depends on has changed since
+        its own. The instants at which it changes by itself are then the same."""
+        now = standing.now
+        if now.generation != self.generation or standing.changed > self.revision:
+            return None
+        return self._replace(revision=now.revision, mark=now.mark)
 
 
 class CachedResponse(NamedTuple):
@@ -160,6 +176,22 @@ def _size(key: Key, cached: CachedResponse) -> int:
     return bodies + sum(len(part) for part in key if part) + _OVERHEAD
 
 
+class _Answers:
+    """Answers by their requests, the oldest first, and the bytes that they take."""
+
+    def __init__(self) -> None:
+        self.stored: dict[Key, CachedResponse] = {}
+        self.bytes = 0
+
+    def add(self, key: Key, answer: CachedResponse, size: int) -> None:
+        self.stored[key] = answer
+        self.bytes += size
+
+    def remove(self, key: Key) -> None:
+        if answer := self.stored.pop(key, None):
+            self.bytes -= _size(key, answer)
+
+
 class ResponseCache:
     """Answers, at most so many bytes of them, and the actors that tokens spoke for."""
 
@@ -168,8 +200,10 @@ class ResponseCache:
         self._most = most_bytes
         self._lock = threading.Lock()
         self._seen = Seen(0, "")
-        self._bytes = 0
-        self._answers: dict[Key, CachedResponse] = {}
+        self._answers = _Answers()
+        """Those of the revision `_seen`."""
+        self._of_images = _Answers()
+        """Those that depend on certain images only, of any revision."""
         self._builds: dict[Key, Build] = {}
         self._actors: dict[str, tuple[Actor, Validity]] = {}
         self._cache_expiry = Validity(0, 0, 0)
@@ -178,12 +212,13 @@ class ResponseCache:
     @property
     def stored_bytes(self) -> int:
         """The bytes that the cached answers take, about."""
-        return self._bytes
+        return self._answers.bytes + self._of_images.bytes
 
     def find(self, key: Key, least: str | None = None) -> CachedResponse | None:
         """The valid answer to this request, if it is cached or another request builds it. `least` is
         the revision that its sender has seen, as the header has it."""
-        cached, build = self._answers.get(key), self._builds.get(key)
+        cached = self._answers.stored.get(key) or self._of_images.stored.get(key)
+        build = self._builds.get(key)
         if cached is None and build is None:
             return None
         seen = None
@@ -196,12 +231,31 @@ class ResponseCache:
             return None  # the handler answers 503
         if seen is not None and not now.has_reached(seen):
             return None
-        if cached is not None and cached.validity and cached.validity.includes(*now):
-            return cached
+        if cached is not None and cached.validity:
+            if cached.validity.includes(now):
+                return cached
+            if renewed := self._renewed(key, cached, now):
+                return renewed
         if build is None or not build.done.wait(MOST_WAIT_S):
             return None
         built = build.answer
         return built if built and built.validity and built.validity.is_of(now) else None
+
+    def _renewed(self, key: Key, cached: CachedResponse, now: Revision) -> CachedResponse | None:
+        """The answer with its validity at the revision now, if it depends on certain images only and
+        none of them has changed."""
+        validity = cached.validity
+        if validity is None or not validity.images or not validity.is_at(now.micros):
+            return None
+        try:
+            found = validity.renewed(self._db.standing(validity.images))
+        except Unavailable:
+            return None
+        if found is None:
+            return None
+        renewed = cached._replace(validity=found)
+        self.add(key, renewed)
+        return renewed
 
     @contextmanager
     def building(self, key: Key) -> Iterator[Build]:
@@ -223,31 +277,31 @@ class ResponseCache:
         with self._lock:
             if not self._advance(answer.validity.seen):
                 return
-            self._remove(key)
-            while self._bytes + size > self._most:
-                self._remove(next(iter(self._answers)))
-            self._answers[key] = answer
-            self._bytes += size
-
-    def _remove(self, key: Key) -> None:
-        cached = self._answers.pop(key, None)
-        if cached is not None:
-            self._bytes -= _size(key, cached)
+            self._answers.remove(key)
+            self._of_images.remove(key)
+            while self.stored_bytes + size > self._most:
+                fuller = max(self._answers, self._of_images, key=lambda answers: answers.bytes)
+                fuller.remove(next(iter(fuller.stored)))
+            (self._of_images if answer.validity.images else self._answers).add(key, answer, size)
 
     def _advance(self, seen: Seen) -> bool:
-        """Remove everything of earlier revisions; False where this itself is an earlier one."""
+        """Remove everything that is valid for earlier revisions only; False where this itself is an
+        earlier one."""
         if seen.revision >= self._seen.revision and seen != self._seen:
             self._seen = seen
-            self._bytes = 0
-            self._answers = {}
+            self._answers = _Answers()
             self._actors = {}
         return seen == self._seen
 
     def validity_of(
-        self, read: Revision, actor: Actor, replica: Database | None = None
+        self,
+        read: Revision,
+        actor: Actor,
+        replica: Database | None = None,
+        images: tuple[int, ...] = (),
     ) -> Validity | None:
         """The validity of what was read for `actor` at that revision, from the replica or else from the
-        primary; None where it is unknown."""
+        primary; None where it is unknown. `images`: those that it depends on, if on no others."""
         valid_until = self._valid_until(read, replica)
         if valid_until is None:
             return None
@@ -255,11 +309,12 @@ class ResponseCache:
             valid_until = min(valid_until, clock.to_micros(actor.token_expires))
         if actor.kind != "anonymous":
             valid_until = min(valid_until, read.micros - read.micros % _HOUR + _HOUR)
-        return Validity(read.revision, read.micros, valid_until, read.mark)
+        validity = Validity(read.revision, read.micros, valid_until, read.mark)
+        return validity._replace(images=images, generation=read.generation) if images else validity
 
     def _valid_until(self, read: Revision, replica: Database | None) -> int | None:
         """The next instant after `read` at which anything takes effect, at its revision."""
-        if self._cache_expiry.includes(*read):
+        if self._cache_expiry.includes(read):
             return self._cache_expiry.valid_until
         try:
             with replica.read() if replica else self._db.optimistic_read() as tx:
@@ -282,7 +337,7 @@ class ResponseCache:
         if found is None:
             return None
         actor, validity = found
-        if not validity.includes(tx.revision, clock.to_micros(tx.now), tx.mark):
+        if not validity.includes(Revision(tx.revision, clock.to_micros(tx.now), tx.mark)):
             return None
         tx.statements += 1
         return actor

@@ -234,3 +234,12 @@ When = Annotated[
 
 
 Reason = Annotated[str, Meta(min_length=1, max_length=2000)]
+
+COMPUTED = frozenset(
+    {
+        *("url", "state", "versions", "versions_count", "versions_url", "last_used", "personal"),
+        *("stale", "behind", "parent_behind", "target", "stopped"),
+        *("users_from_claims", "staff_from_claims"),
+    }
+)
+"""Fields that the server computes: a PATCH that contains them ignores them."""

@@ -129,7 +129,8 @@ def assign(
         if channel and not body.override:
             _require_met(tx, actor, channel, version)
     given = {"reason": reason, "override": body.override, "voids": body.voids}
-    _record_assignment(tx, actor, image, channel, name, version, given)
+    with tx.within_image(image["id"]):
+        _record_assignment(tx, actor, image, channel, name, version, given)
     return new
 
 

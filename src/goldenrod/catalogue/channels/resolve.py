@@ -98,6 +98,7 @@ def _pinned(reader: ReaderKind, image_form: str, provider_form: str | None, by_i
     if not by_id:
         meant = version.c.n == version_names.meant_by(image_form, reader)
     found: list[ColumnElement[Any]] = [
+        image.c.id.label("image_id"),
         json_text(summaries.image_shape(image, reader)).label("image"),
         version.c.n,
         states.revoked(version).label("revoked"),
@@ -161,6 +162,7 @@ def _machines(reader: ReaderKind, latest: bool, architecture: bool) -> Any:
             machine.c.architecture,
             json_text(summaries.machine_shape(machine, reader)).label("machine"),
             json_text(_offer(machine, reader)).label("offer"),
+            *summaries.images_shown(version),
         )
         .where(
             version.c.n == wanted,
@@ -218,7 +220,7 @@ def resolve_version(
             "This version has no machine on this provider that you may launch.",
             code="machine_not_found",
         )
-    return {"image": json.loads(found["image"]), "channel": None, **_only(offers)}
+    return {"image": json.loads(found["image"]), "channel": None, **_only(tx, found, offers)}
 
 
 def resolve(
@@ -252,7 +254,7 @@ def resolve(
         )
     if not offers:
         raise NotFound(_why_none(tx, actor, found["image_id"]), code="machine_not_found")
-    return {"image": json.loads(found["image"]), "channel": channel, **_only(offers)}
+    return {"image": json.loads(found["image"]), "channel": channel, **_only(tx, found, offers)}
 
 
 def _offers(
@@ -278,8 +280,10 @@ def _offers(
     )
 
 
-def _only(offers: list[Row]) -> dict[str, Any]:
-    """The newest of these machines. Raises Conflict (`machine_ambiguous`)."""
+def _only(tx: Tx, found: Row, offers: list[Row]) -> dict[str, Any]:
+    """The newest of these machines, which all are of one version. Raises Conflict
+    (`machine_ambiguous`)."""
+    tx.depends_on([found["image_id"], *summaries.image_ids(offers[0])])
     architectures = sorted({row["architecture"] for row in offers})
     if len(architectures) > 1:
         raise Conflict(

@@ -280,8 +280,9 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
         now=tx.now,
     )
     if not ended:
-        machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
-        events.machines_created(tx, version["image_id"], [machine_id])
+        with tx.within_image(version["image_id"]):
+            machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
+            events.machines_created(tx, version["image_id"], [machine_id])
         return Created(str(machine_id))
     require_free(tx, version["image_id"], values, ended["id"])
     _update(tx, actor, ended, values, "machine:restore")
@@ -292,9 +293,10 @@ def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) ->
     after = stored(after)
     changed = audit.changed(row, _shown(after))
     if changed:
-        tx.update(schema.machines, {"id": row["id"]}, **_with_spelling(row, after))
-        audit.record(tx, actor, action, schema.machines, row["id"], changed)
-        events.machine_changed(tx, row, {**row, **after})
+        with tx.within_image(row["image_id"]):
+            tx.update(schema.machines, {"id": row["id"]}, **_with_spelling(row, after))
+            audit.record(tx, actor, action, schema.machines, row["id"], changed)
+            events.machine_changed(tx, row, {**row, **after})
 
 
 def edit_machine(tx: Tx, actor: Actor, row: Row, patch: MachinePatch) -> None:

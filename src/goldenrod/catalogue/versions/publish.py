@@ -6,6 +6,7 @@ of the body are reported first, then a failed If-Match, then conflicts.
 """
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -36,6 +37,8 @@ DENORMALISED_FIELDS = {"name", "image", "membership", "start_date", "end_date", 
 """Fields from which the denormalised columns are computed: visibility and order in lists."""
 LINE_FIELDS = {"image_id", "parent_n", "start_date"}
 """Columns by which the versions of an image are one line."""
+SHOWN_ELSEWHERE = {"image_id", "parent_n", "replacement_n"}
+"""Columns whose change also concerns other images."""
 
 
 def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
@@ -95,28 +98,31 @@ def create_version(tx: Tx, actor: Actor, body: NewVersion) -> Created:
         _require_imaging(parent)
         revocation_reach.require_parent_not_revoked(tx, parent["n"], body.allow_revoked_parent)
     key = mutations.new_uuid()
-    row = values | {"id": key}
-    n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, row)
-    for pairing in version_lists.PAIRINGS:
-        version_lists.set_all(tx, pairing, n, attached[pairing.field])
-    labels.write(tx, n, {}, labelled)
-    for machine, given_machine in zip(new_machines, body.machines, strict=True):
-        if given_machine.take_identifier:
-            machines.end_taken(tx, actor, n, image["id"], machine)
-    machine_ids = [
-        machines.insert_machine(tx, actor, n, image["id"], machine) for machine in new_machines
-    ]
-    denormalised.refresh_version(tx, n)
-    events.versions_created(tx, image["id"], [n])
-    events.machines_created(tx, image["id"], machine_ids)
-    audited = {
-        **_audited(tx, values, values),
-        "image": image["id"],
-        "parent": parent and parent["id"],
-        "labels": labelled,
-    }
-    audit.record(tx, actor, "version:create", schema.versions, n, audit.created(audited | attached))
-    assign.assign_new_version(tx, actor, image, {"n": n}, body.channels)
+    with tx.within_image(image["id"]):
+        row = values | {"id": key}
+        n = insert_version(tx, actor, image["id"], parent["n"] if parent else None, row)
+        for pairing in version_lists.PAIRINGS:
+            version_lists.set_all(tx, pairing, n, attached[pairing.field])
+        labels.write(tx, n, {}, labelled)
+        for machine, given_machine in zip(new_machines, body.machines, strict=True):
+            if given_machine.take_identifier:
+                machines.end_taken(tx, actor, n, image["id"], machine)
+        machine_ids = [
+            machines.insert_machine(tx, actor, n, image["id"], machine) for machine in new_machines
+        ]
+        denormalised.refresh_version(tx, n)
+        events.versions_created(tx, image["id"], [n])
+        events.machines_created(tx, image["id"], machine_ids)
+        audited = {
+            **_audited(tx, values, values),
+            "image": image["id"],
+            "parent": parent and parent["id"],
+            "labels": labelled,
+        }
+        audit.record(
+            tx, actor, "version:create", schema.versions, n, audit.created(audited | attached)
+        )
+        assign.assign_new_version(tx, actor, image, {"n": n}, body.channels)
     extra = {"parent": parent["n"], "left": left} if parent else {}
     return Created(key, True, extra)
 
@@ -269,7 +275,9 @@ def edit_version(tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> None:
                 code="version_in_channel",
             )
         machines.require_no_clash(tx, row["n"], image["id"])
-    _write(tx, actor, row, after, current, attached, labelled)
+    narrow = SHOWN_ELSEWHERE.isdisjoint(after)
+    with tx.within_image(row["image_id"]) if narrow else nullcontext():
+        _write(tx, actor, row, after, current, attached, labelled)
 
 
 def _plain_values(faults: Faults, tx: Tx, actor: Actor, row: Row, patch: VersionPatch) -> Row:
@@ -383,8 +391,9 @@ def end_version(tx: Tx, actor: Actor, row: Row) -> None:
     """End a version now. A version that has already ended stays unchanged."""
     if mutations.has_ended(tx, row):
         return
-    tx.update(schema.versions, {"n": row["n"]}, end_date=tx.now)
-    denormalised.refresh_version(tx, row["n"])
-    changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
-    audit.record(tx, actor, "version:end", schema.versions, row["n"], changed)
-    events.version_edited(tx, row["n"], changed, row)
+    with tx.within_image(row["image_id"]):
+        tx.update(schema.versions, {"n": row["n"]}, end_date=tx.now)
+        denormalised.refresh_version(tx, row["n"])
+        changed = {"end_date": {"before": row["end_date"], "after": tx.now}}
+        audit.record(tx, actor, "version:end", schema.versions, row["n"], changed)
+        events.version_edited(tx, row["n"], changed, row)

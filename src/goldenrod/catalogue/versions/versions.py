@@ -168,7 +168,9 @@ def _with_latest(reader: ReaderKind, form: str) -> Any:
         .scalar_subquery()
     )
     return select(
-        json_text(single_shape(version, reader)).label("json"), latest.label("latest")
+        json_text(single_shape(version, reader)).label("json"),
+        latest.label("latest"),
+        *summaries.images_shown(version),
     ).where(resources.named(version, schema.versions, form), access.readable(version, reader))
 
 
@@ -179,4 +181,5 @@ def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
     row = form and tx.first(_with_latest, actor.reader, form, key=key.lower(), **given)
     if not row:
         raise NotFound()
+    tx.depends_on(summaries.image_ids(row))
     return row["json"], row["latest"]

@@ -21,7 +21,7 @@ from goldenrod.store.connections import outages, postgresql
 from goldenrod.store.connections.pool_use import PoolUse, Waits
 from goldenrod.store.connections.read_limit import LimitedRead, ReadLimit
 from goldenrod.store.connections.sqlite_file import DatabaseFile
-from goldenrod.store.revision import GENERATION, RevisionSource, Seen, server_of
+from goldenrod.store.revision import ASKED, GENERATION, RevisionSource, Seen, server_of
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
@@ -55,12 +55,12 @@ class Driver(Protocol):
 
     dialect: str
     increment: str
-    """The statement that increments the catalogue's revision and draws a new mark."""
+    """The statement that increments the catalogue's revision, draws a new mark, and returns both."""
 
     def connection(self) -> AbstractContextManager[Any]: ...
     def open_revision_source(self) -> RevisionSource: ...
     def transaction(self, *, write: bool, wait: bool = True) -> AbstractContextManager[Any]: ...
-    def time(self, connection: Any) -> tuple[Seen, Instant]: ...
+    def time(self, connection: Any, asked: str = ...) -> tuple[Seen, Instant]: ...
     def commit(self, connection: Any) -> None: ...
     def is_one_server(self, connection: Any) -> bool: ...
     def connect_anew(self, last: Any = None, pause_s: float = 1) -> None: ...
@@ -117,7 +117,10 @@ class _Sqlite:
     database, connections to the old one are not used again."""
 
     dialect = "sqlite"
-    increment = "UPDATE catalogue SET revision = revision + 1, mark = lower(hex(randomblob(8)))"
+    increment = (
+        "UPDATE catalogue SET revision = revision + 1, mark = lower(hex(randomblob(8)))"
+        " RETURNING revision, mark"
+    )
 
     def __init__(self, path: str, pool: int, read_seconds: float | None) -> None:
         self._read_limit = None if read_seconds is None else ReadLimit(read_seconds)
@@ -211,8 +214,8 @@ class _Sqlite:
 
         return open_revision_source.ReplaceableRevision(self._file.recent_generation, of_the_file)
 
-    def time(self, connection: sqlite3.Connection) -> tuple[Seen, Instant]:
-        revision, mark = connection.execute(open_revision_source.ASKED).fetchone()
+    def time(self, connection: sqlite3.Connection, asked: str = ASKED) -> tuple[Seen, Instant]:
+        ((revision, mark),) = connection.execute(asked).fetchall()
         return Seen(revision + _generation(connection) * GENERATION, mark), clock.now()
 
     def commit(self, connection: sqlite3.Connection) -> None:
@@ -300,6 +303,7 @@ class _Postgresql:
     increment = (
         "UPDATE catalogue SET revision = revision + 1,"
         " mark = right(replace(gen_random_uuid()::text, '-', ''), 16)"
+        " RETURNING revision, mark, clock_timestamp()"
     )
 
     def __init__(
@@ -383,13 +387,15 @@ class _Postgresql:
     def open_revision_source(self) -> RevisionSource:
         asking = open_revision_source.PostgresRevision(self.connect, prepare=self._prepare)
         self._asking = asking
-        return open_revision_source.BatchedReads(asking.ask, asking.close)
+        return open_revision_source.BatchedReads(asking.ask, asking.close, asking.standing)
 
-    def time(self, connection: Any) -> tuple[Seen, Instant]:
-        row = connection.execute(
-            "SELECT revision, mark, clock_timestamp() FROM catalogue"
-        ).fetchone()
-        return Seen(row[0], row[1]), row[2]
+    def time(
+        self,
+        connection: Any,
+        asked: str = "SELECT revision, mark, clock_timestamp() FROM catalogue",
+    ) -> tuple[Seen, Instant]:
+        revision, mark, now = connection.execute(asked).fetchone()
+        return Seen(revision, mark), now
 
     def commit(self, connection: Any) -> None:
         postgresql.commit(connection)

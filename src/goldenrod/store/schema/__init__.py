@@ -28,6 +28,7 @@ from goldenrod.store.schema.helpers import END_OF_TIME, FULL_TEXT_TABLES, metada
 from goldenrod.store.schema.images import (
     follows,
     image_maintainers,
+    image_revisions,
     image_slugs,
     image_tags,
     image_words,
@@ -83,6 +84,7 @@ __all__ = [
     "idempotency",
     "identities",
     "image_maintainers",
+    "image_revisions",
     "image_slugs",
     "image_tags",
     "image_words",

@@ -17,6 +17,10 @@ catalogue = Table(
     # A random text that every such transaction draws anew. Where a database lost its last changes, the
     # same number can come again, but not with the same mark.
     Column("mark", String(16), nullable=False, server_default=""),
+    # Every change after the first revision, up to the second, was of single images only
+    # (`store/image_changes.py`).
+    Column("narrow_since", Key, nullable=False, server_default="0"),
+    Column("narrow_until", Key, nullable=False, server_default="0"),
     CheckConstraint("one = 1", name="one_row"),
 )
 

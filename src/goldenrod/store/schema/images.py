@@ -39,6 +39,15 @@ image_slugs = Table(
     Column("image_id", Key, to("images.id"), nullable=False, index=True),
 )
 
+# The revision of the last change that was of single images only, for each image that one was of
+# (`store/image_changes.py`).
+image_revisions = Table(
+    "image_revisions",
+    metadata,
+    Column("image_id", Key, to("images.id"), primary_key=True, autoincrement=False),
+    Column("revision", Key, nullable=False),
+)
+
 image_maintainers = Table(
     "image_maintainers",
     metadata,

@@ -64,7 +64,8 @@ class Route:
     `options`: the query parameters, if it is no list. `refuses`: error statuses in addition to the
     method's usual ones. `also`: media types in addition to JSON. `asks`: a POST that changes nothing
     and needs no token. `cacheable`: every change to its answers also changes the catalogue's revision.
-    `slashes`: the last part of the path may hold slashes. `basic`: a token may also come as the
+    `narrow`: its answers depend on certain images only, and what it calls tells which. `slashes`: the
+    last part of the path may hold slashes. `basic`: a token may also come as the
     password of HTTP Basic.
     """
 
@@ -82,6 +83,7 @@ class Route:
     asks: bool = False
     also: tuple[str, ...] = ()
     cacheable: bool = True
+    narrow: bool = False
     slashes: bool = False
     basic: bool = False
 
@@ -106,12 +108,14 @@ def things(
     end: Callable[..., Any] | None = None,
     at_root: bool = False,
     cacheable: bool = True,
+    narrow: bool = False,
 ) -> Iterator[Route]:
     """The routes of one resource: list, get, and those of create, edit and end that are given.
 
     `words`: the thing's name, and the verb for DELETE. `by`: checks who may POST at all. `take`: finds
     the row to change, instead of `of.row_for_change`. `created`: the type that POST answers, instead
-    of `shape`. `single`: the handler that gets one thing, and the type that it answers.
+    of `shape`. `single`: the handler that gets one thing, and the type that it answers. `narrow`: see
+    `Route`, for one thing.
     """
     name, ends = words
     take = take or of.row_for_change
@@ -133,7 +137,8 @@ def things(
         summary = f"Create {article} {name}"
         answers = created or shape
         yield route("POST", f"/{path}", handler, summary, answers, create[1], statuses=(201, 200))
-    yield route("GET", one, got, f"Get {article} {name}", alone, cacheable=cacheable)
+    summary = f"Get {article} {name}"
+    yield route("GET", one, got, summary, alone, cacheable=cacheable, narrow=narrow)
     if edit:
         handler = editing(take, edit[0], of.get, edit[1])
         summary = f"Edit {article} {name}"
@@ -158,7 +163,7 @@ ROUTES: tuple[Route, ...] = (
             single=(version_handlers.get_version, wire.SingleVersion),
             extra=publish.not_inherited,
             edit=(publish.edit_version, wire.VersionPatch),
-            end=publish.end_version, at_root=True),
+            end=publish.end_version, at_root=True, narrow=True),
     Route("POST", "/image_versions/{key}/revoke", version_handlers.revoke,
           "Revoke an image version", wire.Effect, wire.Revocation, at_root=True),
     Route("POST", "/image_versions/{key}/restore", version_handlers.restore,
@@ -215,12 +220,12 @@ ROUTES: tuple[Route, ...] = (
           "Resolve a channel to the machine it offers on a provider", wire.Resolved,
           options={"architecture": "such as x86_64",
                    "allow_revoked": "true: answer even a revoked version, with the reason"},
-          refuses=(409,), also=("text/plain",), at_root=True),
+          refuses=(409,), also=("text/plain",), at_root=True, narrow=True),
     Route("GET", "/resolve/{image}@{version}/{provider}", channel_handlers.resolve_version,
           "Resolve a version to its machine on a provider", wire.Resolved,
           options={"architecture": "such as x86_64",
                    "allow_revoked": "true: answer even a revoked version, with the reason"},
-          refuses=(409,), also=("text/plain",), at_root=True, slashes=True),
+          refuses=(409,), also=("text/plain",), at_root=True, narrow=True, slashes=True),
     Route("GET", "/resolve/{image}/{channel}", channel_handlers.resolve_everywhere,
           "Resolve a channel on every provider", wire.ResolvedEverywhere, refuses=(409,),
           at_root=True),

@@ -11,7 +11,6 @@ import msgspec
 
 from goldenrod.base import wire
 from goldenrod.web.api.routes import Route
-from goldenrod.web.request import COMPUTED
 
 Schema = dict[str, Any]
 
@@ -115,7 +114,7 @@ def _sent_back(changeable: Mapping[str, Any], answer: type[Any]) -> dict[str, Sc
     return {
         name: {
             "description": "Computed: accepted and ignored."
-            if name in COMPUTED
+            if name in wire.COMPUTED
             else "Read-only: send it as GET answers it, or leave it out (400 field_read_only)."
         }
         for name in answer.__struct_fields__
