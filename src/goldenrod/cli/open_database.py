@@ -61,6 +61,7 @@ def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
         public_url=settings.public_url,
         pool=pool,
         prepare=settings.database_prepare,
+        background=True,
     )
     try:
         yield db

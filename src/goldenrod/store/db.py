@@ -208,7 +208,8 @@ class Database:
     `trace`, where set to a list, receives the text of each statement that runs. `read_seconds`: how
     long a read may take, where that is limited. On SQLite that is the whole read, on PostgreSQL each of
     its statements. Changes use at most half of the connections of the `pool`: while they wait for each
-    other, others still read.
+    other, others still read. `background`: its changes are made one at a time and leave time for those
+    of other processes.
     """
 
     def __init__(
@@ -220,6 +221,7 @@ class Database:
         read_seconds: float | None = None,
         now: Callable[[], Instant] | None = None,
         prepare: bool = True,
+        background: bool = False,
         standby: bool = False,
         replica_url: str = "",
         replica_lag_s: float = 10,
@@ -229,7 +231,8 @@ class Database:
         self.now = now
         self.trace: list[str] | None = None
         self._driver = driver_of(url, pool, read_seconds, prepare=prepare, standby=standby)
-        self._writers = threading.Semaphore(max(1, pool // 2))
+        self._writers = threading.Semaphore(1 if background else max(1, pool // 2))
+        self._background = background
         self._revision_source: RevisionSource | None = None
         self._open_revision_source = threading.Lock()
         self.dialect = self._driver.dialect
@@ -383,8 +386,10 @@ class Database:
             timeout=(BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS) / 1000
         ):
             raise unavailable(TimeoutError("other changes are being made"))
+        began = None
         try:
             with self._driver.transaction(write=write, wait=wait) as connection:
+                began = time.monotonic()
                 try:
                     yield connection
                     if write:
@@ -408,7 +413,17 @@ class Database:
             raise
         finally:
             if write:
-                self._writers.release()
+                self._release_writer(began)
+
+    def _release_writer(self, began: float | None) -> None:
+        """Let another change of this process begin; one in the background, which began at that time,
+        first lets those of other processes begin."""
+        if began is None or not self._background or self.dialect != "sqlite":
+            self._writers.release()
+            return
+        time.sleep(_pause_after(time.monotonic() - began))
+        self._writers.release()
+        time.sleep(OWN_PAUSE_S)
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
@@ -449,6 +464,17 @@ def _timed_out() -> Unavailable:
         code="read_timed_out",
         retry_after=5,
     )
+
+
+OWN_PAUSE_S = 0.001
+"""The pause in which a thread lets others of its process begin a change."""
+
+
+def _pause_after(seconds: float) -> float:
+    """How long to pause after a change in the background. SQLite's writers are not queued: each looks
+    again after up to a tenth of a second. Without a pause, one that begins the next change at once
+    hardly ever lets another in."""
+    return min(max(seconds / 2, 0.002), 0.2)
 
 
 def _roll_back(connection: Any) -> None:

@@ -184,6 +184,7 @@ def _deliver(settings: Settings) -> Database:
         public_url=settings.public_url,
         pool=CONNECTIONS,
         prepare=settings.database_prepare,
+        background=True,
     )
     deliverer = Deliverer(
         db,

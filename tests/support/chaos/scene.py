@@ -136,10 +136,20 @@ class Scene:
             "SELECT pid FROM pg_stat_activity WHERE datname = 'catalogue' "
             "AND pid <> pg_backend_pid() ORDER BY pid"
         )
-        with suppress(psycopg.OperationalError), psycopg.connect(self.url) as connection:
-            pids = [row[0] for row in connection.execute(query).fetchall()]
+        with (
+            suppress(psycopg.OperationalError),
+            psycopg.connect(self.url, autocommit=True) as connection,
+        ):
+            found: list[Any] = []
+
+            def has_others() -> bool:
+                found[:] = connection.execute(query).fetchall()
+                return bool(found)
+
+            # The servers may just be opening their connections again, after the kill before.
+            assert within(BACK_S, has_others), "nobody is connected"
             with suppress(ProcessLookupError):
-                os.kill(r.choice(pids), signal.SIGKILL)
+                os.kill(r.choice(found)[0], signal.SIGKILL)
             # PostgreSQL notices in a moment, and ends this connection with the others.
             ends = time.monotonic() + BACK_S
             while time.monotonic() < ends:

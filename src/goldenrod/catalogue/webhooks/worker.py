@@ -40,8 +40,6 @@ SLOW_S = 1.0
 """A receiver that takes longer to answer counts as slow, and its turn ends."""
 TURN_S = 3.0
 """The length of a turn: after it, other receivers are served."""
-PAUSE_S = 0.005
-"""The pause between two batches, so that others can write."""
 EXPIRE_EVERY_S = 3600.0
 
 FAULT = "An internal error of the catalogue. Its operator can find the details in the log."
@@ -126,8 +124,6 @@ class Deliverer:
         while more and self._renew_lease() and not self._stop.is_set():
             with self._db.write_unversioned() as tx:
                 more = outbox.create_deliveries(tx)
-            if more:
-                self._stop.wait(PAUSE_S)
 
     def _serve_due(self, threads: ThreadPoolExecutor) -> None:
         """Fill each slot as soon as it is free, until nothing is due: a receiver that is slow to answer
@@ -191,7 +187,6 @@ class Deliverer:
         while more and self._renew_lease() and not self._stop.is_set():
             with self._db.write_unversioned() as tx:
                 more = outbox.delete_expired(tx)
-            self._stop.wait(PAUSE_S)
 
     def _serve(self, hook_id: int) -> None:
         """Send what is due to one receiver, until it fails or is slow, or its turn ends."""
