@@ -112,7 +112,10 @@ def test_limits_are_those_of_the_code() -> None:
             1,
             worker.CONNECTIONS,
         ],
-        "SQLite's cache of pages, each connection": [store.PAGE_CACHE_MB],
+        "SQLite's cache of pages, each process": [
+            config.load({}).database_cache_mb,
+            store.PAGES_MB,
+        ],
         "the response cache, each process": [config.load({}).cache_mb],
         "a transaction of a server that hangs": [postgresql.IDLE_TRANSACTION_S],
         "ending after SIGTERM": [server.FINISH_S],

@@ -206,6 +206,12 @@ SETTINGS = (
         "the most connections to the database that one process opens",
     ),
     Setting(
+        "database_cache_mb",
+        "96",
+        _whole(1, 1_000_000),
+        "how much of a SQLite file the connections of one process keep in memory together, in MiB",
+    ),
+    Setting(
         "cache_mb",
         "64",
         _whole(0, 1_000_000),
@@ -344,6 +350,7 @@ class Settings:
     public_url: str
     trusted_proxies: tuple[Network, ...]
     database_pool: int
+    database_cache_mb: int
     cache_mb: int
     body_seconds: int
     rate_limit: int

@@ -62,6 +62,7 @@ def unmigrated(settings: config.Settings, pool: int = 2) -> Iterator[Database]:
         pool=pool,
         prepare=settings.database_prepare,
         background=True,
+        pages_mb=settings.database_cache_mb,
     )
     try:
         yield db

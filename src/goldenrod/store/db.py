@@ -22,7 +22,7 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
 from goldenrod.store import image_changes
-from goldenrod.store.connections.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, driver_of
+from goldenrod.store.connections.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, PAGES_MB, driver_of
 from goldenrod.store.connections.outages import unavailable
 from goldenrod.store.connections.pool_use import PoolUse
 from goldenrod.store.connections.replica import Replica
@@ -209,7 +209,7 @@ class Database:
     long a read may take, where that is limited. On SQLite that is the whole read, on PostgreSQL each of
     its statements. Changes use at most half of the connections of the `pool`: while they wait for each
     other, others still read. `background`: its changes are made one at a time and leave time for those
-    of other processes.
+    of other processes. `pages_mb`: how much of a SQLite file its connections keep in memory together.
     """
 
     def __init__(
@@ -222,6 +222,7 @@ class Database:
         now: Callable[[], Instant] | None = None,
         prepare: bool = True,
         background: bool = False,
+        pages_mb: int = PAGES_MB,
         standby: bool = False,
         replica_url: str = "",
         replica_lag_s: float = 10,
@@ -230,7 +231,9 @@ class Database:
         self.api = f"{public_url}/api/v2"
         self.now = now
         self.trace: list[str] | None = None
-        self._driver = driver_of(url, pool, read_seconds, prepare=prepare, standby=standby)
+        self._driver = driver_of(
+            url, pool, read_seconds, prepare=prepare, standby=standby, pages_mb=pages_mb
+        )
         self._writers = threading.Semaphore(1 if background else max(1, pool // 2))
         self._background = background
         self._revision_source: RevisionSource | None = None

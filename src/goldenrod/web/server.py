@@ -162,6 +162,7 @@ def load(
         settings.database_url,
         public_url=settings.public_url,
         pool=settings.database_pool,
+        pages_mb=settings.database_cache_mb,
         read_seconds=READ_S,
         prepare=settings.database_prepare,
         replica_url=settings.replica_url,

@@ -30,8 +30,8 @@ BRIEF_WAIT_MS = 100
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
 
-PAGE_CACHE_MB = 64
-"""The size of a SQLite connection's own cache."""
+PAGES_MB = 16
+"""How much of a SQLite file all connections of a pool keep in memory, unless it is said otherwise."""
 
 OWNER_ONLY = 0o600
 """The mode of files that hold password hashes: read and written by their owner alone."""
@@ -83,11 +83,13 @@ def driver_of(
     *,
     prepare: bool = True,
     standby: bool = False,
+    pages_mb: int = PAGES_MB,
 ) -> Driver:
-    """The driver for the database that a URL names. `read_seconds`: how long a read may take. The rest
-    is for PostgreSQL: whether statements are prepared, and whether the URL is that of a standby."""
+    """The driver for the database that a URL names. `read_seconds`: how long a read may take. For
+    SQLite, `pages_mb`: how much of the file is kept in memory. For PostgreSQL: whether statements are
+    prepared, and whether the URL is that of a standby."""
     if url.startswith("sqlite:"):
-        return _Sqlite(sqlite_path(url), pool, read_seconds)
+        return _Sqlite(sqlite_path(url), pool, read_seconds, pages_mb)
     return _Postgresql(url, pool, read_seconds, prepare=prepare, standby=standby)
 
 
@@ -122,7 +124,7 @@ class _Sqlite:
         " RETURNING revision, mark"
     )
 
-    def __init__(self, path: str, pool: int, read_seconds: float | None) -> None:
+    def __init__(self, path: str, pool: int, read_seconds: float | None, pages_mb: int) -> None:
         self._read_limit = None if read_seconds is None else ReadLimit(read_seconds)
         path = str(Path(path).resolve())
         self._file = DatabaseFile(path)
@@ -131,6 +133,7 @@ class _Sqlite:
         self._free: list[_Connection | None] = [None] * pool
         self._slots = threading.Semaphore(pool)
         self._most = pool
+        self._pages_kib = max(1, pages_mb * 1024 // pool)
         self._waits = Waits()
 
     @contextmanager
@@ -190,7 +193,7 @@ class _Sqlite:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_MB * 1024}")
+        connection.execute(f"PRAGMA cache_size = -{self._pages_kib}")
         self._file.remember(connection, generation)
         return connection
 
