@@ -24,8 +24,9 @@ from tests.sync.fake_cloud import declared, synced
 from tests.sync.killed_sync import cloud
 
 MORE_IMAGES = 12
-FINISH_EVERY = 5
 """How many images the cloud has more for each sync."""
+FINISH_EVERY = 5
+"""After so many killed syncs, one is run to its end."""
 MOST_S = 60
 _OF_SYNC = "SELECT count(*) FROM images WHERE substr(name, 1, 6) = 'image '"
 OLDER = ("0001", "0003", "0005", "0007")
