@@ -419,7 +419,7 @@ def test_its_lineage_as_picture_and_list(db: Database, world: World, visitor: Vi
     visitor.sign_in("alice")
     page = visitor.get("/images/open-image/versions/2/lineage")
     assert "closed image" in page.words
-    assert "parent of: closed image c2" in page.words
+    assert "parent of closed image c2" in page.words
 
 
 def test_how_many_statements_a_version_takes(db: Database, world: World, visitor: Visitor) -> None:
