@@ -16,7 +16,11 @@ from goldenrod.web.pages.kit import assets, urls
 
 FIRST = (
     ("Use the catalogue", ("tutorial", "pages", "lifecycle", "access", "glossary")),
-    ("Automate", ("api", "commands", "webhooks")),
+    ("Automate", ("api", "commands", "webhooks", "building", "consuming")),
+    (
+        "Keep it true to the clouds",
+        ("syncing", "drift", "names", "aws", "openstack", "mirrors-and-files", "importing"),
+    ),
     (
         "Run a server",
         (
@@ -25,9 +29,9 @@ FIRST = (
             "monitoring",
             "backups",
             "upgrading",
-            "importing",
             "crash-safety",
             "scaling",
+            "security",
         ),
     ),
 )
