@@ -89,13 +89,14 @@ def _patch(catalogue: FilledCatalogue, base: str) -> Ask:
 
 
 ONE, PAGE, SIGNED_IN = "one version", "page of 100", "page of 100, a user in 3 groups"
+MANY, RESOLVE = "one of many versions in turn", "resolve"
 DEEP_PAGE, UNCHANGED, PATCH = "page 1,000 deep by next", "304 on a list", "PATCH"
 COUNT, COUNT_SIGNED_IN = "count", "count, a user in 3 groups"
 FEW_PAGE, FEW_COUNT = "page of 100, a reader who sees few", "count, a reader who sees few"
 
 CASES = (
     Case(ONE, _get("/image_versions/{version}"), alone=True),
-    Case("one of many versions in turn", _many),
+    Case(MANY, _many),
     Case("one version, a user in 3 groups", _get("/image_versions/{version}", cast.READER)),
     Case(PAGE, _get("/image_versions"), alone=True),
     Case(SIGNED_IN, _get("/image_versions", cast.READER), alone=True),
@@ -108,7 +109,7 @@ CASES = (
     Case("list by allow_imaging", _get("/image_versions?allow_imaging=false")),
     Case(COUNT, _get("/image_versions?page_size=1"), alone=True),
     Case(COUNT_SIGNED_IN, _get("/image_versions?page_size=1", cast.READER), alone=True),
-    Case("resolve", _get("/resolve/{slug}/stable/{region}")),
+    Case(RESOLVE, _get("/resolve/{slug}/stable/{region}")),
     Case("resolve latest", _get("/resolve/{slug}/latest/{region}")),
     Case("lineage", _get("/image_versions/{version}/lineage")),
     Case(UNCHANGED, _unchanged, alone=True, texts=True),

@@ -107,6 +107,7 @@ def _started(which: str) -> Figure:
 
 
 _ONE, _PAGE, _UNCHANGED = cases.ONE, cases.PAGE, cases.UNCHANGED
+_WRITES = WARM + WRITING
 _COUNTED = _alone(cases.COUNT, COLD + WRITING, "alone_p99")
 _COUNTED_SIGNED_IN = _alone(cases.COUNT_SIGNED_IN, COLD + WRITING, "alone_p99")
 _FEW = _alone(cases.FEW_PAGE, COLD, "alone_p50")
@@ -116,6 +117,18 @@ GOALS = (
     Goal("one version, cold ÷ constant body", _constant(_ONE, COLD), "≥", _on(0.30, 0.12)),
     Goal("page of 100, warm ÷ constant body", _constant(_PAGE, WARM), "≥", _on(0.75, 0.40)),
     Goal("page of 100, cold: time ÷ raw driver's", _raw(_PAGE), "≤", _on(1.6, 1.6)),
+    *(
+        Goal(
+            f"{case}, warm, 10 writes/s ÷ constant body", _constant(case, _WRITES), "≥", _on(*aims)
+        )
+        for case, aims in (
+            (_PAGE, (0.5, 0.4)),
+            (_ONE, (0.75, 0.5)),
+            (cases.MANY, (0.75, 0.5)),
+            (cases.RESOLVE, (0.75, 0.5)),
+            (cases.SIGNED_IN, (0.4, 0.3)),
+        )
+    ),
     Goal("304, warm ÷ constant empty body", _constant(_UNCHANGED, WARM), "≥", _on(0.7, 0.40)),
     *(
         Goal(f"{case}, {mode}: time in largest ÷ smallest", _growth(case, mode), "≤", _on(1.3, 1.3))
