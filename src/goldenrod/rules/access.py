@@ -397,7 +397,7 @@ def _channel(channel: FromClause, reader: ReaderKind) -> list[Clause]:
             exists().where(seen.c.id == channel.c.image_id, readable(seen, reader)),
         ),
     )
-    return [editor, open_, named]
+    return [open_, editor, named]
 
 
 def _changes_channel(channel: FromClause) -> Predicate:
