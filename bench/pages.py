@@ -3,8 +3,8 @@
 Each page is requested by a visitor who may read it, in the demonstration and in a catalogue of 200,000
 versions (SQLite), in this process and without the network. The figures are medians of processor time,
 including the database's, so other work on the machine does not change them. The table goes to stdout.
-No page may take more than 30 ms. CSV files are measured too, but they are exports: they have all rows of
-a list, and take as long as these need.
+No page may take more than 30 ms. CSV files are measured too, but they are exports of whole lists, which
+have no bound.
 
     python -m bench.pages [--versions 200000] [--times 15] [--only WORD]
 """

@@ -443,14 +443,12 @@ def clauses(thing: FromClause, reader: ReaderKind) -> list[Clause]:
 def readable(thing: FromClause, reader: ReaderKind) -> Predicate:
     """The reader may read this row of `thing`, a guarded table or an alias of one.
 
-    Clauses that look at the row alone come first: databases check an OR from left to right, and most
-    rows need no look at other tables.
+    Clauses that look at the row alone come first: databases check an OR from left to right.
     """
     return or_(*sorted((it.holds for it in clauses(thing, reader)), key=_looks_elsewhere))
 
 
 def _looks_elsewhere(holds: Predicate) -> bool:
-    """The predicate reads other tables than the row's own."""
     return any(isinstance(part, Exists) for part in iterate(holds))
 
 
