@@ -3,7 +3,8 @@
 Each page is requested by a visitor who may read it, in the demonstration and in a catalogue of 200,000
 versions (SQLite), in this process and without the network. The figures are medians of processor time,
 including the database's, so other work on the machine does not change them. The table goes to stdout.
-No page may take more than 30 ms.
+No page may take more than 30 ms. CSV files are measured too, but they are exports of whole lists, which
+have no bound.
 
     python -m bench.pages [--versions 200000] [--times 15] [--only WORD]
 """
@@ -52,6 +53,8 @@ OF_OWNER = (
 )
 NOT_MEASURED = ("/sign-in/", "/tags/", "/providers/", "/json/", "/theme")
 """Redirects, and answers that are not pages."""
+EXPORT = ".csv"
+"""How the addresses of exports end. They have no bound."""
 QUERIES = {
     "/search": ("?q=kernel", "?q={identifier}", "?provider={provider}"),
     "/search/suggest": ("?q=a",),
@@ -242,7 +245,8 @@ def main() -> None:
                 continue
             figures = [measure(place, address, who, options.times) for place in places]
             print(f"| `{address}`, {who} | {' | '.join(map(cell, figures))} |", flush=True)
-            slow += [address for figure in figures if figure.ms > MOST_MS]
+            if not address.endswith(EXPORT):
+                slow += [address for figure in figures if figure.ms > MOST_MS]
     if slow:
         sys.exit(f"over {MOST_MS} ms: {', '.join(dict.fromkeys(slow))}")
 

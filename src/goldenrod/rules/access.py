@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, true
+from sqlalchemy import ColumnElement, Exists, FromClause, and_, exists, or_, true
+from sqlalchemy.sql.visitors import iterate
 
 from goldenrod.base.errors import Forbidden, Unauthorized
 from goldenrod.store import schema
@@ -396,7 +397,7 @@ def _channel(channel: FromClause, reader: ReaderKind) -> list[Clause]:
             exists().where(seen.c.id == channel.c.image_id, readable(seen, reader)),
         ),
     )
-    return [editor, open_, named]
+    return [open_, editor, named]
 
 
 def _changes_channel(channel: FromClause) -> Predicate:
@@ -440,8 +441,15 @@ def clauses(thing: FromClause, reader: ReaderKind) -> list[Clause]:
 
 
 def readable(thing: FromClause, reader: ReaderKind) -> Predicate:
-    """The reader may read this row of `thing`, a guarded table or an alias of one."""
-    return or_(*(clause.holds for clause in clauses(thing, reader)))
+    """The reader may read this row of `thing`, a guarded table or an alias of one.
+
+    Clauses that look at the row alone come first: databases check an OR from left to right.
+    """
+    return or_(*sorted((it.holds for it in clauses(thing, reader)), key=_looks_elsewhere))
+
+
+def _looks_elsewhere(holds: Predicate) -> bool:
+    return any(isinstance(part, Exists) for part in iterate(holds))
 
 
 def changeable(thing: FromClause, reader: ReaderKind) -> Predicate:

@@ -159,6 +159,14 @@ def _happened(
     )
 
 
+def _once(happened: Any) -> Any:
+    """What happened several times to the same thing, once: the last time."""
+    rows = happened.subquery()
+    same = [c for c in rows.c if c.name != "at"]
+    kind, *others = same
+    return select(kind, func.max(rows.c.at).label("at"), *others).group_by(*same)
+
+
 def _news(reader: ReaderKind) -> Any:
     released, deprecated, revoked = (schema.versions.alias() for _ in range(3))
     reach, channel, entry = (
@@ -167,7 +175,7 @@ def _news(reader: ReaderKind) -> Any:
         schema.assignments.alias(),
     )
     of_channel = entry.c.channel_id == channel.c.id
-    happened = union_all(
+    once = union_all(
         _happened(
             "released",
             released.c.opens_at,
@@ -183,29 +191,28 @@ def _news(reader: ReaderKind) -> Any:
             deprecated.c.n,
             access.readable(deprecated, reader),
         ),
-        _happened(
-            "revoked",
-            reach.c.at,
-            revoked,
-            revoked.c.n,
-            reach.c.n == revoked.c.n,
-            access.readable(revoked, reader),
+        # A version that was revoked twice, itself and with another, is listed once.
+        _once(
+            _happened(
+                "revoked",
+                reach.c.at,
+                revoked,
+                revoked.c.n,
+                reach.c.n == revoked.c.n,
+                access.readable(revoked, reader),
+            )
         ),
-        _happened(
-            "channel",
-            entry.c.at,
-            channel,
-            entry.c.version_n,
-            of_channel,
-            access.readable(channel, reader),
+        _once(
+            _happened(
+                "channel",
+                entry.c.at,
+                channel,
+                entry.c.version_n,
+                of_channel,
+                access.readable(channel, reader),
+            )
         ),
-    ).subquery("happened")
-    # A version that was revoked twice, itself and with another, is listed once.
-    once = (
-        select(*(c for c in happened.c if c.name != "at"), func.max(happened.c.at).label("at"))
-        .group_by(*(c for c in happened.c if c.name != "at"))
-        .subquery("once")
-    )
+    ).subquery("once")
     newest = (
         select(*once.c, func.count().over().label("count"))
         .order_by(once.c.at.desc(), once.c.kind, once.c.n.desc(), once.c.channel)

@@ -386,6 +386,8 @@ def _marks(reader: ReaderKind, column: str) -> Any:
     found = _of_known(cloud, machine, version, scope)
     del found["unchecked"]
     flags = json_object(found)
+    # No index has the machines of an image: they are found by its versions.
+    its = version.c.image_id if column == "image_id" else machine.c.version_n
     return (
         select(
             version.c.id.label("version"),
@@ -393,7 +395,7 @@ def _marks(reader: ReaderKind, column: str) -> Any:
             machine.c.identifier,
             json_text(flags).label("flags"),
         )
-        .where(is_it, machine.c[column] == param("of", Key), or_(*found.values()))
+        .where(is_it, its == param("of", Key), or_(*found.values()))
         .order_by(cloud.c.id)
         .limit(MOST_MARKS)
     )
