@@ -399,6 +399,8 @@ def test_arguments_and_settings_of_any_bytes_are_reported(
     for variable, odd in (("HTTP_PROXY", "none://["), ("SSL_CERT_FILE", __file__)):
         with monkeypatch.context() as patching:
             patching.setenv(variable, odd)
+            # Certificates are read for a server with TLS only.
+            patching.setenv("GOLDENROD_URL", "https://127.0.0.1:1")
             attempt("image", "list")
 
 

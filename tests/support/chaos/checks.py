@@ -135,11 +135,16 @@ class Checks:
                     continue  # a connection of the worker that was killed
                 finally:
                     client.close()
+                if served.status == 503:
+                    continue  # it says that it cannot answer now
                 new = api.get(path, who)
                 self.compared += 1
                 if (served.status, served.body) != (new.status_code, new.content):
                     self.record.stale += 1
-                    wrong.append(f"{path} as {who} is served differently than read")
+                    wrong.append(
+                        f"{path} as {who} is served ({served.status}) differently than read "
+                        f"({new.status_code})"
+                    )
         return wrong
 
     # ── the whole ──────────────────────────────────────────────────────────────────────────
