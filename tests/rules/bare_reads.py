@@ -97,6 +97,10 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/version_names.py meant_by images",
         "catalogue/versions/version_names.py meant_by versions",
     },
+    "ids of images by which a cached answer is checked, in no answer": {
+        "rules/summaries.py _image_of versions",
+        "rules/summaries.py images_shown versions",
+    },
     "ids for a change and its audit": {
         "rules/lifecycle/lineage_walk.py below versions",
         "catalogue/images/images.py _maintainer_ids image_maintainers",

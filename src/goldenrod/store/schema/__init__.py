@@ -24,7 +24,12 @@ from goldenrod.store.schema.channels import (
     channels,
 )
 from goldenrod.store.schema.common import audit, catalogue, idempotency, scope_counts
-from goldenrod.store.schema.helpers import END_OF_TIME, FULL_TEXT_TABLES, metadata
+from goldenrod.store.schema.helpers import (
+    END_OF_TIME,
+    FULL_TEXT_TABLES,
+    metadata,
+    simplify_aliases,
+)
 from goldenrod.store.schema.images import (
     follows,
     image_maintainers,
@@ -61,6 +66,8 @@ from goldenrod.store.schema.versions import (
     versions,
 )
 from goldenrod.store.schema.webhooks import attempts, deliverer, deliveries, events, webhooks
+
+simplify_aliases()
 
 __all__ = [
     "END_OF_TIME",

@@ -3,6 +3,8 @@
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, Text, literal_column, text
+from sqlalchemy import column as sa_column
+from sqlalchemy import table as sa_table
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from goldenrod.base import clock
@@ -85,3 +87,14 @@ FULL_TEXT_TABLES = (
     "tokenize=\"ascii tokenchars '-._'\")"
 )
 """The statement that creates one of SQLite's search tables: `image_words` or `version_words`."""
+
+
+def simplify_aliases() -> None:
+    """Make aliases of all tables from the names and types of their columns alone.
+
+    An alias of a Table has a full Column for each of its columns. A statement has up to a hundred
+    aliases, and to make them took longer than all the rest of composing and compiling it.
+    """
+    for table in metadata.tables.values():
+        names = sa_table(table.name, *(sa_column(it.name, it.type) for it in table.columns))
+        setattr(table, "alias", names.alias)  # noqa: B010 # mypy allows no assignment to a method
