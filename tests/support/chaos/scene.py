@@ -147,7 +147,9 @@ class Scene:
                 return bool(found)
 
             # The servers may just be opening their connections again, after the kill before.
-            assert within(BACK_S, has_others), "nobody is connected"
+            assert within(BACK_S, has_others), (
+                f"nobody is connected; {self.server and self.server.log()[-3000:]}"
+            )
             with suppress(ProcessLookupError):
                 os.kill(r.choice(found)[0], signal.SIGKILL)
             # PostgreSQL notices in a moment, and ends this connection with the others.

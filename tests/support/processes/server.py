@@ -73,8 +73,10 @@ def begin(
 def ready(server: Running) -> Running:
     """The server, once it has printed its address."""
     assert server.process.stdout is not None
-    readable, _, _ = select.select([server.process.stdout], [], [], WAIT_S)
-    line = server.process.stdout.readline() if readable else ""
+    # Not select.select, which takes no descriptor above 1,023: other tests may have that many open.
+    waiting = select.poll()
+    waiting.register(server.process.stdout, select.POLLIN)
+    line = server.process.stdout.readline() if waiting.poll(WAIT_S * 1000) else ""
     found = re.fullmatch(r"Goldenrod serves (http://\S+)\n", line)
     assert found, f"{line!r}; stderr: {server.log()}"
     server.url = found[1]

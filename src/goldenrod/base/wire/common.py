@@ -17,6 +17,9 @@ Moment = Annotated[
 Uuid = Annotated[str, Meta(title="UUID", extra_json_schema={"format": "uuid"})]
 
 
+ChannelName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"})]
+
+
 LicenseType = Literal["Full Text", "URL", "SPDX"]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from goldenrod.base.wire.common import (
+    ChannelName,
     Cpus,
     GroupSummary,
     IdentitySummary,
@@ -173,7 +174,7 @@ class NewVersion(Struct, forbid_unknown_fields=True, kw_only=True):
     allow_revoked_parent: bool = False
     labels: Labels = {}
     machines: Annotated[list[NestedMachine], Meta(max_length=500)] = []
-    channels: Annotated[list[str], Meta(max_length=500)] = []
+    channels: Annotated[list[ChannelName], Meta(max_length=500)] = []
 
 
 class VersionPatch(Struct, forbid_unknown_fields=True, kw_only=True):
