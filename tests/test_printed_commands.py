@@ -41,7 +41,7 @@ CANNOT = {
     "python -m bench --only 'one version' --databases sqlite --seconds 2 --rounds 5": MEASURES,
     "python -m bench --only import --amis FILE": "needs a file of 200 MB that is not kept here",
     "python -m bench.report bench/out/FILE.json": "needs measurements; rewrites the documents",
-    "python -m tests.support.chaos --seed 7": "kills for minutes; tests/crashes/test_chaos.py is shorter",
+    "python -m tests.support.chaos --seed 7": "takes long; tests/crashes/test_chaos.py is shorter",
     "python -m tests.support.stale_reads": "reads 100,000 times; tests/store/test_stale.py less often",
     "curl -s -X POST http://127.0.0.1:8000/api/v2/webhooks \\": "its target is not a real host; "
     "tests/webhooks/test_webhooks.py posts to one",

@@ -7,6 +7,7 @@ files.
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -184,8 +185,23 @@ def _set_addresses(state: Any) -> None:
                 # Where a document is named by its file, its page has its title.
                 token.content = _title(token.content.removesuffix(".md"))
             elif token.type == "image":
-                token.attrSet("src", assets.address(Path(str(token.attrGet("src"))).name))
+                source = str(token.attrGet("src"))
+                token.attrSet("src", assets.address(Path(source).name))
                 token.attrSet("loading", "lazy")
+                # With them, the text below does not move when the picture arrives.
+                for name, pixels in zip(("width", "height"), _size(source), strict=True):
+                    token.attrSet(name, str(pixels))
+
+
+def _size(picture: str) -> tuple[int, int]:
+    """The width and height of a picture, in pixels."""
+    content = (assets.DOCUMENTS / picture).read_bytes()
+    if picture.endswith(".svg"):
+        found = re.search(rb'viewBox="0 0 (\d+) (\d+)"', content)
+        assert found, picture
+        return int(found[1]), int(found[2])
+    width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
+    return width, height
 
 
 def _title(name: str) -> str:
