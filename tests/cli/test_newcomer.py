@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import select
 import shutil
 import signal
 import socket
@@ -21,7 +20,7 @@ import httpx
 import pytest
 
 from tests.support.processes.moto import moto
-from tests.support.processes.server import WAIT_S, environment
+from tests.support.processes.server import WAIT_S, environment, readable
 from tests.test_docs import fenced, text
 from tests.test_printed_commands import logical
 
@@ -61,7 +60,7 @@ class Terminal:
         seen, answered, until = "", 0, time.monotonic() + MINUTES * 60
         while not (ended := re.search(r"END (\d+)-", seen)):
             assert time.monotonic() < until, (command, seen)
-            if select.select([self._master], [], [], 0.1)[0]:
+            if readable(self._master, 0.1):
                 seen += os.read(self._master, 65536).decode(errors="replace")
             if len(PROMPT.findall(seen)) > answered:
                 answered += 1

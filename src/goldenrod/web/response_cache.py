@@ -242,10 +242,12 @@ class ResponseCache:
         return built if built and built.validity and built.validity.is_of(now) else None
 
     def _renewed(self, key: Key, cached: CachedResponse, now: Revision) -> CachedResponse | None:
-        """The answer with its validity at the revision now, if it depends on certain images only and
-        none of them has changed."""
+        """The answer with its validity at the revision now, which is a later one, if it depends on
+        certain images only and none of them has changed."""
         validity = cached.validity
-        if validity is None or not validity.images or not validity.is_at(now.micros):
+        if validity is None or not validity.images or now.revision <= validity.revision:
+            return None
+        if not validity.is_at(now.micros):
             return None
         try:
             found = validity.renewed(self._db.standing(validity.images))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,13 +71,18 @@ def begin(
     return Running(process, "", log)
 
 
+def readable(file: Any, seconds: float) -> bool:
+    """Whether there is something to read, within so many seconds. Unlike `select.select`, it takes
+    descriptors above 1,023, which many open files lead to."""
+    waiting = select.poll()
+    waiting.register(file, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
+
+
 def ready(server: Running) -> Running:
     """The server, once it has printed its address."""
     assert server.process.stdout is not None
-    # Not select.select, which takes no descriptor above 1,023: other tests may have that many open.
-    waiting = select.poll()
-    waiting.register(server.process.stdout, select.POLLIN)
-    line = server.process.stdout.readline() if waiting.poll(WAIT_S * 1000) else ""
+    line = server.process.stdout.readline() if readable(server.process.stdout, WAIT_S) else ""
     found = re.fullmatch(r"Goldenrod serves (http://\S+)\n", line)
     assert found, f"{line!r}; stderr: {server.log()}"
     server.url = found[1]

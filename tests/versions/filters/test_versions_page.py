@@ -77,7 +77,7 @@ def test_an_empty_result_and_a_wrong_filter_are_explained(
     assert "No versions match these filters." in page.words
     assert page.links.count(LIST) >= 2  # removes the filters
     page = visitor.get(f"{LIST}?label=team")
-    assert (page.status, "label takes key:value" in page.words) == (400, True)
+    assert (page.status, "Label takes key:value" in page.words) == (400, True)
     assert page.form(LIST).fields["label"] == ["team", ""]
     page = visitor.get("/search/versions?q=nowhere&state=current")
     assert "No versions match “nowhere” with these filters." in page.words

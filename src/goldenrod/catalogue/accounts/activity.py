@@ -263,7 +263,7 @@ def _subject(change: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 def _named(it: _Subject, change: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
     """The subject by name. What was removed has its id only."""
     thing = it.table.alias()
-    key = next(iter(thing.primary_key))
+    key = thing.c[next(iter(it.table.primary_key)).name]
     image: ColumnElement[Any] = NULL_JSON
     version: ColumnElement[Any] = NULL_JSON
     user: ColumnElement[Any] = NULL_JSON
