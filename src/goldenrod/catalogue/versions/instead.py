@@ -67,8 +67,7 @@ def all_revoked(image_id: ColumnElement[int], reader: ReaderKind) -> ColumnEleme
 
     some = exists().where(released(revoked), states.revoked(revoked)).correlate_except(revoked)
     other = exists().where(released(version), ~states.revoked(version)).correlate_except(version)
-    # Most images have a version that is not revoked, which is found at once.
-    return and_(~other, some)
+    return and_(some, ~other)
 
 
 def columns(version: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]:

@@ -30,8 +30,7 @@ def release_months(dates: list[Instant], now: Instant, most_dates: int) -> Relea
     If there are `most_dates`, there may be older ones: the oldest month is left out, since its count
     may be too low.
     """
-    by_text = Counter(date[:7] for date in dates)
-    counts = Counter({_month(text): count for text, count in by_text.items()})
+    counts = Counter(_month(date) for date in dates)
     last = _month(now)
     first = max(min(counts, default=last) + (len(dates) == most_dates), last - MOST_MONTHS + 1)
     months = range(first, last + 1)
@@ -50,9 +49,9 @@ def release_months(dates: list[Instant], now: Instant, most_dates: int) -> Relea
     )
 
 
-def _month(text: str) -> int:
-    """The number of months since the year 0, of an instant or its year and month."""
-    return int(text[:4]) * 12 + int(text[5:7]) - 1
+def _month(instant: Instant) -> int:
+    """The number of months since the year 0."""
+    return int(instant[:4]) * 12 + int(instant[5:7]) - 1
 
 
 def _svg(shown: dict[int, int], most: int, words: str) -> str:
