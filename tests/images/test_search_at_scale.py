@@ -144,13 +144,14 @@ def test_versions_of_rare_words_and_machines_are_found_by_an_index(
         if many < 200_000 and tx.dialect == "postgresql":
             # PostgreSQL reads small tables whole. Where an index serves, it takes that now.
             tx.sql("SET LOCAL enable_seqscan = off")
+            # An earlier test may have left statistics of these tables.
+            tx.sql("DELETE FROM pg_statistic WHERE starelid >= 16384")
+            tx.sql("UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE oid >= 16384")
         for analyzed in (False, True):
             if analyzed:
                 tx.sql("ANALYZE")
             for search in ("rare", "usual rare", "rare usual"):
                 _require_index(tx, search)
-            if not analyzed and many < 200_000 and tx.dialect == "postgresql":
-                continue  # the plan depends on the statistics that an earlier test left
             given = {**resources.params(tx, ANONYMOUS), "identifiers": ["ami-1500"]}
             found = _plan(tx, lookup._matches, ANONYMOUS.reader, **given)
             assert not WHOLE.search(found), found

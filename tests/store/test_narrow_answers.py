@@ -1,7 +1,7 @@
-"""Answers that depend on certain images only: they outlast changes of others, and none that they show.
+"""An answer that depends on certain images stays cached while others change, but not when those do.
 
-`CHANGES` has one change for each way in which an answer can depend on something. The same changes find
-a dependency that is left out: each is planted, and must then give a stale answer.
+`CHANGES` has one change for each way in which an answer can depend on something. They also show that a
+dependency would be missed: where a test leaves one out, the answer is stale.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,9 @@ LONG_AGO = "2020-01-01T00:00:00.000000Z"
 
 
 class Stage:
-    """A version that is built on one of another image, which is built on one of a third, and is
-    deprecated in favour of one of a fourth. Another is built on a version that bob may not read."""
+    """Images with a version each. That of `derived` is built on that of `base`, which is built on that
+    of `origin`. It is deprecated, and its replacement is that of `better`. `derived` has a second
+    version, which is built on one that bob may not read."""
 
     def __init__(self, api: ApiClient) -> None:
         self.api = api
@@ -46,8 +47,7 @@ class Stage:
         self.put(f"{IMAGES}/derived/channels/stable", {"version": self.derived})
 
     def published(self, image: str, name: str = "1.0", **more: Any) -> str:
-        made_: Any = made(self.api, VERSIONS, "alice", image=image, name=name, **more)
-        return str(made_["id"])
+        return str(made(self.api, VERSIONS, "alice", image=image, name=name, **more)["id"])
 
     def patch(self, address: str, body: Any, who: str = "alice") -> None:
         answer = self.api.patch(address, who, body)

@@ -11,7 +11,7 @@ import pytest
 from goldenrod.base import clock
 from goldenrod.store import revision as open_revision_source
 from goldenrod.store.db import Database, SnapshotChanged
-from goldenrod.store.revision import BatchedReads, Revision, Seen, Standing, WalIndexRevision
+from goldenrod.store.revision import BatchedReads, LastChange, Revision, Seen, WalIndexRevision
 
 MANY = 300
 
@@ -128,7 +128,7 @@ class _Slow:
         return Revision(answer, 0)
 
 
-def _nothing_of_images(images: Sequence[int]) -> Standing:
+def _nothing_of_images(images: Sequence[int]) -> LastChange:
     raise AssertionError(images)
 
 

@@ -272,17 +272,22 @@ def _revocation(
             ),
         }
     )
-    tables = reach.join(revocation, revocation.c.id == reach.c.revocation_id).join(
-        origin, origin.c.n == revocation.c.version_n
-    )
 
     def first(column: Json) -> Json:
+        tables = _from_origin(reach, revocation, origin)
         query = select(column).select_from(tables).where(reach.c.n == version.c.n)
         if stops:
             query = query.where(states.stops_at(reach))
         return query.order_by(reach.c.at > NOW, reach.c.depth).limit(1).scalar_subquery()
 
     return as_json(first(shown)), first(reason)
+
+
+def _from_origin(reach: FromClause, revocation: FromClause, origin: FromClause) -> FromClause:
+    """What revocations reach, with each revocation and the version where it began."""
+    return reach.join(revocation, revocation.c.id == reach.c.revocation_id).join(
+        origin, origin.c.n == revocation.c.version_n
+    )
 
 
 def images_shown(version: FromClause) -> tuple[ColumnElement[Any], ...]:
@@ -293,15 +298,8 @@ def images_shown(version: FromClause) -> tuple[ColumnElement[Any], ...]:
         schema.revocations.alias(),
         schema.versions.alias(),
     )
-    origins = (
-        select(origin.c.image_id)
-        .select_from(
-            reach.join(revocation, revocation.c.id == reach.c.revocation_id).join(
-                origin, origin.c.n == revocation.c.version_n
-            )
-        )
-        .where(reach.c.n == version.c.n)
-    )
+    tables = _from_origin(reach, revocation, origin)
+    origins = select(origin.c.image_id).select_from(tables).where(reach.c.n == version.c.n)
     return (
         version.c.image_id.label("own_image"),
         _image_of(version.c.parent_n).label("parent_image"),

@@ -28,7 +28,7 @@ from goldenrod.store.connections.pool_use import PoolUse
 from goldenrod.store.connections.replica import Replica
 from goldenrod.store.current_request import CURRENT
 from goldenrod.store.image_changes import ImageChanges
-from goldenrod.store.revision import Revision, RevisionSource, Seen, Standing
+from goldenrod.store.revision import LastChange, Revision, RevisionSource, Seen
 from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
 
 __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
@@ -261,11 +261,11 @@ class Database:
             raise
         return seen if self.now is None else seen._replace(micros=clock.to_micros(self.now()))
 
-    def standing(self, images: Sequence[int]) -> Standing:
+    def last_change(self, images: Sequence[int]) -> LastChange:
         """The revision now, and that of the last change that may concern these images. Raises
         Unavailable."""
         try:
-            return self._source().standing(images)
+            return self._source().last_change(images)
         except Exception as error:
             self._require_available(error)
             raise
@@ -349,8 +349,7 @@ class Database:
             if self.trace is not None:
                 self.trace.append(self._driver.increment)
             changes = ImageChanges()
-            seen, now = self._driver.time(connection, self._driver.increment)
-            tx = Tx(connection, self, seen, self.now() if self.now else now, changes=changes)
+            tx = self._tx(connection, self._driver.increment, changes=changes)
             yield tx
             if tx.dry_run:
                 raise _RolledBack
@@ -379,9 +378,10 @@ class Database:
             yield tx
         _call(tx.committed)
 
-    def _tx(self, connection: Any) -> Tx:
-        seen, now = self._driver.time(connection)
-        return Tx(connection, self, seen, self.now() if self.now else now)
+    def _tx(self, connection: Any, *asked: str, changes: ImageChanges | None = None) -> Tx:
+        """A transaction on this connection, whose revision the statement `asked` reads."""
+        seen, now = self._driver.time(connection, *asked)
+        return Tx(connection, self, seen, self.now() if self.now else now, changes=changes)
 
     @contextmanager
     def _transaction(self, *, write: bool, wait: bool = True) -> Iterator[Any]:

@@ -34,7 +34,7 @@ _CHANGED = (
 )
 """The last change that was not of single images only, or an earlier one; and the last that was of these
 images."""
-_STANDING = (
+_LAST_CHANGE = (
     f"SELECT revision, mark, {_CHANGED.format(among='IN (SELECT value FROM json_each(?))')}"  # nosec B608 # constants
     " FROM catalogue"
 )
@@ -87,18 +87,18 @@ class Revision(NamedTuple):
         return seen is None or self.revision > seen.revision or self.seen == seen
 
 
-class Standing(NamedTuple):
+class LastChange(NamedTuple):
     """The revision now, and that of the last change that may concern certain images."""
 
     now: Revision
-    changed: int
+    revision: int
 
 
 class RevisionSource(Protocol):
     """Reads the catalogue's current revision."""
 
     def current_revision(self) -> Revision: ...
-    def standing(self, images: Sequence[int]) -> Standing: ...
+    def last_change(self, images: Sequence[int]) -> LastChange: ...
     def close(self) -> None: ...
 
 
@@ -134,13 +134,13 @@ class WalIndexRevision:
                 self._remembered = (header, seen)
         return Revision(seen.revision, micros, seen.mark)
 
-    def standing(self, images: Sequence[int]) -> Standing:
+    def last_change(self, images: Sequence[int]) -> LastChange:
         """The revision now, and that of the last change that may concern these images."""
         micros = clock.micros()
         with self._lock:
             given = (json.dumps(images),)
-            revision, mark, *changed = self._connection.execute(_STANDING, given).fetchone()
-        return Standing(Revision(revision, micros, mark), max(changed))
+            revision, mark, *changed = self._connection.execute(_LAST_CHANGE, given).fetchone()
+        return LastChange(Revision(revision, micros, mark), max(changed))
 
     def _ask(self) -> Seen:
         return Seen(*self._connection.execute(ASKED).fetchone())
@@ -167,11 +167,11 @@ class ReplaceableRevision:
         seen = source.current_revision()
         return seen._replace(revision=seen.revision + earlier) if earlier else seen
 
-    def standing(self, images: Sequence[int]) -> Standing:
+    def last_change(self, images: Sequence[int]) -> LastChange:
         """The revision now, and that of the last change that may concern these images."""
         earlier, source = self._source()
-        now, changed = source.standing(images)
-        return Standing(now._replace(revision=now.revision + earlier), changed + earlier)
+        now, changed = source.last_change(images)
+        return LastChange(now._replace(revision=now.revision + earlier), changed + earlier)
 
     def _source(self) -> tuple[int, RevisionSource]:
         """What the files before this one add to its revision, and the source of this one."""
@@ -259,11 +259,11 @@ class BatchedReads:
         self,
         ask: Callable[[], Revision],
         close: Callable[[], None],
-        standing: Callable[[Sequence[int]], Standing],
+        last_change: Callable[[Sequence[int]], LastChange],
     ) -> None:
         self._ask = ask
         self.close = close
-        self.standing = standing
+        self.last_change = last_change
         self._lock = threading.Lock()
         self._in_flight = False
         self._next: _Batch | None = None
@@ -319,7 +319,7 @@ class PostgresRevision:
     _COLUMNS = "revision, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, mark"
     _TEXTS: Mapping[bytes, bytes] = {
         b"look": f"SELECT {_COLUMNS} FROM catalogue".encode(),  # nosec B608 # constants
-        b"look_at": (
+        b"last_change": (
             f"SELECT {_COLUMNS}, {_CHANGED.format(among='= ANY($1::bigint[])')} FROM catalogue"  # nosec B608 # constants
         ).encode(),
     }
@@ -348,12 +348,12 @@ class PostgresRevision:
         """Raises psycopg's OperationalError while the database is away."""
         return self._revision(self._answer(b"look"))
 
-    def standing(self, images: Sequence[int]) -> Standing:
+    def last_change(self, images: Sequence[int]) -> LastChange:
         """The revision now, and that of the last change that may concern these images. Raises as
         `ask`."""
         given = "{" + ",".join(map(str, images)) + "}"
-        *now, common, own = self._answer(b"look_at", [given.encode()])
-        return Standing(self._revision(now), max(int(common), int(own)))
+        *now, common, own = self._answer(b"last_change", [given.encode()])
+        return LastChange(self._revision(now), max(int(common), int(own)))
 
     def _revision(self, values: Sequence[bytes]) -> Revision:
         revision, micros, mark = values

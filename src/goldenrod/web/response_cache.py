@@ -3,8 +3,8 @@
 An answer is valid for one revision of the catalogue, and until the next instant at which anything
 takes effect that it may depend on: a start, an end, a deprecation, a revocation, a token's expiry. An
 answer to a token is valid for at most the rest of the hour, so that the token's use is recorded. An
-answer whose handler names the images that it depends on stays valid while only others are changed:
-once the revision has moved, one question finds that out (`store/image_changes.py`).
+answer of a `narrow` route depends on certain images, and stays valid while only others are changed:
+when the revision has moved, one statement finds that out (`store/image_changes.py`).
 The key is all of a request that its answer depends on: address, query, credentials, `Accept`. Names
 that a page does not take were removed from its query before (`pages/responders.py: known_query`).
 Where the cache would become larger than allowed, the oldest answers are removed. The compressed forms
@@ -26,7 +26,7 @@ from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import Actor
 from goldenrod.rules.cache_expiry import next_instant
 from goldenrod.store.db import Database, SnapshotChanged, Tx
-from goldenrod.store.revision import Revision, Seen, Standing, read_seen
+from goldenrod.store.revision import LastChange, Revision, Seen, read_seen
 from goldenrod.web import content_coding
 from goldenrod.web.content_coding import IDENTITY
 
@@ -50,8 +50,8 @@ _BODY_HEADERS = frozenset({"content-type", "content-length"})
 class Validity(NamedTuple):
     """The revision of an answer, and from when until when it is valid (microseconds since 1970).
 
-    `images`: the images that it depends on, if the answer depends on no others. `generation`: that of
-    the revision.
+    `images`: the ids of the images that the answer depends on; empty where that may be all.
+    `generation`: that of the revision (`Revision.generation`).
     """
 
     revision: int
@@ -80,11 +80,11 @@ class Validity(NamedTuple):
         """Whether an answer with this validity is valid at that instant, as far as time goes."""
         return self.valid_from <= micros < self.valid_until
 
-    def renewed(self, standing: Standing) -> "Validity | None":
+    def renewed(self, last: LastChange) -> "Validity | None":
         """The validity at a later revision, if nothing that the answer depends on has changed since
         its own. The instants at which it changes by itself are then the same."""
-        now = standing.now
-        if now.generation != self.generation or standing.changed > self.revision:
+        now = last.now
+        if now.generation != self.generation or last.revision > self.revision:
             return None
         return self._replace(revision=now.revision, mark=now.mark)
 
@@ -231,33 +231,28 @@ class ResponseCache:
             return None  # the handler answers 503
         if seen is not None and not now.has_reached(seen):
             return None
-        if cached is not None and cached.validity:
-            if cached.validity.includes(now):
+        if cached is not None and (validity := cached.validity):
+            if validity.includes(now):
                 return cached
-            if renewed := self._renewed(key, cached, now):
-                return renewed
+            if renewed := self._renewed(validity, now):
+                cached = cached._replace(validity=renewed)
+                self.add(key, cached)
+                return cached
         if build is None or not build.done.wait(MOST_WAIT_S):
             return None
         built = build.answer
         return built if built and built.validity and built.validity.is_of(now) else None
 
-    def _renewed(self, key: Key, cached: CachedResponse, now: Revision) -> CachedResponse | None:
-        """The answer with its validity at the revision now, which is a later one, if it depends on
+    def _renewed(self, validity: Validity, now: Revision) -> Validity | None:
+        """The validity of an answer at the revision now, which is a later one, if the answer depends on
         certain images only and none of them has changed."""
-        validity = cached.validity
-        if validity is None or not validity.images or now.revision <= validity.revision:
-            return None
-        if not validity.is_at(now.micros):
+        later = now.revision > validity.revision and validity.is_at(now.micros)
+        if not (validity.images and later):
             return None
         try:
-            found = validity.renewed(self._db.standing(validity.images))
+            return validity.renewed(self._db.last_change(validity.images))
         except Unavailable:
             return None
-        if found is None:
-            return None
-        renewed = cached._replace(validity=found)
-        self.add(key, renewed)
-        return renewed
 
     @contextmanager
     def building(self, key: Key) -> Iterator[Build]:

@@ -136,7 +136,10 @@ class Checks:
                 finally:
                     client.close()
                 if served.status == 503:
-                    continue  # it says that it cannot answer now
+                    # It says that it cannot answer now, which is no wrong answer.
+                    with self.record.lock:
+                        self.record.unavailable += 1
+                    continue
                 new = api.get(path, who)
                 self.compared += 1
                 if (served.status, served.body) != (new.status_code, new.content):

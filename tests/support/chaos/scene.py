@@ -140,16 +140,15 @@ class Scene:
             suppress(psycopg.OperationalError),
             psycopg.connect(self.url, autocommit=True) as connection,
         ):
-            found: list[Any] = []
 
-            def has_others() -> bool:
-                found[:] = connection.execute(query).fetchall()
-                return bool(found)
+            def others() -> list[Any]:
+                return connection.execute(query).fetchall()
 
             # The servers may just be opening their connections again, after the kill before.
-            assert within(BACK_S, has_others), (
-                f"nobody is connected; {self.server and self.server.log()[-3000:]}"
-            )
+            within(BACK_S, lambda: bool(others()))
+            assert self.server is not None
+            found = others()
+            assert found, f"nobody is connected; {self.server.log()[-3000:]}"
             with suppress(ProcessLookupError):
                 os.kill(r.choice(found)[0], signal.SIGKILL)
             # PostgreSQL notices in a moment, and ends this connection with the others.

@@ -17,7 +17,9 @@ Moment = Annotated[
 Uuid = Annotated[str, Meta(title="UUID", extra_json_schema={"format": "uuid"})]
 
 
-ChannelName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"})]
+CHANNEL_NAME = "[a-z0-9][a-z0-9._-]{0,63}"
+"""The pattern of a channel's name."""
+ChannelName = Annotated[str, Meta(extra_json_schema={"pattern": f"^{CHANNEL_NAME}$"})]
 
 
 LicenseType = Literal["Full Text", "URL", "SPDX"]

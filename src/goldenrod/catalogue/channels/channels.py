@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, sele
 
 from goldenrod.base.clock import parse_instant
 from goldenrod.base.errors import Forbidden, NotFound
+from goldenrod.base.wire import CHANNEL_NAME
 from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import mutations
@@ -22,7 +23,7 @@ from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Listing, Page, Query, Wanted
 from goldenrod.store.sql import NULL_JSON, Key, Moment, in_list, json_list, json_object, param
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+NAME = re.compile(CHANNEL_NAME, re.ASCII)
 
 
 def shape(channel: FromClause, reader: ReaderKind) -> ColumnElement[Any]:

@@ -390,7 +390,7 @@ class _Postgresql:
     def open_revision_source(self) -> RevisionSource:
         asking = open_revision_source.PostgresRevision(self.connect, prepare=self._prepare)
         self._asking = asking
-        return open_revision_source.BatchedReads(asking.ask, asking.close, asking.standing)
+        return open_revision_source.BatchedReads(asking.ask, asking.close, asking.last_change)
 
     def time(
         self,

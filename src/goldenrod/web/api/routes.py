@@ -64,9 +64,9 @@ class Route:
     `options`: the query parameters, if it is no list. `refuses`: error statuses in addition to the
     method's usual ones. `also`: media types in addition to JSON. `asks`: a POST that changes nothing
     and needs no token. `cacheable`: every change to its answers also changes the catalogue's revision.
-    `narrow`: its answers depend on certain images only, and what it calls tells which. `slashes`: the
-    last part of the path may hold slashes. `basic`: a token may also come as the
-    password of HTTP Basic.
+    `narrow`: its answers depend on certain images only, which `Tx.depends_on` is told. `slashes`: the
+    last part of the path may hold slashes. `basic`: a token may also come as the password of HTTP
+    Basic.
     """
 
     method: str
