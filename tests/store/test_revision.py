@@ -241,9 +241,10 @@ class _LetIn(list[str]):
         super().append(text)
 
 
-def test_a_glance_is_one_snapshot_or_none(
-    new_database: Callable[[str], Database], backend: str
+def test_a_read_without_a_transaction_is_one_snapshot_or_void(
+    new_database: Callable[[str], Database], backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("goldenrod.store.db.TRANSACTIONS", 0)
     db = new_database(backend)
     other = Database(db.url, pool=1)
     with db.optimistic_read() as tx:
@@ -265,4 +266,26 @@ def test_a_glance_is_one_snapshot_or_none(
     db.trace = _LetIn(other, 0)
     with db.optimistic_read() as tx:
         assert tx.sql(open_revision_source.ASKED).fetchone()[0] == tx.revision + 1
+    other.close()
+
+
+def test_after_a_read_in_vain_the_next_ones_have_a_transaction_for_a_while(
+    new_database: Callable[[str], Database], backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goldenrod.store.db.TRANSACTIONS", 1_000_000)
+    db = new_database(backend)
+    other = Database(db.url, pool=1)
+    db.trace = _LetIn(other, 1)
+    with pytest.raises(SnapshotChanged), db.optimistic_read() as tx:
+        revisions(tx)
+    db.trace = let_in = _LetIn(other, 1)
+    with db.optimistic_read() as tx:
+        first, second = revisions(tx)
+    assert first == second
+    assert len(let_in) > let_in.after
+    assert tx.generation == db.current_revision().generation
+    # Another process has not read in vain.
+    other.trace = _LetIn(db, 1)
+    with pytest.raises(SnapshotChanged), other.optimistic_read() as tx:
+        revisions(tx)
     other.close()

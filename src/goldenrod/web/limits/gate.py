@@ -16,7 +16,7 @@ from goldenrod.base.errors import Unavailable
 MOST_WAITING = 64
 MOST_CHANGES_WAITING = 32
 """Requests that wait for a turn at once: those that only read, and the others."""
-WAIT_S = 0.3
+WAIT_S = 0.2
 CHANGE_WAIT_S = 2.0
 """How long they wait for it."""
 GATE = "goldenrod.gate"
