@@ -45,7 +45,7 @@ OWNER = "owner"
 FOLLOWER = "follower"
 """A user who follows as many images as one may, and whose last visit was long ago."""
 STAFF = "staff"
-BY_STAFF = ("/staff", "/groups/{key}")
+BY_STAFF = ("/staff", "/groups/{key}", "/drift", "/syncs")
 BY_OWNER = ("/account", "/groups", "/webhooks", "/images/new", "/licenses/", "/scripts/")
 OF_OWNER = (
     *("edit", "end", "restore", "deprecate", "revoke", "share", "machines", "new", "webhooks"),
@@ -59,6 +59,7 @@ QUERIES = {
     "/search": ("?q=kernel", "?q={identifier}", "?provider={provider}"),
     "/search/suggest": ("?q=a",),
     "/search/versions": ("?q=2",),
+    "/complete": ("?kind=user&q=a",),
 }
 
 
@@ -108,7 +109,7 @@ def _user(tx: Tx, name: str) -> int:
 
 def _place(db: Database, slug: str, staff: str) -> Place:
     """Sign the visitors in, and find the values of the placeholders."""
-    settings = config.load({"GOLDENROD_CACHE_MB": "0"})
+    settings = config.load({"GOLDENROD_CACHE_MB": "0", "GOLDENROD_RATE_LIMIT": "0"})
     with db.write() as tx:
         actor = actors.of_user(tx, _user(tx, staff), "admin")
         image = images.IMAGES.read(tx, actor, slug)
@@ -130,6 +131,8 @@ def _place(db: Database, slug: str, staff: str) -> Place:
     asked = f"image_id={image['id']}&state=current&ordering=-start_date&page_size=2"
     newest, before = client.simulate_get(f"/image_versions?{asked}").json["results"]
     machine = next(iter(newest["machines"]))
+    channels = client.simulate_get(f"/api/v2/images/{image['id']}/channels").json["results"]
+    assigned = next(it["name"] for it in channels if it["assigned"])
     return Place(
         db,
         app,
@@ -145,6 +148,7 @@ def _place(db: Database, slug: str, staff: str) -> Place:
             "license": str(license_id),
             "script": str(script_id),
             "machine": str(machine["id"]),
+            "channel": assigned,
         },
     )
 
@@ -174,13 +178,13 @@ def asked_for() -> list[tuple[str, str]]:
         if route.method != "GET" or route.path.startswith(NOT_MEASURED):
             continue
         path = route.path
-        if path.startswith(BY_STAFF):
+        if path.startswith(BY_STAFF) or "{machine}" in path:
             who = STAFF
         elif path.startswith(BY_OWNER) or path.rpartition("/")[2] in OF_OWNER:
             who = OWNER
         else:
             who = NOBODY
-        path = path.replace("/channels/{name}", "/channels/latest")
+        path = path.replace("/channels/{name}", "/channels/{channel}")
         path = path.replace("/help/{name}", "/help/lifecycle").replace("{name}", "{version}")
         path = path.replace("/licenses/{key}", "/licenses/{license}")
         path = path.replace("/scripts/{key}", "/scripts/{script}")
