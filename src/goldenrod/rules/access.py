@@ -225,15 +225,17 @@ def _image(image: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause("it is public and current", and_(image.c.is_public, current(image)))
     if reader is ReaderKind.ANONYMOUS:
         return [public]
-    version = schema.versions.alias()
+    # One of a version that is public need not be looked for: its image is public.
+    share = schema.shares.alias()
     return [
         *_image_editors(image, reader),
         public,
         Clause(
             "may read one of its versions",
             exists().where(
-                version.c.image_id == image.c.id,
-                or_(version.c.user_id == ME, and_(open_now(version), shared_with(version))),
+                in_list(share.c.group_id, "groups"),
+                share.c.image_id == image.c.id,
+                or_(share.c.as_editor, open_now(share)),
             ),
         ),
     ]

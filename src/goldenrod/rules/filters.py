@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, Table, and_, exists, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, String, Table, and_, or_, select, true
 
 from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import parse_instant
@@ -294,23 +294,11 @@ def _words(values: tuple[str, ...]) -> Filter:
     return Filter(takes, read, lambda thing, reader, form: true(), described)
 
 
-def listed_machine(
-    thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
-) -> ColumnElement[bool]:
-    """The reader may read a machine of the version for which `asks(machine, provider)` is true."""
-    machine, provider = schema.machines.alias(), schema.providers.alias()
-    return exists().where(
-        machine.c.version_n == thing.c.n,
-        provider.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, provider, reader),
-        asks(machine, provider),
-    )
-
-
 def found_by_machine(
     thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
 ) -> ColumnElement[bool]:
-    """The same as `listed_machine`, in a form that finds the machines first and then their versions."""
+    """The version lists a machine, for the reader, for which `asks(machine, provider)` is true. Such
+    machines are found first, and then their versions."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     placed = select(machine.c.version_n).where(
         provider.c.id == machine.c.provider_id,

@@ -32,7 +32,7 @@ from goldenrod.base.clock import END_OF_TIME, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, NotFound
 from goldenrod.base.numbers import LARGEST, whole_number
 from goldenrod.base.text import is_uuid
-from goldenrod.store.sql import Id, Moment, param
+from goldenrod.store.sql import Id, Moment, computed_once, param
 
 PAGE_SIZE = 100
 MOST_PER_PAGE = 1000
@@ -334,8 +334,7 @@ def picked_of_few(
     key = next(iter(listing.table.primary_key)).name
     names = dict.fromkeys((key, listing.id, listing.column(order)))
     found = select(*(thing.c[name] for name in names)).where(*conditions)
-    few = found.cte("found").prefix_with("MATERIALIZED")
-    return picked(listing, [], few, order, op, numbered)
+    return picked(listing, [], computed_once("found", found), order, op, numbered)
 
 
 def merged(

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     JSON,
     BigInteger,
     Boolean,
@@ -332,3 +333,9 @@ def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 NULL_JSON: ColumnElement[Any] = literal_column("NULL", JSON())
+
+
+def computed_once(name: str, rows: Any) -> CTE:
+    """A part of a statement that the database computes once, before the rest."""
+    part: CTE = rows.cte(name).prefix_with("MATERIALIZED")
+    return part

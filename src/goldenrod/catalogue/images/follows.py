@@ -27,12 +27,11 @@ from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import ME, NOW, Actor, ReaderKind
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
-from goldenrod.store.sql import Key, Moment, json_object, json_text, param
+from goldenrod.store.sql import Key, Moment, computed_once, json_object, json_text, param
 
 VISIT_MINUTES = 30
 MOST_FOLLOWED = 200
 """How many images one user may follow."""
-BEGINNING = literal("0001-01-01T00:00:00.000000Z", Moment())
 MOST_NEWS = 6
 """How many changes home lists."""
 
@@ -135,7 +134,7 @@ def _happened(
         # Only these versions are read: those that began since, or all if the image did.
         image = schema.images.alias()
         since = param("since", Moment)
-        first = select(case((image.c.start_date > since, BEGINNING), else_=since))
+        first = select(case((image.c.start_date > since, schema.BEGINNING_OF_TIME), else_=since))
         of_followed = first.where(image.c.id == follow.c.image_id).correlate_except(image)
         conditions = (*conditions, thing.c.start_date > of_followed.scalar_subquery())
     channel = thing.c.name if kind == "channel" else literal("")
@@ -175,7 +174,7 @@ def _news(reader: ReaderKind) -> Any:
         schema.assignments.alias(),
     )
     of_channel = entry.c.channel_id == channel.c.id
-    once = union_all(
+    happened = union_all(
         _happened(
             "released",
             released.c.opens_at,
@@ -212,9 +211,11 @@ def _news(reader: ReaderKind) -> Any:
                 access.readable(channel, reader),
             )
         ),
-    ).subquery("once")
+    )
+    # To count them in a window sorts them all once more.
+    once = computed_once("once", happened)
     newest = (
-        select(*once.c, func.count().over().label("count"))
+        select(*once.c, select(func.count()).select_from(once).scalar_subquery().label("count"))
         .order_by(once.c.at.desc(), once.c.kind, once.c.n.desc(), once.c.channel)
         .limit(MOST_NEWS)
         .subquery("newest")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import CTE, ColumnElement, FromClause, case, distinct, func, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, case, distinct, func, or_, select, true
 
 from goldenrod.base.text import sought_key
 from goldenrod.catalogue import search
@@ -28,7 +28,15 @@ from goldenrod.rules.lifecycle.channel_targets import LATEST
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Query, past_the_end
-from goldenrod.store.sql import NULL_JSON, Sortable, json_list, json_object, json_text, param
+from goldenrod.store.sql import (
+    NULL_JSON,
+    Sortable,
+    computed_once,
+    json_list,
+    json_object,
+    json_text,
+    param,
+)
 
 LIST = Listing(
     schema.images,
@@ -146,7 +154,7 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
     equals = or_(*(name == named for name in names))
     begins = or_(*(func.substr(name, 1, param("length")) == named for name in names))
     filtered = [LIST.filters[name].where(image, reader, form) for name, form in forms]
-    found = _apart(
+    found = computed_once(
         "found",
         select(
             image.c.id,
@@ -156,10 +164,14 @@ def _images(reader: ReaderKind, forms: tuple[tuple[str, str], ...]) -> Any:
         ).where(access.readable(image, reader), *filtered),
     )
     by_newest = found.c.rank, found.c.newest.desc(), found.c.id.desc()
-    candidates = _apart("candidates", select(found).order_by(*by_newest).limit(param("candidates")))
+    candidates = computed_once(
+        "candidates", select(found).order_by(*by_newest).limit(param("candidates"))
+    )
     backward = candidates.c.rank.desc(), candidates.c.newest, candidates.c.id
     last = select(candidates).order_by(*backward).limit(1).subquery("last")
-    offered = _apart("offered", select(candidates, _offered(candidates, reader).label("offered")))
+    offered = computed_once(
+        "offered", select(candidates, _offered(candidates, reader).label("offered"))
+    )
     otherwise = func.coalesce(_newest(offered, reader, "start_date"), offered.c.start_date)
     released = func.coalesce(offered.c.offered, otherwise)
     order = (offered.c.rank, offered.c.offered.is_(None), released.desc(), offered.c.id.desc())
@@ -204,12 +216,6 @@ def _newest_begun(image: FromClause) -> ColumnElement[Any]:
         else_=begun.correlate(image).scalar_subquery(),
     )
     return func.coalesce(newest, image.c.start_date, type_=image.c.start_date.type)
-
-
-def _apart(name: str, rows: Any) -> CTE:
-    """A part of a statement that the database computes once, before the rest."""
-    part: CTE = rows.cte(name).prefix_with("MATERIALIZED")
-    return part
 
 
 def _shape(image: FromClause, reader: ReaderKind, words: str | None) -> ColumnElement[Any]:

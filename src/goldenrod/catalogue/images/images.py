@@ -6,7 +6,7 @@ and the members of its maintainer groups. A slug is derived from the name. Old s
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, exists, select
+from sqlalchemy import ColumnElement, FromClause, exists, or_, select
 
 from goldenrod.base import decode
 from goldenrod.base.errors import forbidden_field
@@ -20,6 +20,7 @@ from goldenrod.rules import access, filters, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
+from goldenrod.rules.lifecycle import machine_access
 from goldenrod.rules.resources import Resource
 from goldenrod.rules.visibility import denormalised
 from goldenrod.store import schema
@@ -69,12 +70,24 @@ def shape(image: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
 
 def _of_version(image: FromClause, reader: ReaderKind, asks: Any) -> ColumnElement[bool]:
     """Whether a version that the reader may read lists a machine that meets the condition `asks`."""
-    version = schema.versions.alias()
-    return exists().where(
-        version.c.image_id == image.c.id,
-        access.readable(version, reader),
-        filters.listed_machine(version, reader, asks),
-    )
+
+    def lists(has_end: bool) -> ColumnElement[bool]:
+        machine, provider, version = (
+            table.alias() for table in (schema.machines, schema.providers, schema.versions)
+        )
+        end = machine.c.end_date
+        return exists().where(
+            machine.c.image_id == image.c.id,
+            end.is_not(None) if has_end else end.is_(None),
+            provider.c.id == machine.c.provider_id,
+            asks(machine, provider),
+            version.c.n == machine.c.version_n,
+            machine_access.listed_in_version(machine, provider, reader, version),
+            access.readable(version, reader),
+        )
+
+    # Machines with and without an end are in two indexes by image and provider.
+    return or_(lists(False), lists(True))
 
 
 def _on_provider(image: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:

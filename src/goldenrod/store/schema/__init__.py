@@ -25,6 +25,7 @@ from goldenrod.store.schema.channels import (
 )
 from goldenrod.store.schema.common import audit, catalogue, idempotency, scope_counts
 from goldenrod.store.schema.helpers import (
+    BEGINNING_OF_TIME,
     END_OF_TIME,
     FULL_TEXT_TABLES,
     metadata,
@@ -70,6 +71,7 @@ from goldenrod.store.schema.webhooks import attempts, deliverer, deliveries, eve
 simplify_aliases()
 
 __all__ = [
+    "BEGINNING_OF_TIME",
     "END_OF_TIME",
     "FULL_TEXT_TABLES",
     "assignments",

@@ -20,6 +20,7 @@ metadata = MetaData(
     }
 )
 
+BEGINNING_OF_TIME = literal_column("'0001-01-01T00:00:00.000000Z'", Moment())
 END_OF_TIME = literal_column(f"'{clock.END_OF_TIME}'", Moment())
 """The end of time as SQL. Partial indexes contain this text; a condition must repeat it exactly for
 the database to use them."""

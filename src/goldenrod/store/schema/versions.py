@@ -232,6 +232,8 @@ machines = resource(
     Index("ix_machines_architecture", "architecture", "version_n"),
     Index("ix_machines_start_date", "start_date"),
     index_where_set("ix_machines_end_date", "end_date"),
+    # The machines of an image on a provider: those that have an end, and those that have none.
+    index_where("ix_machines_ending", "end_date IS NOT NULL", "image_id", "provider_id"),
     index_where(
         "uq_machines_offered",
         "end_date IS NULL",

@@ -111,7 +111,7 @@ def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> 
 
     own = [n for n, image in choice.images.items() if image == given["image"]]
     others = [n for n in choice.images if n not in set(own)]
-    positions = tx.rows(queries.positions, reader, ns=own, **given)
+    left_out = tx.rows(queries.gaps, reader, ns=own, **given)
     rows = tx.rows(queries.nodes, reader, ns=list(choice.images), **given)
     channel_targets += tx.rows(queries.channel_targets_elsewhere, reader, ns=others, **given)
 
@@ -122,7 +122,7 @@ def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> 
         lanes=_lanes(rows, choice.levels),
         nodes=_nodes(rows, channel_targets),
         edges=tuple((ids[row["parent_n"]], row["id"]) for row in rows if row["parent_n"] in ids),
-        gaps=_gaps({row["n"]: row["place"] for row in positions}, ids),
+        gaps=tuple(Gap(row["count"], row["older"], row["newer"]) for row in left_out),
         truncated=choice.truncated,
     )
 
@@ -200,15 +200,4 @@ def _nodes(rows: list[Row], channel_targets: list[Row]) -> tuple[Node, ...]:
             channels=tuple(sorted(channels[row["n"]])),
         )
         for row in rows
-    )
-
-
-def _gaps(positions: dict[int, int], ids: dict[int, str]) -> tuple[Gap, ...]:
-    """What is left out, by the places of the versions that are shown, among all that are readable."""
-    shown = sorted((place, ids[n]) for n, place in positions.items())
-    before: list[tuple[int, str | None]] = [(0, None), *shown]
-    return tuple(
-        Gap(newer[0] - older[0] - 1, older[1], newer[1])
-        for older, newer in zip(before, shown, strict=False)
-        if newer[0] - older[0] > 1
     )

@@ -5,6 +5,7 @@ It returns only versions that the reader may read, and follows lineage only thro
 """
 
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import (
     FromClause,
@@ -195,16 +196,46 @@ def _elsewhere(version: FromClause, of: Subject) -> Predicate:
     return version.c.image_id != param("image", Key) if of == "image" else true()
 
 
-def positions(reader: ReaderKind) -> Any:
-    """The position of each of the versions `ns` among the image's readable versions, from 1."""
-    version = schema.versions.alias()
-    order = (version.c.start_date, version.c.id)
-    every = (
-        select(version.c.n, func.row_number().over(order_by=order).label("place"))
-        .where(version.c.image_id == param("image", Key), access.readable(version, reader))
+def gaps(reader: ReaderKind) -> Any:
+    """Between which of the versions `ns` of the image the reader may read others: the `count` of the
+    others, and the ids `older` (null before the first of `ns`) and `newer`.
+
+    Each version of the image is counted once, without numbering them all.
+    """
+    shown, other = schema.versions.alias(), schema.versions.alias()
+    by = (shown.c.start_date, shown.c.id)
+    places = (
+        select(
+            shown.c.id,
+            shown.c.start_date,
+            func.lag(shown.c.id).over(order_by=by).label("older"),
+            func.lag(shown.c.start_date).over(order_by=by).label("older_date"),
+        )
+        .where(in_list(shown.c.n, "ns"), access.readable(shown, reader))
         .subquery()
     )
-    return select(every.c.n, every.c.place).where(in_list(every.c.n, "ns"))
+    place = tuple_(other.c.start_date, other.c.id)
+    after = tuple_(
+        func.coalesce(places.c.older_date, schema.BEGINNING_OF_TIME, type_=Moment()),
+        func.coalesce(places.c.older, literal(str(UUID(int=0)), Id()), type_=Id()),
+    )
+    between = select(func.count()).where(
+        other.c.image_id == param("image", Key),
+        place > after,
+        place < tuple_(places.c.start_date, places.c.id),
+        access.readable(other, reader),
+    )
+    counted = select(
+        between.correlate(places).scalar_subquery().label("count"),
+        places.c.older,
+        places.c.id.label("newer"),
+        places.c.start_date,
+    ).subquery()
+    return (
+        select(counted.c.count, counted.c.older, counted.c.newer)
+        .where(counted.c.count > 0)
+        .order_by(counted.c.start_date, counted.c.newer)
+    )
 
 
 def nodes(reader: ReaderKind) -> Any:
