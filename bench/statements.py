@@ -79,17 +79,18 @@ def _listening(runs: list[Run]) -> Iterator[None]:
             runs.append(Run(sql, parameters))
             return super().execute(sql, parameters)
 
-    class Connection(sqlite3.Connection):
+    class Recording:
         def cursor(self, factory: Any = Cursor) -> Any:
-            return super().cursor(factory)
+            return super().cursor(factory)  # type: ignore[misc] # of a connection
 
         def execute(self, sql: str, parameters: Any = (), /) -> Any:
             return self.cursor().execute(sql, parameters)
 
     connect, execute = sqlite3.connect, psycopg.Cursor.execute
 
-    def connected(*args: Any, **more: Any) -> Any:
-        return connect(*args, **{"factory": Connection} | more)
+    def connected(*args: Any, factory: Any = sqlite3.Connection, **more: Any) -> Any:
+        recording = type("Connection", (Recording, factory), {})
+        return connect(*args, factory=recording, **more)
 
     def executed(self: Any, query: Any, params: Any = None, **more: Any) -> Any:
         runs.append(Run(query if isinstance(query, str) else "", params))
