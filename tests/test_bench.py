@@ -1,7 +1,7 @@
 """The measurements still run, from an empty database to the documents, on a small catalogue."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,16 @@ from bench.servers import Server, constant, serving
 from goldenrod.base import clock, config
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
+from tests.support.cast import build_world
 from tests.support.processes.programs import program
 
-pytestmark = pytest.mark.long
+long = pytest.mark.long
 
 VERSIONS = 300
 ROWS = ("304 on a list", "PATCH")
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where catalogues and figures of this test are catalogues."""
     directory = tmp_path_factory.mktemp("bench")
@@ -43,6 +44,7 @@ def served(out: Path) -> Iterator[dict[Seed, tuple[FilledCatalogue, Server]]]:
         yield {"most": (filled[0], most), "few": (filled[1], few)}
 
 
+@long
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_is_answered_and_its_statements_run_again(
     case: Case, served: dict[Seed, tuple[FilledCatalogue, Server]]
@@ -56,6 +58,7 @@ def test_every_case_is_answered_and_its_statements_run_again(
         raw.close()
 
 
+@long
 def test_a_filled_catalogue_counts_what_its_plan_says(out: Path) -> None:
     filled = catalogues.sqlite(Plan(VERSIONS, "most"))
     db = Database(filled.url)
@@ -68,6 +71,7 @@ def test_a_filled_catalogue_counts_what_its_plan_says(out: Path) -> None:
     assert count == public
 
 
+@long
 def test_from_an_empty_database_to_the_documents(out: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     asked = ["--versions", str(VERSIONS), "--databases", "sqlite", "--rounds", "1"]
@@ -93,6 +97,7 @@ def test_from_an_empty_database_to_the_documents(out: Path, tmp_path: Path) -> N
     assert "304 on a list</text>" in (tmp_path / "performance-shares.svg").read_text()
 
 
+@long
 def test_an_answer_that_is_an_error_is_no_figure() -> None:
     with constant() as server:
         figures = drive(server.base, Ask(("/1", "/2")), 0.1, 2)
@@ -102,9 +107,20 @@ def test_an_answer_that_is_an_error_is_no_figure() -> None:
             drive(server.base, Ask(("/1",), method="PATCH", body="%d"), 0.1, 2)
 
 
+@long
 def test_wrk_drives_what_is_asked() -> None:
     program("wrk")
     with constant() as server:
         assert drive(server.base, Ask(("/1", "/2")), 1).per_second > 100
         with pytest.raises(RuntimeError, match="did not answer well"):
             drive(server.base, Ask(("/1",), method="PATCH", body="%d"), 1)
+
+
+def test_the_statements_of_a_request_are_recorded(
+    new_database: Callable[[str], Database], backend: str
+) -> None:
+    db = new_database(backend)
+    build_world(db)
+    runs, body = statements.record(db.url, Ask(("/api/v2/image_versions?page_size=1",)))
+    assert json.loads(body)["results"]
+    assert statements.count(runs) > 0

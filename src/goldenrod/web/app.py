@@ -199,6 +199,9 @@ def _with_head(allowed: str) -> str:
 def _cut(environ: dict[str, Any]) -> bool:
     """Remove the parts of a request that are too long, and store the error for `_Limits`; False where
     no part is."""
+    environ[REFUSED] = None
+    if not [it for it in environ.values() if type(it) is str and len(it) > _SHORT]:
+        return False
     too_long: Problem | None = None
     for name, most in (("PATH_INFO", MOST_PATH), ("QUERY_STRING", MOST_QUERY)):
         if len(environ.get(name) or "") > most:
@@ -213,6 +216,8 @@ def _cut(environ: dict[str, Any]) -> bool:
     environ[REFUSED] = too_long
     return too_long is not None
 
+
+_SHORT = min(MOST_PATH, MOST_QUERY, MOST_HEADER)
 
 AT_ONCE = 32
 """How many requests the application answers at once, unless the server says otherwise."""
