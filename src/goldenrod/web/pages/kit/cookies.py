@@ -12,15 +12,12 @@ All are HttpOnly, SameSite=Lax and valid for the whole host. If the public addre
 Secure and their names begin with `__Host-`, so that no other host of the domain can set them.
 """
 
-import base64
-import binascii
 import hashlib
-import hmac
-import json
 import secrets
 from typing import Any
 
 import falcon
+from itsdangerous import BadData, URLSafeSerializer
 
 from goldenrod.base.config import Settings
 
@@ -30,8 +27,8 @@ REVISION_SECONDS = 600
 """How long a browser remembers it: longer than a failover takes. Where a database lost its last
 changes, this browser is answered again at the latest after that time."""
 THEMES = ("light", "dark")
-MOST_NOTICE = 3000
-"""The longest text of a signed cookie, without its signature. Browsers store 4,096 bytes a cookie."""
+MOST_SEALED = 3000
+"""The longest text of a signed cookie. Browsers store 4,096 bytes a cookie."""
 
 
 def named(name: str, settings: Settings) -> str:
@@ -94,27 +91,24 @@ def new_secret() -> str:
     return secrets.token_urlsafe(24)
 
 
-def signature(secret: str, use: str, content: bytes) -> str:
-    """What proves that this text comes from the holder of the secret, for this use."""
-    key = secret.encode("utf-8", "replace")
-    return hmac.new(key, use.encode() + b"\0" + content, hashlib.sha256).hexdigest()
+def _serializer(secret: str, use: str) -> URLSafeSerializer:
+    return URLSafeSerializer(
+        secret.encode("utf-8", "replace"),
+        salt=use,
+        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+    )
 
 
 def seal(secret: str, value: dict[str, Any], use: str = "notice") -> str | None:
     """A value as the text of a cookie, signed with the secret for one use; None if it is too long."""
-    content = json.dumps(value, separators=(",", ":")).encode()
-    text = base64.urlsafe_b64encode(content).decode()
-    return f"{text}.{signature(secret, use, content)}" if len(text) <= MOST_NOTICE else None
+    text = str(_serializer(secret, use).dumps(value))
+    return text if len(text) <= MOST_SEALED else None
 
 
 def unseal(secret: str, text: str, use: str = "notice") -> dict[str, Any] | None:
     """The value of a text that `seal` made with this secret and use; None for any other text."""
-    written_, _, given = text.partition(".")
     try:
-        content = base64.b64decode(written_, b"-_", validate=True)
-    except (ValueError, binascii.Error):
+        value = _serializer(secret, use).loads(text.encode("utf-8", "replace"))
+    except BadData:
         return None
-    if not hmac.compare_digest(signature(secret, use, content).encode(), given.encode()):
-        return None
-    value = json.loads(content)
     return value if isinstance(value, dict) else None
