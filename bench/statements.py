@@ -93,7 +93,8 @@ def _listening(runs: list[Run]) -> Iterator[None]:
         return connect(*args, factory=recording, **more)
 
     def executed(self: Any, query: Any, params: Any = None, **more: Any) -> Any:
-        runs.append(Run(query if isinstance(query, str) else "", params))
+        text = query.decode() if isinstance(query, bytes) else query
+        runs.append(Run(text if isinstance(text, str) else "", params))
         return execute(self, query, params, **more)
 
     with (
@@ -123,7 +124,10 @@ class Raw:
 
     def _once(self, connection: Any, runs: list[Run]) -> None:
         for run in runs:
-            cursor = connection.execute(run.text, run.params or {})
+            if isinstance(run.params, list):
+                cursor = psycopg.RawCursor(connection).execute(run.text.encode(), run.params)
+            else:
+                cursor = connection.execute(run.text, run.params or {})
             if cursor.description:
                 cursor.fetchall()
 

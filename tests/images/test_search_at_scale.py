@@ -1,11 +1,9 @@
 """Searching looks at few images and versions, however many match, and finds the same."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,8 +17,8 @@ from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import ANONYMOUS
 from goldenrod.store import bulk, paging, schema, search_index
 from goldenrod.store.db import Database, Row, Tx
-from goldenrod.store.statements import statement
 from tests.support.cast import World
+from tests.support.plans import plan_of
 
 SHOWN = ("anonymous", "alice", "dora")
 
@@ -146,17 +144,6 @@ def _copy(row: Row, number: int) -> Row:
     return row | changed | {key: str(UUID(int=number)), "start_date": began}
 
 
-def _plan(tx: Tx, build: Any, *shape: Any, **params: Any) -> str:
-    """How the database runs a statement, without the JSON that it builds."""
-    ready = statement(tx.dialect, build, *shape)
-    given = {n: params[n] if n in params else ready.defaults[n] for n in ready.names}
-    if tx.dialect == "sqlite":
-        given = {n: json.dumps(it) if isinstance(it, list) else it for n, it in given.items()}
-    explain = "EXPLAIN QUERY PLAN" if tx.dialect == "sqlite" else "EXPLAIN"
-    rows = tx.sql(f"{explain} {ready.text}", given).fetchall()
-    return "\n".join(str(tuple(row)[-1]) for row in rows)
-
-
 @pytest.mark.parametrize("many", [1_000, pytest.param(200_000, marks=pytest.mark.long)])
 def test_versions_of_rare_words_and_machines_are_found_by_an_index(
     db: Database, world: World, many: int
@@ -180,7 +167,7 @@ def test_versions_of_rare_words_and_machines_are_found_by_an_index(
             for search in ("rare", "usual rare", "rare usual"):
                 _require_index(tx, search)
             given = {**resources.params(tx, ANONYMOUS), "identifiers": ["ami-1500"]}
-            found = _plan(tx, lookup._matches, ANONYMOUS.reader, **given)
+            found = plan_of(tx, lookup._matches, ANONYMOUS.reader, **given)
             assert not WHOLE.search(found), found
             assert "ix_machines_identifier_key" in found
             _require_machines_of_images(tx)
@@ -191,9 +178,9 @@ def _require_index(tx: Tx, search: str) -> None:
     assert "rare" in query.params["f_exact_0"] + query.params["f_prefix_0"]
     given = {**resources.params(tx, ANONYMOUS), **query.params, "size": 101}
     listing, seen, reader = query.listing, access.readable, ANONYMOUS.reader
-    counted = _plan(tx, resources._counted, listing, seen, reader, query.forms, **given)
+    counted = plan_of(tx, resources._counted, listing, seen, reader, query.forms, **given)
     shape = listing, seen, summaries.version_shape, reader, query.forms, query.order
-    found = _plan(tx, resources._rows, *shape, None, False, True, **given)
+    found = plan_of(tx, resources._rows, *shape, None, False, True, **given)
     for plan in (counted, found):
         assert not WHOLE.search(plan), (search, plan)
         assert re.search("version_words", plan), plan
@@ -208,6 +195,6 @@ def _require_machines_of_images(tx: Tx) -> None:
         query = images.IMAGES.where(**asked)
         given = {**resources.params(tx, ANONYMOUS), **query.params}
         shape = query.listing, access.readable, ANONYMOUS.reader, query.forms
-        plan = _plan(tx, resources._counted, *shape, **given)
-        assert "uq_machines_offered" in plan and "ix_machines_ending" in plan, plan
-        assert not WHOLE.search(plan), plan
+        found = plan_of(tx, resources._counted, *shape, **given)
+        assert "uq_machines_offered" in found and "ix_machines_ending" in found, found
+        assert not WHOLE.search(found), found

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from goldenrod.base import clock
@@ -163,7 +164,7 @@ class Tx:
             self.changes.note(writes)
         if self._trace is not None:
             self._trace.append(text)
-        return self._execute("sql", text, params or {})
+        return self._timed("sql", self._connection.execute, text, params or {})
 
     def has_reached(self, seen: Seen | None) -> bool:
         """Whether this state of the catalogue includes what somebody has seen."""
@@ -186,15 +187,19 @@ class Tx:
             self.changes.note(ready.writes)
         if self._trace is not None:
             self._trace.append(ready.text)
-        return self._execute(ready.name, ready.text, given)
+        if self.dialect == "postgresql":
+            numbered = [given[name] for name in ready.order]
+            execute = psycopg.RawCursor(self._connection).execute
+            return self._timed(ready.name, execute, ready.encoded, numbered)
+        return self._timed(ready.name, self._connection.execute, ready.text, given)
 
-    def _execute(self, name: str, text: str, given: Row) -> Any:
+    def _timed(self, name: str, execute: Callable[..., Any], *asked: Any) -> Any:
         request = self._request
         if request is None:
-            return self._connection.execute(text, given)
+            return execute(*asked)
         began = time.perf_counter()
         try:
-            return self._connection.execute(text, given)
+            return execute(*asked)
         finally:
             request.add(name, began, time.perf_counter())
 

@@ -49,9 +49,12 @@ _DIALECTS: dict[str, Any] = {
 
 class Statement:
     """A compiled statement: the name of the function that composed it, its text, the defaults of its
-    parameters, the names of its columns, and the name of the table that it writes."""
+    parameters, the names of its columns, and the name of the table that it writes. `order`: on
+    PostgreSQL, the names of the parameters `$1`, `$2`, … of the text."""
 
-    __slots__ = ("booleans", "columns", "defaults", "name", "names", "text", "writes")
+    __slots__ = (
+        *("booleans", "columns", "defaults", "encoded", "name", "names", "order", "text", "writes"),
+    )
 
     def __init__(self, dialect: str, element: Any, name: str = "") -> None:
         self.name = name
@@ -59,6 +62,10 @@ class Statement:
         self.writes = written.name if isinstance(written, sa.Table) else None
         compiled = element.compile(dialect=_DIALECTS[dialect])
         self.text: str = compiled.string
+        self.order: tuple[str, ...] = ()
+        if dialect == "postgresql":
+            self.text, self.order = _numbered(self.text)
+        self.encoded = self.text.encode()
         _require_correlated(self.text)
         self.names = tuple(compiled.params)
         # A parameter that must be given has no default: leaving it out raises KeyError.
@@ -83,6 +90,17 @@ class Statement:
                 if values[i] is not None:
                     values[i] = bool(values[i])
         return dict(zip(self.columns, values, strict=True))
+
+
+def _numbered(text: str) -> tuple[str, tuple[str, ...]]:
+    """A text with `%(name)s` as PostgreSQL takes it, and the names of its parameters in their order.
+    The driver would do this anew for each run of a long text."""
+    order: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${order.setdefault(found[1], len(order) + 1)}" if found[1] else "%"
+
+    return re.sub(r"%(?:%|\((\w+)\)s)", number, text), tuple(order)
 
 
 def _require_correlated(text: str) -> None:

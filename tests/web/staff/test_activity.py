@@ -13,12 +13,12 @@ from goldenrod.rules import resources
 from goldenrod.rules.access import CONSOLE, ReaderKind
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.statements import statement
 from goldenrod.web.pages.staff import activity_text
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import ApiClient
 from tests.support.pages.visitor import Visitor
+from tests.support.plans import plan_of
 
 ACTIVITY = "/api/v2/activity"
 
@@ -159,12 +159,8 @@ def _fill(tx: Tx, many: int) -> None:
 def plan(tx: Tx, query: paging.Query) -> str:
     """How the database finds the rows of a page."""
     shape = query.forms, ReaderKind.STAFF, query.order, None, False
-    ready = statement(tx.dialect, activity._rows, *shape)
     params = {**resources.params(tx, CONSOLE), **query.params, "size": 51}
-    given = {n: params[n] if n in params else ready.defaults[n] for n in ready.names}
-    explain = "EXPLAIN QUERY PLAN" if tx.dialect == "sqlite" else "EXPLAIN"
-    rows = tx.sql(f"{explain} {ready.text}", given).fetchall()
-    return "\n".join(str(tuple(row)[-1]) for row in rows)
+    return plan_of(tx, activity._rows, *shape, **params)
 
 
 ASKED = [
