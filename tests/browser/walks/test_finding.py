@@ -38,6 +38,7 @@ def test_home_answers_while_one_types(site: Site, windows: Windows) -> None:
 def test_enter_in_the_field_shows_all_that_was_found(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("gpu")
     page.keyboard.press("Enter")
     at(page, "/search?q=gpu")
@@ -50,6 +51,7 @@ def test_enter_in_the_field_shows_all_that_was_found(site: Site, windows: Window
 def test_words_that_nothing_fits_are_told(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("zebra")
     expect(page.locator("a[data-result]")).to_have_count(0)
     expect(page.locator("#res")).to_contain_text("No images match “zebra”.")
@@ -122,6 +124,7 @@ def test_an_id_of_something_withdrawn_says_so_and_what_to_use(site: Site, window
 def test_find_open_copy_the_id(site: Site, windows: Windows) -> None:
     page = windows(permissions=["clipboard-read", "clipboard-write"])
     page.goto("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("6.1-x86_64 hvm")
     page.locator(site.at('a[data-result][href="/images/{image}"]')).click()
     at(page, site.at("/images/{image}"))
