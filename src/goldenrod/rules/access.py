@@ -211,9 +211,10 @@ def _version(version: FromClause, reader: ReaderKind) -> list[Clause]:
     )
     if reader is ReaderKind.ANONYMOUS:
         return [public]
+    # First what an index has, and what holds for most: a database reads no row for those.
     return [
-        *_version_editors(version, reader),
         public,
+        *_version_editors(version, reader),
         Clause(
             "is in a group that it is shared with; version and image are current",
             and_(open_now(version), shared_with(version)),
@@ -228,8 +229,8 @@ def _image(image: FromClause, reader: ReaderKind) -> list[Clause]:
     # One of a version that is public need not be looked for: its image is public.
     share = schema.shares.alias()
     return [
-        *_image_editors(image, reader),
         public,
+        *_image_editors(image, reader),
         Clause(
             "may read one of its versions",
             exists().where(
