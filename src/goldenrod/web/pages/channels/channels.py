@@ -336,7 +336,7 @@ def _confirm(
     moves = [offer_changes.Move(name, channel["target"], None)] if channel["target"] else []
     address = urls.channel(image, name)
     crumbs = [
-        (urls.image(image), image["slug"]),
+        (urls.image(image), image["name"]),
         (urls.image(image, "channels"), "channels"),
         (address, name),
     ]
