@@ -31,6 +31,7 @@ SERVES = "runs until it is stopped; the tests of the README and of the demonstra
 MEASURES = "takes minutes or hours; tests/test_bench.py measures briefly"
 CANNOT = {
     "goldenrod serve": SERVES,
+    "goldenrod serve --metrics-port 9464": SERVES,
     "goldenrod demo --file demo.db": SERVES,
     "goldenrod webhooks deliver": "runs until it is stopped; it is run with --once",
     "goldenrod user password {}": "asks for a password; tests/accounts/test_users.py answers",
@@ -41,6 +42,8 @@ CANNOT = {
     "python -m bench --only 'one version' --databases sqlite --seconds 2 --rounds 5": MEASURES,
     "python -m bench --only import --amis FILE": "needs a file of 200 MB that is not kept here",
     "python -m bench.report bench/out/FILE.json": "needs measurements; rewrites the documents",
+    "python -m bench.overload": "takes minutes; tests/web/server/test_overload.py takes less",
+    "python -m tests.replicas.test_patroni": "it is a test, which the long tests run",
     "python -m tests.support.chaos --seed 7": "takes long; tests/crashes/test_chaos.py is shorter",
     "python -m tests.support.stale_reads": "reads 100,000 times; tests/store/test_stale.py less often",
     "curl -s -X POST http://127.0.0.1:8000/api/v2/webhooks \\": "its target is not a real host; "

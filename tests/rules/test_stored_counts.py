@@ -285,7 +285,7 @@ def test_counts_stay_exact_whatever_changes(
 ) -> None:
     r = Random(seed)
     play = Play(r, db, world, clock)
-    for number in range(40):
+    for number in range(50):
         play.step()
         with db.read() as tx:
             check_stored(tx)
