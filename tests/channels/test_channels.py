@@ -9,7 +9,7 @@ from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import (
+from tests.support.lifecycle.steps import (
     API,
     assign,
     channel,

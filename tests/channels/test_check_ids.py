@@ -15,7 +15,7 @@ from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import assign, release, revoke
+from tests.support.lifecycle.steps import assign, release, revoke
 from tests.support.pages.visitor import PageResponse, Visitor
 
 CHECK = "/check"

@@ -13,7 +13,7 @@ from tests.conftest import Clock
 from tests.support.actions import everything, made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, assign, look_up, named, release, revoke
+from tests.support.lifecycle.steps import API, assign, look_up, named, release, revoke
 from tests.support.pages.visitor import Visitor
 
 

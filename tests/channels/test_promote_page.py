@@ -11,7 +11,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import assign, channel, history, release, revoke, target
+from tests.support.lifecycle.steps import assign, channel, history, release, revoke, target
 from tests.support.pages.visitor import PageResponse, Visitor
 
 VERSIONS = "/images/open-image/versions"

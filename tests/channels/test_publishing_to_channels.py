@@ -5,7 +5,7 @@ from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, assign, channel, history, target
+from tests.support.lifecycle.steps import API, assign, channel, history, target
 
 WEST = {"provider": "west", "identifier": "n-west", "architecture": "x86_64"}
 EAST = WEST | {"provider": "east", "identifier": "n-east"}

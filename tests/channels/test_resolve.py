@@ -9,7 +9,7 @@ from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, assign, channel, named, release, restore, revoke
+from tests.support.lifecycle.steps import API, assign, channel, named, release, restore, revoke
 
 STABLE = "/resolve/open-image/stable/east"
 LATEST = "/resolve/open-image/latest/east"

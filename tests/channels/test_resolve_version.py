@@ -6,7 +6,7 @@ from tests.conftest import Clock
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, assign, release, restore, revoke
+from tests.support.lifecycle.steps import API, assign, release, restore, revoke
 
 OPEN = "/resolve/open-image@open-1.0/east"
 

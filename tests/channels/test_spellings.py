@@ -8,7 +8,7 @@ from goldenrod.store.migrate import migrate
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import assign, look_up
+from tests.support.lifecycle.steps import assign, look_up
 
 MACHINES = "/api/v2/provider_machines"
 GLANCE = "6F9619FF-8B86-4D01-B42D-00CF4FC964FF"

@@ -23,7 +23,7 @@ from tests.conftest import Clock
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, assign, release, restore, revoke
+from tests.support.lifecycle.steps import API, assign, release, restore, revoke
 from tests.support.processes.programs import program
 
 STATE = f"{API}/images/open-image/channels/stable/tfstate"

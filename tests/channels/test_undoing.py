@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import assign, channel, history, release, revoke, target
+from tests.support.lifecycle.steps import assign, channel, history, release, revoke, target
 from tests.support.pages.visitor import PageResponse, Visitor, undone
 
 STABLE = "/images/open-image/channels/stable"

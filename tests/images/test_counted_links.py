@@ -4,7 +4,7 @@ import re
 
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import release, revoke
+from tests.support.lifecycle.steps import release, revoke
 from tests.support.pages.visitor import Visitor
 
 IMAGE = "/images/open-image"

@@ -9,7 +9,7 @@ from tests.conftest import Clock
 from tests.support.actions import everything, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import named, release, revoke
+from tests.support.lifecycle.steps import named, release, revoke
 
 NOON = "2026-06-15T12:00:00.000000Z"
 

@@ -5,7 +5,7 @@ from typing import Any
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, named, revoke
+from tests.support.lifecycle.steps import API, named, revoke
 
 
 def diff(api: ApiClient, version: Any, who: str | None = "alice", against: Any = None) -> Any:

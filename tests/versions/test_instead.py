@@ -9,7 +9,7 @@ import pytest
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, assign, look_up, named, release, revoke
+from tests.support.lifecycle.steps import API, assign, look_up, named, release, revoke
 from tests.support.pages.visitor import Visitor
 
 IMAGE = "/images/open-image"

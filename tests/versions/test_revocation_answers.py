@@ -6,7 +6,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import (
+from tests.support.lifecycle.steps import (
     API,
     BAD,
     assign,

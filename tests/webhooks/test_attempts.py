@@ -14,7 +14,7 @@ from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API
+from tests.support.lifecycle.steps import API
 from tests.support.pages.visitor import Visitor
 from tests.support.webhooks.events import OPEN, edit, edit_image, hooked, publish
 from tests.support.webhooks.receiver import Receiver

@@ -11,7 +11,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
 from tests.support.client import ApiClient, Result, code
-from tests.support.lifecycle_steps import (
+from tests.support.lifecycle.steps import (
     API,
     assign,
     changes,
@@ -22,7 +22,7 @@ from tests.support.lifecycle_steps import (
     state,
     target,
 )
-from tests.support.lifecycle_steps import shown as revocation_of
+from tests.support.lifecycle.steps import shown as revocation_of
 
 
 def bulk(

@@ -11,7 +11,7 @@ from tests.support.actions import everything, version_of
 from tests.support.actions import publish as published
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import revoke, target
+from tests.support.lifecycle.steps import revoke, target
 from tests.support.pages.visitor import PageResponse, Visitor
 
 BULK = "/images/open-image/bulk"

@@ -8,7 +8,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import revoke
+from tests.support.lifecycle.steps import revoke
 from tests.support.pages.visitor import PageResponse, Visitor
 
 IMAGE = "/images/open-image"

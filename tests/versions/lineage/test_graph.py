@@ -12,7 +12,7 @@ from tests.conftest import Clock
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import API, assign, channel, release, revoke
+from tests.support.lifecycle.steps import API, assign, channel, release, revoke
 from tests.support.lineage.reading import READERS, Asked, Who, channels, edges, gaps, lanes, names
 
 

@@ -13,7 +13,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import made, publish
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import API
+from tests.support.lifecycle.steps import API
 from tests.support.lineage.reading import Asked, names
 
 

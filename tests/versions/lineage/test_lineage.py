@@ -13,7 +13,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
-from tests.support.lifecycle_steps import API, release, revoke
+from tests.support.lifecycle.steps import API, release, revoke
 
 Found = tuple[list[str], set[tuple[str, str]]]
 

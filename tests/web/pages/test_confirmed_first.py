@@ -4,7 +4,7 @@ from goldenrod.store.db import Database
 from tests.support.actions import everything
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import API, assign, release, target
+from tests.support.lifecycle.steps import API, assign, release, target
 from tests.support.pages.visitor import Visitor
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cast import World
 from tests.support.client import ApiClient
-from tests.support.lifecycle_steps import API, assign, release
+from tests.support.lifecycle.steps import API, assign, release
 from tests.support.pages.visitor import Visitor
 
 
