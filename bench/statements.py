@@ -20,6 +20,7 @@ from bench.drive import Ask
 from bench.servers import CACHE_SETTING
 from goldenrod.base import config
 from goldenrod.store.db import Database
+from goldenrod.store.statements import execute
 from goldenrod.web.app import build_app
 
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
@@ -86,7 +87,7 @@ def _listening(runs: list[Run]) -> Iterator[None]:
         def execute(self, sql: str, parameters: Any = (), /) -> Any:
             return self.cursor().execute(sql, parameters)
 
-    connect, execute = sqlite3.connect, psycopg.Cursor.execute
+    connect, execute_on = sqlite3.connect, psycopg.Cursor.execute
 
     def connected(*args: Any, factory: Any = sqlite3.Connection, **more: Any) -> Any:
         recording = type("Connection", (Recording, factory), {})
@@ -95,7 +96,7 @@ def _listening(runs: list[Run]) -> Iterator[None]:
     def executed(self: Any, query: Any, params: Any = None, **more: Any) -> Any:
         text = query.decode() if isinstance(query, bytes) else query
         runs.append(Run(text if isinstance(text, str) else "", params))
-        return execute(self, query, params, **more)
+        return execute_on(self, query, params, **more)
 
     with (
         patch.object(sqlite3, "connect", connected),
@@ -124,10 +125,7 @@ class Raw:
 
     def _once(self, connection: Any, runs: list[Run]) -> None:
         for run in runs:
-            if isinstance(run.params, list):
-                cursor = psycopg.RawCursor(connection).execute(run.text.encode(), run.params)
-            else:
-                cursor = connection.execute(run.text, run.params or {})
+            cursor = execute(connection, run.text, {} if run.params is None else run.params)
             if cursor.description:
                 cursor.fetchall()
 

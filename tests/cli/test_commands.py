@@ -86,6 +86,14 @@ def test_help_imports_no_large_packages() -> None:
     assert told.stderr == "[]\n"
 
 
+def test_a_catalogue_on_sqlite_does_not_load_the_driver_of_postgresql() -> None:
+    script = "import sys, goldenrod.store.db; print('psycopg' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout == "False\n"
+
+
 def test_the_package_runs_as_a_module() -> None:
     told = subprocess.run(
         [sys.executable, "-m", "goldenrod", "--version"], capture_output=True, text=True, timeout=60

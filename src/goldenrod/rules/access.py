@@ -211,7 +211,7 @@ def _version(version: FromClause, reader: ReaderKind) -> list[Clause]:
     )
     if reader is ReaderKind.ANONYMOUS:
         return [public]
-    # First what an index has, and what holds for most: a database reads no row for those.
+    # The clause comes first whose columns the indexes have: where it holds, no row is read.
     return [
         public,
         *_version_editors(version, reader),
@@ -226,7 +226,7 @@ def _image(image: FromClause, reader: ReaderKind) -> list[Clause]:
     public = Clause("it is public and current", and_(image.c.is_public, current(image)))
     if reader is ReaderKind.ANONYMOUS:
         return [public]
-    # One of a version that is public need not be looked for: its image is public.
+    # Members of a public version have no share of it; they read its image because that is public.
     share = schema.shares.alias()
     return [
         public,

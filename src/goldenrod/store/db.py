@@ -9,14 +9,12 @@ SQLAlchemy (`sql.py`), compiled once per shape, and run on the driver's own conn
 the cost. Instants and ids are text on both databases.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 
 from goldenrod.base import clock
@@ -31,7 +29,17 @@ from goldenrod.store.connections.writers import Writers
 from goldenrod.store.current_request import CURRENT
 from goldenrod.store.image_changes import ImageChanges
 from goldenrod.store.revision import LastChange, Revision, RevisionSource, Seen
-from goldenrod.store.statements import Build, Row, Statement, delete, insert, statement, update
+from goldenrod.store.statements import (
+    Arguments,
+    Build,
+    Row,
+    Statement,
+    delete,
+    execute,
+    insert,
+    statement,
+    update,
+)
 
 __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
 
@@ -164,7 +172,7 @@ class Tx:
             self.changes.note(writes)
         if self._trace is not None:
             self._trace.append(text)
-        return self._timed("sql", self._connection.execute, text, params or {})
+        return self._execute("sql", text, params or {})
 
     def has_reached(self, seen: Seen | None) -> bool:
         """Whether this state of the catalogue includes what somebody has seen."""
@@ -175,31 +183,21 @@ class Tx:
         self.committed.append(call)
 
     def _run(self, ready: Statement, params: Row) -> Any:
-        # A shape may use fewer parameters than its caller knows (the reader's, say).
-        defaults = ready.defaults
-        given = {n: params[n] if n in params else defaults[n] for n in ready.names}
-        if self.dialect == "sqlite":
-            for name, value in given.items():
-                if isinstance(value, list):
-                    given[name] = json.dumps(value)
+        given = ready.arguments(params)
         self.statements += 1
         if ready.writes is not None and self.changes is not None:
             self.changes.note(ready.writes)
         if self._trace is not None:
             self._trace.append(ready.text)
-        if self.dialect == "postgresql":
-            numbered = [given[name] for name in ready.order]
-            execute = psycopg.RawCursor(self._connection).execute
-            return self._timed(ready.name, execute, ready.encoded, numbered)
-        return self._timed(ready.name, self._connection.execute, ready.text, given)
+        return self._execute(ready.name, ready.sent, given)
 
-    def _timed(self, name: str, execute: Callable[..., Any], *asked: Any) -> Any:
+    def _execute(self, name: str, text: str | bytes, given: Arguments) -> Any:
         request = self._request
         if request is None:
-            return execute(*asked)
+            return execute(self._connection, text, given)
         began = time.perf_counter()
         try:
-            return execute(*asked)
+            return execute(self._connection, text, given)
         finally:
             request.add(name, began, time.perf_counter())
 
@@ -243,7 +241,7 @@ class Database:
         at_once = 1 if background else max(1, pool // 2)
         self._writers = Writers(at_once, pausing=background and self._driver.dialect == "sqlite")
         self._transactions_until = 0.0
-        """Until when (monotonic) each read has a transaction, because one without was in vain."""
+        """Until when (monotonic) each read has a transaction: one without had to be repeated."""
         self._revision_source: RevisionSource | None = None
         self._open_revision_source = threading.Lock()
         self.dialect = self._driver.dialect

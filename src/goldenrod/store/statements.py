@@ -4,6 +4,7 @@ A `build` is a module-level function that composes a statement from its `shape` 
 is compiled for the database the first time and then reused. `db.py` runs the statements.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -18,6 +19,8 @@ from goldenrod.store.schema.helpers import metadata
 
 Row = dict[str, Any]
 Build = Callable[..., Any]
+Arguments = Row | list[Any]
+"""Values of parameters: by name, or by number on PostgreSQL."""
 
 
 class _Constants:
@@ -47,13 +50,23 @@ _DIALECTS: dict[str, Any] = {
 }
 
 
+def execute(connection: Any, text: str | bytes, given: Arguments) -> Any:
+    """Run a text on a driver's connection: with numbered values, which PostgreSQL takes as they are, or
+    with named ones."""
+    if isinstance(given, dict):
+        return connection.execute(text, given)
+    from psycopg import RawCursor  # not before: SQLite does not need it
+
+    return RawCursor(connection).execute(text, given)
+
+
 class Statement:
     """A compiled statement: the name of the function that composed it, its text, the defaults of its
-    parameters, the names of its columns, and the name of the table that it writes. `order`: on
-    PostgreSQL, the names of the parameters `$1`, `$2`, … of the text."""
+    parameters, the names of its columns, and the name of the table that it writes. `sent` is the text
+    as the driver takes it: on PostgreSQL as bytes, so that its hash is computed once."""
 
     __slots__ = (
-        *("booleans", "columns", "defaults", "encoded", "name", "names", "order", "text", "writes"),
+        *("booleans", "columns", "defaults", "name", "names", "numbered", "sent", "text", "writes"),
     )
 
     def __init__(self, dialect: str, element: Any, name: str = "") -> None:
@@ -61,13 +74,13 @@ class Statement:
         written = element.table if isinstance(element, UpdateBase) else None
         self.writes = written.name if isinstance(written, sa.Table) else None
         compiled = element.compile(dialect=_DIALECTS[dialect])
+        self.numbered = dialect == "postgresql"
         self.text: str = compiled.string
-        self.order: tuple[str, ...] = ()
-        if dialect == "postgresql":
-            self.text, self.order = _numbered(self.text)
-        self.encoded = self.text.encode()
-        _require_correlated(self.text)
         self.names = tuple(compiled.params)
+        if self.numbered:
+            self.text, self.names = _numbered(self.text)
+        self.sent = self.text.encode() if self.numbered else self.text
+        _require_correlated(self.text)
         # A parameter that must be given has no default: leaving it out raises KeyError.
         self.defaults: Row = {
             name: value
@@ -82,6 +95,16 @@ class Statement:
             if dialect == "sqlite"
             else ()
         )
+
+    def arguments(self, params: Row) -> Arguments:
+        """The values of its parameters, with defaults for those that are not given. `params` may have
+        more: a shape need not use all that its caller knows. Raises KeyError."""
+        defaults = self.defaults
+        given = [params[n] if n in params else defaults[n] for n in self.names]
+        if self.numbered:
+            return given
+        lists_as_json = (json.dumps(it) if isinstance(it, list) else it for it in given)
+        return dict(zip(self.names, lists_as_json, strict=True))
 
     def row(self, values: Sequence[Any]) -> Row:
         if self.booleans:

@@ -218,6 +218,7 @@ def _cut(environ: dict[str, Any]) -> bool:
 
 
 _SHORT = min(MOST_PATH, MOST_QUERY, MOST_HEADER)
+"""No part of this length is too long."""
 
 AT_ONCE = 32
 """How many requests the application answers at once, unless the server says otherwise."""
