@@ -125,7 +125,11 @@ class Raw:
 
     def _once(self, connection: Any, runs: list[Run]) -> None:
         for run in runs:
-            cursor = execute(connection, run.text, {} if run.params is None else run.params)
+            given = run.params or {}
+            if isinstance(connection, sqlite3.Connection):  # which takes a list of values as it is
+                cursor = connection.execute(run.text, given)
+            else:
+                cursor = execute(connection, run.text, given)
             if cursor.description:
                 cursor.fetchall()
 

@@ -116,7 +116,7 @@ def test_wrk_drives_what_is_asked() -> None:
             drive(server.base, Ask(("/1",), method="PATCH", body="%d"), 1)
 
 
-def test_the_statements_of_a_request_are_recorded(
+def test_the_statements_of_a_request_are_recorded_and_run_again(
     new_database: Callable[[str], Database], backend: str
 ) -> None:
     db = new_database(backend)
@@ -124,3 +124,6 @@ def test_the_statements_of_a_request_are_recorded(
     runs, body = statements.record(db.url, Ask(("/api/v2/image_versions?page_size=1",)))
     assert json.loads(body)["results"]
     assert statements.count(runs) > 0
+    raw = statements.Raw(db.url)
+    assert 0 < raw.milliseconds(runs, 0) < 1000
+    raw.close()
