@@ -15,13 +15,17 @@ def run() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from goldenrod.cli.main import main
 
+    if not can_interrupt:
+        main()  # It exits, and does not return.
     try:
-        if can_interrupt:
+        try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        main()
-    finally:
-        if can_interrupt:
+            main()
+        finally:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except KeyboardInterrupt:  # While the handler was being changed.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

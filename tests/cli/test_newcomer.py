@@ -9,7 +9,6 @@ import pty
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ import httpx
 import pytest
 
 from tests.support.processes.moto import moto
-from tests.support.processes.server import WAIT_S, environment, readable
+from tests.support.processes.server import WAIT_S, environment, free_port, readable
 from tests.test_docs import fenced, text
 from tests.test_printed_commands import logical
 
@@ -108,8 +107,7 @@ def terminal(tmp_path: Path, cloud: None) -> Iterator[Terminal]:
 
 @pytest.mark.long
 def test_a_newcomer_gets_from_an_empty_directory_to_terraform(terminal: Terminal) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     started, told = time.monotonic(), {}
     for block in fenced(text("README.md"), "sh"):
         if "terraform " in block and shutil.which("terraform") is None:

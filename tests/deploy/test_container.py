@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from goldenrod.base.config import SETTINGS
 from tests.support.processes.dockerfile import Build, instructions
 from tests.support.processes.installing import LIBRARIES, ROOT, checkout
 from tests.support.processes.programs import library
-from tests.support.processes.server import within
+from tests.support.processes.server import free_port, within
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
@@ -140,7 +139,7 @@ def test_each_step_of_the_dockerfile_works_and_its_command_serves(
     assert (data.stat().st_uid, stat.S_IMODE(data.stat().st_mode)) == (user, 0o700)
     env |= build.environment(image)
     env["PATH"] = f"{image.folder}/opt/goldenrod/bin:{env['PATH']}"
-    port = free_port()
+    port = str(free_port())
     as_user = {"user": user, "group": user, "extra_groups": []} if usable else {}
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(
@@ -172,8 +171,3 @@ def test_each_step_of_the_dockerfile_works_and_its_command_serves(
         if before.get(path) != path.lstat().st_mtime_ns and data not in (path, *path.parents)
     }
     assert not changed
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.deploy.test_container import free_port, lent
+from tests.deploy.test_container import lent
 from tests.support.processes.installing import ROOT, checkout
-from tests.support.processes.server import environment, running, within
+from tests.support.processes.server import environment, free_port, running, within
 from tests.test_docs import fenced, text
 
 
@@ -52,7 +52,7 @@ class Machine:
     PATHS = ("/opt/", "/etc/", "/var/lib/goldenrod", "/usr/local/sbin/")
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, str(free_port())
         self.bin = folder / "stand-ins"
         for path in ("opt", "etc/systemd/system", "etc/nginx/conf.d", "usr/local/sbin", "var/lib"):
             (folder / path).mkdir(parents=True)

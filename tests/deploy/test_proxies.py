@@ -1,7 +1,6 @@
 """deploy/nginx.conf and deploy/Caddyfile, each run by the real program in front of a real server."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from tests.support.processes.caddy import caddy
 from tests.support.processes.installing import ROOT
 from tests.support.processes.nginx import nginx
 from tests.support.processes.programs import program
-from tests.support.processes.server import Running, running, within
+from tests.support.processes.server import Running, free_port, running, within
 
 LOOKUP = "/api/v2/lookup"
 ASKED = {"identifiers": [{"identifier": "ami-0"}]}
@@ -43,8 +42,7 @@ class Proxied:
 
 def example(server: Running, folder: Path) -> str:
     """deploy/nginx.conf with the ports and folders of the test."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        between = free.getsockname()[1]
+    between = free_port()
     text = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
     for was, here in {
         "127.0.0.1:8000": f"127.0.0.1:{server.port}",

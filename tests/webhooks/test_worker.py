@@ -222,13 +222,14 @@ def test_a_410_switches_the_webhook_off(
 def test_a_failing_receiver_does_not_delay_another(
     api: ApiClient, db: Database, world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-    silent = hooked(api, nobody)
-    hooked(api, receiver.url)
-    for number in range(3):
-        publish(db, world, f"2.{number}")
-    assert deliverer.deliver_due()
+    # Bound, it refuses connections until something listens, and no other process can take the port.
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        silent = hooked(api, f"http://127.0.0.1:{closed.getsockname()[1]}/")
+        hooked(api, receiver.url)
+        for number in range(3):
+            publish(db, world, f"2.{number}")
+        assert deliverer.deliver_due()
     assert len(receiver.got) == 3
     [first, *_] = log_of(api, silent)
     assert first["last_error"].startswith("The connection failed: ")

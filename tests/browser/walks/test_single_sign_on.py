@@ -2,7 +2,6 @@
 puts somebody into a group, whose image they see and follow; without the claim it is gone."""
 
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from tests.browser.visits import look_around
 from tests.browser.windows import Windows, at
 from tests.support.processes import oidc_provider
 from tests.support.processes.oidc_provider import CLIENT, SECRET, Provider
-from tests.support.processes.server import running
+from tests.support.processes.server import free_port, running
 
 IMAGE = "/images/research-workbench"
 MOST_TABS = 60
@@ -32,9 +31,7 @@ def windows(
     browser: Browser, demonstration: Path, provider: Provider, tmp_path: Path
 ) -> Iterator[Windows]:
     """Windows at a server on the demonstration whose public address the provider redirects to."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     provider.tell(redirect_uri=f"{url}/sign-in/oidc/callback")
     settings = {

@@ -7,7 +7,6 @@ A token is `user:project:roles`. Run as a program, this file is that process.
 """
 
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import httpx
 
 from tests.support.processes.programs import library
+from tests.support.processes.server import free_port
 
 WAIT_S = 300
 ROOT = Path(__file__).parents[3]
@@ -132,8 +132,7 @@ class RealGlance:
 def real_glance(folder: Path) -> Iterator[RealGlance]:
     """A Glance that answers, until the block ends. Skips the test where Glance is not installed."""
     library("glance", "clouds-test")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     (folder / "images").mkdir()
     (folder / "glance-api.conf").write_text(CONFIG.format(url=url, folder=folder))

@@ -1,6 +1,5 @@
 """A real Caddy in front of a server, on a free port of this machine, without TLS."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.processes.programs import program
+from tests.support.processes.server import free_port
 
 
 @contextmanager
@@ -17,8 +17,7 @@ def caddy(folder: Path, caddyfile: str, name: str) -> Iterator[str]:
     """Run Caddy with a Caddyfile whose site `name` is served here instead; yield its address. Skips the
     test where Caddy is not installed."""
     caddy_program = program("caddy")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     assert f"\n{name} {{" in caddyfile
     config = folder / "Caddyfile"
     text = caddyfile.replace(f"\n{name} {{", f"\n{url} {{").replace(

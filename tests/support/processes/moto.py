@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.support.processes.programs import library
+from tests.support.processes.server import free_port
 
 READY_S = 120
 
@@ -17,8 +18,7 @@ def moto() -> Iterator[tuple[str, int]]:
     """Run moto's server; yield its address and its process id. Needs the extra `clouds-test`."""
     library("moto", "clouds-test")
     library("flask", "clouds-test")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -1,7 +1,6 @@
 """A real nginx in front of a server, on a free port of this machine."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.processes.programs import program
+from tests.support.processes.server import free_port
 
 
 @contextmanager
@@ -18,8 +18,7 @@ def nginx(folder: Path, servers: str) -> Iterator[str]:
     """Run nginx with these `upstream` and `server` blocks, in which PORT stands for its port; yield its
     address. Skips the test where nginx is not installed."""
     nginx_program = program("nginx", "/usr/sbin/nginx")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     here = "\n".join(
         f"{kind}_temp_path {folder / kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

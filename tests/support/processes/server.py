@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,12 @@ class Running:
         """Stop the server, and return its exit code."""
         self.process.send_signal(how)
         return self.process.wait(WAIT_S)
+
+
+def free_port() -> int:
+    """A port of this machine on which nobody listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def environment(url: str, **more: str) -> dict[str, str]:

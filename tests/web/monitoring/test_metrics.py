@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -28,7 +27,7 @@ from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import ApiClient
 from tests.support.pages.visitor import Visitor
-from tests.support.processes.server import WAIT_S, begin, ready
+from tests.support.processes.server import WAIT_S, begin, free_port, ready
 from tests.web.monitoring.conftest import TOKEN, Monitored, Samples, sample
 
 
@@ -281,9 +280,7 @@ def test_the_directory_goes_with_its_server_and_that_of_a_killed_one_with_the_ne
 
 
 def test_all_workers_of_a_server_are_counted_on_a_port_of_its_own(tmp_path: Path) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     options = ("--workers", "2", "--metrics-port", str(port))
     url = f"sqlite:///{tmp_path / 'c.db'}"
     env = {"TMPDIR": str(tmp_path), "GOLDENROD_SLOW_MS": "0"}
