@@ -178,7 +178,7 @@ def _require_index(tx: Tx, search: str) -> None:
     assert "rare" in query.params["f_exact_0"] + query.params["f_prefix_0"]
     given = {**resources.params(tx, ANONYMOUS), **query.params, "size": 101}
     listing, seen, reader = query.listing, access.readable, ANONYMOUS.reader
-    counted = plan_of(tx, resources._counted, listing, seen, reader, query.forms, **given)
+    counted = plan_of(tx, resources._counted, listing, seen, reader, query.forms, None, **given)
     shape = listing, seen, summaries.version_shape, reader, query.forms, query.order
     found = plan_of(tx, resources._rows, *shape, None, False, True, **given)
     for plan in (counted, found):
@@ -194,7 +194,7 @@ def _require_machines_of_images(tx: Tx) -> None:
     for asked in ({"provider": "nimbus"}, {"architecture": "arm64"}):
         query = images.IMAGES.where(**asked)
         given = {**resources.params(tx, ANONYMOUS), **query.params}
-        shape = query.listing, access.readable, ANONYMOUS.reader, query.forms
+        shape = query.listing, access.readable, ANONYMOUS.reader, query.forms, None
         found = plan_of(tx, resources._counted, *shape, **given)
         assert "uq_machines_offered" in found and "ix_machines_ending" in found, found
         assert not WHOLE.search(found), found

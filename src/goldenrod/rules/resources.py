@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Table, func, literal_column, or_, select
 
 from goldenrod.base.errors import Forbidden, NotFound
 from goldenrod.base.numbers import is_id, whole_number
@@ -142,11 +142,18 @@ def _conditions(
 
 
 def _counted(
-    listing: Listing, seen: Condition, reader: ReaderKind, forms: tuple[tuple[str, str], ...]
+    listing: Listing,
+    seen: Condition,
+    reader: ReaderKind,
+    forms: tuple[tuple[str, str], ...],
+    most: int | None,
 ) -> Any:
     thing = listing.table.alias("thing")
     conditions = _conditions(listing, seen, thing, reader, forms)
-    return select(func.count()).select_from(thing).where(*conditions)
+    if most is None:
+        return select(func.count()).select_from(thing).where(*conditions)
+    found: Any = select(literal_column("1")).select_from(thing).where(*conditions).limit(most + 1)
+    return select(func.count()).select_from(found.subquery())
 
 
 def _rows(
@@ -208,7 +215,8 @@ def page(
     seen: Condition = access.readable,
     **more: Any,
 ) -> Page:
-    """One page of what the actor may read, with the exact count. Raises NotFound past the end.
+    """One page of what the actor may read, with the exact count unless the query says how far to
+    count. Raises NotFound past the end.
 
     `seen`, with its parameters, replaces the rule where the caller has already checked it.
     """
@@ -225,7 +233,8 @@ def page(
 
 
 def _count(tx: Tx, actor: Actor, query: Query, seen: Condition, given: dict[str, Any]) -> int:
-    return int(tx.value(_counted, query.listing, seen, actor.reader, query.forms, **given))
+    asked = query.listing, seen, actor.reader, query.forms, query.most_counted
+    return int(tx.value(_counted, *asked, **given))
 
 
 def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:

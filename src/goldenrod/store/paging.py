@@ -131,6 +131,8 @@ class Query:
     size: int
     page: int
     cursor: Cursor | None
+    most_counted: int | None = None
+    """The rows are counted up to one more than this number; None: all of them."""
 
     @property
     def narrow(self) -> bool:

@@ -4,7 +4,10 @@ import csv
 import io
 from typing import Any
 
+import pytest
+
 from goldenrod.store.db import Database
+from goldenrod.web.pages.images import search
 from tests.support.actions import publish
 from tests.support.cast import World
 from tests.support.client import ApiClient
@@ -98,6 +101,23 @@ def test_search_words_and_filters_stay_through_all_pages_of_a_list(
         page = visitor.get(following)
         assert "<h1>55 versions</h1>" in page.text
         assert page.form(address).fields["q"] == ["kernel"]
+
+
+def test_many_matches_are_counted_up_to_a_number(
+    visitor: Visitor, api: ApiClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        publish(api, f"n{number}", image="open", change_log="kernel")
+    monkeypatch.setattr(search, "MATCHES", 2)
+    for counted, told in (
+        (4, "4 versions"),
+        (3, "More than 3 versions"),
+        (1, "More than 1 version"),
+    ):
+        monkeypatch.setattr(search, "COUNTED", counted)
+        page = visitor.get("/search/versions?q=kernel")
+        assert f"<h1>{told}</h1>" in page.text
+        assert visitor.get(next(link for link in page.links if "cursor=" in link)).status == 200
 
 
 def test_two_ticked_versions_are_compared(visitor: Visitor, api: ApiClient, world: World) -> None:

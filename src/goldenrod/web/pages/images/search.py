@@ -4,6 +4,7 @@ The filters are in the address. `home.py` shows the same list without words.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,7 +27,9 @@ from goldenrod.web.pages.kit.visit import Page, Visit
 
 FILTERS = ("tag", "provider", "owner", "architecture")
 VERSION_FILTERS = ("q", "state", "label", "ordering")
-PER_PAGE, SUGGESTED, MATCHES = 20, 8, 50
+PER_PAGE, SUGGESTED, MATCHES = 20, 8, 25
+COUNTED = 5_000
+"""A page of versions says how many match up to this number. To count all takes long."""
 
 Asked = dict[str, str]
 Match = dict[str, Any]
@@ -85,6 +88,7 @@ def search_versions(visit: Visit) -> Page:
     with visit.read() as (tx, actor):
         try:
             query = paging.parse(versions.VERSIONS.listing, given)
+            query = replace(query, most_counted=COUNTED)
             page = versions.VERSIONS.page(tx, actor, query)
         except BadRequest as problem:
             if cursor:
@@ -101,6 +105,7 @@ def search_versions(visit: Visit) -> Page:
         narrowed=any(asked[name] for name in asked if name != "ordering"),
         channels=[],
         count=page.count,
+        counted=COUNTED,
         versions=[msgspec.json.decode(one) for one in page.results],
         previous=_neighbour(asked, page.previous),
         following=_neighbour(asked, page.next),
