@@ -1,6 +1,7 @@
 """Names, marks and numbers from outside: what is taken, and what each wrong one is answered."""
 
 import random
+import string
 import time
 import unicodedata
 
@@ -8,7 +9,7 @@ import pytest
 
 from goldenrod.base import decode
 from goldenrod.base.errors import BadRequest
-from goldenrod.base.numbers import LARGEST, id_or_text, whole_number
+from goldenrod.base.numbers import LARGEST, id_or_text, number_up_to, whole_number
 from goldenrod.base.text import (
     MOST_MARKS,
     filter_key,
@@ -91,6 +92,14 @@ def test_what_is_a_number() -> None:
         whole_number("6", 1, 5)
 
 
+def test_a_number_of_any_length_is_cut_to_the_largest() -> None:
+    read = [number_up_to(text, 9) for text in ("0", "007", "9", "10", str(LARGEST + 1), "1" * 5000)]
+    assert read == [0, 7, 9, 9, 9, 9]
+    for text in ("", "²", "-1", "1_0", "1" * 5000 + "x"):
+        with pytest.raises(ValueError, match=f"^{text}$"):
+            number_up_to(text, 9)
+
+
 def test_the_fault_of_a_body_is_found_by_its_path() -> None:
     with pytest.raises(BadRequest) as wrong:
         decode.parse(b'{"a":[1,{"b":["x","\\u0001"]}]}')
@@ -114,8 +123,10 @@ WRONG_NUMBERS = ("²", "1" * 5000, "0" * 4400, "1" * 20, "-1")
 def test_wrong_numbers_are_refused_alike_everywhere(api: ApiClient) -> None:
     version = api.world.versions["open"]
     for wrong in WRONG_NUMBERS:
+        # A page of a number that is too large is past the end of the list.
+        page = api.get(f"{API}/images?page={wrong}")
+        assert page.status_code == (404 if set(wrong) <= set(string.digits) else 400), wrong[:9]
         for address in (
-            "/images?page={}",
             "/images?page_size={}",
             f"/image_versions/{version}/lineage?depth={{}}",
             "/lookup?identifier=x&provider={}",

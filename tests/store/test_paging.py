@@ -162,10 +162,10 @@ def test_pages_by_number(api: ApiClient, many: list[Any]) -> None:
         if page["previous"]:
             before = api.get(page["previous"], "alice").json["results"]
             assert ids(before) == whole[size * (number - 2) : size * (number - 1)]
-    for absurd in (pages + 1, 0, "00", 10**9, 10**18):
+    for absurd in (pages + 1, 0, "00", 10**9, 10**18, 10**30, "9" * 5000):
         answer = api.get(f"{VERSIONS}?page_size={size}&page={absurd}", "alice")
         assert code(answer) == "404 page_not_found"
-    for malformed in ("-1", "1.0", "1e3", "x", "", "１", "+1", "0x1", "9" * 5000):
+    for malformed in ("-1", "1.0", "1e3", "x", "", "１", "+1", "0x1", "²" * 30):
         answer = api.get(f"{VERSIONS}?page={quote(malformed)}", "alice")
         assert code(answer) == "400 parameter_invalid", malformed
     # An empty list has a first page.

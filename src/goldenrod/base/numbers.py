@@ -21,6 +21,15 @@ def whole_number(text: str, at_least: int = 0, at_most: int = LARGEST) -> int:
     return number
 
 
+def number_up_to(text: str, most: int) -> int:
+    """The whole number in a text, which may have any number of digits; `most` if it is larger. Raises
+    ValueError if the text is not ASCII digits."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    digits = text.lstrip("0") or "0"
+    return min(int(digits), most) if are_digits(digits) else most
+
+
 def are_digits(text: str) -> bool:
     """The text is 1 to 19 ASCII digits, which `int` reads quickly."""
     return 0 < len(text) <= 19 and text.isascii() and text.isdigit()

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from goldenrod.base.clock import END_OF_TIME, parse_instant
 from goldenrod.base.errors import BadRequest, FieldError, NotFound
-from goldenrod.base.numbers import LARGEST, whole_number
+from goldenrod.base.numbers import LARGEST, number_up_to, whole_number
 from goldenrod.base.text import is_uuid
 from goldenrod.store.sql import Id, Moment, computed_once, param
 
@@ -258,7 +258,7 @@ def _number(text: str, name: str, least: int, most: int) -> int:
 
 def _page_number(text: str) -> int:
     try:
-        number = whole_number(text)
+        number = number_up_to(text, MOST_PAGE + 1)
     except ValueError:
         raise _wrong("page", "takes a whole number from 1.") from None
     if not 0 < number <= MOST_PAGE:

@@ -90,6 +90,7 @@ MORE_THAN_A_SCHEMA = (
     "leaders are members",
     "must not be more than five minutes ago",
     "lies outside the years",
+    "must be an SPDX identifier",
     "must be an http or https URL if the type is URL",
     "must be another channel",
     "must be to come",
