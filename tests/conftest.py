@@ -34,10 +34,13 @@ behaviour other tests check on both."""
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with a `visitor` run on PostgreSQL only in `make test-long`. Pages call the functions that
-    the API calls; `tests/web/pages/test_private_names.py` compares every page on both databases."""
+    """Tests with a `visitor`, or marked `long_on_postgresql`, take PostgreSQL in `make test-long` only.
+    Pages call the functions that the API calls; `tests/web/pages/test_private_names.py` compares pages
+    on both databases."""
     for item in items:
-        if "visitor" in getattr(item, "fixturenames", ()):
+        if "visitor" in getattr(item, "fixturenames", ()) or item.get_closest_marker(
+            "long_on_postgresql"
+        ):
             chosen = getattr(item, "callspec", None)
             if chosen and chosen.params.get("backend") == "postgresql":
                 item.add_marker(pytest.mark.long)

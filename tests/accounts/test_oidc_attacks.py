@@ -146,6 +146,7 @@ def test_ten_minutes_later_is_too_late(browser: Visitor, provider: Provider, clo
         ({"sub": "x" * 256}, ""),
     ],
 )
+@pytest.mark.long_on_postgresql
 def test_a_token_that_does_not_hold(
     db: Database, browser: Visitor, provider: Provider, claims: dict[str, Any], named: str
 ) -> None:

@@ -52,6 +52,7 @@ def in_path(path: str, real: dict[str, Any], **others: str) -> str:
     return re.sub(r"{(\w+)}", filled, path)
 
 
+@pytest.mark.long_on_postgresql
 def test_in_the_path_of_every_route_of_the_api(api: ApiClient, real: dict[str, Any]) -> None:
     asked = 0
     for route in ROUTES:
@@ -67,6 +68,7 @@ def test_in_the_path_of_every_route_of_the_api(api: ApiClient, real: dict[str, A
     assert asked > 500
 
 
+@pytest.mark.long_on_postgresql
 def test_in_every_reference_of_a_query(api: ApiClient, real: dict[str, Any]) -> None:
     places = [
         (in_path(route.path, real), name)
@@ -97,6 +99,7 @@ def references(shape: inspect.Type) -> Iterator[Steps]:
     return hostile_texts.fields_where(is_reference, shape)
 
 
+@pytest.mark.long_on_postgresql
 def test_in_every_reference_of_a_body(api: ApiClient, real: dict[str, Any]) -> None:
     asked = set()
     shapes = [*WRONG, "", *map(int, WRONG[:5]), 10**30, {"id": 0}, {"id": "1.5"}, {"uuid": "1"}, {}]

@@ -33,6 +33,7 @@ FAINT = """() => {
 }"""
 
 
+@pytest.mark.long
 def test_the_reference_is_drawn_and_asks_the_server(site: Site, windows: Windows) -> None:
     page = windows()
     page.goto(site.at("/docs"), wait_until="load")
@@ -46,7 +47,7 @@ def test_the_reference_is_drawn_and_asks_the_server(site: Site, windows: Windows
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_the_reference_has_the_header_and_lists_each_operation_once(
     site: Site, windows: Windows, scheme: Literal["light", "dark"]
 ) -> None:

@@ -22,6 +22,7 @@ from tests.support.lifecycle.steps import (
 # ── restricted ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long_on_postgresql
 def test_a_restricted_channel_leaks_nothing(api: ApiClient, world: World) -> None:
     version = release(api, "2", exclude_from_latest=True)
     assign(api, version, "secret")
@@ -210,6 +211,7 @@ def test_a_provider_hidden_from_an_editor_is_not_named(api: ApiClient, world: Wo
     ],
     ids=str,
 )
+@pytest.mark.long_on_postgresql
 def test_a_wrong_edit_changes_nothing(
     db: Database, api: ApiClient, world: World, patch: dict[str, Any], refused: str
 ) -> None:

@@ -365,6 +365,7 @@ def test_odd_ids_are_unknown(api: ApiClient, world: World) -> None:
     assert [it["known"] for it in results] == [False] * len(odd)
 
 
+@pytest.mark.long_on_postgresql
 def test_a_thousand_real_ids_take_as_many_statements_as_one(db: Database) -> None:
     load(db, lambda done, total: None)
     with db.read() as tx:

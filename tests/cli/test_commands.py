@@ -355,6 +355,7 @@ def test_an_unreadable_file_is_reported(on: Run, tmp_path: Path) -> None:
         assert failed.err == f"goldenrod: {none}: No such file or directory\n"
 
 
+@pytest.mark.long_on_postgresql
 def test_an_export_is_imported_completely(on: Run, amis: Path, tmp_path: Path, file: Path) -> None:
     on("user", "create", "alice")
     on("token", "create", "alice")

@@ -26,6 +26,7 @@ def cast(db: Database, clock: Clock) -> World:
     return build_world(db)
 
 
+@pytest.mark.long_on_postgresql
 def test_why_agrees_with_the_rule_for_every_user_and_thing(
     on: Run, db: Database, cast: World
 ) -> None:

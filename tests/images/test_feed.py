@@ -141,6 +141,7 @@ def test_pages_name_their_feed_and_readers_revalidate(visitor: Visitor) -> None:
     assert visitor.get(FEED, headers=etag).status == 304
 
 
+@pytest.mark.long_on_postgresql
 def test_updated_never_goes_back(db: Database, world: World, api: ApiClient, clock: Clock) -> None:
     image, one = "/api/v2/images/open-image", f"/image_versions/{world.versions['open']}"
     parent = publish_by_api(api, "0.9", start_date="2026-05-01T00:00:00Z")["url"]

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import pytest
+
 from goldenrod.store.db import Database
 from tests.conftest import Clock
 from tests.support.actions import everything, ids, made, publish
@@ -221,6 +223,7 @@ def test_tags_are_created_on_first_use_and_given_by_name(api: ApiClient, world: 
 # ── versions ───────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long_on_postgresql
 def test_it_lists_its_newest_readable_versions_and_counts_all(
     api: ApiClient, db: Database, world: World, clock: Clock
 ) -> None:

@@ -55,6 +55,7 @@ def _found(tx: Tx, world: World, who: str, **asked: str) -> list[Row]:
     return image_search.find_images(tx, actor, query, asked.get("search", "")).images
 
 
+@pytest.mark.long_on_postgresql
 def test_few_candidates_and_frequent_words_find_the_same(
     db: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ SEARCHED = (schema.image_words, schema.version_words)
 Shown = dict[str, Any]
 
 
+@pytest.mark.long_on_postgresql
 def test_every_step_is_as_the_model_says(db: Database) -> None:
     play_all(db, range(FEW[db.dialect]))
 

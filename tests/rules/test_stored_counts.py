@@ -280,6 +280,7 @@ class Play:
 
 
 @pytest.mark.parametrize("seed", few_of(4))
+@pytest.mark.long_on_postgresql
 def test_counts_stay_exact_whatever_changes(
     db: Database, world: World, clock: Clock, seed: int
 ) -> None:

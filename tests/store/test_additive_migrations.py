@@ -81,6 +81,7 @@ def at(address: str, revision: str) -> None:
     made.dispose()
 
 
+@pytest.mark.long_on_postgresql
 def test_each_migration_of_a_minor_version_only_adds(url: str) -> None:  # noqa: F811
     revisions = sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
     assert revisions[-1] == HEAD

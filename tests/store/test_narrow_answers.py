@@ -154,6 +154,7 @@ def prepared(stage: Stage, on: str) -> None:
 
 
 @pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.long_on_postgresql
 def test_a_change_that_an_answer_shows_is_shown(stage: Stage, what: str) -> None:
     on, look, change = CHANGES[what]
     prepared(stage, on)
@@ -195,6 +196,7 @@ COLUMNS = {PARENT: "parent_image", REPLACEMENT: "replacement_image", ORIGIN: "re
 
 
 @pytest.mark.parametrize("kind", [OWN, PARENT, REPLACEMENT, ORIGIN, CATALOGUE])
+@pytest.mark.long_on_postgresql
 def test_a_dependency_that_is_left_out_gives_a_stale_answer(
     stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_anonymous_and_a_stranger_list_and_count_what_they_may_read(
 # ── walking ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long_on_postgresql
 def test_walking_either_way_gives_the_whole(api: ApiClient, many: list[Any]) -> None:
     orders = [sign + key for key in ("start_date", "end_date", "name") for sign in ("", "-")]
     for ordering in orders:
@@ -183,6 +184,7 @@ def test_page_size_is_1_to_1000(api: ApiClient, world: World) -> None:
         assert answer.json["errors"][0]["field"] == "page_size"
 
 
+@pytest.mark.long_on_postgresql
 def test_a_page_has_100_unless_said(api: ApiClient, world: World) -> None:
     for n in range(95):
         made(api, "/api/v2/licenses", "alice", title=f"l{n:03}", type="SPDX", text="MIT")
@@ -284,6 +286,7 @@ def test_cursors_that_no_list_gave(api: ApiClient, many: list[Any]) -> None:
 # ── filters ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long_on_postgresql
 def test_the_filters_of_versions(
     api: ApiClient, many: list[Any], world: World, clock: Clock
 ) -> None:

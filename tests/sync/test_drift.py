@@ -88,6 +88,7 @@ def place(db: Database, world: World, name: str, identifier: str, *, ended: bool
 
 
 @pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.long_on_postgresql
 def test_a_machine_has_the_kinds_of_drift_that_a_plain_model_says(
     db: Database, world: World, api: ApiClient, cloud: Cloud, clock: Clock, count: int
 ) -> None:
@@ -173,6 +174,7 @@ def test_editors_see_the_drift_of_their_versions_and_staff_all(
             assert sorted(listed) == ["kept-east", "kept-west"]
 
 
+@pytest.mark.long_on_postgresql
 def test_sources_scopes_and_hidden_providers_are_not_named_to_editors(
     db: Database, world: World, api: ApiClient, cloud: Cloud
 ) -> None:

@@ -218,6 +218,7 @@ class Story:
 @pytest.mark.parametrize(
     "seed", [*range(3), *(pytest.param(n, marks=pytest.mark.long) for n in range(3, 40))]
 )
+@pytest.mark.long_on_postgresql
 def test_whatever_happens_a_sync_does_what_it_planned_and_ends_nothing_that_exists(
     seed: int,
     world: World,

@@ -184,6 +184,7 @@ def test_text_keys_are_ordered_by_bytes_whatever_the_collation_of_the_database(
     assert by_slug == ['provider_slugs.slug COLLATE "C"', 'image_slugs.slug COLLATE "C"']
 
 
+@pytest.mark.long_on_postgresql
 def test_an_imported_catalogue_gives_the_same_answers(new_database: New, db: Database) -> None:
     source = new_database("sqlite")
     source.now = db.now
@@ -409,6 +410,7 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Values], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_ROWS)
+@pytest.mark.long_on_postgresql
 def test_a_bad_line_is_reported_and_nothing_is_imported(
     db: Database, export: bytes, case: str
 ) -> None:

@@ -161,6 +161,7 @@ def test_progress_is_reported_up_to_the_last_machine(db: Database, world: World)
     assert reported == [(done, 5) for done in range(1, 6)]
 
 
+@pytest.mark.long_on_postgresql
 def test_every_packaged_ami_is_imported_or_reported(db: Database) -> None:
     rows = sum(1 for _ in ami_lines())
     report = import_found(db, aws_ecs_file.parse(ami_lines()))

@@ -101,6 +101,7 @@ def test_a_future_deprecation_is_shown_and_starts_at_its_instant(
     ],
     ids=lambda it: str(it)[:40],
 )
+@pytest.mark.long_on_postgresql
 def test_an_invalid_deprecation_changes_nothing(
     db: Database, api: ApiClient, world: World, given: Any
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_revoked_version_stays_readable_and_says_why(api: ApiClient, world: Wo
     ],
     ids=lambda it: str(it)[:40],
 )
+@pytest.mark.long_on_postgresql
 def test_an_invalid_body_changes_nothing(
     db: Database, api: ApiClient, world: World, more: dict[str, Any], field: str
 ) -> None:

@@ -1,5 +1,7 @@
 """Revoking and restoring: responses, history and cost."""
 
+import pytest
+
 from goldenrod.base import config, wire
 from goldenrod.catalogue.versions import publish
 from goldenrod.store.db import Database
@@ -75,6 +77,7 @@ def test_a_target_that_becomes_visible_later_is_not_listed(api: ApiClient, world
         assert (sooner["id"] in answer.text) == (who == "alice")
 
 
+@pytest.mark.long_on_postgresql
 def test_the_first_five_hundred_and_exact_counts(
     api: ApiClient, world: World, db: Database
 ) -> None:

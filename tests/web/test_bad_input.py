@@ -159,6 +159,7 @@ def test_fields_of_the_wrong_kind(api: ApiClient, world: World) -> None:
     assert code(send(api, b"{}")) == "400 field_invalid"
 
 
+@pytest.mark.long_on_postgresql
 def test_references_of_every_wrong_shape(api: ApiClient, world: World) -> None:
     uuid = "0190a0b0-0000-7000-8000-000000000000"
     shapes: list[Any] = [

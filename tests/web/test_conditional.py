@@ -191,6 +191,7 @@ def test_a_method_that_no_address_takes_is_405_with_what_it_does_take(
     assert "GET" in answer.headers["allow"]
 
 
+@pytest.mark.long_on_postgresql
 def test_every_address_that_changes_something_checks_both_conditions(
     api: ApiClient, db: Database, world: World
 ) -> None:

@@ -62,6 +62,7 @@ def test_every_route_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
+@pytest.mark.long_on_postgresql
 def test_each_route_answers_each_actor_with_the_expected_status(
     stage: Stage, resource: str
 ) -> None:

@@ -143,6 +143,7 @@ def test_no_get_of_the_api_waits_for_a_writer(stage: Stage) -> None:
                 assert answer.status_code == status
 
 
+@pytest.mark.long_on_postgresql
 def test_no_page_waits_for_a_writer(stage: Stage, visitors: dict[str, Visitor]) -> None:
     addresses = {address_of(stage, route.path) for route in PAGES if route.method == "GET"}
     assert not [address for address in addresses if "{" in address]

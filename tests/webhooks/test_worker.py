@@ -278,6 +278,7 @@ def test_nothing_is_lost_when_a_deliverer_is_killed(real: Database, receiver: Re
         got.payload(hook["secret"])
 
 
+@pytest.mark.long_on_postgresql
 def test_two_deliverers_at_once_send_each_event_once(real: Database, receiver: Receiver) -> None:
     world = build_world(real)
     api = ApiClient(real, OPEN, world)

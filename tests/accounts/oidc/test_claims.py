@@ -67,6 +67,7 @@ def memberships(api: ApiClient, username: str = "grace") -> dict[str, bool]:
     return found
 
 
+@pytest.mark.long_on_postgresql
 def test_each_sign_in_gives_and_takes_what_its_claim_says(
     db: Database, api: ApiClient, browser: Visitor, provider: Provider, world: World
 ) -> None:
@@ -179,6 +180,7 @@ def test_leaders_do_not_remove_who_comes_from_claims_and_staff_do(
         ({"realm_access": {"roles": ["/cloud/lab", *map(str, range(500))]}}, "too many values"),
     ],
 )
+@pytest.mark.long_on_postgresql
 def test_a_claim_that_is_missing_or_wrong_gives_nothing_and_is_told(
     db: Database,
     api: ApiClient,

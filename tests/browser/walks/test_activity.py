@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.visits import Site
 from tests.browser.windows import Windows
 
-KINDS = [True, False]
+KINDS = [pytest.param(True, marks=pytest.mark.long), False]
 
 
 @pytest.mark.parametrize("javascript", KINDS, ids=["keyboard", "no-javascript"])

@@ -16,6 +16,7 @@ def done(page: Page) -> Page:
     return page
 
 
+@pytest.mark.long
 def test_two_edit_at_once_and_neither_loses_a_word(own_site: Site, own_windows: Windows) -> None:
     address = own_site.at("/images/{image}/versions/{version}/edit")
     hers, his = own_windows("alice"), own_windows("dora")

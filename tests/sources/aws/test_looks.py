@@ -213,15 +213,15 @@ def test_a_name_of_forty_kilobytes_is_one_skipped_row(server: FaultServer) -> No
 def test_all_own_images_that_are_not_public_are_asked_who_may_launch_them(
     server: FaultServer,
 ) -> None:
-    many = [image(n, f"base-{n}", Public=n == 1) for n in range(1, 251)]
-    shared = {many[200]["ImageId"]: [{"UserId": "111122223333"}]}
+    many = [image(n, f"base-{n}", Public=n == 1) for n in range(1, 62)]
+    shared = {many[40]["ImageId"]: [{"UserId": "111122223333"}]}
     server.cloud = Ec2({"us-east-1": many}, permissions=shared)
     look = declared(server).look(US)
     kinds = [row.machine.visibility for row in listed(look)]
-    assert kinds == ["public", *["private"] * 199, "shared", *["private"] * 49]
-    assert (look.notes, len(asked(server, "DescribeImageAttribute"))) == ((), 249)
+    assert kinds == ["public", *["private"] * 39, "shared", *["private"] * 20]
+    assert (look.notes, len(asked(server, "DescribeImageAttribute"))) == ((), 60)
 
-    about_one = lambda one: one.query.get("ImageId") == many[100]["ImageId"]  # noqa: E731
+    about_one = lambda one: one.query.get("ImageId") == many[20]["ImageId"]  # noqa: E731
     server.fault(error("InvalidAMIID.NotFound"), when=about_one)
     assert declared(server).look(US).notes == ()
     server.clear()
@@ -231,7 +231,7 @@ def test_all_own_images_that_are_not_public_are_asked_who_may_launch_them(
     look = declared(server).look(US)
     assert {row.machine.visibility for row in listed(look)} == {"public", None}
     assert look.notes == (
-        "who may launch 249 of 249 own images is not known, so they do not count as public: the policy "
+        "who may launch 60 of 60 own images is not known, so they do not count as public: the policy "
         "of the credentials denies it (UnauthorizedOperation)",
     )
     assert len(asked(server, "DescribeImageAttribute")) < 20, "one refusal is enough"

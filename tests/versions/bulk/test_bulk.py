@@ -40,6 +40,7 @@ def names(answer: Result, member: str = "chosen") -> list[str]:
     return found
 
 
+@pytest.mark.long_on_postgresql
 def test_a_dry_run_shows_what_the_change_does_each_thing_counted_once(
     db: Database, api: ApiClient, world: World
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_repeated_request_with_its_key_gets_the_first_result(
 
 
 @pytest.mark.parametrize("action", ["deprecate", "revoke", "share"])
+@pytest.mark.long_on_postgresql
 def test_the_cost_grows_with_the_number_of_versions(
     api: ApiClient, db: Database, world: World, action: str
 ) -> None:

@@ -1,5 +1,7 @@
 """Several values in one filter, with commas between them: any of them, at most so many."""
 
+import pytest
+
 from goldenrod.rules.filters import MOST_VALUES
 from tests.support.actions import ids, publish
 from tests.support.cast import World
@@ -15,6 +17,7 @@ def count(api: ApiClient, address: str, who: str | None = "dora") -> int:
     return int(answer.json["count"])
 
 
+@pytest.mark.long_on_postgresql
 def test_several_values_select_what_has_any_of_them(api: ApiClient, world: World) -> None:
     publish(api, "arm", image="open", machines=[
         {"provider": "east", "identifier": "arm-1", "architecture": "arm64"},

@@ -36,6 +36,7 @@ def chain(
 # ── what matters ───────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long_on_postgresql
 def test_the_newest_ten_and_how_many_are_left_out(ask: Asked, api: ApiClient, clock: Clock) -> None:
     chain(api, clock, 30)
     for who in READERS:
@@ -49,6 +50,7 @@ def test_the_newest_ten_and_how_many_are_left_out(ask: Asked, api: ApiClient, cl
         assert (found.version, found.truncated) == (None, False)
 
 
+@pytest.mark.long_on_postgresql
 def test_channel_targets_revoked_versions_and_branch_points_are_shown(
     ask: Asked, api: ApiClient, clock: Clock
 ) -> None:
@@ -81,6 +83,7 @@ def test_channel_targets_revoked_versions_and_branch_points_are_shown(
     assert "v10" in names(ask("open"))
 
 
+@pytest.mark.long_on_postgresql
 def test_the_number_of_revoked_versions_is_bounded(
     ask: Asked, api: ApiClient, clock: Clock
 ) -> None:
@@ -129,6 +132,7 @@ def built(api: ApiClient, world: World, clock: Clock) -> dict[str, Any]:
 NEWEST = [f"v{number}" for number in range(11, 21)]
 
 
+@pytest.mark.long_on_postgresql
 def test_visible_relatives_in_other_images(
     ask: Asked, api: ApiClient, world: World, built: dict[str, Any]
 ) -> None:
@@ -263,6 +267,7 @@ def test_channels_of_other_images(ask: Asked, api: ApiClient, built: dict[str, A
     assert "base-1" not in channels(ask("open"))
 
 
+@pytest.mark.long_on_postgresql
 def test_stale_equals_the_api(ask: Asked, api: ApiClient, built: dict[str, Any]) -> None:
     def stale(who: Who) -> set[str]:
         return {node.name for node in ask("open", who).nodes if node.stale}

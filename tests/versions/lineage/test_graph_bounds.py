@@ -113,6 +113,7 @@ def test_ten_thousand_versions(db: Database, ask: Asked, world: World, shape: st
             assert total == versions
 
 
+@pytest.mark.long_on_postgresql
 def test_at_most_three_hundred_versions_are_shown(ask: Asked, world: World, db: Database) -> None:
     grow(db, world, *SHAPES["pairs"])
     found = ask("open", "alice")
@@ -124,6 +125,7 @@ def test_at_most_three_hundred_versions_are_shown(ask: Asked, world: World, db: 
     assert {node.id for node in found.nodes if node.image != found.image} <= joined <= shown
 
 
+@pytest.mark.long_on_postgresql
 def test_the_number_of_images_is_bounded(ask: Asked, api: ApiClient, world: World) -> None:
     for number in range(graph.MOST_IMAGES + 2):
         made(api, f"{API}/images", "alice", name=f"i{number} image", is_public=True)

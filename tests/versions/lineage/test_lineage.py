@@ -174,6 +174,7 @@ def timed(db: Database, *asked: Any) -> tuple[dict[str, Any], float, list[str]]:
 
 
 @pytest.mark.parametrize("shape", ["chain", "fan"])
+@pytest.mark.long_on_postgresql
 def test_ten_thousand_versions_in_one_statement(
     db: Database, api: ApiClient, world: World, shape: str, record_property: Any
 ) -> None:
@@ -199,6 +200,7 @@ def test_ten_thousand_versions_in_one_statement(
         assert len(answer["nodes"]) == 1
 
 
+@pytest.mark.long_on_postgresql
 def test_a_chain_of_ten_thousand_versions_is_revoked(
     db: Database, api: ApiClient, world: World
 ) -> None:

@@ -104,6 +104,7 @@ def send_everything(api: ApiClient, world: World) -> None:
         api.client.simulate_get("/sign-in/oidc/callback", query_string=query)
 
 
+@pytest.mark.long_on_postgresql
 def test_no_secret_is_in_the_log(
     db: Database,
     world: World,
