@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "long_on_postgresql"
         ):
             chosen = getattr(item, "callspec", None)
-            if chosen and chosen.params.get("backend") == "postgresql":
+            if chosen and "postgresql" in chosen.params.values():
                 item.add_marker(pytest.mark.long)
 
 
