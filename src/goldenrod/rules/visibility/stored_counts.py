@@ -31,7 +31,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union,
     union_all,
     update,
 )
@@ -309,7 +308,7 @@ def not_public(big: bool) -> Select[Any]:
     scheduled = select(share.c.n).where(
         share.c.n == version.c.n, in_list(share.c.group_id, "groups")
     )
-    seen = union(
+    seen = union_all(
         select(one.c.n).where(ours, ~one.c.public, one.c.as_editor),
         select(one.c.n).where(ours, ~one.c.public, ~one.c.as_editor, _open(one, NOW)),
         # Public versions that have ended, which editors may read,
@@ -325,4 +324,5 @@ def not_public(big: bool) -> Select[Any]:
         ),
     ).subquery("readable")
     counted = ~_is_there(_of(seen, theirs).where(_adds(theirs, NOW))) if big else true()
-    return select(seen.c.n).where(counted)
+    # SQLite groups rows in less time than a UNION takes.
+    return select(seen.c.n).where(counted).group_by(seen.c.n)
