@@ -114,7 +114,7 @@ def _counted(element: rows_with_word, compiler: SQLCompiler, **kw: Any) -> str:
     _, exact, prefix = (compiler.process(clause, **kw) for clause in element.clauses)
     found = _rows_sqlite if compiler.dialect.name == "sqlite" else _rows_postgresql
     rows = found(element, exact, prefix)
-    return f"(SELECT count(*) FROM ({rows} LIMIT {element.most}) AS found)"
+    return f"(SELECT count(*) FROM ({rows} LIMIT {element.most}) AS found)"  # nosec B608 # compiled, with parameters
 
 
 class holds_word(FunctionElement[Any]):

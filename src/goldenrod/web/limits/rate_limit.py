@@ -38,7 +38,7 @@ each counts for its address."""
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What supervisors ask. A client that is refused elsewhere still learns that the server is well."""
 
-TOKEN_VALID = "goldenrod.token_valid"  # noqa: S105
+TOKEN_VALID = "goldenrod.token_valid"  # noqa: S105 # nosec B105 # a name
 """The name under which a request's environment says that its Authorization header has a valid token."""
 
 

@@ -109,7 +109,7 @@ class Scrape:
         worker: WorkerMetrics,
         readiness: Readiness,
         own: Callable[[], Database],
-        token: str = "",
+        token: str = "",  # nosec B107 # none
     ) -> None:
         self._worker = worker
         self._catalogue = _Catalogue(readiness, own)

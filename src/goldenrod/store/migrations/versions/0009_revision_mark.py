@@ -3,7 +3,7 @@
 import secrets
 
 from alembic import op
-from sqlalchemy import Column, String
+from sqlalchemy import Column, String, text
 
 revision = "0009"
 down_revision = "0008"
@@ -11,4 +11,4 @@ down_revision = "0008"
 
 def upgrade() -> None:
     op.add_column("catalogue", Column("mark", String(16), nullable=False, server_default=""))
-    op.execute(f"UPDATE catalogue SET mark = '{secrets.token_hex(8)}'")
+    op.execute(text("UPDATE catalogue SET mark = :mark").bindparams(mark=secrets.token_hex(8)))
