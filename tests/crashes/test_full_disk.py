@@ -23,6 +23,7 @@ from tests.support.cast import World, build_world
 from tests.support.client import ApiClient, code
 from tests.support.processes.command_line import runner
 from tests.support.processes.postgres import Cluster
+from tests.support.processes.programs import absent
 from tests.support.webhooks.events import OPEN, hooked
 from tests.support.webhooks.receiver import Receiver
 
@@ -41,7 +42,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
         disk.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0777", "tmpfs", str(disk)]
         if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-            pytest.skip("only root can mount a small file system, where that is allowed")
+            absent("only root can mount a small file system, where that is allowed")
         try:
             yield disk
         finally:

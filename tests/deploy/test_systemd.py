@@ -12,7 +12,7 @@ import pytest
 
 from goldenrod.cli.main import COMMANDS
 from tests.support.processes.installing import ROOT
-from tests.support.processes.programs import program
+from tests.support.processes.programs import absent, program
 from tests.support.processes.server import environment, within
 
 UNITS = ROOT / "deploy" / "systemd"
@@ -73,7 +73,7 @@ def test_the_server_works_where_no_memory_may_be_writable_and_executable(tmp_pat
     libc = ctypes.CDLL(None)
     probe = "import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0)"
     if subprocess.run([sys.executable, "-c", probe]).returncode:
-        pytest.skip("this kernel cannot forbid it: PR_SET_MDWE came with Linux 6.3")
+        absent("this kernel cannot forbid it: PR_SET_MDWE came with Linux 6.3")
     url = f"sqlite:///{tmp_path / 'catalogue.db'}"
     log = tmp_path / "log"
     with log.open("w") as out:

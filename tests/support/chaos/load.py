@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from random import Random
@@ -103,7 +104,7 @@ class Gate:
             self._changed.notify_all()
 
 
-class Load(threading.Thread):
+class Load(threading.Thread, ABC):
     """Repeats a step until it is stopped."""
 
     def __init__(self, scene: Scene, record: Record, gate: Gate, stop: threading.Event) -> None:
@@ -124,8 +125,9 @@ class Load(threading.Thread):
                     self.record.fail(f"{type(self).__name__} failed: {error!r}")
             time.sleep(AWAY_S if away else PAUSE_S)
 
+    @abstractmethod
     def step(self) -> None:
-        raise NotImplementedError
+        """What is repeated."""
 
     def refused(self, what: str, answer: Answer) -> bool:
         """Whether an answer is one of a server that is away for a moment. Anything else that is no
