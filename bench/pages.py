@@ -40,7 +40,8 @@ from tests.browser.visits import furnish
 
 MOST_MS = 30
 ROUNDS = 3
-"""How often all pages are measured in turn. A slow time of the machine lasts for seconds."""
+"""How often all pages are measured, one after the other: a machine that is busy for some seconds slows
+a page down in one round, but not in all."""
 LAST_VISIT = Instant("2023-01-01T00:00:00.000000Z")
 NOBODY = "nobody"
 OWNER = "owner"
@@ -239,7 +240,7 @@ def cell(figure: Figure) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     parser.add_argument("--versions", type=int, default=200_000)
-    parser.add_argument("--times", type=int, default=5, help="in each of 3 rounds")
+    parser.add_argument("--times", type=int, default=5, help=f"in each of {ROUNDS} rounds")
     parser.add_argument("--only", default="", help="addresses that hold this")
     options = parser.parse_args()
     slow = []
@@ -249,15 +250,13 @@ def main() -> None:
         print(f"| page, asked by | demonstration: {columns} | {options.versions:,}: {columns} |")
         print("|---|--:|--:|--:|--:|--:|--:|")
         asked = [one for one in asked_for() if options.only in one[0]]
-        rounds = [
-            [[measure(place, *one, options.times) for place in places] for one in asked]
-            for _ in range(ROUNDS)
-        ]
-        for (address, who), *measured in zip(asked, *rounds, strict=True):
-            figures = [
-                min(figures, key=lambda figure: figure.ms)
-                for figures in zip(*measured, strict=True)
-            ]
+        least: dict[tuple[str, str], list[Figure]] = {}
+        for _ in range(ROUNDS):
+            for one in asked:
+                figures = [measure(place, *one, options.times) for place in places]
+                both = zip(least.get(one, figures), figures, strict=True)
+                least[one] = [min(pair, key=lambda figure: figure.ms) for pair in both]
+        for (address, who), figures in least.items():
             print(f"| `{address}`, {who} | {' | '.join(map(cell, figures))} |", flush=True)
             if not address.endswith(EXPORT):
                 slow += [address for figure in figures if figure.ms > MOST_MS]

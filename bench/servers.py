@@ -1,7 +1,6 @@
 """Server processes: Goldenrod with its answer cache on or off, and the baseline."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 
 import goldenrod
 from goldenrod.web.server import BLOCKING_THREADS
+from tests.support.processes.server import free_port
 
 THREADS = BLOCKING_THREADS
 """Threads of each server, as `goldenrod serve` has by default."""
@@ -51,7 +51,7 @@ def serving(url: str, *, cache: bool, **more: str) -> Iterator[Server]:
     settings = {"GOLDENROD_DATABASE_URL": url, "GOLDENROD_RATE_LIMIT": "1000000"} | more
     if not cache:
         settings[CACHE_SETTING] = "0"
-    port = _free_port()
+    port = free_port()
     command = ("goldenrod", "serve", "--port", str(port), "--threads", str(THREADS))
     with _running(command, port, "/api/v2/tags", settings) as server:
         yield server
@@ -60,7 +60,7 @@ def serving(url: str, *, cache: bool, **more: str) -> Iterator[Server]:
 @contextmanager
 def constant() -> Iterator[Server]:
     """Run the baseline."""
-    port = _free_port()
+    port = free_port()
     with _running(("bench.constant", str(port), str(THREADS)), port, "/1", {}) as server:
         yield server
 
@@ -73,12 +73,6 @@ def environment(**settings: str) -> dict[str, str]:
     source = Path(goldenrod.__file__).parent.parent
     paths = [str(source), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
     return others | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | settings
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

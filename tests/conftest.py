@@ -28,22 +28,22 @@ password_hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism
 
 BACKENDS = ("sqlite", "postgresql")
 POSTGRESQL_IS_LONG = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
-"""Both databases, but PostgreSQL only in `make test-long`: for tests of every page or every id, whose
-behaviour other tests check on both."""
+"""Both databases, but PostgreSQL only in `make test-long`: for a module's fixture whose tests look at
+every page or every id, whose behaviour other tests check on both. Single tests are marked
+`long_on_postgresql` instead."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with a `visitor`, or marked `long_on_postgresql`, take PostgreSQL in `make test-long` only.
+    """Leave tests with a `visitor`, or marked `long_on_postgresql`, to `make test-long` on PostgreSQL.
     Pages call the functions that the API calls; `tests/web/pages/test_private_names.py` compares pages
     on both databases."""
     for item in items:
-        if "visitor" in getattr(item, "fixturenames", ()) or item.get_closest_marker(
-            "long_on_postgresql"
-        ):
-            chosen = getattr(item, "callspec", None)
-            if chosen and "postgresql" in chosen.params.values():
-                item.add_marker(pytest.mark.long)
+        chosen = getattr(item, "callspec", None)
+        on_postgresql = chosen and "postgresql" in chosen.params.values()
+        of_pages = "visitor" in getattr(item, "fixturenames", ())
+        if on_postgresql and (of_pages or item.get_closest_marker("long_on_postgresql")):
+            item.add_marker(pytest.mark.long)
 
 
 def pytest_collection_finish() -> None:

@@ -60,7 +60,7 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
 class Client:
     """One server, used as one user or, without a token, anonymously."""
 
-    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:  # nosec B107 # none
+    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:  # nosec B107 # empty: no token
         self.url = url.rstrip("/")
         self.has_token = bool(token.strip())
         self.revision: str | None = None

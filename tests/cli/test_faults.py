@@ -256,14 +256,14 @@ def test_ctrl_c_ends_a_command_at_any_moment_without_a_trace(database: Path) -> 
         assert b"Traceback" not in said
 
 
-@pytest.mark.parametrize("change", [1, 2])
-def test_ctrl_c_while_its_handler_changes_leaves_no_trace(change: int) -> None:
-    """`change`: after how many changes of the handler Ctrl-C comes."""
+@pytest.mark.parametrize("changes", [1, 2])
+def test_ctrl_c_while_its_handler_changes_leaves_no_trace(changes: int) -> None:
+    """Ctrl-C comes when the handler has changed so many times and changes again."""
     script = (
         "import signal, sys; sys.argv = ['goldenrod', 'no-such-command']\n"
-        "change, made = signal.signal, iter(range(3))\n"
+        "change, changes = signal.signal, iter(range(3))\n"
         "def interrupted(*words):\n"
-        f"    if next(made, None) == {change}: signal.raise_signal(signal.SIGINT)\n"
+        f"    if next(changes, None) == {changes}: signal.raise_signal(signal.SIGINT)\n"
         "    return change(*words)\n"
         "signal.signal = interrupted\n"
         "from goldenrod.__main__ import run; run()"

@@ -247,7 +247,11 @@ def test_matching_versions_have_their_own_page(
     rest = visitor.get(more)
     assert rest.text.count("<mark>zebra</mark>") == 25
     assert "60 versions" in rest.words
-    back = next(link for link in rest.links if "cursor=" in link)
+    back, more = (link for link in rest.links if "cursor=" in link)
+    assert visitor.get(back).text.count("<mark>zebra</mark>") == 25
+    rest = visitor.get(more)
+    assert rest.text.count("<mark>zebra</mark>") == 10
+    [back] = [link for link in rest.links if "cursor=" in link]
     assert visitor.get(back).text.count("<mark>zebra</mark>") == 25
     assert "0 versions" in visitor.get("/search/versions?q=closed").words
 

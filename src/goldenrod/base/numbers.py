@@ -1,8 +1,8 @@
 """Whole numbers in texts from outside: the one place where these are read.
 
-A text is a number only if it is ASCII digits, and no more of them than the largest number allowed can
-have: `int` takes time that grows with the square of the digits, refuses more than 4,300 of them, and
-fails on characters such as `²`, which `str.isdigit` accepts. `tests/test_architecture.py` forbids other
+A text is a number only if it is ASCII digits. `int` gets no more of them than the largest number can
+have: it takes time that grows with the square of the digits, refuses more than 4,300 of them, and fails
+on characters such as `²`, which `str.isdigit` accepts. `tests/test_architecture.py` forbids other
 modules to call `isdigit` or its kin.
 """
 
@@ -24,7 +24,7 @@ def whole_number(text: str, at_least: int = 0, at_most: int = LARGEST) -> int:
 def number_up_to(text: str, most: int) -> int:
     """The whole number in a text, which may have any number of digits; `most` if it is larger. Raises
     ValueError if the text is not ASCII digits."""
-    if not (text.isascii() and text.isdigit()):
+    if not _has_digits_only(text):
         raise ValueError(text)
     digits = text.lstrip("0") or "0"
     return min(int(digits), most) if are_digits(digits) else most
@@ -32,7 +32,12 @@ def number_up_to(text: str, most: int) -> int:
 
 def are_digits(text: str) -> bool:
     """The text is 1 to 19 ASCII digits, which `int` reads quickly."""
-    return 0 < len(text) <= 19 and text.isascii() and text.isdigit()
+    return len(text) <= 19 and _has_digits_only(text)
+
+
+def _has_digits_only(text: str) -> bool:
+    """The text is ASCII digits, at least one."""
+    return text.isascii() and text.isdigit()
 
 
 def is_id(text: str) -> bool:

@@ -132,7 +132,8 @@ class Query:
     page: int
     cursor: Cursor | None
     most_counted: int | None = None
-    """The rows are counted up to one more than this number; None: all of them."""
+    """The rows are counted up to one more than this number; None: all of them. At least
+    `resources.FEW`, which decides how a search is run."""
 
     @property
     def narrow(self) -> bool:

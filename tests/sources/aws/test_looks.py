@@ -210,16 +210,17 @@ def test_a_name_of_forty_kilobytes_is_one_skipped_row(server: FaultServer) -> No
     assert len(listed(look)) == 6 and len(skipped.where) < 200
 
 
+@pytest.mark.parametrize("number", [61, pytest.param(250, marks=pytest.mark.long)])
 def test_all_own_images_that_are_not_public_are_asked_who_may_launch_them(
-    server: FaultServer,
+    server: FaultServer, number: int
 ) -> None:
-    many = [image(n, f"base-{n}", Public=n == 1) for n in range(1, 62)]
-    shared = {many[40]["ImageId"]: [{"UserId": "111122223333"}]}
+    many = [image(n, f"base-{n}", Public=n == 1) for n in range(1, number + 1)]
+    shared = {many[number - 20]["ImageId"]: [{"UserId": "111122223333"}]}
     server.cloud = Ec2({"us-east-1": many}, permissions=shared)
     look = declared(server).look(US)
     kinds = [row.machine.visibility for row in listed(look)]
-    assert kinds == ["public", *["private"] * 39, "shared", *["private"] * 20]
-    assert (look.notes, len(asked(server, "DescribeImageAttribute"))) == ((), 60)
+    assert kinds == ["public", *["private"] * (number - 21), "shared", *["private"] * 19]
+    assert (look.notes, len(asked(server, "DescribeImageAttribute"))) == ((), number - 1)
 
     about_one = lambda one: one.query.get("ImageId") == many[20]["ImageId"]  # noqa: E731
     server.fault(error("InvalidAMIID.NotFound"), when=about_one)
@@ -231,8 +232,8 @@ def test_all_own_images_that_are_not_public_are_asked_who_may_launch_them(
     look = declared(server).look(US)
     assert {row.machine.visibility for row in listed(look)} == {"public", None}
     assert look.notes == (
-        "who may launch 60 of 60 own images is not known, so they do not count as public: the policy "
-        "of the credentials denies it (UnauthorizedOperation)",
+        f"who may launch {number - 1} of {number - 1} own images is not known, so they do not count as "
+        "public: the policy of the credentials denies it (UnauthorizedOperation)",
     )
     assert len(asked(server, "DescribeImageAttribute")) < 20, "one refusal is enough"
 

@@ -109,7 +109,7 @@ class Scrape:
         worker: WorkerMetrics,
         readiness: Readiness,
         own: Callable[[], Database],
-        token: str = "",  # nosec B107 # none
+        token: str = "",  # nosec B107 # empty: no token
     ) -> None:
         self._worker = worker
         self._catalogue = _Catalogue(readiness, own)

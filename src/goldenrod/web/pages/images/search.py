@@ -29,7 +29,7 @@ FILTERS = ("tag", "provider", "owner", "architecture")
 VERSION_FILTERS = ("q", "state", "label", "ordering")
 PER_PAGE, SUGGESTED, MATCHES = 20, 8, 25
 COUNTED = 5_000
-"""A page of versions says how many match up to this number. To count all takes long."""
+"""Up to how many matching versions the page counts: counting all of them takes long."""
 
 Asked = dict[str, str]
 Match = dict[str, Any]
