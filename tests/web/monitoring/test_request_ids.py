@@ -1,5 +1,6 @@
 """Request ids in and out and in the log, and slow requests with the names of their statements."""
 
+import itertools
 import logging
 
 import pytest
@@ -9,6 +10,7 @@ from goldenrod.base import config
 from goldenrod.store.current_request import CURRENT, MOST_STATEMENTS, CurrentRequest
 from goldenrod.store.db import Database
 from goldenrod.web.app import build_app
+from goldenrod.web.monitoring import watch
 from goldenrod.web.monitoring.watch import MOST_ID, statements
 from goldenrod.web.server import log_formatter
 from tests.support.cast import World
@@ -59,9 +61,14 @@ def test_each_answer_has_the_id_of_its_request(
 
 
 def test_a_slow_request_is_logged_with_the_names_of_its_statements_only(
-    db: Database, world: World, caplog: pytest.LogCaptureFixture
+    db: Database,
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = client_over(db, GOLDENROD_SLOW_MS="1", GOLDENROD_CACHE_MB="0")
+    # Each look at the clock is 10 ms later, so that every request is slow.
+    monkeypatch.setattr(watch, "perf_counter", itertools.count(0.0, 0.01).__next__)
     secret = "xyzzy-private"
     headers = {"Authorization": f"Token {world.secrets['alice']}", "X-Request-Id": "slow-1"}
     with caplog.at_level(logging.DEBUG):
