@@ -147,6 +147,7 @@ def downgrade(db: Database) -> None:
             "ALTER TABLE catalogue DROP COLUMN narrow_until",
             "DROP TABLE image_revisions",
             "DROP INDEX ix_machines_ending",
+            "ALTER TABLE catalogue DROP COLUMN counts_until",
             "UPDATE alembic_version SET version_num = '0007'",
         ):
             connection.execute(statement)

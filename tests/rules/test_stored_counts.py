@@ -5,30 +5,33 @@ Whatever changes, and wherever the clock stands, forward and back: each reader's
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Table, select
 
 from goldenrod.base import wire
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Problem
 from goldenrod.catalogue.images import images
-from goldenrod.catalogue.versions import attachments, versions
+from goldenrod.catalogue.versions import attachments, machines, providers, versions
 from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ANONYMOUS, Actor, ReaderKind
-from goldenrod.rules.visibility import branches, denormalised, stored_counts
+from goldenrod.rules.lifecycle import machine_access
+from goldenrod.rules.visibility import branches, denormalised, readable_counts, stored_counts
 from goldenrod.sources.found import Found, FoundMachine
 from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store import bulk, paging, schema
 from goldenrod.store.db import Database, Tx
+from goldenrod.store.sql import Key, param
 from tests.conftest import Clock
 from tests.support.cast import CAST, World
-from tests.support.denormalised import derived
+from tests.support.denormalised import counted, derived, stored
 from tests.support.visibility import random_worlds as drawn
 from tests.support.visibility.loading import actor_of, keep_statements, loaded
 from tests.support.visibility.model import INSTANTS, NOW
@@ -40,8 +43,9 @@ ORDERS = [sign + key for key in ("start_date", "end_date", "name") for sign in (
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of readers who see little and of those who see much, on the same worlds."""
     if request.param == "big":
-        monkeypatch.setattr(stored_counts, "COUNTED_ONE_BY_ONE", 0)
+        monkeypatch.setattr(readable_counts, "COUNTED_ONE_BY_ONE", 0)
         monkeypatch.setattr(resources, "FEW", -1)
+        monkeypatch.setattr(resources, "MANY", -1)
         monkeypatch.setattr(branches, "MOST_BRANCHES", 1)
 
 
@@ -82,7 +86,7 @@ def listed(tx: Tx, actor: Actor, **arguments: str) -> tuple[list[str], set[int]]
 def check(tx: Tx, actor: Actor, orders: list[str]) -> None:
     """The list and its count are what the predicate says."""
     rows = read(tx, actor)
-    assert stored_counts.count_readable(tx, actor) == len(rows)
+    assert readable_counts.count_readable(tx, actor) == len(rows)
     for ordering in orders:
         found, said = listed(tx, actor, ordering=ordering, page_size="2")
         assert found == in_order(rows, ordering), ordering
@@ -96,24 +100,53 @@ def check(tx: Tx, actor: Actor, orders: list[str]) -> None:
     assert said == {len(rows)}
 
 
-def _stored() -> Any:
-    return select(schema.scope_counts.c.scope, schema.scope_counts.c.n)
+def _providers() -> Any:
+    return select(schema.providers.c.id).order_by(schema.providers.c.id)
 
 
-def stored(tx: Tx) -> dict[int, int]:
-    return {row["scope"]: row["n"] for row in tx.rows(_stored) if row["n"]}
+def _placed(reader: ReaderKind) -> Any:
+    """The versions that list a machine on a provider, as the rule says."""
+    version, machine, provider = (
+        table.alias() for table in (schema.versions, schema.machines, schema.providers)
+    )
+    return (
+        select(version.c.id)
+        .distinct()
+        .where(
+            access.readable(version, reader),
+            machine.c.version_n == version.c.n,
+            provider.c.id == machine.c.provider_id,
+            provider.c.id == param("provider", Key),
+            access.readable(provider, reader),
+            machine_access.listed_in_version(machine, provider, reader, version),
+        )
+    )
 
 
-def _all() -> Any:
-    return select(func.count()).select_from(schema.versions)
+def check_providers(tx: Tx, actor: Actor) -> int:
+    """The list of each provider, and its count, are what the rule says; how many versions they have."""
+    every = 0
+    for row in tx.rows(_providers):
+        given = resources.params(tx, actor)
+        wanted = {it["id"] for it in tx.rows(_placed, actor.reader, provider=row["id"], **given)}
+        assert versions.VERSIONS.count(tx, actor, provider=row["id"]) == len(wanted)
+        if actor.reader is not ReaderKind.STAFF:
+            query = versions.VERSIONS.where(provider=row["id"])
+            assert resources._stored_count(tx, actor, query) == len(wanted)
+        found, said = listed(tx, actor, provider=str(row["id"]), page_size="2")
+        assert len(found) == len(wanted) and set(found) == wanted
+        assert said == {len(wanted)}
+        every += len(wanted)
+    return every
 
 
 def check_stored(tx: Tx) -> None:
-    """The kept counts are those of their instant."""
-    anew = {
-        row["scope"]: row["n"] for row in tx.rows(stored_counts._contribution, None) if row["n"]
-    }
-    assert stored(tx) == anew | {stored_counts.ALL: tx.value(_all)}
+    """The stored counts are those of their instant."""
+    assert stored(tx) == counted(tx)
+
+
+def _keys(table: Table) -> Any:
+    return select(table.c.id).order_by(table.c.id)
 
 
 def few_of(seeds: int) -> list[Any]:
@@ -138,6 +171,7 @@ def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -
             check_stored(tx)
             for reader in drawn.readers(world):
                 check(tx, actor_of(tx, world, reader), r.sample(ORDERS, 2))
+                check_providers(tx, actor_of(tx, world, reader))
 
 
 def test_changes_update_the_stored_counts(db: Database, world: World) -> None:
@@ -153,19 +187,73 @@ def test_changes_update_the_stored_counts(db: Database, world: World) -> None:
         moved = resources.get_row_for_change(tx, alice, schema.images, "closed-image")
         images.edit_image(tx, alice, moved, wire.ImagePatch(owner="charlie"))
     with db.read() as tx:
-        stored = {row["scope"]: row["n"] for row in bulk.rows(tx, schema.scope_counts)}
+        counts = stored(tx)
         found = list(bulk.rows(tx, schema.versions))
         shared = bulk.count(tx, schema.shares)
-    assert stored == {
+    assert counts == {
         stored_counts.ALL: 9,
         stored_counts.PUBLIC: 2,
         world.groups["lab"]: 2,
+        # The only version of the cast that everybody may read has a machine on each of the two.
+        **{stored_counts.on_provider(key): 1 for key in world.providers.values()},
         # Alice's own: all but her open version and the one of them that began and has no end.
         1: 7,
         3: 1,
     }
     assert shared > len(found) == 9
     assert sum(row["ended_hint"] for row in found) == 2
+
+
+def test_changes_of_machines_update_the_counts_of_providers(
+    db: Database, world: World, clock: Clock
+) -> None:
+    """Machines of a version that everybody may read."""
+    east = world.providers["east"]
+
+    def check(number: int, at_last_change: int | None = None) -> None:
+        with db.read() as tx:
+            check_stored(tx)
+            query = versions.VERSIONS.where(provider=east)
+            assert resources._stored_count(tx, ANONYMOUS, query) == number
+            before = stored(tx).get(stored_counts.on_provider(east), 0)
+            assert before == (number if at_last_change is None else at_last_change)
+
+    with db.write() as tx:
+        alice, before = world.actor(tx, "alice"), later(tx.now, days=-3)
+        body = wire.NewVersion(name="2.0", image=world.images["open"], start_date=before)
+        key = publishing.create_version(tx, alice, body).key
+    check(1)
+    new = wire.NewMachine(version=key, provider=east, identifier="m1", start_date=before)
+    with db.write() as tx:
+        machine = machines.create_machine(tx, alice, new).key
+    check(2)
+    ended = wire.MachinePatch(start_date=later(before, days=-2), end_date=later(before, days=-1))
+    with db.write() as tx:
+        row = machines.MACHINES.row_for_change(tx, alice, machine)
+        machines.edit_machine(tx, alice, row, ended)
+    check(1)
+    with db.write() as tx:
+        assert not machines.create_machine(tx, alice, new).new, "it is restored"
+    check(2)
+    with db.write() as tx:
+        row = machines.MACHINES.row_for_change(tx, alice, machine)
+        ends = wire.MachinePatch(end_date=later(tx.now, seconds=5))
+        machines.edit_machine(tx, alice, row, ends)
+    check(2)
+    clock.move(seconds=6)
+    check(1, at_last_change=2)
+    clock.move(seconds=-6)
+    check(2)
+    with db.write() as tx:
+        image = images.IMAGES.row_for_change(tx, alice, "open-image")
+        images.edit_image(tx, alice, image, wire.ImagePatch(is_public=False))
+    check(0)
+    found = FoundMachine(provider="west", provider_type="", identifier="w1", architecture="")
+    later_ = FoundMachine(provider="east", provider_type="", identifier="e1", architecture="")
+    for there in ((found,), (found, later_)):
+        release = Found("found", "1", Instant(before), "", "", (), there, "1")
+        import_found(db, [release], owner="alice", private=False)
+    check(1)
 
 
 def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) -> None:
@@ -203,7 +291,14 @@ class Play:
     def publish(self, tx: Tx, actor: Actor) -> None:
         self.number += 1
         body = wire.NewVersion(
-            name=f"v{self.number}", image=self.image(), membership=self.groups(), **self.dates()
+            name=f"v{self.number}",
+            image=self.image(),
+            membership=self.groups(),
+            machines=[
+                wire.NestedMachine(provider=where, identifier=f"i{self.number}", **self.dates())
+                for where in self.r.sample(["east", "west"], self.r.randint(0, 2))
+            ],
+            **self.dates(),
         )
         self.versions.append(publishing.create_version(tx, actor, body).key)
 
@@ -223,6 +318,36 @@ class Play:
     def end(self, tx: Tx, actor: Actor) -> None:
         row = versions.VERSIONS.row_for_change(tx, actor, self.r.choice(self.versions))
         publishing.end_version(tx, actor, row)
+
+    def add_machine(self, tx: Tx, actor: Actor) -> None:
+        self.number += 1
+        identifier = self.r.choice([f"i{self.number}", "open-east", "kept-west"])
+        body = wire.NewMachine(
+            version=self.r.choice(self.versions),
+            provider=self.r.choice(["east", "west"]),
+            identifier=identifier,
+            take_identifier=self.r.random() < 0.5,
+            **self.dates(),
+        )
+        machines.create_machine(tx, actor, body)
+
+    def change_machine(self, tx: Tx, actor: Actor) -> None:
+        keys = [row["id"] for row in tx.rows(_keys, schema.machines)]
+        row = machines.MACHINES.row_for_change(tx, actor, str(self.r.choice(keys)))
+        if self.r.random() < 0.3:
+            machines.end_machine(tx, actor, row)
+        else:
+            machines.edit_machine(tx, actor, row, wire.MachinePatch(**self.dates()))
+
+    def change_provider(self, tx: Tx, actor: Actor) -> None:
+        key = str(self.r.choice(list(self.world.providers.values())))
+        row = providers.PROVIDERS.row_for_change(tx, actor, key)
+        change: dict[str, Any] = {
+            "public": self.r.random() < 0.8,
+            "active": self.r.random() < 0.9,
+            "end_date": self.r.choice([None, None, self.instant()]),
+        }
+        providers.edit_provider(tx, actor, row, wire.ProviderPatch(**change))
 
     def share(self, tx: Tx, actor: Actor) -> None:
         key, group = self.r.choice(self.versions), self.r.choice(["lab", "bob", "charlie"])
@@ -251,7 +376,7 @@ class Play:
         machine = FoundMachine(
             provider="east", provider_type="", identifier=f"m{self.number}", architecture=""
         )
-        image, version = f"found {self.r.randint(1, 2)}", f"r{self.number}"
+        image, version = f"found {self.r.randint(1, 2)}", f"r{self.r.randint(1, 6)}"
         found = Found(image, version, Instant(self.instant()), "", "", (), (machine,), version)
         owner, private = self.r.choice(CAST), self.r.random() < 0.3
         import_found(self.db, [found], owner=owner, private=private)
@@ -262,7 +387,8 @@ class Play:
             self.clock.move(seconds=self.r.choice([1, 6, 30, 500, 90000, -6, -500, -90000]))
         changes: list[Callable[[Tx, Actor], None]] = [
             self.publish, self.edit, self.edit, self.end, self.share, self.edit_image,
-            self.edit_image,
+            self.edit_image, self.add_machine, self.add_machine, self.change_machine,
+            self.change_machine, self.change_provider,
         ]  # fmt: skip
         if self.r.random() < 1 / 8:
             self.take_in()
@@ -286,15 +412,19 @@ def test_counts_stay_exact_whatever_changes(
 ) -> None:
     r = Random(seed)
     play = Play(r, db, world, clock)
+    placed = 0
+    clock.move(seconds=400_000)  # so that setting it back leaves some machines current
     for number in range(50):
         play.step()
         with db.read() as tx:
             check_stored(tx)
             for actor in play.readers(tx):
-                assert stored_counts.count_readable(tx, actor) == len(read(tx, actor)), (
+                assert readable_counts.count_readable(tx, actor) == len(read(tx, actor)), (
                     number,
                     actor.username,
                 )
+                if number % 5 == 4:
+                    placed += check_providers(tx, actor)
                 if number % 10 == 9:
                     check(tx, actor, r.sample(ORDERS, 2))
     with db.write() as tx:
@@ -304,3 +434,30 @@ def test_counts_stay_exact_whatever_changes(
         denormalised.refresh_all(tx)
         assert derived(tx) == kept
     assert play.number > 5
+    assert placed > 20, "hardly any version had a machine"
+
+
+def test_counts_of_providers_that_another_release_has_not_updated_are_not_used(
+    db: Database, world: World
+) -> None:
+    """A server of the release before creates a machine, beside this one's."""
+    east = world.providers["east"]
+    with db.write() as tx:
+        stored_counts.add(tx, Counter({stored_counts.on_provider(east): 40}))
+    stored_counts.recount_if_needed(db)
+    with db.read() as tx:
+        before = versions.VERSIONS.count(tx, ANONYMOUS, provider=east)
+    with db.connection() as connection:
+        connection.execute("UPDATE catalogue SET revision = revision + 1")
+    with db.read() as tx:
+        counted = versions.VERSIONS.count(tx, ANONYMOUS, provider=east)
+    with db.write() as tx:
+        stored_counts.add(tx, Counter({stored_counts.on_provider(east): 40}))
+    with db.read() as tx:
+        assert versions.VERSIONS.count(tx, ANONYMOUS, provider=east) == counted == 1
+    stored_counts.recount_if_needed(db)
+    with db.read() as tx:
+        assert versions.VERSIONS.count(tx, ANONYMOUS, provider=east) == 1
+        row = tx.first(stored_counts._kept)
+        assert row and all(row.values())
+    assert before in (1, 41), "1 where the reader sees few, and the stored count is not read"

@@ -134,10 +134,12 @@ def _remember(db: Database, name: str) -> str:
         sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
         for sequence, last in connection.execute(sequences).fetchall():
             back.append(f"PERFORM setval('public.{sequence}', {last or 1}, {last is not None});")
-        # Its columns, except the revision, are restored like rows.
-        columns = ", ".join(c.name for c in schema.catalogue.columns if c.name != "revision")
+        # Its columns, except the revision and the one that equals it, are restored like rows.
+        revisions = ("revision", "counts_until")
+        columns = ", ".join(c.name for c in schema.catalogue.columns if c.name not in revisions)
         back.append(
-            f"UPDATE public.{own} SET revision = revision + 1, ({columns}) ="
+            f"UPDATE public.{own} SET revision = revision + 1, counts_until = revision + 1,"
+            f" ({columns}) ="
             f" (SELECT {columns} FROM {name}.{own});"
         )
         # As a replica, PostgreSQL does not check foreign keys.

@@ -1,9 +1,10 @@
-"""The stored values that versions repeat of their images."""
+"""The stored values that versions repeat of their images, and the stored counts of versions."""
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from goldenrod.rules.visibility import stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 
@@ -23,6 +24,27 @@ def derived(tx: Tx) -> list[Any]:
             ("shares", tuple(schema.shares.c.keys())),
         )
     ]
+
+
+def stored(tx: Tx) -> dict[int, int]:
+    """The stored count of each scope that has any."""
+    return {row["scope"]: row["n"] for row in tx.rows(_stored)}
+
+
+def _stored() -> Any:
+    counts = schema.scope_counts.c
+    return select(counts.scope, counts.n).where(counts.n != 0)
+
+
+def counted(tx: Tx) -> dict[int, int]:
+    """The same, counted again for the instant of the stored counts."""
+    again = {row["scope"]: row["n"] for row in tx.rows(stored_counts._contribution, None)}
+    again[stored_counts.ALL] = tx.value(_all)
+    return {scope: n for scope, n in again.items() if n}
+
+
+def _all() -> Any:
+    return select(func.count()).select_from(schema.versions)
 
 
 def _rows(table: str, names: tuple[str, ...]) -> Any:

@@ -71,7 +71,7 @@ def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
     assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 31
     assigned = body | {"name": "2.1", "channels": ["candidate"]}
     assert statements(lambda: api.post(VERSIONS, "alice", assigned), 201) <= 37
-    assert statements(lambda: api.delete(version, "alice"), 204) <= 17
+    assert statements(lambda: api.delete(version, "alice"), 204) <= 16
     follow = f"/api/v2/images/{world.images['open']}/follow"
     assert statements(lambda: api.get(follow, "alice"), 200) <= 2
     assert statements(lambda: api.ask("PUT", follow, "alice"), 200) <= 10

@@ -17,7 +17,7 @@ from goldenrod.catalogue.accounts import oidc_claims, users
 from goldenrod.cli import output
 from goldenrod.cli.deploy_check import FOR_OTHERS, Deployment, Finding, sqlite_file
 from goldenrod.cli.failures import failure
-from goldenrod.cli.open_database import reach, unmigrated
+from goldenrod.cli.open_database import prepare, reach, unmigrated
 from goldenrod.cli.options import JSON
 from goldenrod.rules.access import CONSOLE
 from goldenrod.store import migrate as migrations
@@ -201,7 +201,6 @@ def migrate() -> None:
     `serve` and all other commands that use the database do the same when they start.
     """
     with unmigrated(config.load()) as db:
-        reach(db)
-        changed = migrations.migrate(db)
+        changed = prepare(db)
     state = "are now" if changed else "were already"
     output.say(f"The tables {state} at {migrations.HEAD}.")

@@ -15,6 +15,7 @@ from goldenrod.base import config
 from goldenrod.base.errors import NotFound, Problem
 from goldenrod.cli.suggestions import suggestion
 from goldenrod.rules.access import CONSOLE, Actor
+from goldenrod.rules.visibility import stored_counts
 from goldenrod.store import paging
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.migrate import migrate
@@ -34,10 +35,13 @@ def opened(pool: int = 2) -> Iterator[Database]:
         yield db
 
 
-def prepare(db: Database) -> None:
-    """Create or upgrade the tables. Raises Unavailable, SettingError."""
+def prepare(db: Database) -> bool:
+    """Create or upgrade the tables, and count again what a server of an earlier release has not
+    counted; return whether tables changed. Raises Unavailable, SettingError."""
     reach(db)
-    migrate(db)
+    changed = migrate(db)
+    stored_counts.recount_if_needed(db)
+    return changed
 
 
 def reach(db: Database) -> None:

@@ -8,9 +8,10 @@ has one value take several values with commas between them, and select what has 
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, Table, and_, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, String, Table, and_, or_, select, true
 
 from goldenrod.base.architectures import normal_architecture
 from goldenrod.base.clock import parse_instant
@@ -21,10 +22,13 @@ from goldenrod.rules.access import ReaderKind
 from goldenrod.rules.lifecycle import machine_access
 from goldenrod.store import schema
 from goldenrod.store.paging import Filter, Wanted
-from goldenrod.store.sql import Moment, Sortable, among, param
+from goldenrod.store.sql import Moment, Sortable, among, has_row, param
 
 Where = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
-OfArchitecture = Callable[[FromClause], ColumnElement[bool]]
+IsIt = Callable[[FromClause], ColumnElement[bool]]
+"""Whether a row is what was asked for."""
+Referring = Callable[[FromClause, ReaderKind, IsIt], ColumnElement[bool]]
+"""Which rows refer to what was asked for."""
 
 MOST_VALUES = 10
 """The values of one filter. A list costs at most as much as a list for each of them."""
@@ -55,8 +59,13 @@ def several(name: str, make: Callable[[str], Filter], *, whole: bool = False) ->
         forms = zip(slots, form.split(","), strict=False)
         return or_(*(slot.where(thing, reader, each) for slot, each in forms))
 
+    def checked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+        forms = zip(slots, form.split(","), strict=False)
+        return or_(*((slot.checked or slot.where)(thing, reader, each) for slot, each in forms))
+
     takes = f"{one.takes}, or several, comma-separated"
-    return replace(one, takes=takes, read=read, where=asked, single=one)
+    several = replace(one, takes=takes, read=read, where=asked, single=one)
+    return replace(several, checked=checked) if one.checked else several
 
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:
@@ -95,9 +104,10 @@ def identifier(name: str) -> Filter:
     )
 
 
-def architecture(where: Callable[[FromClause, ReaderKind, OfArchitecture], Any]) -> Filter:
+def architecture(where: Referring, checked: Referring | None = None) -> Filter:
     """An architecture in any of its spellings, or several. `where(thing, reader, is_it)` is the
-    predicate, and `is_it(machine)` is true if the machine is of it."""
+    predicate, and `is_it(machine)` is true if the machine is of it. `checked`: the predicate in a form
+    that checks one row at a time."""
 
     def make(slot: str) -> Filter:
         def is_it(machine: FromClause) -> ColumnElement[bool]:
@@ -108,6 +118,7 @@ def architecture(where: Callable[[FromClause, ReaderKind, OfArchitecture], Any])
             "an architecture, such as x86_64 or amd64",
             lambda given: Wanted("", {f"f_{slot}": normal_architecture(given)}),
             lambda thing, reader, form: where(thing, reader, is_it),
+            checked=checked and (lambda thing, reader, form: checked(thing, reader, is_it)),
         )
 
     return several("architecture", make, whole=True)
@@ -195,21 +206,26 @@ def _plus(given: str) -> str:
 def refers(
     name: str,
     table: Table,
-    where: Callable[[FromClause, ReaderKind, Callable[[FromClause], ColumnElement[bool]]], Any],
+    where: Referring,
     *,
     narrow: bool = False,
+    checked: Referring | None = None,
 ) -> Filter:
     """One of some resources of `table`, by id, uuid or slug. `where(thing, reader, is_it)` is the
-    predicate. `is_it(alias)` is true if the alias is the resource and the reader may read it."""
-    return several(name, lambda slot: refers_to_one(slot, table, where, narrow=narrow))
+    predicate. `is_it(alias)` is true if the alias is the resource and the reader may read it.
+    `checked`: the predicate in a form that checks one row at a time."""
+    return several(
+        name, lambda slot: refers_to_one(slot, table, where, narrow=narrow, checked=checked)
+    )
 
 
 def refers_to_one(
     name: str,
     table: Table,
-    where: Callable[[FromClause, ReaderKind, Callable[[FromClause], ColumnElement[bool]]], Any],
+    where: Referring,
     *,
     narrow: bool = False,
+    checked: Referring | None = None,
 ) -> Filter:
     """The same for exactly one resource."""
     slugs = table.name in resources.SLUGS
@@ -221,15 +237,22 @@ def refers_to_one(
             raise ValueError(f"takes {takes}.")
         return Wanted(form, {f"f_{name}": resources.key_value(form, given)})
 
-    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+    def asked(
+        by: Referring, thing: FromClause, reader: ReaderKind, form: str
+    ) -> ColumnElement[bool]:
         def is_it(alias: FromClause) -> ColumnElement[bool]:
             named = resources.named(alias, table, form, f"f_{name}")
             return named & access.readable(alias, reader)
 
-        found: ColumnElement[bool] = where(thing, reader, is_it)
-        return found
+        return by(thing, reader, is_it)
 
-    return Filter(takes, read, asked, narrow=narrow)
+    return Filter(
+        takes,
+        read,
+        partial(asked, where),
+        narrow=narrow,
+        checked=checked and partial(asked, checked),
+    )
 
 
 def username(name: str, column: Callable[[FromClause], ColumnElement[int]]) -> Filter:
@@ -294,15 +317,27 @@ def _words(values: tuple[str, ...]) -> Filter:
     return Filter(takes, read, lambda thing, reader, form: true(), described)
 
 
-def found_by_machine(
-    thing: FromClause, reader: ReaderKind, asks: Callable[[FromClause, FromClause], Any]
-) -> ColumnElement[bool]:
+Asks = Callable[[FromClause, FromClause], ColumnElement[bool]]
+"""What is asked of a machine and its provider."""
+
+
+def found_by_machine(thing: FromClause, reader: ReaderKind, asks: Asks) -> ColumnElement[bool]:
     """The version lists a machine, for the reader, for which `asks(machine, provider)` is true. Such
     machines are found first, and then their versions."""
+    return among(thing.c.n, _machines(reader, asks))
+
+
+def with_machine(thing: FromClause, reader: ReaderKind, asks: Asks) -> ColumnElement[bool]:
+    """The same predicate, which looks at the machines of one version at a time."""
+    return has_row(_machines(reader, asks, thing))
+
+
+def _machines(reader: ReaderKind, asks: Asks, version: FromClause | None = None) -> Select[Any]:
+    """The keys of versions that list such a machine; of all, or of this version."""
     machine, provider = schema.machines.alias(), schema.providers.alias()
     placed = select(machine.c.version_n).where(
         provider.c.id == machine.c.provider_id,
-        machine_access.listed_in_version(machine, provider, reader),
+        machine_access.listed_in_version(machine, provider, reader, version),
         asks(machine, provider),
     )
-    return among(thing.c.n, placed)
+    return placed if version is None else placed.where(machine.c.version_n == version.c.n)

@@ -7,10 +7,10 @@ reader may not read is NotFound, exactly like what does not exist.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, Table, func, literal_column, or_, select
 
@@ -20,7 +20,7 @@ from goldenrod.base.text import is_slug, is_uuid
 from goldenrod.rules import access
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.summaries import Shape
-from goldenrod.rules.visibility import branches, stored_counts
+from goldenrod.rules.visibility import branches, readable_counts, stored_counts
 from goldenrod.store import paging, schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing, Page, Query, past_the_end
@@ -128,6 +128,9 @@ def get_row_for_change(tx: Tx, actor: Actor, table: Table, key: str) -> Row:
 
 Condition = Callable[[FromClause, ReaderKind], ColumnElement[bool]]
 """Which rows of a list's table the reader may read."""
+_readable: Condition = access.readable
+Number = Literal["few", "some", "many"]
+"""How many rows match, if that is known."""
 
 
 def _conditions(
@@ -136,8 +139,10 @@ def _conditions(
     thing: FromClause,
     reader: ReaderKind,
     forms: tuple[tuple[str, str], ...],
+    many: bool = False,
 ) -> list[ColumnElement[bool]]:
-    asked = [listing.filters[name].where(thing, reader, form) for name, form in forms]
+    filters = [(listing.filters[name], form) for name, form in forms]
+    asked = [((many and it.checked) or it.where)(thing, reader, form) for it, form in filters]
     return [seen(thing, reader), *asked]
 
 
@@ -165,11 +170,11 @@ def _rows(
     order: str,
     op: str | None,
     numbered: bool,
-    few: bool,
+    number: Number,
 ) -> Any:
     inner = listing.table.alias("thing")
-    conditions = _conditions(listing, seen, inner, reader, forms)
-    pick = paging.picked_of_few if few else paging.picked
+    conditions = _conditions(listing, seen, inner, reader, forms, number == "many")
+    pick = paging.picked_of_few if number == "few" else paging.picked
     return _built(
         listing,
         pick(listing, conditions, inner, order, op, numbered),
@@ -220,13 +225,39 @@ def page(
 
     `seen`, with its parameters, replaces the rule where the caller has already checked it.
     """
-    query = query.planned(tx)
+    return _page(tx, actor, shape, query.planned(tx), seen, None, may_be_many=False, **more)
+
+
+def _page(
+    tx: Tx,
+    actor: Actor,
+    shape: Shape,
+    query: Query,
+    seen: Condition,
+    stored: Callable[[], int | None] | None,
+    *,
+    may_be_many: bool,
+    **more: Any,
+) -> Page:
+    """One page of a planned query. `stored` finds its count without counting, or None. `may_be_many`:
+    so many rows may match that it is worth counting them first."""
     given = {**params(tx, actor), **query.params, **more}
-    count = cache(lambda: _count(tx, actor, query, seen, given))
+
+    @cache
+    def count() -> int:
+        found = stored() if stored else None
+        return _count(tx, actor, query, seen, given) if found is None else found
+
+    def number() -> Number:
+        if query.by_words and count() <= FEW:
+            return "few"
+        # A page by its number may be far behind in the order.
+        if may_be_many and query.can_check and query.page == 1 and count() > MANY:
+            return "many"
+        return "some"
 
     def rows(which: dict[str, Any]) -> list[Row]:
-        few = query.by_words and count() <= FEW
-        asked = query.forms, query.order, _op(query), query.page > 1, few
+        asked = query.forms, query.order, _op(query), query.page > 1, number()
         return tx.rows(_rows, query.listing, seen, shape, actor.reader, *asked, **given, **which)
 
     return page_of_rows(query, count, rows)
@@ -241,7 +272,16 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     """One page of versions, as `page` answers it. A list without filters, which may have millions of
     rows, uses the rule's branches and the stored counts."""
     if query.forms:
-        return page(tx, actor, shape, query, _condition(tx, actor, query))
+        plan = _planned(tx, actor, query)
+        return _page(
+            tx,
+            actor,
+            shape,
+            plan.query,
+            plan.seen,
+            plan.stored,
+            may_be_many=plan.most > MANY,
+        )
     groups = branches.params(actor.groups)
     given = {**params(tx, actor), **groups}
 
@@ -251,24 +291,61 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
             _branch_rows, query.listing, len(groups), shape, actor.reader, *asked, **given, **which
         )
 
-    return page_of_rows(query, lambda: stored_counts.count_readable(tx, actor), rows)
+    return page_of_rows(query, lambda: readable_counts.count_readable(tx, actor), rows)
 
 
-def _condition(tx: Tx, actor: Actor, query: Query) -> Condition:
-    """The rule on versions in the fastest form for this reader. For a reader of few versions the
-    filters are checked on those few, not the rule on all that match the filters."""
-    if actor.reader is ReaderKind.STAFF or query.narrow:
-        return access.readable
-    return _seen(stored_counts.read(tx, stored_counts.scopes(actor)).n)
+class _Plan(NamedTuple):
+    """How a list of versions with filters is read."""
+
+    query: Query
+    seen: Condition
+    most: int
+    """At most so many rows match."""
+    stored: Callable[[], int | None]
+    """Finds the number of rows without counting them, or None."""
+
+
+def _planned(tx: Tx, actor: Actor, query: Query) -> _Plan:
+    """The plan with the rule on versions in the fastest form for this reader. For a reader of few
+    versions the filters are checked on those few, not the rule on all that match the filters."""
+    plan = _Plan(query.planned(tx), _readable, 0, lambda: None)
+    staff = actor.reader is ReaderKind.STAFF
+    if query.narrow or (staff and not query.can_check):
+        return plan
+    n = stored_counts.read(tx, readable_counts.scopes(actor)).n
+    if staff:
+        return plan._replace(most=n[stored_counts.ALL])
+    by_groups = sum(n.values()) - n[stored_counts.PUBLIC]
+    plan = plan._replace(seen=_seen(n[stored_counts.PUBLIC], by_groups), most=sum(n.values()))
+    if plan.most <= MANY or by_groups > LITTLE:
+        return plan
+    return plan._replace(stored=lambda: _stored_count(tx, actor, query))
+
+
+def _stored_count(tx: Tx, actor: Actor, query: Query) -> int | None:
+    """The number of versions on one provider, where the query has this filter only."""
+    name, form = query.forms[0]
+    if len(query.forms) > 1 or name != "provider" or "," in form:
+        return None
+    given = {**params(tx, actor), **query.params}
+    return readable_counts.count_on_provider(tx, actor, _is_provider, form, **given)
+
+
+def _is_provider(provider: FromClause, form: str) -> ColumnElement[bool]:
+    return named(provider, schema.providers, form, "f_provider")
 
 
 def count(tx: Tx, actor: Actor, query: Query) -> int:
     """How many things of a list the actor may read."""
-    versions = query.listing.table is schema.versions
-    if versions and not query.forms:
-        return stored_counts.count_readable(tx, actor)
-    seen = _condition(tx, actor, query) if versions else access.readable
-    query = query.planned(tx)
+    if query.listing.table is not schema.versions:
+        query, seen = query.planned(tx), _readable
+    elif not query.forms:
+        return readable_counts.count_readable(tx, actor)
+    else:
+        plan = _planned(tx, actor, query)
+        if (stored := plan.stored()) is not None:
+            return stored
+        query, seen = plan.query, plan.seen
     return _count(tx, actor, query, seen, {**params(tx, actor), **query.params})
 
 
@@ -331,14 +408,16 @@ class Resource:
 FEW = 5_000
 """A reader of at most this many versions: filters are checked on exactly these. A search with at most
 this many matches: all are found and then sorted."""
+MANY = 20_000
+"""Where more versions match a filter, it is checked on each version in the list's order until a page
+is full, instead of finding all that match first."""
 LITTLE = 100_000
 """A reader whose groups may read at most this many versions: their keys are collected first."""
 
 
-def _seen(n: Mapping[int, int]) -> Condition:
-    """The rule on versions in the fastest form for a reader with these counts."""
-    by_groups = sum(n.values()) - n[stored_counts.PUBLIC]
-    if n[stored_counts.PUBLIC] + by_groups <= FEW:
+def _seen(public: int, by_groups: int) -> Condition:
+    """The rule on versions in the fastest form for a reader of at most so many versions."""
+    if public + by_groups <= FEW:
         return among_few
     return public_or_shared if by_groups <= LITTLE else access.readable
 
@@ -353,7 +432,7 @@ def public_or_shared(version: FromClause, reader: ReaderKind) -> ColumnElement[b
     everybody = branches.public_now(version)
     if reader is ReaderKind.ANONYMOUS:
         return everybody
-    return or_(everybody, version.c.n.in_(stored_counts.not_public(False)))
+    return or_(everybody, version.c.n.in_(readable_counts.not_public(False)))
 
 
 def _op(query: Query) -> str | None:

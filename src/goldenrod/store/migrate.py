@@ -25,7 +25,7 @@ from goldenrod.store.connections import postgresql
 from goldenrod.store.connections.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
 from goldenrod.store.db import Database
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision in `migrations/versions`; a test compares the two."""
 
 _LOCK = 0x676F6C64

@@ -68,6 +68,9 @@ class Filter:
     """Where several values may be given with commas: the filter of one."""
     narrow: bool = False
     """An index finds the rows that match, and these are few compared with the whole list."""
+    checked: Callable[[FromClause, Any, str], ColumnElement[bool]] | None = None
+    """The same predicate as `where`, in a form that checks one row at a time. `where` finds all rows
+    that match first, which takes long where these are many."""
     plan: Callable[[Any, str, Mapping[str, Any]], Wanted] | None = None
     """Of a filter by words: chooses form and parameters anew, `(tx, form, params)`, by how frequent the
     words are. The rows that match may be few or many."""
@@ -139,6 +142,11 @@ class Query:
     def narrow(self) -> bool:
         """One of the filters matches few rows compared with the whole list."""
         return any(self.listing.filters[name].narrow for name, _ in self.forms)
+
+    @property
+    def can_check(self) -> bool:
+        """One of the filters has a form that checks one row at a time."""
+        return any(self.listing.filters[name].checked for name, _ in self.forms)
 
     @property
     def by_words(self) -> bool:

@@ -332,6 +332,13 @@ def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{column} = ANY(ARRAY{values})"
 
 
+def has_row(query: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:
+    """A query about a row of the statement around it finds something. Not an EXISTS: PostgreSQL would
+    make it a join and read all rows that may match."""
+    found: ColumnElement[bool] = query.limit(literal_column("1")).scalar_subquery().is_not(None)
+    return found
+
+
 NULL_JSON: ColumnElement[Any] = literal_column("NULL", JSON())
 
 

@@ -30,7 +30,7 @@ from goldenrod.rules import access
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, version_lists
 from goldenrod.rules.lifecycle import lineage_walk, lines
-from goldenrod.rules.visibility import denormalised
+from goldenrod.rules.visibility import denormalised, stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, param
@@ -246,7 +246,8 @@ class _Writer:
         row = tx.first(_machine, id=machine_id)
         assert row is not None
         changed = audit.changed(row, after)
-        tx.update(schema.machines, {"id": machine_id}, **machines.stored(after))
+        with stored_counts.counting(tx, "n", [row["version_n"]]):
+            tx.update(schema.machines, {"id": machine_id}, **machines.stored(after))
         audit.record(tx, self._actor, action, schema.machines, machine_id, changed)
         events.machine_changed(tx, row, {**row, **after})
         self._count("machine", {"updated": "changed"}.get(outcome, outcome))
@@ -261,6 +262,11 @@ class _Writer:
         tx, image_id, plan = self._tx, self.applied.image_id, self._plan
         if image_id is not None and self._state.id is not None:
             self._count("image", "unchanged" if not plan.actions else "changed")
+        created = set(self._new.values())
+        rows = [values for _, values in self._new_machines]
+        # The machines of new versions are counted when these are denormalised.
+        with stored_counts.counting(tx, "n", [n for n in self._added if n not in created]):
+            numbers = machines.insert_machines(tx, self._actor, rows) if rows else []
         if self._new and image_id is not None:
             if len(self._new) <= FEW_VERSIONS and self._state.id is not None:
                 for n in self._new.values():
@@ -270,12 +276,9 @@ class _Writer:
             lines.changed(tx, image_id)
             events.versions_created(tx, image_id, list(self._new.values()))
         if image_id is not None:
-            rows = [values for _, values in self._new_machines]
-            numbers = machines.insert_machines(tx, self._actor, rows)
             events.machines_created(tx, image_id, numbers)
             places = (place for place, _ in self._new_machines)
             self.applied.machines |= dict(zip(places, numbers, strict=True))
-        created = set(self._new.values())
         for n, added in self._added.items():
             kind, what = ("created", "version") if n in created else ("updated", "machines added")
             reason = f"{what}: {added} {'machine' if added == 1 else 'machines'}"

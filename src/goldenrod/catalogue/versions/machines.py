@@ -19,6 +19,7 @@ from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
 from goldenrod.rules.resources import Resource
+from goldenrod.rules.visibility import stored_counts
 from goldenrod.store import bulk, schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Listing
@@ -281,7 +282,8 @@ def create_machine(tx: Tx, actor: Actor, body: NewMachine) -> Created:
     )
     if not ended:
         with tx.within_image(version["image_id"]):
-            machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
+            with stored_counts.counting(tx, "n", [version["n"]]):
+                machine_id = insert_machine(tx, actor, version["n"], version["image_id"], values)
             events.machines_created(tx, version["image_id"], [machine_id])
         return Created(str(machine_id))
     require_free(tx, version["image_id"], values, ended["id"])
@@ -294,7 +296,8 @@ def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) ->
     changed = audit.changed(row, _shown(after))
     if changed:
         with tx.within_image(row["image_id"]):
-            tx.update(schema.machines, {"id": row["id"]}, **_with_spelling(row, after))
+            with stored_counts.counting(tx, "n", [row["version_n"]]):
+                tx.update(schema.machines, {"id": row["id"]}, **_with_spelling(row, after))
             audit.record(tx, actor, action, schema.machines, row["id"], changed)
             events.machine_changed(tx, row, {**row, **after})
 

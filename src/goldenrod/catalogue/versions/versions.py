@@ -5,6 +5,7 @@ may use it. Its id is a UUID; its name is never reused in its image. `publish.py
 ends versions; `history.py` reads their history.
 """
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, select
@@ -77,8 +78,11 @@ def _of_parent(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnEle
     return version.c.parent_n == select(parent.c.n).where(is_it(parent)).scalar_subquery()
 
 
-def _on_provider(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
-    return filters.found_by_machine(version, reader, lambda machine, provider: is_it(provider))
+def _on_provider(
+    by: Any, version: FromClause, reader: ReaderKind, is_it: Any
+) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = by(version, reader, lambda machine, provider: is_it(provider))
+    return found
 
 
 def _under_license(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
@@ -105,12 +109,11 @@ def _targeted(version: FromClause, reader: ReaderKind, form: str) -> ColumnEleme
     return channel_targets.targeted(version, reader, param("f_channel", String))
 
 
-def _of_architecture(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
-    return filters.found_by_machine(
-        version,
-        reader,
-        lambda machine, provider: is_it(machine),
-    )
+def _of_architecture(
+    by: Any, version: FromClause, reader: ReaderKind, is_it: Any
+) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = by(version, reader, lambda machine, provider: is_it(machine))
+    return found
 
 
 VERSIONS = Resource(
@@ -124,7 +127,12 @@ VERSIONS = Resource(
             "created_by": filters.username("created_by", lambda version: version.c.created_by_id),
             "name": version_names.FILTER,
             "parent": filters.refers("parent", schema.versions, _of_parent, narrow=True),
-            "provider": filters.refers("provider", schema.providers, _on_provider),
+            "provider": filters.refers(
+                "provider",
+                schema.providers,
+                partial(_on_provider, filters.found_by_machine),
+                checked=partial(_on_provider, filters.with_machine),
+            ),
             "license": filters.refers_to_one("license", schema.licenses, _under_license),
             "script": filters.refers("script", schema.boot_scripts, _with_script),
             "tag": Filter(
@@ -132,7 +140,10 @@ VERSIONS = Resource(
                 lambda given: Wanted("", {"f_tag": filter_key(given)}),
                 _tagged,
             ),
-            "architecture": filters.architecture(_of_architecture),
+            "architecture": filters.architecture(
+                partial(_of_architecture, filters.found_by_machine),
+                partial(_of_architecture, filters.with_machine),
+            ),
             "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
             "current": filters.boolean(lambda version, reader: access.open_now(version)),
             "launchable": filters.boolean(channel_targets.has_launchable),

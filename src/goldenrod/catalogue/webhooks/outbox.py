@@ -10,7 +10,7 @@ deleted after a month. Nothing here changes the catalogue's revision, except `sw
 import json
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, or_, select, true
+from sqlalchemy import and_, case, exists, func, literal, or_, select, true
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.catalogue import leases
@@ -18,6 +18,7 @@ from goldenrod.catalogue.webhooks.http_sender import Outcome
 from goldenrod.rules.access import CONSOLE
 from goldenrod.rules.changes import audit, events, mutations
 from goldenrod.rules.lifecycle import scheduled_events
+from goldenrod.rules.visibility import stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Row, Tx
 from goldenrod.store.sql import Key, Moment, in_list, param
@@ -127,7 +128,12 @@ def _begun_later() -> Any:
 
 def _next_revision() -> Any:
     catalogue = schema.catalogue
-    return catalogue.update().values(revision=catalogue.c.revision + 1)
+    return catalogue.update().values(
+        revision=catalogue.c.revision + 1,
+        # No version or machine was changed, so the counts stay as right as they were.
+        counts_until=catalogue.c.counts_until
+        + case((stored_counts.kept(catalogue), literal(1, Key)), else_=literal(0, Key)),
+    )
 
 
 def _bring_forward() -> Any:

@@ -50,12 +50,10 @@ def refresh_all(tx: Tx) -> None:
 
 
 def _refresh(tx: Tx, column: str, key: int) -> None:
-    stored_counts.catch_up(tx)
-    before = stored_counts.contribution(tx, column, key)
-    tx.change(_denormalise, column, key=key, now=tx.now)
-    tx.change(_delete_shares, column, key=key)
-    tx.change(_write_shares, column, key=key)
-    stored_counts.changed(tx, before, stored_counts.contribution(tx, column, key))
+    with stored_counts.counting(tx, column, [key]):
+        tx.change(_denormalise, column, key=key, now=tx.now)
+        tx.change(_delete_shares, column, key=key)
+        tx.change(_write_shares, column, key=key)
 
 
 def _of(column: str | None) -> list[ColumnElement[bool]]:

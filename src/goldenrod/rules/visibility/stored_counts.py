@@ -1,61 +1,73 @@
-"""How many versions a reader may read: exact, without counting them one by one.
+"""Numbers of versions, stored, so that lists have exact counts without counting.
 
 `scope_counts` has the number of versions in each scope at one instant, `catalogue.counted_at`:
 
     ALL         every version: what staff may read
     PUBLIC      what everybody may read: public and open
     a group     what it may read and not everybody: its `shares` that are not public and open
+    a provider  what everybody may read and has a current machine there (`on_provider`)
 
 A change adds its difference to these numbers, in its own transaction. What opened or closed between
 that instant and now is counted on request, from ranges of indexes; `catch_up` keeps this interval
 short. So a count is right at any reading of the clock, also after it was set back.
+`readable_counts.py` makes of these numbers what a reader may read.
 
-A reader in groups may read what is public, what the biggest of their groups may read, and what only
-the other groups may read. The last is counted one by one, each version once. Where all of their
-groups may read few versions, these are all counted one by one.
+Servers of releases before migration 0014 do not update the counts of providers. Each change moves
+`catalogue.counts_until` to its revision if it was at the one before. So the counts are right while it
+is at the catalogue's revision.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Select,
     and_,
+    case,
+    cast,
+    exists,
     func,
     insert,
     literal,
     literal_column,
     or_,
     select,
-    true,
+    union,
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.base.clock import Instant, later
-from goldenrod.rules.access import NOW, Actor, Predicate, ReaderKind
+from goldenrod.rules.access import NOW, Predicate
 from goldenrod.store import schema
-from goldenrod.store.db import Tx
+from goldenrod.store.db import Database, Tx
 from goldenrod.store.sql import Key, Moment, in_list, param, unindexed
 
 ALL = -1
 PUBLIC = 0
-"""The scopes other than groups."""
+"""The scopes other than groups and providers."""
 
-COUNTED_ONE_BY_ONE = 10_000
-"""Up to this many versions that a reader's groups may read, all are counted one by one."""
+
+def on_provider(provider_id: Any) -> Any:
+    """The scope of a provider, from its id or the column of its id."""
+    return ALL - provider_id
+
+
 CATCH_UP_AFTER_S = 10
 """A change brings the counts to now where they are older than this."""
 
 Counts = Counter[int]
 """Numbers of versions by scope."""
 
-_V, _S = schema.versions, schema.shares
+_V, _S, _M = schema.versions, schema.shares, schema.machines
 _SCOPES, _CATALOGUE = schema.scope_counts, schema.catalogue
-_FIRST, _LAST = param("first", Moment), param("last", Moment)
+FIRST, LAST = param("first", Moment), param("last", Moment)
+"""The two instants between which versions and machines open and close."""
 
 
 class StoredCounts(NamedTuple):
@@ -84,33 +96,39 @@ def _stored() -> Any:
     )
 
 
-def _open(thing: FromClause, at: ColumnElement[Any]) -> Predicate:
+def open_at(thing: FromClause, at: ColumnElement[Any]) -> Predicate:
     return and_(thing.c.opens_at <= at, thing.c.closes_at > at)
 
 
-def _adds(share: FromClause, at: ColumnElement[Any]) -> Predicate:
+def hidden_at(share: FromClause, at: ColumnElement[Any]) -> Predicate:
     """The group may read the version at this instant, and not everybody may."""
-    opened = _open(share, at)
+    opened = open_at(share, at)
     return or_(and_(~share.c.public, or_(share.c.as_editor, opened)), and_(share.c.public, ~opened))
+
+
+def current_at(machine: FromClause, at: ColumnElement[Any]) -> Predicate:
+    """The machine is current at this instant."""
+    ended = or_(machine.c.end_date.is_(None), machine.c.end_date > at)
+    return and_(machine.c.start_date <= at, ended)
 
 
 # What opened and closed between two instants
 
 
-def _opened(thing: FromClause) -> Predicate:
+def opened(thing: FromClause) -> Predicate:
     """It opened after the first, up to the last, and is open at the last."""
-    return and_(thing.c.opens_at > _FIRST, thing.c.opens_at <= _LAST, thing.c.closes_at > _LAST)
+    return and_(thing.c.opens_at > FIRST, thing.c.opens_at <= LAST, thing.c.closes_at > LAST)
 
 
-def _closed(thing: FromClause) -> Predicate:
+def closed(thing: FromClause) -> Predicate:
     """It was open at the first, and closed after it, up to the last."""
-    return and_(thing.c.closes_at > _FIRST, thing.c.closes_at <= _LAST, thing.c.opens_at <= _FIRST)
+    return and_(thing.c.closes_at > FIRST, thing.c.closes_at <= LAST, thing.c.opens_at <= FIRST)
 
 
 def _opened_and_closed() -> Any:
     """The change of each scope's count between the two instants."""
     parts = []
-    for by, turned in ((1, _opened), (-1, _closed)):
+    for by, turned in ((1, opened), (-1, closed)):
         shown = select(_V.c.n).where(_V.c.public, turned(_V)).subquery()
         parts += [
             select(literal(PUBLIC, Key).label("scope"), literal(by, Key).label("n")).select_from(
@@ -122,38 +140,94 @@ def _opened_and_closed() -> Any:
             ),
             select(_S.c.group_id, literal(by, Key)).where(~_S.c.as_editor, turned(_S)),
         ]
+    placed = _turned_on_providers(None)
+    parts.append(select(on_provider(placed.c.provider_id), _turn(placed)))
     every = union_all(*parts).subquery("every")
     return select(every.c.scope, func.sum(every.c.n).label("n")).group_by(every.c.scope)
+
+
+def turned_on_provider(provider: ColumnElement[int]) -> Any:
+    """The change of a provider's count between the two instants, as a query of one number."""
+    placed = _turned_on_providers(provider)
+    turned = func.coalesce(func.sum(_turn(placed)), literal(0, Key))
+    return select(turned).select_from(placed)
+
+
+def _turned_on_providers(provider: ColumnElement[int] | None) -> FromClause:
+    """Pairs of a version and a provider between the two instants: the version, or a machine of it
+    there, opened or closed. Each once."""
+    pair = select(_M.c.version_n, _M.c.provider_id)
+    if provider is not None:
+        pair = pair.where(unindexed(_M.c.provider_id) == provider)
+    of_version = pair.join(_V, _V.c.n == _M.c.version_n).where(_V.c.public)
+    return union(
+        *(of_version.where(turned(_V)) for turned in (opened, closed)),
+        *(pair.where(date > FIRST, date <= LAST) for date in (_M.c.start_date, _M.c.end_date)),
+    ).subquery("turned")
+
+
+def _turn(pair: FromClause) -> ColumnElement[int]:
+    """What a pair of a version and a provider adds to the provider's count at the last instant, less
+    what it added at the first."""
+
+    def counts(at: ColumnElement[Any]) -> ColumnElement[int]:
+        version, machine = _V.alias(), _M.alias()
+        shown = exists().where(
+            version.c.n == pair.c.version_n, version.c.public, open_at(version, at)
+        )
+        placed = exists().where(
+            machine.c.version_n == pair.c.version_n,
+            unindexed(machine.c.provider_id) == pair.c.provider_id,
+            current_at(machine, at),
+        )
+        both = and_(shown.correlate(pair), placed.correlate(pair))
+        return case((both, literal(1, Key)), else_=literal(0, Key))
+
+    return counts(LAST) - counts(FIRST)
 
 
 # Updating
 
 
-def contribution(tx: Tx, column: str, key: int) -> Counts:
-    """What the versions with this key in a column add to each scope's count now."""
-    rows = tx.rows(_contribution, column, key=key)
+@contextmanager
+def counting(tx: Tx, column: str, keys: Sequence[int]) -> Iterator[None]:
+    """What the block changes of the versions with these keys in a column, or of their machines, is
+    added to the counts."""
+    if not keys:
+        yield
+        return
+    catch_up(tx)
+    difference = _contributed(tx, column, keys)
+    yield
+    before, difference = difference, _contributed(tx, column, keys)
+    difference.subtract(before)
+    add(tx, difference)
+
+
+def _contributed(tx: Tx, column: str, keys: Sequence[int]) -> Counts:
+    rows = tx.rows(_contribution, column, keys=list(keys))
     return Counter({row["scope"]: row["n"] for row in rows})
 
 
 def _contribution(column: str | None) -> Any:
+    """What the versions with these keys in a column, or all, add to each scope but ALL."""
     at = select(_CATALOGUE.c.counted_at).scalar_subquery()
     public = select(literal(PUBLIC, Key).label("scope"), func.count().label("n")).where(
-        _V.c.public, _open(_V, at)
+        _V.c.public, open_at(_V, at)
     )
-    shared = select(_S.c.group_id, func.count()).where(_adds(_S, at)).group_by(_S.c.group_id)
+    shared = select(_S.c.group_id, func.count()).where(hidden_at(_S, at)).group_by(_S.c.group_id)
+    placed = (
+        select(on_provider(_M.c.provider_id), func.count(_V.c.n.distinct()))
+        .select_from(_V.join(_M, _M.c.version_n == _V.c.n))
+        .where(_V.c.public, open_at(_V, at), current_at(_M, at))
+        .group_by(_M.c.provider_id)
+    )
     if column is not None:
-        key = param("key", Key)
-        public = public.where(_V.c[column] == key)
-        which = select(_V.c.n).where(_V.c[column] == key)
-        shared = shared.where(_S.c.n == key if column == "n" else _S.c.n.in_(which))
-    return union_all(public, shared)
-
-
-def changed(tx: Tx, before: Counts, after: Counts) -> None:
-    """A change made versions count as `after` that counted as `before`."""
-    difference = after.copy()
-    difference.subtract(before)
-    add(tx, difference)
+        chosen = in_list(_V.c[column], "keys")
+        public, placed = public.where(chosen), placed.where(chosen)
+        which = select(_V.c.n).where(chosen)
+        shared = shared.where(in_list(_S.c.n, "keys") if column == "n" else _S.c.n.in_(which))
+    return union_all(public, shared, placed)
 
 
 def add_version(tx: Tx) -> None:
@@ -163,17 +237,23 @@ def add_version(tx: Tx) -> None:
 
 def add(tx: Tx, difference: Counts) -> None:
     """Add to the stored counts."""
-    for scope, by in difference.items():
-        if by and not tx.change(_more, scope=scope, by=by):
-            tx.insert(_SCOPES, scope=scope, n=by)
+    given = {scope: by for scope, by in difference.items() if by}
+    if given:
+        tx.change(_add, tx.dialect, difference=json.dumps(given))
 
 
-def _more() -> Any:
-    return (
-        update(_SCOPES)
-        .values(n=_SCOPES.c.n + param("by", Key))
-        .where(_SCOPES.c.scope == param("scope", Key))
-    )
+def _add(dialect: str) -> Any:
+    difference = param("difference")
+    insert: Any = sqlite.insert
+    pairs = func.json_each(difference)
+    if dialect == "postgresql":
+        insert, pairs = postgresql.insert, func.json_each_text(cast(difference, postgresql.JSON))
+    pair = pairs.table_valued("key", "value")
+    # SQLite reads ON CONFLICT as part of a join where the query has no WHERE.
+    rows = select(cast(pair.c.key, Key), cast(pair.c.value, Key)).where(literal_column("1 = 1"))
+    new = insert(_SCOPES).from_select(["scope", "n"], rows)
+    more = {"n": _SCOPES.c.n + new.excluded.n}
+    return new.on_conflict_do_update(index_elements=["scope"], set_=more)
 
 
 def catch_up(tx: Tx) -> None:
@@ -195,7 +275,7 @@ def catch_up(tx: Tx) -> None:
 
 def _mark_past() -> Any:
     """Mark versions that ended in the interval, so that lists can skip them."""
-    ended = and_(_V.c.closes_at > _FIRST, _V.c.closes_at <= _LAST)
+    ended = and_(_V.c.closes_at > FIRST, _V.c.closes_at <= LAST)
     return update(_V).values(ended_hint=True).where(_V.c.public, ~_V.c.ended_hint, ended)
 
 
@@ -203,11 +283,34 @@ def _set_counted() -> Any:
     return update(_CATALOGUE).values(counted_at=NOW)
 
 
+def kept(catalogue: FromClause) -> Predicate:
+    """Every change since the last recount has updated the counts of providers."""
+    is_it: Predicate = catalogue.c.counts_until == catalogue.c.revision
+    return is_it
+
+
+def recount_if_needed(db: Database) -> None:
+    """Count again if a server of an earlier release has not updated the counts of providers."""
+    with db.read() as tx:
+        if tx.value(_kept):
+            return
+    with db.write() as tx:
+        recount(tx)
+
+
+def _kept() -> Any:
+    return select(kept(_CATALOGUE))
+
+
 def recount(tx: Tx) -> None:
-    """Count all versions and shares again."""
-    tx.change(_set_counted, now=tx.now)
+    """Count all versions, shares and machines again."""
+    tx.change(_set_recounted, now=tx.now)
     tx.change(_SCOPES.delete)
     tx.change(_count_all)
+
+
+def _set_recounted() -> Any:
+    return update(_CATALOGUE).values(counted_at=NOW, counts_until=_CATALOGUE.c.revision)
 
 
 def _count_all() -> Any:
@@ -215,114 +318,3 @@ def _count_all() -> Any:
     return insert(_SCOPES).from_select(
         ["scope", "n"], union_all(every, *_contribution(None).selects)
     )
-
-
-# Reading
-
-
-def scopes(actor: Actor) -> tuple[int, ...]:
-    """The scopes that count what the actor may read."""
-    return (ALL,) if actor.reader is ReaderKind.STAFF else (PUBLIC, *actor.groups)
-
-
-def count_readable(tx: Tx, actor: Actor) -> int:
-    """How many versions the actor may read now."""
-    counted = read(tx, scopes(actor))
-    if actor.reader is ReaderKind.STAFF:
-        return counted.n[ALL]
-    between, sign = counted.interval(tx.now)
-    biggest = _biggest(actor, counted.n)
-    seen = tx.first(
-        _seen,
-        actor.reader,
-        biggest > 0,
-        now=tx.now,
-        groups=[group for group in actor.groups if group != biggest],
-        biggest=biggest,
-        **between,
-    )
-    assert seen is not None
-    n: int = counted.n[PUBLIC] + sign * seen["public"] + seen["rest"]
-    if biggest:
-        n += counted.n[biggest] + sign * seen["group"]
-    return n
-
-
-def _biggest(actor: Actor, n: Counts) -> int:
-    """The group whose stored count is used: one that may read most of what the reader's groups may
-    read, if that is much; else 0. (Checking whether another group may read a version takes longer
-    than counting it.)"""
-    every = sum(n[group] for group in actor.groups)
-    biggest = max(actor.groups, key=lambda group: n[group], default=0)
-    return biggest if every > COUNTED_ONE_BY_ONE and 2 * n[biggest] > every else 0
-
-
-def _seen(reader: ReaderKind, big: bool) -> Any:
-    """The changes of the public count and of the biggest group's count, and the rest's count."""
-    nothing = literal(0, Key)
-    public = _number(select(_V.c.n).where(_V.c.public, _opened(_V))) - _number(
-        select(_V.c.n).where(_V.c.public, _closed(_V))
-    )
-    return select(
-        public.label("public"),
-        (_of_biggest() if big else nothing).label("group"),
-        (_number(not_public(big)) if reader is ReaderKind.USER else nothing).label("rest"),
-    )
-
-
-def _number(rows: Any) -> ColumnElement[int]:
-    return select(func.count()).select_from(rows.subquery()).scalar_subquery()
-
-
-def _is_there(query: Any) -> Predicate:
-    """A query has a row. Not an EXISTS: PostgreSQL would make it a join and read all shares of a
-    group."""
-    found: Predicate = query.limit(literal_column("1")).scalar_subquery().is_not(None)
-    return found
-
-
-_BIGGEST = param("biggest", Key)
-
-
-def _of_biggest() -> ColumnElement[int]:
-    opened, closed = (
-        _number(
-            select(_S.c.n).where(~_S.c.as_editor, turned(_S), unindexed(_S.c.group_id) == _BIGGEST)
-        )
-        - _number(select(_V.c.n).where(_V.c.public, turned(_V), _is_there(_of(_V, share))))
-        for turned, share in ((_opened, _S.alias()), (_closed, _S.alias()))
-    )
-    return opened - closed
-
-
-def _of(version: FromClause, share: FromClause) -> Select[Any]:
-    """The biggest group's share of a version."""
-    return select(share.c.n).where(share.c.group_id == _BIGGEST, share.c.n == version.c.n)
-
-
-def not_public(big: bool) -> Select[Any]:
-    """The versions that the reader's groups other than the biggest may read, and neither everybody
-    nor the biggest may; each once."""
-    one, version, share, theirs = _S.alias(), _V.alias(), _S.alias(), _S.alias()
-    ours = in_list(one.c.group_id, "groups")
-    scheduled = select(share.c.n).where(
-        share.c.n == version.c.n, in_list(share.c.group_id, "groups")
-    )
-    seen = union_all(
-        select(one.c.n).where(ours, ~one.c.public, one.c.as_editor),
-        select(one.c.n).where(ours, ~one.c.public, ~one.c.as_editor, _open(one, NOW)),
-        # Public versions that have ended, which editors may read,
-        select(one.c.n).where(
-            ours, one.c.public, one.c.closes_at <= NOW, one.c.closes_at < schema.END_OF_TIME
-        ),
-        # and those that have not begun, of which there are few anywhere.
-        select(version.c.n).where(
-            version.c.public,
-            version.c.opens_at > NOW,
-            version.c.opens_at <= schema.END_OF_TIME,
-            _is_there(scheduled),
-        ),
-    ).subquery("readable")
-    counted = ~_is_there(_of(seen, theirs).where(_adds(theirs, NOW))) if big else true()
-    # SQLite groups rows in less time than a UNION takes.
-    return select(seen.c.n).where(counted).group_by(seen.c.n)

@@ -114,6 +114,13 @@ class _Connection(sqlite3.Connection):
     generation = 0
 
 
+_COUNTS_KEPT = (
+    ", counts_until = CASE WHEN counts_until = revision THEN revision + 1 ELSE counts_until END"
+)
+"""Part of the statement that increments the revision: this change updates the counts of providers, so
+they stay right if they were (`rules/visibility/stored_counts.py`)."""
+
+
 class _Sqlite:
     """SQLite: WAL, durable commits, one writer at a time. Where another file takes the place of the
     database, connections to the old one are not used again."""
@@ -121,7 +128,7 @@ class _Sqlite:
     dialect = "sqlite"
     increment = (
         "UPDATE catalogue SET revision = revision + 1, mark = lower(hex(randomblob(8)))"
-        " RETURNING revision, mark"
+        f"{_COUNTS_KEPT} RETURNING revision, mark"
     )
 
     def __init__(self, path: str, pool: int, read_seconds: float | None, pages_mb: int) -> None:
@@ -306,7 +313,7 @@ class _Postgresql:
     increment = (
         "UPDATE catalogue SET revision = revision + 1,"
         " mark = right(replace(gen_random_uuid()::text, '-', ''), 16)"
-        " RETURNING revision, mark, clock_timestamp()"
+        f"{_COUNTS_KEPT} RETURNING revision, mark, clock_timestamp()"
     )
 
     def __init__(

@@ -21,11 +21,14 @@ catalogue = Table(
     # (`store/image_changes.py`).
     Column("narrow_since", Key, nullable=False, server_default="0"),
     Column("narrow_until", Key, nullable=False, server_default="0"),
+    # Up to which revision every change has updated the counts of providers in scope_counts.
+    Column("counts_until", Key, nullable=False, server_default="0"),
     CheckConstraint("one = 1", name="one_row"),
 )
 
-# The numbers of readable versions (`n`) at catalogue.counted_at: one for staff, one for everybody, and
-# one for each group of those that not everybody can read (`rules/visibility/stored_counts.py`).
+# The numbers of readable versions (`n`) at catalogue.counted_at: one for staff, one for everybody, one
+# for each group of those that not everybody can read, and one for each provider of those that everybody
+# can read and that have a current machine there (`rules/visibility/stored_counts.py`).
 scope_counts = Table(
     "scope_counts",
     metadata,
