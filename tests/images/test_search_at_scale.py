@@ -15,6 +15,7 @@ from goldenrod.catalogue.images import image_search, images
 from goldenrod.catalogue.versions import publish, versions
 from goldenrod.rules import access, resources, summaries
 from goldenrod.rules.access import ANONYMOUS
+from goldenrod.rules.visibility import readable_counts
 from goldenrod.store import bulk, paging, schema, search_index
 from goldenrod.store.db import Database, Row, Tx
 from tests.support.cast import World
@@ -172,6 +173,8 @@ def test_versions_of_rare_words_and_machines_are_found_by_an_index(
             assert not WHOLE.search(found), found
             assert "ix_machines_identifier_key" in found
             _require_machines_of_images(tx)
+            _require_order(tx, many)
+            _require_little_of_provider(tx)
 
 
 def _require_index(tx: Tx, search: str) -> None:
@@ -181,11 +184,41 @@ def _require_index(tx: Tx, search: str) -> None:
     listing, seen, reader = query.listing, access.readable, ANONYMOUS.reader
     counted = plan_of(tx, resources._counted, listing, seen, reader, query.forms, None, **given)
     shape = listing, seen, summaries.version_shape, reader, query.forms, query.order
-    found = plan_of(tx, resources._rows, *shape, None, False, True, **given)
+    found = plan_of(tx, resources._rows, *shape, None, False, "few", **given)
     for plan in (counted, found):
         assert not WHOLE.search(plan), (search, plan)
         assert re.search("version_words", plan), plan
     assert resources.count(tx, ANONYMOUS, query) == 100
+
+
+def _require_order(tx: Tx, many: int) -> None:
+    """Where many versions match a provider or an architecture, they are read in the list's order, and
+    the machines of each are looked at."""
+    for asked in ({"provider": "east"}, {"architecture": "x86_64"}):
+        query = versions.VERSIONS.where(**asked)
+        given = {**resources.params(tx, ANONYMOUS), **query.params, "size": 101}
+        shape = query.listing, resources.public_or_shared, summaries.version_shape
+        more = ANONYMOUS.reader, query.forms, query.order, None, False, "many"
+        found = plan_of(tx, resources._rows, *shape, *more, **given)
+        assert re.search(r"ix_machines_(version_n|provider_id|architecture)", found), found
+        if tx.dialect == "sqlite" or many == 200_000:  # PostgreSQL would rather sort a thousand
+            assert re.search(r"ix_versions_(public|start_date)\b", found), found
+        assert not re.search(r"SCAN machines|Seq Scan on machines", found), found
+
+
+def _require_little_of_provider(tx: Tx) -> None:
+    """The count of a provider is stored. What opened or closed since then is found by instants."""
+    between = {"first": later(tx.now, seconds=-10), "last": tx.now}
+    given = {**resources.params(tx, ANONYMOUS), "provider": 1, **between}
+    found = plan_of(tx, readable_counts._on_provider, ANONYMOUS.reader, **given)
+    assert not WHOLE.search(found), found
+    if (
+        tx.dialect == "sqlite"
+    ):  # where PostgreSQL has no statistics, one index is as good as another
+        for index in ("versions_public_opens_at", "versions_public_closes_at"):
+            assert f"ix_{index}" in found, found
+        for index in ("machines_start_date", "machines_end_date"):
+            assert f"ix_{index}" in found, found
 
 
 def _require_machines_of_images(tx: Tx) -> None:

@@ -158,7 +158,8 @@ def _turned_on_providers(provider: ColumnElement[int] | None) -> FromClause:
     there, opened or closed. Each once."""
     pair = select(_M.c.version_n, _M.c.provider_id)
     if provider is not None:
-        pair = pair.where(unindexed(_M.c.provider_id) == provider)
+        # Of expressions, so that the index of instants is used and not that of providers.
+        pair = pair.where(on_provider(_M.c.provider_id) == on_provider(provider))
     of_version = pair.join(_V, _V.c.n == _M.c.version_n).where(_V.c.public)
     return union(
         *(of_version.where(turned(_V)) for turned in (opened, closed)),
