@@ -2,6 +2,8 @@
 
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -211,6 +213,37 @@ def test_a_busy_sqlite_refuses_changes_and_answers_reads(
     other.execute("ROLLBACK")
     other.close()
     assert impatient.post("/api/v2/images", "alice", {"name": "n"}).status_code == 201
+
+
+HOLDING = """
+import sqlite3, sys, time
+changing = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
+print("changing", flush=True)
+while True:
+    changing.execute("BEGIN IMMEDIATE")
+    changing.execute("UPDATE catalogue SET one = one")
+    time.sleep(0.003)
+    changing.execute("COMMIT")
+"""
+
+
+def test_a_process_that_makes_change_after_change_lets_others_make_theirs(
+    sqlite_db: Database,
+) -> None:
+    """Nobody is refused after 5 seconds, and the wait is far shorter than that."""
+    took: list[float] = []
+    path = sqlite_path(sqlite_db.url)
+    with subprocess.Popen([sys.executable, "-c", HOLDING, path], stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b"changing\n"
+        try:
+            for _ in range(4):
+                time.sleep(0.01)  # so that the other has the lock again
+                began = time.monotonic()
+                with sqlite_db.write():
+                    took.append(time.monotonic() - began)
+        finally:
+            other.kill()
+    assert len(took) == 4 and max(took) > 0.001, "nobody held the lock"
 
 
 OUTAGE_S = 4

@@ -1,16 +1,18 @@
 """Test events, and what was sent and answered: the newest attempts, shown to who may see them."""
 
 import json
+import sqlite3
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from goldenrod.base import config, wire
-from goldenrod.catalogue.webhooks import attempts
+from goldenrod.base.errors import Unavailable
+from goldenrod.catalogue.webhooks import attempts, payloads
 from goldenrod.catalogue.webhooks.worker import Deliverer
 from goldenrod.store import schema
-from goldenrod.store.db import Database
+from goldenrod.store.db import Database, Row, Tx
 from tests.conftest import Clock
 from tests.support.cast import World
 from tests.support.client import ApiClient, code
@@ -159,6 +161,37 @@ def test_a_payload_that_was_sent_shows_only_what_its_reader_may_read_now(
     api.patch(f"{API}/images/kept-image", "alice", {"maintainers": ["lab"]})
     assert api.get(one["url"], "bob").json["stored_attempts"] == []
     assert len(api.get(one["url"], "dora").json["stored_attempts"]) == 1
+
+
+def test_an_outage_while_a_payload_is_built_is_no_attempt(
+    api: ApiClient,
+    db: Database,
+    receiver: Receiver,
+    deliverer: Deliverer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook = hooked(api, receiver.url)
+    api.post(f"{hook['url']}/test", "alice", None)
+    build = payloads.build
+
+    def lost(tx: Tx, due: Row) -> bytes | None:
+        monkeypatch.setattr(payloads, "build", build)
+        if tx.dialect == "postgresql":
+            tx.sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        away = sqlite3.OperationalError("disk I/O error")
+        away.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise away
+
+    monkeypatch.setattr(payloads, "build", lost)
+    with pytest.raises(Unavailable):
+        deliverer.deliver_due()
+    assert not [record for record in caplog.records if "could not be built" in record.message]
+    assert receiver.got == []
+    assert deliverer.deliver_due()
+    assert len(receiver.got) == 1
+    [delivery] = api.all(f"{hook['url']}/deliveries", "alice")
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
 
 
 def test_an_attempt_whose_delivery_was_deleted_meanwhile_is_not_recorded(

@@ -199,17 +199,21 @@ class Deliverer:
 
     def _send_next(self, hook_id: int) -> bool:
         """Send the next due delivery to one receiver; whether to go on with this receiver."""
-        with self._db.read() as tx:
-            due = outbox.next_due(tx, hook_id)
-            if due is None:
-                return False
-            try:
+        due = None
+        try:
+            # A lost connection is Unavailable after the block: in it, it is an error like any other.
+            with self._db.read() as tx:
+                due = outbox.next_due(tx, hook_id)
+                if due is None:
+                    return False
                 body = payloads.build(tx, due)
-            except Unavailable:
+        except Unavailable:
+            raise
+        except Exception:
+            if due is None:
                 raise
-            except Exception:
-                log.exception("delivery %s could not be built", due["uuid"])
-                body = b""
+            log.exception("delivery %s could not be built", due["uuid"])
+            body = b""
         if body is None:
             with self._db.write_unversioned() as tx:
                 outbox.drop(tx, due)

@@ -27,6 +27,8 @@ BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another before it answers 503."""
 BRIEF_WAIT_MS = 100
 """How long it waits for a lock where it must not wait: for a read's own small writes."""
+LOOK_AGAIN_S = 0.001
+"""How often a SQLite writer that waits looks whether the other has finished."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
 
@@ -207,13 +209,10 @@ class _Sqlite:
     @contextmanager
     def transaction(self, *, write: bool, wait: bool = True) -> Iterator[sqlite3.Connection]:
         with self.connection() as connection:
-            if not wait:
-                connection.execute(f"PRAGMA busy_timeout = {BRIEF_WAIT_MS}")
-            try:
-                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            finally:
-                if not wait:
-                    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            if write:
+                _begin_change(connection, BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS)
+            else:
+                connection.execute("BEGIN")
             yield connection
             if write:
                 self._file.require_same(_generation(connection))
@@ -258,6 +257,25 @@ class _Sqlite:
                 connection.close()
                 self._free[index] = None
         open_revision_source.closed(self._file.path)
+
+
+def _begin_change(connection: sqlite3.Connection, wait_ms: int) -> None:
+    """Begin a change when no other process is making one. SQLite by itself looks less and less often,
+    in the end every tenth of a second. A process that makes change after change would hardly ever let
+    this one in."""
+    ends = time.monotonic() + wait_ms / 1000
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
+                    raise
+            time.sleep(LOOK_AGAIN_S)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
 
 def _primary_code(error: sqlite3.Error) -> int:

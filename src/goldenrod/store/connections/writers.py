@@ -30,7 +30,6 @@ class Writers:
 
 
 def _pause_after(seconds: float) -> float:
-    """How long to pause after a change in the background. A writer that waits looks again after up to a
-    tenth of a second. Without a pause, one that begins the next change at once hardly ever lets another
-    in."""
-    return min(max(seconds / 2, 0.002), 0.2)
+    """How long to pause after a change in the background. A writer that waits looks about every
+    millisecond (`drivers._begin_change`). Without a pause, it would rarely look between two changes."""
+    return min(max(seconds / 2, 0.002), 0.02)
