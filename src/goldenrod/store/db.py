@@ -21,10 +21,11 @@ from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import OutcomeUnknown, Unavailable
 from goldenrod.store import image_changes
-from goldenrod.store.connections.drivers import BRIEF_WAIT_MS, BUSY_TIMEOUT_MS, PAGES_MB, driver_of
+from goldenrod.store.connections.drivers import BRIEF_WAIT_MS, PAGES_MB, driver_of
 from goldenrod.store.connections.outages import unavailable
 from goldenrod.store.connections.pool_use import PoolUse
 from goldenrod.store.connections.replica import Replica
+from goldenrod.store.connections.sqlite_locks import BUSY_TIMEOUT_MS
 from goldenrod.store.connections.writers import Writers
 from goldenrod.store.current_request import CURRENT
 from goldenrod.store.image_changes import ImageChanges

@@ -22,7 +22,8 @@ from goldenrod.base.errors import SettingError
 from goldenrod.base.text import identifier_key
 from goldenrod.store import schema
 from goldenrod.store.connections import postgresql
-from goldenrod.store.connections.drivers import BUSY_TIMEOUT_MS, sqlite_path, use_wal
+from goldenrod.store.connections.drivers import sqlite_path
+from goldenrod.store.connections.sqlite_locks import BUSY_TIMEOUT_MS, use_wal
 from goldenrod.store.db import Database
 
 HEAD = "0014"

@@ -21,14 +21,16 @@ from goldenrod.store.connections import outages, postgresql
 from goldenrod.store.connections.pool_use import PoolUse, Waits
 from goldenrod.store.connections.read_limit import LimitedRead, ReadLimit
 from goldenrod.store.connections.sqlite_file import DatabaseFile
+from goldenrod.store.connections.sqlite_locks import (
+    BUSY_TIMEOUT_MS,
+    begin_change,
+    primary_code,
+    use_wal,
+)
 from goldenrod.store.revision import ASKED, GENERATION, RevisionSource, Seen, server_of
 
-BUSY_TIMEOUT_MS = 5_000
-"""How long a SQLite writer waits for another before it answers 503."""
 BRIEF_WAIT_MS = 100
 """How long it waits for a lock where it must not wait: for a read's own small writes."""
-LOOK_AGAIN_S = 0.001
-"""How often a SQLite writer that waits looks whether the other has finished."""
 POOL_TIMEOUT_S = 2.0
 """How long a request waits for a free connection before it answers 503."""
 
@@ -160,7 +162,7 @@ class _Sqlite:
             connection = connection or self._open()
             yield connection
         except sqlite3.Error as error:
-            if connection and _primary_code(error) in _OPEN_AGAIN:
+            if connection and primary_code(error) in _OPEN_AGAIN:
                 connection.close()
             raise
         finally:
@@ -210,7 +212,7 @@ class _Sqlite:
     def transaction(self, *, write: bool, wait: bool = True) -> Iterator[sqlite3.Connection]:
         with self.connection() as connection:
             if write:
-                _begin_change(connection, BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS)
+                begin_change(connection, BUSY_TIMEOUT_MS if wait else BRIEF_WAIT_MS)
             else:
                 connection.execute("BEGIN")
             yield connection
@@ -243,7 +245,7 @@ class _Sqlite:
         return self._open()
 
     def is_unavailable(self, error: BaseException) -> bool:
-        return isinstance(error, sqlite3.Error) and _primary_code(error) in _AWAY
+        return isinstance(error, sqlite3.Error) and primary_code(error) in _AWAY
 
     def is_timed_out(self, error: BaseException) -> bool:
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
@@ -257,29 +259,6 @@ class _Sqlite:
                 connection.close()
                 self._free[index] = None
         open_revision_source.closed(self._file.path)
-
-
-def _begin_change(connection: sqlite3.Connection, wait_ms: int) -> None:
-    """Begin a change when no other process is making one. SQLite by itself looks less and less often,
-    in the end every tenth of a second. A process that makes change after change would hardly ever let
-    this one in."""
-    ends = time.monotonic() + wait_ms / 1000
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
-                    raise
-            time.sleep(LOOK_AGAIN_S)
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-
-
-def _primary_code(error: sqlite3.Error) -> int:
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def _generation(connection: Any) -> int:
@@ -299,22 +278,6 @@ def make_private(path: str) -> None:
             os.fchmod(file, OWNER_ONLY)
         finally:
             os.close(file)
-
-
-def use_wal(connection: sqlite3.Connection) -> None:
-    """Set the journal to WAL, which stays with the file.
-
-    SQLite does not wait, whatever the busy timeout, where others do the same to a new file.
-    """
-    ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
-                raise
-        time.sleep(0.01)
 
 
 def _is_open(connection: sqlite3.Connection) -> bool:
