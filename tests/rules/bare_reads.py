@@ -101,6 +101,8 @@ BARE: dict[str, set[str]] = {
     "ids of images by which a cached answer is checked, in no answer": {
         "rules/summaries.py _image_of versions",
         "rules/summaries.py images_shown versions",
+        "store/image_changes.py _around versions",
+        "store/image_changes.py _changed images",
     },
     "ids for a change and its audit": {
         "rules/lifecycle/lineage_walk.py below versions",

@@ -45,6 +45,10 @@ from goldenrod.store.statements import (
 __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
 
 
+MOST_IMAGES = 200
+"""The most images that an answer can depend on without depending on all."""
+
+
 class SnapshotChanged(Exception):
     """The catalogue was changed, or the connection lost, between the statements of an optimistic read,
     so their results are not one snapshot. Start again, in a transaction."""
@@ -152,8 +156,10 @@ class Tx:
         return int(self._run(statement(self.dialect, delete, table, tuple(key)), key).rowcount)
 
     def depends_on(self, images: Iterable[int | None]) -> None:
-        """Tell that what is read here depends on these images, and on nothing else of an image."""
-        self.images = tuple(sorted({image for image in images if image is not None}))
+        """Tell that what is read here depends on these images, and on nothing else of an image. Of
+        more than `MOST_IMAGES` it counts as depending on all."""
+        known = {image for image in images if image is not None}
+        self.images = tuple(sorted(known)) if len(known) <= MOST_IMAGES else ()
 
     @contextmanager
     def within_image(self, image_id: int) -> Iterator[None]:
@@ -164,6 +170,11 @@ class Tx:
             yield
         finally:
             self.changes.within = outer
+
+    def change_readers(self, version_key: int) -> None:
+        """Tell that a version is new, or that others may read it now than before."""
+        if self.changes is not None:
+            self.changes.versions.add(version_key)
 
     def sql(self, text: str, params: Row | None = None, *, writes: str | None = None) -> Any:
         """Run this text on the driver, for what SQLAlchemy Core cannot express. Parameters are in

@@ -4,6 +4,11 @@ A change is of single images if everything it writes is in blocks of `Tx.within_
 rows belong to one image. Its revision is written to `image_revisions` for each of its images. Every
 other change is of the whole catalogue, also one that nobody thought of here.
 
+Who may read a version decides what is shown with other versions: with its parent, its children, what it
+replaces, and what was revoked with it. So a change of a version's readers, also its creation, is of the
+images of all these as well (`Tx.change_readers`). An answer therefore need not depend on the images of
+versions that it does not show.
+
 `catalogue.narrow_since` and `narrow_until` say that all changes after the first revision, up to the
 second, were of single images. A server of an earlier release leaves `narrow_until` behind the revision,
 so that its changes are of the whole catalogue as well.
@@ -11,11 +16,11 @@ so that its changes are of the whole catalogue as well.
 
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import FromClause, case, select, true, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.store import schema
-from goldenrod.store.sql import Key, param
+from goldenrod.store.sql import in_list
 
 OF_ONE_IMAGE = frozenset(
     table.name
@@ -56,6 +61,8 @@ class ImageChanges:
         self.within: int | None = None
         """The image whose rows are written now."""
         self.images: set[int] = set()
+        self.versions: set[int] = set()
+        """The keys of versions that others may read now than before."""
         self.of_catalogue = False
 
     def note(self, table: str | None) -> None:
@@ -76,8 +83,8 @@ class ImageChanges:
 def record(tx: Any, changes: ImageChanges) -> None:
     """Record a change of single images, at the end of its transaction."""
     tx.change(_narrow)
-    for image_id in sorted(changes.images):
-        tx.change(_changed, tx.dialect, image=image_id)
+    images, versions = sorted(changes.images), sorted(changes.versions)
+    tx.change(_changed, tx.dialect, bool(versions), images=images, versions=versions)
 
 
 def _narrow() -> Any:
@@ -89,12 +96,36 @@ def _narrow() -> Any:
     )
 
 
-def _changed(dialect: str) -> Any:
+def _changed(dialect: str, readers: bool) -> Any:
+    """Store the revision for the `images`; where `readers` of `versions` have changed, also for those
+    of the versions around them."""
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     # Not Tx.revision: that counts the files of a SQLite database that was replaced.
     now = select(schema.catalogue.c.revision).scalar_subquery()
+    changed: Any = select(schema.images.c.id).where(in_list(schema.images.c.id, "images"))
+    if readers:
+        changed = union(changed, *_around())
+    found = changed.subquery()
     return (
         insert(schema.image_revisions)
-        .values(image_id=param("image", Key), revision=now)
+        # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
+        .from_select(["image_id", "revision"], select(found.c.id, now).where(true()))
         .on_conflict_do_update(index_elements=["image_id"], set_={"revision": now})
     )
+
+
+def _around() -> list[Any]:
+    """The images of the versions that refer to one of `versions`, and of their parents."""
+    version, other = schema.versions.alias(), schema.versions.alias()
+    reach, revocation = schema.revocation_reach, schema.revocations
+
+    def images(tables: FromClause, one: Any) -> Any:
+        return select(other.c.image_id).select_from(tables).where(in_list(one, "versions"))
+
+    reached = reach.join(revocation, revocation.c.id == reach.c.revocation_id)
+    return [
+        images(version.join(other, other.c.n == version.c.parent_n), version.c.n),
+        images(other, other.c.parent_n),
+        images(other, other.c.replacement_n),
+        images(reached.join(other, other.c.n == reach.c.n), revocation.c.version_n),
+    ]

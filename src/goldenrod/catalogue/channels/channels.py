@@ -136,6 +136,7 @@ def _of_image(channel: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
 def list_channels(tx: Tx, actor: Actor, key: str, query: Query) -> Page:
     """A page of an image's channels that the actor may see. Raises NotFound."""
     image = resources.get_row(tx, actor, schema.images, key)
+    tx.depends_on([image["id"]])
     return resources.page(tx, actor, shape, query, _of_image, image=image["id"])
 
 
@@ -185,6 +186,7 @@ def channel_for_change(tx: Tx, actor: Actor, key: str, name: str) -> Row:
 def get_channel(tx: Tx, actor: Actor, key: str, name: str) -> str:
     """One channel as JSON. Raises NotFound."""
     row = get_channel_row(tx, actor, key, name)
+    tx.depends_on([row["image_id"]])
     return resources.get(tx, actor, schema.channels, shape, str(row["id"]))
 
 
@@ -234,6 +236,7 @@ def _of_channel(entry: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
 def list_assignments(tx: Tx, actor: Actor, key: str, name: str, query: Query) -> Page:
     """A page of a channel's assignments. Raises NotFound."""
     row = get_channel_row(tx, actor, key, name)
+    tx.depends_on([row["image_id"]])
     return resources.page(tx, actor, assignment_shape, query, _of_channel, channel=row["id"])
 
 

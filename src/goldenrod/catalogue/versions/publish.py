@@ -33,7 +33,9 @@ from goldenrod.store.sql import Key, json_text, param
 PLAIN_FIELDS = ("allow_imaging", "min_cpu", "min_mem", "exclude_from_latest")
 """Fields that are stored as given."""
 
-DENORMALISED_FIELDS = {"name", "image", "membership", "start_date", "end_date", "deprecated_at"}
+READER_FIELDS = {"image", "membership", "start_date", "end_date"}
+"""Fields that decide who may read a version."""
+DENORMALISED_FIELDS = READER_FIELDS | {"name", "deprecated_at"}
 """Fields from which the denormalised columns are computed: visibility and order in lists."""
 LINE_FIELDS = {"image_id", "parent_n", "start_date"}
 """Columns by which the versions of an image are one line."""
@@ -365,7 +367,8 @@ def _write(
         now = {**row, **after}
         search.index_version(tx, row["n"], now["name"], now["change_log"])
     if DENORMALISED_FIELDS & changed.keys():
-        denormalised.refresh_version(tx, row["n"])
+        readers = bool(READER_FIELDS & changed.keys())
+        denormalised.refresh_version(tx, row["n"], readers=readers)
     audit.record(tx, actor, "version:edit", schema.versions, row["n"], changed)
     events.version_edited(tx, row["n"], changed, row)
 

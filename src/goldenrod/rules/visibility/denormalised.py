@@ -35,9 +35,11 @@ def refresh_image(tx: Tx, image_id: int) -> None:
     _refresh(tx, "image_id", image_id)
 
 
-def refresh_version(tx: Tx, n: int) -> None:
-    """Refresh one version."""
+def refresh_version(tx: Tx, n: int, *, readers: bool = True) -> None:
+    """Refresh one version. `readers`: others may read it now than before."""
     _refresh(tx, "n", n)
+    if readers:
+        tx.change_readers(n)
 
 
 def refresh_all(tx: Tx) -> None:
