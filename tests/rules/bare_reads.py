@@ -99,7 +99,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/version_names.py meant_by versions",
     },
     "ids of images by which a cached answer is checked, in no answer": {
-        "rules/summaries.py _image_of versions",
+        "rules/summaries.py image_of versions",
         "rules/summaries.py images_shown versions",
         "store/image_changes.py _around versions",
         "store/image_changes.py _changed images",

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from goldenrod.catalogue.versions.lineage import graph
+from goldenrod.catalogue.versions.lineage import lineage as whole_lineage
+from goldenrod.store import db as store_db
 from goldenrod.store import image_changes
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.image_changes import ImageChanges
 from tests.support.actions import made
 from tests.support.cast import World
-from tests.support.client import ApiClient
+from tests.support.client import ApiClient, Result
 
 VERSIONS = "/image_versions"
 IMAGES = "/api/v2/images"
@@ -120,7 +123,27 @@ def assignments(stage: Stage) -> str:
     return f"{IMAGES}/derived/channels/stable/history"
 
 
-BY_BOB = (of_unseen, held)
+def lineage(stage: Stage) -> str:
+    return f"{VERSIONS}/{stage.derived}/lineage"
+
+
+def lineage_of_bob(stage: Stage) -> str:
+    return lineage(stage)
+
+
+def shallow_lineage(stage: Stage) -> str:
+    return f"{VERSIONS}/{stage.derived}/lineage?direction=descendants&depth=1"
+
+
+def lineage_page(stage: Stage) -> str:
+    return "/images/derived/lineage"
+
+
+def lineage_page_of_version(stage: Stage) -> str:
+    return "/images/derived/versions/1.0/lineage"
+
+
+BY_BOB = (of_unseen, held, lineage_of_bob)
 """What bob looks at; at the rest nobody who is signed in."""
 
 CATALOGUE, READERS, REVISION = "catalogue", "readers", "revision"
@@ -137,6 +160,14 @@ def newer(image: str) -> Change:
         stage.published(image, "2.0")
 
     return change
+
+
+def new_child(stage: Stage) -> None:
+    stage.published("unrelated", "1.1", parent=stage.derived)
+
+
+def new_grandchild(stage: Stage) -> None:
+    stage.published("unrelated", "1.1", parent=stage.child)
 
 
 def edited(which: str, body: Any) -> Change:
@@ -195,6 +226,43 @@ CHANGES: dict[str, tuple[str, Look, Change]] = {
     "a channel that is hidden": (CATALOGUE, channels, lambda s: s.delete(channel(s))),
     "an assignment": ("derived", assignments, promoted),
     "the name of what was assigned": ("derived", assignments, edited("derived", {"name": "1.1"})),
+    "a version in its lineage": ("derived", lineage, edited("derived", {"name": "1.0.1"})),
+    "an ancestor": ("origin", lineage, edited("origin", {"name": "1.0.1"})),
+    "a descendant": ("child", lineage, edited("child", {"name": "1.0.1"})),
+    "the end of a descendant": ("child", lineage, lambda s: s.delete(f"{VERSIONS}/{s.child}")),
+    "a child in another image": (READERS, lineage, new_child),
+    "a child of a child": (READERS, lineage, new_grandchild),
+    "who may read a child": (
+        READERS, lineage_of_bob, edited("unseen_child", {"membership": ["lab"]}),
+    ),
+    "what it is stale by": ("base", shallow_lineage, newer("base")),
+    "the origin that a node names": ("origin", shallow_lineage, edited("origin", {"name": "2"})),
+    "the parent of a node": (CATALOGUE, lineage, lambda s: s.patch(one(s), {"parent": s.origin})),
+    "the revocation of an ancestor": (CATALOGUE, lineage, revoked),
+    "a version on its image's lineage": ("derived", lineage_page, newer("derived")),
+    "the channel on it": ("derived", lineage_page, promoted),
+    "an ancestor on it": ("origin", lineage_page, edited("origin", {"name": "1.0.1"})),
+    "a descendant on it": ("child", lineage_page, edited("child", {"name": "1.0.1"})),
+    "a channel of a descendant on it": (
+        "child", lineage_page,
+        lambda s: s.put(f"{IMAGES}/child/channels/next", {"version": s.child}),
+    ),
+    "what a version on it is stale by": ("base", lineage_page, newer("base")),
+    "a child on it": (READERS, lineage_page, new_child),
+    "the name of an image on it": (
+        CATALOGUE, lineage_page, edited_image("child", {"name": "Grandchild"}),
+    ),
+    "a version before a version's page": ("derived", lineage_page_of_version, newer("derived")),
+    "an ancestor on a version's page": (
+        "origin", lineage_page_of_version, edited("origin", {"name": "1.0.1"}),
+    ),
+    "a descendant on a version's page": (
+        "child", lineage_page_of_version, edited("child", {"name": "1.0.1"}),
+    ),
+    "a child on a version's page": (READERS, lineage_page_of_version, new_child),
+    "a parent on a version's page": (
+        CATALOGUE, lineage_page_of_version, lambda s: s.patch(one(s), {"parent": s.origin}),
+    ),
 }  # fmt: skip
 
 
@@ -204,7 +272,7 @@ def stage(api: ApiClient, world: World) -> Stage:
 
 
 def prepared(stage: Stage, on: str, look: Look) -> None:
-    if (on, look) == ("origin", one):
+    if on == "origin" and look in (one, shallow_lineage):
         revoked(stage)
     if look is held:
         stage.revoke("unseen", descendants=True, roll_back_channels=False)
@@ -230,20 +298,56 @@ ELSEWHERE = (edited("unrelated", {"change_log": "Another text."}), newer("unrela
 FURTHER = edited("origin", {"change_log": "It is not shown two images further."})
 
 
-@pytest.mark.parametrize("look", [one, resolved, pinned, channel, channels, assignments])
-@pytest.mark.parametrize("who", [None, "bob", "dora"])
+SHOW_FURTHER = (lineage, lineage_page, lineage_page_of_version)
+PAGES = (lineage_page, lineage_page_of_version)
+"""What is cached for readers who are not signed in only."""
+LOOKS = (one, resolved, pinned, channel, channels, assignments, lineage, shallow_lineage)
+
+
+CACHED = [
+    *((look, who) for look in LOOKS for who in (None, "bob", "dora")),
+    *((it, None) for it in PAGES),
+]
+
+
+@pytest.mark.parametrize("look, who", CACHED, ids=[f"{it.__name__}-{who}" for it, who in CACHED])
 def test_a_change_elsewhere_costs_an_answer_no_statement(
     stage: Stage, db: Database, look: Look, who: str | None
 ) -> None:
     for _ in range(2):
         answer = stage.api.get(look(stage), who)
-    for change in (*ELSEWHERE, FURTHER):
+    for change in ELSEWHERE if look in SHOW_FURTHER else (*ELSEWHERE, FURTHER):
         change(stage)
-        db.trace = []
-        again = stage.api.get(look(stage), who)
-        ran, db.trace = db.trace, None
+        ran, again = traced(stage, db, look, who)
         assert ran == []
         assert (again.content, again.headers["etag"]) == (answer.content, answer.headers["etag"])
+
+
+def traced(stage: Stage, db: Database, look: Look, who: str | None) -> tuple[list[str], Result]:
+    """The statements that a request takes, and its answer."""
+    db.trace = []
+    answer = stage.api.get(look(stage), who)
+    ran, db.trace = db.trace, None
+    return ran, answer
+
+
+@pytest.mark.parametrize(
+    "look, where, most",
+    [
+        (lineage, whole_lineage, "MOST_NODES"),
+        (lineage_page, graph, "MOST_IMAGES"),
+        (lineage, store_db, "MOST_IMAGES"),
+    ],
+)
+def test_an_answer_that_leaves_something_out_for_its_size_depends_on_all_images(
+    stage: Stage, db: Database, look: Look, where: Any, most: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, most, 2)
+    for _ in range(2):
+        stage.api.get(look(stage))
+    assert traced(stage, db, look, None)[0] == []
+    ELSEWHERE[0](stage)
+    assert traced(stage, db, look, None)[0] != []
 
 
 # ── what is left out is found ──────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ after the public URL if one is set.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -302,13 +302,14 @@ def images_shown(version: FromClause) -> tuple[ColumnElement[Any], ...]:
     origins = select(origin.c.image_id).select_from(tables).where(reach.c.n == version.c.n)
     return (
         version.c.image_id.label("own_image"),
-        _image_of(version.c.parent_n).label("parent_image"),
-        _image_of(version.c.replacement_n).label("replacement_image"),
+        image_of(version.c.parent_n).label("parent_image"),
+        image_of(version.c.replacement_n).label("replacement_image"),
         json_text(json_list(origins, version)).label("revoking_images"),
     )
 
 
-def _image_of(n: ColumnElement[int]) -> ColumnElement[int]:
+def image_of(n: ColumnElement[int]) -> ColumnElement[int]:
+    """The id of the image of the version with this key; null if there is none."""
     other = schema.versions.alias()
     return select(other.c.image_id).where(other.c.n == n).scalar_subquery()
 
@@ -317,6 +318,19 @@ def image_ids(row: Row) -> list[int | None]:
     """The ids in the columns of `images_shown`."""
     origins = json.loads(row["revoking_images"])
     return [row["own_image"], row["parent_image"], row["replacement_image"], *origins]
+
+
+def images_in(shown: Any) -> Iterator[int]:
+    """The ids of the images in decoded JSON, at any depth: those of all versions that it shows. Their
+    `image` is always shown."""
+    if isinstance(shown, list):
+        for one in shown:
+            yield from images_in(one)
+    elif isinstance(shown, dict):
+        for name, value in shown.items():
+            if name == "image" and isinstance(value, dict):
+                yield value["id"]
+            yield from images_in(value)
 
 
 def image(image_id: ColumnElement[int], reader: ReaderKind) -> Json:

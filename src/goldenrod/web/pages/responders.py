@@ -130,7 +130,9 @@ def _responder(
         _send(req, resp, page, visit)
         if visit.personal:
             req.env[UNCOMPRESSED] = True
-        if page.status == 200 and not visit.personal and (validity := visit.validity()):
+        if page.status != 200 or visit.personal:
+            return
+        if validity := visit.validity(narrow=route.narrow):
             latest = min(validity.valid_until, validity.valid_from + MOST_CACHED_US)
             req.env[VALIDITY] = validity._replace(valid_until=latest)
 

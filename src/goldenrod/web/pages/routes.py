@@ -49,7 +49,8 @@ class Route:
     """One method of one address, and its handler: `handler(visit, **path)`.
 
     `takes`: the names of its query parameters. All others are dropped before anything reads or
-    caches the query (`responders.known_query`).
+    caches the query (`responders.known_query`). `narrow`: it depends on certain images only, which
+    `Tx.depends_on` is told.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Route:
     takes: tuple[str, ...] = ()
     several: tuple[str, ...] = ()
     """Those of them that may be given several times."""
+    narrow: bool = False
 
 
 _FILTERS = (*search.FILTERS, "page")
@@ -85,13 +87,14 @@ PAGES: tuple[Route, ...] = (
           (*image_versions.FILTERS, "cursor"), image_versions.SEVERAL),
     Route("GET", "/images/{slug}/versions.csv", image_versions.show_csv,
           image_versions.FILTERS, image_versions.SEVERAL),
-    Route("GET", "/images/{slug}/lineage", page.show_image_lineage),
+    Route("GET", "/images/{slug}/lineage", page.show_image_lineage, narrow=True),
     Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
     Route("POST", "/images/{slug}/follow", news.follow),
     Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b", "pick", "picking"), ("pick",)),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),
     Route("GET", "/images/{slug}/versions/{name}", show_version.show_version, ("on", *_USE_BOX)),
-    Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage),
+    Route("GET", "/images/{slug}/versions/{name}/lineage", page.show_version_lineage,
+          narrow=True),
     Route("GET", "/sign-in", sign_in.show_sign_in, ("next",)),
     Route("POST", "/sign-in", sign_in.sign_in),
     Route("POST", "/sign-out", sign_in.sign_out),

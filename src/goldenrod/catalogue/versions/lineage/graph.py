@@ -79,6 +79,8 @@ class LineageGraph:
     gaps: tuple[Gap, ...]
     truncated: bool
     """Whether versions of other images were left out."""
+    images: frozenset[int] = frozenset()
+    """The ids of the images that it depends on; empty where these may be all."""
 
 
 def lineage_of_image(tx: Tx, actor: Actor, key: str) -> LineageGraph:
@@ -124,7 +126,15 @@ def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> 
         edges=tuple((ids[row["parent_n"]], row["id"]) for row in rows if row["parent_n"] in ids),
         gaps=tuple(Gap(row["count"], row["older"], row["newer"]) for row in left_out),
         truncated=choice.truncated,
+        images=frozenset() if choice.truncated else _images(given["image"], relatives_of, rows),
     )
+
+
+def _images(middle: int, relatives_of: dict[bool, list[Row]], rows: list[Row]) -> frozenset[int]:
+    """The images of all versions that were read, and of the parents by which nodes are stale."""
+    read = [row["image_id"] for rows in relatives_of.values() for row in rows]
+    parents = [row["parent_image"] for row in rows if row["parent_image"] is not None]
+    return frozenset([middle, *read, *parents])
 
 
 class _Choice:

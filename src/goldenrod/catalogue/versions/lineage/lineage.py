@@ -53,7 +53,13 @@ def _nodes(direction: Direction, reader: ReaderKind) -> Any:
         }
     )
     return (
-        select(version.c.n, version.c.id, version.c.parent_n, json_text(node).label("json"))
+        select(
+            version.c.n,
+            version.c.id,
+            version.c.parent_n,
+            summaries.image_of(version.c.parent_n).label("parent_image"),
+            json_text(node).label("json"),
+        )
         .select_from(found.join(version, version.c.n == found.c.n))
         .order_by(found.c.distance, version.c.start_date, version.c.id)
         .limit(MOST_NODES + 1)
@@ -78,12 +84,20 @@ def get_lineage(
     )
     shown = rows[:MOST_NODES]
     ids = {row["n"]: row["id"] for row in shown}
+    nodes = [json.loads(row["json"]) for row in shown]
+    truncated = len(rows) > MOST_NODES
+    if not truncated:
+        own = (node["image"]["id"] for node in nodes)
+        # A node is stale by its parent's image, which may lie beyond the depth.
+        parents = (row["parent_image"] for row in shown)
+        origins = summaries.images_in([node["revoked"] for node in nodes])
+        tx.depends_on([*own, *parents, *origins])
     return {
         "root": root["id"],
         "direction": direction,
         "depth": depth,
-        "truncated": len(rows) > MOST_NODES,
-        "nodes": [json.loads(row["json"]) for row in shown],
+        "truncated": truncated,
+        "nodes": nodes,
         "edges": [
             {"parent": ids[row["parent_n"]], "child": row["id"]}
             for row in shown

@@ -9,6 +9,7 @@ from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.versions import version_page
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.catalogue.versions.lineage.graph import LineageGraph
+from goldenrod.rules import summaries
 from goldenrod.web.pages.kit import canonical_url, urls
 from goldenrod.web.pages.kit.visit import Page, Visit
 from goldenrod.web.pages.lineage.svg import LaneName, lineage_picture
@@ -50,6 +51,8 @@ def show_image_lineage(visit: Visit, slug: str) -> Page:
     with visit.read() as (tx, actor):
         image = image_page.get_head(tx, actor, slug)
         found = graph.lineage_of_image(tx, actor, str(image["id"]))
+        if found.images:
+            tx.depends_on(found.images)
     if slug != image["slug"]:
         return canonical_url.lead(visit, urls.image(image, "lineage"))
     label = f"Lineage of {image['name']}"
@@ -64,6 +67,8 @@ def show_version_lineage(visit: Visit, slug: str, name: str) -> Page:
         version = canonical_url.version(version_page.find_version(tx, actor, slug, name))
         image = image_page.get_head(tx, actor, str(version["image"]["id"]))
         found = graph.lineage_of_version(tx, actor, version["id"])
+        if found.images:
+            tx.depends_on([*found.images, *summaries.images_in(version)])
     if not canonical_url.is_it(version, slug, name):
         return canonical_url.lead(visit, urls.version(version, "lineage"))
     label = f"Lineage of {image['name']} {version['name']}"
