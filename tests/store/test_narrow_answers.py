@@ -143,6 +143,18 @@ def lineage_page_of_version(stage: Stage) -> str:
     return "/images/derived/versions/1.0/lineage"
 
 
+def image(stage: Stage) -> str:
+    return f"{IMAGES}/derived"
+
+
+def image_page(stage: Stage) -> str:
+    return "/images/derived"
+
+
+def page_with_a_stop(stage: Stage) -> str:
+    return "/images/derived?channel=held"
+
+
 BY_BOB = (of_unseen, held, lineage_of_bob)
 """What bob looks at; at the rest nobody who is signed in."""
 
@@ -263,6 +275,26 @@ CHANGES: dict[str, tuple[str, Look, Change]] = {
     "a parent on a version's page": (
         CATALOGUE, lineage_page_of_version, lambda s: s.patch(one(s), {"parent": s.origin}),
     ),
+    "a version of the image": ("derived", image, newer("derived")),
+    "a name in the image": ("derived", image, edited("derived", {"name": "1.0.1"})),
+    "how many versions of the image there are": ("derived", image, lambda s: s.delete(one(s))),
+    "the description of the image": (CATALOGUE, image, edited_image("derived", {"description": "x"})),
+    "whether the image is public": (CATALOGUE, image, edited_image("derived", {"is_public": False})),
+    "a version on the image's page": ("derived", image_page, newer("derived")),
+    "a machine on the image's page": ("derived", image_page, moved_machine),
+    "a channel on the image's page": ("derived", image_page, promoted),
+    "the replacement on the image's page": ("better", image_page, edited("better", {"name": "2"})),
+    "an ancestor on the image's page": ("origin", image_page, edited("origin", {"name": "2"})),
+    "a descendant on the image's page": ("child", image_page, edited("child", {"name": "2"})),
+    "a child on the image's page": (READERS, image_page, new_child),
+    "a provider on the image's page": (
+        CATALOGUE, image_page,
+        lambda s: s.patch("/api/v2/providers/east", {"name": "Far east"}, "dora"),
+    ),
+    "what to use instead of what a channel stopped at": (
+        "better", page_with_a_stop,
+        lambda s: s.published("better", "2.0", machines=[{"provider": "east", "identifier": "b"}]),
+    ),
 }  # fmt: skip
 
 
@@ -274,8 +306,11 @@ def stage(api: ApiClient, world: World) -> Stage:
 def prepared(stage: Stage, on: str, look: Look) -> None:
     if on == "origin" and look in (one, shallow_lineage):
         revoked(stage)
-    if look is held:
+    if look in (held, page_with_a_stop):
         stage.revoke("unseen", descendants=True, roll_back_channels=False)
+    if look is page_with_a_stop:
+        stage.revoke("better")
+        stage.delete(channel(stage))
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -298,10 +333,10 @@ ELSEWHERE = (edited("unrelated", {"change_log": "Another text."}), newer("unrela
 FURTHER = edited("origin", {"change_log": "It is not shown two images further."})
 
 
-SHOW_FURTHER = (lineage, lineage_page, lineage_page_of_version)
-PAGES = (lineage_page, lineage_page_of_version)
+SHOW_FURTHER = (lineage, lineage_page, lineage_page_of_version, image_page)
+PAGES = (lineage_page, lineage_page_of_version, image_page)
 """What is cached for readers who are not signed in only."""
-LOOKS = (one, resolved, pinned, channel, channels, assignments, lineage, shallow_lineage)
+LOOKS = (one, resolved, pinned, channel, channels, assignments, lineage, shallow_lineage, image)
 
 
 CACHED = [
@@ -336,6 +371,7 @@ def traced(stage: Stage, db: Database, look: Look, who: str | None) -> tuple[lis
     [
         (lineage, whole_lineage, "MOST_NODES"),
         (lineage_page, graph, "MOST_IMAGES"),
+        (image_page, graph, "MOST_IMAGES"),
         (lineage, store_db, "MOST_IMAGES"),
     ],
 )

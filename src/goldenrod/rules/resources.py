@@ -66,15 +66,21 @@ def named(thing: FromClause, table: Table, form: str, name: str = "key") -> Colu
 
 def _one(table: Table, shape: Shape, reader: ReaderKind, form: str) -> Any:
     thing = table.alias("thing")
-    return select(json_text(shape(thing, reader))).where(
+    its_key = thing.c[next(iter(table.primary_key)).name]
+    return select(its_key.label("key"), json_text(shape(thing, reader)).label("json")).where(
         named(thing, table, form), access.readable(thing, reader)
     )
 
 
 def get(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> str:
     """The JSON of one thing, by id, uuid or slug. Raises NotFound."""
+    return get_with_key(tx, actor, table, shape, key)[1]
+
+
+def get_with_key(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> tuple[int, str]:
+    """The primary key and the JSON of one thing, as `get` finds it. Raises NotFound."""
     form = key_form(table, key)
-    found = form and tx.value(
+    found = form and tx.first(
         _one,
         table,
         shape,
@@ -85,7 +91,7 @@ def get(tx: Tx, actor: Actor, table: Table, shape: Shape, key: str) -> str:
     )
     if not found:
         raise NotFound()
-    return str(found)
+    return found["key"], found["json"]
 
 
 def params(tx: Tx, actor: Actor) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from goldenrod.base.wire import ImagePatch, NewImage
 from goldenrod.catalogue import search
 from goldenrod.catalogue.channels import channels
 from goldenrod.catalogue.images import tags
-from goldenrod.rules import access, filters, summaries
+from goldenrod.rules import access, filters, resources, summaries
 from goldenrod.rules.access import Actor, ReaderKind
 from goldenrod.rules.changes import audit, events, mutations, references
 from goldenrod.rules.changes.mutations import Created
@@ -135,6 +135,13 @@ IMAGES = Resource(
         {"name": "name_key"},
     ),
 )
+
+
+def get_image(tx: Tx, actor: Actor, key: str) -> str:
+    """One image as JSON. Raises NotFound."""
+    image_id, found = resources.get_with_key(tx, actor, schema.images, shape, key)
+    tx.depends_on([image_id])
+    return found
 
 
 def create_image(tx: Tx, actor: Actor, body: NewImage) -> Created:

@@ -28,6 +28,8 @@ class Instead:
     """The summary of a version; None if there is nothing to recommend."""
     all_revoked: bool
     """Every version of the image that is released, and that the reader may read, is revoked."""
+    replacement_image: int | None = None
+    """The id of the replacement's image, from which the version may be."""
 
     def is_by(self, replacement: Row | None) -> bool:
         """The version is the one that the editors named as the replacement."""
@@ -75,12 +77,17 @@ def columns(version: FromClause, reader: ReaderKind) -> list[ColumnElement[Any]]
     """What `of_row` needs of a statement that has the version."""
     shown = summaries.version_of(version_key(version, reader), reader)
     everything = all_revoked(version.c.image_id, reader)
-    return [json_text(shown).label("instead"), everything.label("all_revoked")]
+    return [
+        json_text(shown).label("instead"),
+        everything.label("all_revoked"),
+        summaries.image_of(version.c.replacement_n).label("replacement_image"),
+    ]
 
 
 def of_row(row: Row) -> Instead:
     """What to use instead, of a row with `columns`."""
-    return Instead(json.loads(row["instead"]) if row["instead"] else None, bool(row["all_revoked"]))
+    version = json.loads(row["instead"]) if row["instead"] else None
+    return Instead(version, bool(row["all_revoked"]), row["replacement_image"])
 
 
 def _instead(reader: ReaderKind) -> Any:

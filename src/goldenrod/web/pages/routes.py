@@ -82,7 +82,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/json/image_versions/{key}/history", json_links.show_history),
     Route("GET", "/json/{resource}/{key}", json_links.show_json),
     Route("GET", "/images", home.home, _FILTERS),
-    Route("GET", "/images/{slug}", image.show_image, _USE_BOX),
+    Route("GET", "/images/{slug}", image.show_image, _USE_BOX, narrow=True),
     Route("GET", "/images/{slug}/versions", image_versions.list_versions,
           (*image_versions.FILTERS, "cursor"), image_versions.SEVERAL),
     Route("GET", "/images/{slug}/versions.csv", image_versions.show_csv,

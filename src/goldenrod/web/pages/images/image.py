@@ -4,6 +4,7 @@ from goldenrod.catalogue.images import image_page
 from goldenrod.catalogue.sync import drift
 from goldenrod.catalogue.versions import instead
 from goldenrod.catalogue.versions.lineage import graph
+from goldenrod.rules import summaries
 from goldenrod.rules.access import Actor
 from goldenrod.store import paging
 from goldenrod.store.db import Row, Tx
@@ -36,6 +37,9 @@ def show_image(visit: Visit, slug: str) -> Page:
         marks = drift.find_marks(tx, actor, image_id=image["id"]) if image["may_change"] else []
         found = graph.lineage_of_image(tx, actor, str(image["id"]))
         dates = image_page.list_release_dates(tx, actor, image["id"])
+        if found.images:
+            replacing = (it.replacement_image for it in better.values())
+            tx.depends_on([*found.images, *summaries.images_in(channels), *replacing])
         now = tx.now
     drifted = sync_drift.of_versions(marks)
     return visit.page(
