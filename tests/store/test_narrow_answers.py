@@ -155,6 +155,14 @@ def page_with_a_stop(stage: Stage) -> str:
     return "/images/derived?channel=held"
 
 
+def feed(stage: Stage) -> str:
+    return "/images/derived/feed.atom"
+
+
+def feed_without_replacement(stage: Stage) -> str:
+    return feed(stage)
+
+
 BY_BOB = (of_unseen, held, lineage_of_bob)
 """What bob looks at; at the rest nobody who is signed in."""
 
@@ -197,6 +205,10 @@ def moved_machine(stage: Stage) -> None:
 def promoted(stage: Stage) -> None:
     newest = stage.published("derived", "3.0", machines=[{"provider": "east", "identifier": "x"}])
     stage.put(f"{IMAGES}/derived/channels/stable", {"version": newest})
+
+
+def better_offered(stage: Stage) -> None:
+    stage.published("better", "2.0", machines=[{"provider": "east", "identifier": "b"}])
 
 
 def new_channel(stage: Stage) -> None:
@@ -292,9 +304,15 @@ CHANGES: dict[str, tuple[str, Look, Change]] = {
         lambda s: s.patch("/api/v2/providers/east", {"name": "Far east"}, "dora"),
     ),
     "what to use instead of what a channel stopped at": (
-        "better", page_with_a_stop,
-        lambda s: s.published("better", "2.0", machines=[{"provider": "east", "identifier": "b"}]),
+        "better", page_with_a_stop, better_offered,
     ),
+    "a version in the feed": ("derived", feed, newer("derived")),
+    "a text in the feed": ("derived", feed, edited("derived", {"change_log": "Mended."})),
+    "the replacement in the feed": ("better", feed, edited("better", {"name": "2"})),
+    "what the feed offers instead": (
+        "better", feed_without_replacement, better_offered,
+    ),
+    "a revocation in the feed": (CATALOGUE, feed, revoked),
 }  # fmt: skip
 
 
@@ -308,8 +326,9 @@ def prepared(stage: Stage, on: str, look: Look) -> None:
         revoked(stage)
     if look in (held, page_with_a_stop):
         stage.revoke("unseen", descendants=True, roll_back_channels=False)
-    if look is page_with_a_stop:
+    if look in (page_with_a_stop, feed_without_replacement):
         stage.revoke("better")
+    if look is page_with_a_stop:
         stage.delete(channel(stage))
 
 
@@ -334,7 +353,7 @@ FURTHER = edited("origin", {"change_log": "It is not shown two images further."}
 
 
 SHOW_FURTHER = (lineage, lineage_page, lineage_page_of_version, image_page)
-PAGES = (lineage_page, lineage_page_of_version, image_page)
+PAGES = (lineage_page, lineage_page_of_version, image_page, feed)
 """What is cached for readers who are not signed in only."""
 LOOKS = (one, resolved, pinned, channel, channels, assignments, lineage, shallow_lineage, image)
 

@@ -38,13 +38,13 @@ OF_ONE_IMAGE = frozenset(
         schema.machines,
         schema.channels,
         schema.assignments,
+        schema.audit,
     )
 )
 """Tables whose rows belong to the image of the block that writes them."""
 IN_NO_ANSWER = frozenset(
     table.name
     for table in (
-        schema.audit,
         schema.events,
         schema.deliveries,
         schema.idempotency,

@@ -88,7 +88,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/images/{slug}/versions.csv", image_versions.show_csv,
           image_versions.FILTERS, image_versions.SEVERAL),
     Route("GET", "/images/{slug}/lineage", page.show_image_lineage, narrow=True),
-    Route("GET", "/images/{slug}/feed.atom", feed.show_feed),
+    Route("GET", "/images/{slug}/feed.atom", feed.show_feed, narrow=True),
     Route("POST", "/images/{slug}/follow", news.follow),
     Route("GET", "/images/{slug}/compare", compare.choose, ("a", "b", "pick", "picking"), ("pick",)),
     Route("GET", "/images/{slug}/compare/{two}", compare.show_compare),

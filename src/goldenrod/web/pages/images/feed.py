@@ -9,7 +9,7 @@ from typing import Any
 
 from goldenrod.catalogue.images import feed_times, image_page
 from goldenrod.catalogue.versions import instead, versions
-from goldenrod.rules import resources
+from goldenrod.rules import resources, summaries
 from goldenrod.store.db import Row
 from goldenrod.web.pages.kit import canonical_url, render, urls
 from goldenrod.web.pages.kit.visit import HEADERS, Page, Visit
@@ -34,6 +34,8 @@ def show_feed(visit: Visit, slug: str) -> Page:
         now = tx.now
         ids = [version["id"] for version in found]
         times = feed_times.last_changes(tx, actor, image["id"], ids)
+        replacing = (it.replacement_image for it in better.values())
+        tx.depends_on([image["id"], *summaries.images_in(found), *replacing])
     entries = [it | {"updated": _updated(it, now, times.entries)} for it in found]
     updated = [times.feed or image["start_date"], *(it["updated"] for it in entries)]
     text = render.render(
