@@ -231,7 +231,7 @@ def page(
 
     `seen`, with its parameters, replaces the rule where the caller has already checked it.
     """
-    return _page(tx, actor, shape, query.planned(tx), seen, None, may_be_many=False, **more)
+    return _page(tx, actor, shape, query.planned(tx), seen, **more)
 
 
 def _page(
@@ -240,13 +240,12 @@ def _page(
     shape: Shape,
     query: Query,
     seen: Condition,
-    stored: Callable[[], int | None] | None,
-    *,
-    may_be_many: bool,
+    stored: Callable[[], int | None] | None = None,
+    most: int = 0,
     **more: Any,
 ) -> Page:
-    """One page of a planned query. `stored` finds its count without counting, or None. `may_be_many`:
-    so many rows may match that it is worth counting them first."""
+    """One page of a planned query. `stored` finds its count without counting, or None. `most`: how many
+    versions the reader may read, of which all may match; 0 for other things."""
     given = {**params(tx, actor), **query.params, **more}
 
     @cache
@@ -258,7 +257,7 @@ def _page(
         if query.by_words and count() <= FEW:
             return "few"
         # A page by its number may be far behind in the order.
-        if may_be_many and query.can_check and query.page == 1 and count() > MANY:
+        if most > MANY and query.can_check and query.page == 1 and count() ** 2 > MANY * most:
             return "many"
         return "some"
 
@@ -279,15 +278,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     rows, uses the rule's branches and the stored counts."""
     if query.forms:
         plan = _planned(tx, actor, query)
-        return _page(
-            tx,
-            actor,
-            shape,
-            plan.query,
-            plan.seen,
-            plan.stored,
-            may_be_many=plan.most > MANY,
-        )
+        return _page(tx, actor, shape, plan.query, plan.seen, plan.stored, plan.most)
     groups = branches.params(actor.groups)
     given = {**params(tx, actor), **groups}
 
@@ -414,9 +405,10 @@ class Resource:
 FEW = 5_000
 """A reader of at most this many versions: filters are checked on exactly these. A search with at most
 this many matches: all are found and then sorted."""
-MANY = 20_000
-"""Where more versions match a filter, it is checked on each version in the list's order until a page
-is full, instead of finding all that match first."""
+MANY = 100
+"""About as many versions as a page has. Where one of n versions matches a filter, about MANY times n
+are checked in the list's order until a page is full. Where these are fewer than those that match, that
+takes less time than finding all that match first."""
 LITTLE = 100_000
 """A reader whose groups may read at most this many versions: their keys are collected first."""
 
