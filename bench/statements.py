@@ -139,5 +139,5 @@ class Raw:
 
 def durable_commit() -> list[Run]:
     """The smallest change: increment the catalogue's revision and commit it to disk."""
-    update = "UPDATE catalogue SET revision = revision + 1"
+    update = "UPDATE catalogue SET revision = revision + 1, counts_until = counts_until + 1"
     return [Run("BEGIN", None), Run(update, None), Run("COMMIT", None)]

@@ -45,7 +45,7 @@ from goldenrod.store.statements import (
 __all__ = ["Build", "Database", "Row", "SnapshotChanged", "Tx", "statement"]
 
 
-MOST_IMAGES = 200
+MOST_DEPENDED_ON = 200
 """The most images that an answer can depend on without depending on all."""
 
 
@@ -157,9 +157,9 @@ class Tx:
 
     def depends_on(self, images: Iterable[int | None]) -> None:
         """Tell that what is read here depends on these images, and on nothing else of an image. Of
-        more than `MOST_IMAGES` it counts as depending on all."""
+        more than `MOST_DEPENDED_ON` it counts as depending on all."""
         known = {image for image in images if image is not None}
-        self.images = tuple(sorted(known)) if len(known) <= MOST_IMAGES else ()
+        self.images = tuple(sorted(known)) if len(known) <= MOST_DEPENDED_ON else ()
 
     @contextmanager
     def within_image(self, image_id: int) -> Iterator[None]:
@@ -171,8 +171,18 @@ class Tx:
         finally:
             self.changes.within = outer
 
-    def change_readers(self, version_key: int) -> None:
-        """Tell that a version is new, or that others may read it now than before."""
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What the block writes shows in no answer: counts of an earlier instant, and hints."""
+        changes = self.changes or ImageChanges()
+        changes.unseen = True
+        try:
+            yield
+        finally:
+            changes.unseen = False
+
+    def readers_changed(self, version_key: int) -> None:
+        """Tell that a version is new, or that who may read it has changed."""
         if self.changes is not None:
             self.changes.versions.add(version_key)
 

@@ -6,7 +6,7 @@ other change is of the whole catalogue, also one that nobody thought of here.
 
 Who may read a version decides what is shown with other versions: with its parent, its children, what it
 replaces, and what was revoked with it. So a change of a version's readers, also its creation, is of the
-images of all these as well (`Tx.change_readers`). An answer therefore need not depend on the images of
+images of all these as well (`Tx.readers_changed`). An answer therefore need not depend on the images of
 versions that it does not show.
 
 `catalogue.narrow_since` and `narrow_until` say that all changes after the first revision, up to the
@@ -61,13 +61,15 @@ class ImageChanges:
         self.within: int | None = None
         """The image whose rows are written now."""
         self.images: set[int] = set()
+        self.unseen = False
+        """What is written now shows in no answer."""
         self.versions: set[int] = set()
-        """The keys of versions that others may read now than before."""
+        """The keys of versions whose readers have changed."""
         self.of_catalogue = False
 
     def note(self, table: str | None) -> None:
         """A statement writes this table; None where that is not known."""
-        if table in IN_NO_ANSWER:
+        if self.unseen or table in IN_NO_ANSWER:
             return
         if self.within is not None and table in OF_ONE_IMAGE:
             self.images.add(self.within)

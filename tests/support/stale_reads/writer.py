@@ -135,7 +135,7 @@ def write(
     """Change what is read, until `stop` is set. A fault on purpose: that `readers` of a version change
     may be of no other image."""
     if not readers_are_told:
-        Tx.change_readers = lambda tx, version_key: None  # type: ignore[method-assign]
+        Tx.readers_changed = lambda tx, version_key: None  # type: ignore[method-assign]
     db = Database(url, pool=1)
     writer = Writer(db, world, family, told)
     number = 0

@@ -246,7 +246,7 @@ class _Writer:
         row = tx.first(_machine, id=machine_id)
         assert row is not None
         changed = audit.changed(row, after)
-        with stored_counts.counting(tx, "n", [row["version_n"]]):
+        with stored_counts.counting_machine(tx, row["version_n"], after):
             tx.update(schema.machines, {"id": machine_id}, **machines.stored(after))
         audit.record(tx, self._actor, action, schema.machines, machine_id, changed)
         events.machine_changed(tx, row, {**row, **after})

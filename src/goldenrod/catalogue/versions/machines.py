@@ -214,7 +214,8 @@ def require_no_clash(tx: Tx, version_key: int, image_id: int) -> None:
 
 
 def insert_machine(tx: Tx, actor: Actor, version_key: int, image_id: int, values: Row) -> int:
-    """Write a checked machine of a version and return its id. Call `events.placed` afterwards.
+    """Write a checked machine of a version and return its id. Call `events.machines_created`
+    afterwards.
 
     Raises Conflict (`machine_taken`).
     """
@@ -296,7 +297,7 @@ def _update(tx: Tx, actor: Actor, row: Row, after: Row, action: audit.Action) ->
     changed = audit.changed(row, _shown(after))
     if changed:
         with tx.within_image(row["image_id"]):
-            with stored_counts.counting(tx, "n", [row["version_n"]]):
+            with stored_counts.counting_machine(tx, row["version_n"], after):
                 tx.update(schema.machines, {"id": row["id"]}, **_with_spelling(row, after))
             audit.record(tx, actor, action, schema.machines, row["id"], changed)
             events.machine_changed(tx, row, {**row, **after})

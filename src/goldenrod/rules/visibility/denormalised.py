@@ -36,10 +36,10 @@ def refresh_image(tx: Tx, image_id: int) -> None:
 
 
 def refresh_version(tx: Tx, n: int, *, readers: bool = True) -> None:
-    """Refresh one version. `readers`: others may read it now than before."""
+    """Refresh one version. `readers`: who may read it may have changed."""
     _refresh(tx, "n", n)
     if readers:
-        tx.change_readers(n)
+        tx.readers_changed(n)
 
 
 def refresh_all(tx: Tx) -> None:

@@ -18,9 +18,10 @@ is at the catalogue's revision.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -43,6 +44,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.base.clock import Instant, later
+from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import NOW, Predicate
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
@@ -58,6 +60,8 @@ def on_provider(provider_id: Any) -> Any:
     return ALL - provider_id
 
 
+RECOUNT_WAIT_S = 120
+"""How long a command that starts waits for others that change the catalogue or count again."""
 CATCH_UP_AFTER_S = 10
 """A change brings the counts to now where they are older than this."""
 
@@ -205,6 +209,14 @@ def counting(tx: Tx, column: str, keys: Sequence[int]) -> Iterator[None]:
     add(tx, difference)
 
 
+def counting_machine(
+    tx: Tx, version_key: int, columns: Iterable[str]
+) -> AbstractContextManager[None]:
+    """The same for a change of these columns of a machine of a version."""
+    counts = not {"start_date", "end_date"}.isdisjoint(columns)
+    return counting(tx, "n", [version_key] if counts else [])
+
+
 def _contributed(tx: Tx, column: str, keys: Sequence[int]) -> Counts:
     rows = tx.rows(_contribution, column, keys=list(keys))
     return Counter({row["scope"]: row["n"] for row in rows})
@@ -217,18 +229,24 @@ def _contribution(column: str | None) -> Any:
         _V.c.public, open_at(_V, at)
     )
     shared = select(_S.c.group_id, func.count()).where(hidden_at(_S, at)).group_by(_S.c.group_id)
-    placed = (
-        select(on_provider(_M.c.provider_id), func.count(_V.c.n.distinct()))
-        .select_from(_V.join(_M, _M.c.version_n == _V.c.n))
-        .where(_V.c.public, open_at(_V, at), current_at(_M, at))
-        .group_by(_M.c.provider_id)
-    )
+    placed = _on_providers(at)
     if column is not None:
         chosen = in_list(_V.c[column], "keys")
         public, placed = public.where(chosen), placed.where(chosen)
         which = select(_V.c.n).where(chosen)
         shared = shared.where(in_list(_S.c.n, "keys") if column == "n" else _S.c.n.in_(which))
     return union_all(public, shared, placed)
+
+
+def _on_providers(at: ColumnElement[Any]) -> Any:
+    """How many versions that everybody may read at this instant have a current machine on each
+    provider."""
+    return (
+        select(on_provider(_M.c.provider_id), func.count(_V.c.n.distinct()))
+        .select_from(_V.join(_M, _M.c.version_n == _V.c.n))
+        .where(_V.c.public, open_at(_V, at), current_at(_M, at))
+        .group_by(_M.c.provider_id)
+    )
 
 
 def add_version(tx: Tx) -> None:
@@ -268,10 +286,11 @@ def catch_up(tx: Tx) -> None:
         return
     between, sign = stored.interval(tx.now)
     rows = tx.rows(_opened_and_closed, **between)
-    add(tx, Counter({row["scope"]: sign * row["n"] for row in rows}))
-    if sign == 1:
-        tx.change(_mark_past, **between)
-    tx.change(_set_counted, now=tx.now)
+    with tx.unseen():
+        add(tx, Counter({row["scope"]: sign * row["n"] for row in rows}))
+        if sign == 1:
+            tx.change(_mark_past, **between)
+        tx.change(_set_counted, now=tx.now)
 
 
 def _mark_past() -> Any:
@@ -290,17 +309,41 @@ def kept(catalogue: FromClause) -> Predicate:
     return is_it
 
 
-def recount_if_needed(db: Database) -> None:
-    """Count again if a server of an earlier release has not updated the counts of providers."""
-    with db.read() as tx:
-        if tx.value(_kept):
-            return
-    with db.write() as tx:
-        recount(tx)
+def recount_providers_if_needed(db: Database) -> None:
+    """Count the versions of providers again if a server of an earlier release has not updated their
+    counts. Waits for another process that is doing so. Raises Unavailable."""
+    until = time.monotonic() + RECOUNT_WAIT_S
+    while True:
+        with db.read() as tx:
+            if tx.value(_kept):
+                return
+        try:
+            with db.write() as tx:
+                if not tx.value(_kept):
+                    tx.change(_delete_providers)
+                    tx.change(_count_providers)
+                    tx.change(_set_kept)
+                return
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
 
 
 def _kept() -> Any:
     return select(kept(_CATALOGUE))
+
+
+def _delete_providers() -> Any:
+    return _SCOPES.delete().where(_SCOPES.c.scope < ALL)
+
+
+def _count_providers() -> Any:
+    at = select(_CATALOGUE.c.counted_at).scalar_subquery()
+    return insert(_SCOPES).from_select(["scope", "n"], _on_providers(at))
+
+
+def _set_kept() -> Any:
+    return update(_CATALOGUE).values(counts_until=_CATALOGUE.c.revision)
 
 
 def recount(tx: Tx) -> None:
