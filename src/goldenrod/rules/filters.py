@@ -64,8 +64,8 @@ def several(name: str, make: Callable[[str], Filter], *, whole: bool = False) ->
         return or_(*((slot.checked or slot.where)(thing, reader, each) for slot, each in forms))
 
     takes = f"{one.takes}, or several, comma-separated"
-    several = replace(one, takes=takes, read=read, where=asked, single=one)
-    return replace(several, checked=checked) if one.checked else several
+    any_of = replace(one, takes=takes, read=read, where=asked, single=one)
+    return replace(any_of, checked=checked) if one.checked else any_of
 
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:

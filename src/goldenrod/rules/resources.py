@@ -245,7 +245,7 @@ def _page(
     **more: Any,
 ) -> Page:
     """One page of a planned query. `stored` finds its count without counting, or None. `most`: how many
-    versions the reader may read, of which all may match; 0 for other things."""
+    versions the reader may read, of which all may match; 0 where that is not looked up."""
     given = {**params(tx, actor), **query.params, **more}
 
     @cache
@@ -297,7 +297,7 @@ class _Plan(NamedTuple):
     query: Query
     seen: Condition
     most: int
-    """At most so many rows match."""
+    """How many versions the reader may read, of which all may match; 0 where that is not looked up."""
     stored: Callable[[], int | None]
     """Finds the number of rows without counting them, or None."""
 
@@ -455,7 +455,7 @@ def page_of_rows(
 ) -> Page:
     """The page of a query. Raises NotFound past the end.
 
-    A first page that has the whole list needs no statement to count it.
+    A first page that has the whole list needs no count.
     """
     if query.page > 1 and (query.page - 1) * query.size >= count():
         raise past_the_end()

@@ -144,7 +144,7 @@ def not_inherited(tx: Tx, actor: Actor, made: Created) -> dict[str, Any]:
 
 def insert_version(tx: Tx, actor: Actor, image_id: int, parent_n: int | None, values: Row) -> int:
     """Write a checked version and its search words; return its internal key. Afterwards call
-    `denormalised.of_version`, then `events.created`."""
+    `denormalised.refresh_version`, then `events.versions_created`."""
     n = tx.insert(
         schema.versions,
         image_id=image_id,

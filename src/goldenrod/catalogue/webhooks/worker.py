@@ -201,7 +201,7 @@ class Deliverer:
         """Send the next due delivery to one receiver; whether to go on with this receiver."""
         due = None
         try:
-            # A lost connection is Unavailable after the block: in it, it is an error like any other.
+            # The driver's error becomes Unavailable only when the block ends: it is caught outside.
             with self._db.read() as tx:
                 due = outbox.next_due(tx, hook_id)
                 if due is None:

@@ -182,7 +182,8 @@ def _provider(reader: ReaderKind, is_it: IsProvider, form: str) -> Any:
 
 
 def _on_provider(reader: ReaderKind) -> Any:
-    """The change of the provider's count, and what of it only the reader's groups may read."""
+    """The change of the provider's count, and how many other versions there only the reader's groups
+    may read."""
     provider = param("provider", Key)
     rest: ColumnElement[int] = literal(0, Key)
     if reader is ReaderKind.USER:

@@ -31,5 +31,5 @@ class Writers:
 
 def _pause_after(seconds: float) -> float:
     """How long to pause after a change in the background. A writer that waits looks every millisecond
-    (`sqlite_locks.begin_change`). Without a pause, it would rarely look between two changes."""
+    (`sqlite_locks.begin_change`). Without a pause, the writer would rarely look between two changes."""
     return min(max(seconds / 2, 0.002), 0.02)

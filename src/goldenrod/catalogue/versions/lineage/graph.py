@@ -132,7 +132,7 @@ def _build(tx: Tx, actor: Actor, given: Row, of: Subject, picked: list[Row]) -> 
 
 def _images(middle: int, relatives_of: dict[bool, list[Row]], rows: list[Row]) -> frozenset[int]:
     """The images of all versions that were read, and of the parents by which nodes are stale."""
-    read = [row["image_id"] for rows in relatives_of.values() for row in rows]
+    read = [row["image_id"] for relatives in relatives_of.values() for row in relatives]
     parents = [row["parent_image"] for row in rows if row["parent_image"] is not None]
     return frozenset([middle, *read, *parents])
 
