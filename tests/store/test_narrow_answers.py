@@ -12,8 +12,7 @@ import pytest
 from goldenrod.catalogue.versions.lineage import graph
 from goldenrod.catalogue.versions.lineage import lineage as whole_lineage
 from goldenrod.rules.visibility import stored_counts
-from goldenrod.store import db as store_db
-from goldenrod.store import image_changes
+from goldenrod.store import image_changes, transaction
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.image_changes import ImageChanges
 from tests.conftest import Clock
@@ -394,7 +393,7 @@ def traced(stage: Stage, db: Database, look: Look, who: str | None) -> tuple[lis
         (lineage, whole_lineage, "MOST_NODES"),
         (lineage_page, graph, "MOST_IMAGES"),
         (image_page, graph, "MOST_IMAGES"),
-        (lineage, store_db, "MOST_DEPENDED_ON"),
+        (lineage, transaction, "MOST_DEPENDED_ON"),
     ],
 )
 def test_an_answer_that_leaves_something_out_for_its_size_depends_on_all_images(

@@ -185,6 +185,15 @@ def test_connections_that_were_cut_are_replaced(
     assert users(db) == 0
 
 
+def test_connections_to_postgresql_have_memory_for_searches(cluster: Cluster) -> None:
+    """Without it, a word that 250,000 versions have is looked for longer than a read may take."""
+    db = Database(cluster.create("memory"))
+    with db.connection() as connection:
+        assert connection.execute("SHOW work_mem").fetchone() == ("32MB",)
+    db.close()
+    cluster.drop("memory")
+
+
 # ── busy or away ───────────────────────────────────────────────────────────────────────────
 
 

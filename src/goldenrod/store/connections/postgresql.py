@@ -28,7 +28,9 @@ _TCP = {
     "keepalives_count": "3",
 }
 """Defaults of a connection that its URL may change: a host that vanished is noticed within seconds."""
-_OPTIONS = "-c plan_cache_mode=force_generic_plan -c timezone=UTC -c jit=off"
+_OPTIONS = "-c plan_cache_mode=force_generic_plan -c timezone=UTC -c jit=off -c work_mem=32MB"
+"""PostgreSQL's own 4 MB do not hold the bitmap of a search that finds hundreds of thousands of
+versions. Then it compares each row of the marked pages with all keys found, which takes minutes."""
 _COMMIT = b"SET LOCAL statement_timeout = 0; COMMIT"
 """One message. Without the first statement, a timeout would cancel the wait for standbys."""
 _NOT_COMMITTED = ("08", "57", "58", "XX")
