@@ -129,17 +129,22 @@ class Clause(NamedTuple):
     holds: Predicate
 
 
-def current(thing: FromClause) -> Predicate:
-    """The row is current: start_date and end_date include now."""
+def current(thing: FromClause, at: ColumnElement[Any] = NOW) -> Predicate:
+    """The row is current: start_date and end_date include now, or another instant."""
     return and_(
-        thing.c.start_date <= NOW,
-        or_(thing.c.end_date.is_(None), thing.c.end_date > NOW),
+        thing.c.start_date <= at,
+        or_(thing.c.end_date.is_(None), thing.c.end_date > at),
     )
 
 
 def open_now(version: FromClause) -> Predicate:
     """The version and its image are both current (denormalised on the version)."""
-    return and_(version.c.opens_at <= NOW, version.c.closes_at > NOW)
+    return open_at(version, NOW)
+
+
+def open_at(version: FromClause, at: ColumnElement[Any]) -> Predicate:
+    """The same at another instant."""
+    return and_(version.c.opens_at <= at, version.c.closes_at > at)
 
 
 def maintained(image_id: ColumnElement[int]) -> Predicate:

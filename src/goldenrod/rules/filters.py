@@ -55,17 +55,21 @@ def several(name: str, make: Callable[[str], Filter], *, whole: bool = False) ->
         params = {key: value for each in wanted for key, value in each.params.items()}
         return Wanted(",".join(each.form for each in wanted), params)
 
-    def asked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
+    def asked(
+        checked: bool, thing: FromClause, reader: ReaderKind, form: str
+    ) -> ColumnElement[bool]:
         forms = zip(slots, form.split(","), strict=False)
-        return or_(*(slot.where(thing, reader, each) for slot, each in forms))
+        of_slots = (((checked and slot.checked) or slot.where, each) for slot, each in forms)
+        return or_(*(holds(thing, reader, each) for holds, each in of_slots))
 
-    def checked(thing: FromClause, reader: ReaderKind, form: str) -> ColumnElement[bool]:
-        forms = zip(slots, form.split(","), strict=False)
-        return or_(*((slot.checked or slot.where)(thing, reader, each) for slot, each in forms))
-
-    takes = f"{one.takes}, or several, comma-separated"
-    any_of = replace(one, takes=takes, read=read, where=asked, single=one)
-    return replace(any_of, checked=checked) if one.checked else any_of
+    return replace(
+        one,
+        takes=f"{one.takes}, or several, comma-separated",
+        read=read,
+        where=partial(asked, False),
+        checked=one.checked and partial(asked, True),
+        single=one,
+    )
 
 
 def text(name: str, column: str, takes: str = "the exact text") -> Filter:
@@ -319,6 +323,8 @@ def _words(values: tuple[str, ...]) -> Filter:
 
 Asks = Callable[[FromClause, FromClause], ColumnElement[bool]]
 """What is asked of a machine and its provider."""
+ByMachine = Callable[[FromClause, ReaderKind, Asks], ColumnElement[bool]]
+"""Which versions list, for the reader, a machine of which this holds."""
 
 
 def found_by_machine(thing: FromClause, reader: ReaderKind, asks: Asks) -> ColumnElement[bool]:

@@ -231,27 +231,24 @@ def page(
 
     `seen`, with its parameters, replaces the rule where the caller has already checked it.
     """
-    return _page(tx, actor, shape, query.planned(tx), seen, **more)
+    return _page(tx, actor, shape, _Plan(query.planned(tx), seen), **more)
 
 
-def _page(
-    tx: Tx,
-    actor: Actor,
-    shape: Shape,
-    query: Query,
-    seen: Condition,
-    stored: Callable[[], int | None] | None = None,
-    most: int = 0,
-    **more: Any,
-) -> Page:
-    """One page of a planned query. `stored` finds its count without counting, or None. `most`: how many
-    versions the reader may read, of which all may match; 0 where that is not looked up."""
+class _Plan(NamedTuple):
+    """How a list is read: the planned query and the condition."""
+
+    query: Query
+    seen: Condition
+    most: int = 0
+    """How many versions the reader may read, of which all may match; 0 where that is not looked up."""
+    stored: Callable[[], int | None] = lambda: None
+    """Finds the number of rows without counting them, or None."""
+
+
+def _page(tx: Tx, actor: Actor, shape: Shape, plan: _Plan, **more: Any) -> Page:
+    query, most = plan.query, plan.most
     given = {**params(tx, actor), **query.params, **more}
-
-    @cache
-    def count() -> int:
-        found = stored() if stored else None
-        return _count(tx, actor, query, seen, given) if found is None else found
+    count = cache(lambda: _count(tx, actor, plan, given))
 
     def number() -> Number:
         if query.by_words and count() <= FEW:
@@ -262,14 +259,18 @@ def _page(
         return "some"
 
     def rows(which: dict[str, Any]) -> list[Row]:
-        asked = query.forms, query.order, _op(query), query.page > 1, number()
-        return tx.rows(_rows, query.listing, seen, shape, actor.reader, *asked, **given, **which)
+        of = query.listing, plan.seen, shape, actor.reader, query.forms
+        how = query.order, _op(query), query.page > 1, number()
+        return tx.rows(_rows, *of, *how, **given, **which)
 
     return page_of_rows(query, count, rows)
 
 
-def _count(tx: Tx, actor: Actor, query: Query, seen: Condition, given: dict[str, Any]) -> int:
-    asked = query.listing, seen, actor.reader, query.forms, query.most_counted
+def _count(tx: Tx, actor: Actor, plan: _Plan, given: dict[str, Any]) -> int:
+    if (stored := plan.stored()) is not None:
+        return stored
+    query = plan.query
+    asked = query.listing, plan.seen, actor.reader, query.forms, query.most_counted
     return int(tx.value(_counted, *asked, **given))
 
 
@@ -277,8 +278,7 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     """One page of versions, as `page` answers it. A list without filters, which may have millions of
     rows, uses the rule's branches and the stored counts."""
     if query.forms:
-        plan = _planned(tx, actor, query)
-        return _page(tx, actor, shape, plan.query, plan.seen, plan.stored, plan.most)
+        return _page(tx, actor, shape, _planned(tx, actor, query))
     groups = branches.params(actor.groups)
     given = {**params(tx, actor), **groups}
 
@@ -291,21 +291,10 @@ def page_of_versions(tx: Tx, actor: Actor, shape: Shape, query: Query) -> Page:
     return page_of_rows(query, lambda: readable_counts.count_readable(tx, actor), rows)
 
 
-class _Plan(NamedTuple):
-    """How a list of versions with filters is read."""
-
-    query: Query
-    seen: Condition
-    most: int
-    """How many versions the reader may read, of which all may match; 0 where that is not looked up."""
-    stored: Callable[[], int | None]
-    """Finds the number of rows without counting them, or None."""
-
-
 def _planned(tx: Tx, actor: Actor, query: Query) -> _Plan:
     """The plan with the rule on versions in the fastest form for this reader. For a reader of few
     versions the filters are checked on those few, not the rule on all that match the filters."""
-    plan = _Plan(query.planned(tx), _readable, 0, lambda: None)
+    plan = _Plan(query.planned(tx), _readable)
     staff = actor.reader is ReaderKind.STAFF
     if query.narrow or (staff and not query.can_check):
         return plan
@@ -335,15 +324,12 @@ def _is_provider(provider: FromClause, form: str) -> ColumnElement[bool]:
 def count(tx: Tx, actor: Actor, query: Query) -> int:
     """How many things of a list the actor may read."""
     if query.listing.table is not schema.versions:
-        query, seen = query.planned(tx), _readable
-    elif not query.forms:
-        return readable_counts.count_readable(tx, actor)
-    else:
+        plan = _Plan(query.planned(tx), _readable)
+    elif query.forms:
         plan = _planned(tx, actor, query)
-        if (stored := plan.stored()) is not None:
-            return stored
-        query, seen = plan.query, plan.seen
-    return _count(tx, actor, query, seen, {**params(tx, actor), **query.params})
+    else:
+        return readable_counts.count_readable(tx, actor)
+    return _count(tx, actor, plan, {**params(tx, actor), **plan.query.params})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ may use it. Its id is a UUID; its name is never reused in its image. `publish.py
 ends versions; `history.py` reads their history.
 """
 
-from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, select
@@ -78,11 +77,8 @@ def _of_parent(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnEle
     return version.c.parent_n == select(parent.c.n).where(is_it(parent)).scalar_subquery()
 
 
-def _on_provider(
-    by: Any, version: FromClause, reader: ReaderKind, is_it: Any
-) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = by(version, reader, lambda machine, provider: is_it(provider))
-    return found
+def _on_provider(by: filters.ByMachine) -> filters.Referring:
+    return lambda version, reader, is_it: by(version, reader, lambda _, provider: is_it(provider))
 
 
 def _under_license(version: FromClause, reader: ReaderKind, is_it: Any) -> ColumnElement[bool]:
@@ -109,11 +105,8 @@ def _targeted(version: FromClause, reader: ReaderKind, form: str) -> ColumnEleme
     return channel_targets.targeted(version, reader, param("f_channel", String))
 
 
-def _of_architecture(
-    by: Any, version: FromClause, reader: ReaderKind, is_it: Any
-) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = by(version, reader, lambda machine, provider: is_it(machine))
-    return found
+def _of_architecture(by: filters.ByMachine) -> filters.Referring:
+    return lambda version, reader, is_it: by(version, reader, lambda machine, _: is_it(machine))
 
 
 VERSIONS = Resource(
@@ -130,8 +123,8 @@ VERSIONS = Resource(
             "provider": filters.refers(
                 "provider",
                 schema.providers,
-                partial(_on_provider, filters.found_by_machine),
-                checked=partial(_on_provider, filters.with_machine),
+                _on_provider(filters.found_by_machine),
+                checked=_on_provider(filters.with_machine),
             ),
             "license": filters.refers_to_one("license", schema.licenses, _under_license),
             "script": filters.refers("script", schema.boot_scripts, _with_script),
@@ -141,8 +134,8 @@ VERSIONS = Resource(
                 _tagged,
             ),
             "architecture": filters.architecture(
-                partial(_of_architecture, filters.found_by_machine),
-                partial(_of_architecture, filters.with_machine),
+                _of_architecture(filters.found_by_machine),
+                _of_architecture(filters.with_machine),
             ),
             "allow_imaging": filters.boolean(lambda version, reader: version.c.allow_imaging),
             "current": filters.boolean(lambda version, reader: access.open_now(version)),

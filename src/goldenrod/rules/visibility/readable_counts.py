@@ -5,7 +5,6 @@ the other groups may read. The last is counted one by one, each version once. Wh
 groups may read few versions, these are all counted one by one.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +22,9 @@ from sqlalchemy import (
 )
 
 from goldenrod.rules import access
-from goldenrod.rules.access import NOW, Actor, ReaderKind
+from goldenrod.rules.access import NOW, Actor, ReaderKind, open_at
 from goldenrod.rules.visibility import stored_counts
-from goldenrod.rules.visibility.stored_counts import closed, hidden_at, open_at, opened
+from goldenrod.rules.visibility.stored_counts import closed, hidden_at, opened
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.sql import Key, has_row, in_list, param, unindexed
@@ -50,7 +49,7 @@ def count_readable(tx: Tx, actor: Actor) -> int:
     counted = stored_counts.read(tx, scopes(actor))
     if actor.reader is ReaderKind.STAFF:
         return counted.n[stored_counts.ALL]
-    between, sign = counted.interval(tx.now)
+    between, sign = stored_counts.interval(counted.at, tx.now)
     biggest = _biggest(actor, counted.n)
     seen = tx.first(
         _seen,
@@ -156,8 +155,7 @@ def count_on_provider(
         return None
     if found["id"] is None:
         return 0
-    stored = stored_counts.StoredCounts(found["counted_at"], Counter())
-    between, sign = stored.interval(tx.now)
+    between, sign = stored_counts.interval(found["counted_at"], tx.now)
     more = tx.first(_on_provider, actor.reader, provider=found["id"], **given, **between)
     assert more is not None
     return int((found["n"] or 0) + sign * more["turned"] + more["rest"])

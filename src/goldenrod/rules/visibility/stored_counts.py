@@ -34,9 +34,9 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    literal_column,
     or_,
     select,
+    true,
     union,
     union_all,
     update,
@@ -45,7 +45,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Unavailable
-from goldenrod.rules.access import NOW, Predicate
+from goldenrod.rules.access import NOW, Predicate, current, open_at
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
 from goldenrod.store.sql import Key, Moment, in_list, param, unindexed
@@ -80,11 +80,12 @@ class StoredCounts(NamedTuple):
     at: Instant
     n: Counts
 
-    def interval(self, now: Instant) -> tuple[dict[str, Instant], int]:
-        """The two instants to look between, and 1; -1 where the clock was set back."""
-        if self.at <= now:
-            return {"first": self.at, "last": now}, 1
-        return {"first": now, "last": self.at}, -1
+
+def interval(at: Instant, now: Instant) -> tuple[dict[str, Instant], int]:
+    """The two instants to look between for counts of `at`, and 1; -1 where the clock was set back."""
+    if at <= now:
+        return {"first": at, "last": now}, 1
+    return {"first": now, "last": at}, -1
 
 
 def read(tx: Tx, scopes: Iterable[int]) -> StoredCounts:
@@ -100,20 +101,10 @@ def _stored() -> Any:
     )
 
 
-def open_at(thing: FromClause, at: ColumnElement[Any]) -> Predicate:
-    return and_(thing.c.opens_at <= at, thing.c.closes_at > at)
-
-
 def hidden_at(share: FromClause, at: ColumnElement[Any]) -> Predicate:
     """The group may read the version at this instant, and not everybody may."""
     opened = open_at(share, at)
     return or_(and_(~share.c.public, or_(share.c.as_editor, opened)), and_(share.c.public, ~opened))
-
-
-def current_at(machine: FromClause, at: ColumnElement[Any]) -> Predicate:
-    """The machine is current at this instant."""
-    ended = or_(machine.c.end_date.is_(None), machine.c.end_date > at)
-    return and_(machine.c.start_date <= at, ended)
 
 
 # What opened and closed between two instants
@@ -183,7 +174,7 @@ def _turn(pair: FromClause) -> ColumnElement[int]:
         placed = exists().where(
             machine.c.version_n == pair.c.version_n,
             unindexed(machine.c.provider_id) == pair.c.provider_id,
-            current_at(machine, at),
+            current(machine, at),
         )
         both = and_(shown.correlate(pair), placed.correlate(pair))
         return case((both, literal(1, Key)), else_=literal(0, Key))
@@ -244,7 +235,7 @@ def _on_providers(at: ColumnElement[Any]) -> Any:
     return (
         select(on_provider(_M.c.provider_id), func.count(_V.c.n.distinct()))
         .select_from(_V.join(_M, _M.c.version_n == _V.c.n))
-        .where(_V.c.public, open_at(_V, at), current_at(_M, at))
+        .where(_V.c.public, open_at(_V, at), current(_M, at))
         .group_by(_M.c.provider_id)
     )
 
@@ -269,7 +260,7 @@ def _add(dialect: str) -> Any:
         insert, pairs = postgresql.insert, func.json_each_text(cast(difference, postgresql.JSON))
     pair = pairs.table_valued("key", "value")
     # SQLite reads ON CONFLICT as part of a join where the query has no WHERE.
-    rows = select(cast(pair.c.key, Key), cast(pair.c.value, Key)).where(literal_column("1 = 1"))
+    rows = select(cast(pair.c.key, Key), cast(pair.c.value, Key)).where(true())
     new = insert(_SCOPES).from_select(["scope", "n"], rows)
     more = {"n": _SCOPES.c.n + new.excluded.n}
     return new.on_conflict_do_update(index_elements=["scope"], set_=more)
@@ -284,7 +275,7 @@ def catch_up(tx: Tx) -> None:
         <= later(tx.now, seconds=CATCH_UP_AFTER_S)
     ):
         return
-    between, sign = stored.interval(tx.now)
+    between, sign = interval(stored.at, tx.now)
     rows = tx.rows(_opened_and_closed, **between)
     with tx.unseen():
         add(tx, Counter({row["scope"]: sign * row["n"] for row in rows}))
@@ -348,13 +339,10 @@ def _set_kept() -> Any:
 
 def recount(tx: Tx) -> None:
     """Count all versions, shares and machines again."""
-    tx.change(_set_recounted, now=tx.now)
+    tx.change(_set_counted, now=tx.now)
     tx.change(_SCOPES.delete)
     tx.change(_count_all)
-
-
-def _set_recounted() -> Any:
-    return update(_CATALOGUE).values(counted_at=NOW, counts_until=_CATALOGUE.c.revision)
+    tx.change(_set_kept)
 
 
 def _count_all() -> Any:
