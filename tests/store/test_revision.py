@@ -3,15 +3,16 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from goldenrod.base import clock
-from goldenrod.store import revision as open_revision_source
+from goldenrod.store import revision_sources
 from goldenrod.store.db import Database, SnapshotChanged
-from goldenrod.store.revision import BatchedReads, LastChange, Revision, Seen, WalIndexRevision
+from goldenrod.store.revision import Revision, Seen
+from goldenrod.store.revision_sources import BatchedReads, WalIndexRevision
 
 MANY = 300
 
@@ -82,7 +83,7 @@ def test_where_the_header_cannot_be_mapped_a_statement_asks(
         def unmappable(*given: Any, **more: Any) -> None:
             raise OSError("this file system maps nothing")
 
-        monkeypatch.setattr(open_revision_source.mmap, "mmap", unmappable)
+        monkeypatch.setattr(revision_sources.mmap, "mmap", unmappable)
         plain = sqlite_db._driver._open  # type: ignore[attr-defined]
     asking = WalIndexRevision(path, plain)
     assert not asking.mapped
@@ -100,11 +101,11 @@ def test_what_is_mapped_stays_open_until_its_last_catalogue_is_closed(sqlite_db:
     path = sqlite_db.url.removeprefix("sqlite:///")
     other = Database(sqlite_db.url)
     assert sqlite_db.current_revision() and other.current_revision()
-    assert len(open_revision_source._kept_open[path]) == 2
+    assert len(revision_sources._kept_open[path]) == 2
     other.close()
-    assert len(open_revision_source._kept_open[path]) == 2
+    assert len(revision_sources._kept_open[path]) == 2
     sqlite_db.close()
-    assert path not in open_revision_source._kept_open
+    assert path not in revision_sources._kept_open
 
 
 # ── one question in flight ─────────────────────────────────────────────────────────────────
@@ -128,7 +129,7 @@ class _Slow:
         return Revision(answer, 0)
 
 
-def _nothing_of_images(images: Sequence[int]) -> LastChange:
+def _nothing_of_images(revision: int, images: Iterable[int]) -> bool:
     raise AssertionError(images)
 
 
@@ -190,7 +191,7 @@ def test_who_asks_for_others_hands_over_in_time() -> None:
             if (seen := joined.current_revision().revision) <= before:
                 wrong.append((before, seen))
 
-    threads = [threading.Thread(target=look) for _ in range(3 * open_revision_source.MOST_ASKED)]
+    threads = [threading.Thread(target=look) for _ in range(3 * revision_sources.MOST_ASKED)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -223,8 +224,8 @@ def test_a_lost_connection_is_made_anew(new_database: Callable[[str], Database])
 
 def revisions(tx: Any) -> tuple[int, int]:
     """The revision as two statements of a transaction see it, with a write let in between."""
-    first = tx.sql(open_revision_source.ASKED).fetchone()[0]
-    return first, tx.sql(open_revision_source.ASKED).fetchone()[0]
+    first = tx.sql(revision_sources.ASKED).fetchone()[0]
+    return first, tx.sql(revision_sources.ASKED).fetchone()[0]
 
 
 class _LetIn(list[str]):
@@ -270,7 +271,7 @@ def test_a_read_without_a_transaction_is_one_snapshot_or_void(
     # One statement is a snapshot by itself, written before or not.
     db.trace = _LetIn(other, 0)
     with db.optimistic_read() as tx:
-        assert tx.sql(open_revision_source.ASKED).fetchone()[0] == tx.revision + 1
+        assert tx.sql(revision_sources.ASKED).fetchone()[0] == tx.revision + 1
     other.close()
 
 

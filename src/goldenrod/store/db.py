@@ -11,7 +11,7 @@ the cost. Instants and ids are text on both databases.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -26,7 +26,8 @@ from goldenrod.store.connections.replica import Replica
 from goldenrod.store.connections.sqlite_locks import BUSY_TIMEOUT_MS
 from goldenrod.store.connections.writers import Writers
 from goldenrod.store.image_changes import ImageChanges
-from goldenrod.store.revision import LastChange, Revision, RevisionSource, Seen
+from goldenrod.store.revision import Revision, Seen
+from goldenrod.store.revision_sources import RevisionSource
 from goldenrod.store.statements import Build, Row, statement
 from goldenrod.store.transaction import Tx
 
@@ -103,14 +104,10 @@ class Database:
             raise
         return seen if self.now is None else seen._replace(micros=clock.to_micros(self.now()))
 
-    def last_change(self, images: Sequence[int]) -> LastChange:
-        """The revision now, and that of the last change that may concern these images. Raises
-        Unavailable."""
-        try:
-            return self._source().last_change(images)
-        except Exception as error:
-            self._require_available(error)
-            raise
+    def unchanged(self, revision: int, images: Iterable[int]) -> bool:
+        """Whether nothing that may concern these images has changed after this revision, up to the
+        latest that `current_revision` read."""
+        return self._source().unchanged(revision, images)
 
     def _source(self) -> RevisionSource:
         if self._revision_source is None:

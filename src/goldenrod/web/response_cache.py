@@ -4,7 +4,8 @@ An answer is valid for one revision of the catalogue, and until the next instant
 takes effect that it may depend on: a start, an end, a deprecation, a revocation, a token's expiry. An
 answer to a token is valid for at most the rest of the hour, so that the token's use is recorded. An
 answer of a `narrow` route depends on certain images, and stays valid while only others are changed:
-when the revision has moved, one statement finds that out (`store/image_changes.py`).
+when the revision has moved, the database is asked once which images were changed, for all answers
+together (`store/changed_images.py`).
 The key is all of a request that its answer depends on: address, query, credentials, `Accept`. Names
 that a page does not take were removed from its query before (`pages/responders.py: known_query`).
 Where the cache would become larger than allowed, the oldest answers are removed. The compressed forms
@@ -26,7 +27,7 @@ from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import Actor
 from goldenrod.rules.cache_expiry import next_instant
 from goldenrod.store.db import Database, SnapshotChanged, Tx
-from goldenrod.store.revision import LastChange, Revision, Seen, read_seen
+from goldenrod.store.revision import Revision, Seen, read_seen
 from goldenrod.web import content_coding
 from goldenrod.web.content_coding import IDENTITY
 
@@ -79,14 +80,6 @@ class Validity(NamedTuple):
     def is_at(self, micros: int) -> bool:
         """Whether an answer with this validity is valid at that instant, as far as time goes."""
         return self.valid_from <= micros < self.valid_until
-
-    def renewed(self, last: LastChange) -> "Validity | None":
-        """The validity at a later revision, if nothing that the answer depends on has changed since
-        its own. The instants at which it changes by itself are then the same."""
-        now = last.now
-        if now.generation != self.generation or last.revision > self.revision:
-            return None
-        return self._replace(revision=now.revision, mark=now.mark)
 
 
 class CachedResponse(NamedTuple):
@@ -245,14 +238,23 @@ class ResponseCache:
 
     def _renewed(self, validity: Validity, now: Revision) -> Validity | None:
         """The validity of an answer at the revision now, which is a later one, if the answer depends on
-        certain images only and none of them has changed."""
-        later = now.revision > validity.revision and validity.is_at(now.micros)
-        if not (validity.images and later):
+        certain images only and none of them has changed. The instants at which it changes by itself
+        are then the same."""
+        if not validity.images:
             return None
-        try:
-            return validity.renewed(self._db.last_change(validity.images))
-        except Unavailable:
+        db = self._db
+        if db.replica is not None:
+            # Which images were changed is known of the primary.
+            try:
+                now = db.current_revision()
+            except Unavailable:
+                return None
+        later = now.revision > validity.revision and now.generation == validity.generation
+        if not (later and validity.is_at(now.micros)):
             return None
+        if not db.unchanged(validity.revision, validity.images):
+            return None
+        return validity._replace(revision=now.revision, mark=now.mark)
 
     @contextmanager
     def building(self, key: Key) -> Iterator[Build]:

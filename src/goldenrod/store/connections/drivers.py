@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from goldenrod.base import clock
 from goldenrod.base.clock import Instant
 from goldenrod.base.errors import SettingError, Unavailable
-from goldenrod.store import revision as open_revision_source
+from goldenrod.store import revision_sources
 from goldenrod.store.connections import outages, postgresql
 from goldenrod.store.connections.pool_use import PoolUse, Waits
 from goldenrod.store.connections.read_limit import LimitedRead, ReadLimit
@@ -27,7 +27,8 @@ from goldenrod.store.connections.sqlite_locks import (
     primary_code,
     use_wal,
 )
-from goldenrod.store.revision import ASKED, GENERATION, RevisionSource, Seen, server_of
+from goldenrod.store.revision import GENERATION, Seen
+from goldenrod.store.revision_sources import ASKED, RevisionSource, server_of
 
 BRIEF_WAIT_MS = 100
 """How long it waits for a lock where it must not wait: for a read's own small writes."""
@@ -139,7 +140,7 @@ class _Sqlite:
         self._read_limit = None if read_seconds is None else ReadLimit(read_seconds)
         path = str(Path(path).resolve())
         self._file = DatabaseFile(path)
-        open_revision_source.opened(path)
+        revision_sources.opened(path)
         # None stands for a connection to be opened when one is needed.
         self._free: list[_Connection | None] = [None] * pool
         self._slots = threading.Semaphore(pool)
@@ -221,9 +222,9 @@ class _Sqlite:
 
     def open_revision_source(self) -> RevisionSource:
         def of_the_file() -> RevisionSource:
-            return open_revision_source.WalIndexRevision(self._file.path, self._open)
+            return revision_sources.WalIndexRevision(self._file.path, self._open)
 
-        return open_revision_source.ReplaceableRevision(self._file.recent_generation, of_the_file)
+        return revision_sources.ReplaceableRevision(self._file.recent_generation, of_the_file)
 
     def time(self, connection: sqlite3.Connection, asked: str = ASKED) -> tuple[Seen, Instant]:
         ((revision, mark),) = connection.execute(asked).fetchall()
@@ -258,7 +259,7 @@ class _Sqlite:
             if connection:
                 connection.close()
                 self._free[index] = None
-        open_revision_source.closed(self._file.path)
+        revision_sources.closed(self._file.path)
 
 
 def _generation(connection: Any) -> int:
@@ -310,7 +311,7 @@ class _Postgresql:
         self._prepare = prepare
         self._limited = read_seconds is not None
         self._connecting = postgresql.connecting(prepare=prepare, read_seconds=read_seconds)
-        self._asking: open_revision_source.PostgresRevision | None = None
+        self._asking: revision_sources.PostgresRevision | None = None
         self._in_use: set[Any] = set()
         self._renewed_at = 0.0
         self._errors = (
@@ -376,9 +377,9 @@ class _Postgresql:
             self._pool.putconn(connection)
 
     def open_revision_source(self) -> RevisionSource:
-        asking = open_revision_source.PostgresRevision(self.connect, prepare=self._prepare)
+        asking = revision_sources.PostgresRevision(self.connect, prepare=self._prepare)
         self._asking = asking
-        return open_revision_source.BatchedReads(asking.ask, asking.close, asking.last_change)
+        return revision_sources.BatchedReads(asking.ask, asking.close, asking.unchanged)
 
     def time(
         self,

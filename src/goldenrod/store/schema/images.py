@@ -40,12 +40,12 @@ image_slugs = Table(
 )
 
 # The revision of the last change that was of single images only, for each image that one was of
-# (`store/image_changes.py`).
+# (`store/image_changes.py`). The index finds those that were changed after a revision.
 image_revisions = Table(
     "image_revisions",
     metadata,
     Column("image_id", Key, to("images.id"), primary_key=True, autoincrement=False),
-    Column("revision", Key, nullable=False),
+    Column("revision", Key, nullable=False, index=True),
 )
 
 image_maintainers = Table(
