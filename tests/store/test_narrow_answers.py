@@ -349,7 +349,12 @@ def test_a_change_that_an_answer_shows_is_shown(stage: Stage, what: str) -> None
     assert stage.api.get(address, reader).text != before[0]
 
 
-ELSEWHERE = (edited("unrelated", {"change_log": "Another text."}), newer("unrelated"))
+ELSEWHERE = (
+    edited("unrelated", {"change_log": "Another text."}),
+    edited("unrelated", {"change_log": "Another text."}),  # changes nothing
+    edited("derived", {}),
+    newer("unrelated"),
+)
 FURTHER = edited("origin", {"change_log": "It is not shown two images further."})
 
 

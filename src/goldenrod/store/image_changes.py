@@ -78,13 +78,15 @@ class ImageChanges:
 
     @property
     def narrow(self) -> bool:
-        """Whether only single images were changed."""
-        return bool(self.images) and not self.of_catalogue
+        """Whether only single images were changed, or nothing that shows in an answer."""
+        return not self.of_catalogue
 
 
 def record(tx: Any, changes: ImageChanges) -> None:
     """Record a change of single images, at the end of its transaction."""
     tx.change(_narrow)
+    if not changes.images:
+        return
     images, versions = sorted(changes.images), sorted(changes.versions)
     tx.change(_changed, tx.dialect, bool(versions), images=images, versions=versions)
 
