@@ -98,6 +98,21 @@ def _alone(case: str, mode: str, which: str) -> Figure:
     return figure
 
 
+def _busy_to_alone(case: str) -> Figure:
+    """Requests a second over all connections ÷ those over one, without the cache; the worst size."""
+
+    def figure(found: Found) -> float | None:
+        cells = [row["cells"].get(COLD) for row in found.of(case)]
+        ratios = [
+            mid([a * b / 1000 for a, b in zip(cell["per_second"], cell["alone_p50"], strict=True)])
+            for cell in cells
+            if cell
+        ]
+        return min((ratio for ratio in ratios if ratio is not None), default=None)
+
+    return figure
+
+
 def _memory(found: Found) -> float | None:
     """The most memory of a worker after a row, in MB."""
     cells = [cell for row in found.rows.values() for cell in row["cells"].values() if cell]
@@ -120,6 +135,7 @@ _COUNTED_SIGNED_IN = _alone(cases.COUNT_SIGNED_IN, COLD + WRITING, "alone_p99")
 GOALS = (
     Goal("one version, warm ÷ constant body", _constant(_ONE, WARM), "≥", _on(0.9, 0.6)),
     Goal("one version, cold ÷ constant body", _constant(_ONE, COLD), "≥", _on(0.25, 0.1)),
+    Goal("one version, cold: 8 connections ÷ 1", _busy_to_alone(_ONE), "≥", _on(1, 1)),
     Goal("page of 100, warm ÷ constant body", _constant(_PAGE, WARM), "≥", _on(0.75, 0.40)),
     Goal("page of 100, cold: time ÷ raw driver's", _raw(_PAGE), "≤", _on(1.6, 1.6)),
     *(
