@@ -33,6 +33,7 @@ OUT = HERE / "out"
 _PACKAGE = Path(goldenrod.__file__).parent
 _MADE_BY = (
     "rules/visibility/denormalised.py",
+    "rules/visibility/placement_counts.py",
     "rules/visibility/stored_counts.py",
     "base/text.py",
     "catalogue/search.py",

@@ -148,6 +148,7 @@ def downgrade(db: Database) -> None:
             "DROP TABLE image_revisions",
             "DROP INDEX ix_machines_ending",
             "ALTER TABLE catalogue DROP COLUMN counts_until",
+            "DROP TABLE placement_counts",
             "UPDATE alembic_version SET version_num = '0007'",
         ):
             connection.execute(statement)

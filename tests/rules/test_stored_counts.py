@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import String, Table, and_, select
 
 from goldenrod.base import wire
 from goldenrod.base.clock import Instant, later
@@ -24,7 +24,13 @@ from goldenrod.catalogue.versions import publish as publishing
 from goldenrod.rules import access, resources
 from goldenrod.rules.access import ANONYMOUS, Actor, ReaderKind
 from goldenrod.rules.lifecycle import machine_access
-from goldenrod.rules.visibility import branches, denormalised, readable_counts, stored_counts
+from goldenrod.rules.visibility import (
+    branches,
+    denormalised,
+    placement_counts,
+    readable_counts,
+    stored_counts,
+)
 from goldenrod.sources.found import Found, FoundMachine
 from goldenrod.sources.sync.import_releases import import_found
 from goldenrod.store import bulk, paging, schema
@@ -101,15 +107,23 @@ def check(tx: Tx, actor: Actor, orders: list[str]) -> None:
     assert said == {len(rows)}
 
 
-def _providers() -> Any:
-    return select(schema.providers.c.id).order_by(schema.providers.c.id)
+def _values(column: str) -> Any:
+    table, name = column.split(".")
+    wanted = schema.metadata.tables[table].c[name]
+    return select(wanted.label("value")).distinct().order_by(wanted)
 
 
-def _placed(reader: ReaderKind) -> Any:
-    """The versions that list a machine on a provider, as the rule says."""
+def _placed(reader: ReaderKind, column: str) -> Any:
+    """The versions that list a machine on a provider, or of an architecture, as the rule says."""
     version, machine, provider = (
         table.alias() for table in (schema.versions, schema.machines, schema.providers)
     )
+    of = {
+        "providers.id": and_(
+            provider.c.id == param("value", Key), access.readable(provider, reader)
+        ),
+        "machines.architecture": machine.c.architecture == param("value", String),
+    }
     return (
         select(version.c.id)
         .distinct()
@@ -117,28 +131,47 @@ def _placed(reader: ReaderKind) -> Any:
             access.readable(version, reader),
             machine.c.version_n == version.c.n,
             provider.c.id == machine.c.provider_id,
-            provider.c.id == param("provider", Key),
-            access.readable(provider, reader),
+            of[column],
             machine_access.listed_in_version(machine, provider, reader, version),
         )
     )
 
 
-def check_providers(tx: Tx, actor: Actor) -> int:
-    """The list of each provider, and its count, are what the rule says; how many versions they have."""
+BY_MACHINE = {"provider": "providers.id", "architecture": "machines.architecture"}
+
+
+def check_machines(tx: Tx, actor: Actor) -> int:
+    """The list of each provider and of each architecture, and its count, are what the rule says; how
+    many versions they have."""
     every = 0
-    for row in tx.rows(_providers):
-        given = resources.params(tx, actor)
-        wanted = {it["id"] for it in tx.rows(_placed, actor.reader, provider=row["id"], **given)}
-        assert versions.VERSIONS.count(tx, actor, provider=row["id"]) == len(wanted)
-        if actor.reader is not ReaderKind.STAFF:
-            query = versions.VERSIONS.where(provider=row["id"])
-            assert resources._stored_count(tx, actor, query) == len(wanted)
-        found, said = listed(tx, actor, provider=str(row["id"]), page_size="2")
-        assert len(found) == len(wanted) and set(found) == wanted
-        assert said == {len(wanted)}
-        every += len(wanted)
+    given = resources.params(tx, actor)
+    for name, column in BY_MACHINE.items():
+        for row in tx.rows(_values, column):
+            value = row["value"]
+            if value == "":
+                continue  # nothing is found by it
+            rows = tx.rows(_placed, actor.reader, column, value=value, **given)
+            wanted = {it["id"] for it in rows}
+            query = versions.VERSIONS.where(**{name: value})
+            assert versions.VERSIONS.count(tx, actor, **{name: value}) == len(wanted)
+            if actor.reader is not ReaderKind.STAFF:
+                assert resources._stored_count(tx, actor, query) == len(wanted), (name, value)
+            found, said = listed(tx, actor, **{name: str(value)}, page_size="2")
+            assert len(found) == len(wanted) and set(found) == wanted
+            assert said == {len(wanted)}
+            every += len(wanted)
     return every
+
+
+def placed(*providers: int) -> str:
+    """The placement of machines of the cast's architecture on these providers, as it is stored."""
+    pairs = [{"provider": provider, "architecture": "x86_64"} for provider in providers]
+    return json.dumps(pairs, separators=(",", ":"))
+
+
+def stored_on(tx: Tx, provider: int) -> int:
+    """The stored number of versions on a provider."""
+    return sum(n for of, n in stored(tx).items() if f'"provider":{provider},' in str(of))
 
 
 def check_stored(tx: Tx) -> None:
@@ -172,7 +205,7 @@ def test_lists_hold_what_the_rule_says_at_any_instant(db: Database, seed: int) -
             check_stored(tx)
             for reader in drawn.readers(world):
                 check(tx, actor_of(tx, world, reader), r.sample(ORDERS, 2))
-                check_providers(tx, actor_of(tx, world, reader))
+                check_machines(tx, actor_of(tx, world, reader))
 
 
 def test_changes_update_the_stored_counts(db: Database, world: World) -> None:
@@ -196,7 +229,7 @@ def test_changes_update_the_stored_counts(db: Database, world: World) -> None:
         stored_counts.PUBLIC: 2,
         world.groups["lab"]: 2,
         # The only version of the cast that everybody may read has a machine on each of the two.
-        **{stored_counts.on_provider(key): 1 for key in world.providers.values()},
+        placed(*sorted(world.providers.values())): 1,
         # Alice's own: all but her open version and the one of them that began and has no end.
         1: 7,
         3: 1,
@@ -216,7 +249,7 @@ def test_changes_of_machines_update_the_counts_of_providers(
             check_stored(tx)
             query = versions.VERSIONS.where(provider=east)
             assert resources._stored_count(tx, ANONYMOUS, query) == number
-            before = stored(tx).get(stored_counts.on_provider(east), 0)
+            before = stored_on(tx, east)
             assert before == (number if at_last_change is None else at_last_change)
 
     with db.write() as tx:
@@ -257,6 +290,47 @@ def test_changes_of_machines_update_the_counts_of_providers(
     check(1)
 
 
+def test_a_machine_of_another_architecture_counts_there(db: Database, world: World) -> None:
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        new = wire.NewMachine(
+            version=world.versions["open"],
+            provider="east",
+            identifier="m1",
+            architecture="arm64",
+            start_date=later(tx.now, days=-3),
+        )
+        machine = machines.create_machine(tx, alice, new).key
+    for architecture in ("arm64", "riscv64"):
+        with db.write() as tx:
+            row = machines.MACHINES.row_for_change(tx, alice, machine)
+            change = wire.MachinePatch(architecture=architecture)
+            machines.edit_machine(tx, alice, row, change)
+        with db.read() as tx:
+            check_stored(tx)
+            for asked in ("x86_64", "arm64", "riscv64"):
+                found = resources._stored_count(
+                    tx, ANONYMOUS, versions.VERSIONS.where(architecture=asked)
+                )
+                assert found == (asked in ("x86_64", architecture)), asked
+
+
+def test_a_machine_that_a_sync_finds_of_another_architecture_counts_there(
+    db: Database, world: World, clock: Clock
+) -> None:
+    for architecture in ("arm64", "riscv64"):
+        machine = FoundMachine(
+            provider="east", provider_type="", identifier="m1", architecture=architecture
+        )
+        start = later(clock.now, days=-1)
+        release = Found("found", "1", start, "", "", (), (machine,), "1")
+        import_found(db, [release], owner="alice", private=False)
+        with db.read() as tx:
+            check_stored(tx)
+            query = versions.VERSIONS.where(architecture=architecture)
+            assert resources._stored_count(tx, ANONYMOUS, query) == 1
+
+
 def test_what_is_set_anew_is_what_changes_have_kept(db: Database, world: World) -> None:
     with db.write() as tx:
         kept = derived(tx), stored(tx)
@@ -283,6 +357,9 @@ class Play:
         end = self.r.choice([None, None, later(start, seconds=self.r.choice([0, 7, 86400]))])
         return {"start_date": start, "end_date": end}
 
+    def architecture(self) -> str:
+        return self.r.choice(["x86_64", "x86_64", "arm64", ""])
+
     def image(self) -> int:
         return self.r.choice(list(self.world.images.values()))
 
@@ -296,7 +373,12 @@ class Play:
             image=self.image(),
             membership=self.groups(),
             machines=[
-                wire.NestedMachine(provider=where, identifier=f"i{self.number}", **self.dates())
+                wire.NestedMachine(
+                    provider=where,
+                    identifier=f"i{self.number}",
+                    architecture=self.architecture(),
+                    **self.dates(),
+                )
                 for where in self.r.sample(["east", "west"], self.r.randint(0, 2))
             ],
             **self.dates(),
@@ -328,6 +410,7 @@ class Play:
             provider=self.r.choice(["east", "west"]),
             identifier=identifier,
             take_identifier=self.r.random() < 0.5,
+            architecture=self.architecture(),
             **self.dates(),
         )
         machines.create_machine(tx, actor, body)
@@ -338,7 +421,8 @@ class Play:
         if self.r.random() < 0.3:
             machines.end_machine(tx, actor, row)
         else:
-            machines.edit_machine(tx, actor, row, wire.MachinePatch(**self.dates()))
+            change = self.r.choice([self.dates(), {"architecture": self.architecture()}])
+            machines.edit_machine(tx, actor, row, wire.MachinePatch(**change))
 
     def change_provider(self, tx: Tx, actor: Actor) -> None:
         key = str(self.r.choice(list(self.world.providers.values())))
@@ -375,7 +459,10 @@ class Play:
         """An import, which opens its own transaction."""
         self.number += 1
         machine = FoundMachine(
-            provider="east", provider_type="", identifier=f"m{self.number}", architecture=""
+            provider="east",
+            provider_type="",
+            identifier=f"m{self.number}",
+            architecture=self.architecture(),
         )
         image, version = f"found {self.r.randint(1, 2)}", f"r{self.r.randint(1, 6)}"
         found = Found(image, version, Instant(self.instant()), "", "", (), (machine,), version)
@@ -425,7 +512,7 @@ def test_counts_stay_exact_whatever_changes(
                     actor.username,
                 )
                 if number % 5 == 4:
-                    placed += check_providers(tx, actor)
+                    placed += check_machines(tx, actor)
                 if number % 10 == 9:
                     check(tx, actor, r.sample(ORDERS, 2))
     with db.write() as tx:
@@ -443,7 +530,7 @@ def test_a_command_waits_for_another_that_changes_the_catalogue(
 ) -> None:
     with db.connection() as connection:
         connection.execute("UPDATE catalogue SET revision = revision + 1")
-        connection.execute("DELETE FROM scope_counts WHERE scope < -1")
+        connection.execute("DELETE FROM placement_counts")
     write, tries = db.write, iter([Unavailable("busy"), Unavailable("busy")])
 
     def busy_twice() -> AbstractContextManager[Tx]:
@@ -452,10 +539,10 @@ def test_a_command_waits_for_another_that_changes_the_catalogue(
         return write()
 
     monkeypatch.setattr(db, "write", busy_twice)
-    stored_counts.recount_providers_if_needed(db)
+    stored_counts.recount_machines_if_needed(db)
     with db.read() as tx:
         check_stored(tx)
-        assert stored(tx)[stored_counts.on_provider(world.providers["east"])] == 1
+        assert stored_on(tx, world.providers["east"]) == 1
         assert all((tx.first(stored_counts._kept) or {"": 0}).values())
 
 
@@ -465,8 +552,8 @@ def test_counts_of_providers_that_another_release_has_not_updated_are_not_used(
     """A server of the release before creates a machine, beside this one's."""
     east = world.providers["east"]
     with db.write() as tx:
-        stored_counts.add(tx, Counter({stored_counts.on_provider(east): 40}))
-    stored_counts.recount_providers_if_needed(db)
+        placement_counts.add(tx, Counter({placed(east): 40}))
+    stored_counts.recount_machines_if_needed(db)
     with db.read() as tx:
         before = versions.VERSIONS.count(tx, ANONYMOUS, provider=east)
     with db.connection() as connection:
@@ -474,10 +561,10 @@ def test_counts_of_providers_that_another_release_has_not_updated_are_not_used(
     with db.read() as tx:
         counted = versions.VERSIONS.count(tx, ANONYMOUS, provider=east)
     with db.write() as tx:
-        stored_counts.add(tx, Counter({stored_counts.on_provider(east): 40}))
+        placement_counts.add(tx, Counter({placed(east): 40}))
     with db.read() as tx:
         assert versions.VERSIONS.count(tx, ANONYMOUS, provider=east) == counted == 1
-    stored_counts.recount_providers_if_needed(db)
+    stored_counts.recount_machines_if_needed(db)
     with db.read() as tx:
         assert versions.VERSIONS.count(tx, ANONYMOUS, provider=east) == 1
         row = tx.first(stored_counts._kept)
@@ -485,3 +572,32 @@ def test_counts_of_providers_that_another_release_has_not_updated_are_not_used(
     assert before == (41 if resources.MANY < 0 else 1), (
         "the count of one who sees few is not stored"
     )
+
+
+@pytest.mark.parametrize("limit", ["MOST_LENGTH", "MOST_PLACEMENTS"])
+def test_where_placements_are_too_long_or_too_many_versions_are_counted(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    east = world.providers["east"]
+    length = len(placed(*world.providers.values()))
+    if limit == "MOST_LENGTH":
+        monkeypatch.setattr(placement_counts, limit, length - 1)
+        with db.write() as tx:
+            placement_counts.recount(tx)
+            assert stored(tx)[placement_counts.TOO_LONG] == 1
+    else:
+        monkeypatch.setattr(readable_counts, limit, 0)
+    with db.read() as tx:
+        check_stored(tx)
+        query = versions.VERSIONS.where(provider=east)
+        assert resources._stored_count(tx, ANONYMOUS, query) is None
+        assert versions.VERSIONS.count(tx, ANONYMOUS, provider=east) == 1
+    with db.write() as tx:
+        alice = world.actor(tx, "alice")
+        for key in tx.rows(_keys, schema.machines):
+            row = machines.MACHINES.row_for_change(tx, alice, str(key["id"]))
+            machines.end_machine(tx, alice, row)
+    if limit == "MOST_LENGTH":
+        with db.read() as tx:
+            check_stored(tx)
+            assert resources._stored_count(tx, ANONYMOUS, query) == 0, "there is none any more"

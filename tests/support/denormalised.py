@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from goldenrod.rules.visibility import stored_counts
+from goldenrod.rules.visibility import placement_counts, stored_counts
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 
@@ -26,21 +26,27 @@ def derived(tx: Tx) -> list[Any]:
     ]
 
 
-def stored(tx: Tx) -> dict[int, int]:
-    """The stored count of each scope that has any."""
-    return {row["scope"]: row["n"] for row in tx.rows(_stored)}
+def stored(tx: Tx) -> dict[int | str, int]:
+    """The stored count of each scope and each placement that has any."""
+    return {row["of"]: row["n"] for table in _COUNTS for row in tx.rows(_stored, table)}
 
 
-def _stored() -> Any:
-    counts = schema.scope_counts.c
-    return select(counts.scope, counts.n).where(counts.n != 0)
+_COUNTS = {"scope_counts": "scope", "placement_counts": "placement"}
 
 
-def counted(tx: Tx) -> dict[int, int]:
+def _stored(table: str) -> Any:
+    counts = schema.metadata.tables[table].c
+    return select(counts[_COUNTS[table]].label("of"), counts.n).where(counts.n != 0)
+
+
+def counted(tx: Tx) -> dict[int | str, int]:
     """The same, counted again for the instant of the stored counts."""
-    again = {row["scope"]: row["n"] for row in tx.rows(stored_counts._contribution, None)}
+    again: dict[int | str, int] = {
+        row["scope"]: row["n"] for row in tx.rows(stored_counts._contribution, None)
+    }
+    again |= placement_counts.counter(tx.rows(placement_counts.contribution, None))
     again[stored_counts.ALL] = tx.value(_all)
-    return {scope: n for scope, n in again.items() if n}
+    return {of: n for of, n in again.items() if n}
 
 
 def _all() -> Any:

@@ -68,9 +68,9 @@ def test_changing(api: ApiClient, world: World, statements: Statements) -> None:
         "change_log": "The next one.",
         "parent": world.versions["open"],
     }
-    assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 31
+    assert statements(lambda: api.post(VERSIONS, "alice", body), 201) <= 30
     assigned = body | {"name": "2.1", "channels": ["candidate"]}
-    assert statements(lambda: api.post(VERSIONS, "alice", assigned), 201) <= 37
+    assert statements(lambda: api.post(VERSIONS, "alice", assigned), 201) <= 36
     assert statements(lambda: api.delete(version, "alice"), 204) <= 16
     follow = f"/api/v2/images/{world.images['open']}/follow"
     assert statements(lambda: api.get(follow, "alice"), 200) <= 2

@@ -40,7 +40,7 @@ def prepare(db: Database) -> bool:
     counted; return whether tables changed. Raises Unavailable, SettingError."""
     reach(db)
     changed = migrate(db)
-    stored_counts.recount_providers_if_needed(db)
+    stored_counts.recount_machines_if_needed(db)
     return changed
 
 

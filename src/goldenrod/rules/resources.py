@@ -309,12 +309,14 @@ def _planned(tx: Tx, actor: Actor, query: Query) -> _Plan:
 
 
 def _stored_count(tx: Tx, actor: Actor, query: Query) -> int | None:
-    """The number of versions on one provider, where the query has this filter only."""
-    name, form = query.forms[0]
-    if len(query.forms) > 1 or name != "provider" or "," in form:
+    """The number of versions on one provider or of one architecture, where the query has this filter
+    only."""
+    (name, form), *others = query.forms
+    if others or name not in ("provider", "architecture") or "," in form:
         return None
+    asked = readable_counts.MachineFilter(query.listing, name, form, _is_provider)
     given = {**params(tx, actor), **query.params}
-    return readable_counts.count_on_provider(tx, actor, _is_provider, form, **given)
+    return readable_counts.count_by_machine(tx, actor, asked, **given)
 
 
 def _is_provider(provider: FromClause, form: str) -> ColumnElement[bool]:

@@ -49,6 +49,7 @@ IN_NO_ANSWER = frozenset(
         schema.deliveries,
         schema.idempotency,
         schema.scope_counts,
+        schema.placement_counts,
     )
 )
 """Tables from which no answer that depends on single images is read."""

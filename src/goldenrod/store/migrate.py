@@ -26,7 +26,7 @@ from goldenrod.store.connections.drivers import sqlite_path
 from goldenrod.store.connections.sqlite_locks import BUSY_TIMEOUT_MS, use_wal
 from goldenrod.store.db import Database
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest revision in `migrations/versions`; a test compares the two."""
 
 _LOCK = 0x676F6C64

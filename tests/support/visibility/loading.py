@@ -313,6 +313,7 @@ def _version(it: model.Version) -> Row:
 
 
 def _machine(world: World, it: model.Machine) -> Row:
+    architecture = "x86_64" if it.id % 3 else "arm64"
     return _thing(
         schema.machines,
         it.id,
@@ -321,10 +322,10 @@ def _machine(world: World, it: model.Machine) -> Row:
         provider_id=it.provider,
         identifier=f"machine{it.id}",
         size_gb=None,
-        architecture="x86_64",
+        architecture=architecture,
         checksum="",
         identifier_key=f"machine{it.id}",
-        architecture_given="x86_64",
+        architecture_given=architecture,
         created_by_id=world.versions[it.version].user,
         **_dates(it),
     )

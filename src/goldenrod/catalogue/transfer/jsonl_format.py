@@ -52,6 +52,7 @@ NOT_EXPORTED = frozenset(
         # Denormalised: computed again from versions and images.
         "shares",
         "scope_counts",
+        "placement_counts",
         # The search index: built again, because its form differs between the databases.
         "image_words",
         "version_words",

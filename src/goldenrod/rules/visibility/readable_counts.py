@@ -5,13 +5,15 @@ the other groups may read. The last is counted one by one, each version once. Wh
 groups may read few versions, these are all counted one by one.
 """
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     and_,
     exists,
     func,
@@ -23,11 +25,23 @@ from sqlalchemy import (
 
 from goldenrod.rules import access
 from goldenrod.rules.access import NOW, Actor, ReaderKind, open_at
-from goldenrod.rules.visibility import stored_counts
-from goldenrod.rules.visibility.stored_counts import closed, hidden_at, opened
+from goldenrod.rules.visibility import placement_counts, stored_counts
+from goldenrod.rules.visibility.intervals import closed, interval, opened
+from goldenrod.rules.visibility.stored_counts import hidden_at
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
-from goldenrod.store.sql import Key, has_row, in_list, param, unindexed
+from goldenrod.store.paging import Listing
+from goldenrod.store.sql import (
+    Key,
+    as_json,
+    has_row,
+    in_list,
+    json_list,
+    json_object,
+    json_text,
+    param,
+    unindexed,
+)
 
 COUNTED_ONE_BY_ONE = 10_000
 """Up to this many versions that a reader's groups may read, all are counted one by one."""
@@ -49,7 +63,7 @@ def count_readable(tx: Tx, actor: Actor) -> int:
     counted = stored_counts.read(tx, scopes(actor))
     if actor.reader is ReaderKind.STAFF:
         return counted.n[stored_counts.ALL]
-    between, sign = stored_counts.interval(counted.at, tx.now)
+    between, sign = interval(counted.at, tx.now)
     biggest = _biggest(actor, counted.n)
     seen = tx.first(
         _seen,
@@ -140,57 +154,124 @@ def not_public(big: bool) -> Select[Any]:
     return select(seen.c.n).where(counted).group_by(seen.c.n)
 
 
-IsProvider = Callable[[FromClause, str], ColumnElement[bool]]
-"""Whether a row is the provider that was asked for by a key of this form."""
+MOST_PLACEMENTS = 2_000
+"""The most placements that are read. Where there are more, versions are counted one by one."""
 
 
-def count_on_provider(
-    tx: Tx, actor: Actor, is_it: IsProvider, form: str, **given: Any
-) -> int | None:
-    """How many versions the actor, who is not staff, may read that list a machine on a provider. None
-    where the stored count is not right. `given`: the parameters of the rule and of `is_it`."""
-    found = tx.first(_provider, actor.reader, is_it, form, **given)
+class MachineFilter(NamedTuple):
+    """A list's filter by the machines of versions: by provider or by architecture."""
+
+    listing: Listing
+    name: str
+    form: str
+    is_provider: Callable[[FromClause, str], ColumnElement[bool]]
+    """Whether a row is the provider that was asked for by a key of this form."""
+
+    @property
+    def by_architecture(self) -> bool:
+        """The filter is by architecture, on any provider."""
+        return self.name == "architecture"
+
+    def on(self, provider: FromClause) -> ColumnElement[bool]:
+        """Machines on this provider are asked for."""
+        return true() if self.by_architecture else self.is_provider(provider, self.form)
+
+    def asks(self, machine: FromClause) -> ColumnElement[bool]:
+        """The machine is asked for and on one of the providers of the parameter `offered`."""
+        offered = in_list(unindexed(machine.c.provider_id), "offered")
+        wanted = machine.c.architecture == param(f"f_{self.name}", String)
+        return and_(offered, unindexed(wanted)) if self.by_architecture else offered
+
+    def matches(self, pair: dict[str, Any], offered: list[int], given: dict[str, Any]) -> bool:
+        """The same of a provider and an architecture of a placement."""
+        wanted = not self.by_architecture or pair["architecture"] == given[f"f_{self.name}"]
+        return wanted and pair["provider"] in offered
+
+    def is_shown(self, version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
+        """The reader, who may read the version, is shown such a machine of it."""
+        checked = self.listing.filters[self.name].checked
+        assert checked is not None
+        return checked(version, reader, self.form)
+
+
+def count_by_machine(tx: Tx, actor: Actor, asked: MachineFilter, **given: Any) -> int | None:
+    """How many versions that the actor, who is not staff, may read match a filter by machines. None
+    where the stored counts are not right, or too many. `given`: the parameters of the rule and of the
+    filter."""
+    found = tx.first(_stored, actor.reader, asked, **given)
     assert found is not None
-    if not found["right"]:
+    placements, offered = json.loads(found["placements"]), json.loads(found["offered"])
+    known = all(row["placement"] is not None or row["n"] == 0 for row in placements)
+    if not (found["right"] and known and len(placements) <= MOST_PLACEMENTS):
         return None
-    if found["id"] is None:
-        return 0
-    between, sign = stored_counts.interval(found["counted_at"], tx.now)
-    more = tx.first(_on_provider, actor.reader, provider=found["id"], **given, **between)
-    assert more is not None
-    return int((found["n"] or 0) + sign * more["turned"] + more["rest"])
-
-
-def _provider(reader: ReaderKind, is_it: IsProvider, form: str) -> Any:
-    """The provider's id if the reader is shown machines there, and the stored count."""
-    catalogue, provider, count = schema.catalogue, schema.providers.alias(), schema.scope_counts
-    shown = and_(
-        is_it(provider, form), access.readable(provider, reader), access.offers_to(provider, reader)
+    n = sum(
+        row["n"]
+        for row in placements
+        if any(asked.matches(pair, offered, given) for pair in row["placement"] or ())
     )
+    between, sign = interval(found["counted_at"], tx.now)
+    more = tx.first(_since, actor.reader, asked, offered=offered, **given, **between)
+    assert more is not None
+    return int(n + sign * more["turned"] + more["rest"] + more["edited"])
+
+
+def _stored(reader: ReaderKind, asked: MachineFilter) -> Any:
+    """The stored counts by placement, and the providers asked for that are open to the reader."""
+    catalogue, provider, counts = (
+        schema.catalogue,
+        schema.providers.alias(),
+        schema.placement_counts,
+    )
+    offered = select(provider.c.id).where(
+        asked.on(provider),
+        access.readable(provider, reader),
+        access.offers_to(provider, reader),
+    )
+    row = json_object({"n": counts.c.n, "placement": as_json(counts.c.placement)})
+    placements = select(row).limit(MOST_PLACEMENTS + 1)
     return select(
         catalogue.c.counted_at,
         stored_counts.kept(catalogue).label("right"),
-        provider.c.id,
-        count.c.n,
-    ).select_from(
-        catalogue.outerjoin(provider, shown).outerjoin(
-            count, count.c.scope == stored_counts.on_provider(provider.c.id)
-        )
+        json_text(json_list(offered)).label("offered"),
+        json_text(json_list(placements)).label("placements"),
     )
 
 
-def _on_provider(reader: ReaderKind) -> Any:
-    """The change of the provider's count, and how many other versions there only the reader's groups
-    may read."""
-    provider = param("provider", Key)
+def _since(reader: ReaderKind, asked: MachineFilter) -> Any:
+    """The change of the count of what everybody may read; how many other versions match that only the
+    reader's groups may read; and how many that everybody may read match for their editors only."""
     rest: ColumnElement[int] = literal(0, Key)
+    edited = rest
     if reader is ReaderKind.USER:
-        hidden, machine = not_public(False).subquery("hidden"), schema.machines.alias()
-        placed = exists().where(
-            machine.c.version_n == hidden.c.n,
-            unindexed(machine.c.provider_id) == provider,
-            access.current(machine),
+        hidden, version = not_public(False).subquery("hidden"), _V.alias()
+        rest = _number(
+            select(version.c.n)
+            .select_from(hidden.join(version, version.c.n == hidden.c.n))
+            .where(asked.is_shown(version, reader))
         )
-        rest = _number(select(hidden.c.n).where(placed))
-    turned = stored_counts.turned_on_provider(provider).scalar_subquery()
-    return select(turned.label("turned"), rest.label("rest"))
+        if asked.by_architecture:
+            edited = _number(_edited(reader, asked))
+    turned = placement_counts.turn(asked.asks)
+    return select(turned.label("turned"), rest.label("rest"), edited.label("edited"))
+
+
+def _edited(reader: ReaderKind, asked: MachineFilter) -> Select[Any]:
+    """The versions that everybody may read of which the reader, as an editor, is shown machines on
+    closed providers, and no others that are asked for."""
+    share, version, machine = _S.alias(), _V.alias(), schema.machines.alias()
+    offered = exists().where(
+        machine.c.version_n == version.c.n, asked.asks(machine), access.current(machine)
+    )
+    return (
+        select(version.c.n)
+        .distinct()
+        .select_from(share.join(version, version.c.n == share.c.n))
+        .where(
+            in_list(share.c.group_id, "groups"),
+            share.c.as_editor,
+            version.c.public,
+            open_at(version, NOW),
+            asked.is_shown(version, reader),
+            ~offered,
+        )
+    )

@@ -5,16 +5,12 @@
     ALL         every version: what staff may read
     PUBLIC      what everybody may read: public and open
     a group     what it may read and not everybody: its `shares` that are not public and open
-    a provider  what everybody may read and has a current machine there (`on_provider`)
 
 A change adds its difference to these numbers, in its own transaction. What opened or closed between
 that instant and now is counted on request, from ranges of indexes; `catch_up` keeps this interval
 short. So a count is right at any reading of the clock, also after it was set back.
-`readable_counts.py` makes of these numbers what a reader may read.
-
-Servers of releases before migration 0014 do not update the counts of providers. Each change moves
-`catalogue.counts_until` to its revision if it was at the one before. So the counts are right while it
-is at the catalogue's revision.
+`placement_counts.py` stores others with them, by machines. `readable_counts.py` makes of all these
+numbers what a reader may read.
 """
 
 import json
@@ -28,16 +24,14 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     and_,
-    case,
     cast,
-    exists,
     func,
     insert,
     literal,
+    null,
     or_,
     select,
     true,
-    union,
     union_all,
     update,
 )
@@ -45,20 +39,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Unavailable
-from goldenrod.rules.access import NOW, Predicate, current, open_at
+from goldenrod.rules.access import NOW, Predicate, open_at
+from goldenrod.rules.visibility import placement_counts
+from goldenrod.rules.visibility.intervals import FIRST, LAST, closed, interval, opened
+from goldenrod.rules.visibility.placement_counts import Placements
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.sql import Key, Moment, in_list, param, unindexed
+from goldenrod.store.sql import Key, in_list, param
 
 ALL = -1
 PUBLIC = 0
-"""The scopes other than groups and providers."""
-
-
-def on_provider(provider_id: Any) -> Any:
-    """The scope of a provider, from its id or the column of its id."""
-    return ALL - provider_id
-
+"""The scopes other than groups."""
 
 RECOUNT_WAIT_S = 120
 """How long a command that starts waits for others that change the catalogue or count again."""
@@ -68,10 +59,8 @@ CATCH_UP_AFTER_S = 10
 Counts = Counter[int]
 """Numbers of versions by scope."""
 
-_V, _S, _M = schema.versions, schema.shares, schema.machines
+_V, _S = schema.versions, schema.shares
 _SCOPES, _CATALOGUE = schema.scope_counts, schema.catalogue
-FIRST, LAST = param("first", Moment), param("last", Moment)
-"""The two instants between which versions and machines open and close."""
 
 
 class StoredCounts(NamedTuple):
@@ -79,13 +68,6 @@ class StoredCounts(NamedTuple):
 
     at: Instant
     n: Counts
-
-
-def interval(at: Instant, now: Instant) -> tuple[dict[str, Instant], int]:
-    """The two instants to look between for counts of `at`, and 1; -1 where the clock was set back."""
-    if at <= now:
-        return {"first": at, "last": now}, 1
-    return {"first": now, "last": at}, -1
 
 
 def read(tx: Tx, scopes: Iterable[int]) -> StoredCounts:
@@ -110,16 +92,6 @@ def hidden_at(share: FromClause, at: ColumnElement[Any]) -> Predicate:
 # What opened and closed between two instants
 
 
-def opened(thing: FromClause) -> Predicate:
-    """It opened after the first, up to the last, and is open at the last."""
-    return and_(thing.c.opens_at > FIRST, thing.c.opens_at <= LAST, thing.c.closes_at > LAST)
-
-
-def closed(thing: FromClause) -> Predicate:
-    """It was open at the first, and closed after it, up to the last."""
-    return and_(thing.c.closes_at > FIRST, thing.c.closes_at <= LAST, thing.c.opens_at <= FIRST)
-
-
 def _opened_and_closed() -> Any:
     """The change of each scope's count between the two instants."""
     parts = []
@@ -135,51 +107,8 @@ def _opened_and_closed() -> Any:
             ),
             select(_S.c.group_id, literal(by, Key)).where(~_S.c.as_editor, turned(_S)),
         ]
-    placed = _turned_on_providers(None)
-    parts.append(select(on_provider(placed.c.provider_id), _turn(placed)))
     every = union_all(*parts).subquery("every")
     return select(every.c.scope, func.sum(every.c.n).label("n")).group_by(every.c.scope)
-
-
-def turned_on_provider(provider: ColumnElement[int]) -> Any:
-    """The change of a provider's count between the two instants, as a query of one number."""
-    placed = _turned_on_providers(provider)
-    turned = func.coalesce(func.sum(_turn(placed)), literal(0, Key))
-    return select(turned).select_from(placed)
-
-
-def _turned_on_providers(provider: ColumnElement[int] | None) -> FromClause:
-    """Pairs of a version and a provider between the two instants: the version, or a machine of it
-    there, opened or closed. Each once."""
-    pair = select(_M.c.version_n, _M.c.provider_id)
-    if provider is not None:
-        # Of expressions, so that the index of instants is used and not that of providers.
-        pair = pair.where(on_provider(_M.c.provider_id) == on_provider(provider))
-    of_version = pair.join(_V, _V.c.n == _M.c.version_n).where(_V.c.public)
-    return union(
-        *(of_version.where(turned(_V)) for turned in (opened, closed)),
-        *(pair.where(date > FIRST, date <= LAST) for date in (_M.c.start_date, _M.c.end_date)),
-    ).subquery("turned")
-
-
-def _turn(pair: FromClause) -> ColumnElement[int]:
-    """What a pair of a version and a provider adds to the provider's count at the last instant, less
-    what it added at the first."""
-
-    def counts(at: ColumnElement[Any]) -> ColumnElement[int]:
-        version, machine = _V.alias(), _M.alias()
-        shown = exists().where(
-            version.c.n == pair.c.version_n, version.c.public, open_at(version, at)
-        )
-        placed = exists().where(
-            machine.c.version_n == pair.c.version_n,
-            unindexed(machine.c.provider_id) == pair.c.provider_id,
-            current(machine, at),
-        )
-        both = and_(shown.correlate(pair), placed.correlate(pair))
-        return case((both, literal(1, Key)), else_=literal(0, Key))
-
-    return counts(LAST) - counts(FIRST)
 
 
 # Updating
@@ -192,25 +121,55 @@ def counting(tx: Tx, column: str, keys: Sequence[int]) -> Iterator[None]:
     if not keys:
         yield
         return
-    catch_up(tx)
-    difference = _contributed(tx, column, keys)
+    before = _contributed(tx, column, keys)
+    if not _is_recent(tx, before.at):
+        catch_up(tx)
+        before = _contributed(tx, column, keys)
     yield
-    before, difference = difference, _contributed(tx, column, keys)
-    difference.subtract(before)
-    add(tx, difference)
+    after = _contributed(tx, column, keys)
+    after.scopes.subtract(before.scopes)
+    add(tx, after.scopes)
+    after.placements.subtract(before.placements)
+    placement_counts.add(tx, after.placements)
 
 
 def counting_machine(
     tx: Tx, version_key: int, columns: Iterable[str]
 ) -> AbstractContextManager[None]:
     """The same for a change of these columns of a machine of a version."""
-    counts = not {"start_date", "end_date"}.isdisjoint(columns)
+    counts = not {"start_date", "end_date", "architecture"}.isdisjoint(columns)
     return counting(tx, "n", [version_key] if counts else [])
 
 
-def _contributed(tx: Tx, column: str, keys: Sequence[int]) -> Counts:
-    rows = tx.rows(_contribution, column, keys=list(keys))
-    return Counter({row["scope"]: row["n"] for row in rows})
+class _Contributed(NamedTuple):
+    """What some versions add to the stored counts, and the instant of these counts."""
+
+    at: Instant
+    scopes: Counts
+    placements: Placements
+
+
+def _contributed(tx: Tx, column: str, keys: Sequence[int]) -> _Contributed:
+    """What the versions with these keys in a column add."""
+    rows = tx.rows(_contributions, column, keys=list(keys))
+    return _Contributed(
+        rows[0]["counted_at"],
+        Counter({row["scope"]: row["n"] for row in rows if row["scope"] is not None}),
+        placement_counts.counter(row for row in rows if row["placement"] is not None),
+    )
+
+
+def _contributions(column: str) -> Any:
+    """By scope and by placement, in one statement. The first scope always has a row."""
+    at = select(_CATALOGUE.c.counted_at).scalar_subquery()
+    scopes = [
+        select(
+            scope.label("scope"), null().label("placement"), n.label("n"), at.label("counted_at")
+        )
+        for scope, n in (it.subquery().c for it in _contribution(column).selects)
+    ]
+    placed = placement_counts.contribution(column).subquery()
+    return union_all(*scopes, select(null(), placed.c.placement, placed.c.n, at))
 
 
 def _contribution(column: str | None) -> Any:
@@ -220,24 +179,12 @@ def _contribution(column: str | None) -> Any:
         _V.c.public, open_at(_V, at)
     )
     shared = select(_S.c.group_id, func.count()).where(hidden_at(_S, at)).group_by(_S.c.group_id)
-    placed = _on_providers(at)
     if column is not None:
         chosen = in_list(_V.c[column], "keys")
-        public, placed = public.where(chosen), placed.where(chosen)
+        public = public.where(chosen)
         which = select(_V.c.n).where(chosen)
         shared = shared.where(in_list(_S.c.n, "keys") if column == "n" else _S.c.n.in_(which))
-    return union_all(public, shared, placed)
-
-
-def _on_providers(at: ColumnElement[Any]) -> Any:
-    """How many versions that everybody may read at this instant have a current machine on each
-    provider."""
-    return (
-        select(on_provider(_M.c.provider_id), func.count(_V.c.n.distinct()))
-        .select_from(_V.join(_M, _M.c.version_n == _V.c.n))
-        .where(_V.c.public, open_at(_V, at), current(_M, at))
-        .group_by(_M.c.provider_id)
-    )
+    return union_all(public, shared)
 
 
 def add_version(tx: Tx) -> None:
@@ -268,20 +215,23 @@ def _add(dialect: str) -> Any:
 
 def catch_up(tx: Tx) -> None:
     """Bring the counts to now where they are too old, or of an instant in the future."""
-    stored = read(tx, ())
-    if (
-        later(tx.now, seconds=-CATCH_UP_AFTER_S)
-        <= stored.at
-        <= later(tx.now, seconds=CATCH_UP_AFTER_S)
-    ):
+    at = read(tx, ()).at
+    if _is_recent(tx, at):
         return
-    between, sign = interval(stored.at, tx.now)
+    between, sign = interval(at, tx.now)
     rows = tx.rows(_opened_and_closed, **between)
+    placements = placement_counts.turned(tx, **between)
     with tx.unseen():
         add(tx, Counter({row["scope"]: sign * row["n"] for row in rows}))
+        placement_counts.add(tx, Counter({it: sign * n for it, n in placements.items()}))
+        placement_counts.forget_unused(tx)
         if sign == 1:
             tx.change(_mark_past, **between)
         tx.change(_set_counted, now=tx.now)
+
+
+def _is_recent(tx: Tx, at: Instant) -> bool:
+    return later(tx.now, seconds=-CATCH_UP_AFTER_S) <= at <= later(tx.now, seconds=CATCH_UP_AFTER_S)
 
 
 def _mark_past() -> Any:
@@ -295,14 +245,14 @@ def _set_counted() -> Any:
 
 
 def kept(catalogue: FromClause) -> Predicate:
-    """Every change since the last recount has updated the counts of providers."""
+    """Every change since the last recount has updated the counts by machines."""
     is_it: Predicate = catalogue.c.counts_until == catalogue.c.revision
     return is_it
 
 
-def recount_providers_if_needed(db: Database) -> None:
-    """Count the versions of providers again if a server of an earlier release has not updated their
-    counts. Waits for another process that is doing so. Raises Unavailable."""
+def recount_machines_if_needed(db: Database) -> None:
+    """Count by machines again if a server of an earlier release has not updated these counts. Waits for
+    another process that is doing so. Raises Unavailable."""
     until = time.monotonic() + RECOUNT_WAIT_S
     while True:
         with db.read() as tx:
@@ -311,8 +261,7 @@ def recount_providers_if_needed(db: Database) -> None:
         try:
             with db.write() as tx:
                 if not tx.value(_kept):
-                    tx.change(_delete_providers)
-                    tx.change(_count_providers)
+                    placement_counts.recount(tx)
                     tx.change(_set_kept)
                 return
         except Unavailable:
@@ -324,15 +273,6 @@ def _kept() -> Any:
     return select(kept(_CATALOGUE))
 
 
-def _delete_providers() -> Any:
-    return _SCOPES.delete().where(_SCOPES.c.scope < ALL)
-
-
-def _count_providers() -> Any:
-    at = select(_CATALOGUE.c.counted_at).scalar_subquery()
-    return insert(_SCOPES).from_select(["scope", "n"], _on_providers(at))
-
-
 def _set_kept() -> Any:
     return update(_CATALOGUE).values(counts_until=_CATALOGUE.c.revision)
 
@@ -342,6 +282,7 @@ def recount(tx: Tx) -> None:
     tx.change(_set_counted, now=tx.now)
     tx.change(_SCOPES.delete)
     tx.change(_count_all)
+    placement_counts.recount(tx)
     tx.change(_set_kept)
 
 

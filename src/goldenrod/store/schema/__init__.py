@@ -23,7 +23,13 @@ from goldenrod.store.schema.channels import (
     channel_providers,
     channels,
 )
-from goldenrod.store.schema.common import audit, catalogue, idempotency, scope_counts
+from goldenrod.store.schema.common import (
+    audit,
+    catalogue,
+    idempotency,
+    placement_counts,
+    scope_counts,
+)
 from goldenrod.store.schema.helpers import (
     BEGINNING_OF_TIME,
     END_OF_TIME,
@@ -102,6 +108,7 @@ __all__ = [
     "machines",
     "metadata",
     "oidc_accounts",
+    "placement_counts",
     "provider_slugs",
     "providers",
     "revocation_reach",

@@ -12,7 +12,7 @@ catalogue = Table(
     # Incremented by every transaction that changes what a reader could see. The lock on this row
     # makes PostgreSQL's writers wait for one another, as SQLite's do.
     Column("revision", Key, nullable=False),
-    # The instant for which the counts in scope_counts are right.
+    # The instant for which the counts in scope_counts and placement_counts are right.
     Column("counted_at", Moment, nullable=False),
     # A random text that every such transaction draws anew. Where a database lost its last changes, the
     # same number can come again, but not with the same mark.
@@ -21,18 +21,27 @@ catalogue = Table(
     # (`store/image_changes.py`).
     Column("narrow_since", Key, nullable=False, server_default="0"),
     Column("narrow_until", Key, nullable=False, server_default="0"),
-    # Up to which revision every change has updated the counts of providers in scope_counts.
+    # Up to which revision every change has updated placement_counts.
     Column("counts_until", Key, nullable=False, server_default="0"),
     CheckConstraint("one = 1", name="one_row"),
 )
 
 # The numbers of readable versions (`n`) at catalogue.counted_at: one for staff, one for everybody, one
-# for each group of those that not everybody can read, and one for each provider of those that everybody
-# can read and that have a current machine there (`rules/visibility/stored_counts.py`).
+# for each group of those that not everybody can read (`rules/visibility/stored_counts.py`).
 scope_counts = Table(
     "scope_counts",
     metadata,
     Column("scope", Key, primary_key=True, autoincrement=False),
+    Column("n", Key, nullable=False),
+)
+
+# The number of versions that everybody can read at catalogue.counted_at, for each list of the pairs of
+# provider and architecture that their current machines have (`rules/visibility/placement_counts.py`).
+placement_counts = Table(
+    "placement_counts",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("placement", Text, nullable=False),
     Column("n", Key, nullable=False),
 )
 

@@ -1,0 +1,175 @@
+"""Numbers of versions by their machines, stored, so that filters by provider and by architecture have
+exact counts without counting.
+
+A version's *placement* is the list of the pairs of provider and architecture that its current machines
+have. `placement_counts` has, for each placement, the number of versions with it that everybody may
+read, at the instant `catalogue.counted_at`. Few placements occur: releases are published to the same
+regions again and again. So the number of versions on a provider, or of an architecture, is a sum over
+some hundred rows, whichever providers are open to the reader.
+
+`stored_counts.py` updates these numbers together with its own. Servers of releases before migration
+0016 do not update them. Each change moves `catalogue.counts_until` to its revision if it was at the one
+before. So the counts are right while it is at the catalogue's revision.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, cast, exists, func, select, true, union
+from sqlalchemy import Text as SqlText
+from sqlalchemy.dialects import postgresql, sqlite
+
+from goldenrod.rules.access import current, open_at
+from goldenrod.rules.visibility.intervals import FIRST, LAST, closed, opened, within
+from goldenrod.store import schema
+from goldenrod.store.db import Tx
+from goldenrod.store.sql import Key, in_list, json_list, json_object, json_text, param
+
+Placements = Counter[str]
+"""Numbers of versions by placement."""
+MOST_LENGTH = 8_000
+"""The characters of a placement, at most: about two hundred pairs."""
+TOO_LONG = "null"
+"""Stands for all placements that are longer: what they contain is not known."""
+
+_V, _M = schema.versions, schema.machines
+_COUNTS, _CATALOGUE = schema.placement_counts, schema.catalogue
+_NOWHERE = "[]"
+
+
+def counter(rows: Iterable[Mapping[str, Any]]) -> Placements:
+    """Rows of `placement` and `n`. A version without a current machine does not count."""
+    found = Placements()
+    for row in rows:
+        placement = row["placement"]
+        if placement != _NOWHERE:
+            found[placement if len(placement) <= MOST_LENGTH else TOO_LONG] += row["n"]
+    return found
+
+
+def contribution(column: str | None) -> Any:
+    """What the versions with the `keys` in a column, or all, add to each placement at the instant of
+    the stored counts."""
+    at = select(_CATALOGUE.c.counted_at).scalar_subquery()
+    version = _V.alias()
+    return _numbers(version, at, true() if column is None else in_list(version.c[column], "keys"))
+
+
+def _numbers(version: FromClause, at: ColumnElement[Any], chosen: ColumnElement[Any]) -> Any:
+    """The number of versions that everybody may read at this instant, by placement."""
+    one = (
+        select(_placement(version, at).label("placement"))
+        .where(version.c.public, open_at(version, at), chosen)
+        .subquery("one")
+    )
+    return select(one.c.placement, func.count().label("n")).group_by(one.c.placement)
+
+
+def _placement(version: FromClause, at: ColumnElement[Any]) -> ColumnElement[str]:
+    """The placement of a version at this instant, as JSON."""
+    machine = _M.alias()
+    pair = machine.c.provider_id, machine.c.architecture
+    pairs = (
+        select(json_object({"provider": pair[0], "architecture": pair[1]}))
+        .where(machine.c.version_n == version.c.n, current(machine, at))
+        .group_by(*pair)
+        .order_by(*pair)
+    )
+    return cast(json_text(json_list(pairs, version)), SqlText)
+
+
+def turned(tx: Tx, **between: Any) -> Placements:
+    """The difference of the counts between two instants."""
+    difference = counter(tx.rows(_turned_at, "last", **between))
+    difference.subtract(counter(tx.rows(_turned_at, "first", **between)))
+    return difference
+
+
+def _turned_at(which: str) -> Any:
+    version, between = _V.alias(), _candidates().subquery("between")
+    chosen = version.c.n.in_(select(between.c.n))
+    return _numbers(version, LAST if which == "last" else FIRST, chosen)
+
+
+def _candidates() -> Any:
+    """The versions that may have opened, closed or moved between the two instants, each once."""
+    moved = [
+        select(_M.c.version_n.label("n")).where(within(date))
+        for date in (_M.c.start_date, _M.c.end_date)
+    ]
+    shown = [select(_V.c.n).where(_V.c.public, turns(_V)) for turns in (opened, closed)]
+    return union(*shown, *moved)
+
+
+def turn(is_placed: Any) -> ColumnElement[int]:
+    """How many more versions that everybody may read had such a machine at the last instant than at the
+    first. `is_placed(machine)`: it is such a machine."""
+    between = _candidates().subquery("between")
+
+    def number(at: ColumnElement[Any]) -> Any:
+        version, machine = _V.alias(), _M.alias()
+        placed = exists().where(
+            machine.c.version_n == version.c.n, is_placed(machine), current(machine, at)
+        )
+        return (
+            select(func.count())
+            .select_from(between.join(version, version.c.n == between.c.n))
+            .where(version.c.public, open_at(version, at), placed)
+            .scalar_subquery()
+        )
+
+    difference: ColumnElement[int] = number(LAST) - number(FIRST)
+    return difference
+
+
+# Updating
+
+
+def add(tx: Tx, difference: Placements) -> None:
+    """Add to the stored counts."""
+    given = [[_key(it), it, by] for it, by in difference.items() if by]
+    if given:
+        tx.change(_add, tx.dialect, difference=json.dumps(given))
+
+
+def _key(placement: str) -> str:
+    """A placement may be too long for an index."""
+    return hashlib.blake2b(placement.encode(), digest_size=16).hexdigest()
+
+
+def _add(dialect: str) -> Any:
+    difference = param("difference")
+    insert: Any = sqlite.insert
+    key: Any
+    placement: Any
+    n: Any
+    if dialect == "postgresql":
+        insert = postgresql.insert
+        rows = func.json_array_elements(cast(difference, postgresql.JSON)).table_valued("value")
+        key, placement, n = (rows.c.value.op("->>")(place) for place in range(3))
+    else:
+        rows = func.json_each(difference).table_valued("value")
+        key, placement, n = (func.json_extract(rows.c.value, f"$[{place}]") for place in range(3))
+    # SQLite reads ON CONFLICT as part of a join where the query has no WHERE.
+    added = select(key, placement, cast(n, Key)).select_from(rows).where(true())
+    new = insert(_COUNTS).from_select(["key", "placement", "n"], added)
+    more = {"n": _COUNTS.c.n + new.excluded.n}
+    return new.on_conflict_do_update(index_elements=["key"], set_=more)
+
+
+def forget_unused(tx: Tx) -> None:
+    """Remove the placements that no version has any more."""
+    tx.change(_delete_unused)
+
+
+def _delete_unused() -> Any:
+    return _COUNTS.delete().where(_COUNTS.c.n == 0)
+
+
+def recount(tx: Tx) -> None:
+    """Count all versions again."""
+    tx.change(_COUNTS.delete)
+    add(tx, counter(tx.rows(contribution, None)))
