@@ -93,6 +93,7 @@ MANY, RESOLVE = "one of many versions in turn", "resolve"
 DEEP_PAGE, UNCHANGED, PATCH = "page 1,000 deep by next", "304 on a list", "PATCH"
 COUNT, COUNT_SIGNED_IN = "count", "count, a user in 3 groups"
 SEARCH, ON_PROVIDER = "search, an image's name", "list of a provider"
+OF_ARCHITECTURE = "list of an architecture"
 FEW_PAGE, FEW_COUNT = "page of 100, a reader who sees few", "count, a reader who sees few"
 
 CASES = (
@@ -107,6 +108,7 @@ CASES = (
     Case(SEARCH, _get("/image_versions?search={words}")),
     Case("search, a frequent word", _get("/image_versions?search={many}")),
     Case(ON_PROVIDER, _get("/image_versions?provider={region}")),
+    Case(OF_ARCHITECTURE, _get("/image_versions?architecture=arm64")),
     Case("list by allow_imaging", _get("/image_versions?allow_imaging=false")),
     Case(COUNT, _get("/image_versions?page_size=1"), alone=True),
     Case(COUNT_SIGNED_IN, _get("/image_versions?page_size=1", cast.READER), alone=True),

@@ -164,6 +164,7 @@ GOALS = (
             (cases.SIGNED_IN, _on(15, 30)),
             (cases.COUNT_SIGNED_IN, _on(10, 20)),
             (cases.ON_PROVIDER, _on(50, 100)),
+            (cases.OF_ARCHITECTURE, _on(50, 100)),
             (cases.FEW_PAGE, _on(6, 12)),
         )
     ),

@@ -165,13 +165,13 @@ def check_machines(tx: Tx, actor: Actor) -> int:
 
 def placed(*providers: int) -> str:
     """The placement of machines of the cast's architecture on these providers, as it is stored."""
-    pairs = [{"provider": provider, "architecture": "x86_64"} for provider in providers]
+    pairs = [[provider, "x86_64"] for provider in providers]
     return json.dumps(pairs, separators=(",", ":"))
 
 
 def stored_on(tx: Tx, provider: int) -> int:
     """The stored number of versions on a provider."""
-    return sum(n for of, n in stored(tx).items() if f'"provider":{provider},' in str(of))
+    return sum(n for of, n in stored(tx).items() if f"[{provider}," in str(of))
 
 
 def check_stored(tx: Tx) -> None:

@@ -215,6 +215,24 @@ def _map_postgresql(element: _json_map, compiler: SQLCompiler, **kw: Any) -> str
     return f"('{{' || coalesce(string_agg({key} || ':' || {value}, ','), '') || '}}')"
 
 
+class json_pairs(FunctionElement[Any]):
+    """The values of two columns, of all rows of a group, as text: a JSON array of arrays of two, in no
+    certain order."""
+
+    type = String()
+    inherit_cache = False
+
+
+@compiles(json_pairs, "sqlite")
+def _pairs_sqlite(element: json_pairs, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **kw)}))"
+
+
+@compiles(json_pairs, "postgresql")
+def _pairs_postgresql(element: json_pairs, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_agg(json_build_array({compiler.process(element.clauses, **kw)}))::text"
+
+
 class as_json(FunctionElement[Any]):
     """JSON that stays JSON inside an object. Otherwise SQLite treats the JSON of a sorted row as text,
     and both databases treat the JSON of a text column as text."""

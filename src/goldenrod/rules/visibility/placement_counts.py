@@ -19,14 +19,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, cast, exists, func, select, true, union
-from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.rules.access import current, open_at
 from goldenrod.rules.visibility.intervals import FIRST, LAST, closed, opened, within
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
-from goldenrod.store.sql import Key, in_list, json_list, json_object, json_text, param
+from goldenrod.store.sql import Key, in_list, json_pairs, param
 
 Placements = Counter[str]
 """Numbers of versions by placement."""
@@ -37,17 +36,21 @@ TOO_LONG = "null"
 
 _V, _M = schema.versions, schema.machines
 _COUNTS, _CATALOGUE = schema.placement_counts, schema.catalogue
-_NOWHERE = "[]"
 
 
 def counter(rows: Iterable[Mapping[str, Any]]) -> Placements:
-    """Rows of `placement` and `n`. A version without a current machine does not count."""
+    """Rows of `placement`, as the database writes it, and `n`."""
     found = Placements()
     for row in rows:
-        placement = row["placement"]
-        if placement != _NOWHERE:
-            found[placement if len(placement) <= MOST_LENGTH else TOO_LONG] += row["n"]
+        found[_normal(row["placement"])] += row["n"]
     return found
+
+
+def _normal(written: str) -> str:
+    """The one form of a placement, whatever order the database has read its pairs in."""
+    pairs = sorted(set(map(tuple, json.loads(written))))
+    placement = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
+    return placement if len(placement) <= MOST_LENGTH else TOO_LONG
 
 
 def contribution(column: str | None) -> Any:
@@ -59,26 +62,19 @@ def contribution(column: str | None) -> Any:
 
 
 def _numbers(version: FromClause, at: ColumnElement[Any], chosen: ColumnElement[Any]) -> Any:
-    """The number of versions that everybody may read at this instant, by placement."""
-    one = (
-        select(_placement(version, at).label("placement"))
-        .where(version.c.public, open_at(version, at), chosen)
-        .subquery("one")
-    )
-    return select(one.c.placement, func.count().label("n")).group_by(one.c.placement)
-
-
-def _placement(version: FromClause, at: ColumnElement[Any]) -> ColumnElement[str]:
-    """The placement of a version at this instant, as JSON."""
+    """The number of versions that everybody may read at this instant, by placement. A version without a
+    current machine does not count."""
     machine = _M.alias()
-    pair = machine.c.provider_id, machine.c.architecture
-    pairs = (
-        select(json_object({"provider": pair[0], "architecture": pair[1]}))
-        .where(machine.c.version_n == version.c.n, current(machine, at))
-        .group_by(*pair)
-        .order_by(*pair)
+    columns = version.c.n, machine.c.provider_id, machine.c.architecture
+    pair = (
+        select(*columns)
+        .select_from(version.join(machine, machine.c.version_n == version.c.n))
+        .where(version.c.public, open_at(version, at), current(machine, at), chosen)
+        .subquery("pair")
     )
-    return cast(json_text(json_list(pairs, version)), SqlText)
+    written = json_pairs(pair.c.provider_id, pair.c.architecture)
+    one = select(written.label("placement")).group_by(pair.c.n).subquery("one")
+    return select(one.c.placement, func.count().label("n")).group_by(one.c.placement)
 
 
 def turned(tx: Tx, **between: Any) -> Placements:

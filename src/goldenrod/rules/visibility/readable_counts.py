@@ -182,10 +182,11 @@ class MachineFilter(NamedTuple):
         wanted = machine.c.architecture == param(f"f_{self.name}", String)
         return and_(offered, unindexed(wanted)) if self.by_architecture else offered
 
-    def matches(self, pair: dict[str, Any], offered: list[int], given: dict[str, Any]) -> bool:
+    def matches(self, pair: tuple[int, str], offered: list[int], given: dict[str, Any]) -> bool:
         """The same of a provider and an architecture of a placement."""
-        wanted = not self.by_architecture or pair["architecture"] == given[f"f_{self.name}"]
-        return wanted and pair["provider"] in offered
+        provider, architecture = pair
+        wanted = not self.by_architecture or architecture == given[f"f_{self.name}"]
+        return wanted and provider in offered
 
     def is_shown(self, version: FromClause, reader: ReaderKind) -> ColumnElement[bool]:
         """The reader, who may read the version, is shown such a machine of it."""
