@@ -12,7 +12,7 @@ BARE: dict[str, set[str]] = {
         "rules/visibility/readable_counts.py _of_biggest versions",
         "rules/visibility/readable_counts.py not_public versions",
         "rules/visibility/readable_counts.py _seen versions",
-        "rules/visibility/readable_counts.py _edited machines",
+        "rules/visibility/readable_counts.py _on_offered machines",
         "rules/visibility/readable_counts.py _edited versions",
         "rules/visibility/readable_counts.py _since versions",
         "rules/visibility/placement_counts.py turn machines",

@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     true,
     union_all,
@@ -245,13 +246,15 @@ def _since(reader: ReaderKind, asked: MachineFilter) -> Any:
     edited = rest
     if reader is ReaderKind.USER:
         hidden, version = not_public(False).subquery("hidden"), _V.alias()
-        rest = _number(
-            select(version.c.n)
-            .select_from(hidden.join(version, version.c.n == hidden.c.n))
-            .where(asked.is_shown(version, reader))
-        )
+        shown = _on_offered(hidden, asked)
         if asked.by_architecture:
             edited = _number(_edited(reader, asked))
+            # Most have one on an open provider, which is found in less time.
+            there = select(version.c.n).where(
+                version.c.n == hidden.c.n, asked.is_shown(version, reader)
+            )
+            shown = or_(shown, has_row(there.correlate(hidden)))
+        rest = _number(select(hidden.c.n).where(shown))
     turned = placement_counts.turn(asked.asks)
     return select(turned.label("turned"), rest.label("rest"), edited.label("edited"))
 
@@ -259,10 +262,7 @@ def _since(reader: ReaderKind, asked: MachineFilter) -> Any:
 def _edited(reader: ReaderKind, asked: MachineFilter) -> Select[Any]:
     """The versions that everybody may read of which the reader, as an editor, is shown machines on
     closed providers, and no others that are asked for."""
-    share, version, machine = _S.alias(), _V.alias(), schema.machines.alias()
-    offered = exists().where(
-        machine.c.version_n == version.c.n, asked.asks(machine), access.current(machine)
-    )
+    share, version = _S.alias(), _V.alias()
     return (
         select(version.c.n)
         .distinct()
@@ -273,6 +273,14 @@ def _edited(reader: ReaderKind, asked: MachineFilter) -> Select[Any]:
             version.c.public,
             open_at(version, NOW),
             asked.is_shown(version, reader),
-            ~offered,
+            ~_on_offered(version, asked),
         )
+    )
+
+
+def _on_offered(version: FromClause, asked: MachineFilter) -> ColumnElement[bool]:
+    """The version has a machine that is asked for on a provider that is open to the reader."""
+    machine = schema.machines.alias()
+    return exists().where(
+        machine.c.version_n == version.c.n, asked.asks(machine), access.current(machine)
     )
