@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
     String,
@@ -168,8 +169,9 @@ def _newer_counting(than: FromClause, reader: ReaderKind, most: int) -> Any:
 
 def _count(ahead: Any) -> ColumnElement[int]:
     """The number of rows, counted to a thousand."""
-    counted = select(func.count()).select_from(ahead).scalar_subquery()
-    return case((counted > MOST_BEHIND, MOST_BEHIND), else_=counted)
+    counted: ColumnElement[int] = select(func.count()).select_from(ahead).scalar_subquery()
+    # A CASE would have the subquery twice, and the database would set up both.
+    return earliest(counted, literal(MOST_BEHIND, BigInteger))
 
 
 def behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]:
