@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from goldenrod.base import clock
 from goldenrod.store import revision_sources
-from goldenrod.store.db import Database, SnapshotChanged
+from goldenrod.store.db import Database, SnapshotChanged, Tx
 from goldenrod.store.revision import Revision, Seen
 from goldenrod.store.revision_sources import BatchedReads, WalIndexRevision
+from goldenrod.store.sql import revision_read
 
 MANY = 300
 
@@ -272,6 +274,45 @@ def test_a_read_without_a_transaction_is_one_snapshot_or_void(
     db.trace = _LetIn(other, 0)
     with db.optimistic_read() as tx:
         assert tx.sql(revision_sources.ASKED).fetchone()[0] == tx.revision + 1
+    other.close()
+
+
+def telling() -> Any:
+    return select(revision_read().label("revision"))
+
+
+def test_a_statement_that_tells_its_revision_saves_asking_for_it(
+    new_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goldenrod.store.db.TRANSACTIONS", 0)
+    db = new_database("postgresql")
+    other = Database(db.url, pool=1)
+    asked: list[Revision] = []
+    ask = db.current_revision
+    monkeypatch.setattr(db, "current_revision", lambda: asked.append(ask()) or asked[-1])
+
+    def tell(tx: Tx) -> None:
+        tx.read_at(tx.value(telling))
+
+    db.trace = _LetIn(other, 0)
+    with db.optimistic_read() as tx:
+        tell(tx)
+    assert tx.newest.revision == tx.revision + 1
+    db.trace = _LetIn(other, 1)
+    with pytest.raises(SnapshotChanged), db.optimistic_read() as tx:
+        tell(tx)
+        tell(tx)
+    db.trace = None
+    with db.optimistic_read() as tx:
+        tx.sql(revision_sources.ASKED)
+        tell(tx)
+    assert len(asked) == 3
+    # What the first statement told says nothing of the next.
+    db.trace = _LetIn(other, 1)
+    with pytest.raises(SnapshotChanged), db.optimistic_read() as tx:
+        tell(tx)
+        tx.sql(revision_sources.ASKED)
+    assert len(asked) == 5
     other.close()
 
 

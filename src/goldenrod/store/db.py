@@ -172,8 +172,9 @@ class Database:
     def _snapshot_changed(self, tx: Tx | None, seen: Revision, began: float) -> bool:
         if tx is None or tx.statements == 0:
             return False
-        # One statement has a snapshot of its own, which may be newer than `seen`.
-        tx.newest = self.current_revision().seen
+        # One statement has a snapshot of its own, which may be newer than `seen`. Where the latest
+        # statement told its revision, the ones before it read nothing newer.
+        tx.newest = tx.last_read_at or self.current_revision().seen
         if tx.statements == 1 or tx.newest == seen.seen:
             return False
         now = time.monotonic()

@@ -273,6 +273,24 @@ def _integer_postgresql(element: json_integer, compiler: SQLCompiler, **kw: Any)
     return f"(({compiler.process(element.clauses, **kw)})::json ->> '{element.name}')::bigint"
 
 
+class revision_read(FunctionElement[Any]):
+    """The revision that the statement reads, as `str` of a `Seen`, for `Tx.read_at`. NULL on SQLite,
+    where asking for the revision costs less than a subquery."""
+
+    type = String()
+    inherit_cache = False
+
+
+@compiles(revision_read, "sqlite")
+def _revision_sqlite(element: revision_read, compiler: SQLCompiler, **kw: Any) -> str:
+    return "NULL"
+
+
+@compiles(revision_read, "postgresql")
+def _revision_postgresql(element: revision_read, compiler: SQLCompiler, **kw: Any) -> str:
+    return "(SELECT revision || '-' || mark FROM catalogue)"
+
+
 class json_text(FunctionElement[Any]):
     """JSON as text, for answers that send its bytes as they are."""
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from goldenrod.base.clock import Instant
 from goldenrod.store.current_request import CURRENT
 from goldenrod.store.image_changes import ImageChanges
-from goldenrod.store.revision import Revision, Seen
+from goldenrod.store.revision import Revision, Seen, read_seen
 from goldenrod.store.statements import (
     Arguments,
     Build,
@@ -40,6 +40,7 @@ class Tx:
 
     __slots__ = (
         "_connection",
+        "_read_at",
         "_request",
         "_trace",
         "address",
@@ -84,6 +85,7 @@ class Tx:
         self.changes = changes
         """What this transaction has changed; None where it makes no change with a revision."""
         self.statements = 0
+        self._read_at: tuple[int, Seen] | None = None
         self.dry_run = False
         self.address: str | None = None
         self.committed: list[Callable[[], object]] = []
@@ -136,6 +138,17 @@ class Tx:
         more than `MOST_DEPENDED_ON` it counts as depending on all."""
         known = {image for image in images if image is not None}
         self.images = tuple(sorted(known)) if len(known) <= MOST_DEPENDED_ON else ()
+
+    def read_at(self, revision: str | None) -> None:
+        """Tell at which revision the latest statement read: its column `sql.revision_read`."""
+        seen = read_seen(revision) if revision else None
+        self._read_at = (self.statements, seen) if seen else None
+
+    @property
+    def last_read_at(self) -> Seen | None:
+        """The revision at which the latest statement read; None where it has not told."""
+        told = self._read_at
+        return told[1] if told and told[0] == self.statements else None
 
     @contextmanager
     def within_image(self, image_id: int) -> Iterator[None]:

@@ -21,7 +21,7 @@ from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
 from goldenrod.store.paging import Filter, Listing, Wanted
-from goldenrod.store.sql import among, json_object, json_text, param
+from goldenrod.store.sql import among, json_object, json_text, param, revision_read
 
 
 def shape(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -175,6 +175,7 @@ def _with_latest(reader: ReaderKind, form: str) -> Any:
         json_text(single_shape(version, reader)).label("json"),
         latest.label("latest"),
         *summaries.images_shown(version),
+        revision_read().label("revision"),
     ).where(resources.named(version, schema.versions, form), access.readable(version, reader))
 
 
@@ -185,5 +186,6 @@ def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
     row = form and tx.first(_with_latest, actor.reader, form, key=key.lower(), **given)
     if not row:
         raise NotFound()
+    tx.read_at(row["revision"])
     tx.depends_on(summaries.image_ids(row))
     return row["json"], row["latest"]
