@@ -52,7 +52,7 @@ BARE: dict[str, set[str]] = {
         "catalogue/versions/versions.py _tagged tags",
         "catalogue/versions/versions.py _under_license version_licenses",
         "catalogue/versions/versions.py _with_script version_scripts",
-        "catalogue/versions/versions.py _with_latest versions",
+        "catalogue/versions/versions.py _common versions",
         "rules/changes/version_lists.py _on_editable_version version_scripts",
         "rules/summaries.py _attached pairing",
         "rules/summaries.py _attached thing",

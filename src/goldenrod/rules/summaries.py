@@ -105,7 +105,10 @@ def user(user_id: ColumnElement[int]) -> Json:
     return query.correlate_except(account).scalar_subquery()
 
 
-def version_shape(version: FromClause, reader: ReaderKind) -> Json:
+def version_shape(
+    version: FromClause, reader: ReaderKind, in_force: ColumnElement[bool] | None = None
+) -> Json:
+    """`in_force` is as in `states.state`."""
     image = schema.images.alias()
     short = json_object({"id": image.c.id, "url": url("images", image.c.id), "slug": image.c.slug})
     return json_object(
@@ -113,7 +116,7 @@ def version_shape(version: FromClause, reader: ReaderKind) -> Json:
             "id": version.c.id,
             "url": url("image_versions", version.c.id),
             "name": version.c.name,
-            "state": states.state(version),
+            "state": states.state(version, in_force),
             "start_date": version.c.start_date,
             "end_date": version.c.end_date,
             # Everyone who may read a version may read its image.

@@ -7,21 +7,40 @@ ends versions; `history.py` reads their history.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, select
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    and_,
+    case,
+    false,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 
 from goldenrod.base.errors import NotFound
 from goldenrod.base.text import filter_key
 from goldenrod.catalogue import search
 from goldenrod.catalogue.versions import version_names
 from goldenrod.rules import access, filters, resources, summaries
-from goldenrod.rules.access import Actor, ReaderKind
+from goldenrod.rules.access import NOW, Actor, ReaderKind
 from goldenrod.rules.changes import labels
 from goldenrod.rules.lifecycle import channel_targets, states
 from goldenrod.rules.resources import Resource
 from goldenrod.store import schema
-from goldenrod.store.db import Tx
+from goldenrod.store.db import Row, Tx
 from goldenrod.store.paging import Filter, Listing, Wanted
-from goldenrod.store.sql import among, json_object, json_text, param, revision_read
+from goldenrod.store.sql import (
+    NULL_JSON,
+    among,
+    json_object,
+    json_text,
+    param,
+    revision_read,
+)
 
 
 def shape(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
@@ -164,28 +183,93 @@ VERSIONS = Resource(
 )
 
 
-def _with_latest(reader: ReaderKind, form: str) -> Any:
-    version, newest = schema.versions.alias("thing"), schema.versions.alias()
+def _common(reader: ReaderKind, form: str) -> Any:
+    """One version without what few versions have, the address of its image's `latest`, and whether it
+    `has_more`: a revocation, a deprecation, or a parent that it does not follow in one line."""
+    version, newest = schema.versions.alias(), schema.versions.alias()
+    found = select(
+        *version.c,
+        states.revoked_from(version).label("revoked_from"),
+        states.in_line(version, reader).label("in_line"),
+    ).where(resources.named(version, schema.versions, form), access.readable(version, reader))
+    # Without the limit the database would repeat these subqueries wherever their values are used.
+    thing = found.limit(literal_column("1")).subquery("thing")
     latest = (
         select(summaries.url("image_versions", newest.c.id))
-        .where(newest.c.n == channel_targets.latest(version.c.image_id, reader))
+        .where(newest.c.n == channel_targets.latest(thing.c.image_id, reader))
         .scalar_subquery()
     )
+    has_more = or_(
+        thing.c.revoked_from.is_not(None),
+        thing.c.deprecated_at.is_not(None),
+        and_(thing.c.parent_n.is_not(None), thing.c.in_line.is_not(true())),
+    )
+    members = _members(thing, reader) | {
+        "parent": summaries.one(_parent, schema.versions, "n", thing.c.parent_n, reader),
+        "state": states.state(thing, thing.c.revoked_from <= NOW),
+        "deprecation": NULL_JSON,
+        "revoked": NULL_JSON,
+        "stale": false(),
+        "behind": states.behind(thing, reader),
+        "parent_behind": case((thing.c.in_line, 0), else_=None),
+    }
     return select(
-        json_text(single_shape(version, reader)).label("json"),
+        json_text(json_object(members)).label("json"),
         latest.label("latest"),
+        has_more.label("has_more"),
+        thing.c.image_id,
+        revision_read().label("revision"),
+    )
+
+
+def _parent(version: FromClause, reader: ReaderKind) -> ColumnElement[Any]:
+    # For a single version PostgreSQL would collect all that are revoked, to look for it among them.
+    return summaries.version_shape(version, reader, states.revoked_from(version) <= NOW)
+
+
+def _more(reader: ReaderKind, form: str) -> Any:
+    """What few versions have, and the images on which the JSON of such a version depends."""
+    version = schema.versions.alias("thing")
+    return select(
+        json_text(summaries.deprecation(version, reader)).label("deprecation"),
+        json_text(summaries.revoked(version, reader)).label("revoked"),
+        states.parent_behind(version, reader).label("parent_behind"),
         *summaries.images_shown(version),
         revision_read().label("revision"),
     ).where(resources.named(version, schema.versions, form), access.readable(version, reader))
 
 
 def get_with_latest(tx: Tx, actor: Actor, key: str) -> tuple[str, str | None]:
-    """One version as JSON, and the address of its image's `latest`. Raises NotFound."""
+    """One version as `VERSIONS.get` answers it, and the address of its image's `latest`. Raises
+    NotFound.
+
+    PostgreSQL sets up all parts of a statement each time it runs, which for one version takes longer
+    than reading. So a second statement reads what few versions have, for those that have it.
+    """
     form = resources.key_form(schema.versions, key)
-    given = resources.params(tx, actor)
-    row = form and tx.first(_with_latest, actor.reader, form, key=key.lower(), **given)
-    if not row:
+    given = resources.params(tx, actor) | {"key": key.lower()}
+    common = form and tx.first(_common, actor.reader, form, **given)
+    if not common:
         raise NotFound()
-    tx.read_at(row["revision"])
-    tx.depends_on(summaries.image_ids(row))
-    return row["json"], row["latest"]
+    tx.read_at(common["revision"])
+    if not common["has_more"]:
+        tx.depends_on([common["image_id"]])
+        return common["json"], common["latest"]
+    more = tx.first(_more, actor.reader, form, **given)
+    if not more:
+        raise NotFound()
+    tx.read_at(more["revision"])
+    tx.depends_on(summaries.image_ids(more))
+    return _joined(common["json"], more), common["latest"]
+
+
+def _joined(common: str, more: Row) -> str:
+    """The JSON of a version with what few versions have. The rest stays as the database wrote it."""
+    members = msgspec.json.decode(common, type=dict[str, msgspec.Raw])
+    joined = members | {
+        "deprecation": msgspec.Raw(more["deprecation"] or "null"),
+        "revoked": msgspec.Raw(more["revoked"] or "null"),
+        "stale": bool(more["parent_behind"]),
+        "parent_behind": more["parent_behind"],
+    }
+    return msgspec.json.encode(joined).decode()

@@ -51,6 +51,12 @@ def revoked(version: FromClause) -> Predicate:
     return exists().where(reach.c.n == version.c.n, reach.c.at <= NOW)
 
 
+def revoked_from(version: FromClause) -> ColumnElement[Any]:
+    """The instant of its earliest revocation, own or inherited; null if there is none."""
+    reach = schema.revocation_reach.alias()
+    return select(func.min(reach.c.at)).where(reach.c.n == version.c.n).scalar_subquery()
+
+
 def found_revoked(version: FromClause) -> Predicate:
     """The same, in a form by which versions are found: usually few are revoked."""
     reach = schema.revocation_reach.alias()
@@ -73,12 +79,13 @@ def deprecated(version: FromClause) -> Predicate:
     return and_(version.c.deprecated_at.is_not(None), version.c.deprecated_at <= NOW)
 
 
-def state(version: FromClause) -> ColumnElement[str]:
-    """The version's state, by the table at the top of this module."""
+def state(version: FromClause, in_force: Predicate | None = None) -> ColumnElement[str]:
+    """The version's state, by the table at the top of this module. `in_force`, where given, replaces
+    `revoked`."""
     return case(
         (version.c.closes_at <= NOW, literal("ended", String)),
         (version.c.opens_at > NOW, literal("scheduled", String)),
-        (revoked(version), literal("revoked", String)),
+        (revoked(version) if in_force is None else in_force, literal("revoked", String)),
         (deprecated(version), literal("deprecated", String)),
         else_=literal("current", String),
     )
@@ -191,6 +198,14 @@ def parent_behind(version: FromClause, reader: ReaderKind) -> ColumnElement[int]
         else_=behind(parent, reader),
     )
     return _of_parent(count, version, parent, reader)
+
+
+def in_line(version: FromClause, reader: ReaderKind) -> Predicate:
+    """The reader may read its parent, and both are of one image whose versions are one line: nothing
+    newer than the parent counts, and the version is not stale. Null where there is no such parent."""
+    parent = schema.versions.alias()
+    one_image = version.c.image_id == parent.c.image_id
+    return _of_parent(and_(one_image, _one_line(parent)), version, parent, reader)
 
 
 def stale(version: FromClause, reader: ReaderKind) -> Predicate:
