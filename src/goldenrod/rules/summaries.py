@@ -152,7 +152,13 @@ def provider_shape(provider: FromClause, reader: ReaderKind) -> Json:
     )
 
 
-def machine_shape(machine: FromClause, reader: ReaderKind) -> Json:
+def machine_shape(machine: FromClause, reader: ReaderKind, host: FromClause | None = None) -> Json:
+    """`host` is the machine's provider, where the statement has its row already."""
+    shown = (
+        provider(machine.c.provider_id, reader)
+        if host is None
+        else readable_or_id(provider_shape, host, reader)
+    )
     return json_object(
         {
             "id": machine.c.id,
@@ -163,7 +169,7 @@ def machine_shape(machine: FromClause, reader: ReaderKind) -> Json:
             "size_gb": machine.c.size_gb,
             "start_date": machine.c.start_date,
             "end_date": machine.c.end_date,
-            "provider": provider(machine.c.provider_id, reader),
+            "provider": shown,
         }
     )
 
@@ -352,7 +358,7 @@ def machines(version: FromClause, reader: ReaderKind) -> Json:
     """The machines of a version that the reader may read: current ones on active, current providers."""
     machine, host = schema.machines.alias(), schema.providers.alias()
     query = (
-        select(machine_shape(machine, reader))
+        select(machine_shape(machine, reader, host))
         .select_from(machine.join(host, host.c.id == machine.c.provider_id))
         .where(
             machine.c.version_n == version.c.n,
@@ -365,12 +371,13 @@ def machines(version: FromClause, reader: ReaderKind) -> Json:
 
 def _attached(pairing: Any, thing: Any, column: str, shape: Shape, version: FromClause) -> Json:
     link, item = pairing.alias(), thing.alias()
-    # Licenses are everybody's, and whoever may read a version may read its scripts.
+    # Licenses are everybody's, and whoever may read a version may read its scripts. Not a join: for it,
+    # PostgreSQL reads all items where these are few, and sorts.
+    shown = select(shape(item, ReaderKind.STAFF)).where(item.c.id == link.c[column])
     query = (
-        select(shape(item, ReaderKind.STAFF))
-        .select_from(link.join(item, item.c.id == link.c[column]))
+        select(shown.correlate_except(item).scalar_subquery())
         .where(link.c.version_n == version.c.n)
-        .order_by(item.c.id)
+        .order_by(link.c[column])
     )
     return json_list(query, version)
 
