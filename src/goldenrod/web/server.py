@@ -5,15 +5,14 @@ Each worker opens the database and builds the application. After SIGTERM or Ctrl
 are finished. Workers end with the main process, however it ends. Logs go to stderr.
 """
 
-import ctypes
 import logging
 import multiprocessing
 import os
 import resource
 import signal
 import socket
-import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -57,9 +56,9 @@ READ_S = 5
 """Seconds that a read may take in the database."""
 FINISH_S = 30
 """Seconds in which requests in flight must finish after the server is asked to end."""
+LOOK_S = 0.1
+"""Seconds between two looks of a worker at whether its main process is still there."""
 LogForm = Literal["plain", "json"]
-
-_PR_SET_PDEATHSIG = 1
 
 
 def serve(
@@ -199,16 +198,28 @@ def _deliver(settings: Settings) -> Database:
 
 
 def _end_with_main() -> None:
-    """Make this worker end when the main process ends, even if that is killed (Linux)."""
+    """Make this worker end when the main process ends, even if that is killed. Its requests in flight
+    are finished; what takes longer than `FINISH_S` is cut off."""
     # A forked worker inherits the main process's handlers until Granian sets its own: a SIGTERM that
     # arrives while the application is built would be lost.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     main = multiprocessing.parent_process()
-    if main is not None and os.getppid() != main.pid:
-        sys.exit(1)  # it ended before the line above
+    if main is not None:
+        threading.Thread(target=_end_after, args=(main.pid,), name="end", daemon=True).start()
+
+
+def _end_after(main: int | None) -> None:
+    """Wait until the main process has ended; then end this worker, as the main process would have done.
+
+    The system's own signal for this (PR_SET_PDEATHSIG) may arrive several times. Granian's handler then
+    waits for ever, with the interpreter's lock, so that the worker hangs and no signal ends it.
+    """
+    while os.getppid() == main:
+        time.sleep(LOOK_S)
+    # The kernel ends the worker then, whatever its threads wait for: a client that does not read, say.
+    signal.alarm(FINISH_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(MPServer):

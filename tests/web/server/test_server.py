@@ -5,7 +5,10 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -110,6 +113,43 @@ def test_killing_the_main_process_leaves_no_worker(fresh: str, log: Path) -> Non
         assert within(WAIT_S, lambda: not any(alive(worker) for worker in workers))
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{server.url}/image_versions", timeout=WAIT_S)
+
+
+HASTY = f"""#!{sys.executable}
+from goldenrod.cli.main import main
+from goldenrod.web import server
+
+server.FINISH_S = 1
+main()
+"""
+
+
+@pytest.mark.long
+@linux_only
+def test_a_client_that_does_not_read_holds_no_worker_of_a_killed_main_process(
+    fresh: str, log: Path, tmp_path: Path
+) -> None:
+    hasty = tmp_path / "goldenrod"
+    hasty.write_text(HASTY)
+    hasty.chmod(0o700)
+    with running(fresh, log, "--access-log", program=str(hasty)) as server:
+        (worker,) = children(server.process.pid)
+        with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+            # More than the buffers of the connection take: an answer waits for its client.
+            asked = 100
+            connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * asked)
+            answered = 0
+            while (now := server.log().count("GET /openapi.json")) > answered or not now:
+                answered = now
+                time.sleep(0.5)
+            assert answered < asked
+            server.end(signal.SIGKILL)
+            # The server's own handler of a signal waits for ever where it is called again and again.
+            for _ in range(6):
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGTERM)
+                time.sleep(0.1)
+            assert within(WAIT_S, lambda: not alive(worker))
 
 
 @pytest.mark.long
