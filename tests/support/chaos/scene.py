@@ -144,11 +144,15 @@ class Scene:
             def others() -> list[Any]:
                 return connection.execute(query).fetchall()
 
-            # The servers may just be opening their connections again, after the kill before.
-            within(BACK_S, lambda: bool(others()))
-            assert self.server is not None
-            found = others()
-            assert found, f"nobody is connected; {self.server.log()[-3000:]}"
+            def ended() -> bool:
+                return self.server is None or self.server.process.poll() is not None
+
+            # The servers may just be opening their connections again, after the kill before; or the
+            # main process ends, because the same worker ended twice.
+            within(BACK_S, lambda: bool(others()) or ended())
+            if not (found := others()) and ended():
+                return
+            assert found, f"nobody is connected; {self.server and self.server.log()[-3000:]}"
             with suppress(ProcessLookupError):
                 os.kill(r.choice(found)[0], signal.SIGKILL)
             # PostgreSQL notices in a moment, and ends this connection with the others.
