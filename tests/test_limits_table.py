@@ -117,6 +117,7 @@ def test_limits_are_those_of_the_code() -> None:
             store.PAGES_MB,
         ],
         "the response cache, each process": [config.load({}).cache_mb],
+        "heaps of the C library (glibc), each process": [server.HEAPS],
         "a transaction of a server that hangs": [postgresql.IDLE_TRANSACTION_S],
         "ending after SIGTERM": [server.FINISH_S],
         "requests that wait for the OpenID Connect provider at once, each process": [

@@ -5,6 +5,7 @@ Each worker opens the database and builds the application. After SIGTERM or Ctrl
 are finished. Workers end with the main process, however it ends. Logs go to stderr.
 """
 
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -58,7 +59,11 @@ FINISH_S = 30
 """Seconds in which requests in flight must finish after the server is asked to end."""
 LOOK_S = 0.1
 """Seconds between two looks of a worker at whether its main process is still there."""
+HEAPS = 2
+"""Heaps of the C library in each process, which its threads share."""
 LogForm = Literal["plain", "json"]
+
+_M_ARENA_MAX = -8
 
 
 def serve(
@@ -83,6 +88,7 @@ def serve(
     Raises OSError where the server cannot listen at the address, SettingError, Unavailable.
     """
     config.forget_header_variables()
+    _share_heaps()
     if settings.replica_url:
         conninfo(settings.replica_url)  # raises SettingError here, rather than in each worker
     tracing.require_installed(settings)
@@ -128,6 +134,17 @@ def serve(
             log_access=log_access,
         )
         server.serve(target_loader=partial(load, settings, threads, metrics=metrics))
+
+
+def _share_heaps() -> None:
+    """Let the threads of this process, and those of its workers, share a few heaps of the C library.
+
+    By default glibc gives each thread its own, up to eight for each core. What one thread has freed,
+    the others cannot use: a worker would hold much more memory. Other C libraries have no such call.
+    """
+    adjust = getattr(ctypes.CDLL(None), "mallopt", None)
+    if adjust is not None:
+        adjust(_M_ARENA_MAX, HEAPS)
 
 
 def _connections() -> int:

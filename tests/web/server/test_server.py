@@ -2,12 +2,14 @@
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import httpx
 import pytest
 
 from goldenrod.store.db import Database
+from goldenrod.web.server import HEAPS
 from tests.support.cast import build_world
 from tests.support.processes.postgres import Cluster
 from tests.support.processes.server import (
@@ -187,6 +190,31 @@ def test_requests_in_flight_are_finished(
             connection.sendall(body[5:])
             assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
         assert server.process.wait(WAIT_S) == 0
+
+
+def separate_heaps(pid: int) -> int:
+    """How many heaps of glibc a process has besides its first one. Each reserves 64 MB, up to a
+    multiple of 64 MB, and has no access yet to the end of it."""
+    size = 64 * 1024 * 1024
+    areas = [line.split()[:2] for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    reserved = [area.split("-") for area, mode in areas if mode == "---p"]
+    bounds = [(int(begin, 16), int(end, 16)) for begin, end in reserved]
+    return sum(end % size == 0 and end - begin > size // 4 for begin, end in bounds)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries have no such heaps")
+@linux_only
+def test_the_threads_of_a_worker_share_heaps(fresh: str, log: Path) -> None:
+    with running(fresh, log) as server:
+        (worker,) = children(server.process.pid)
+
+        def ask(number: int) -> int:
+            address = f"{server.url}/image_versions?name={number}"
+            return httpx.get(address, timeout=WAIT_S).status_code
+
+        with ThreadPoolExecutor(16) as clients:
+            assert set(clients.map(ask, range(200))) == {200}
+        assert 1 <= separate_heaps(worker) < HEAPS
 
 
 def test_variables_of_the_environment_do_not_arrive_as_headers(fresh: str, log: Path) -> None:
