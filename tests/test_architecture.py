@@ -118,6 +118,8 @@ def test_no_folder_has_too_many_files() -> None:
     counts = Counter(
         named(path.parent) for path in files("src", "tests") if path.name != "__init__.py"
     )
+    # Migrations are found by their numbers, and stay where they are.
+    del counts["src/goldenrod/store/migrations/versions"]
     full = {folder: count for folder, count in counts.items() if count > MOST_FILES}
     assert not full, f"over {MOST_FILES} files; sort them into folders by topic: {full}"
 
