@@ -149,7 +149,7 @@ BARE: dict[str, set[str]] = {
         "rules/visibility/placement_counts.py _candidates machines",
         "rules/visibility/placement_counts.py _candidates versions",
         "rules/visibility/placement_counts.py _numbers machines",
-        "rules/visibility/placement_counts.py _turned_at versions",
+        "rules/visibility/placement_counts.py _turned versions",
         "rules/visibility/placement_counts.py contribution versions",
         "rules/visibility/stored_counts.py _contribution versions",
         "rules/visibility/stored_counts.py _opened_and_closed versions",

@@ -23,18 +23,21 @@ NEWER = (
 stands for the parameter, in the driver's own style."""
 
 
+_NOTHING = Seen(-1, "")
+
+
 class ChangedImages:
     """The revision of each image's last change, since an instant before which nothing is known."""
 
     def __init__(self) -> None:
-        self.known = Seen(-1, "")
+        self.known = _NOTHING
         """The revision up to which changes are known."""
         self._state: tuple[int, dict[int, int]] = (0, {})
         """A revision at which every image may have been changed, and the later changes by image."""
 
     def forget(self) -> None:
         """What comes next need not follow what is known."""
-        self.known = Seen(-1, "")
+        self.known = _NOTHING
 
     def follows(self, now: Seen) -> bool:
         """Whether the changes between the known revision and this one must be read and added. Where it

@@ -16,11 +16,10 @@ so that its changes are of the whole catalogue as well.
 
 from typing import Any
 
-from sqlalchemy import FromClause, case, select, true, union, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import FromClause, case, select, union, update
 
 from goldenrod.store import schema
-from goldenrod.store.sql import in_list
+from goldenrod.store.sql import in_list, insert_or_update
 
 OF_ONE_IMAGE = frozenset(
     table.name
@@ -104,18 +103,15 @@ def _narrow() -> Any:
 def _changed(dialect: str, readers: bool) -> Any:
     """Store the revision for the `images`; where `readers` of `versions` have changed, also for those
     of the versions around them."""
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     # Not Tx.revision: that counts the files of a SQLite database that was replaced.
     now = select(schema.catalogue.c.revision).scalar_subquery()
     changed: Any = select(schema.images.c.id).where(in_list(schema.images.c.id, "images"))
     if readers:
         changed = union(changed, *_around())
     found = changed.subquery()
-    return (
-        insert(schema.image_revisions)
-        # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
-        .from_select(["image_id", "revision"], select(found.c.id, now).where(true()))
-        .on_conflict_do_update(index_elements=["image_id"], set_={"revision": now})
+    rows = select(found.c.id, now)
+    return insert_or_update(
+        dialect, schema.image_revisions, rows, lambda new: {"revision": new.revision}
     )
 
 

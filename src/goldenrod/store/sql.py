@@ -6,7 +6,7 @@ a statement are here; those of connections and transactions are in `db.py`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -21,11 +21,16 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Table,
     Text,
     bindparam,
+    cast,
+    func,
     literal_column,
     select,
+    true,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -382,3 +387,27 @@ def computed_once(name: str, rows: Any) -> CTE:
     """A part of a statement that the database computes once, before the rest."""
     part: CTE = rows.cte(name).prefix_with("MATERIALIZED")
     return part
+
+
+def given_rows(dialect: str, name: str, *kinds: TypeEngine[Any]) -> Select[Any]:
+    """The rows of a parameter that is a JSON array of arrays, with values of these types."""
+    places = range(len(kinds))
+    if dialect == "postgresql":
+        listed = func.json_array_elements(cast(param(name), postgresql.JSON)).table_valued("value")
+        values: list[Any] = [listed.c.value.op("->>")(place) for place in places]
+    else:
+        listed = func.json_each(param(name)).table_valued("value")
+        values = [func.json_extract(listed.c.value, f"$[{place}]") for place in places]
+    return select(*map(cast, values, kinds)).select_from(listed)
+
+
+def insert_or_update(
+    dialect: str, table: Table, rows: Select[Any], changes: Callable[[Any], Mapping[str, Any]]
+) -> Any:
+    """INSERT the rows of a query, which has the columns of `table`. Where there is a row with the same
+    primary key, these columns are changed instead: `changes(new)`, from the columns of the new row."""
+    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    # SQLite reads ON CONFLICT as part of a join where the query has no WHERE.
+    new = insert(table).from_select(table.c.keys(), rows.where(true()))
+    keys = list(table.primary_key.columns)
+    return new.on_conflict_do_update(index_elements=keys, set_=changes(new.excluded))

@@ -19,12 +19,12 @@ def interval(at: Instant, now: Instant) -> tuple[dict[str, Instant], int]:
 
 def opened(thing: FromClause) -> Predicate:
     """It opened after the first, up to the last, and is open at the last."""
-    return and_(thing.c.opens_at > FIRST, thing.c.opens_at <= LAST, thing.c.closes_at > LAST)
+    return and_(within(thing.c.opens_at), thing.c.closes_at > LAST)
 
 
 def closed(thing: FromClause) -> Predicate:
     """It was open at the first, and closed after it, up to the last."""
-    return and_(thing.c.closes_at > FIRST, thing.c.closes_at <= LAST, thing.c.opens_at <= FIRST)
+    return and_(within(thing.c.closes_at), thing.c.opens_at <= FIRST)
 
 
 def within(date: ColumnElement[Instant]) -> Predicate:

@@ -18,14 +18,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, cast, exists, func, select, true, union
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, FromClause, exists, func, select, true, union, union_all
 
 from goldenrod.rules.access import current, open_at
 from goldenrod.rules.visibility.intervals import FIRST, LAST, closed, opened, within
 from goldenrod.store import schema
 from goldenrod.store.db import Tx
-from goldenrod.store.sql import Key, in_list, json_pairs, param
+from goldenrod.store.sql import Key, given_rows, in_list, insert_or_update, json_pairs
 
 Placements = Counter[str]
 """Numbers of versions by placement."""
@@ -79,15 +78,21 @@ def _numbers(version: FromClause, at: ColumnElement[Any], chosen: ColumnElement[
 
 def turned(tx: Tx, **between: Any) -> Placements:
     """The difference of the counts between two instants."""
-    difference = counter(tx.rows(_turned_at, "last", **between))
-    difference.subtract(counter(tx.rows(_turned_at, "first", **between)))
-    return difference
+    return counter(tx.rows(_turned, **between))
 
 
-def _turned_at(which: str) -> Any:
-    version, between = _V.alias(), _candidates().subquery("between")
-    chosen = version.c.n.in_(select(between.c.n))
-    return _numbers(version, LAST if which == "last" else FIRST, chosen)
+def _turned() -> Any:
+    between = _candidates().subquery("between")
+
+    def numbers(at: ColumnElement[Any]) -> Any:
+        version = _V.alias()
+        found = _numbers(version, at, version.c.n.in_(select(between.c.n)))
+        return found.subquery()
+
+    first, last = numbers(FIRST), numbers(LAST)
+    return union_all(
+        select(last.c.placement, last.c.n), select(first.c.placement, (-first.c.n).label("n"))
+    )
 
 
 def _candidates() -> Any:
@@ -137,23 +142,8 @@ def _key(placement: str) -> str:
 
 
 def _add(dialect: str) -> Any:
-    difference = param("difference")
-    insert: Any = sqlite.insert
-    key: Any
-    placement: Any
-    n: Any
-    if dialect == "postgresql":
-        insert = postgresql.insert
-        rows = func.json_array_elements(cast(difference, postgresql.JSON)).table_valued("value")
-        key, placement, n = (rows.c.value.op("->>")(place) for place in range(3))
-    else:
-        rows = func.json_each(difference).table_valued("value")
-        key, placement, n = (func.json_extract(rows.c.value, f"$[{place}]") for place in range(3))
-    # SQLite reads ON CONFLICT as part of a join where the query has no WHERE.
-    added = select(key, placement, cast(n, Key)).select_from(rows).where(true())
-    new = insert(_COUNTS).from_select(["key", "placement", "n"], added)
-    more = {"n": _COUNTS.c.n + new.excluded.n}
-    return new.on_conflict_do_update(index_elements=["key"], set_=more)
+    rows = given_rows(dialect, "difference", _COUNTS.c.key.type, _COUNTS.c.placement.type, Key)
+    return insert_or_update(dialect, _COUNTS, rows, lambda new: {"n": _COUNTS.c.n + new.n})
 
 
 def forget_unused(tx: Tx) -> None:

@@ -24,28 +24,25 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     and_,
-    cast,
     func,
     insert,
     literal,
     null,
     or_,
     select,
-    true,
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from goldenrod.base.clock import Instant, later
 from goldenrod.base.errors import Unavailable
 from goldenrod.rules.access import NOW, Predicate, open_at
 from goldenrod.rules.visibility import placement_counts
-from goldenrod.rules.visibility.intervals import FIRST, LAST, closed, interval, opened
+from goldenrod.rules.visibility.intervals import closed, interval, opened, within
 from goldenrod.rules.visibility.placement_counts import Placements
 from goldenrod.store import schema
 from goldenrod.store.db import Database, Tx
-from goldenrod.store.sql import Key, in_list, param
+from goldenrod.store.sql import Key, given_rows, in_list, insert_or_update
 
 ALL = -1
 PUBLIC = 0
@@ -122,8 +119,7 @@ def counting(tx: Tx, column: str, keys: Sequence[int]) -> Iterator[None]:
         yield
         return
     before = _contributed(tx, column, keys)
-    if not _is_recent(tx, before.at):
-        catch_up(tx)
+    if _caught_up(tx, before.at):
         before = _contributed(tx, column, keys)
     yield
     after = _contributed(tx, column, keys)
@@ -160,7 +156,7 @@ def _contributed(tx: Tx, column: str, keys: Sequence[int]) -> _Contributed:
 
 
 def _contributions(column: str) -> Any:
-    """By scope and by placement, in one statement. The first scope always has a row."""
+    """By scope and by placement, in one statement. PUBLIC always has a row, so there is an instant."""
     at = select(_CATALOGUE.c.counted_at).scalar_subquery()
     scopes = [
         select(
@@ -194,30 +190,26 @@ def add_version(tx: Tx) -> None:
 
 def add(tx: Tx, difference: Counts) -> None:
     """Add to the stored counts."""
-    given = {scope: by for scope, by in difference.items() if by}
+    given = [[scope, by] for scope, by in difference.items() if by]
     if given:
         tx.change(_add, tx.dialect, difference=json.dumps(given))
 
 
 def _add(dialect: str) -> Any:
-    difference = param("difference")
-    insert: Any = sqlite.insert
-    pairs = func.json_each(difference)
-    if dialect == "postgresql":
-        insert, pairs = postgresql.insert, func.json_each_text(cast(difference, postgresql.JSON))
-    pair = pairs.table_valued("key", "value")
-    # SQLite reads ON CONFLICT as part of a join where the query has no WHERE.
-    rows = select(cast(pair.c.key, Key), cast(pair.c.value, Key)).where(true())
-    new = insert(_SCOPES).from_select(["scope", "n"], rows)
-    more = {"n": _SCOPES.c.n + new.excluded.n}
-    return new.on_conflict_do_update(index_elements=["scope"], set_=more)
+    rows = given_rows(dialect, "difference", Key, Key)
+    return insert_or_update(dialect, _SCOPES, rows, lambda new: {"n": _SCOPES.c.n + new.n})
 
 
 def catch_up(tx: Tx) -> None:
     """Bring the counts to now where they are too old, or of an instant in the future."""
-    at = read(tx, ()).at
-    if _is_recent(tx, at):
-        return
+    _caught_up(tx, read(tx, ()).at)
+
+
+def _caught_up(tx: Tx, at: Instant) -> bool:
+    """Bring counts of this instant to now where they are too old, or of the future; whether it was
+    needed."""
+    if later(tx.now, seconds=-CATCH_UP_AFTER_S) <= at <= later(tx.now, seconds=CATCH_UP_AFTER_S):
+        return False
     between, sign = interval(at, tx.now)
     rows = tx.rows(_opened_and_closed, **between)
     placements = placement_counts.turned(tx, **between)
@@ -228,15 +220,12 @@ def catch_up(tx: Tx) -> None:
         if sign == 1:
             tx.change(_mark_past, **between)
         tx.change(_set_counted, now=tx.now)
-
-
-def _is_recent(tx: Tx, at: Instant) -> bool:
-    return later(tx.now, seconds=-CATCH_UP_AFTER_S) <= at <= later(tx.now, seconds=CATCH_UP_AFTER_S)
+    return True
 
 
 def _mark_past() -> Any:
     """Mark versions that ended in the interval, so that lists can skip them."""
-    ended = and_(_V.c.closes_at > FIRST, _V.c.closes_at <= LAST)
+    ended = within(_V.c.closes_at)
     return update(_V).values(ended_hint=True).where(_V.c.public, ~_V.c.ended_hint, ended)
 
 
